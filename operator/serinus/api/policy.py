@@ -53,13 +53,19 @@ class Metric(Model):
     preset: Preset | None = None
     query: str | None = None
     provider: Provider | None = Field(default=None, description="Preset only; default istio.")
-    source: str | None = Field(default=None, description="A Prometheus of the operator's configuration; default: its first.")
+    source: str | None = Field(
+        default=None, description="A Prometheus of the operator's configuration; default: its first."
+    )
     quantile: str | None = Field(default=None, description='Latency preset only; default "0.99".')
     client_errors: ClientErrors | None = Field(default=None, description="Error-rate preset only; default Compare.")
     threshold_range: ThresholdRange
     window: str | None = Field(default=None, description="Default: since the stage began, at most 60s.")
-    failure_limit: int | None = Field(default=None, description="Consecutive failing looks that are tolerated; default 0.")
-    min_samples: int | None = Field(default=None, description="Requests the canary must have answered in the window; default 20.")
+    failure_limit: int | None = Field(
+        default=None, description="Consecutive failing looks that are tolerated; default 0."
+    )
+    min_samples: int | None = Field(
+        default=None, description="Requests the canary must have answered in the window; default 20."
+    )
 
 
 class Analysis(Model):

@@ -1,0 +1,1 @@
+"""Looks and acts: observe, decide, write status, carry out."""

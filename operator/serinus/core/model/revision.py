@@ -1,0 +1,53 @@
+"""A revision: the immutable snapshot of everything that makes the pods what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from serinus.api.model_deployment import ModelDeploymentSpec, Probe
+from serinus.core.model.kinds import Json
+
+HASH_SCHEME = 1
+"""Stands in front of what is hashed: a change of the canonical form must not look like a change of the model."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One ControllerRevision. Its name is also that of its Deployment, Service and DestinationRule."""
+
+    name: str
+    hash: str
+    number: int
+    version: str
+    model: str
+    template: Json
+    probe: Probe | None = None
+    succeeded_at: float | None = None
+    created_at: float = 0.0
+    uid: str = ""
+    config_map: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it carries the success mark: it was stable once."""
+        return self.succeeded_at is not None
+
+
+def revision_hash(spec: ModelDeploymentSpec, content_digest: str | None = None) -> str:
+    """Hash the user-set fields of model and runtime to ten hex digits; `content_digest` is that of a ConfigMap's data."""
+    canonical: dict[str, Any] = {
+        "scheme": HASH_SCHEME,
+        "model": spec.model.manifest(),
+        "runtime": spec.runtime.manifest(),
+        "content": content_digest,
+    }
+    return digest(canonical)
+
+
+def digest(value: object) -> str:
+    """Hash any JSON value to ten hex digits, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

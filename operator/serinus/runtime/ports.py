@@ -1,0 +1,84 @@
+"""What the runtime needs of the world, as Protocols; the adapters implement them, tests double them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from serinus.api.model_deployment import Probe
+from serinus.core.model.answers import MetricsAnswer, ProbeAnswer
+from serinus.core.model.kinds import Json, Kind
+
+
+class Clock(Protocol):
+    """The only source of time; unix seconds."""
+
+    def now(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Cluster(Protocol):
+    """Writes to the API server, and the few reads that no cache serves.
+
+    All raise the tree of `serinus.core.model.errors`: Conflict, Gone (404 on a write), Invalid (422, 400), Forbidden,
+    Unavailable (429 and 5xx after the adapter's own retries, or no connection).
+    """
+
+    async def apply(self, manifest: Json, *, force: bool) -> Json:
+        """Apply server-side as field manager `serinus`; metadata.uid and resourceVersion in it are preconditions."""
+
+    async def apply_status(self, manifest: Json) -> Json:
+        """Apply the status subresource, forced; metadata.uid and resourceVersion in it are preconditions."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None: ...
+
+    async def list(
+        self, kind: Kind, namespace: str, *, label_selector: str = "", field_selector: str = ""
+    ) -> list[Json]: ...
+
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        """Delete this very object, in the background; one that is gone already is no error."""
+
+    async def create(self, manifest: Json) -> Json: ...
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        """Merge-patch; used for Events only."""
+
+
+class Metrics(Protocol):
+    """Named Prometheus sources. A failure is an answer, never an exception."""
+
+    async def ask(self, source: str, query: str, at: float | None = None) -> MetricsAnswer:
+        """Ask an instant query (POST form); a range selector in it gives raw samples with true scrape times."""
+
+    def names(self) -> tuple[str, ...]: ...
+
+
+class ModelProbe(Protocol):
+    """One sample inference over gRPC, straight to a pod."""
+
+    async def infer(self, address: str, model: str, probe: Probe) -> ProbeAnswer: ...
+
+
+class Recorder(Protocol):
+    """Events on objects, de-duplicated."""
+
+    async def record(self, about: Json, *, reason: str, message: str, warning: bool) -> None:
+        """Record an Event about an object reference (apiVersion, kind, namespace, name, uid)."""
+
+
+class Cache(Protocol):
+    """What the informers keep, by owner."""
+
+    def owned(self, kind: Kind, namespace: str, model_deployment: str) -> Mapping[str, Json]:
+        """Give the objects of a kind that carry our label with this ModelDeployment's name, by name."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json | None: ...
+
+    def put(self, manifest: Json) -> None:
+        """Replace an entry by a write's answer, unless the cache is newer."""
+
+    def all(self, kind: Kind) -> Mapping[tuple[str, str], Json]: ...
