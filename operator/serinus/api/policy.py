@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from serinus.api.base import Model
+from serinus.api.durations import in_base_units, seconds
 
 
 class Preset(StrEnum):
@@ -45,6 +46,16 @@ class ThresholdRange(Model):
     min: str | None = None
     max: str | None = None
 
+    @property
+    def lower(self) -> float | None:
+        """The lower bound in base units (a ratio, seconds, or a plain number)."""
+        return None if self.min is None else in_base_units(self.min)
+
+    @property
+    def upper(self) -> float | None:
+        """The upper bound in base units (a ratio, seconds, or a plain number)."""
+        return None if self.max is None else in_base_units(self.max)
+
 
 class Metric(Model):
     """One question to Prometheus, asked of the canary and of stable."""
@@ -82,6 +93,11 @@ class Pause(Model):
 
     duration: str | None = None
 
+    @property
+    def seconds(self) -> float | None:
+        """How long; None until promoted."""
+        return None if self.duration is None else seconds(self.duration)
+
 
 class Step(Model):
     """One verb: a weight to set, or a pause."""
@@ -106,3 +122,8 @@ class Guard(Model):
     """The time after 100 % in which the previous revision is kept warm and the new one is still judged."""
 
     duration: str
+
+    @property
+    def seconds(self) -> float:
+        """How long; 0 is no guard at all."""
+        return seconds(self.duration)

@@ -1,0 +1,105 @@
+"""The defaults of what a Rollout freezes, applied in parse.
+
+They stand here and not in the schema: the API server writes and re-reads schema defaults, so a changed default would
+change the plan of a rollout that is under way, and the policy that a rejected revision was judged by.
+"""
+
+from __future__ import annotations
+
+from serinus.api.base import Model
+from serinus.api.canonical import digest
+from serinus.api.model_deployment import ModelDeploymentSpec
+from serinus.api.policy import (
+    Analysis,
+    Canary,
+    ClientErrors,
+    Guard,
+    Metric,
+    OnBlind,
+    Pause,
+    Preset,
+    Provider,
+    Step,
+    Strategy,
+    ThresholdRange,
+)
+from serinus.api.rollout import RolloutSpec
+
+INTERVAL = "5s"
+BLIND_TIMEOUT = "5m"
+FAILURE_LIMIT = 0
+MIN_SAMPLES = 20
+QUANTILE = "0.99"
+PROGRESS_DEADLINE_SECONDS = 600
+LOAD_TIMEOUT_SECONDS = 300
+GPU_RESOURCE = "nvidia.com/gpu"
+
+STRATEGY = Strategy(
+    canary=Canary(
+        steps=tuple(
+            step for weight in (5, 25, 50) for step in (Step(set_weight=weight), Step(pause=Pause(duration="1m")))
+        )
+    )
+)
+METRICS = (Metric(name="error-rate", preset=Preset.ERROR_RATE, threshold_range=ThresholdRange(max="5%")),)
+GUARD = Guard(duration="10m")
+
+
+class Policy(Model):
+    """How a revision is replaced and judged, with nothing left to default."""
+
+    strategy: Strategy
+    analysis: Analysis
+    guard: Guard
+    progress_deadline_seconds: int
+
+    @property
+    def digest(self) -> str:
+        """Identify what a revision is judged by; the deadline is no part of it."""
+        return digest(
+            self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"progress_deadline_seconds"})
+        )
+
+
+def policy_of(spec: ModelDeploymentSpec) -> Policy:
+    """Fill in what the user left out of strategy, analysis, guard and deadline."""
+    return Policy(
+        strategy=spec.strategy or STRATEGY,
+        analysis=_analysis(spec.analysis or Analysis(metrics=METRICS)),
+        guard=spec.guard or GUARD,
+        progress_deadline_seconds=spec.progress_deadline_seconds or PROGRESS_DEADLINE_SECONDS,
+    )
+
+
+def frozen_policy(spec: RolloutSpec) -> Policy:
+    """Read the policy that a Rollout froze when it started."""
+    return Policy(
+        strategy=spec.strategy,
+        analysis=spec.analysis,
+        guard=spec.guard,
+        progress_deadline_seconds=spec.progress_deadline_seconds,
+    )
+
+
+def _analysis(analysis: Analysis) -> Analysis:
+    return Analysis(
+        interval=analysis.interval or INTERVAL,
+        metrics=tuple(_metric(metric) for metric in analysis.metrics),
+        on_blind=analysis.on_blind or OnBlind.HOLD,
+        blind_timeout=analysis.blind_timeout or BLIND_TIMEOUT,
+    )
+
+
+def _metric(metric: Metric) -> Metric:
+    """Fill in a metric; what has no meaning for its preset stays out, as admission asks."""
+    defaults: dict[str, object] = {"failure_limit": FAILURE_LIMIT}
+    if metric.preset is not None:
+        defaults["provider"] = Provider.ISTIO
+    if metric.preset in {Preset.ERROR_RATE, Preset.LATENCY}:
+        defaults["min_samples"] = MIN_SAMPLES
+    if metric.preset is Preset.ERROR_RATE:
+        defaults["client_errors"] = ClientErrors.COMPARE
+    if metric.preset is Preset.LATENCY:
+        defaults["quantile"] = QUANTILE
+    missing = {field: value for field, value in defaults.items() if getattr(metric, field) is None}
+    return metric.model_copy(update=missing)
