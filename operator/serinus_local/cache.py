@@ -1,0 +1,44 @@
+"""Where built things are kept between runs: outside the repository, shared by all checkouts of one user."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def folder(*parts: str) -> Path:
+    """Return a folder of the cache, making it when it is missing."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = base.joinpath("serinus", *parts)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def digest(files: Iterable[Path], *, recipe: str = "") -> str:
+    """Name what these files and this recipe make: twelve hex digits."""
+    seen = hashlib.sha256(recipe.encode())
+    for file in sorted(files):
+        seen.update(f"\0{file.name}\0".encode())
+        seen.update(file.read_bytes())
+    return seen.hexdigest()[:12]
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold the lock `name`, so that two checkouts do not make the same thing at once."""
+    with (folder("locks") / name).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{name}: another run is making it, waiting for that")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def say(line: str) -> None:
+    """Tell the person who waits what is going on."""
+    print(f"[stack] {line}", flush=True)
