@@ -37,7 +37,7 @@ class Revision:
 
 
 def revision_hash(spec: ModelDeploymentSpec, content_digest: str | None = None) -> str:
-    """Hash the user-set fields of model and runtime to ten hex digits; `content_digest` is that of a ConfigMap's data."""
+    """Hash the user-set fields of model and runtime to ten hex digits; `content_digest` is that of a ConfigMap."""
     canonical: dict[str, Any] = {
         "scheme": HASH_SCHEME,
         "model": spec.model.manifest(),

@@ -1,0 +1,83 @@
+"""PromQL text: the queries of the presets, and the users' own with their tokens filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SERVICES_PER_QUERY = 100
+"""A query's text stays well under the limits of proxies in front of Prometheus."""
+
+
+@dataclass(frozen=True, order=True)
+class Arm:
+    """One revision as its series name it."""
+
+    namespace: str
+    name: str
+    revision: str
+    service: str
+
+
+def quoted(text: str) -> str:
+    """Escape a value for the inside of a PromQL string."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def render_query(template: str, arm: Arm, window: str) -> str:
+    """Fill the tokens of a user's query, one by one and quoted; there is no template engine to trick."""
+    values = {
+        "{{namespace}}": arm.namespace,
+        "{{name}}": arm.name,
+        "{{revision}}": arm.revision,
+        "{{service}}": arm.service,
+    }
+    for token, value in values.items():
+        template = template.replace(token, quoted(value))
+    return template.replace("{{window}}", window)
+
+
+def has_baseline(template: str) -> bool:
+    """Whether a user's query tells the revisions apart; without it stable's value would be the canary's own."""
+    return "{{revision}}" in template or "{{service}}" in template
+
+
+def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool) -> list[str]:
+    """Ask for the raw samples of all arms' Services, in chunks; the gateway's view (`reporter="source"`)."""
+    queries = []
+    for chunk in _chunks(sorted(set(arms))):
+        selector = (
+            f'{{reporter="source",destination_service_namespace=~"{_either(arm.namespace for arm in chunk)}",'
+            f'destination_service_name=~"{_either(arm.service for arm in chunk)}"}}[{_range(seconds)}]'
+        )
+        queries.append(f"istio_requests_total{selector}")
+        if latency:
+            queries.append(f"istio_request_duration_milliseconds_bucket{selector}")
+    return queries
+
+
+def triton_queries(arms: Sequence[Arm], *, seconds: float) -> list[str]:
+    """Ask for the raw samples of all arms' pods; the label `revision` comes from the scrape configuration."""
+    names = "nv_inference_request_(success|failure|duration_us)"
+    return [
+        f'{{__name__=~"{names}",namespace=~"{_either(arm.namespace for arm in chunk)}",'
+        f'revision=~"{_either(arm.revision for arm in chunk)}"}}[{_range(seconds)}]'
+        for chunk in _chunks(sorted(set(arms)))
+    ]
+
+
+def newest_scrape(targets: str) -> str:
+    """Ask when any target was scraped last; only a bare selector keeps the true time of its samples."""
+    return f"max(timestamp({targets}))"
+
+
+def _chunks(arms: Sequence[Arm]) -> list[Sequence[Arm]]:
+    return [arms[start : start + SERVICES_PER_QUERY] for start in range(0, len(arms), SERVICES_PER_QUERY)]
+
+
+def _either(values: object) -> str:
+    return "|".join(sorted({quoted(str(value)) for value in values}))  # type: ignore[attr-defined]
+
+
+def _range(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"

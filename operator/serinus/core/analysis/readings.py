@@ -1,0 +1,99 @@
+"""From increments and answers to readings: a number with its samples, or the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from serinus.api.policy import ClientErrors, Metric, Preset, Provider
+from serinus.api.status import Verdict
+from serinus.core.analysis.quantile import histogram_quantile
+from serinus.core.analysis.tally import Freshness, Totals
+from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
+from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
+
+
+def observe_preset(
+    metric: Metric,
+    *,
+    query: str,
+    canary: tuple[Totals, Freshness],
+    stable: tuple[Totals, Freshness],
+    targets_fresh: bool,
+) -> Observation:
+    """Read a preset of both revisions; `targets_fresh` tells a missing series from a missing scrape."""
+    value = _value_of(metric, canary[0], stable[0])
+    return Observation(
+        canary=_reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh),
+        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh),
+        query=query,
+    )
+
+
+def read_answer(answer: MetricsAnswer, now: float) -> Reading:
+    """Read the answer to a user's query: exactly one number, or a reason."""
+    if isinstance(answer, NoAnswer):
+        return no_answer(answer)
+    series = [one for one in answer.series if one.samples]
+    if not series:
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "the query gives no series yet")
+    if len(series) > 1:
+        return Missing(
+            Verdict.BLIND, Reason.SEVERAL_SERIES, f"the query gives {len(series)} series where one number is needed"
+        )
+    value = series[0].samples[-1][1]
+    if not math.isfinite(value):
+        return Missing(Verdict.BLIND, Reason.NOT_A_NUMBER, f"the query gives {value}")
+    return Measured(value, None, now)
+
+
+def no_answer(answer: NoAnswer) -> Missing:
+    """Say that the source could not be asked; that is Blind, not bad."""
+    reason = Reason.UNREACHABLE if answer.failure is Failure.UNREACHABLE else Reason.REFUSED
+    return Missing(Verdict.BLIND, reason, answer.message)
+
+
+def _reading(
+    value: Callable[[Totals], float | None], totals: Totals, freshness: Freshness, *, targets_fresh: bool
+) -> Reading:
+    if freshness.newest is None:
+        if targets_fresh:
+            return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no request has reached this revision yet", 0.0)
+        return Missing(Verdict.BLIND, Reason.TARGETS_ABSENT, "the scrape targets are absent or stale")
+    if not freshness.fresh:
+        return Missing(Verdict.BLIND, Reason.STALE, "the newest sample is older than three scrape intervals")
+    if totals.requests <= 0:
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no request reached this revision in the window", 0.0)
+    number = value(totals)
+    if number is None:
+        return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, "the histogram is empty", totals.requests)
+    return Measured(number, totals.requests, freshness.newest)
+
+
+def _value_of(metric: Metric, canary: Totals, stable: Totals) -> Callable[[Totals], float | None]:
+    match metric.preset:
+        case Preset.ERROR_RATE:
+            count_client_errors = _counts_client_errors(metric, canary, stable)
+            return lambda totals: _error_rate(totals, count_client_errors=count_client_errors)
+        case Preset.LATENCY if metric.provider is Provider.TRITON:
+            return lambda totals: totals.seconds / totals.success if totals.success else None
+        case Preset.LATENCY:
+            return lambda totals: histogram_quantile(float(metric.quantile or "0.99"), totals.slower)
+        case _:
+            return lambda totals: totals.requests
+
+
+def _counts_client_errors(metric: Metric, canary: Totals, stable: Totals) -> bool:
+    """A changed schema shows as 4xx of the canary alone; callers' own faults show on both."""
+    if metric.client_errors is not ClientErrors.COMPARE:
+        return metric.client_errors is ClientErrors.COUNT
+    return _client_error_share(canary) > _client_error_share(stable)
+
+
+def _client_error_share(totals: Totals) -> float:
+    return totals.client_errors / totals.requests if totals.requests else 0.0
+
+
+def _error_rate(totals: Totals, *, count_client_errors: bool) -> float:
+    errors = totals.server_errors + (totals.client_errors if count_client_errors else 0.0)
+    return errors / totals.requests

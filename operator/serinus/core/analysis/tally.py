@@ -1,0 +1,147 @@
+"""Raw counters as increments on a time line, for each revision.
+
+Increments are taken per series (scrape target and label set) and then summed: a sum of counters falls when one pod
+restarts. A new label set on a target that was seen before counts in full, since the first 500 creates its series; the
+first sample of a target that is new to us is only a baseline.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from serinus.core.analysis.counters import CounterTracker
+from serinus.core.analysis.exposition import Count, Meaning, target_of
+from serinus.core.model.answers import Series
+
+Reader = Callable[[Mapping[str, str]], Meaning | None]
+Owner = tuple[str, str]
+STALE_INTERVALS = 3
+LONGEST_SILENCE = 900.0
+"""Seconds after which a vanished series is forgotten."""
+
+
+@dataclass
+class _Target:
+    first: float
+    last: float
+    interval: float | None = None
+
+    def seen(self, at: float) -> None:
+        if at > self.last:
+            self.interval = at - self.last
+            self.last = at
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over a window. `slower` maps a bucket's bound in seconds to the answers that were at most that slow."""
+
+    success: float = 0.0
+    server_errors: float = 0.0
+    client_errors: float = 0.0
+    seconds: float = 0.0
+    slower: Mapping[float, float] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> float:
+        return self.success + self.server_errors + self.client_errors
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """The newest sample of a revision's series, and whether it is younger than three observed scrape intervals."""
+
+    newest: float | None
+    fresh: bool
+
+
+class Tallies:
+    """The increments of one metrics source; `keep_s` is the longest window that is asked for."""
+
+    def __init__(self, read: Reader, *, keep_s: float) -> None:
+        self.keep_s = keep_s
+        self._read = read
+        self._trackers: dict[tuple[tuple[str, str], ...], tuple[CounterTracker, Meaning, tuple[str, ...]]] = {}
+        self._targets: dict[tuple[str, ...], _Target] = {}
+        self._lines: dict[Owner, deque[tuple[float, Count, float, float]]] = {}
+        self._owner_targets: dict[Owner, set[tuple[str, ...]]] = {}
+
+    def ingest(self, answer: Iterable[Series], now: float) -> None:
+        """Take the raw samples of one answer; those that were taken before are passed over."""
+        batch = [series for series in answer if series.samples]
+        known = {target: seen.first for target, seen in self._targets.items()}
+        for series in batch:
+            target, first = target_of(series.labels), series.samples[0][0]
+            known[target] = min(known.get(target, first), first)
+        for series in batch:
+            self._take(series, known)
+        self._forget(now)
+
+    def totals(self, owner: Owner, since: float) -> Totals:
+        """Sum an owner's increments that were scraped after `since`."""
+        sums = dict.fromkeys(Count, 0.0)
+        slower: dict[float, float] = {}
+        for at, count, bound, increment in self._lines.get(owner, ()):
+            if at <= since:
+                continue
+            if count is Count.SLOWER:
+                slower[bound] = slower.get(bound, 0.0) + increment
+            else:
+                sums[count] += increment
+        return Totals(
+            success=sums[Count.SUCCESS],
+            server_errors=sums[Count.SERVER_ERROR],
+            client_errors=sums[Count.CLIENT_ERROR],
+            seconds=sums[Count.SECONDS],
+            slower=slower,
+        )
+
+    def freshness(self, owner: Owner, now: float, interval: float) -> Freshness:
+        """Tell how old an owner's newest sample is; `interval` stands in until two scrapes were seen."""
+        targets = [self._targets[name] for name in self._owner_targets.get(owner, ()) if name in self._targets]
+        if not targets:
+            return Freshness(None, fresh=False)
+        latest = max(targets, key=lambda target: target.last)
+        limit = STALE_INTERVALS * max(latest.interval or interval, interval)
+        return Freshness(latest.last, fresh=now - latest.last <= limit)
+
+    def _take(self, series: Series, known: Mapping[tuple[str, ...], float]) -> None:
+        tracker, meaning, target = self._tracker(series, known)
+        if meaning is None:
+            return
+        line = self._lines.setdefault(meaning.owner, deque())
+        for at, value in series.samples:
+            increment = tracker.update(value, at)
+            if increment is None:
+                continue
+            self._targets.setdefault(target, _Target(first=known[target], last=at)).seen(at)
+            if increment:
+                line.append((at, meaning.count, meaning.bound_s, increment * meaning.scale))
+
+    def _tracker(
+        self, series: Series, known: Mapping[tuple[str, ...], float]
+    ) -> tuple[CounterTracker, Meaning | None, tuple[str, ...]]:
+        key = tuple(sorted(series.labels.items()))
+        found = self._trackers.get(key)
+        if found is not None:
+            return found
+        meaning, target = self._read(series.labels), target_of(series.labels)
+        tracker = CounterTracker(key, baseline_first=series.samples[0][0] <= known[target])
+        if meaning is not None:
+            self._trackers[key] = (tracker, meaning, target)
+            self._owner_targets.setdefault(meaning.owner, set()).add(target)
+        return tracker, meaning, target
+
+    def _forget(self, now: float) -> None:
+        for line in self._lines.values():
+            while line and line[0][0] < now - self.keep_s:
+                line.popleft()
+        gone = {key for key, (tracker, _, _) in self._trackers.items() if _older(tracker, now - LONGEST_SILENCE)}
+        for key in gone:
+            del self._trackers[key]
+
+
+def _older(tracker: CounterTracker, limit: float) -> bool:
+    return tracker.last_timestamp_s is not None and tracker.last_timestamp_s < limit

@@ -1,0 +1,152 @@
+"""The literal rule: a metric outside its range, in more than `failureLimit` looks in a row, is Unsafe.
+
+First implementation of the seam `assess`: one assessment over all metrics from one look and what is remembered.
+"""
+
+from __future__ import annotations
+
+from serinus.api.durations import seconds
+from serinus.api.policy import Analysis, Metric, OnBlind, Preset
+from serinus.api.status import Verdict
+from serinus.core.model.assessment import (
+    Assessment,
+    Evidence,
+    Finding,
+    Look,
+    Measured,
+    Missing,
+    Observation,
+    Reading,
+    Reason,
+    Stage,
+)
+
+_WEIGHTIEST_FIRST = (Verdict.UNSAFE, Verdict.BLIND, Verdict.UNDECIDED, Verdict.SAFE)
+
+
+def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: float) -> tuple[Evidence, Assessment]:
+    """Judge one look. `stage` is what the evidence belongs to; `now` times blindness."""
+    judged = [_judge(metric, look.observations.get(metric.name), evidence) for metric in policy.metrics]
+    findings = tuple(finding for finding, _ in judged)
+    failures = {finding.metric: count for finding, count in judged if count}
+    decisive = _decisive(findings)
+    verdict = decisive.verdict if decisive else Verdict.SAFE
+    blind_since = (evidence.blind_since or now) if verdict is Verdict.BLIND else None
+    assessment = Assessment(look.at, verdict, decisive.reason if decisive else Reason.WITHIN_LIMITS, decisive, findings)
+    return Evidence(failures, look.at, blind_since), assessment
+
+
+def blind_too_long(evidence: Evidence, policy: Analysis, now: float) -> bool:
+    """Whether the user's policy asks for the way back after this time of blindness."""
+    if evidence.blind_since is None or policy.on_blind is not OnBlind.REVERT:
+        return False
+    return now - evidence.blind_since >= seconds(policy.blind_timeout or "5m")
+
+
+def _decisive(findings: tuple[Finding, ...]) -> Finding | None:
+    for verdict in _WEIGHTIEST_FIRST:
+        for finding in findings:
+            if finding.verdict is verdict:
+                return finding
+    return None
+
+
+def _judge(metric: Metric, observation: Observation | None, evidence: Evidence) -> tuple[Finding, int]:
+    """Judge one metric; the second value is its number of failing looks in a row."""
+    before = evidence.failures.get(metric.name, 0)
+    if observation is None:
+        missing = Missing(Verdict.BLIND, Reason.UNREACHABLE, "the metric was not asked for")
+        return _not_measured(metric, Observation(missing, None, ""), missing), before
+    reading = observation.canary
+    if isinstance(reading, Missing):
+        return _not_measured(metric, observation, reading), before
+    if too_few := _too_few(metric, reading):
+        return _finding(metric, observation, Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, too_few), before
+    limit = _exceeded(metric, reading.value)
+    if limit is None:
+        text = f"{metric.name} is {_shown(metric, reading.value)}"
+        return _finding(metric, observation, Verdict.SAFE, Reason.WITHIN_LIMITS, text), 0
+    return _failing(metric, observation, reading, limit, before + 1)
+
+
+def _failing(
+    metric: Metric, observation: Observation, reading: Measured, limit: str, failures: int
+) -> tuple[Finding, int]:
+    allowed = metric.failure_limit or 0
+    unsafe = failures > allowed
+    text = f"{metric.name} is {_shown(metric, reading.value)}, limit {limit}{_beside(metric, observation.stable)}"
+    if not unsafe:
+        text = f"{text} ({failures} of {allowed} tolerated looks)"
+    verdict, reason = (Verdict.UNSAFE, Reason.LIMIT_EXCEEDED) if unsafe else (Verdict.UNDECIDED, Reason.SUSPICIOUS)
+    return _finding(metric, observation, verdict, reason, text, limit=limit), failures
+
+
+def _too_few(metric: Metric, reading: Measured) -> str | None:
+    """Say what is missing; a request count below its minimum is want of traffic and no fault of the canary."""
+    if metric.preset is Preset.REQUEST_COUNT:
+        lower = metric.threshold_range.lower
+        if lower is not None and reading.value < lower:
+            return f"{metric.name} is {reading.value:.0f}, {lower:.0f} are needed"
+        return None
+    needed = metric.min_samples
+    if needed is None or reading.samples is None or reading.samples >= needed:
+        return None
+    return f"{metric.name} rests on {reading.samples:.0f} requests, {needed} are needed"
+
+
+def _exceeded(metric: Metric, value: float) -> str | None:
+    bounds = metric.threshold_range
+    if bounds.upper is not None and value > bounds.upper:
+        return f"max {bounds.max}"
+    if bounds.lower is not None and value < bounds.lower:
+        return f"min {bounds.min}"
+    return None
+
+
+def _not_measured(metric: Metric, observation: Observation, missing: Missing) -> Finding:
+    return _finding(metric, observation, missing.verdict, missing.reason, f"{metric.name}: {missing.message}")
+
+
+def _finding(
+    metric: Metric,
+    observation: Observation,
+    verdict: Verdict,
+    reason: Reason,
+    message: str,
+    *,
+    limit: str | None = None,
+) -> Finding:
+    reading = observation.canary
+    return Finding(
+        metric=metric.name,
+        verdict=verdict,
+        reason=reason,
+        message=message,
+        query=observation.query,
+        value=reading.value if isinstance(reading, Measured) else None,
+        limit=limit or _limits(metric),
+        baseline=observation.stable.value if isinstance(observation.stable, Measured) else None,
+        samples=reading.samples,
+    )
+
+
+def _limits(metric: Metric) -> str:
+    bounds = metric.threshold_range
+    return ", ".join(f"{name} {value}" for name, value in (("min", bounds.min), ("max", bounds.max)) if value)
+
+
+def _beside(metric: Metric, stable: Reading | None) -> str:
+    return f", stable {_shown(metric, stable.value)}" if isinstance(stable, Measured) else ""
+
+
+def _shown(metric: Metric, value: float) -> str:
+    return shown_value(metric.preset, value)
+
+
+def shown_value(preset: Preset | None, value: float) -> str:
+    """Write a number as people say it: a rate in percent, a latency in milliseconds."""
+    if preset is Preset.ERROR_RATE:
+        return f"{value * 100:.3g}%"
+    if preset is Preset.LATENCY:
+        return f"{value * 1000:.4g}ms"
+    return f"{value:.6g}"
