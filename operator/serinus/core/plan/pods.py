@@ -1,0 +1,147 @@
+"""The pod template of a revision: one Triton, one model, one version. Rendered once, kept in the ControllerRevision.
+
+No port of Triton's listens until the model is loaded, so the startup probe carries the whole load time. Readiness asks
+for the model: `/v2/health/ready` is true with no model at all. On SIGTERM Triton refuses new connections at once, so the
+pod sleeps first, until the data plane has stopped sending.
+"""
+
+from __future__ import annotations
+
+from serinus.api import GROUP
+from serinus.api.model_deployment import ModelDeploymentSpec, Resources, Runtime
+from serinus.core.model.identity import Owner
+from serinus.core.model.kinds import Json
+from serinus.core.plan.storage import Storage
+
+VERSION_ANNOTATION = f"{GROUP}/version"
+CONTAINER = "triton"
+HTTP_PORT, GRPC_PORT, METRICS_PORT = 8000, 8001, 8002
+
+PRE_STOP_SECONDS = 5
+EXIT_TIMEOUT_SECONDS = 30
+GRACE_SECONDS = PRE_STOP_SECONDS + EXIT_TIMEOUT_SECONDS + 10
+
+DEFAULT_LOAD_TIMEOUT_SECONDS = 300
+DEFAULT_GPU = "nvidia.com/gpu"
+DEFAULT_SHARED_MEMORY = "1Gi"
+USER = 1000
+
+
+def render_template(owner: Owner, revision_hash: str, spec: ModelDeploymentSpec, storage: Storage) -> Json:
+    """Render the pod template of a revision."""
+    return {
+        "metadata": {
+            "labels": {
+                **owner.labels(revision_hash),
+                "service.istio.io/canonical-name": owner.name,
+                "service.istio.io/canonical-revision": revision_hash,
+            },
+            "annotations": {VERSION_ANNOTATION: spec.model.version},
+        },
+        "spec": _pod(spec.runtime, model_name(owner, spec), storage),
+    }
+
+
+def model_name(owner: Owner, spec: ModelDeploymentSpec) -> str:
+    """Tell Triton's name of the model."""
+    return spec.model.name or owner.name
+
+
+def _pod(runtime: Runtime, model: str, storage: Storage) -> Json:
+    pod: Json = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(runtime, model, storage)],
+        "volumes": [
+            *storage.volumes,
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": _shared_memory(runtime.resources)}},
+        ],
+    }
+    if storage.init_containers:
+        pod["initContainers"] = list(storage.init_containers)
+    if runtime.image_pull_secrets:
+        pod["imagePullSecrets"] = [secret.manifest() for secret in runtime.image_pull_secrets]
+    if runtime.node_selector:
+        pod["nodeSelector"] = dict(runtime.node_selector)
+    if runtime.tolerations:
+        pod["tolerations"] = [toleration.manifest() for toleration in runtime.tolerations]
+    return pod
+
+
+def _container(runtime: Runtime, model: str, storage: Storage) -> Json:
+    container: Json = {
+        "name": CONTAINER,
+        "image": runtime.image,
+        "command": ["tritonserver"],
+        "args": _arguments(storage.repository),
+        "ports": [
+            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
+            {"name": "http-metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
+        **_probes(model, runtime.load_timeout_seconds or DEFAULT_LOAD_TIMEOUT_SECONDS),
+        "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            *storage.volume_mounts,
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (the pod's own emptyDir)
+            {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
+        ],
+        # Without this a failed load ends as "Error, exit code 1": Triton gives its reason in its log only.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    resources = _resources(runtime)
+    if resources:
+        container["resources"] = resources
+    if runtime.env:
+        container["env"] = [variable.manifest() for variable in runtime.env]
+    return container
+
+
+def _arguments(repository: str) -> list[str]:
+    return [
+        f"--model-repository={repository}",
+        "--model-control-mode=none",
+        "--strict-readiness=true",
+        f"--http-port={HTTP_PORT}",
+        f"--grpc-port={GRPC_PORT}",
+        f"--metrics-port={METRICS_PORT}",
+        f"--exit-timeout-secs={EXIT_TIMEOUT_SECONDS}",
+    ]
+
+
+def _probes(model: str, load_timeout: int) -> Json:
+    ready = {"httpGet": {"path": f"/v2/models/{model}/ready", "port": "http"}}
+    live = {"httpGet": {"path": "/v2/health/live", "port": "http"}}
+    return {
+        "startupProbe": {**ready, "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": load_timeout},
+        "readinessProbe": {**ready, "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 3},
+        # A server that is only busy must not be killed for it: a minute of silence, each answer given ten seconds.
+        "livenessProbe": {**live, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},
+    }
+
+
+def _resources(runtime: Runtime) -> Json:
+    resources: Json = runtime.resources.manifest() if runtime.resources else {}
+    if runtime.gpu:
+        limit = {runtime.gpu.resource_name or DEFAULT_GPU: str(runtime.gpu.count)}
+        resources = {**resources, "limits": {**resources.get("limits", {}), **limit}}
+    return resources
+
+
+def _shared_memory(resources: Resources | None) -> str:
+    """Bound /dev/shm by the memory limit, which it counts in: a bound of its own would be a second limit to tune."""
+    limits = (resources.limits if resources else None) or {}
+    return limits.get("memory", DEFAULT_SHARED_MEMORY)

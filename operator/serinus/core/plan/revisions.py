@@ -1,0 +1,131 @@
+"""The history: ControllerRevisions (and the ConfigMap that a revision is copied into), rendered and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from serinus.api import GROUP
+from serinus.api.model_deployment import ModelDeploymentSpec, Probe
+from serinus.core.model.identity import Owner
+from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
+from serinus.core.model.revision import HASH_SCHEME, Revision, digest
+from serinus.core.plan.pods import VERSION_ANNOTATION
+
+SUCCEEDED_ANNOTATION = f"{GROUP}/succeeded-at"
+
+
+def revision_name(owner_name: str, revision_hash: str) -> str:
+    """Name a revision, and with it its Deployment, Service, DestinationRule and ConfigMap."""
+    return f"{owner_name}-{revision_hash}"
+
+
+def next_number(revisions: Iterable[Revision]) -> int:
+    """Number a new revision: one more than the highest that is kept."""
+    return max((revision.number for revision in revisions), default=0) + 1
+
+
+def newest_succeeded(revisions: Iterable[Revision]) -> Revision | None:
+    """Find the revision that was stable last; a success mark is renewed when an old revision becomes stable again."""
+    marked = [revision for revision in revisions if revision.succeeded]
+    return max(marked, key=lambda revision: (revision.succeeded_at or 0.0, revision.number), default=None)
+
+
+def render_controller_revision(
+    owner: Owner,
+    *,
+    name: str,
+    number: int,
+    spec: ModelDeploymentSpec,
+    model: str,
+    template: Json,
+    revision_hash: str,
+    config_map: str | None,
+) -> Json:
+    """Render the snapshot of everything that makes the pods what they are."""
+    metadata = owner.metadata(name, revision_hash)
+    metadata["annotations"] = {VERSION_ANNOTATION: spec.model.version}
+    data = {
+        "scheme": HASH_SCHEME,
+        "hash": revision_hash,
+        "version": spec.model.version,
+        "model": model,
+        "template": template,
+        "probe": spec.model.probe.manifest() if spec.model.probe else None,
+        "configMap": config_map,
+    }
+    return {
+        "apiVersion": CONTROLLER_REVISION.api_version,
+        "kind": CONTROLLER_REVISION.name,
+        "metadata": metadata,
+        "revision": number,
+        "data": {key: value for key, value in data.items() if value is not None},
+    }
+
+
+def mark_succeeded(manifest: Json, at: float) -> Json:
+    """Render the apply that puts the success mark on a live ControllerRevision; its uid is the precondition.
+
+    The whole object is applied: an apply that leaves `data` out would ask to remove it, which the API server refuses.
+    """
+    live = manifest["metadata"]
+    kept = ("name", "namespace", "uid", "labels", "ownerReferences")
+    metadata = {key: live[key] for key in kept if key in live}
+    ours = {key: value for key, value in live.get("annotations", {}).items() if key.startswith(f"{GROUP}/")}
+    metadata["annotations"] = {**ours, SUCCEEDED_ANNOTATION: _timestamp(at)}
+    return {
+        "apiVersion": CONTROLLER_REVISION.api_version,
+        "kind": CONTROLLER_REVISION.name,
+        "metadata": metadata,
+        "revision": manifest["revision"],
+        "data": manifest["data"],
+    }
+
+
+def read_revision(manifest: Json) -> Revision:
+    """Read a ControllerRevision back; raises KeyError or ValueError for one that we did not write."""
+    metadata, data = manifest["metadata"], manifest["data"]
+    probe = data.get("probe")
+    return Revision(
+        name=metadata["name"],
+        hash=data["hash"],
+        number=manifest["revision"],
+        version=data["version"],
+        model=data["model"],
+        template=data["template"],
+        probe=Probe.parse(probe) if probe else None,
+        succeeded_at=_seconds(metadata.get("annotations", {}).get(SUCCEEDED_ANNOTATION)),
+        created_at=_seconds(metadata.get("creationTimestamp")) or 0.0,
+        uid=metadata.get("uid", ""),
+        config_map=data.get("configMap"),
+    )
+
+
+def render_config_map(
+    owner: Owner, name: str, revision_hash: str, data: Mapping[str, str], binary_data: Mapping[str, str]
+) -> Json:
+    """Render a revision's own copy of the user's ConfigMap: immutable, so that later edits move no pod."""
+    manifest: Json = {
+        "apiVersion": CONFIG_MAP.api_version,
+        "kind": CONFIG_MAP.name,
+        "metadata": owner.metadata(name, revision_hash),
+        "immutable": True,
+    }
+    if data:
+        manifest["data"] = dict(data)
+    if binary_data:
+        manifest["binaryData"] = dict(binary_data)
+    return manifest
+
+
+def content_digest(data: Mapping[str, str], binary_data: Mapping[str, str]) -> str:
+    """Digest a ConfigMap's contents, for `revision_hash`; `binary_data` is base64 as in the manifest."""
+    return digest({"data": dict(data), "binaryData": dict(binary_data)})
+
+
+def _timestamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(timestamp: str | None) -> float | None:
+    return datetime.fromisoformat(timestamp).timestamp() if timestamp else None

@@ -1,0 +1,116 @@
+"""Where the model comes from: the one seam from `storageUri` to volumes, mounts and init containers.
+
+Every scheme names the model's own folder (config.pbtxt and one version folder), which becomes `<repository>/<model>`:
+Triton loads everything in its repository, so a pod's repository holds one model with one version.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serinus.core.model.errors import InvalidSpec
+from serinus.core.model.kinds import Json
+
+REPOSITORY = "/models"
+CONFIG_KEY = "config.pbtxt"
+VERSION_FOLDER = "1"
+
+_FIELD = "spec.model.storageUri"
+_URI = re.compile(r"^(?P<scheme>[a-z0-9+.-]+)://(?P<rest>.*)$")
+_OBJECT_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What a pod needs to have the model in `repository`."""
+
+    volumes: tuple[Json, ...] = ()
+    volume_mounts: tuple[Json, ...] = ()
+    init_containers: tuple[Json, ...] = ()
+    repository: str = REPOSITORY
+
+
+def plan_storage(uri: str, *, model: str, config_map: str | None = None, keys: Sequence[str] = ()) -> Storage:
+    """Plan the storage of a model; `config_map` and `keys` are those of the revision's own copy (configmap:// only).
+
+    Raises InvalidSpec for a scheme or a form that we do not know.
+    """
+    scheme, rest = _parts(uri)
+    match scheme:
+        case "pvc":
+            return _claim(rest, model)
+        case "file":
+            return _baked(rest, model)
+        case "configmap":
+            return _config_map(source_config_map(uri), config_map, model, keys)
+    raise InvalidSpec(
+        _FIELD, f"no scheme {scheme}:// is known: write pvc://claim/path, file:///path or configmap://name"
+    )
+
+
+def source_config_map(uri: str) -> str | None:
+    """Name the user's ConfigMap that a revision's copy is made of; None for every other scheme."""
+    scheme, rest = _parts(uri)
+    if scheme != "configmap":
+        return None
+    if not _OBJECT_NAME.match(rest):
+        raise InvalidSpec(_FIELD, f"{uri} names no ConfigMap: write configmap://name, of the same namespace")
+    return rest
+
+
+def claim_name(uri: str) -> str | None:
+    """Name the PersistentVolumeClaim of a pvc:// URI; None for every other scheme."""
+    scheme, rest = _parts(uri)
+    return rest.partition("/")[0] if scheme == "pvc" else None
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    match = _URI.match(uri)
+    if match is None:
+        raise InvalidSpec(_FIELD, f"{uri} has no scheme: write pvc://claim/path, file:///path or configmap://name")
+    if ".." in match["rest"].split("/"):
+        raise InvalidSpec(_FIELD, f"{uri} leaves its folder: write the path without ..")
+    return match["scheme"], match["rest"]
+
+
+def _claim(rest: str, model: str) -> Storage:
+    claim, _, path = rest.partition("/")
+    if not _OBJECT_NAME.match(claim):
+        raise InvalidSpec(_FIELD, f"pvc://{rest} names no claim: write pvc://claim/path, of the same namespace")
+    volume = {"name": "model", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+    mount = _mount(model)
+    if path.strip("/"):
+        mount["subPath"] = path.strip("/")
+    return Storage(volumes=(volume,), volume_mounts=(mount,))
+
+
+def _baked(rest: str, model: str) -> Storage:
+    path = posixpath.normpath(rest)
+    repository, name = posixpath.split(path)
+    if not rest.startswith("/") or not name:
+        raise InvalidSpec(_FIELD, f"file://{rest} is no absolute path: write file:///models/{model}")
+    if name != model:
+        raise InvalidSpec(
+            _FIELD,
+            f"Triton takes the model's name from its folder, and file://{rest} ends in {name}: "
+            f"set spec.model.name to {name}, or bake the model in a folder called {model}",
+        )
+    return Storage(repository=repository)
+
+
+def _config_map(source: str | None, copy: str | None, model: str, keys: Sequence[str]) -> Storage:
+    if copy is None:
+        raise InvalidSpec(_FIELD, f"ConfigMap {source} was not copied into the revision")
+    if not any(key != CONFIG_KEY for key in keys):
+        raise InvalidSpec(_FIELD, f"ConfigMap {source} holds no model: add one key a file, such as model.py")
+    items = [{"key": key, "path": key if key == CONFIG_KEY else f"{VERSION_FOLDER}/{key}"} for key in sorted(keys)]
+    return Storage(
+        volumes=({"name": "model", "configMap": {"name": copy, "items": items}},), volume_mounts=(_mount(model),)
+    )
+
+
+def _mount(model: str) -> Json:
+    return {"name": "model", "mountPath": f"{REPOSITORY}/{model}", "readOnly": True}

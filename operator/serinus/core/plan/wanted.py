@@ -1,0 +1,41 @@
+"""Everything that should exist for a ModelDeployment, in the order in which it may come to be.
+
+What names a revision (Service, traffic policy) comes before its pods, and the route comes last: a route to a Service
+that the gateway does not know yet answers 503 for the whole gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serinus.core.model.identity import Owner
+from serinus.core.model.kinds import Json
+from serinus.core.model.revision import Revision
+from serinus.core.plan.workload import render_deployment, render_root_service, render_service
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A revision that is alive, and its number of pods; None where an autoscaler owns it."""
+
+    revision: Revision
+    replicas: int | None
+
+
+def plan_children(
+    owner: Owner,
+    *,
+    workloads: Sequence[Workload],
+    stable_hash: str | None,
+    policies: Sequence[Json] = (),
+    route: Json | None = None,
+) -> tuple[Json, ...]:
+    """Order what is wanted; `policies` and `route` are what a traffic provider rendered for the same revisions.
+
+    Without a stable revision there is no root Service: it would select nothing that may serve.
+    """
+    services = [render_service(owner, workload.revision) for workload in workloads]
+    root = [] if stable_hash is None else [render_root_service(owner, stable_hash)]
+    deployments = [render_deployment(owner, workload.revision, workload.replicas) for workload in workloads]
+    return (*services, *policies, *deployments, *root, *([] if route is None else [route]))

@@ -1,0 +1,60 @@
+"""What runs and names a revision: its Deployment, its Service, and the root Service of the ModelDeployment."""
+
+from __future__ import annotations
+
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Owner
+from serinus.core.model.kinds import DEPLOYMENT, SERVICE, Json
+from serinus.core.model.revision import Revision
+from serinus.core.plan.pods import GRPC_PORT, HTTP_PORT, METRICS_PORT
+
+
+def render_deployment(owner: Owner, revision: Revision, replicas: int | None) -> Json:
+    """Render a revision's Deployment; `replicas` is left out where an autoscaler owns them.
+
+    Its own history is off: the ControllerRevisions are the history, and a template is never changed in place.
+    """
+    spec: Json = {
+        "selector": {"matchLabels": _selector(owner, revision.hash)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "revisionHistoryLimit": 0,
+        "template": revision.template,
+    }
+    if replicas is not None:
+        spec["replicas"] = replicas
+    return {
+        "apiVersion": DEPLOYMENT.api_version,
+        "kind": DEPLOYMENT.name,
+        "metadata": owner.metadata(revision.name, revision.hash),
+        "spec": spec,
+    }
+
+
+def render_service(owner: Owner, revision: Revision) -> Json:
+    """Render a revision's Service: what routes point at and what metrics are asked by."""
+    return _service(owner.metadata(revision.name, revision.hash), _selector(owner, revision.hash))
+
+
+def render_root_service(owner: Owner, revision_hash: str) -> Json:
+    """Render the Service that carries the ModelDeployment's name: stable's pods, for callers outside the mesh."""
+    return _service(owner.metadata(owner.name), _selector(owner, revision_hash))
+
+
+def _service(metadata: Json, selector: dict[str, str]) -> Json:
+    ports = (("http", "http", HTTP_PORT), ("grpc", "grpc", GRPC_PORT), ("http-metrics", "http", METRICS_PORT))
+    return {
+        "apiVersion": SERVICE.api_version,
+        "kind": SERVICE.name,
+        "metadata": metadata,
+        "spec": {
+            "type": "ClusterIP",
+            "selector": selector,
+            "ports": [
+                {"name": name, "appProtocol": protocol, "port": port, "targetPort": name, "protocol": "TCP"}
+                for name, protocol, port in ports
+            ],
+        },
+    }
+
+
+def _selector(owner: Owner, revision_hash: str) -> dict[str, str]:
+    return {MODEL_DEPLOYMENT_LABEL: owner.name, REVISION_LABEL: revision_hash}
