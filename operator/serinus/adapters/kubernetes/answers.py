@@ -1,0 +1,48 @@
+"""Translates what the API server answers into the one tree of errors; nothing else does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid, Unavailable
+
+
+class Expired(Unavailable):
+    """410: the resourceVersion or the continue token is too old; list again."""
+
+
+_BY_STATUS: Mapping[int, type[ClusterError]] = {401: Forbidden, 403: Forbidden, 404: Gone, 409: Conflict}
+
+
+def error_from(status: int, text: str, retry_after: str | None = None) -> ClusterError:
+    """Translate an answer that is no success; `text` is its body, usually a Status object."""
+    message, causes = _read_status(text)
+    message = f"{status}: {message}"
+    if status == 410:
+        return Expired(message)
+    if status == 429 or status >= 500:
+        return Unavailable(message, _seconds(retry_after))
+    if status == 403 and "NamespaceTerminating" in causes:
+        return Gone(message)
+    return _BY_STATUS.get(status, Invalid)(message)
+
+
+def _read_status(text: str) -> tuple[str, frozenset[str]]:
+    """Read the message and the reasons of the causes."""
+    try:
+        status: Any = json.loads(text)
+    except ValueError:
+        return text.strip()[:500], frozenset()
+    if not isinstance(status, dict):
+        return text.strip()[:500], frozenset()
+    causes = (status.get("details") or {}).get("causes") or []
+    return str(status.get("message", "")), frozenset(str(cause.get("reason")) for cause in causes)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        return None if retry_after is None else float(retry_after)
+    except ValueError:
+        return None

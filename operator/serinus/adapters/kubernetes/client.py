@@ -1,0 +1,195 @@
+"""Writes to the API server and the few reads that no cache serves: the port `Cluster`.
+
+There is no client rate limit: it would be the ceiling of how many rollouts can be watched. What bounds us is the
+number of connections, and the API server's own 429 with its Retry-After. Tries are few: the caller has a back-off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+import aiohttp
+
+from serinus.adapters.clock import Clock
+from serinus.adapters.kubernetes.answers import Expired, error_from
+from serinus.adapters.kubernetes.connection import Connection, Request
+from serinus.adapters.kubernetes.paths import collection, item
+from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
+from serinus.core.model.identity import FIELD_MANAGER
+from serinus.core.model.kinds import Json, Kind, kind_of
+
+PAGE_SIZE: Final = 500
+LONGEST_WAIT: Final = 2.0
+"""A longer Retry-After is the caller's to wait for."""
+DELAYS: Final = (0.1, 0.4)
+"""Between the tries: so there are three."""
+
+Manifests: TypeAlias = list[Json]
+OnRequest: TypeAlias = Callable[[str, str, float], None]
+"""Told of each try: the verb, the outcome (`OK` or the error's name), and its seconds."""
+
+
+def unobserved(verb: str, outcome: str, seconds: float) -> None:
+    """Count nothing."""
+
+
+class KubernetesCluster:
+    """The API server. `writes_allowed` is asked before each write: false once our lease has run out."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        *,
+        writes_allowed: Callable[[], bool] = lambda: True,
+        on_request: OnRequest = unobserved,
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._writes_allowed = writes_allowed
+        self._on_request = on_request
+
+    async def apply(self, manifest: Json, *, force: bool) -> Json:
+        """Apply server-side as field manager `serinus`; metadata.uid and resourceVersion in it are preconditions."""
+        return await self._apply("apply", manifest, "", force)
+
+    async def apply_status(self, manifest: Json) -> Json:
+        """Apply the status subresource, forced; metadata.uid and resourceVersion in it are preconditions."""
+        return await self._apply("apply_status", manifest, "status", True)
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """Read one object; None when it is not there."""
+        try:
+            return await self._send("get", Request("GET", item(kind, namespace, name)))
+        except Gone:
+            return None
+
+    async def list(
+        self, kind: Kind, namespace: str, *, label_selector: str = "", field_selector: str = ""
+    ) -> Manifests:
+        """List in pages; a list whose continue token expires half way is started once more."""
+        selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        params = {name: value for name, value in selectors.items() if value}
+        try:
+            return await self._pages(kind, namespace, params)
+        except Expired:
+            return await self._pages(kind, namespace, params)
+
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        """Delete this very object, in the background; one that is gone, or has another uid by now, is no error."""
+        options: Json = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        request = Request("DELETE", item(kind, namespace, name), body=_encoded(options))
+        try:
+            await self._send("delete", request)
+        except Gone:
+            return
+        except Conflict as error:
+            if "UID in precondition" not in str(error):
+                raise
+
+    async def create(self, manifest: Json) -> Json:
+        """Create an object; one that exists already is a Conflict."""
+        path = collection(kind_of(manifest), _place(manifest)[0])
+        params = {"fieldManager": FIELD_MANAGER}
+        return await self._send("create", Request("POST", path, params=params, body=_encoded(manifest)))
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        """Merge-patch an object; metadata.resourceVersion in the patch is a precondition."""
+        request = Request(
+            "PATCH",
+            item(kind, namespace, name),
+            params={"fieldManager": FIELD_MANAGER},
+            body=_encoded(patch),
+            content_type="application/merge-patch+json",
+        )
+        return await self._send("merge", request)
+
+    async def _apply(self, verb: str, manifest: Json, subresource: str, force: bool) -> Json:
+        namespace, name = _place(manifest)
+        request = Request(
+            "PATCH",
+            item(kind_of(manifest), namespace, name, subresource),
+            params={"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"},
+            body=_encoded(manifest),
+            content_type="application/apply-patch+yaml",
+        )
+        return await self._send(verb, request)
+
+    async def _pages(self, kind: Kind, namespace: str, params: Mapping[str, str]) -> Manifests:
+        found: Manifests = []
+        token = ""
+        while True:
+            page = {**params, "limit": str(PAGE_SIZE), **({"continue": token} if token else {})}
+            answer = await self._send("list", Request("GET", collection(kind, namespace), params=page))
+            found += [{**entry, "apiVersion": kind.api_version, "kind": kind.name} for entry in answer["items"] or ()]
+            token = answer["metadata"].get("continue") or ""
+            if not token:
+                return found
+
+    async def _send(self, verb: str, request: Request) -> Json:
+        """Send, and send again after 429, 5xx or no connection; the last refusal is raised."""
+        for delay in (*DELAYS, None):
+            if request.method != "GET" and not self._writes_allowed():
+                raise Unavailable("nothing is written: this process does not hold the lease any more")
+            try:
+                return await self._observed(verb, request)
+            except Unavailable as error:
+                wait = error.retry_after if error.retry_after is not None else delay
+                if delay is None or wait is None or wait > LONGEST_WAIT or isinstance(error, (_TooSlow, Expired)):
+                    raise
+                await self._clock.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    async def _observed(self, verb: str, request: Request) -> Json:
+        started = self._clock.monotonic()
+        outcome = "Cancelled"
+        try:
+            answer = await self._once(request)
+            outcome = "OK"
+            return answer
+        except ClusterError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._on_request(verb, outcome, self._clock.monotonic() - started)
+
+    async def _once(self, request: Request) -> Json:
+        try:
+            async with self._connection.send(request) as response:
+                text = await response.text("utf-8")
+        except TimeoutError as error:
+            raise _TooSlow(f"{request.method} {request.path}: no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{request.method} {request.path}: {error or type(error).__name__}") from error
+        if not 200 <= response.status < 300:
+            raise error_from(response.status, text, response.headers.get("Retry-After"))
+        return _read(text)
+
+
+class _TooSlow(Unavailable):
+    """No answer in time: the caller has waited long enough."""
+
+
+def _encoded(body: Json) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _read(text: str) -> Json:
+    try:
+        answer: Any = json.loads(text)
+    except ValueError as error:
+        raise Unavailable(f"the answer is no JSON: {text[:200]!r}") from error
+    if not isinstance(answer, dict):
+        raise Unavailable(f"the answer is no object: {text[:200]!r}")
+    return answer
+
+
+def _place(manifest: Json) -> tuple[str, str]:
+    metadata = manifest["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]

@@ -1,0 +1,82 @@
+"""One shared HTTP session to one API server: what client, informers and lease speak through."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from serinus.adapters.authorization import Authorization
+from serinus.adapters.clock import Clock
+from serinus.adapters.kubernetes.endpoint import Endpoint
+
+CONNECTIONS = 32
+"""As many as requests may be under way; the API server's own 429 says when that is too many."""
+QUICK = aiohttp.ClientTimeout(total=10, sock_connect=5)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content_type: str = "application/json"
+    limits: aiohttp.ClientTimeout = QUICK
+
+
+class Connection:
+    """Sends requests with our credentials; raises aiohttp.ClientError and TimeoutError, translated by its callers."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+        self.endpoint = endpoint
+        self._authorization = Authorization(endpoint.read_authorization, clock)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=endpoint.tls),
+            timeout=QUICK,
+            headers={"User-Agent": "serinus", "Accept": "application/json"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the session and its sockets."""
+        await self._session.close()
+
+    @asynccontextmanager
+    async def send(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request; one that is answered by 401 is sent once more with credentials that were read anew."""
+        header = await self._authorization.header()
+        response = await self._send(request, header)
+        if response.status == 401 and header is not None:
+            response.release()
+            response = await self._send(request, await self._authorization.header(refused=header))
+        async with response:
+            yield response
+
+    async def _send(self, request: Request, authorization: str | None) -> aiohttp.ClientResponse:
+        headers = {} if authorization is None else {"Authorization": authorization}
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        return await self._session.request(
+            request.method,
+            self.endpoint.server + request.path,
+            params=request.params,
+            data=request.body,
+            headers=headers,
+            timeout=request.limits,
+            proxy=self.endpoint.proxy,
+            server_hostname=self.endpoint.tls_server_name,
+        )

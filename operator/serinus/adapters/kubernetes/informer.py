@@ -1,0 +1,192 @@
+"""Keeps the cache true: lists a kind once, then follows its changes for as long as the process lives.
+
+Our own, because kopf's watches cost four times as much an object, end the process when the API server answers something
+unexpected, and synthesise no deletion after a gap. Whatever happens here ends in another try and is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import Final, Protocol
+
+import aiohttp
+
+from serinus.adapters.clock import Clock
+from serinus.adapters.kubernetes.answers import Expired
+from serinus.adapters.kubernetes.connection import Connection
+from serinus.adapters.kubernetes.watch import PAGE_SIZE, Watched, read_page, watch
+from serinus.core.model.errors import ClusterError, Gone, Unavailable
+from serinus.core.model.kinds import Json, Kind
+
+FIRST_DELAY: Final = 0.5
+LONGEST_DELAY: Final = 15.0
+ABSENT_DELAY: Final = 30.0
+"""Between two looks for a kind that the cluster does not know (yet): Istio may be installed after us."""
+
+log = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """What an informer feeds; `ObjectCache` is one."""
+
+    def store(self, manifest: Json) -> None: ...
+
+    def forget(self, kind: Kind, namespace: str, name: str, resource_version: str | None = None) -> None: ...
+
+    def retain(self, kind: Kind, places: set[tuple[str, str]], resource_version: str) -> None: ...
+
+
+class Informer:
+    """Follows one kind. `restarts` counts what ended otherwise than by the server's own time-out."""
+
+    def __init__(
+        self, connection: Connection, watched: Watched, sink: Sink, clock: Clock, *, page_size: int = PAGE_SIZE
+    ) -> None:
+        self.watched = watched
+        self.synced = asyncio.Event()
+        self.absent = False
+        self.restarts = 0
+        self._connection = connection
+        self._sink = sink
+        self._clock = clock
+        self._page_size = page_size
+        self._resource_version = ""
+        self._heard_at = clock.monotonic()
+        self._failures = 0
+
+    def silence(self) -> float:
+        """Give the seconds since the last event, bookmark or list."""
+        return self._clock.monotonic() - self._heard_at
+
+    async def run(self) -> None:
+        """List and watch for ever; only a cancellation ends it."""
+        while True:
+            try:
+                if not self._resource_version:
+                    await self._list()
+                await self._follow()
+            except Exception as error:
+                await self._clock.sleep(self._delay_after(error))
+
+    async def _list(self) -> None:
+        """Take in all pages; what the cache knows already costs nothing, what is missing from the list is forgotten."""
+        places: set[tuple[str, str]] = set()
+        token = ""
+        while True:
+            page = await read_page(self._connection, self.watched, token, self._page_size)
+            for manifest in page.items:
+                self._sink.store(manifest)
+                places.add((manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]))
+            self._hear()
+            token = page.token
+            if not token:
+                break
+            await asyncio.sleep(0)
+        self._sink.retain(self.watched.kind, places, page.resource_version)
+        self._resource_version = page.resource_version
+        self.absent = False
+        self.synced.set()
+
+    async def _follow(self) -> None:
+        """Take in one watch until the server ends it; a stream that ends without a word is a failure."""
+        heard = False
+        async with aclosing(watch(self._connection, self.watched, self._resource_version)) as events:
+            async for event in events:
+                self._take(event["type"], event["object"])
+                heard = True
+        if not heard:
+            raise Unavailable("the watch ended without an event")
+
+    def _take(self, event: str, manifest: Json) -> None:
+        metadata = manifest["metadata"]
+        if event in ("ADDED", "MODIFIED"):
+            self._sink.store(manifest)
+        elif event == "DELETED":
+            self._sink.forget(
+                self.watched.kind, metadata.get("namespace", ""), metadata["name"], metadata["resourceVersion"]
+            )
+        self._resource_version = metadata["resourceVersion"]
+        self._failures = 0
+        self._hear()
+
+    def _hear(self) -> None:
+        self._heard_at = self._clock.monotonic()
+
+    def _delay_after(self, error: Exception) -> float:
+        """Note why a list or watch ended, decide whether to list anew, and give the time to wait."""
+        self.restarts += 1
+        if isinstance(error, Gone):
+            self._note_absence()
+            return ABSENT_DELAY
+        again = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(self._failures, 10))
+        self._failures += 1
+        plural = self.watched.kind.plural
+        if isinstance(error, Expired):
+            self._resource_version = ""
+            return again if self._failures > 1 else 0.0
+        if isinstance(error, (ClusterError, aiohttp.ClientError, OSError, TimeoutError)):
+            log.warning("the watch of %s ended: %s", plural, error or type(error).__name__)
+        else:
+            self._resource_version = ""
+            log.error("the watch of %s ended by a mistake of ours", plural, exc_info=error)
+        asked = error.retry_after if isinstance(error, Unavailable) else None
+        return asked or again
+
+    def _note_absence(self) -> None:
+        self._resource_version = ""
+        if not self.absent:
+            log.warning("the cluster does not know %s: looking again later", self.watched.kind.plural)
+        self.absent = True
+
+
+class Informers:
+    """All informers of a process, each in a task that is started again if it ends."""
+
+    def __init__(self, connection: Connection, watched: Sequence[Watched], sink: Sink, clock: Clock) -> None:
+        self._informers = tuple(Informer(connection, each, sink, clock) for each in watched)
+        self._clock = clock
+
+    async def synced(self) -> None:
+        """Wait until every kind has been listed once."""
+        for informer in self._informers:
+            await informer.synced.wait()
+
+    def waiting_for(self) -> tuple[str, ...]:
+        """Name the kinds that have not been listed yet."""
+        return tuple(each.watched.kind.plural for each in self._informers if not each.synced.is_set())
+
+    def absent(self) -> tuple[str, ...]:
+        """Name the kinds that the cluster does not know."""
+        return tuple(each.watched.kind.plural for each in self._informers if each.absent)
+
+    def silence(self) -> Mapping[str, float]:
+        """Give the seconds since the last word, by kind."""
+        return {each.watched.kind.plural: each.silence() for each in self._informers}
+
+    def restarts(self) -> Mapping[str, int]:
+        """Give how often a watch had to be started anew, by kind."""
+        return {each.watched.kind.plural: each.restarts for each in self._informers}
+
+    async def run(self) -> None:
+        """Run all of them until cancelled; a task that somebody else ended is started again."""
+        running = {self._start(informer): informer for informer in self._informers}
+        try:
+            while True:
+                ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    informer = running.pop(task)
+                    informer.restarts += 1
+                    log.warning("the task that watches %s ended: started again", informer.watched.kind.plural)
+                    running[self._start(informer)] = informer
+                await self._clock.sleep(FIRST_DELAY)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    @staticmethod
+    def _start(informer: Informer) -> asyncio.Task[None]:
+        return asyncio.create_task(informer.run(), name=f"informer {informer.watched.kind.plural}")

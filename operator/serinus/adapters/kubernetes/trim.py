@@ -1,0 +1,121 @@
+"""What the cache keeps of each kind: the fields that some decision reads.
+
+Ten thousand objects fit in one process only without managedFields, which are as large as the object. One thing in them
+decides something, and is kept as `metadata.replicasOwner`: whoever but us owns a Deployment's `spec.replicas`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeAlias
+
+from serinus.core.model.identity import FIELD_MANAGER, MODEL_DEPLOYMENT_LABEL
+from serinus.core.model.kinds import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    POD,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    Json,
+    Kind,
+)
+from serinus.core.model.revision import digest
+
+Trim: TypeAlias = Callable[[Json], Json]
+
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_FOREIGN_METADATA: Final = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "labels",
+    "ownerReferences",
+    "deletionTimestamp",
+)
+_CONTAINER_STATUS: Final = ("name", "ready", "started", "restartCount", "state", "lastState", "image", "imageID")
+_POD_STATUS: Final = ("phase", "podIP", "startTime", "conditions", "reason", "message")
+
+
+def trim(manifest: Json) -> Json:
+    """Drop what no decision reads of any kind."""
+    metadata = _without(manifest["metadata"], ("managedFields", "selfLink"))
+    if _LAST_APPLIED in (metadata.get("annotations") or {}):
+        metadata["annotations"] = _without(metadata["annotations"], (_LAST_APPLIED,))
+    return {**manifest, "metadata": metadata}
+
+
+def trim_deployment(manifest: Json) -> Json:
+    """Keep who else owns the number of replicas."""
+    kept = trim(manifest)
+    owner = replicas_owner(manifest["metadata"].get("managedFields") or ())
+    if owner is not None:
+        kept["metadata"]["replicasOwner"] = owner
+    elif "managedFields" in manifest["metadata"]:
+        kept["metadata"].pop("replicasOwner", None)
+    return kept
+
+
+def replicas_owner(managed_fields: Iterable[Json]) -> str | None:
+    """Find who but us owns `spec.replicas`: an HPA's controller, KEDA, or somebody's kubectl."""
+    for entry in managed_fields:
+        spec = (entry.get("fieldsV1") or {}).get("f:spec") or {}
+        if "f:replicas" in spec and entry.get("manager") != FIELD_MANAGER:
+            return str(entry.get("manager"))
+    return None
+
+
+def trim_service(manifest: Json) -> Json:
+    """Drop the status: no load balancer of ours is waited for."""
+    return _without(trim(manifest), ("status",))
+
+
+def trim_pod(manifest: Json) -> Json:
+    """Keep identity and health; of the spec only where it runs."""
+    status = manifest.get("status") or {}
+    kept = _only(status, _POD_STATUS)
+    for field in ("containerStatuses", "initContainerStatuses"):
+        if field in status:
+            kept[field] = [_only(each, _CONTAINER_STATUS) for each in status[field]]
+    return {**trim(manifest), "spec": _only(manifest.get("spec") or {}, ("nodeName",)), "status": kept}
+
+
+def trim_config_map(manifest: Json) -> Json:
+    """Keep a digest (`metadata.dataDigest`) for the contents: they are up to a mebibyte and, of ours, immutable."""
+    if "dataDigest" in manifest["metadata"]:
+        return manifest
+    kept = _without(trim(manifest), ("data", "binaryData"))
+    kept["metadata"]["dataDigest"] = digest([manifest.get("data") or {}, manifest.get("binaryData") or {}])
+    return kept
+
+
+def trim_virtual_service(manifest: Json) -> Json:
+    """Keep ours whole; of others' keep who they are, and which hosts and gateways they claim."""
+    if MODEL_DEPLOYMENT_LABEL in (manifest["metadata"].get("labels") or {}):
+        return trim(manifest)
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        "metadata": _only(manifest["metadata"], _FOREIGN_METADATA),
+        "spec": _only(manifest.get("spec") or {}, ("hosts", "gateways")),
+    }
+
+
+def _only(fields: Json, names: Iterable[str]) -> Json:
+    return {name: fields[name] for name in names if name in fields}
+
+
+def _without(fields: Json, names: Iterable[str]) -> Json:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+TRIMS: Final[Mapping[Kind, Trim]] = {
+    DEPLOYMENT: trim_deployment,
+    SERVICE: trim_service,
+    POD: trim_pod,
+    CONFIG_MAP: trim_config_map,
+    VIRTUAL_SERVICE: trim_virtual_service,
+    CONTROLLER_REVISION: trim,
+}

@@ -1,0 +1,108 @@
+"""One list and one watch of a kind, as values: what is asked and how the stream is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from serinus.adapters.kubernetes.answers import Expired, error_from
+from serinus.adapters.kubernetes.connection import Connection, Request
+from serinus.adapters.kubernetes.paths import collection
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
+from serinus.core.model.kinds import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    DESTINATION_RULE,
+    POD,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    Json,
+    Kind,
+)
+
+PAGE_SIZE: Final = 500
+WATCH_SECONDS: Final = 300
+SILENCE_SECONDS: Final = 100
+"""The API server sends a bookmark each minute: a stream that says nothing for longer is dead."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A kind that is watched in all namespaces, and which of its objects."""
+
+    kind: Kind
+    label_selector: str = ""
+
+
+WATCHED: Final = (
+    *(
+        Watched(kind, MODEL_DEPLOYMENT_LABEL)
+        for kind in (DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION, CONFIG_MAP, DESTINATION_RULE)
+    ),
+    Watched(VIRTUAL_SERVICE),
+)
+"""What we own, by label; and everybody's VirtualServices, because theirs may claim our hosts."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a list."""
+
+    items: tuple[Json, ...]
+    resource_version: str
+    token: str
+
+
+async def read_page(connection: Connection, watched: Watched, token: str, page_size: int) -> Page:
+    """Read one page of a list; raises the tree of errors and aiohttp's."""
+    params = {"limit": str(page_size), **_selected(watched), **({"continue": token} if token else {})}
+    async with connection.send(Request("GET", collection(watched.kind), params)) as response:
+        text = await response.text("utf-8")
+    if response.status != 200:
+        raise error_from(response.status, text, response.headers.get("Retry-After"))
+    answer = json.loads(text)
+    kind = watched.kind
+    return Page(
+        tuple({**entry, "apiVersion": kind.api_version, "kind": kind.name} for entry in answer["items"] or ()),
+        answer["metadata"]["resourceVersion"],
+        answer["metadata"].get("continue") or "",
+    )
+
+
+async def watch(connection: Connection, watched: Watched, resource_version: str) -> AsyncGenerator[Json, None]:
+    """Give the events after a resourceVersion until the server ends the stream; an ERROR in it is raised as Expired."""
+    params = {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": resource_version,
+        "timeoutSeconds": str(WATCH_SECONDS),
+        **_selected(watched),
+    }
+    limits = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=SILENCE_SECONDS)
+    async with connection.send(Request("GET", collection(watched.kind), params, limits=limits)) as response:
+        if response.status != 200:
+            raise error_from(response.status, await response.text("utf-8"), response.headers.get("Retry-After"))
+        async for line in _lines(response.content):
+            event = json.loads(line)
+            if event["type"] == "ERROR":
+                raise Expired(f"the stream cannot be gone on with: {event['object'].get('message')}")
+            yield event
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Split a stream at its newlines, however long a line is; what a cut stream leaves unfinished is dropped."""
+    unfinished = b""
+    async for chunk in stream.iter_any():
+        *complete, unfinished = (unfinished + chunk).split(b"\n")
+        for line in complete:
+            if line:
+                yield line
+
+
+def _selected(watched: Watched) -> dict[str, str]:
+    return {"labelSelector": watched.label_selector} if watched.label_selector else {}
