@@ -1,0 +1,160 @@
+"""Absolute limit of a rate (STATISTICS 3.3): the share test with the limit as the fixed share.
+
+A challenger that fails together with champion is no news about the challenger: scrapes in which champion is over
+the limit itself carry no evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from serinus.core.analysis.sequential.bounds import confidence_bounds
+from serinus.core.analysis.sequential.cleaning import clean_pair
+from serinus.core.analysis.sequential.evidence import LOG_FLOOR, Evidence, anytime_p, exp_finite, status_of
+from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
+from serinus.core.analysis.sequential.share_bank import ShareCounts
+from serinus.core.analysis.sequential.state import Bools, Floats, State, check_schema, number, pack, stamp, unpack
+
+KIND: Final = "LimitTest"
+LIMIT_EFFECTS: Final = (1.5, 2.0, 4.0, 8.0, 15.0, 19.5)
+CHAMPION_REQUESTS: Final = 20.0
+CHAMPION_FORGOTTEN_S: Final = 60.0
+EVIDENCE_CAP: Final = 5.0
+_FARTHEST: Final = 38.0
+"""Alternatives stay below 1 - (1 - p0)/38, which for the limit of 5 % is 19.5 times the limit."""
+
+
+class LimitBank:
+    """S limit tests; `limits` [S] in events a request, `suppress` [S] where a common cause carries no evidence."""
+
+    def __init__(self, limits: Floats, suppress: Bools) -> None:
+        size = limits.shape[0]
+        self.limits = np.clip(limits, 1e-9, 1.0 - 1e-9)
+        self.suppress = suppress
+        farthest = 1.0 - (1.0 - self.limits) / _FARTHEST
+        shares = np.minimum(self.limits[:, None] * np.array(LIMIT_EFFECTS), farthest[:, None])
+        self.slopes = shares / self.limits[:, None] - (1.0 - shares) / (1.0 - self.limits)[:, None]
+        self.schedule = StartSchedule(size)
+        self.mixture = empty_mixture(size, len(LIMIT_EFFECTS))
+        self.surplus = np.zeros(size)
+        self.recent_requests = np.zeros(size)
+        self.recent_events = np.zeros(size)
+        self.champion_t = np.full(size, -1.0)
+        self.peak_log_e = np.zeros(size)
+
+    def update(self, t: float, counts: ShareCounts, stage_started: Bools) -> None:
+        """Take one scrape at time `t` (s); every scrape is a block of its own."""
+        self._remember_champion(t, counts)
+        self.schedule.advance(t, stage_started)
+        events = counts.x_c + self.surplus
+        within = np.minimum(events, counts.n_c)
+        self.surplus = events - within
+        speaking = (counts.n_c > 0.0) & ~(self.suppress & self.common_cause(t))
+        rows = np.flatnonzero(speaking)
+        if rows.size:
+            excess = within[rows] / counts.n_c[rows] - self.limits[rows]
+            log_likelihood = np.minimum(np.log1p(self.slopes[rows] * excess[:, None]), EVIDENCE_CAP)
+            self.mixture[rows] = bet(self.mixture[rows], self.schedule.take(rows), log_likelihood)
+            self.peak_log_e = np.maximum(self.peak_log_e, self.log_e())
+
+    def _remember_champion(self, t: float, counts: ShareCounts) -> None:
+        """Keep champion's last 20 requests or the last scrape, whichever is more: enough to see it over the limit."""
+        seen = counts.n_s > 0.0
+        room = np.maximum(CHAMPION_REQUESTS - counts.n_s, 0.0)
+        kept = np.minimum(1.0, room / np.maximum(self.recent_requests, 1e-300))
+        self.recent_requests = np.where(seen, kept * self.recent_requests + counts.n_s, self.recent_requests)
+        self.recent_events = np.where(seen, kept * self.recent_events + counts.x_s, self.recent_events)
+        self.champion_t = np.where(seen, t, self.champion_t)
+
+    def common_cause(self, t: float) -> Bools:
+        """Where champion itself is over the limit now, [S]."""
+        judged = (self.recent_requests >= CHAMPION_REQUESTS) & (t - self.champion_t <= CHAMPION_FORGOTTEN_S)
+        return judged & (self.recent_events > self.limits * self.recent_requests)
+
+    def e_values(self) -> Floats:
+        """E-values, [S]."""
+        return wealth(self.mixture, self.schedule.waiting)
+
+    def log_e(self) -> Floats:
+        """Natural log of the e-values, [S]."""
+        return np.maximum(np.log(np.maximum(self.e_values(), 1e-300)), LOG_FLOOR)
+
+    _ARRAYS: Final = ("mixture", "surplus", "recent_requests", "recent_events", "champion_t", "peak_log_e")
+
+    def to_dict(self) -> State:
+        """State without the parameters, as JSON values."""
+        return {"schedule": self.schedule.to_dict(), **{name: pack(getattr(self, name)) for name in self._ARRAYS}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a stored state of a bank with the same parameters."""
+        self.schedule.restore(state["schedule"])
+        for name in self._ARRAYS:
+            setattr(self, name, unpack(state[name], getattr(self, name).shape))
+
+
+class LimitTest:
+    """Is challenger's rate of events over `limit`?  `common_cause` is what to make of champion being over it too."""
+
+    def __init__(self, limit: float, common_cause: Literal["hold", "rollback"] = "hold") -> None:
+        if common_cause not in {"hold", "rollback"}:
+            raise ValueError(f"common_cause is 'hold' or 'rollback', not {common_cause!r}")
+        self.limit = float(limit)
+        self.common_cause = common_cause
+        self.bank = LimitBank(np.array([self.limit]), np.array([common_cause == "hold"]))
+        self._totals = [0.0, 0.0, 0.0, 0.0]
+
+    def update(
+        self,
+        t: float,
+        challenger: Any,
+        champion: Any = None,
+        stage_started: bool = False,
+        calibrator: Any = None,
+    ) -> Evidence:
+        """Take the increments (requests, events); `champion` is None at 100 %, where the test goes on alone."""
+        del calibrator  # the linear bet over single scrapes needs none; the parameter keeps the tests alike
+        own, other = clean_pair(challenger), clean_pair(champion)
+        flat = [*(own or (0.0, 0.0)), *(other or (0.0, 0.0))]
+        self._totals = [total + value for total, value in zip(self._totals, flat, strict=True)]
+        counts = ShareCounts(*(np.array([value]) for value in flat))
+        self.bank.update(float(t), counts, np.array([bool(stage_started)]))
+        return self._evidence(float(t), missing=own is None)
+
+    def _evidence(self, t: float, *, missing: bool) -> Evidence:
+        n_c, x_c, n_s, x_s = self._totals
+        log_e = float(self.bank.log_e()[0])
+        e_value = exp_finite(log_e)
+        lower, upper = confidence_bounds(x_c, n_c)
+        shared = bool(self.bank.common_cause(t)[0])
+        return Evidence(
+            e_value=e_value,
+            log_e_value=log_e,
+            anytime_p=anytime_p(float(self.bank.peak_log_e[0])),
+            estimate=x_c / n_c if n_c > 0.0 else None,
+            lower=lower if n_c > 0.0 else None,
+            upper=upper if n_c > 0.0 else None,
+            n_challenger=n_c,
+            n_champion=n_s,
+            events=x_c,
+            status="NoData" if missing else "CommonCause" if shared else status_of(e_value),
+            rate_challenger=x_c / n_c if n_c > 0.0 else None,
+            rate_champion=x_s / n_s if n_s > 0.0 else None,
+        )
+
+    def to_dict(self) -> State:
+        """State as JSON values."""
+        totals = [number(total) for total in self._totals]
+        parameters = {"limit": self.limit, "commonCause": self.common_cause}
+        return {**stamp(KIND), **parameters, "totals": totals, "bank": self.bank.to_dict()}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> LimitTest:
+        """Rebuild; UnknownStateSchemaError when the state is not ours."""
+        check_schema(state, KIND)
+        test = cls(state["limit"], state["commonCause"])
+        test._totals = [float(total) for total in state["totals"]]
+        test.bank.restore(state["bank"])
+        return test

@@ -1,0 +1,60 @@
+"""JSON in and out of the states, without losing a bit.
+
+Floats travel as Python writes them (shortest text that reads back as the same double); whole numbers lose their
+`.0`, which halves the size of a state that consists of counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+State = dict[str, Any]
+
+STATE_SCHEMA: Final = 1
+_LARGEST_EXACT_INTEGER: Final = 2.0**53
+
+
+class UnknownStateSchemaError(ValueError):
+    """The stored evidence was written in a schema that this version does not read: start anew, hold the weight."""
+
+
+def check_schema(state: Mapping[str, Any], kind: str) -> None:
+    """Raise UnknownStateSchemaError unless `state` is this version's state of a `kind`."""
+    schema, found = state.get("schema"), state.get("kind")
+    if schema != STATE_SCHEMA or found != kind:
+        raise UnknownStateSchemaError(
+            f"stored evidence is a {found!r} of schema {schema!r}; expected a {kind!r} of schema {STATE_SCHEMA}"
+        )
+
+
+def stamp(kind: str) -> State:
+    """First fields of every state that can stand alone."""
+    return {"schema": STATE_SCHEMA, "kind": kind}
+
+
+def pack(values: Floats) -> list[Any]:
+    """Nested lists of JSON numbers; `values` must be finite."""
+    return [_pack_item(item) for item in values.tolist()]
+
+
+def unpack(values: Any, shape: tuple[int, ...]) -> Floats:
+    """Array of `shape` from nested lists; ValueError when they do not fit."""
+    return np.array(values, dtype=np.float64).reshape(shape)
+
+
+def number(value: float) -> float:
+    """One float as a JSON number."""
+    whole = value.is_integer() and abs(value) < _LARGEST_EXACT_INTEGER
+    return int(value) if whole else value
+
+
+def _pack_item(item: Any) -> Any:
+    if isinstance(item, list):
+        return [_pack_item(inner) for inner in item]
+    return number(item)

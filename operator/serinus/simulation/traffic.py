@@ -1,0 +1,135 @@
+"""Synthetic traffic: requests and errors per scrape of challenger and of the two halves of champion's pods.
+
+Arrays are [A, R]: arms A = challenger, champion half a, champion half b; R independent rollouts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from serinus.core.analysis.sequential.state import Bools, Floats
+
+Noise = Literal["iid", "burst", "wobble", "outage", "diurnal", "sticky"]
+NOISES: Final[tuple[Noise, ...]] = ("iid", "burst", "wobble", "outage", "diurnal", "sticky")
+
+STORM_SHARE: Final = 0.5
+STORM_MEAN: Final = 10.0
+EPISODE_S: Final = 30.0
+EPISODE_PERIOD_S: Final = 300.0
+OUTAGE_RATE: Final = 0.2
+DIURNAL_PERIOD_S: Final = 3600.0
+STICKY_SHARE: Final = 0.01
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the traffic is like: rates of errors as a share of the requests, times in seconds."""
+
+    requests_per_s: float
+    champion_rate: float
+    challenger_rate: float
+    noise: Noise = "iid"
+    scrape_s: float = 5.0
+    pods: int = 10
+    harmful_from_weight: float = 0.0
+    """The challenger is as good as the champion below this weight (a fault that shows under load only)."""
+    harmful_from_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """Increments of one scrape, [A, R] each, and the challenger's true excess of errors, [R]."""
+
+    requests: Floats
+    events: Floats
+    excess: Floats
+
+
+class Traffic:
+    """A source of scrapes for R rollouts of one workload."""
+
+    def __init__(self, workload: Workload, runs: int, rng: np.random.Generator) -> None:
+        self.workload = workload
+        self.runs = runs
+        self.rng = rng
+        self.phase = rng.uniform(0.0, 1.0, runs)
+        self._episode_arm = np.zeros(runs)
+        self._in_episode = np.zeros(runs, dtype=np.bool_)
+
+    def scrape(self, t: float, weight: Floats) -> Scrape:
+        """Requests and errors of the interval that ends at `t`, with `weight` [R] as challenger's share (0..1)."""
+        work = self.workload
+        shares = np.stack((weight, 0.5 * (1.0 - weight), 0.5 * (1.0 - weight)))
+        arrivals = work.requests_per_s * work.scrape_s * shares
+        harmful = (weight >= work.harmful_from_weight) & (t > work.harmful_from_s)
+        own = np.where(harmful, work.challenger_rate, work.champion_rate)
+        common = np.full(self.runs, work.champion_rate)
+        rates = np.stack((own, common, common)) * self._common_factor(t)
+        rates = np.minimum(self._with_outage(t, rates), 1.0)
+        requests, events = self._draw(arrivals, rates, weight)
+        if work.noise == "sticky":
+            requests, events = self._with_sticky_client(t, shares, requests, events)
+        excess = arrivals[0] * np.maximum(rates[0] - rates[1], 0.0)
+        return Scrape(requests, events, excess)
+
+    def _common_factor(self, t: float) -> Floats:
+        if self.workload.noise != "diurnal":
+            return np.ones(self.runs)
+        angle = 2.0 * np.pi * (t / DIURNAL_PERIOD_S + self.phase)
+        factor: Floats = 10.0 ** (0.5 * np.sin(angle))
+        return factor
+
+    def _failing(self, t: float) -> Bools:
+        """Which rollouts are in an episode of 30 s, one every 5 minutes, each with a phase of its own."""
+        position = (t / EPISODE_PERIOD_S + self.phase) % 1.0
+        inside: Bools = position < EPISODE_S / EPISODE_PERIOD_S
+        return inside
+
+    def _with_outage(self, t: float, rates: Floats) -> Floats:
+        if self.workload.noise != "outage":
+            return rates
+        failing = self._failing(t)
+        return np.where(failing, np.maximum(rates, OUTAGE_RATE), rates)
+
+    def _draw(self, arrivals: Floats, rates: Floats, weight: Floats) -> tuple[Floats, Floats]:
+        if self.workload.noise == "burst":
+            return self._draw_storms(arrivals, rates)
+        if self.workload.noise == "wobble":
+            rates = np.minimum(rates * self._wobble(weight), 1.0)
+        events = self.rng.poisson(arrivals * rates)
+        fine = self.rng.poisson(arrivals * (1.0 - rates))
+        return (events + fine).astype(np.float64), events.astype(np.float64)
+
+    def _wobble(self, weight: Floats) -> Floats:
+        """Mean over an arm's pods of independent Gamma factors of mean 1 and CV 1, [A, R]."""
+        half = max(1.0, self.workload.pods / 2.0)
+        own = np.maximum(1.0, np.round(self.workload.pods * weight))
+        pods = np.stack((own, np.full(self.runs, half), np.full(self.runs, half)))
+        factor: Floats = self.rng.gamma(pods) / pods
+        return factor
+
+    def _draw_storms(self, arrivals: Floats, rates: Floats) -> tuple[Floats, Floats]:
+        """Half of the errors come in storms of geometric size that hit one arm within one scrape."""
+        singles = self.rng.poisson(arrivals * rates * (1.0 - STORM_SHARE))
+        storms = self.rng.poisson(arrivals * rates * STORM_SHARE / STORM_MEAN)
+        extra = self.rng.negative_binomial(np.maximum(storms, 1), 1.0 / STORM_MEAN)
+        events = singles + storms + np.where(storms > 0, extra, 0)
+        fine = self.rng.poisson(arrivals * (1.0 - rates))
+        return (events + fine).astype(np.float64), events.astype(np.float64)
+
+    def _with_sticky_client(
+        self, t: float, shares: Floats, requests: Floats, events: Floats
+    ) -> tuple[Floats, Floats]:
+        """One client, a hundredth of the traffic, fails for 30 s every 5 min on the arm that it is bound to."""
+        failing = self._failing(t)
+        starting = failing & ~self._in_episode
+        draw = self.rng.uniform(0.0, 1.0, self.runs)
+        chosen = np.where(draw < shares[0], 0.0, np.where(draw < shares[0] + shares[1], 1.0, 2.0))
+        self._episode_arm = np.where(starting, chosen, self._episode_arm)
+        self._in_episode = failing
+        client = self.rng.poisson(self.workload.requests_per_s * self.workload.scrape_s * STICKY_SHARE, self.runs)
+        hit = np.where(failing, client, 0) * (self._episode_arm == np.arange(3.0)[:, None])
+        return requests + hit, events + hit
