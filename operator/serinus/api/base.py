@@ -9,9 +9,18 @@ from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
-    """A value of the API. Unknown fields are ignored here and refused by the API server's strict validation."""
+    """A value of the API. Unknown fields are ignored here and refused by the API server's strict validation.
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+    The docstring under a field is its description in the CRD.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
 
     @classmethod
     def parse(cls, raw: object) -> Self:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 
-GO_DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
-THRESHOLD = r"^-?[0-9]+(\.[0-9]+)?(us|ms|s|%)?$"
+GO_DURATION = r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$"
+"""At most six digits a part: with sixteen characters in all no duration overflows CEL's nanoseconds."""
+THRESHOLD = r"^-?[0-9]{1,12}(\.[0-9]{1,9})?(us|ms|s|%)?$"
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_THRESHOLD = re.compile(r"^(-?[0-9]+(?:\.[0-9]+)?)(us|ms|s|%)?$")
+_THRESHOLD = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(us|ms|s|%)?")
 _BASE_UNITS = {None: 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "%": 0.01}
 
 
 def seconds(duration: str) -> float:
     """Convert a Go duration to seconds; raises ValueError."""
-    if not re.match(GO_DURATION, duration):
+    if not re.fullmatch(GO_DURATION, duration):
         raise ValueError(f"{duration!r} is no duration: write it as 30s, 5m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))
 
 
 def in_base_units(threshold: str) -> float:
     """Convert a threshold to its base unit (a ratio, seconds, or a plain number); raises ValueError."""
-    match = _THRESHOLD.match(threshold)
+    match = _THRESHOLD.fullmatch(threshold)
     if match is None:
         raise ValueError(f"{threshold!r} is no threshold: write it as 0.05, 5% or 250ms")
     return float(match[1]) * _BASE_UNITS[match[2]]

@@ -2,196 +2,137 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 from pydantic import Field
 
 from serinus.api.base import Model
+from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Text, Timestamp, Word
 from serinus.api.policy import Analysis, Guard, Strategy
-from serinus.api.status import Condition
+from serinus.api.rules import ATOMIC, LIVE_DEFAULT
+from serinus.api.runtime import (
+    EnvSource,
+    EnvVar,
+    Gpu,
+    KeyReference,
+    LocalReference,
+    Resources,
+    Runtime,
+    Toleration,
+)
+from serinus.api.served_model import ModelFormat, Probe, ProbeInput, ServedModel
+from serinus.api.status import Conditions
+from serinus.api.traffic import ConnectionPool, IstioTraffic, OutlierDetection, Traffic
 
-
-class ModelFormat(Model):
-    """The format that the model is stored in, in KServe's terms."""
-
-    name: str
-
-
-class ProbeInput(Model):
-    """One input tensor of the sample request, as in the KServe v2 JSON protocol."""
-
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-    data: tuple[Any, ...]
-
-
-class Probe(Model):
-    """A sample request that every pod must answer once before it gets traffic."""
-
-    inputs: tuple[ProbeInput, ...]
-
-
-class ServedModel(Model):
-    """The model. A change here makes a new revision."""
-
-    name: str | None = Field(default=None, description="Triton's model name; default metadata.name.")
-    version: str
-    model_format: ModelFormat | None = None
-    storage_uri: str
-    probe: Probe | None = None
-
-
-class Gpu(Model):
-    """GPUs per pod."""
-
-    count: int
-    resource_name: str | None = Field(default=None, description="Default nvidia.com/gpu.")
-
-
-class LocalReference(Model):
-    """The name of an object in the same namespace."""
-
-    name: str
-
-
-class KeyReference(Model):
-    """A key of an object in the same namespace."""
-
-    name: str
-    key: str
-
-
-class EnvSource(Model):
-    """Where the value of a variable comes from."""
-
-    secret_key_ref: KeyReference | None = None
-    config_map_key_ref: KeyReference | None = None
-
-
-class EnvVar(Model):
-    """An environment variable of the Triton container."""
-
-    name: str
-    value: str | None = None
-    value_from: EnvSource | None = None
-
-
-class Toleration(Model):
-    """A taint that the pods tolerate."""
-
-    key: str | None = None
-    operator: str | None = None
-    value: str | None = None
-    effect: str | None = None
-
-
-class Resources(Model):
-    """Compute resources of the Triton container, as Kubernetes quantities."""
-
-    requests: dict[str, str] | None = None
-    limits: dict[str, str] | None = None
-
-
-class Runtime(Model):
-    """The Triton server. A change here makes a new revision."""
-
-    image: str
-    image_pull_secrets: tuple[LocalReference, ...] | None = None
-    resources: Resources | None = None
-    gpu: Gpu | None = None
-    env: tuple[EnvVar, ...] | None = None
-    node_selector: dict[str, str] | None = None
-    tolerations: tuple[Toleration, ...] | None = None
-    load_timeout_seconds: int | None = Field(default=None, description="Default 300.")
+__all__ = [
+    "ConnectionPool",
+    "EnvSource",
+    "EnvVar",
+    "Gpu",
+    "IstioTraffic",
+    "KeyReference",
+    "LocalReference",
+    "ModelDeploymentSpec",
+    "ModelDeploymentStatus",
+    "ModelFormat",
+    "OutlierDetection",
+    "Probe",
+    "ProbeInput",
+    "Rejection",
+    "Resources",
+    "RevisionStatus",
+    "Runtime",
+    "Scaling",
+    "ServedModel",
+    "Toleration",
+    "Traffic",
+]
 
 
 class Scaling(Model):
     """How many pods. Live: a change makes no revision."""
 
-    min_replicas: int = 1
-
-
-class ConnectionPool(Model):
-    """Limits of the connections to one revision, as in Istio's DestinationRule."""
-
-    max_connections: int | None = None
-    http1_max_pending_requests: int | None = None
-    http2_max_requests: int | None = None
-    max_requests_per_connection: int | None = None
-
-
-class OutlierDetection(Model):
-    """Ejection of failing pods, as in Istio's DestinationRule. Off unless asked: it may eject a lone canary pod."""
-
-    consecutive_5xx_errors: int | None = Field(default=None, alias="consecutive5xxErrors")
-    interval: str | None = None
-    base_ejection_time: str | None = None
-    max_ejection_percent: int | None = None
-
-
-class IstioTraffic(Model):
-    """What is particular to Istio."""
-
-    gateways: tuple[str, ...] | None = Field(default=None, description="Istio Gateways, as name or namespace/name.")
-    connection_pool: ConnectionPool | None = None
-    outlier_detection: OutlierDetection | None = None
-
-
-class Traffic(Model):
-    """Where requests come in. Live: a change makes no revision."""
-
-    provider: str | None = Field(default=None, description="Default istio.")
-    hosts: tuple[str, ...] = ()
-    istio: IstioTraffic | None = None
+    min_replicas: Annotated[int, Field(ge=1, le=1000), LIVE_DEFAULT] = 1
+    """Pods of the stable revision; a canary gets its weight's share of them, at least one."""
 
 
 class ModelDeploymentSpec(Model):
     """The wish, as a team commits it to git."""
 
     model: ServedModel
+    """The model. A change here makes a new revision."""
     runtime: Runtime
-    scaling: Scaling = Scaling()
+    """The Triton server. A change here makes a new revision."""
+    scaling: Annotated[Scaling, LIVE_DEFAULT] = Scaling()
+    """How many pods. Live: a change makes no revision."""
     traffic: Traffic | None = None
+    """Where requests come in. Live: a change makes no revision. Absent: callers in the mesh only."""
     strategy: Strategy | None = None
+    """How a revision is replaced; default 5, 25 and 50 percent with one minute each."""
     analysis: Analysis | None = None
+    """What is watched while a rollout is live; default an error rate of at most 5%."""
     guard: Guard | None = None
-    revision_history_limit: int = 10
-    progress_deadline_seconds: int | None = Field(default=None, description="Default 600.")
+    """How long the previous revision is kept warm after 100 percent; default 10m."""
+    revision_history_limit: Annotated[int, Field(ge=1, le=100), LIVE_DEFAULT] = 10
+    """How many revisions and Rollouts are kept besides those in use. Live."""
+    progress_deadline_seconds: DeadlineSeconds | None = None
+    """How long a canary may wait for its pods, in all, before the rollout is aborted; default 600."""
 
 
 class RevisionStatus(Model):
     """A revision as people call it."""
 
-    revision: str
-    version: str
-    ready_replicas: int
-    replicas: int
+    revision: Label
+    """The name of its ControllerRevision, Deployment and Service."""
+    version: Text
+    """The model's version."""
+    ready_replicas: Count
+    """Pods that are ready."""
+    replicas: Count
+    """Pods that are wanted."""
 
 
 class Rejection(Model):
     """A pair of revision and policy that gets no traffic again until another pair or a retry."""
 
-    revision: str
-    version: str
-    policy: str
-    rollout: str
-    reason: str
-    at: str
+    revision: Label
+    """The name of the rejected revision."""
+    version: Text
+    """The model's version."""
+    policy: Digest
+    """Digest of strategy, analysis and guard."""
+    rollout: Annotated[str, Field(max_length=63)]
+    """The Rollout whose status tells why."""
+    reason: Word
+    """Why, in one word."""
+    at: Timestamp
+    """When."""
 
 
 class ModelDeploymentStatus(Model):
     """A copy for people; the truth of a rollout is in the Rollout's own status."""
 
-    observed_generation: int = 0
-    model: str | None = None
-    serving: str | None = None
-    phase: str | None = None
-    verdict: str | None = None
+    observed_generation: Count = 0
+    """The generation of spec that this is about."""
+    model: Text | None = None
+    """Triton's model name."""
+    serving: Text | None = None
+    """The version that is stable."""
+    phase: Word | None = None
+    """Where the newest rollout stands."""
+    verdict: Word | None = None
+    """What the last assessment said."""
     stable: RevisionStatus | None = None
+    """The revision that serves."""
     canary: RevisionStatus | None = None
-    canary_version: str | None = None
-    weight: int | None = None
-    rollout: str | None = None
-    rejected: tuple[Rejection, ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    """The revision that is tried."""
+    canary_version: Text | None = None
+    """The version that is tried."""
+    weight: Percent | None = None
+    """The canary's share of requests, in percent."""
+    rollout: Annotated[str, Field(max_length=63)] | None = None
+    """The newest Rollout."""
+    rejected: Annotated[tuple[Rejection, ...], Field(max_length=128), ATOMIC] = ()
+    """Pairs of revision and policy that get no traffic again until another pair or a retry."""
+    conditions: Conditions = ()
+    """Ready, Reconciling, Stalled, Serving and Degraded."""

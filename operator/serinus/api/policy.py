@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
+from serinus.api import policy_rules as rules
 from serinus.api.base import Model
+from serinus.api.constraints import Duration, GuardDuration, Interval, Label, Quantile, Query, Threshold, Weight
 from serinus.api.durations import in_base_units, seconds
+from serinus.api.rules import ATOMIC, MAP_BY_NAME, ruled
 
 
 class Preset(StrEnum):
@@ -43,8 +47,12 @@ class ClientErrors(StrEnum):
 class ThresholdRange(Model):
     """The range in which a metric is acceptable, bounds included."""
 
-    min: str | None = None
-    max: str | None = None
+    model_config = ruled(*rules.THRESHOLD_RANGE)
+
+    min: Threshold | None = None
+    """The least acceptable value: a number, a percentage (5%) or a time (250ms)."""
+    max: Threshold | None = None
+    """The greatest acceptable value: a number, a percentage (5%) or a time (250ms)."""
 
     @property
     def lower(self) -> float | None:
@@ -60,38 +68,51 @@ class ThresholdRange(Model):
 class Metric(Model):
     """One question to Prometheus, asked of the canary and of stable."""
 
-    name: str
+    model_config = ruled(*rules.METRIC)
+
+    name: Label
+    """The metric's name in verdicts, conditions and Events."""
     preset: Preset | None = None
-    query: str | None = None
-    provider: Provider | None = Field(default=None, description="Preset only; default istio.")
-    source: str | None = Field(
-        default=None, description="A Prometheus of the operator's configuration; default: its first."
-    )
-    quantile: str | None = Field(default=None, description='Latency preset only; default "0.99".')
-    client_errors: ClientErrors | None = Field(default=None, description="Error-rate preset only; default Compare.")
+    """A metric that the operator knows how to ask for: error-rate, latency or request-count."""
+    query: Query | None = None
+    """PromQL for one number; {{namespace}} {{name}} {{revision}} {{service}} {{window}} are filled in, for each arm."""
+    provider: Provider | None = None
+    """Whose counters a preset reads; default istio. Presets only."""
+    source: Label | None = None
+    """A Prometheus of the operator's configuration, by name; default its first."""
+    quantile: Quantile | None = None
+    """Which latency; default "0.99". Latency preset only."""
+    client_errors: ClientErrors | None = None
+    """Whether answers of 4xx count: Compare (only beyond the baseline's share), Count or Ignore; default Compare.
+    Error-rate preset only."""
     threshold_range: ThresholdRange
-    window: str | None = Field(default=None, description="Default: since the stage began, at most 60s.")
-    failure_limit: int | None = Field(
-        default=None, description="Consecutive failing looks that are tolerated; default 0."
-    )
-    min_samples: int | None = Field(
-        default=None, description="Requests the canary must have answered in the window; default 20."
-    )
+    """The range in which the metric is acceptable, bounds included."""
+    window: Duration | None = None
+    """The time that a value is taken over; default since the stage began, at most 60s."""
+    failure_limit: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Consecutive failing looks that are tolerated; starts anew at each stage; default 0."""
+    min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests that the canary must have answered in the window; default 20. Error-rate and latency presets only."""
 
 
 class Analysis(Model):
     """What is watched while a rollout is live."""
 
-    interval: str | None = Field(default=None, description="Time between two looks; default 5s, at least 1s.")
-    metrics: tuple[Metric, ...]
-    on_blind: OnBlind | None = Field(default=None, description="Default Hold.")
-    blind_timeout: str | None = Field(default=None, description="Default 5m.")
+    interval: Interval | None = None
+    """Time between two looks; default 5s, at least 1s."""
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=20), MAP_BY_NAME]
+    """The questions that are asked; each must be in its range for the weight to rise."""
+    on_blind: OnBlind | None = None
+    """What follows when nothing has been seen for blindTimeout: Hold or Revert; default Hold."""
+    blind_timeout: Duration | None = None
+    """How long nothing may be seen before onBlind applies; default 5m."""
 
 
 class Pause(Model):
     """A pause: of a duration, or until promoted."""
 
-    duration: str | None = None
+    duration: Duration | None = None
+    """How long; absent is until promoted."""
 
     @property
     def seconds(self) -> float | None:
@@ -102,26 +123,35 @@ class Pause(Model):
 class Step(Model):
     """One verb: a weight to set, or a pause."""
 
-    set_weight: int | None = None
+    model_config = ruled(*rules.STEP)
+
+    set_weight: Weight | None = None
+    """The canary's share of requests, in percent; rises from step to step."""
     pause: Pause | None = None
+    """Time at this weight; {} is until promoted."""
 
 
 class Canary(Model):
     """The stages that a new revision walks through; after the last one the weight is 100."""
 
-    steps: tuple[Step, ...]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50), ATOMIC]
+    """The stages, each one verb: setWeight or pause."""
+
+    model_config = ruled(*rules.CANARY)
 
 
 class Strategy(Model):
     """How a revision is replaced."""
 
     canary: Canary
+    """By canary: stages of a rising share of requests."""
 
 
 class Guard(Model):
     """The time after 100 % in which the previous revision is kept warm and the new one is still judged."""
 
-    duration: str
+    duration: GuardDuration
+    """How long; 0s is no guard."""
 
     @property
     def seconds(self) -> float:

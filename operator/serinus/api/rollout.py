@@ -2,103 +2,195 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from serinus.api.base import Model
+from serinus.api.constraints import (
+    Count,
+    DeadlineSeconds,
+    Digest,
+    Json,
+    Label,
+    Lever,
+    Percent,
+    QueryText,
+    Short,
+    Text,
+    Timestamp,
+    Word,
+)
 from serinus.api.policy import Analysis, Guard, Strategy
-from serinus.api.status import Condition, Phase, Verdict
+from serinus.api.rules import ATOMIC, FROZEN, rule, ruled
+from serinus.api.status import Conditions, Phase, Verdict
 
 
 class RevisionReference(Model):
     """A revision: the name of its ControllerRevision, and the version as people call it."""
 
-    revision: str
-    version: str
+    revision: Label
+    """The name of its ControllerRevision, Deployment and Service."""
+    version: Text
+    """The model's version."""
 
 
 class Promote(Model):
     """How far an SRE promotes: pauses are skipped up to a step, or the whole walk is cut short."""
 
-    through_step: int | None = None
+    model_config = ruled(
+        rule(
+            "has(self.throughStep) != has(self.full)",
+            "set one of throughStep and full; to take a promotion back remove promote",
+        )
+    )
+
+    through_step: Annotated[int, Field(ge=1, le=50)] | None = None
+    """Skip the pauses up to this step, as the STEP column counts them, from 1. Undecided and Blind still hold."""
     full: bool | None = None
+    """Go to 100 percent now, also when Undecided or Blind; never when Unsafe."""
 
 
 class RolloutSpec(Model):
     """The frozen plan, and four levers (levels, not edges) for the SRE."""
 
-    model_deployment: str
-    from_: RevisionReference | None = Field(default=None, alias="from")
-    to: RevisionReference
-    attempt: int = 1
-    policy: str = Field(description="Digest of strategy, analysis and guard.")
-    strategy: Strategy
-    analysis: Analysis
-    guard: Guard
-    progress_deadline_seconds: int
+    model_config = ruled(
+        rule(
+            "has(self.from) == has(oldSelf.from)",
+            "is frozen when the Rollout starts: only paused, abort, promote and retry may change",
+            path=".from",
+        )
+    )
+
+    model_deployment: Annotated[Label, FROZEN]
+    """The ModelDeployment."""
+    from_: Annotated[RevisionReference, FROZEN] | None = Field(default=None, alias="from")
+    """The stable revision when the rollout started; absent for the very first revision."""
+    to: Annotated[RevisionReference, FROZEN]
+    """The revision that is tried."""
+    attempt: Annotated[int, Field(ge=1, le=1_000_000), FROZEN] = 1
+    """Counts the retries of one pair of revision and policy, from 1."""
+    policy: Annotated[Digest, FROZEN]
+    """Digest of strategy, analysis and guard."""
+    strategy: Annotated[Strategy, FROZEN]
+    """How the revision is replaced."""
+    analysis: Annotated[Analysis, FROZEN]
+    """What is watched."""
+    guard: Annotated[Guard, FROZEN]
+    """How long the previous revision is kept warm after 100 percent."""
+    progress_deadline_seconds: Annotated[DeadlineSeconds, FROZEN]
+    """How long the canary may wait for its pods, in all."""
     paused: bool | None = None
+    """Lever: hold the weight where it is. An Unsafe verdict still takes it away."""
     abort: bool | None = None
+    """Lever: take the canary's weight away and end the rollout."""
     promote: Promote | None = None
-    retry: str | None = None
+    """Lever: skip pauses, or go to 100 percent."""
+    retry: Lever | None = None
+    """Lever: any new text on an ended Rollout whose revision is still wanted starts another attempt."""
 
 
 class Levers(Model):
     """The levers as last acted on."""
 
     paused: bool | None = None
+    """As spec.paused."""
     abort: bool | None = None
+    """As spec.abort."""
     promote: Promote | None = None
-    retry: str | None = None
+    """As spec.promote."""
+    retry: Lever | None = None
+    """As spec.retry."""
 
 
 class DecisionRecord(Model):
     """One verdict that raised, held or took the weight; repeated ones are counted, not repeated."""
 
-    action: str = Field(description="Raised, Held or Taken.")
-    weight: int = Field(description="The canary's weight after it, in percent.")
+    action: Word
+    """Raised, Held or Taken."""
+    weight: Percent
+    """The canary's weight after it, in percent."""
     verdict: Verdict | None = None
-    reason: str
-    message: str | None = None
-    metric: str | None = None
-    value: str | None = None
-    limit: str | None = None
-    baseline: str | None = None
-    samples: int | None = None
-    query: str | None = None
-    first_time: str
-    last_time: str
-    count: int = 1
+    """What the assessment said."""
+    reason: Word
+    """Why, in one word."""
+    message: Text | None = None
+    """Why, for people."""
+    metric: Short | None = None
+    """The metric that decided."""
+    value: Short | None = None
+    """The canary's value."""
+    limit: Short | None = None
+    """The bound that it was held against."""
+    baseline: Short | None = None
+    """Stable's value at the same time."""
+    samples: Annotated[int, Field(ge=0)] | None = None
+    """How many requests or readings the value rests on."""
+    query: QueryText | None = None
+    """The PromQL that was asked."""
+    first_time: Timestamp
+    """When this was first decided."""
+    last_time: Timestamp
+    """When this was last decided."""
+    count: Annotated[int, Field(ge=1)] = 1
+    """How often this was decided."""
 
 
 class AnalysisCheckpoint(Model):
     """What a restarted operator needs to go on judging where it stopped."""
 
-    failures: dict[str, int] | None = None
-    last_look: str | None = None
-    blind_since: str | None = None
-    evidence: str | None = Field(default=None, description="JSON of the policy's own, with a schema version.")
+    failures: Annotated[dict[str, Count], Field(max_length=20)] | None = None
+    """Consecutive failing looks, by metric."""
+    last_look: Timestamp | None = None
+    """When the metrics were last looked at."""
+    blind_since: Timestamp | None = None
+    """Since when nothing has been seen."""
+    evidence: Json | None = None
+    """JSON of the policy's own, with a schema version."""
 
 
 class RolloutStatus(Model):
     """The whole record of the decision. The split lives here alone while the rollout is active."""
 
-    observed_generation: int = 0
+    observed_generation: Count = 0
+    """The generation of spec that this is about."""
     phase: Phase = Phase.PENDING
-    step: int = Field(default=0, description="Index of the current step, from 0; len(steps) is 100 %.")
-    step_text: str | None = Field(default=None, description="For people: 2/6.")
-    weight: int = 0
-    started_at: str | None = None
-    step_started_at: str | None = None
-    stage_started_at: str | None = Field(default=None, description="When the weight last rose.")
-    guard_started_at: str | None = None
-    finished_at: str | None = None
-    weight_changed_at: str | None = None
-    settled_at: str | None = Field(default=None, description="When an ended rollout's weight reached its end.")
-    waiting_since: str | None = Field(default=None, description="Since when the canary waits for pods.")
-    waited_seconds: float = Field(default=0, description="Earlier waits for pods, for progressDeadlineSeconds.")
+    """Where the rollout stands."""
+    step: Annotated[int, Field(ge=0, le=51)] = 0
+    """Index of the current step, from 0; the number of steps is 100 percent."""
+    step_text: Short | None = None
+    """The step for people: 2/6."""
+    weight: Percent = 0
+    """The canary's share of requests, in percent; the route is derived from it."""
+    started_at: Timestamp | None = None
+    """When the rollout started."""
+    step_started_at: Timestamp | None = None
+    """When the current step started."""
+    stage_started_at: Timestamp | None = None
+    """When the weight last rose."""
+    guard_started_at: Timestamp | None = None
+    """When the weight reached 100 percent."""
+    finished_at: Timestamp | None = None
+    """When the rollout ended."""
+    weight_changed_at: Timestamp | None = None
+    """When the weight last changed."""
+    settled_at: Timestamp | None = None
+    """When an ended rollout's weight reached its end."""
+    waiting_since: Timestamp | None = None
+    """Since when the canary waits for pods."""
+    waited_seconds: Annotated[float, Field(ge=0)] = 0
+    """Earlier waits for pods, for progressDeadlineSeconds."""
     verdict: Verdict | None = None
-    reason: str | None = None
-    message: str | None = None
+    """What the last assessment said."""
+    reason: Word | None = None
+    """Why, in one word."""
+    message: Text | None = None
+    """Why, for people: metric, value, limit, baseline and number of samples."""
     acknowledged: Levers | None = None
-    decisions: tuple[DecisionRecord, ...] = ()
+    """The levers as last acted on."""
+    decisions: Annotated[tuple[DecisionRecord, ...], Field(max_length=100), ATOMIC] = ()
+    """What was decided and why, oldest first; the newest are kept, and always the one that reverted."""
     analysis: AnalysisCheckpoint | None = None
-    conditions: tuple[Condition, ...] = ()
+    """What a restarted operator needs to go on judging where it stopped."""
+    conditions: Conditions = ()
+    """Conditions of the rollout."""

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from serinus.api.base import Model
+from serinus.api.constraints import Count, Text, Timestamp, Word
+from serinus.api.rules import Keywords
 
 
 class Condition(Model):
-    """A metav1.Condition."""
+    """A metav1.Condition. Its types and reasons are a closed list: docs/conditions.md."""
 
-    type: str
-    status: str
-    observed_generation: int = 0
-    last_transition_time: str
-    reason: str
-    message: str
+    type: Word
+    """What is said."""
+    status: Annotated[str, Field(pattern="^(True|False|Unknown)$", max_length=7)]
+    """Whether it holds: True, False or Unknown."""
+    observed_generation: Count = 0
+    """The generation of spec that it was said about."""
+    last_transition_time: Timestamp
+    """When the status last changed."""
+    reason: Word
+    """Why, in one word of the closed list."""
+    message: Text
+    """Why, for people, with what to do."""
+
+
+Conditions = Annotated[
+    tuple[Condition, ...],
+    Field(max_length=16),
+    Keywords({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+]
 
 
 class Phase(StrEnum):

@@ -1,0 +1,195 @@
+"""The two CustomResourceDefinitions: `python -m serinus.api.crds` generates them, `--check` finds stale files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from serinus.api import GROUP, VERSION
+from serinus.api.base import Model
+from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
+from serinus.api.rollout import RolloutSpec, RolloutStatus
+from serinus.api.rules import VALIDATIONS, Rule, spoken
+from serinus.api.schema import Schema, structural
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDERS = (Path("crds"), Path("charts/serinus/crds"))
+HEADER = "# Generated from operator/serinus/api by `make crds`; edit the models, not this file.\n"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `kubectl get`."""
+
+    name: str
+    path: str
+    type: str = "string"
+
+    def manifest(self) -> dict[str, str]:
+        """Write it as the CRD's additionalPrinterColumns want it."""
+        return {"name": self.name, "type": self.type, "jsonPath": self.path}
+
+
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One kind: its names, its columns, its models and the rules about the whole object."""
+
+    kind: str
+    plural: str
+    short: str
+    description: str
+    spec: type[Model]
+    status: type[Model]
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...] = ()
+
+    def manifest(self) -> dict[str, Any]:
+        """Render the CustomResourceDefinition."""
+        singular = self.kind.lower()
+        return {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{self.plural}.{GROUP}"},
+            "spec": {
+                "group": GROUP,
+                "scope": "Namespaced",
+                "names": {
+                    "kind": self.kind,
+                    "listKind": f"{self.kind}List",
+                    "plural": self.plural,
+                    "singular": singular,
+                    "shortNames": [self.short],
+                    "categories": ["serinus"],
+                },
+                "versions": [self._version()],
+            },
+        }
+
+    def _version(self) -> dict[str, Any]:
+        return {
+            "name": VERSION,
+            "served": True,
+            "storage": True,
+            "subresources": {"status": {}},
+            "additionalPrinterColumns": [column.manifest() for column in self.columns],
+            "schema": {"openAPIV3Schema": self._schema()},
+        }
+
+    def _schema(self) -> Schema:
+        schema: Schema = {
+            "type": "object",
+            "description": self.description,
+            "required": ["spec"],
+            "properties": {
+                "apiVersion": {"type": "string", "description": "The API's group and version."},
+                "kind": {"type": "string", "description": "The object's kind."},
+                "metadata": {"type": "object", "description": "The object's metadata."},
+                "spec": structural(self.spec),
+                "status": structural(self.status),
+            },
+        }
+        return {**schema, VALIDATIONS: list(self.rules)} if self.rules else schema
+
+
+_NAME = "self.metadata.name"
+NAME_RULES = (
+    spoken(
+        f"{_NAME}.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size({_NAME}) <= 45",
+        f"""'metadata.name is "' + {_NAME} + '": write at most 45 lower-case letters, digits and -,"""
+        """ beginning with a letter'""",
+    ),
+    spoken(
+        f"!{_NAME}.matches('-(grpc|[0-9a-f]{{10}})$')",
+        f"""'metadata.name is "' + {_NAME} + '": another ending than -grpc or - and ten hex digits is needed,"""
+        """ those are names of routes and revisions'""",
+    ),
+)
+
+DEFINITIONS = (
+    Definition(
+        kind="ModelDeployment",
+        plural="modeldeployments",
+        short="mdep",
+        description="What to serve, how to serve it, how to route to it, how to replace it, and what worse means.",
+        spec=ModelDeploymentSpec,
+        status=ModelDeploymentStatus,
+        columns=(
+            Column("Model", ".status.model"),
+            Column("Version", ".spec.model.version"),
+            Column("Serving", ".status.serving"),
+            Column("Canary", ".status.canaryVersion"),
+            Column("Weight", ".status.weight", "integer"),
+            Column("Phase", ".status.phase"),
+            Column("Verdict", ".status.verdict"),
+            AGE,
+        ),
+        rules=NAME_RULES,
+    ),
+    Definition(
+        kind="Rollout",
+        plural="rollouts",
+        short="mro",
+        description="One transition from one revision to another: its frozen plan, the SRE's levers, and the record.",
+        spec=RolloutSpec,
+        status=RolloutStatus,
+        columns=(
+            Column("Model", ".spec.modelDeployment"),
+            Column("From", ".spec.from.version"),
+            Column("To", ".spec.to.version"),
+            Column("Step", ".status.stepText"),
+            Column("Weight", ".status.weight", "integer"),
+            Column("Phase", ".status.phase"),
+            Column("Verdict", ".status.verdict"),
+            Column("Reason", ".status.reason"),
+            AGE,
+        ),
+    ),
+)
+
+
+def files() -> Mapping[Path, str]:
+    """Render every file, by its path below the repository's root."""
+    texts = {
+        f"{each.plural}.yaml": HEADER + yaml.safe_dump(each.manifest(), sort_keys=False, width=120)
+        for each in DEFINITIONS
+    }
+    return {folder / name: text for folder in FOLDERS for name, text in texts.items()}
+
+
+def stale(root: Path) -> list[Path]:
+    """Name the files that are not what the models say."""
+    return [
+        path
+        for path, text in files().items()
+        if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
+    ]
+
+
+def write(root: Path) -> None:
+    """Write every file."""
+    for path, text in files().items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with --check name the stale ones; the exit code is 1 where there are any."""
+    if arguments != ["--check"]:
+        write(ROOT)
+        return 0
+    outdated = stale(ROOT)
+    for path in outdated:
+        sys.stderr.write(f"{path} is stale: run `make crds`\n")
+    return 1 if outdated else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""What admission refuses of a policy, in CEL: relations between fields, which a type cannot say."""
+
+from __future__ import annotations
+
+from serinus.api.rules import rule, spoken
+
+TOKENS = ("{{namespace}}", "{{name}}", "{{revision}}", "{{service}}", "{{window}}")
+
+
+def _number(threshold: str) -> str:
+    """Write the CEL for a threshold in base units."""
+    unit = (
+        f"({threshold}.endsWith('us') ? 0.000001 : {threshold}.endsWith('ms') ? 0.001"
+        f" : {threshold}.endsWith('%') ? 0.01 : 1.0)"
+    )
+    return f"double({threshold}.find('^-?[0-9.]+')) * {unit}"
+
+
+def _each_bound(pattern: str) -> str:
+    """Write the CEL for a pattern that every bound of a metric's range matches."""
+    bounds = ("self.thresholdRange.min", "self.thresholdRange.max")
+    return " && ".join(f"(!has({bound}) || {bound}.matches('{pattern}'))" for bound in bounds)
+
+
+def _bounds() -> str:
+    """Write the CEL for a metric's range as people read it."""
+    low, high = "self.thresholdRange.min", "self.thresholdRange.max"
+    return f"(has({low}) ? ' min ' + {low} : '') + (has({high}) ? ' max ' + {high} : '')"
+
+
+def _only(field: str, condition: str, where: str) -> dict[str, str]:
+    return spoken(
+        f"!has(self.{field}) || ({condition})",
+        f"'metric ' + self.name + ': {field} has a meaning for {where} only: leave it out'",
+    )
+
+
+def _bounded(preset: str, pattern: str, fix: str) -> dict[str, str]:
+    """Make the rule for how a preset's bounds are written."""
+    return spoken(
+        f"!({_PRESET} == '{preset}') || ({_each_bound(pattern)})",
+        f"'metric ' + self.name + ':' + {_bounds()} + ': {fix}'",
+    )
+
+
+_PRESET = "has(self.preset) && self.preset"
+_NUMBERS = "self.{0}.matches('^-?[0-9]+([.][0-9]+)?(us|ms|s|%)?$')"
+_WELL_FORMED = "({} && {})".format(_NUMBERS.format("min"), _NUMBERS.format("max"))
+_WITHOUT_TOKENS = "self.query" + "".join(f".replace('{token}', '')" for token in TOKENS)
+
+THRESHOLD_RANGE = (
+    rule("has(self.min) || has(self.max)", "is empty: set min, max or both"),
+    spoken(
+        f"!has(self.min) || !has(self.max) || !{_WELL_FORMED} || {_number('self.min')} <= {_number('self.max')}",
+        "'min ' + self.min + ' is above max ' + self.max + ': nothing would be acceptable'",
+    ),
+)
+
+METRIC = (
+    spoken(
+        "has(self.query) != has(self.preset)",
+        "'metric ' + self.name + (has(self.query) ? ' has both query and preset: keep one'"
+        " : ' has neither query nor preset: set one')",
+    ),
+    spoken(
+        f"!has(self.query) || !{_WITHOUT_TOKENS}.contains('{{{{')",
+        f"'metric ' + self.name + ': query has an unknown token: there are {' '.join(TOKENS)}'",
+    ),
+    _only("provider", "has(self.preset)", "presets"),
+    _only("quantile", f"{_PRESET} == 'latency'", "the latency preset"),
+    _only("clientErrors", f"{_PRESET} == 'error-rate'", "the error-rate preset"),
+    _only("minSamples", f"{_PRESET} in ['error-rate', 'latency']", "the error-rate and latency presets"),
+    _bounded(
+        "error-rate",
+        "^(0([.][0-9]+)?|1([.]0+)?|[0-9.]+%)$",
+        "an error rate is a ratio from 0 to 1 or a percentage, as 0.05 or 5%",
+    ),
+    _bounded("latency", "^[0-9.]+(us|ms|s)$", "a latency is a time, as 250ms or 1.5s"),
+    _bounded("request-count", "^[0-9.]+$", "a request count is a plain number, as 100"),
+)
+
+STEP = (
+    spoken(
+        "has(self.setWeight) != has(self.pause)",
+        "has(self.pause) ? 'has two verbs: make setWeight ' + string(self.setWeight) + ' and pause two steps'"
+        " : 'has no verb: set setWeight or pause'",
+    ),
+)
+
+_WEIGHTS = "self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight)"
+CANARY = (
+    spoken(
+        f"{_WEIGHTS}.isSorted() && {_WEIGHTS}.all(w, {_WEIGHTS}.exists_one(v, v == w))",
+        f"'setWeight must rise from step to step, and is ' + {_WEIGHTS}.map(w, string(w)).join(', ')",
+        path=".steps",
+    ),
+    rule(
+        "self.steps.exists(s, has(s.setWeight))", "has no setWeight: the canary would go from 0 to 100", path=".steps"
+    ),
+)

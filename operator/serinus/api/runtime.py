@@ -1,0 +1,138 @@
+"""The Triton server. A change here makes a new revision."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from serinus.api.base import Model
+from serinus.api.constraints import (
+    DataKey,
+    DeadlineSeconds,
+    Image,
+    ObjectName,
+    Quantity,
+    ResourceName,
+    VariableName,
+)
+from serinus.api.rules import ATOMIC, MAP_BY_NAME, rule, ruled, spoken
+
+LabelKey = Annotated[str, Field(max_length=317)]
+LabelValue = Annotated[str, Field(pattern="^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
+Quantities = Annotated[dict[str, Quantity], Field(max_length=16)]
+
+
+class Gpu(Model):
+    """GPUs of each pod."""
+
+    count: Annotated[int, Field(ge=1, le=64)]
+    """How many; leave gpu out on CPU."""
+    resource_name: ResourceName | None = None
+    """The device plugin's resource; default nvidia.com/gpu."""
+
+
+class LocalReference(Model):
+    """The name of an object in the same namespace."""
+
+    name: ObjectName
+    """The object's name."""
+
+
+class KeyReference(Model):
+    """A key of an object in the same namespace."""
+
+    name: ObjectName
+    """The object's name."""
+    key: DataKey
+    """The key in its data."""
+
+
+class EnvSource(Model):
+    """Where the value of a variable comes from."""
+
+    model_config = ruled(
+        rule("has(self.secretKeyRef) != has(self.configMapKeyRef)", "set one of secretKeyRef and configMapKeyRef")
+    )
+
+    secret_key_ref: KeyReference | None = None
+    """A key of a Secret."""
+    config_map_key_ref: KeyReference | None = None
+    """A key of a ConfigMap."""
+
+
+class EnvVar(Model):
+    """An environment variable of the Triton container."""
+
+    model_config = ruled(
+        spoken(
+            "!(has(self.value) && has(self.valueFrom))",
+            "'variable ' + self.name + ' has both value and valueFrom: keep one'",
+        )
+    )
+
+    name: VariableName
+    """The variable's name."""
+    value: Annotated[str, Field(max_length=4096)] | None = None
+    """The variable's value."""
+    value_from: EnvSource | None = None
+    """Where the value comes from."""
+
+
+class TolerationOperator(StrEnum):
+    """How a taint is compared."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(Model):
+    """A taint that the pods tolerate."""
+
+    key: LabelKey | None = None
+    """The taint's key; absent is any."""
+    operator: TolerationOperator | None = None
+    """Exists or Equal; default Equal."""
+    value: LabelValue | None = None
+    """The taint's value."""
+    effect: TaintEffect | None = None
+    """The taint's effect; absent is any."""
+
+
+class Resources(Model):
+    """Compute resources of the Triton container, as Kubernetes quantities."""
+
+    requests: Quantities | None = None
+    """What the scheduler sets aside."""
+    limits: Quantities | None = None
+    """What the container may use. Shared memory counts in memory."""
+
+
+class Runtime(Model):
+    """The Triton server. A change here makes a new revision."""
+
+    image: Image
+    """Triton's image. A moved tag is not seen: prefer a digest."""
+    image_pull_secrets: Annotated[tuple[LocalReference, ...], Field(max_length=16), MAP_BY_NAME] | None = None
+    """Secrets of the namespace to pull the image with."""
+    resources: Resources | None = None
+    """Compute resources of the Triton container."""
+    gpu: Gpu | None = None
+    """GPUs of each pod; leave out on CPU."""
+    env: Annotated[tuple[EnvVar, ...], Field(max_length=64), MAP_BY_NAME] | None = None
+    """Environment variables of the Triton container."""
+    node_selector: Annotated[dict[str, LabelValue], Field(max_length=32)] | None = None
+    """Labels of the nodes that the pods may run on."""
+    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32), ATOMIC] | None = None
+    """Taints that the pods tolerate."""
+    load_timeout_seconds: DeadlineSeconds | None = None
+    """How long a pod may take to load the model before it is restarted; default 300."""

@@ -1,0 +1,88 @@
+"""The model that is served, and the sample request that it must answer. A change here makes a new revision."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, WithJsonSchema
+
+from serinus.api.base import Model
+from serinus.api.constraints import ModelName, StorageUri, Version
+from serinus.api.rules import ATOMIC, MAP_BY_NAME, ruled, spoken
+
+_DIMENSIONS = 5
+_ELEMENTS = " * ".join(f"(size(self.shape) > {axis} ? self.shape[{axis}] : 1)" for axis in range(_DIMENSIONS))
+
+Scalar = Annotated[
+    bool | int | float | str,
+    WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "description": "A number, text or truth value."}),
+]
+
+
+class Datatype(StrEnum):
+    """A tensor's type in the KServe v2 protocol; FP16 and BF16 have no JSON form."""
+
+    BOOL = "BOOL"
+    UINT8 = "UINT8"
+    UINT16 = "UINT16"
+    UINT32 = "UINT32"
+    UINT64 = "UINT64"
+    INT8 = "INT8"
+    INT16 = "INT16"
+    INT32 = "INT32"
+    INT64 = "INT64"
+    FP32 = "FP32"
+    FP64 = "FP64"
+    BYTES = "BYTES"
+
+
+class ModelFormat(Model):
+    """The format that the model is stored in, in KServe's terms."""
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9_.-]*$", max_length=63)]
+    """As onnx, python or tensorrt. It informs people; Triton goes by config.pbtxt."""
+
+
+class ProbeInput(Model):
+    """One input tensor of the sample request, as in the KServe v2 JSON protocol."""
+
+    model_config = ruled(
+        spoken(
+            f"{_ELEMENTS} == size(self.data)",
+            f"'shape asks for ' + string({_ELEMENTS}) + ' values, data has ' + string(size(self.data))",
+        )
+    )
+
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    """The input's name in the model's configuration."""
+    datatype: Datatype
+    """The tensor's type, as FP32."""
+    shape: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=_DIMENSIONS), ATOMIC
+    ]
+    """The tensor's dimensions, the batch included where the model has one."""
+    data: Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=4096), ATOMIC]
+    """The values, flat, in row-major order."""
+
+
+class Probe(Model):
+    """A sample request that every pod must answer once before it gets traffic."""
+
+    inputs: Annotated[tuple[ProbeInput, ...], Field(min_length=1, max_length=16), MAP_BY_NAME]
+    """The input tensors."""
+
+
+class ServedModel(Model):
+    """The model. A change here makes a new revision."""
+
+    name: ModelName | None = None
+    """Triton's model name; default metadata.name."""
+    version: Version
+    """The model's own version, as people call it. Free text."""
+    model_format: ModelFormat | None = None
+    """The format that the model is stored in."""
+    storage_uri: StorageUri
+    """Where the model is: pvc://claim/path, file:///path (baked into the image) or configmap://name (small models)."""
+    probe: Probe | None = None
+    """A sample request that every pod must answer once, over gRPC, before it gets traffic."""

@@ -1,0 +1,70 @@
+"""Where requests come in. Live: a change makes no revision, and holds for both revisions with the split as it is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from serinus.api.base import Model
+from serinus.api.constraints import Duration, GatewayName, Host
+from serinus.api.rules import LIVE_DEFAULT, SET
+
+Limit = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class TrafficProvider(StrEnum):
+    """Who carries out the split."""
+
+    ISTIO = "istio"
+
+
+class ConnectionPool(Model):
+    """Limits of the connections to one revision, as in Istio's DestinationRule."""
+
+    max_connections: Limit | None = None
+    """TCP connections."""
+    http1_max_pending_requests: Limit | None = None
+    """Requests that wait for a connection."""
+    http2_max_requests: Limit | None = None
+    """Requests at a time."""
+    max_requests_per_connection: Limit | None = None
+    """Requests a connection; 1 turns keep-alive off."""
+
+
+class OutlierDetection(Model):
+    """Ejection of failing pods, as in Istio's DestinationRule. Off unless asked: it may eject a lone canary pod."""
+
+    consecutive_5xx_errors: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None, alias="consecutive5xxErrors"
+    )
+    """Answers of 5xx in a row before a pod is ejected."""
+    interval: Duration | None = None
+    """Time between two looks."""
+    base_ejection_time: Duration | None = None
+    """How long a pod is ejected, times the number of its ejections."""
+    max_ejection_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """How many of the pods may be ejected, in percent."""
+
+
+class IstioTraffic(Model):
+    """What is particular to Istio."""
+
+    gateways: Annotated[tuple[GatewayName, ...], Field(max_length=16), SET] | None = None
+    """Istio Gateways, as name or namespace/name; those of other namespaces as the operator's configuration allows."""
+    connection_pool: ConnectionPool | None = None
+    """Limits of the connections to each revision."""
+    outlier_detection: OutlierDetection | None = None
+    """Ejection of failing pods. Off unless asked."""
+
+
+class Traffic(Model):
+    """Where requests come in."""
+
+    provider: TrafficProvider | None = None
+    """Who carries out the split; default istio."""
+    hosts: Annotated[tuple[Host, ...], Field(max_length=32), SET, LIVE_DEFAULT] = ()
+    """DNS names that clients ask for, without scheme or port. Callers in the mesh also reach the Service's own name."""
+    istio: IstioTraffic | None = None
+    """What is particular to Istio."""
