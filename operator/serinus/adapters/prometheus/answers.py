@@ -1,0 +1,64 @@
+"""Reads the JSON of Prometheus' query API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
+
+
+def read_answer(status: int, text: str) -> MetricsAnswer:
+    """Read the answer to a query; whatever is no success is a refusal, in Prometheus' own words."""
+    try:
+        body: Any = json.loads(text)
+    except ValueError:
+        return refused(f"HTTP {status}: {text.strip()[:300]}")
+    if status != 200 or not isinstance(body, dict) or body.get("status") != "success":
+        return refused(f"HTTP {status}: {_error_of(body)}")
+    try:
+        series = read_series(body["data"]["resultType"], body["data"]["result"])
+    except (KeyError, TypeError, ValueError) as error:
+        return refused(f"the answer cannot be read: {error!r}")
+    return SeriesSet(series, (*(body.get("warnings") or ()), *(body.get("infos") or ())))
+
+
+def read_series(result_type: str, result: Any) -> tuple[Series, ...]:
+    """Read a result of one of the three types with numbers; raises KeyError for any other."""
+    return _READERS[result_type](result)
+
+
+def refused(message: str) -> NoAnswer:
+    """Make the answer of a source that will not answer."""
+    return NoAnswer(Failure.REFUSED, message)
+
+
+def unreachable(message: str) -> NoAnswer:
+    """Make the answer of a source that cannot be asked."""
+    return NoAnswer(Failure.UNREACHABLE, message)
+
+
+def _error_of(body: Any) -> str:
+    if not isinstance(body, dict):
+        return str(body)[:300]
+    return ": ".join(str(body[field]) for field in ("errorType", "error") if body.get(field))
+
+
+def _samples(pairs: Iterable[Any]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(at), float(value)) for at, value in pairs)
+
+
+def _matrix(result: Any) -> tuple[Series, ...]:
+    return tuple(Series(each["metric"], _samples(each["values"])) for each in result)
+
+
+def _vector(result: Any) -> tuple[Series, ...]:
+    return tuple(Series(each["metric"], _samples([each["value"]])) for each in result)
+
+
+def _scalar(result: Any) -> tuple[Series, ...]:
+    return (Series({}, _samples([result])),)
+
+
+_READERS: dict[str, Callable[[Any], tuple[Series, ...]]] = {"matrix": _matrix, "vector": _vector, "scalar": _scalar}

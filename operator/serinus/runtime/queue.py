@@ -1,0 +1,149 @@
+"""The work queue: which ModelDeployment is looked at next.
+
+A key is in the queue once, however often it was added, and is processed by one worker at a time; what is added while
+it is being processed is run again afterwards. Keys with a live rollout go first: a revert must not stand in line
+behind ten thousand idle objects. After a failure a key waits, whatever wakes it meanwhile: its own writes may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+K = TypeVar("K")
+
+FIRST_BACKOFF: Final = 0.1
+LONGEST_BACKOFF: Final = 10.0
+LONGEST_URGENT_BACKOFF: Final = 2.0
+"""Of a live rollout: when the API server is back, its weight must not wait for ten more seconds."""
+ORDINARY_SHARE: Final = 16
+"""One in so many is an ordinary key even while urgent ones wait: none may starve."""
+
+
+class WorkQueue(Generic[K]):
+    """Keys that are due, keys that become due, and keys that are being processed. `monotonic` is the clock."""
+
+    def __init__(self, monotonic: Callable[[], float], *, is_urgent: Callable[[K], bool] = lambda key: False) -> None:
+        self._monotonic = monotonic
+        self._is_urgent = is_urgent
+        self._urgent: deque[K] = deque()
+        self._ordinary: deque[K] = deque()
+        self._due: dict[K, bool] = {}
+        self._processed: set[K] = set()
+        self._again: set[K] = set()
+        self._later: list[tuple[float, int, K]] = []
+        self._later_at: dict[K, float] = {}
+        self._failures: dict[K, int] = {}
+        self._not_before: dict[K, float] = {}
+        self._pushed = 0
+        self._taken = 0
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        """Give the number of keys that wait for a worker."""
+        return len(self._due) + len(self._again)
+
+    @property
+    def scheduled(self) -> int:
+        """Give the number of keys that become due later."""
+        return len(self._later_at)
+
+    def add(self, key: K) -> None:
+        """Make a key due now, or as soon as its back-off is over."""
+        rest = self._not_before.get(key, 0.0) - self._monotonic()
+        if rest > 0:
+            self.add_after(key, rest)
+            return
+        self._later_at.pop(key, None)
+        if key in self._processed:
+            self._again.add(key)
+            return
+        urgent = self._is_urgent(key)
+        if self._due.get(key, False) >= urgent and key in self._due:
+            return
+        self._due[key] = urgent
+        (self._urgent if urgent else self._ordinary).append(key)
+        self._changed.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Make a key due after a time; of several times the earliest counts, but none before its back-off is over."""
+        at = max(self._monotonic() + seconds, self._not_before.get(key, 0.0))
+        if key in self._due or at >= self._later_at.get(key, float("inf")):
+            return
+        self._later_at[key] = at
+        self._pushed += 1
+        heapq.heappush(self._later, (at, self._pushed, key))
+        self._changed.set()
+
+    async def get(self) -> K:
+        """Wait for a key that is due and take it; `done` must follow."""
+        while True:
+            key = self.take()
+            if key is not None:
+                return key
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(self.due_in()):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def take(self) -> K | None:
+        """Take a key that is due; None when there is none."""
+        self._promote()
+        self._taken += 1
+        lines = [self._urgent, self._ordinary]
+        if self._taken % ORDINARY_SHARE == 0:
+            lines.reverse()
+        for line in lines:
+            while line:
+                key = line.popleft()
+                if self._due.get(key) == (line is self._urgent):
+                    del self._due[key]
+                    self._processed.add(key)
+                    return key
+        return None
+
+    def due_in(self) -> float | None:
+        """Give the seconds until the next key becomes due; None when none is scheduled."""
+        return max(0.0, self._later[0][0] - self._monotonic()) if self._later else None
+
+    def done(self, key: K, *, backoff: bool) -> None:
+        """Give a key back; after a failure it comes again by itself, each time later."""
+        self._processed.discard(key)
+        again = key in self._again
+        self._again.discard(key)
+        if backoff:
+            self._back_off(key)
+            return
+        self._failures.pop(key, None)
+        self._not_before.pop(key, None)
+        if again:
+            self.add(key)
+
+    def forget(self, key: K) -> None:
+        """Drop what is remembered of a key that exists no more."""
+        for remembered in (self._later_at, self._failures, self._not_before):
+            remembered.pop(key, None)
+        self._again.discard(key)
+
+    def _back_off(self, key: K) -> None:
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        longest = LONGEST_URGENT_BACKOFF if self._is_urgent(key) else LONGEST_BACKOFF
+        wait = min(longest, FIRST_BACKOFF * 2 ** min(failures, 16))
+        self._not_before[key] = self._monotonic() + wait
+        self._later_at.pop(key, None)
+        self.add_after(key, wait)
+
+    def _promote(self) -> None:
+        """Make due whose time has come; entries that a sooner one has replaced are dropped here."""
+        now = self._monotonic()
+        while self._later and self._later[0][0] <= now:
+            at, _, key = heapq.heappop(self._later)
+            if self._later_at.get(key) == at:
+                del self._later_at[key]
+                self.add(key)
