@@ -1,0 +1,76 @@
+"""`python -m serinus_local build|up|down|status`: what the make targets call."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from serinus_local import build, images, stack
+from serinus_local.cache import say
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return its exit code; an expected failure is one message, not a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (RuntimeError, TimeoutError) as error:
+        print(f"serinus_local: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="serinus_local", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    make = commands.add_parser("build", help="build and cache all programs and images")
+    make.add_argument("--only", choices=["control-plane", "all"], default="all")
+    make.set_defaults(run=_build)
+    for name, run in (("up", _up), ("down", _down), ("status", _status)):
+        command = commands.add_parser(name)
+        command.add_argument("--state", type=Path, default=stack.default_state())
+        command.set_defaults(run=run)
+        if name == "up":
+            command.add_argument("--no-operator", action="store_true", help="leave the operator out")
+    return parser
+
+
+def _build(options: argparse.Namespace) -> int:
+    folder = build.binaries(options.only)
+    if options.only == "all":
+        images.all_images()
+    say(f"programs: {folder}")
+    return 0
+
+
+def _up(options: argparse.Namespace) -> int:
+    _print(stack.up(options.state, with_operator=not options.no_operator))
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    stack.down(options.state)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    if not options.state.exists():
+        print("down")
+        return 1
+    running = stack.Stack(options.state)
+    for name in running.processes.known():
+        process = running.processes.running(name)
+        print(f"{name:24} {f'pid {process.pid}' if process else 'not running'}")
+    _print(running)
+    return 0
+
+
+def _print(running: stack.Stack) -> None:
+    print(f"export KUBECONFIG={running.kubeconfig}")
+    print(f"gateway    http://{running.gateway_address}")
+    print(f"prometheus {running.prometheus_url}")
+    print(f"logs       {running.processes.logs}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""The operator's chart, rendered by helm itself: its CRDs and its rights are those that users get."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from serinus_local import build
+from serinus_local.control_plane import ControlPlane
+from serinus_local.manifests import namespace
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHART = REPOSITORY / "charts" / "serinus"
+NAMESPACE = "serinus-system"
+RELEASE = "serinus"
+# The operator itself runs as a process of the host, so all but what would run it.
+_LEFT_OUT = {"Deployment", "Service", "PodDisruptionBudget", "ServiceMonitor", "PodMonitor", "NetworkPolicy"}
+
+
+def present() -> bool:
+    """Tell whether the chart is in this checkout."""
+    return (CHART / "Chart.yaml").exists()
+
+
+def render(*settings: str) -> str:
+    """Return what `helm template` makes of the chart."""
+    command = [str(build.binaries() / "helm"), "template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", *settings]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise RuntimeError(f"helm template failed: {answer.stderr}")
+    return answer.stdout
+
+
+def apply(plane: ControlPlane) -> None:
+    """Apply the CRDs and the chart's rights."""
+    plane.apply_crds("\n---\n".join(file.read_text() for file in sorted((REPOSITORY / "crds").glob("*.yaml"))))
+    plane.apply_yaml(namespace(NAMESPACE))
+    wanted = [document for document in render().split("\n---\n") if _kind(document) not in _LEFT_OUT | {""}]
+    plane.kubectl("apply", "--server-side", f"--namespace={NAMESPACE}", "-f", "-", stdin="\n---\n".join(wanted))
+
+
+def service_account() -> str:
+    """Return the name of the ServiceAccount that the chart makes for the operator."""
+    account = next(document for document in render().split("\n---\n") if _kind(document) == "ServiceAccount")
+    found = re.search(r"^  name: \"?([a-z0-9.-]+)", account, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def _kind(document: str) -> str:
+    found = re.search(r"^kind: (\w+)", document, re.MULTILINE)
+    return found[1] if found else ""

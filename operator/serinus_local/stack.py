@@ -1,0 +1,174 @@
+"""Brings the whole stack up and takes it away; a `Stack` is the handle that tests and the demo hold."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from serinus_local import build, cache, chart, crds, gateway, images, network, node, scrape, system
+from serinus_local import operator_process as operator
+from serinus_local.cache import say
+from serinus_local.control_plane import LOOPBACK, ControlPlane
+from serinus_local.istio import SYSTEM_NAMESPACE, Istiod
+from serinus_local.manifests import namespace, pod_reader
+from serinus_local.process import Processes, Program, end_marked
+from serinus_local.prometheus import Prometheus
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STATES = Path("/var/lib/serinus-local")
+TEAM_NAMESPACE = "ml"
+SCHEDULER = "kube-scheduler"
+
+
+class Stack:
+    """A running stack: where to reach it, and how to break single parts of it."""
+
+    def __init__(self, state: Path) -> None:
+        state.mkdir(parents=True, exist_ok=True)
+        self.state = state
+        self.network = network.choose(state, _name(state))
+        self.plane = ControlPlane(state, address=self.network.host, services=self.network.services)
+        self.processes = self.plane.processes
+        self.node = node.Node(self.plane, self.network, _name(state))
+        self.istiod = Istiod(self.plane, self.network.host)
+        self.prometheus = Prometheus(state)
+        self.kubeconfig = self.plane.kubeconfig
+        self.prometheus_url = self.prometheus.url
+        self.gateway_address = f"{self.network.gateway}:80"
+
+    @property
+    def kubectl(self) -> Callable[..., str]:
+        """Run kubectl as admin."""
+        return self.plane.kubectl
+
+    def kill(self, name: str) -> None:
+        """Kill a part (`operator`, `prometheus`, `istiod`, `kube-apiserver`, …) as a crash would."""
+        self.processes.kill(name)
+
+    def stop(self, name: str) -> None:
+        """End a part in good order."""
+        self.processes.stop(name, grace=30)
+
+    def restart(self, name: str) -> None:
+        """Start a part again as it was, after `kill` or `stop`."""
+        self.processes.again(name)
+
+    def log(self, name: str) -> Path:
+        """Return the file with what a part printed."""
+        return self.processes.log(name)
+
+
+def up(state_dir: Path, *, with_operator: bool = True) -> Stack:
+    """Bring up everything that is not up yet."""
+    reason = system.unfit()
+    if reason:
+        raise RuntimeError(reason)
+    started = time.monotonic()
+    system.need(*node.NEEDED, "openssl")
+    build.binaries()
+    images.all_images()
+    with cache.locked(f"stack-{_name(state_dir)}"):
+        with cache.locked("network"):
+            stack = Stack(state_dir)
+            stack.node.hold()
+        _start(stack)
+        if with_operator:
+            _start_operator(stack)
+    say(f"up after {time.monotonic() - started:.1f} s")
+    return stack
+
+
+def down(state_dir: Path) -> None:
+    """Take everything away that any `up` of this state folder has left, killed ones too."""
+    if not state_dir.exists():
+        return
+    with cache.locked(f"stack-{_name(state_dir)}"):
+        processes = Processes(state_dir)
+        network_file = state_dir / "network.json"
+        net = network.choose(state_dir, _name(state_dir)) if network_file.exists() else None
+        for name in (operator.NAME, "prometheus", "istiod", SCHEDULER, "kube-controller-manager"):
+            processes.stop(name, grace=5)
+        node.remove(processes, net, _name(state_dir))
+        for name in processes.known():
+            processes.stop(name, by=signal.SIGKILL)
+        end_marked(state_dir)
+        shutil.rmtree(state_dir)
+    if STATES.exists() and not any(STATES.iterdir()):
+        STATES.rmdir()
+
+
+def default_state() -> Path:
+    """Return the state folder of this checkout; short, for the sockets in it."""
+    return STATES / hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:8]
+
+
+def _name(state: Path) -> str:
+    return hashlib.sha256(str(state).encode()).hexdigest()[:8]
+
+
+def _start(stack: Stack) -> None:
+    with ThreadPoolExecutor() as pool, _step("control plane, containerd and images"):
+        containers = pool.submit(stack.node.start_containers)
+        stack.plane.start()
+        _start_scheduler(stack.plane)
+        containers.result()
+    with ThreadPoolExecutor() as pool, _step("node, istiod, gateway and Prometheus"):
+        stack.node.start()
+        done = [pool.submit(_mesh, stack), pool.submit(_observe, stack), pool.submit(stack.node.wait_ready)]
+        for future in done:
+            future.result()
+
+
+def _start_scheduler(plane: ControlPlane) -> None:
+    config = plane.user_kubeconfig(SCHEDULER)
+    argv = (
+        str(build.binaries() / SCHEDULER), f"--kubeconfig={config}", f"--authentication-kubeconfig={config}",
+        f"--authorization-kubeconfig={config}", f"--bind-address={LOOPBACK}",
+        f"--secure-port={plane.ports[SCHEDULER]}", "--leader-elect=false", "--profiling=false",
+    )  # fmt: skip
+    plane.processes.start(Program(SCHEDULER, argv))
+
+
+def _mesh(stack: Stack) -> None:
+    """Start what carries traffic: istiod knows all kinds before it starts, Envoy waits for istiod."""
+    plane = stack.plane
+    plane.apply_yaml(namespace(SYSTEM_NAMESPACE))
+    plane.apply_yaml(gateway.manifests(xds=stack.istiod.xds, address=stack.network.gateway))
+    plane.apply_crds(crds.istio() + "---\n" + crds.gateway_api())
+    stack.istiod.start()
+    plane.apply_yaml(namespace(TEAM_NAMESPACE))
+    plane.apply_yaml(gateway.public(TEAM_NAMESPACE))
+    stack.istiod.wait_ready()
+    plane.kubectl(
+        "rollout", "status", "--timeout=60s", f"--namespace={gateway.NAMESPACE}", f"deployment/{gateway.SERVICE}"
+    )
+
+
+def _observe(stack: Stack) -> None:
+    stack.plane.apply_yaml(pod_reader("prometheus"))
+    kubeconfig = stack.plane.user_kubeconfig("prometheus")
+    metrics = f"{LOOPBACK}:{stack.plane.ports['operator-metrics']}"
+    stack.prometheus.start(scrape.config(kubeconfig=kubeconfig, operator=metrics))
+
+
+def _start_operator(stack: Stack) -> None:
+    with _step("the operator, with the chart's own rights"):
+        if not chart.present():
+            say("charts/serinus is not there yet: left out")
+            return
+        chart.apply(stack.plane)
+        operator.start(stack)
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    say(f"start {what}")
+    yield
+    say(f"  {what}: {time.monotonic() - started:.1f} s")
