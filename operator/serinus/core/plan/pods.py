@@ -1,8 +1,8 @@
 """The pod template of a revision: one Triton, one model, one version. Rendered once, kept in the ControllerRevision.
 
 No port of Triton's listens until the model is loaded, so the startup probe carries the whole load time. Readiness asks
-for the model: `/v2/health/ready` is true with no model at all. On SIGTERM Triton refuses new connections at once, so the
-pod sleeps first, until the data plane has stopped sending.
+for the model: `/v2/health/ready` is true with no model at all. On SIGTERM Triton refuses new connections at once, so
+the pod sleeps first, until the data plane has stopped sending.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _container(runtime: Runtime, model: str, storage: Storage) -> Json:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (the pod's own emptyDir)
             {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
         ],
-        # Without this a failed load ends as "Error, exit code 1": Triton gives its reason in its log only.
+        # Triton gives the reason of a failed load in its log only; the kubelet keeps the log's last 2,048 bytes.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     resources = _resources(runtime)
@@ -119,6 +119,8 @@ def _arguments(repository: str) -> list[str]:
         f"--grpc-port={GRPC_PORT}",
         f"--metrics-port={METRICS_PORT}",
         f"--exit-timeout-secs={EXIT_TIMEOUT_SECONDS}",
+        # At the info level a table of options fills the log's end, and the reason of a failed load is lost (measured).
+        "--log-info=false",
     ]
 
 

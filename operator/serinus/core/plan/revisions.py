@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from serinus.api import GROUP
 from serinus.api.model_deployment import ModelDeploymentSpec, Probe
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
 from serinus.core.model.revision import HASH_SCHEME, Revision, digest
+from serinus.core.model.timestamps import restored, to_rfc3339
 from serinus.core.plan.pods import VERSION_ANNOTATION
 
 SUCCEEDED_ANNOTATION = f"{GROUP}/succeeded-at"
@@ -72,7 +72,7 @@ def mark_succeeded(manifest: Json, at: float) -> Json:
     kept = ("name", "namespace", "uid", "labels", "ownerReferences")
     metadata = {key: live[key] for key in kept if key in live}
     ours = {key: value for key, value in live.get("annotations", {}).items() if key.startswith(f"{GROUP}/")}
-    metadata["annotations"] = {**ours, SUCCEEDED_ANNOTATION: _timestamp(at)}
+    metadata["annotations"] = {**ours, SUCCEEDED_ANNOTATION: to_rfc3339(at)}
     return {
         "apiVersion": CONTROLLER_REVISION.api_version,
         "kind": CONTROLLER_REVISION.name,
@@ -94,8 +94,8 @@ def read_revision(manifest: Json) -> Revision:
         model=data["model"],
         template=data["template"],
         probe=Probe.parse(probe) if probe else None,
-        succeeded_at=_seconds(metadata.get("annotations", {}).get(SUCCEEDED_ANNOTATION)),
-        created_at=_seconds(metadata.get("creationTimestamp")) or 0.0,
+        succeeded_at=restored(metadata.get("annotations", {}).get(SUCCEEDED_ANNOTATION)),
+        created_at=restored(metadata.get("creationTimestamp")) or 0.0,
         uid=metadata.get("uid", ""),
         config_map=data.get("configMap"),
     )
@@ -121,11 +121,3 @@ def render_config_map(
 def content_digest(data: Mapping[str, str], binary_data: Mapping[str, str]) -> str:
     """Digest a ConfigMap's contents, for `revision_hash`; `binary_data` is base64 as in the manifest."""
     return digest({"data": dict(data), "binaryData": dict(binary_data)})
-
-
-def _timestamp(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _seconds(timestamp: str | None) -> float | None:
-    return datetime.fromisoformat(timestamp).timestamp() if timestamp else None

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json
+from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.istio import MESH, service_fqdn
 
 
@@ -57,7 +57,7 @@ def read_foreign_route(manifest: Json) -> ForeignRoute:
         key=Key(namespace, metadata["name"]),
         hosts=frozenset(normal_host(host, namespace) for host in spec.get("hosts") or ()),
         gateways=frozenset(normal_gateway(gateway, namespace) for gateway in spec.get("gateways") or (MESH,)),
-        created=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
+        created=from_rfc3339(metadata["creationTimestamp"]),
     )
 
 

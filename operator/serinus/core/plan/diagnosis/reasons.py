@@ -1,13 +1,9 @@
-"""Why a revision's pods are not ready: one reason of a closed list, and a message that says what to do."""
+"""The answer: a reason of a closed list, and a message."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-
-from serinus.core.model.kinds import Json
-from serinus.core.model.revision import Revision
 
 
 class Reason(StrEnum):
@@ -29,14 +25,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A reason and its message."""
+    """Why a revision's pods are not ready; the message says what to do."""
 
     reason: Reason
     message: str
-
-
-def diagnose(
-    pods: Sequence[Json], deployment: Json | None, events: Sequence[Json], *, revision: Revision
-) -> Diagnosis | None:
-    """Tell why a revision is not ready; None when nothing is wrong with it."""
-    return None

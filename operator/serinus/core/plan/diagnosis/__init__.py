@@ -1,0 +1,43 @@
+"""Why a revision's pods are not ready, from what Kubernetes says of them: one reason of a closed list, and what to do.
+
+Each check asks one question; the order is from causes to what follows from them, so the first answer is the cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from serinus.core.model.kinds import Json
+from serinus.core.model.revision import Revision
+from serinus.core.plan.diagnosis.crashes import crash_loop, not_ready, out_of_memory
+from serinus.core.plan.diagnosis.evidence import Evidence
+from serinus.core.plan.diagnosis.images import image_pull_failed
+from serinus.core.plan.diagnosis.loading import model_load_failed, model_load_timeout
+from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+from serinus.core.plan.diagnosis.references import claim_not_found, reference_not_found
+from serinus.core.plan.diagnosis.scheduling import pods_refused, unschedulable
+
+__all__ = ["Diagnosis", "Reason", "diagnose"]
+
+Check = Callable[[Evidence], Diagnosis | None]
+
+CHECKS: tuple[Check, ...] = (
+    pods_refused,
+    reference_not_found,
+    claim_not_found,
+    image_pull_failed,
+    unschedulable,
+    out_of_memory,
+    model_load_failed,
+    model_load_timeout,
+    crash_loop,
+    not_ready,
+)
+
+
+def diagnose(
+    pods: Sequence[Json], deployment: Json | None, events: Sequence[Json], *, revision: Revision
+) -> Diagnosis | None:
+    """Tell why a revision is not ready; None when nothing is wrong, and while a pod is on its ordinary way up."""
+    evidence = Evidence.of(pods, deployment, events, revision)
+    return next((found for check in CHECKS if (found := check(evidence)) is not None), None)

@@ -1,0 +1,55 @@
+"""Pods that start and do not stay, or stay and do not answer."""
+
+from __future__ import annotations
+
+from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, sentence
+from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+
+_CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError", "StartError"})
+_KILLED_FOR_MEMORY = "OOMKilled"
+
+
+def out_of_memory(evidence: Evidence) -> Diagnosis | None:
+    """Look for a Triton that was killed at its memory limit."""
+    for pod in evidence.pods:
+        if pod.terminated.get("reason") == _KILLED_FOR_MEMORY:
+            limit = evidence.container.get("resources", {}).get("limits", {}).get("memory")
+            where = f"at its limit of {limit}" if limit else "by its node, which had none left"
+            fix = "raise spec.runtime.resources.limits.memory (shared memory counts in it)"
+            return Diagnosis(Reason.OUT_OF_MEMORY, f"pod {pod.name} was killed for memory {where}: {fix}")
+    return None
+
+
+def crash_loop(evidence: Evidence) -> Diagnosis | None:
+    """Look for a Triton that cannot start, or ends again and again."""
+    for pod in evidence.pods:
+        waiting = pod.waiting
+        if waiting.get("reason") in _CANNOT_START:
+            fix = "check that spec.runtime.image holds tritonserver"
+            return Diagnosis(
+                Reason.CRASH_LOOP, f"the container cannot start ({sentence(str(waiting.get('message', '')))}): {fix}"
+            )
+        if pod.terminated and (waiting.get("reason") == "CrashLoopBackOff" or "terminated" in _state(pod)):
+            code = pod.terminated.get("exitCode")
+            last = sentence(str(pod.terminated.get("message", "")).strip().rpartition("\n")[2])
+            said = f" ({last})" if last else ""
+            fix = f"see: kubectl logs {pod.name} --previous"
+            return Diagnosis(Reason.CRASH_LOOP, f"Triton ended with exit code {code}{said}: {fix}")
+    return None
+
+
+def not_ready(evidence: Evidence) -> Diagnosis | None:
+    """Look for a pod that was evicted, or that had the model loaded and does not answer for it now."""
+    for pod in evidence.pods:
+        if pod.status.get("phase") == "Failed":
+            said = sentence(f"{pod.status.get('reason', 'Failed')}: {pod.status.get('message', '')}")
+            return Diagnosis(Reason.NOT_READY, f"pod {pod.name} is lost ({said}): another one takes its place")
+        if "running" in _state(pod) and pod.container.get("started"):
+            model = evidence.revision.model
+            fix = f"see: kubectl logs {pod.name}"
+            return Diagnosis(Reason.NOT_READY, f"pod {pod.name} runs, but {model} does not answer as ready: {fix}")
+    return None
+
+
+def _state(pod: PodEvidence) -> frozenset[str]:
+    return frozenset(pod.container.get("state", {}))

@@ -1,0 +1,91 @@
+"""What a diagnosis looks at: the pods that are not ready, and what was said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serinus.core.model.kinds import Json
+from serinus.core.model.revision import Revision
+from serinus.core.plan.pods import CONTAINER
+
+_LONGEST = 600
+
+
+@dataclass(frozen=True)
+class PodEvidence:
+    """A pod that is not ready, and its Triton container."""
+
+    name: str
+    status: Json
+    events: tuple[Json, ...]
+
+    def condition(self, kind: str) -> Json:
+        """Find a condition of the pod; empty when it has none of this type."""
+        conditions = self.status.get("conditions") or ()
+        return next((condition for condition in conditions if condition["type"] == kind), {})
+
+    @property
+    def container(self) -> Json:
+        """Triton's container status; empty until the kubelet has reported one."""
+        statuses = self.status.get("containerStatuses") or ()
+        return next((status for status in statuses if status["name"] == CONTAINER), {})
+
+    @property
+    def waiting(self) -> Json:
+        """Why a container waits to start, init containers first; empty when none does."""
+        statuses = (*(self.status.get("initContainerStatuses") or ()), self.container)
+        waiting = (status.get("state", {}).get("waiting") for status in statuses)
+        return next((state for state in waiting if state), {})
+
+    @property
+    def terminated(self) -> Json:
+        """How Triton ended, now or last; empty when it never did."""
+        container = self.container
+        now, last = container.get("state", {}), container.get("lastState", {})
+        found: Json = now.get("terminated") or last.get("terminated") or {}
+        return found
+
+    def said(self, reason: str) -> tuple[str, ...]:
+        """List the messages of the pod's Events with this reason."""
+        return tuple(str(event.get("message", "")) for event in self.events if event.get("reason") == reason)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a check may ask."""
+
+    pods: tuple[PodEvidence, ...]
+    deployment: Json
+    revision: Revision
+
+    @classmethod
+    def of(cls, pods: Sequence[Json], deployment: Json | None, events: Sequence[Json], revision: Revision) -> Evidence:
+        """Keep the pods that should be ready and are not, each with its own Events."""
+        unready = [pod for pod in pods if not _ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+        found = tuple(
+            PodEvidence(pod["metadata"]["name"], pod.get("status") or {}, _about(pod["metadata"]["name"], events))
+            for pod in unready
+        )
+        return cls(found, deployment or {}, revision)
+
+    @property
+    def container(self) -> Json:
+        """Triton's container as the revision asks for it."""
+        found: Json = self.revision.template["spec"]["containers"][0]
+        return found
+
+
+def sentence(message: str) -> str:
+    """Make one line of what Kubernetes or Triton says, short enough for a condition."""
+    line = " ".join(message.split()).rstrip(". ")
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
+
+
+def _ready(pod: Json) -> bool:
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _about(pod: str, events: Sequence[Json]) -> tuple[Json, ...]:
+    return tuple(event for event in events if event.get("involvedObject", {}).get("name", pod) == pod)

@@ -1,0 +1,95 @@
+"""What the pod names and the namespace does not have: a Secret, a ConfigMap, a claim, or a key or folder in one."""
+
+from __future__ import annotations
+
+import re
+
+from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, sentence
+from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+
+_MISSING = re.compile(r'(?P<kind>secret|configmap)s? "(?P<name>[^"]+)" not found', re.IGNORECASE)
+_MISSING_KEY = re.compile(r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigMap) (?:[^/\s]+/)?(?P<name>\S+)")
+_MISSING_KEY_IN_VOLUME = re.compile(r"references non-existent (?P<kind>secret|config) key: (?P<key>\S+)")
+_MISSING_CLAIM = re.compile(r'persistentvolumeclaim "(?P<name>[^"]+)" (?P<what>not found|is being deleted)')
+_MISSING_PULL_SECRETS = re.compile(r"image pull secrets \((?P<names>[^)]+)\)")
+_PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff")
+
+_REASONS = {
+    "secret": (Reason.SECRET_NOT_FOUND, "Secret"),
+    "configmap": (Reason.CONFIG_MAP_NOT_FOUND, "ConfigMap"),
+    "config": (Reason.CONFIG_MAP_NOT_FOUND, "ConfigMap"),
+}
+
+
+def reference_not_found(evidence: Evidence) -> Diagnosis | None:
+    """Look for a Secret or ConfigMap that a container or volume names in vain."""
+    for pod in evidence.pods:
+        for message in _complaints(pod):
+            found = _missing_object(message) or _missing_key(message)
+            if found:
+                return found
+        found = _missing_pull_secret(pod)
+        if found:
+            return found
+    return None
+
+
+def claim_not_found(evidence: Evidence) -> Diagnosis | None:
+    """Look for a claim, or a folder in it, that `storageUri` names in vain."""
+    for pod in evidence.pods:
+        scheduled = str(pod.condition("PodScheduled").get("message", ""))
+        match = _MISSING_CLAIM.search(scheduled)
+        if match:
+            claim = f"PersistentVolumeClaim {match['name']}"
+            what = "is not in the namespace" if match["what"] == "not found" else match["what"]
+            fix = "create it, or correct spec.model.storageUri"
+            return Diagnosis(Reason.CLAIM_NOT_FOUND, f"{claim} {what}: {fix}")
+        complaint = str(pod.waiting.get("message", ""))
+        if "subPath" in complaint:
+            fix = "correct the path in spec.model.storageUri, or put the model there"
+            return Diagnosis(Reason.CLAIM_NOT_FOUND, f"the claim has no such folder ({sentence(complaint)}): {fix}")
+    return None
+
+
+def _complaints(pod: PodEvidence) -> tuple[str, ...]:
+    """List what the kubelet says while a container waits; Events of a mount that has worked since are left out."""
+    if not pod.waiting:
+        return ()
+    return (str(pod.waiting.get("message", "")), *pod.said("FailedMount"))
+
+
+def _missing_object(message: str) -> Diagnosis | None:
+    match = _MISSING.search(message)
+    if match is None:
+        return None
+    reason, kind = _REASONS[match["kind"].lower()]
+    return Diagnosis(
+        reason, f"{kind} {match['name']} is not in the namespace: create it, or name another in spec.runtime.env"
+    )
+
+
+def _missing_key(message: str) -> Diagnosis | None:
+    match = _MISSING_KEY.search(message)
+    if match:
+        reason, kind = _REASONS[match["kind"].lower()]
+        fix = "add the key, or correct spec.runtime.env"
+        return Diagnosis(reason, f"{kind} {match['name']} has no key {match['key']}: {fix}")
+    match = _MISSING_KEY_IN_VOLUME.search(message)
+    if match:
+        reason, kind = _REASONS[match["kind"].lower()]
+        return Diagnosis(reason, f"the model's {kind} has no key {match['key']}: add the key")
+    return None
+
+
+def _missing_pull_secret(pod: PodEvidence) -> Diagnosis | None:
+    """A pull secret that is missing only matters once the pull has failed: the image may be public or on the node."""
+    if pod.waiting.get("reason") not in _PULL_FAILURES:
+        return None
+    for message in pod.said("FailedToRetrieveImagePullSecret"):
+        match = _MISSING_PULL_SECRETS.search(message)
+        names = match["names"] if match else "of spec.runtime.imagePullSecrets"
+        fix = "create it, or correct spec.runtime.imagePullSecrets"
+        return Diagnosis(
+            Reason.SECRET_NOT_FOUND, f"Secret {names} is not in the namespace to pull the image with: {fix}"
+        )
+    return None

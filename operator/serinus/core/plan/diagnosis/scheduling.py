@@ -1,0 +1,61 @@
+"""Pods that the API server refuses, and pods that no node takes."""
+
+from __future__ import annotations
+
+import re
+
+from serinus.core.model.kinds import Json
+from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, sentence
+from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+
+_QUOTA = re.compile(r"exceeded quota|failed quota|usage per (Container|Pod|PersistentVolumeClaim)")
+_REFUSED = re.compile(r'^(?:pods|Pod) "[^"]*" is (?:forbidden|invalid): ')
+
+
+def pods_refused(evidence: Evidence) -> Diagnosis | None:
+    """Look for a Deployment whose pods the API server refuses: quota, limit range, an admission policy."""
+    conditions = evidence.deployment.get("status", {}).get("conditions") or ()
+    for condition in conditions:
+        if condition["type"] != "ReplicaFailure" or condition["status"] != "True":
+            continue
+        said = sentence(_REFUSED.sub("", str(condition.get("message", ""))))
+        if _QUOTA.search(said):
+            fix = "ask for less in spec.runtime.resources or spec.scaling, or have the quota raised"
+            return Diagnosis(Reason.QUOTA_EXCEEDED, f"{said}: {fix}")
+        return Diagnosis(Reason.NOT_READY, f"the API server refuses the pods ({said}): ask who runs the cluster")
+    return None
+
+
+def unschedulable(evidence: Evidence) -> Diagnosis | None:
+    """Look for a pod that no node takes, and tell whether GPUs are what is missing."""
+    for pod in evidence.pods:
+        said = _no_node(pod)
+        if said is None:
+            continue
+        for resource, count in _devices(evidence.container).items():
+            if resource in said:
+                fix = "free one, add a node, or ask for less in spec.runtime.gpu"
+                return Diagnosis(
+                    Reason.UNSCHEDULABLE_GPU, f"no node has {count} free {resource} for a pod ({said}): {fix}"
+                )
+        fix = "check spec.runtime.resources, nodeSelector and tolerations against the nodes"
+        if "PersistentVolumeClaims" in said:
+            fix = "bind the claim that spec.model.storageUri names"
+        return Diagnosis(Reason.UNSCHEDULABLE, f"no node takes the pod ({said}): {fix}")
+    return None
+
+
+def _no_node(pod: PodEvidence) -> str | None:
+    """Repeat the scheduler's words, or those of a kubelet that has no device left after all."""
+    condition = pod.condition("PodScheduled")
+    if condition.get("status") == "False" and condition.get("reason") == "Unschedulable":
+        return sentence(str(condition.get("message", "")).partition("preemption:")[0])
+    if pod.status.get("reason") == "UnexpectedAdmissionError":
+        return sentence(str(pod.status.get("message", "")))
+    return None
+
+
+def _devices(container: Json) -> dict[str, str]:
+    """List the devices that a container asks for: resources with a domain in their name."""
+    limits: dict[str, str] = container.get("resources", {}).get("limits", {})
+    return {name: count for name, count in limits.items() if "/" in name}
