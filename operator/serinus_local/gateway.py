@@ -94,6 +94,8 @@ def _bootstrap(xds: str) -> str:
                 }
             },
             "admin": {"address": _address("0.0.0.0", ADMIN_PORT)},
+            # Histograms are merged at each flush; with the default of 5 s latency would be seen late.
+            "stats_flush_interval": "1s",
             "stats_config": _stats(),
             "dynamic_resources": {
                 "cds_config": ads,

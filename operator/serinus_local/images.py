@@ -17,7 +17,7 @@ from serinus_local.image import Image, archive, layer, shared_libraries
 
 PAUSE = "docker.io/local/pause:1"
 ENVOY = "docker.io/local/envoy:1.40.0"
-TRITON = "docker.io/local/triton:2.59.0"
+TRITON = "docker.io/local/triton:2.51.0"
 DEBIAN = "bookworm"
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TRITONSERVER = """#!/bin/sh
