@@ -1,0 +1,168 @@
+"""A rollout as decisions see it: the frozen plan, the levers, and the state that its status stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from serinus.api.defaults import Policy, frozen_policy
+from serinus.api.parsing import RolloutView
+from serinus.api.policy import Step
+from serinus.api.rollout import AnalysisCheckpoint, DecisionRecord, Levers, Promote, RolloutSpec, RolloutStatus
+from serinus.api.status import Condition, Phase, Verdict
+from serinus.core.model.assessment import Assessment, Evidence
+from serinus.core.model.timestamps import restored, stored
+
+
+@dataclass(frozen=True)
+class RolloutState:
+    """The whole record of one rollout; times in unix seconds."""
+
+    phase: Phase = Phase.PENDING
+    step: int = 0
+    weight: int = 0
+    started_at: float | None = None
+    step_started_at: float | None = None
+    stage_started_at: float | None = None
+    guard_started_at: float | None = None
+    finished_at: float | None = None
+    weight_changed_at: float | None = None
+    settled_at: float | None = None
+    waiting_since: float | None = None
+    waited_seconds: float = 0.0
+    verdict: Verdict | None = None
+    reason: str | None = None
+    message: str | None = None
+    acknowledged: Levers = field(default_factory=Levers)
+    decisions: tuple[DecisionRecord, ...] = ()
+    evidence: Evidence = field(default_factory=Evidence)
+    conditions: tuple[Condition, ...] = ()
+    assessment: Assessment | None = field(default=None, compare=False)
+    """The last one, in memory only: after a restart the next look brings it."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it still decides the split: it has not ended, or its weight is still on its way."""
+        return self.settled_at is None
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """What the rollout froze when it started, and the levers as they stand now."""
+
+    name: str
+    uid: str
+    created_at: float
+    generation: int
+    resource_version: str
+    spec: RolloutSpec
+    policy: Policy
+
+    @property
+    def stable(self) -> str | None:
+        """The revision it comes from; None for the very first one."""
+        return self.spec.from_.revision if self.spec.from_ else None
+
+    @property
+    def canary(self) -> str:
+        """The revision it goes to."""
+        return self.spec.to.revision
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.policy.strategy.canary.steps
+
+    @property
+    def promote(self) -> Promote:
+        return self.spec.promote or Promote()
+
+    @property
+    def levers(self) -> Levers:
+        spec = self.spec
+        return Levers(paused=spec.paused, abort=spec.abort, promote=spec.promote, retry=spec.retry)
+
+    @property
+    def straight(self) -> bool:
+        """Whether the steps are passed over: the very first revision, or an SRE's `promote: {full: true}`."""
+        return self.stable is None or bool(self.promote.full)
+
+    def weight_at(self, step: int) -> int | None:
+        """The weight that a step sets; None for a pause, 100 past the last step."""
+        return 100 if self.straight or step >= len(self.steps) else self.steps[step].set_weight
+
+    def next_weight(self, step: int) -> int:
+        """The next weight that is set at or after a step."""
+        return next(weight for at in range(step, len(self.steps) + 1) if (weight := self.weight_at(at)) is not None)
+
+
+def read_plan(view: RolloutView) -> RolloutPlan:
+    """Read a Rollout's plan and levers."""
+    return RolloutPlan(
+        name=view.name,
+        uid=view.uid,
+        created_at=view.created_at,
+        generation=view.generation,
+        resource_version=view.resource_version,
+        spec=view.spec,
+        policy=frozen_policy(view.spec),
+    )
+
+
+_TIMES = (
+    "started_at",
+    "step_started_at",
+    "stage_started_at",
+    "guard_started_at",
+    "finished_at",
+    "weight_changed_at",
+    "settled_at",
+    "waiting_since",
+)
+
+
+def from_status(status: RolloutStatus) -> RolloutState:
+    """Read the state that a status stores."""
+    checkpoint = status.analysis or AnalysisCheckpoint()
+    return RolloutState(
+        phase=status.phase,
+        step=status.step,
+        weight=status.weight,
+        waited_seconds=status.waited_seconds,
+        verdict=status.verdict,
+        reason=status.reason,
+        message=status.message,
+        acknowledged=status.acknowledged or Levers(),
+        decisions=status.decisions,
+        evidence=Evidence(
+            failures=dict(checkpoint.failures or {}),
+            last_look=restored(checkpoint.last_look),
+            blind_since=restored(checkpoint.blind_since),
+        ),
+        conditions=status.conditions,
+        **{name: restored(getattr(status, name)) for name in _TIMES},
+    )
+
+
+def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
+    """Write the state as a status stores it."""
+    evidence = state.evidence
+    checkpoint = AnalysisCheckpoint(
+        failures=dict(evidence.failures) or None,
+        last_look=stored(evidence.last_look),
+        blind_since=stored(evidence.blind_since),
+    )
+    return RolloutStatus(
+        observed_generation=plan.generation,
+        phase=state.phase,
+        step=state.step,
+        step_text=f"{min(state.step + 1, len(plan.steps))}/{len(plan.steps)}",
+        weight=state.weight,
+        waited_seconds=state.waited_seconds,
+        verdict=state.verdict,
+        reason=state.reason,
+        message=state.message,
+        acknowledged=state.acknowledged if state.acknowledged != Levers() else None,
+        decisions=state.decisions,
+        analysis=checkpoint if checkpoint != AnalysisCheckpoint() else None,
+        conditions=state.conditions,
+        **{name: stored(getattr(state, name)) for name in _TIMES},
+    )

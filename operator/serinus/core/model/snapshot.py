@@ -1,0 +1,88 @@
+"""What one pass sees of one ModelDeployment: everything that decisions need, gathered before they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from serinus.api.parsing import ModelDeploymentView
+from serinus.core.model.assessment import Look
+from serinus.core.model.revision import Revision
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.split import Split
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why what git asks for cannot be tried: a reason of the closed list, and what to do about it."""
+
+    reason: str
+    message: str
+
+
+class Probed(StrEnum):
+    """How far the sample request of a revision is, over all of its ready pods."""
+
+    NOT_ASKED_FOR = "NotAskedFor"
+    WAITING = "Waiting"
+    ANSWERED = "Answered"
+    FAILED = "ProbeFailed"
+    UNREACHABLE = "ProbeUnreachable"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The pods of one revision."""
+
+    desired: int = 0
+    ready: int = 0
+    probed: Probed = Probed.NOT_ASKED_FOR
+    probe_message: str = ""
+    obstacle: Obstacle | None = None
+    service_exists: bool = False
+    scaled_by_other: bool = False
+
+
+@dataclass(frozen=True)
+class RolloutSeen:
+    """A Rollout as it is stored, or as we know it better than what is stored."""
+
+    plan: RolloutPlan
+    state: RolloutState
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One ModelDeployment at one time. `rollouts` and `revisions` are ordered from old to new.
+
+    `watched_since` is when this process began to ask for the metrics: looks before that are nobody's fault.
+    """
+
+    deployment: ModelDeploymentView
+    revisions: tuple[Revision, ...] = ()
+    wanted: Revision | None = None
+    obstacle: Obstacle | None = None
+    rollouts: tuple[RolloutSeen, ...] = ()
+    fleets: Mapping[str, Fleet] = field(default_factory=dict)
+    route: Split | None = None
+    look: Look | None = None
+    watched_since: float = 0.0
+    drain_seconds: float = 5.0
+
+    def fleet(self, revision: str | None) -> Fleet:
+        """The pods of a revision; none where there is no such revision."""
+        return self.fleets.get(revision or "", Fleet())
+
+    def revision(self, name: str | None) -> Revision | None:
+        """Find a kept revision."""
+        return next((revision for revision in self.revisions if revision.name == name), None)
+
+    @property
+    def newest(self) -> RolloutSeen | None:
+        """The only Rollout that can be active."""
+        return self.rollouts[-1] if self.rollouts else None
+
+    @property
+    def min_replicas(self) -> int:
+        return self.deployment.spec.scaling.min_replicas

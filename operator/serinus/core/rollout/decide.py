@@ -1,0 +1,145 @@
+"""The one decision about one ModelDeployment: total, deterministic, and the same when it is asked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from serinus.api.status import Phase
+from serinus.core.model.revision import Revision
+from serinus.core.model.rollout import RolloutState
+from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.model.split import Split
+from serinus.core.plan.history import obsolete_revisions, obsolete_rollouts
+from serinus.core.plan.wanted import Workload
+from serinus.core.rollout.decision import Decision, StoredState, Success
+from serinus.core.rollout.history import (
+    active_rollout,
+    healed,
+    rejections,
+    stable_revision,
+    with_retry_acknowledged,
+)
+from serinus.core.rollout.notes import notes_of
+from serinus.core.rollout.start import new_rollout
+from serinus.core.rollout.summary import Standing, summarise
+from serinus.core.rollout.timing import drained_at, next_wake
+from serinus.core.rollout.walk import walk
+from serinus.core.rollout.weights import needed_replicas
+
+
+def decide(seen: Snapshot, now: float) -> Decision:
+    """Turn what was seen into what is wanted. `now` is in unix seconds; milliseconds are what a status can store."""
+    now = round(now, 3)
+    states = _decided_states(seen, now)
+    after = _with_states(seen, states)
+    stable, active = stable_revision(after), active_rollout(after)
+    rejected = rejections(after)
+    start = None if active else new_rollout(after, stable, rejected)
+    standing = Standing(seen=after, stable=stable, active=active, rejected=rejected, start=start)
+    workloads = _workloads(after, stable, active)
+    status = summarise(standing, now)
+    return Decision(
+        status=status,
+        states=states,
+        start=start,
+        stable=after.revision(stable),
+        split=_split(stable, active),
+        workloads=workloads,
+        successes=_successes(after),
+        retired=_retired(after, workloads, now),
+        obsolete_revisions=_obsolete_revisions(after, workloads),
+        obsolete_rollouts=_obsolete_rollouts(after),
+        notes=notes_of(standing, states, status),
+        wake_at=_wake_at(after, active, workloads, now),
+        live=active is not None and active.state.weight > 0,
+    )
+
+
+def _decided_states(seen: Snapshot, now: float) -> tuple[StoredState, ...]:
+    """Walk the active Rollout on; heal a wiped one; acknowledge a retry that has begun."""
+    decided = []
+    for rollout in seen.rollouts[-2:]:
+        state = _decided_state(seen, rollout, now)
+        if state != rollout.state:
+            decided.append(StoredState(rollout.plan, rollout.state, state))
+    return tuple(decided)
+
+
+def _decided_state(seen: Snapshot, rollout: RolloutSeen, now: float) -> RolloutState:
+    if rollout is not seen.newest:
+        retried = rollout.plan.spec.retry and rollout.state.phase.ended
+        return with_retry_acknowledged(rollout) if retried else rollout.state
+    state = healed(rollout, seen)
+    return walk(rollout.plan, state, seen, now) if state.active else state
+
+
+def _with_states(seen: Snapshot, states: Iterable[StoredState]) -> Snapshot:
+    decided = {stored.plan.name: stored.state for stored in states}
+    rollouts = tuple(
+        RolloutSeen(rollout.plan, decided.get(rollout.plan.name, rollout.state)) for rollout in seen.rollouts
+    )
+    return replace(seen, rollouts=rollouts)
+
+
+def _split(stable: str | None, active: RolloutSeen | None) -> Split | None:
+    if active is None:
+        return Split.of(stable, None, 0)
+    return Split.of(stable, active.plan.canary, active.state.weight)
+
+
+def _workloads(seen: Snapshot, stable: str | None, active: RolloutSeen | None) -> tuple[Workload, ...]:
+    """The revisions that must have pods: stable at full size, and the canary as its next weight asks."""
+    wanted: list[tuple[str, int]] = [(stable, seen.min_replicas)] if stable else []
+    if active is not None and (not active.state.phase.ended or active.state.weight > 0):
+        wanted.append((active.plan.canary, needed_replicas(active.plan, active.state, seen.min_replicas)))
+    return tuple(
+        Workload(revision, None if seen.fleet(name).scaled_by_other else replicas)
+        for name, replicas in wanted
+        if (revision := seen.revision(name)) is not None
+    )
+
+
+def _successes(seen: Snapshot) -> tuple[Success, ...]:
+    """The newest success, as long as its revision does not carry the mark of it."""
+    newest = seen.newest
+    if newest is None or newest.state.phase is not Phase.SUCCEEDED:
+        return ()
+    revision, at = seen.revision(newest.plan.canary), newest.state.finished_at or 0.0
+    if revision is None or (revision.succeeded_at or 0.0) >= at:
+        return ()
+    return (Success(revision, at),)
+
+
+def _retired(seen: Snapshot, workloads: tuple[Workload, ...], now: float) -> frozenset[str]:
+    """The revisions whose pods may go: no weight in the live route, and the drain delay is over."""
+    return frozenset(
+        name for name in _leaving(seen, workloads) if drained_at(seen, name) <= now and not _routed(seen, name)
+    )
+
+
+def _leaving(seen: Snapshot, workloads: tuple[Workload, ...]) -> set[str]:
+    return set(seen.fleets) - {workload.revision.name for workload in workloads}
+
+
+def _routed(seen: Snapshot, name: str) -> bool:
+    return seen.route is not None and seen.route.weight_of(name) > 0
+
+
+def _obsolete_revisions(seen: Snapshot, workloads: tuple[Workload, ...]) -> tuple[str, ...]:
+    keep = {workload.revision.name for workload in workloads} | set(seen.fleets)
+    wanted: Revision | None = seen.wanted
+    limit = seen.deployment.spec.revision_history_limit
+    return obsolete_revisions(seen.revisions, keep=keep | ({wanted.name} if wanted else set()), limit=limit)
+
+
+def _obsolete_rollouts(seen: Snapshot) -> tuple[str, ...]:
+    ages = {rollout.plan.name: rollout.plan.created_at for rollout in seen.rollouts}
+    keep = {seen.newest.plan.name} if seen.newest else set()
+    return obsolete_rollouts(ages, keep=keep, limit=seen.deployment.spec.revision_history_limit)
+
+
+def _wake_at(seen: Snapshot, active: RolloutSeen | None, workloads: tuple[Workload, ...], now: float) -> float | None:
+    drains = [at for name in _leaving(seen, workloads) if (at := drained_at(seen, name)) > now]
+    own = next_wake(active.plan, active.state, now) if active else None
+    return min((*drains, *(() if own is None else (own,))), default=None)

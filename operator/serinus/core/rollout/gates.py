@@ -1,0 +1,123 @@
+"""The gates before the weight may rise: an ordered chain of small checks, each named as what it refuses.
+
+A gate gives the reason why the weight is held, or None. The order is the order in which people are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from serinus.api.durations import seconds
+from serinus.api.status import Verdict
+from serinus.core.model.assessment import Missing, Reason
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import Probed, Snapshot
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.records import Cause
+from serinus.core.rollout.weights import needed_replicas
+
+OVERDUE_INTERVALS = 3
+OVERDUE_SLACK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """May the weight rise now?"""
+
+    plan: RolloutPlan
+    state: RolloutState
+    seen: Snapshot
+    now: float
+
+
+Gate = Callable[[Question], Cause | None]
+
+
+def first_refusal(question: Question) -> Cause | None:
+    """Ask every gate in turn; None when the weight may rise."""
+    return next((cause for gate in GATES if (cause := gate(question)) is not None), None)
+
+
+def waits_for_pods(question: Question) -> Cause | None:
+    """The gates whose waiting counts against progressDeadlineSeconds."""
+    return next((cause for gate in POD_GATES if (cause := gate(question)) is not None), None)
+
+
+def paused_by_user(question: Question) -> Cause | None:
+    if not question.plan.spec.paused:
+        return None
+    return Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true: set it to false to go on")
+
+
+def obstacle_in_the_way(question: Question) -> Cause | None:
+    obstacle = question.seen.obstacle
+    return Cause(obstacle.reason, obstacle.message) if obstacle else None
+
+
+def canary_not_ready(question: Question) -> Cause | None:
+    fleet = question.seen.fleet(question.plan.canary)
+    needed = needed_replicas(question.plan, question.state, question.seen.min_replicas)
+    if fleet.ready >= needed:
+        return None
+    waiting = f"{fleet.ready} of {needed} canary pods are ready"
+    if fleet.obstacle is not None:
+        return Cause(fleet.obstacle.reason, f"{waiting}: {fleet.obstacle.message}")
+    return Cause(RolloutReason.CANARY_NOT_READY, waiting)
+
+
+def service_missing(question: Question) -> Cause | None:
+    if question.seen.fleet(question.plan.canary).service_exists:
+        return None
+    return Cause(RolloutReason.SERVICE_MISSING, "the canary's Service does not exist yet")
+
+
+def probe_not_answered(question: Question) -> Cause | None:
+    fleet = question.seen.fleet(question.plan.canary)
+    match fleet.probed:
+        case Probed.NOT_ASKED_FOR | Probed.ANSWERED:
+            return None
+        case Probed.WAITING:
+            return Cause(RolloutReason.PROBE_WAITING, "the sample request has not been answered by every pod yet")
+        case _:
+            return Cause(fleet.probed, fleet.probe_message)
+
+
+def metrics_unreachable(question: Question) -> Cause | None:
+    """Before the first weight nothing can be judged, but it must be possible to judge."""
+    if question.plan.stable is None or question.state.weight > 0 or _promoted_in_full(question):
+        return None
+    look = question.seen.look
+    if look is None or overdue(question.plan, look.at, question.now):
+        return Cause(RolloutReason.METRICS_UNREACHABLE, "the metrics source has not been asked yet")
+    for name, observation in look.observations.items():
+        reading = observation.canary
+        if isinstance(reading, Missing) and reading.reason in {Reason.UNREACHABLE, Reason.REFUSED}:
+            return Cause(RolloutReason.METRICS_UNREACHABLE, f"{name}: {reading.message}", reading.verdict)
+    return None
+
+
+def not_safe(question: Question) -> Cause | None:
+    """Above the first weight only a Safe assessment of this very stage lets the weight rise, or an SRE."""
+    if question.plan.stable is None or question.state.weight == 0 or _promoted_in_full(question):
+        return None
+    assessment, began = question.state.assessment, question.state.stage_started_at or 0.0
+    if assessment is None or assessment.at <= began:
+        return Cause(RolloutReason.NO_ASSESSMENT, "this stage has not been assessed yet", Verdict.UNDECIDED)
+    if assessment.verdict is Verdict.SAFE:
+        return None
+    return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
+
+
+def overdue(plan: RolloutPlan, last_look: float, now: float) -> bool:
+    """Whether the last look is too old to decide on."""
+    interval = seconds(plan.policy.analysis.interval or "5s")
+    return now - last_look > OVERDUE_INTERVALS * interval + OVERDUE_SLACK_SECONDS
+
+
+def _promoted_in_full(question: Question) -> bool:
+    return bool(question.plan.promote.full)
+
+
+POD_GATES: tuple[Gate, ...] = (canary_not_ready, service_missing, probe_not_answered)
+GATES: tuple[Gate, ...] = (paused_by_user, obstacle_in_the_way, *POD_GATES, metrics_unreachable, not_safe)

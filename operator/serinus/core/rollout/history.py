@@ -1,0 +1,108 @@
+"""What the kept Rollouts and revisions say: which one is active, what is stable, what is rejected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.api.model_deployment import Rejection
+from serinus.api.rollout import Levers
+from serinus.api.status import Phase
+from serinus.core.model.revision import Revision
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.model.timestamps import to_rfc3339
+
+Pair = tuple[str, str]
+REJECTING = frozenset({Phase.REVERTED, Phase.ABORTED})
+
+
+def active_rollout(seen: Snapshot) -> RolloutSeen | None:
+    """The newest Rollout, while it still decides the split."""
+    newest = seen.newest
+    if newest is None:
+        return None
+    state = healed(newest, seen)
+    return RolloutSeen(newest.plan, state) if state.active else None
+
+
+def healed(rollout: RolloutSeen, seen: Snapshot) -> RolloutState:
+    """Give a wiped status back what other records still say, so that an ended rollout does not start again.
+
+    One that had not ended starts again from weight 0, which is the safe place to be lost in.
+    """
+    plan, state = rollout.plan, rollout.state
+    if state.started_at is not None:
+        return state
+    canary = seen.revision(plan.canary)
+    if canary is not None and canary.succeeded_at is not None and canary.succeeded_at >= plan.created_at:
+        at = canary.succeeded_at
+        return replace(state, phase=Phase.SUCCEEDED, weight=100, started_at=at, finished_at=at, settled_at=at)
+    if any(entry.rollout == plan.name for entry in seen.deployment.status.rejected):
+        at = plan.created_at
+        return replace(state, phase=Phase.REVERTED, started_at=at, finished_at=at, settled_at=at)
+    return state
+
+
+def stable_revision(seen: Snapshot) -> str | None:
+    """What serves: the active Rollout's own `from`; else what succeeded last; else what the route says."""
+    active = active_rollout(seen)
+    if active is not None:
+        return active.plan.stable
+    kept = {revision.name for revision in seen.revisions}
+    succeeded = {revision.name: revision.succeeded_at for revision in seen.revisions if revision.succeeded_at}
+    for rollout in seen.rollouts:
+        state, name = healed(rollout, seen), rollout.plan.canary
+        if state.phase is Phase.SUCCEEDED and name in kept:
+            succeeded[name] = max(succeeded.get(name) or 0.0, state.finished_at or 0.0)
+    if succeeded:
+        return max(succeeded, key=lambda name: succeeded[name] or 0.0)
+    return _most_routed(seen, kept)
+
+
+def _most_routed(seen: Snapshot, kept: set[str]) -> str | None:
+    """The last resort: a revision that traffic goes to and of which no record is left."""
+    if seen.route is None:
+        return None
+    weights = {name: weight for name, weight in seen.route.weights if name in kept and weight > 0}
+    return max(weights, key=lambda name: weights[name]) if weights else None
+
+
+def rejections(seen: Snapshot) -> tuple[Rejection, ...]:
+    """Every rejected pair whose revision is kept; a newer attempt at the same pair clears it."""
+    kept = {revision.name for revision in seen.revisions}
+    entries: dict[Pair, Rejection] = {
+        (entry.revision, entry.policy): entry for entry in seen.deployment.status.rejected
+    }
+    for rollout in seen.rollouts:
+        plan, state = rollout.plan, healed(rollout, seen)
+        pair = (plan.canary, plan.spec.policy)
+        if state.phase in REJECTING:
+            entries[pair] = _rejection(plan, state)
+        elif pair in entries and entries[pair].rollout != plan.name:
+            del entries[pair]
+    return tuple(entry for entry in entries.values() if entry.revision in kept)
+
+
+def _rejection(plan: RolloutPlan, state: RolloutState) -> Rejection:
+    return Rejection(
+        revision=plan.canary,
+        version=plan.spec.to.version,
+        policy=plan.spec.policy,
+        rollout=plan.name,
+        reason=state.reason or state.phase,
+        at=to_rfc3339(state.finished_at or plan.created_at),
+    )
+
+
+def retry_asked(rollout: RolloutSeen, wanted: Revision) -> bool:
+    """Whether an SRE asks for another attempt at the revision that is still the wanted one."""
+    asked = rollout.plan.spec.retry
+    if not asked or asked == rollout.state.acknowledged.retry:
+        return False
+    return rollout.state.phase in REJECTING and rollout.plan.canary == wanted.name
+
+
+def with_retry_acknowledged(rollout: RolloutSeen) -> RolloutState:
+    """Say that the retry has been seen; the new Rollout exists by then."""
+    levers: Levers = rollout.state.acknowledged.model_copy(update={"retry": rollout.plan.spec.retry})
+    return replace(rollout.state, acknowledged=levers)

@@ -1,0 +1,56 @@
+"""Every look at a rollout that has weight becomes a verdict; a look that does not come is Blind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.api.status import Verdict
+from serinus.core.analysis.threshold import assess, blind_too_long
+from serinus.core.model.assessment import Assessment, Evidence, Finding, Reason, Stage
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import Snapshot
+from serinus.core.rollout.gates import overdue
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.records import Cause
+
+
+def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
+    """Take in the newest look, if there is one that has not been taken in; time is `now`."""
+    if not _is_judged(plan, state):
+        return state
+    began = state.stage_started_at or now
+    last = max(began, state.evidence.last_look or began)
+    look = seen.look
+    if look is not None and look.at > last:
+        stage = Stage(state.weight, plan.next_weight(state.step), began)
+        evidence, assessment = assess(look, state.evidence, stage, plan.policy.analysis, now)
+        return _with(state, evidence, assessment)
+    return _overdue(state, now) if overdue(plan, max(last, seen.watched_since), now) else state
+
+
+def unsafe(plan: RolloutPlan, state: RolloutState, now: float) -> Cause | None:
+    """Why the weight must be taken away now: a verdict, or blindness that lasts longer than the policy bears."""
+    assessment = state.assessment
+    if not _is_judged(plan, state) or assessment is None:
+        return None
+    if assessment.verdict is Verdict.UNSAFE:
+        return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
+    if blind_too_long(state.evidence, plan.policy.analysis, now):
+        text = f"nothing was seen for {plan.policy.analysis.blind_timeout}: {assessment.message}"
+        return Cause(RolloutReason.BLIND_TIMEOUT, text, assessment.verdict, assessment.finding)
+    return None
+
+
+def _is_judged(plan: RolloutPlan, state: RolloutState) -> bool:
+    return plan.stable is not None and state.weight > 0 and not state.phase.ended
+
+
+def _overdue(state: RolloutState, now: float) -> RolloutState:
+    text = "no look at the metrics has come in time"
+    finding = Finding("", Verdict.BLIND, Reason.LOOK_OVERDUE, text, "")
+    evidence = replace(state.evidence, blind_since=state.evidence.blind_since or now)
+    return _with(state, evidence, Assessment(now, Verdict.BLIND, Reason.LOOK_OVERDUE, finding))
+
+
+def _with(state: RolloutState, evidence: Evidence, assessment: Assessment) -> RolloutState:
+    return replace(state, evidence=evidence, assessment=assessment, verdict=assessment.verdict)

@@ -1,0 +1,48 @@
+"""What people are told, and when: only when a phase, a weight or a reason changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from serinus.api.model_deployment import ModelDeploymentStatus
+from serinus.api.status import Condition, Phase, Verdict
+from serinus.core.rollout.decision import Note, StoredState
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.summary import Standing
+
+WARNING_PHASES = frozenset({Phase.REVERTED, Phase.ABORTED})
+WARNING_CONDITIONS = ("Stalled", "Degraded")
+SELF_EVIDENT = frozenset({RolloutReason.STAGE_BEGAN, RolloutReason.PAUSING, RolloutReason.GUARDING})
+"""The weight's own change says all of it."""
+
+
+def notes_of(standing: Standing, states: tuple[StoredState, ...], status: ModelDeploymentStatus) -> tuple[Note, ...]:
+    """Compare before and after."""
+    started = [Note("RolloutStarted", f"{standing.start.name} starts")] if standing.start else []
+    told = [note for stored in states for note in _rollout_notes(stored)]
+    return (*started, *told, *_condition_notes(standing.seen.deployment.status.conditions, status.conditions))
+
+
+def _rollout_notes(stored: StoredState) -> Iterator[Note]:
+    before, after, plan = stored.before, stored.state, stored.plan
+    to = plan.spec.to.version
+    if after.weight > before.weight:
+        yield Note("WeightRaised", f"version {to}: weight {before.weight} to {after.weight}", rollout=plan)
+    if after.phase is not before.phase and (after.phase.ended or after.phase is Phase.GUARDING):
+        text = f"version {to} at weight {after.weight}: {after.message or after.reason}"
+        yield Note(f"Rollout{after.phase}", text, after.phase in WARNING_PHASES, plan)
+    elif after.weight < before.weight:
+        yield Note("WeightTaken", f"version {to}: weight {before.weight} to {after.weight}", rollout=plan)
+    elif after.reason != before.reason and after.reason not in SELF_EVIDENT and not after.phase.ended:
+        warning = after.verdict in {Verdict.BLIND, Verdict.UNSAFE}
+        yield Note(after.reason or "", f"version {to} held at weight {after.weight}: {after.message}", warning, plan)
+
+
+def _condition_notes(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> Iterator[Note]:
+    known = {condition.type: condition for condition in before}
+    for condition in after:
+        if condition.type not in WARNING_CONDITIONS or condition.status != "True":
+            continue
+        earlier = known.get(condition.type)
+        if earlier is None or earlier.status != "True" or earlier.reason != condition.reason:
+            yield Note(condition.reason, condition.message, warning=True)

@@ -1,0 +1,32 @@
+"""Why a rollout stands where it stands: a closed list, documented in docs/conditions.md."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RolloutReason(StrEnum):
+    """Reasons in a Rollout's status beside those of its assessment."""
+
+    STARTED = "Started"
+    CANARY_NOT_READY = "CanaryNotReady"
+    SERVICE_MISSING = "ServiceMissing"
+    PROBE_WAITING = "ProbeWaiting"
+    PAUSED_BY_USER = "PausedByUser"
+    AWAITING_PROMOTION = "AwaitingPromotion"
+    PAUSING = "Pausing"
+    STAGE_BEGAN = "StageBegan"
+    METRICS_UNREACHABLE = "MetricsUnreachable"
+    NO_ASSESSMENT = "NoAssessment"
+    RAISED = "WeightRaised"
+    PROMOTED = "PromotedByUser"
+    GUARDING = "Guarding"
+    SUCCEEDED = "Succeeded"
+    ENDED_IN_GUARD = "NewSpecInGuard"
+    FIRST_REVISION = "FirstRevision"
+    BLIND_TIMEOUT = "BlindTimeout"
+    ABORT_REQUESTED = "AbortRequested"
+    DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+    NEW_SPEC = "NewSpec"
+    SPEC_RESTORED = "SpecRestored"
+    STABLE_NOT_READY = "StableNotReady"

@@ -1,0 +1,84 @@
+"""The decision record: for every verdict that raised, held or took the weight, why; bounded, newest kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from serinus.api.policy import Metric
+from serinus.api.rollout import DecisionRecord
+from serinus.api.status import Verdict
+from serinus.core.analysis.threshold import shown_value
+from serinus.core.model.assessment import Finding
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.timestamps import to_rfc3339
+
+Action = Literal["Raised", "Held", "Taken"]
+LIMIT = 20
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why the weight is what it is."""
+
+    reason: str
+    message: str
+    verdict: Verdict | None = None
+    finding: Finding | None = None
+
+
+def recorded(plan: RolloutPlan, state: RolloutState, action: Action, cause: Cause, now: float) -> RolloutState:
+    """Add a decision to the record, or count it again if it is the same as the last one."""
+    record = _record(plan, state, action, cause, now)
+    *earlier, last = state.decisions or (None,)
+    if last is not None and _same(last, record):
+        if last.last_time == record.last_time:
+            return state
+        again = record.model_copy(update={"first_time": last.first_time, "count": last.count + 1})
+        return replace(state, decisions=_bounded((*filter(None, earlier), again)))
+    return replace(state, decisions=_bounded((*state.decisions, record)))
+
+
+def _record(plan: RolloutPlan, state: RolloutState, action: Action, cause: Cause, now: float) -> DecisionRecord:
+    finding = cause.finding
+    return DecisionRecord(
+        action=action,
+        weight=state.weight,
+        verdict=cause.verdict,
+        reason=cause.reason,
+        message=cause.message,
+        metric=finding.metric if finding else None,
+        value=_shown(plan, finding, finding.value) if finding else None,
+        limit=finding.limit if finding else None,
+        baseline=_shown(plan, finding, finding.baseline) if finding else None,
+        samples=round(finding.samples) if finding and finding.samples is not None else None,
+        query=finding.query if finding else None,
+        first_time=to_rfc3339(now),
+        last_time=to_rfc3339(now),
+    )
+
+
+def _shown(plan: RolloutPlan, finding: Finding, value: float | None) -> str | None:
+    if value is None:
+        return None
+    metric: Metric | None = next((one for one in plan.policy.analysis.metrics if one.name == finding.metric), None)
+    return shown_value(metric.preset if metric else None, value)
+
+
+def _same(one: DecisionRecord, other: DecisionRecord) -> bool:
+    return (one.action, one.weight, one.verdict, one.reason, one.metric) == (
+        other.action,
+        other.weight,
+        other.verdict,
+        other.reason,
+        other.metric,
+    )
+
+
+def _bounded(records: tuple[DecisionRecord, ...]) -> tuple[DecisionRecord, ...]:
+    """Keep the newest, and always the first that took the weight: it is the one that reverted."""
+    if len(records) <= LIMIT:
+        return records
+    taken = next((record for record in records if record.action == "Taken"), None)
+    newest = records[-LIMIT:]
+    return newest if taken is None or taken in newest else (taken, *newest[1:])

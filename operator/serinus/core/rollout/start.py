@@ -1,0 +1,59 @@
+"""Whether a new Rollout starts: the wanted revision is not stable, nothing else is under way, nothing forbids it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from serinus.api.model_deployment import Rejection
+from serinus.api.parsing import policy_of
+from serinus.api.rollout import RevisionReference, RolloutSpec
+from serinus.core.model.revision import Revision
+from serinus.core.model.snapshot import Snapshot
+from serinus.core.rollout.decision import NewRollout
+from serinus.core.rollout.history import retry_asked
+
+
+def new_rollout(seen: Snapshot, stable: str | None, rejected: Iterable[Rejection]) -> NewRollout | None:
+    """Plan the transition to the wanted revision; None when there is nothing to do or it may not be tried."""
+    wanted = seen.wanted
+    if wanted is None or seen.obstacle is not None or wanted.name == stable:
+        return None
+    if rejection_of(seen, rejected) is not None and not _retried(seen, wanted):
+        return None
+    attempt = _next_attempt(seen, wanted, rejected)
+    return NewRollout(f"{wanted.name}-{attempt}", _spec(seen, wanted, stable, attempt))
+
+
+def rejection_of(seen: Snapshot, rejected: Iterable[Rejection]) -> Rejection | None:
+    """The entry that forbids what git asks for, if there is one."""
+    if seen.wanted is None:
+        return None
+    pair = (seen.wanted.name, policy_of(seen.deployment.spec).digest)
+    return next((entry for entry in rejected if (entry.revision, entry.policy) == pair), None)
+
+
+def _retried(seen: Snapshot, wanted: Revision) -> bool:
+    return seen.newest is not None and retry_asked(seen.newest, wanted)
+
+
+def _next_attempt(seen: Snapshot, wanted: Revision, rejected: Iterable[Rejection]) -> int:
+    """Count on from every attempt that is still known, so that a name is never used twice."""
+    attempts = [rollout.plan.spec.attempt for rollout in seen.rollouts if rollout.plan.canary == wanted.name]
+    numbers = (entry.rollout.rpartition("-")[2] for entry in rejected if entry.revision == wanted.name)
+    return 1 + max((*attempts, *(int(number) for number in numbers if number.isdigit())), default=0)
+
+
+def _spec(seen: Snapshot, wanted: Revision, stable: str | None, attempt: int) -> RolloutSpec:
+    policy = policy_of(seen.deployment.spec)
+    serving = seen.revision(stable)
+    return RolloutSpec(
+        model_deployment=seen.deployment.name,
+        from_=RevisionReference(revision=serving.name, version=serving.version) if serving else None,
+        to=RevisionReference(revision=wanted.name, version=wanted.version),
+        attempt=attempt,
+        policy=policy.digest,
+        strategy=policy.strategy,
+        analysis=policy.analysis,
+        guard=policy.guard,
+        progress_deadline_seconds=policy.progress_deadline_seconds,
+    )

@@ -1,0 +1,47 @@
+"""When to look again although nothing happens: the ends of pauses, windows, deadlines and drains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from serinus.api.durations import seconds
+from serinus.api.policy import OnBlind
+from serinus.api.status import Phase
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import Snapshot
+from serinus.core.rollout.gates import OVERDUE_INTERVALS, OVERDUE_SLACK_SECONDS
+
+
+def next_wake(plan: RolloutPlan, state: RolloutState, now: float) -> float | None:
+    """The earliest time in the future at which time alone changes the decision."""
+    return min((at for at in _times(plan, state, now) if at > now), default=None)
+
+
+def drained_at(seen: Snapshot, revision: str) -> float:
+    """When the last traffic that a revision may have got has drained; 0 when it never had any."""
+    ends = (
+        rollout.state.settled_at + seen.drain_seconds
+        for rollout in seen.rollouts
+        if revision in {rollout.plan.canary, rollout.plan.stable}
+        and rollout.state.weight_changed_at is not None
+        and rollout.state.settled_at is not None
+    )
+    return max(ends, default=0.0)
+
+
+def _times(plan: RolloutPlan, state: RolloutState, now: float) -> Iterator[float]:
+    if state.phase.ended:
+        return
+    analysis = plan.policy.analysis
+    if state.phase is Phase.GUARDING and state.guard_started_at is not None:
+        yield state.guard_started_at + plan.policy.guard.seconds
+    elif state.step < len(plan.steps) and state.step_started_at is not None:
+        pause = plan.steps[state.step].pause
+        if pause is not None and pause.seconds is not None:
+            yield state.step_started_at + pause.seconds
+    if state.waiting_since is not None:
+        yield state.waiting_since + plan.policy.progress_deadline_seconds - state.waited_seconds
+    if state.evidence.blind_since is not None and analysis.on_blind is OnBlind.REVERT:
+        yield state.evidence.blind_since + seconds(analysis.blind_timeout or "5m")
+    if state.weight > 0 and plan.stable is not None:
+        yield now + OVERDUE_INTERVALS * seconds(analysis.interval or "5s") + OVERDUE_SLACK_SECONDS
