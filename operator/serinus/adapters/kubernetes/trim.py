@@ -82,6 +82,12 @@ def trim_pod(manifest: Json) -> Json:
     return {**trim(manifest), "spec": _only(manifest.get("spec") or {}, ("nodeName",)), "status": kept}
 
 
+def trim_controller_revision(manifest: Json) -> Json:
+    """Drop the copy of the model's files: it is read from the API server in the rare case that it is needed."""
+    kept = trim(manifest)
+    return {**kept, "data": _without(kept.get("data") or {}, ("files",))}
+
+
 def trim_config_map(manifest: Json) -> Json:
     """Keep a digest (`metadata.dataDigest`) for the contents: they are up to a mebibyte and, of ours, immutable."""
     if "dataDigest" in manifest["metadata"]:
@@ -117,5 +123,5 @@ TRIMS: Final[Mapping[Kind, Trim]] = {
     POD: trim_pod,
     CONFIG_MAP: trim_config_map,
     VIRTUAL_SERVICE: trim_virtual_service,
-    CONTROLLER_REVISION: trim,
+    CONTROLLER_REVISION: trim_controller_revision,
 }

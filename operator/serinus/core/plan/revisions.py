@@ -13,6 +13,8 @@ from serinus.core.model.timestamps import restored, to_rfc3339
 from serinus.core.plan.pods import VERSION_ANNOTATION
 
 SUCCEEDED_ANNOTATION = f"{GROUP}/succeeded-at"
+GENERATION_ANNOTATION = f"{GROUP}/generation"
+"""The generation of the spec for which the user's ConfigMap was read: once, whatever becomes of it later."""
 
 
 def revision_name(owner_name: str, revision_hash: str) -> str:
@@ -41,8 +43,12 @@ def render_controller_revision(
     template: Json,
     revision_hash: str,
     config_map: str | None,
+    files: Json | None = None,
 ) -> Json:
-    """Render the snapshot of everything that makes the pods what they are."""
+    """Render the snapshot of everything that makes the pods what they are.
+
+    `files` are `data` and `binaryData` of the user's ConfigMap: a copy that is deleted by hand comes back from here.
+    """
     metadata = owner.metadata(name, revision_hash)
     metadata["annotations"] = {VERSION_ANNOTATION: spec.model.version}
     data = {
@@ -53,6 +59,7 @@ def render_controller_revision(
         "template": template,
         "probe": spec.model.probe.manifest() if spec.model.probe else None,
         "configMap": config_map,
+        "files": files,
     }
     return {
         "apiVersion": CONTROLLER_REVISION.api_version,
@@ -64,7 +71,12 @@ def render_controller_revision(
 
 
 def mark_succeeded(manifest: Json, at: float) -> Json:
-    """Render the apply that puts the success mark on a live ControllerRevision; its uid is the precondition.
+    """Render the apply that puts the success mark on a live ControllerRevision."""
+    return annotated(manifest, {SUCCEEDED_ANNOTATION: to_rfc3339(at)})
+
+
+def annotated(manifest: Json, annotations: Mapping[str, str]) -> Json:
+    """Render the apply that annotates a live ControllerRevision; its uid is the precondition.
 
     The whole object is applied: an apply that leaves `data` out would ask to remove it, which the API server refuses.
     """
@@ -72,7 +84,7 @@ def mark_succeeded(manifest: Json, at: float) -> Json:
     kept = ("name", "namespace", "uid", "labels", "ownerReferences")
     metadata = {key: live[key] for key in kept if key in live}
     ours = {key: value for key, value in live.get("annotations", {}).items() if key.startswith(f"{GROUP}/")}
-    metadata["annotations"] = {**ours, SUCCEEDED_ANNOTATION: to_rfc3339(at)}
+    metadata["annotations"] = {**ours, **annotations}
     return {
         "apiVersion": CONTROLLER_REVISION.api_version,
         "kind": CONTROLLER_REVISION.name,
