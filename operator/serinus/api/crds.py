@@ -91,7 +91,7 @@ class Definition:
             "properties": {
                 "apiVersion": {"type": "string", "description": "The API's group and version."},
                 "kind": {"type": "string", "description": "The object's kind."},
-                "metadata": {"type": "object", "description": "The object's metadata."},
+                "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 253}}},
                 "spec": structural(self.spec),
                 "status": structural(self.status),
             },

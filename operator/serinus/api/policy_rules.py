@@ -82,19 +82,20 @@ METRIC = (
 STEP = (
     spoken(
         "has(self.setWeight) != has(self.pause)",
-        "has(self.pause) ? 'has two verbs: make setWeight ' + string(self.setWeight) + ' and pause two steps'"
-        " : 'has no verb: set setWeight or pause'",
+        "has(self.pause) ? 'has two verbs: make setWeight and pause two steps' : 'has no verb: set setWeight or pause'",
     ),
 )
 
 _WEIGHTS = "self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight)"
 CANARY = (
-    spoken(
+    rule(
         f"{_WEIGHTS}.isSorted() && {_WEIGHTS}.all(w, {_WEIGHTS}.exists_one(v, v == w))",
-        f"'setWeight must rise from step to step, and is ' + {_WEIGHTS}.map(w, string(w)).join(', ')",
+        "setWeight must rise from step to step",
         path=".steps",
     ),
     rule(
-        "self.steps.exists(s, has(s.setWeight))", "has no setWeight: the canary would go from 0 to 100", path=".steps"
+        "size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight))",
+        "has no setWeight: the canary would go from 0 to 100",
+        path=".steps",
     ),
 )
