@@ -28,18 +28,18 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     content_type: str = "application/json"
-    limits: aiohttp.ClientTimeout = QUICK
+    limits: aiohttp.ClientTimeout | None = None
 
 
 class Connection:
     """Sends requests with our credentials; raises aiohttp.ClientError and TimeoutError, translated by its callers."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, *, limits: aiohttp.ClientTimeout = QUICK) -> None:
         self.endpoint = endpoint
+        self._limits = limits
         self._authorization = Authorization(endpoint.read_authorization, clock)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=endpoint.tls),
-            timeout=QUICK,
             headers={"User-Agent": "serinus", "Accept": "application/json"},
         )
 
@@ -76,7 +76,7 @@ class Connection:
             params=request.params,
             data=request.body,
             headers=headers,
-            timeout=request.limits,
+            timeout=request.limits or self._limits,
             proxy=self.endpoint.proxy,
             server_hostname=self.endpoint.tls_server_name,
         )

@@ -131,7 +131,8 @@ class Informer:
             log.warning("the watch of %s ended: %s", plural, error or type(error).__name__)
         else:
             self._resource_version = ""
-            log.error("the watch of %s ended by a mistake of ours", plural, exc_info=error)
+            unforeseen = None if isinstance(error, ValueError) else error
+            log.error("what was sent for %s cannot be read: %r", plural, error, exc_info=unforeseen)
         asked = error.retry_after if isinstance(error, Unavailable) else None
         return asked or again
 

@@ -1,0 +1,176 @@
+"""The cache: three writers, and none undoes what another saw later."""
+
+from __future__ import annotations
+
+import pytest
+
+from serinus.adapters.kubernetes.cache import ObjectCache
+from serinus.core.model.kinds import CONFIG_MAP, DEPLOYMENT, MODEL_DEPLOYMENT, POD, SERVICE, VIRTUAL_SERVICE, Json, Kind
+
+
+class Told(list[tuple[str, str, str | None, bool]]):
+    """Every change that was told: kind, namespace, owner, whether the object is still there."""
+
+    def __call__(self, kind: Kind, namespace: str, model_deployment: str | None, manifest: Json | None) -> None:
+        self.append((kind.name, namespace, model_deployment, manifest is not None))
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def cache(told: Told) -> ObjectCache:
+    return ObjectCache(told)
+
+
+def an(kind: Kind, name: str, version: int, owner: str | None = "fraud", **fields: object) -> Json:
+    """Make an object in the namespace `ml`."""
+    metadata: Json = {"name": name, "namespace": "ml", "resourceVersion": str(version)}
+    if owner is not None:
+        metadata["labels"] = {"serinus.dev/modeldeployment": owner}
+    metadata.update(fields.pop("metadata", {}))  # type: ignore[call-overload]
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **fields}
+
+
+def test_objects_are_found_by_their_owner(cache: ObjectCache) -> None:
+    """A pass asks for what one ModelDeployment owns, and reads nothing else."""
+    for name, owner in (("a", "fraud"), ("b", "fraud"), ("c", "other"), ("d", None)):
+        cache.store(an(SERVICE, name, 1, owner))
+    assert sorted(cache.owned(SERVICE, "ml", "fraud")) == ["a", "b"]
+    assert cache.owned(SERVICE, "elsewhere", "fraud") == {}
+    assert len(cache.all(SERVICE)) == 4
+
+
+def test_an_older_version_never_replaces_a_newer_one(cache: ObjectCache) -> None:
+    """Versions are compared as numbers: 9 is older than 10."""
+    cache.put(an(SERVICE, "a", 10))
+    cache.store(an(SERVICE, "a", 9))
+    found = cache.get(SERVICE, "ml", "a")
+    assert found is not None
+    assert found["metadata"]["resourceVersion"] == "10"
+
+
+def test_our_own_write_wakes_nobody_not_even_when_the_watch_repeats_it(cache: ObjectCache, told: Told) -> None:
+    """Otherwise each pass would cause the next."""
+    cache.put(an(SERVICE, "a", 10))
+    cache.store(an(SERVICE, "a", 10))
+    assert told == []
+
+
+def test_a_change_tells_its_owner(cache: ObjectCache, told: Told) -> None:
+    """A VirtualService of somebody else has none."""
+    cache.store(an(SERVICE, "a", 1))
+    cache.store(an(VIRTUAL_SERVICE, "theirs", 2, owner=None))
+    assert told == [("Service", "ml", "fraud", True), ("VirtualService", "ml", None, True)]
+
+
+def test_a_model_deployment_is_its_own_owner(cache: ObjectCache, told: Told) -> None:
+    """Its events put its own key on the queue."""
+    cache.store(an(MODEL_DEPLOYMENT, "fraud", 1, owner=None))
+    assert told == [("ModelDeployment", "ml", "fraud", True)]
+
+
+def test_a_label_that_changes_hands_tells_both_owners(cache: ObjectCache, told: Told) -> None:
+    """The one that lost it must make it again, or report it."""
+    cache.store(an(SERVICE, "a", 1, "fraud"))
+    cache.store(an(SERVICE, "a", 2, "other"))
+    assert told[1:] == [("Service", "ml", "fraud", False), ("Service", "ml", "other", True)]
+    assert cache.owned(SERVICE, "ml", "fraud") == {}
+
+
+def test_a_deletion_does_not_take_what_was_made_again_since(cache: ObjectCache) -> None:
+    """Our apply may bring a child back before the watch tells of its deletion."""
+    cache.store(an(SERVICE, "a", 1))
+    cache.put(an(SERVICE, "a", 12))
+    cache.forget(SERVICE, "ml", "a", "10")
+    assert cache.get(SERVICE, "ml", "a") is not None
+
+
+def test_a_late_answer_brings_no_ghost_back(cache: ObjectCache) -> None:
+    """The answer to a write may arrive after the watch told that the object was deleted."""
+    cache.store(an(SERVICE, "a", 1))
+    cache.forget(SERVICE, "ml", "a", "12")
+    cache.put(an(SERVICE, "a", 11))
+    assert cache.get(SERVICE, "ml", "a") is None
+
+
+def test_a_late_answer_from_before_a_list_brings_no_ghost_back(cache: ObjectCache) -> None:
+    """What a whole list does not hold was deleted, however it was missed."""
+    cache.retain(SERVICE, set(), "20")
+    cache.put(an(SERVICE, "a", 11))
+    assert cache.get(SERVICE, "ml", "a") is None
+
+
+def test_a_list_does_not_take_what_was_made_after_it(cache: ObjectCache) -> None:
+    """A write between the list and its end stays."""
+    cache.put(an(SERVICE, "a", 21))
+    cache.retain(SERVICE, set(), "20")
+    assert cache.get(SERVICE, "ml", "a") is not None
+
+
+def test_a_deletion_without_a_version_takes_what_is_there(cache: ObjectCache, told: Told) -> None:
+    """kopf's DELETED events are believed."""
+    cache.store(an(MODEL_DEPLOYMENT, "fraud", 5, owner=None))
+    cache.forget(MODEL_DEPLOYMENT, "ml", "fraud")
+    assert cache.get(MODEL_DEPLOYMENT, "ml", "fraud") is None
+    assert told[-1] == ("ModelDeployment", "ml", "fraud", False)
+
+
+def test_managed_fields_are_dropped(cache: ObjectCache) -> None:
+    """They are as large as the object."""
+    cache.store(an(SERVICE, "a", 1, metadata={"managedFields": [{"manager": "serinus"}]}))
+    found = cache.get(SERVICE, "ml", "a")
+    assert found is not None
+    assert "managedFields" not in found["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("manager", "owner"), [("kube-controller-manager", "kube-controller-manager"), ("serinus", None)]
+)
+def test_who_else_owns_the_number_of_replicas_is_kept(cache: ObjectCache, manager: str, owner: str | None) -> None:
+    """Then an autoscaler sets it, and our applies must leave it out."""
+    fields = [
+        {"manager": "serinus", "fieldsV1": {"f:spec": {"f:template": {}}}},
+        {"manager": manager, "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+    ]
+    cache.store(an(DEPLOYMENT, "a", 1, metadata={"managedFields": fields}))
+    found = cache.get(DEPLOYMENT, "ml", "a")
+    assert found is not None
+    assert found["metadata"].get("replicasOwner") == owner
+
+
+def test_a_pod_keeps_its_health_only(cache: ObjectCache) -> None:
+    """The pod's spec is the template's; nobody decides by it."""
+    status = {"phase": "Running", "podIP": "10.0.0.1", "hostIP": "1.2.3.4", "conditions": [{"type": "Ready"}]}
+    containers = [{"name": "triton", "ready": True, "restartCount": 2, "containerID": "x"}]
+    cache.store(
+        an(POD, "a", 1, spec={"nodeName": "n", "containers": []}, status={**status, "containerStatuses": containers})
+    )
+    found = cache.get(POD, "ml", "a")
+    assert found is not None
+    assert found["spec"] == {"nodeName": "n"}
+    assert set(found["status"]) == {"phase", "podIP", "conditions", "containerStatuses"}
+    assert found["status"]["containerStatuses"] == [{"name": "triton", "ready": True, "restartCount": 2}]
+
+
+def test_a_config_map_keeps_a_digest_of_its_data(cache: ObjectCache) -> None:
+    """A mebibyte of model each would fill the memory."""
+    cache.store(an(CONFIG_MAP, "a", 1, data={"model.py": "x"}, immutable=True))
+    found = cache.get(CONFIG_MAP, "ml", "a")
+    assert found is not None
+    assert "data" not in found
+    assert len(found["metadata"]["dataDigest"]) == 10
+
+
+def test_of_a_foreign_virtual_service_only_its_claims_are_kept(cache: ObjectCache) -> None:
+    """Which hosts on which gateways, and how old; never its routes."""
+    spec = {"hosts": ["h"], "gateways": ["g"], "http": [{"route": []}]}
+    cache.store(an(VIRTUAL_SERVICE, "theirs", 1, owner=None, spec=spec))
+    cache.store(an(VIRTUAL_SERVICE, "ours", 2, spec=spec))
+    theirs, ours = (cache.get(VIRTUAL_SERVICE, "ml", name) for name in ("theirs", "ours"))
+    assert theirs is not None
+    assert ours is not None
+    assert theirs["spec"] == {"hosts": ["h"], "gateways": ["g"]}
+    assert ours["spec"] == spec

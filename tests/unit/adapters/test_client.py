@@ -1,0 +1,200 @@
+"""The client of the API server, against what a real one does on bad days."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+from tests.support.hand_clock import HandClock
+from tests.support.scripted_server import ScriptedServer, answers, cuts, hangs
+
+from serinus.adapters.kubernetes.client import KubernetesCluster
+from serinus.adapters.kubernetes.connection import Connection
+from serinus.adapters.kubernetes.endpoint import Endpoint
+from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid, Unavailable
+from serinus.core.model.kinds import SERVICE, Json
+
+WANTED: Json = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "fraud", "namespace": "ml"}}
+BUSY = answers({"message": "too many requests"}, 429, Retry_After="1")
+
+
+@pytest.fixture
+def cluster(connection: Connection, clock: HandClock) -> KubernetesCluster:
+    return KubernetesCluster(connection, clock)
+
+
+async def test_an_apply_is_server_side_in_our_name(cluster: KubernetesCluster, server: ScriptedServer) -> None:
+    """The field manager is `serinus`, the body is JSON, and force is said either way."""
+    server.will(answers(WANTED))
+    await cluster.apply(WANTED, force=False)
+    sent = server.seen[0]
+    assert (sent.method, sent.path) == ("PATCH", "/api/v1/namespaces/ml/services/fraud")
+    assert sent.query == {"fieldManager": "serinus", "force": "false"}
+    assert sent.headers["Content-Type"] == "application/apply-patch+yaml"
+    assert sent.json() == WANTED
+
+
+async def test_a_status_is_applied_by_force_to_its_subresource(
+    cluster: KubernetesCluster, server: ScriptedServer
+) -> None:
+    """Status is ours alone."""
+    server.will(answers(WANTED))
+    await cluster.apply_status(WANTED)
+    assert server.seen[0].path.endswith("/services/fraud/status")
+    assert server.seen[0].query["force"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, Invalid),
+        (401, Forbidden),
+        (403, Forbidden),
+        (404, Gone),
+        (409, Conflict),
+        (422, Invalid),
+        (503, Unavailable),
+    ],
+)
+async def test_each_refusal_has_one_error(
+    cluster: KubernetesCluster, server: ScriptedServer, status: int, error: type[ClusterError]
+) -> None:
+    """The rest of the code sees the tree, and the server's own words."""
+    server.will(answers({"message": "no, because"}, status))
+    with pytest.raises(error, match="no, because"):
+        await cluster.apply(WANTED, force=True)
+
+
+async def test_a_namespace_that_is_being_deleted_is_gone(cluster: KubernetesCluster, server: ScriptedServer) -> None:
+    """The API server calls it forbidden; no RBAC rule would help."""
+    server.will(answers({"message": "x", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}, 403))
+    with pytest.raises(Gone):
+        await cluster.create(WANTED)
+
+
+async def test_a_busy_server_is_asked_again_when_it_says(
+    cluster: KubernetesCluster, server: ScriptedServer, clock: HandClock
+) -> None:
+    """429 with Retry-After is a request to come back, not an error."""
+    server.will(BUSY, answers(WANTED))
+    assert await cluster.apply(WANTED, force=True) == WANTED
+    assert clock.slept == [1.0]
+
+
+async def test_a_long_wait_is_left_to_the_caller(
+    cluster: KubernetesCluster, server: ScriptedServer, clock: HandClock
+) -> None:
+    """A pass must not be held up for a minute by one write; the error carries the server's wish."""
+    server.will(answers({"message": "later"}, 429, Retry_After="60"))
+    with pytest.raises(Unavailable) as raised:
+        await cluster.apply(WANTED, force=True)
+    assert (raised.value.retry_after, clock.slept, len(server.seen)) == (60.0, [], 1)
+
+
+async def test_tries_are_few(cluster: KubernetesCluster, server: ScriptedServer, clock: HandClock) -> None:
+    """Three tries within half a second; then the caller's back-off takes over."""
+    server.will(answers("etcdserver: leader changed", 500))
+    with pytest.raises(Unavailable, match="leader changed"):
+        await cluster.apply(WANTED, force=True)
+    assert len(server.seen) == 3
+    assert sum(clock.slept) <= 0.5
+
+
+async def test_a_cut_connection_is_tried_again(cluster: KubernetesCluster, server: ScriptedServer) -> None:
+    """A restarting API server costs a retry, not a pass."""
+    server.will(cuts(), answers(WANTED))
+    assert await cluster.apply(WANTED, force=True) == WANTED
+
+
+async def test_a_server_that_never_answers_is_given_up_once(server: ScriptedServer, clock: HandClock) -> None:
+    """Every request has a time limit, and one that ran into it is not repeated."""
+    server.will(hangs())
+    limits = aiohttp.ClientTimeout(total=0.05)
+    async with Connection(Endpoint(server.url, "default"), clock, limits=limits) as connection:
+        with pytest.raises(Unavailable, match="no answer in time"):
+            await KubernetesCluster(connection, clock).get(SERVICE, "ml", "fraud")
+    assert len(server.seen) == 1
+
+
+async def test_nothing_listens(clock: HandClock) -> None:
+    """A refused connection is Unavailable."""
+    async with Connection(Endpoint("http://127.0.0.1:1", "default"), clock) as nowhere:
+        with pytest.raises(Unavailable):
+            await KubernetesCluster(nowhere, clock).get(SERVICE, "ml", "fraud")
+
+
+async def test_a_process_whose_lease_has_run_out_writes_nothing(
+    connection: Connection, server: ScriptedServer, clock: HandClock
+) -> None:
+    """Another process may be the writer by now; reading is still allowed."""
+    cluster = KubernetesCluster(connection, clock, writes_allowed=lambda: False)
+    server.will(answers(WANTED))
+    for write in (
+        cluster.apply(WANTED, force=True),
+        cluster.apply_status(WANTED),
+        cluster.create(WANTED),
+        cluster.merge(SERVICE, "ml", "fraud", {}),
+        cluster.delete(SERVICE, "ml", "fraud", uid="1"),
+    ):
+        with pytest.raises(Unavailable, match="lease"):
+            await write
+    assert server.seen == []
+    assert await cluster.get(SERVICE, "ml", "fraud") == WANTED
+
+
+async def test_the_lease_is_looked_at_before_each_try(
+    connection: Connection, server: ScriptedServer, clock: HandClock
+) -> None:
+    """A lease may run out while a busy server is waited for."""
+    allowed = iter([True, False])
+    cluster = KubernetesCluster(connection, clock, writes_allowed=lambda: next(allowed))
+    server.will(BUSY)
+    with pytest.raises(Unavailable, match="lease"):
+        await cluster.apply(WANTED, force=True)
+    assert len(server.seen) == 1
+
+
+async def test_each_try_is_counted_by_verb_and_outcome(
+    connection: Connection, server: ScriptedServer, clock: HandClock
+) -> None:
+    """The metric shows what the API server answered, retries included."""
+    counted: list[tuple[str, str]] = []
+    cluster = KubernetesCluster(connection, clock, on_request=lambda verb, outcome, _: counted.append((verb, outcome)))
+    server.will(BUSY, answers(WANTED))
+    await cluster.apply(WANTED, force=True)
+    assert counted == [("apply", "Unavailable"), ("apply", "OK")]
+
+
+async def test_a_list_is_read_page_by_page_with_kinds_filled_in(
+    cluster: KubernetesCluster, server: ScriptedServer
+) -> None:
+    """Items of a list carry neither apiVersion nor kind of their own."""
+    server.will(
+        answers({"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a"}}]}),
+        answers({"metadata": {}, "items": [{"metadata": {"name": "b"}}]}),
+    )
+    found = await cluster.list(SERVICE, "ml", label_selector="x=y")
+    assert [(each["kind"], each["metadata"]["name"]) for each in found] == [("Service", "a"), ("Service", "b")]
+    assert [each.query.get("continue") for each in server.seen] == [None, "more"]
+    assert {each.query["labelSelector"] for each in server.seen} == {"x=y"}
+
+
+async def test_a_list_whose_token_expires_is_started_once_more(
+    cluster: KubernetesCluster, server: ScriptedServer
+) -> None:
+    """Compaction may overtake a long list."""
+    server.will(
+        answers({"metadata": {"continue": "old"}, "items": [{"metadata": {"name": "a"}}]}),
+        answers({"message": "expired"}, 410),
+        answers({"metadata": {}, "items": [{"metadata": {"name": "a"}}]}),
+    )
+    assert [each["metadata"]["name"] for each in await cluster.list(SERVICE, "ml")] == ["a"]
+
+
+async def test_a_refused_token_is_read_again_once(server: ScriptedServer, clock: HandClock) -> None:
+    """A token that was replaced on disk costs one request."""
+    tokens = iter(["Bearer old", "Bearer new"])
+    endpoint = Endpoint(server.url, "default", read_authorization=lambda: next(tokens))
+    server.will(answers({}, 401), answers(WANTED))
+    async with Connection(endpoint, clock) as connection:
+        assert await KubernetesCluster(connection, clock).get(SERVICE, "ml", "fraud") == WANTED
+    assert [each.headers["Authorization"] for each in server.seen] == ["Bearer old", "Bearer new"]

@@ -1,0 +1,219 @@
+"""The informer, against streams that break in every way we know of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from tests.support.hand_clock import HandClock
+from tests.support.scripted_server import Answer, ScriptedServer, answers, cuts, streams
+
+from serinus.adapters.kubernetes.cache import ObjectCache
+from serinus.adapters.kubernetes.connection import Connection
+from serinus.adapters.kubernetes.informer import ABSENT_DELAY, LONGEST_DELAY, Informer, Informers
+from serinus.adapters.kubernetes.watch import Watched
+from serinus.core.model.kinds import SERVICE, Json, Kind
+
+SERVICES = Watched(SERVICE, "serinus.dev/modeldeployment")
+
+
+def service(name: str, version: int) -> Json:
+    """Make a Service of the ModelDeployment `fraud`."""
+    labels = {"serinus.dev/modeldeployment": "fraud"}
+    return {"metadata": {"name": name, "namespace": "ml", "resourceVersion": str(version), "labels": labels}}
+
+
+def listed(version: int, *items: Json, token: str = "") -> Answer:
+    return answers({"metadata": {"resourceVersion": str(version), "continue": token}, "items": list(items)})
+
+
+def event(kind: str, item: Json) -> Json:
+    return {"type": kind, "object": {"apiVersion": "v1", "kind": "Service", **item}}
+
+
+def bookmark(version: int) -> Json:
+    return {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
+
+
+def last(*events: Json) -> Answer:
+    """Stream the last events of a script."""
+    return streams(*events, event("ADDED", service("last", 10_000)))
+
+
+EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old resource version"}}
+BROKEN = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "message": "etcd event without PrevKv"}}
+
+
+class World:
+    """An informer, its cache, and what the cache told."""
+
+    def __init__(self, connection: Connection, clock: HandClock) -> None:
+        self.told: list[tuple[str, bool]] = []
+        self.finished = asyncio.Event()
+        self.cache = ObjectCache(self._tell)
+        self.informer = Informer(connection, SERVICES, self.cache, clock)
+
+    def _tell(self, kind: Kind, namespace: str, model_deployment: str | None, manifest: Json | None) -> None:
+        if manifest is not None and manifest["metadata"]["name"] == "last":
+            self.finished.set()
+            return
+        self.told.append((str(model_deployment), manifest is not None))
+
+    def versions(self) -> dict[str, str]:
+        found = {name: each["metadata"]["resourceVersion"] for (_, name), each in self.cache.all(SERVICE).items()}
+        found.pop("last")
+        return found
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Run until the last event of the script was taken in."""
+        task = asyncio.create_task(self.informer.run())
+        try:
+            await asyncio.wait_for(self.finished.wait(), 5)
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def world(connection: Connection, clock: HandClock) -> World:
+    return World(connection, clock)
+
+
+async def test_lists_in_pages_and_then_watches_from_there(world: World, server: ScriptedServer) -> None:
+    """One list, one watch, both with the selector; synced after the last page."""
+    server.will(
+        listed(10, service("a", 1), token="more"),
+        listed(10, service("b", 2)),
+        last(event("ADDED", service("c", 11))),
+    )
+    async with world.following():
+        assert world.versions() == {"a": "1", "b": "2", "c": "11"}
+        assert world.informer.synced.is_set()
+    assert [each.query.get("continue") for each in server.seen] == [None, "more", None]
+    assert {each.query["labelSelector"] for each in server.seen} == {"serinus.dev/modeldeployment"}
+    assert server.seen[2].query["resourceVersion"] == "10"
+    assert server.seen[2].query["allowWatchBookmarks"] == "true"
+
+
+async def test_resumes_after_a_cut_stream_where_it_was(world: World, server: ScriptedServer) -> None:
+    """A dropped connection costs no list: bookmarks and events move the place to resume from."""
+    server.will(
+        listed(10),
+        streams(event("ADDED", service("a", 11)), bookmark(20), then="cut"),
+        last(event("MODIFIED", service("a", 21))),
+    )
+    async with world.following():
+        assert world.versions() == {"a": "21"}
+    assert [each.query.get("resourceVersion") for each in server.seen] == [None, "10", "20"]
+
+
+async def test_half_an_event_is_dropped_with_its_stream(world: World, server: ScriptedServer) -> None:
+    """A line without its end was not received."""
+    server.will(listed(10), streams('{"type": "ADDED", "obj', then="end"), last(event("ADDED", service("a", 11))))
+    async with world.following():
+        assert world.versions() == {"a": "11"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [streams(EXPIRED), answers({"message": "too old"}, 410), streams(BROKEN)],
+    ids=["410 in the stream", "410 as the status", "500 in the stream"],
+)
+async def test_a_lost_place_is_found_by_a_list_that_tells_only_what_changed(
+    world: World, server: ScriptedServer, broken: Answer
+) -> None:
+    """Unchanged objects wake nobody, and what was deleted in the gap is told as a deletion."""
+    server.will(
+        listed(10, service("same", 1), service("changed", 2), service("deleted", 3)),
+        broken,
+        listed(20, service("same", 1), service("changed", 15)),
+        last(),
+    )
+    async with world.following():
+        assert world.versions() == {"same": "1", "changed": "15"}
+    assert world.told == [("fraud", True)] * 3 + [("fraud", True), ("fraud", False)]
+
+
+async def test_a_deletion_is_told_with_its_owner(world: World, server: ScriptedServer) -> None:
+    """The owner is woken to bring back what was deleted by hand."""
+    server.will(listed(10, service("a", 1)), last(event("DELETED", service("a", 11))))
+    async with world.following():
+        assert world.versions() == {}
+    assert world.told == [("fraud", True), ("fraud", False)]
+
+
+async def test_refusals_are_waited_out_longer_each_time(world: World, server: ScriptedServer, clock: HandClock) -> None:
+    """An API server that is down is not hammered, and the process lives on."""
+    server.will(*[answers({"message": "starting"}, 503)] * 8, listed(10), last())
+    async with world.following():
+        assert world.informer.synced.is_set()
+    assert clock.slept == sorted(clock.slept)
+    assert clock.slept[-1] == LONGEST_DELAY
+    assert world.informer.restarts == 8
+
+
+async def test_a_list_that_always_expires_is_not_repeated_without_pause(
+    world: World, server: ScriptedServer, clock: HandClock
+) -> None:
+    """410 after 410 backs off, too."""
+    server.will(*[listed(10), streams(EXPIRED)] * 4, listed(10), last())
+    async with world.following():
+        pass
+    assert clock.slept[0] == 0
+    assert clock.slept[1:] == [1.0, 2.0, 4.0]
+
+
+async def test_an_absent_kind_is_looked_for_slowly_and_reported(
+    world: World, server: ScriptedServer, clock: HandClock
+) -> None:
+    """Istio's CRDs may be installed after us."""
+    server.will(answers("404 page not found", 404), listed(10), last())
+    absent = []
+    world.informer.synced.set = lambda: absent.append(world.informer.absent)  # type: ignore[method-assign]
+    async with world.following():
+        assert not world.informer.absent
+    assert clock.slept == [ABSENT_DELAY]
+
+
+async def test_nonsense_is_survived_by_a_list(world: World, server: ScriptedServer) -> None:
+    """An answer that nobody foresaw ends in another try, not in a dead watch."""
+    server.will(answers("<html>"), listed(10), streams("nonsense\n"), listed(12, service("a", 11)), last())
+    async with world.following():
+        assert world.versions() == {"a": "11"}
+
+
+async def test_silence_is_measured_from_the_last_bookmark(
+    world: World, server: ScriptedServer, clock: HandClock
+) -> None:
+    """A watch that says nothing is what an alert is for."""
+    server.will(listed(10), last(bookmark(11)))
+    async with world.following():
+        clock.move(42)
+        assert world.informer.silence() == 42
+
+
+async def test_a_connection_that_is_refused_at_first_is_tried_again(world: World, server: ScriptedServer) -> None:
+    """The operator may start before the API server."""
+    server.will(cuts(), listed(10, service("a", 1)), last())
+    async with world.following():
+        assert world.versions() == {"a": "1"}
+
+
+async def test_a_task_that_somebody_ends_is_started_again(
+    connection: Connection, server: ScriptedServer, clock: HandClock
+) -> None:
+    """A framework that shuts down cancels every task it can see; ours come back."""
+    server.will(listed(10), streams(bookmark(11)), streams())
+    informers = Informers(connection, [SERVICES], ObjectCache(), clock)
+    running = asyncio.create_task(informers.run())
+    await asyncio.wait_for(informers.synced(), 5)
+    next(task for task in asyncio.all_tasks() if task.get_name() == "informer services").cancel()
+    await asyncio.wait_for(server.exhausted.wait(), 5)
+    assert informers.restarts() == {"services": 1}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert informers.waiting_for() == ()
