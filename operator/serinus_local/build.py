@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 from serinus_local import cache, pypi
 from serinus_local.cache import say
+from serinus_local.waiting import step
 
 MODULES = Path(__file__).parent / "go"
 KUBERNETES_VERSION = "v1.36.3"
@@ -50,9 +50,7 @@ PROGRAMS = (
     _kubernetes("kube-scheduler"),
     _kubernetes("kubelet"),
     _kubernetes("kube-proxy"),
-    GoProgram(
-        "pilot-discovery", "istio", "istio.io/istio/pilot/cmd/pilot-discovery", tags="vtprotobuf,disable_pgv"
-    ),
+    GoProgram("pilot-discovery", "istio", "istio.io/istio/pilot/cmd/pilot-discovery", tags="vtprotobuf,disable_pgv"),
     GoProgram(
         "prometheus",
         "prometheus",
@@ -66,7 +64,7 @@ PROGRAMS = (
 
 def binaries(only: Part = "all") -> Path:
     """Return the folder with the programs of `only`, building those that are missing."""
-    wanted = [program for program in PROGRAMS if only == "all" or program.part == only]
+    wanted = [program for program in PROGRAMS if only in ("all", program.part)]
     target = cache.folder("bin", _digest())
     assets = _assets(target)
     missing = [p for p in wanted if not (target / p.name).exists()]
@@ -83,7 +81,8 @@ def binaries(only: Part = "all") -> Path:
 
 def _digest() -> str:
     """Name the set of programs: their pinned sources, how they are built, and what the user brings."""
-    sources = [f for f in MODULES.rglob("*") if f.is_file()] + [pypi.REQUIREMENTS / f"{name}.txt" for name in pypi.PROGRAMS]
+    sources = [file for file in MODULES.rglob("*") if file.is_file()]
+    sources += [pypi.REQUIREMENTS / f"{name}.txt" for name in pypi.PROGRAMS]
     return cache.digest(sources, recipe=f"{PROGRAMS}{os.environ.get('KUBEBUILDER_ASSETS', '')}")
 
 
@@ -100,23 +99,23 @@ def _assets(target: Path) -> set[str]:
 
 
 def _build(program: GoProgram, target: Path, number: str) -> None:
-    say(f"build {number}: {program.name} (Go; the first build of a machine takes minutes, later ones seconds)")
-    started = time.monotonic()
     unfinished = target / f".{program.name}.{os.getpid()}"
     command = [_go(), "build", "-v", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w {program.link}".strip()]
     command += ["-tags", program.tags] if program.tags else []
     command += ["-o", str(unfinished), program.package]
     environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
-    running = subprocess.Popen(
-        command, cwd=MODULES / program.module, env=environment, stderr=subprocess.PIPE, text=True
-    )
-    assert running.stderr is not None
-    lines = _follow(running.stderr, program.name)
-    if running.wait() != 0:
+    with (
+        step(f"build {number}: {program.name} from Go (minutes at first, seconds later)"),
+        subprocess.Popen(
+            command, cwd=MODULES / program.module, env=environment, stderr=subprocess.PIPE, text=True
+        ) as running,
+    ):
+        assert running.stderr is not None
+        lines = _follow(running.stderr, program.name)
+    if running.returncode != 0:
         unfinished.unlink(missing_ok=True)
         raise RuntimeError(f"go build of {program.name} failed:\n" + "".join(lines[-20:]))
     unfinished.rename(target / program.name)
-    say(f"build {number}: {program.name} done in {time.monotonic() - started:.0f} s")
 
 
 def _follow(output: IO[str], name: str) -> list[str]:
@@ -131,7 +130,7 @@ def _follow(output: IO[str], name: str) -> list[str]:
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
     for line in output:
-        lines.append(line)
+        lines.append(line)  # noqa: PERF402 - the teller counts them while they come
     ended.set()
     teller.join()
     return lines
@@ -141,9 +140,7 @@ def module_folder(module: str, path: str) -> Path:
     """Return where the sources of the Go module `path`, as `module` pins it, lie on this machine."""
     command = [_go(), "mod", "download", "-json", path]
     environment = os.environ | {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=mod"}
-    answer = subprocess.run(
-        command, cwd=MODULES / module, env=environment, capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run(command, cwd=MODULES / module, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise RuntimeError(f"go mod download {path} failed:\n{answer.stdout}{answer.stderr}")
     return Path(json.loads(answer.stdout)["Dir"])
@@ -156,6 +153,7 @@ def _go() -> str:
 
 
 def _new_enough(go: str) -> bool:
-    answer = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=os.environ | {"GOTOOLCHAIN": "local"})
+    environment = os.environ | {"GOTOOLCHAIN": "local"}
+    answer = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=environment, check=False)
     numbers = answer.stdout.strip().removeprefix("go").split("-")[0].split(".")
     return [int(n) for n in numbers if n.isdigit()] >= [1, 26, 7]

@@ -21,15 +21,13 @@ class Image:
     archive: Path
 
 
-def layer(target: Path, files: Mapping[str, Path], *, folders: Iterable[str] = (), links: Mapping[str, str] | None = None) -> Path:
+def layer(target: Path, files: Mapping[str, Path], *, folders: Iterable[str] = ()) -> Path:
     """Write a layer with these files and folders (path in the image → path here), all root's and readable."""
     with tarfile.open(target, "w") as tar:
         for folder in folders:
             tar.addfile(_folder(folder))
         for inside, outside in files.items():
             tar.add(outside, arcname=inside.lstrip("/"), filter=_plain)
-        for inside, points_to in (links or {}).items():
-            tar.addfile(_link(inside, points_to))
     return target
 
 
@@ -72,12 +70,6 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def _folder(path: str) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(path.lstrip("/"))
     entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-    return entry
-
-
-def _link(inside: str, points_to: str) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(inside.lstrip("/"))
-    entry.type, entry.linkname = tarfile.SYMTYPE, points_to
     return entry
 
 

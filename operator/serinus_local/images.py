@@ -22,7 +22,8 @@ DEBIAN = "bookworm"
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TRITONSERVER = """#!/bin/sh
 # NVIDIA's image has its backends where the server looks by itself; the wheel has them beside the server.
-exec /opt/triton/pytriton/tritonserver/bin/tritonserver --backend-directory=/opt/triton/pytriton/tritonserver/backends "$@"
+server=/opt/triton/pytriton/tritonserver
+exec "$server/bin/tritonserver" --backend-directory="$server/backends" "$@"
 """
 _UNUSED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
@@ -70,6 +71,7 @@ def _made(name: str, digest: str, make: Callable[[Path, Path], None]) -> Image:
 def _make_triton(target: Path, scratch: Path) -> None:
     wheel = pypi.installed("triton")
     server = wheel / "pytriton" / "tritonserver"
+    stub = server / "python_backend_stubs" / "3.11" / "triton_python_backend_stub"
     inside = "opt/triton/pytriton/tritonserver"
     wrapper = scratch / "tritonserver"
     wrapper.write_text(_TRITONSERVER)
@@ -79,10 +81,10 @@ def _make_triton(target: Path, scratch: Path) -> None:
         f"{inside}/bin": server / "bin",
         f"{inside}/backends": server / "backends",
         # The backend starts one process a model with this stub; it must fit the Python of the image.
-        f"{inside}/backends/python/triton_python_backend_stub": server / "python_backend_stubs/3.11/triton_python_backend_stub",
+        f"{inside}/backends/python/triton_python_backend_stub": stub,
         "usr/local/bin/tritonserver": wrapper,
     } | {f"usr/local/lib/python3.11/dist-packages/{name}": wheel / name for name in ("numpy", "numpy.libs")}
-    config = {"Cmd": ["tritonserver"], "User": "1000", "Env": [PATH], "ExposedPorts": {"8000/tcp": {}, "8001/tcp": {}, "8002/tcp": {}}}
+    config = {"Cmd": ["tritonserver"], "User": "1000", "Env": [PATH]}
     archive(target, TRITON, [_debian(scratch), layer(scratch / "triton.tar", files, folders=["models"])], config)
 
 

@@ -58,8 +58,9 @@ class Istiod:
         self._plane.processes.wait(self._is_ready, NAME, what="/ready", limit=60)
 
     def _is_ready(self) -> bool:
+        url = f"http://{LOOPBACK}:{self._plane.ports['istiod-http']}/ready"
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._plane.ports['istiod-http']}/ready", timeout=2) as answer:
+            with urllib.request.urlopen(url, timeout=2) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+# Held from choosing a network until its link is there, so that two runs do not choose the same.
+LOCK = "network"
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,6 @@ def disconnect(network: Network) -> None:
     """Take the link away, and with it both routes."""
     if (Path("/sys/class/net") / network.link).exists():
         _ip("link", "delete", network.link)
-
-
 
 
 def _network(number: int, name: str) -> Network:

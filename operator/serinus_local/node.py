@@ -9,22 +9,23 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
-from serinus_local import build, cache, images, manifests, network, system
+from serinus_local import build, cache, cgroups, images, manifests, network, system
 from serinus_local.control_plane import ControlPlane
 from serinus_local.image import Image
 from serinus_local.network import Network
-from serinus_local.process import Processes, Program, kill_pid, until
+from serinus_local.process import Processes, Program
 
 NAME = "node0"
 NEEDED = ("containerd", "runc", "bridge", "nft", "ip", "nsenter")
-_CGROUPS = Path("/sys/fs/cgroup")
 _SOCKET = "/run/containerd/containerd.sock"
 # Folders that the programs use by a fixed name; each run sees its own.
 _COVERED = ("/run/containerd", "/run/netns", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
-_HOLD = 'for folder in "$@"; do mount -t tmpfs serinus-local "$folder" || exit 1; done; mount --bind "$0" /var/lib/kubelet && exec sleep infinity'
+_HOLD = """
+for folder in "$@"; do mount -t tmpfs serinus-local "$folder" || exit 1; done
+mount --bind "$0" /var/lib/kubelet && exec sleep infinity
+"""
 
 
 class Node:
@@ -61,7 +62,7 @@ class Node:
 
     def start(self) -> None:
         """Start kubelet and kube-proxy; the API must be there."""
-        self._make_cgroups()
+        cgroups.make(_cgroup(self._name))
         self._start_kubelet()
         self._start_kube_proxy()
 
@@ -92,7 +93,9 @@ class Node:
         (self._state / "cni" / "10-bridge.conflist").write_text(manifests.cni(pods=self._net.pods))
         bridge = system.find("bridge")
         assert bridge is not None
-        config = manifests.containerd(root=self._store, state=self._state, plugins=bridge.parent, pause=images.PAUSE, socket=_SOCKET)
+        config = manifests.containerd(
+            root=self._store, state=self._state, plugins=bridge.parent, pause=images.PAUSE, socket=_SOCKET
+        )
         (self._state / "containerd.toml").write_text(config)
         argv = (*self.inside(), system.program("containerd"), "--config", str(self._state / "containerd.toml"))
         self._processes.start(Program("containerd", argv))
@@ -117,7 +120,11 @@ class Node:
 
     def _start_kubelet(self) -> None:
         config = manifests.kubelet(
-            address=self._net.node, ca=self._plane.ca_file, state=self._state, cgroup=f"/{self._cgroup}", socket=_SOCKET
+            address=self._net.node,
+            ca=self._plane.ca_file,
+            state=self._state,
+            cgroup=f"/{_cgroup(self._name)}",
+            socket=_SOCKET,
         )
         (self._state / "kubelet.json").write_text(config)
         (self._state / "resolv.conf").write_text("")
@@ -135,71 +142,32 @@ class Node:
         argv = (*self.inside(), str(build.binaries() / "kube-proxy"), f"--config={self._state / 'kube-proxy.json'}")
         self._processes.start(Program("kube-proxy", argv))
 
-    @property
-    def _cgroup(self) -> str:
-        return f"serinus-{self._name}"
-
-    def _make_cgroups(self) -> None:
-        for folder in _hierarchies():
-            (folder / self._cgroup).mkdir(exist_ok=True)
-        cpuset = _CGROUPS / "cpuset"
-        if cpuset.is_dir():
-            for file in ("cpuset.cpus", "cpuset.mems"):
-                (cpuset / self._cgroup / file).write_text((cpuset / file).read_text())
-
 
 def remove(processes: Processes, net: Network | None, name: str) -> None:
     """End the node of that name with all its pods, whether or not it was ended before."""
     processes.stop("kubelet", by=signal.SIGKILL)
     for program in ("kube-proxy", "containerd"):
         processes.stop(program, by=signal.SIGKILL)
-    for folder in _hierarchies():
-        _end_cgroup(folder / f"serinus-{name}")
+    cgroups.remove(_cgroup(name))
     if net is not None:
         network.disconnect(net)
     processes.kill("node")
-    for path in _COVERED:
-        _forget(Path(path))
+    with cache.locked(network.LOCK):
+        # Removing a folder that is covered in another run's namespace would uncover it there.
+        if not _in_use():
+            for path in _COVERED:
+                _forget(Path(path))
 
 
-def _hierarchies() -> list[Path]:
-    """Return the root of each cgroup hierarchy: one with version 2, one a controller with version 1."""
-    if (_CGROUPS / "cgroup.controllers").exists():
-        return [_CGROUPS]
-    return [folder for folder in _CGROUPS.iterdir() if (folder / "cgroup.procs").exists() and not folder.is_symlink()]
-
-
-def _end_cgroup(group: Path) -> None:
-    """Kill what runs in a cgroup and remove it, innermost first."""
-    if not group.is_dir():
-        return
-    groups = sorted([group, *(path for path in group.rglob("*") if path.is_dir())], key=lambda path: -len(path.parts))
-    deadline = time.monotonic() + 20
-    while _processes_in(groups) and time.monotonic() < deadline:
-        for pid in _processes_in(groups):
-            kill_pid(pid)
-    for folder in groups:
-        until(lambda folder=folder: _removed(folder), what=f"{folder} to be empty", limit=10)  # type: ignore[misc]
-
-
-def _processes_in(groups: list[Path]) -> list[int]:
-    found: list[int] = []
-    for folder in groups:
+def _in_use() -> bool:
+    """Tell whether some process lives in the mount namespace of a node, this run's or another's."""
+    for mounts in Path("/proc").glob("[0-9]*/mounts"):
         try:
-            found += [int(line) for line in (folder / "cgroup.procs").read_text().split()]
+            if "serinus-local /run/containerd " in mounts.read_text():
+                return True
         except OSError:
             continue
-    return found
-
-
-def _removed(folder: Path) -> bool:
-    try:
-        folder.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
+    return False
 
 
 def _forget(folder: Path) -> None:
@@ -208,3 +176,7 @@ def _forget(folder: Path) -> None:
         folder.rmdir()
     except OSError:
         return
+
+
+def _cgroup(name: str) -> str:
+    return f"serinus-{name}"

@@ -43,9 +43,13 @@ class Pki:
             "req", "-x509", "-new", "-key", self.file("ca.key"), "-days", "3650", "-subj", "/CN=serinus-local",
             "-addext", "basicConstraints=critical,CA:TRUE", "-out", self.file("ca.crt"),
         )  # fmt: skip
-        names = ",".join([*(f"IP:{address}" for address in self._addresses), "DNS:localhost", "DNS:kubernetes.default.svc"])
+        names = ",".join(
+            [*(f"IP:{address}" for address in self._addresses), "DNS:localhost", "DNS:kubernetes.default.svc"]
+        )
         self._certificate("apiserver", "/CN=kube-apiserver", f"subjectAltName={names}\nextendedKeyUsage=serverAuth\n")
-        self._certificate("kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client", "extendedKeyUsage=clientAuth\n")
+        self._certificate(
+            "kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client", "extendedKeyUsage=clientAuth\n"
+        )
         self._openssl("genrsa", "-out", self.file("service-account.key"), "2048")
         self._tokens()
 
@@ -63,7 +67,9 @@ class Pki:
     def _certificate(self, name: str, subject: str, extensions: str) -> None:
         self._key(name)
         (self.folder / f"{name}.ext").write_text(extensions)
-        self._openssl("req", "-new", "-key", self.file(f"{name}.key"), "-subj", subject, "-out", self.file(f"{name}.csr"))
+        self._openssl(
+            "req", "-new", "-key", self.file(f"{name}.key"), "-subj", subject, "-out", self.file(f"{name}.csr")
+        )
         self._openssl(
             "x509", "-req", "-in", self.file(f"{name}.csr"), "-CA", self.file("ca.crt"), "-CAkey", self.file("ca.key"),
             "-CAcreateserial", "-days", "3650", "-extfile", self.file(f"{name}.ext"), "-out", self.file(f"{name}.crt"),

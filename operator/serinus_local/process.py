@@ -11,10 +11,11 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from serinus_local.waiting import until
 
 # The shell writes its own line of /proc before it turns into the program: pid and start time stay the same.
 _BECOME = 'read -r line < /proc/$$/stat; printf "%s\\n" "$line" > "$1.new"; mv "$1.new" "$1"; shift; exec "$@"'
@@ -115,19 +116,6 @@ class Processes:
 
     def _pid_file(self, name: str) -> Path:
         return self.records / f"{name}.pid"
-
-
-def until(check: Callable[[], bool], *, what: str, limit: float, alive: Callable[[], bool] = lambda: True) -> None:
-    """Look until `check` holds, at most `limit` seconds and only while `alive`."""
-    deadline = time.monotonic() + limit
-    pause = 0.01
-    while not check():
-        if not alive():
-            raise ProcessLookupError(f"it ended while waiting for {what}")
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {limit:.0f} s for {what}")
-        time.sleep(pause)
-        pause = min(0.2, pause * 1.3)
 
 
 def end_marked(state: Path) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from serinus_local import build, cache, chart, crds, gateway, images, network, node, scrape, system
@@ -19,6 +17,7 @@ from serinus_local.istio import SYSTEM_NAMESPACE, Istiod
 from serinus_local.manifests import namespace, pod_reader
 from serinus_local.process import Processes, Program, end_marked
 from serinus_local.prometheus import Prometheus
+from serinus_local.waiting import step
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STATES = Path("/var/lib/serinus-local")
@@ -69,18 +68,21 @@ def up(state_dir: Path, *, with_operator: bool = True) -> Stack:
     reason = system.unfit()
     if reason:
         raise RuntimeError(reason)
-    started = time.monotonic()
+    with step("bring the stack up"):
+        return _up(state_dir, with_operator=with_operator)
+
+
+def _up(state_dir: Path, *, with_operator: bool) -> Stack:
     system.need(*node.NEEDED, "openssl")
     build.binaries()
     images.all_images()
     with cache.locked(f"stack-{_name(state_dir)}"):
-        with cache.locked("network"):
+        with cache.locked(network.LOCK):
             stack = Stack(state_dir)
             stack.node.hold()
         _start(stack)
         if with_operator:
             _start_operator(stack)
-    say(f"up after {time.monotonic() - started:.1f} s")
     return stack
 
 
@@ -113,12 +115,12 @@ def _name(state: Path) -> str:
 
 
 def _start(stack: Stack) -> None:
-    with ThreadPoolExecutor() as pool, _step("control plane, containerd and images"):
+    with ThreadPoolExecutor() as pool, step("start control plane, containerd and images"):
         containers = pool.submit(stack.node.start_containers)
         stack.plane.start()
         _start_scheduler(stack.plane)
         containers.result()
-    with ThreadPoolExecutor() as pool, _step("node, istiod, gateway and Prometheus"):
+    with ThreadPoolExecutor() as pool, step("start node, istiod, gateway and Prometheus"):
         stack.node.start()
         done = [pool.submit(_mesh, stack), pool.submit(_observe, stack), pool.submit(stack.node.wait_ready)]
         for future in done:
@@ -158,17 +160,9 @@ def _observe(stack: Stack) -> None:
 
 
 def _start_operator(stack: Stack) -> None:
-    with _step("the operator, with the chart's own rights"):
+    with step("start the operator, with the chart's own rights"):
         if not chart.present():
             say("charts/serinus is not there yet: left out")
             return
         chart.apply(stack.plane)
         operator.start(stack)
-
-
-@contextmanager
-def _step(what: str) -> Iterator[None]:
-    started = time.monotonic()
-    say(f"start {what}")
-    yield
-    say(f"  {what}: {time.monotonic() - started:.1f} s")

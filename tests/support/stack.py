@@ -1,0 +1,62 @@
+"""Fixtures over the local stack: an API server for contract and cluster tests, the whole stack for end-to-end ones.
+
+A machine that cannot run a node skips with the reason; in CI that is a failure, so nothing is lost in silence.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from serinus_local import stack as local
+from serinus_local import system
+from serinus_local.control_plane import ControlPlane, control_plane
+from serinus_local.prometheus import Prometheus
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[ControlPlane]:
+    """Give a real Kubernetes API with its controllers and Istio's kinds, shared by the whole session."""
+    state = Path(tempfile.mkdtemp(prefix="serinus-api-"))
+    with control_plane(state) as plane:
+        plane.install_istio_crds()
+        yield plane
+    shutil.rmtree(state)
+
+
+@pytest.fixture
+def start_prometheus(tmp_path: Path) -> Iterator[Callable[[Mapping[str, object]], Prometheus]]:
+    """Give a function that starts a real Prometheus with a configuration; it ends with the test."""
+    server = Prometheus(tmp_path / "prometheus")
+
+    def start(config: Mapping[str, object]) -> Prometheus:
+        server.start(config)
+        return server
+
+    yield start
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[local.Stack]:
+    """Give the whole stack with the operator, or use the one that `make up` has brought up."""
+    require_node()
+    state = Path(os.environ.get("SERINUS_STACK") or local.default_state())
+    was_up = state.exists()
+    yield local.up(state)
+    if not was_up:
+        local.down(state)
+
+
+def require_node() -> None:
+    """Skip where the machine cannot run a node; fail there in CI."""
+    reason = system.unfit()
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(f"CI must be able to run the node: {reason}")
+    if reason:
+        pytest.skip(reason)
