@@ -120,9 +120,7 @@ class Traffic:
         fine = self.rng.poisson(arrivals * (1.0 - rates))
         return (events + fine).astype(np.float64), events.astype(np.float64)
 
-    def _with_sticky_client(
-        self, t: float, shares: Floats, requests: Floats, events: Floats
-    ) -> tuple[Floats, Floats]:
+    def _with_sticky_client(self, t: float, shares: Floats, requests: Floats, events: Floats) -> tuple[Floats, Floats]:
         """One client, a hundredth of the traffic, fails for 30 s every 5 min on the arm that it is bound to."""
         failing = self._failing(t)
         starting = failing & ~self._in_episode

@@ -2,7 +2,8 @@
 
 Increments are taken per series (scrape target and label set) and then summed: a sum of counters falls when one pod
 restarts. A new label set on a target that was seen before counts in full, since the first 500 creates its series; the
-first sample of a target that is new to us is only a baseline.
+first sample of a target that is new to us is only a baseline. A label set is new when its first sample is younger than
+other samples of its target in the same answer, or than an earlier answer about the same revision in which it was absent.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from serinus.core.model.answers import Series
 
 Reader = Callable[[Mapping[str, str]], Meaning | None]
 Owner = tuple[str, str]
+Target = tuple[str, ...]
 STALE_INTERVALS = 3
 LONGEST_SILENCE = 900.0
 """Seconds after which a vanished series is forgotten."""
 
 
 @dataclass
-class _Target:
+class _Scrapes:
     first: float
     last: float
     interval: float | None = None
@@ -63,21 +65,28 @@ class Tallies:
     def __init__(self, read: Reader, *, keep_s: float) -> None:
         self.keep_s = keep_s
         self._read = read
-        self._trackers: dict[tuple[tuple[str, str], ...], tuple[CounterTracker, Meaning, tuple[str, ...]]] = {}
-        self._targets: dict[tuple[str, ...], _Target] = {}
+        self._trackers: dict[tuple[tuple[str, str], ...], tuple[CounterTracker, Meaning, Target]] = {}
+        self._targets: dict[Target, _Scrapes] = {}
         self._lines: dict[Owner, deque[tuple[float, Count, float, float]]] = {}
-        self._owner_targets: dict[Owner, set[tuple[str, ...]]] = {}
+        self._owner_targets: dict[Owner, set[Target]] = {}
+        self._asked_at: dict[Owner, float] = {}
 
-    def ingest(self, answer: Iterable[Series], now: float) -> None:
-        """Take the raw samples of one answer; those that were taken before are passed over."""
+    def ingest(self, answer: Iterable[Series], asked: Iterable[Owner], now: float) -> None:
+        """Take the raw samples of one answer about the `asked`; those that were taken before are passed over."""
         batch = [series for series in answer if series.samples]
-        known = {target: seen.first for target, seen in self._targets.items()}
+        first_here: dict[Target, float] = {}
         for series in batch:
             target, first = target_of(series.labels), series.samples[0][0]
-            known[target] = min(known.get(target, first), first)
+            first_here[target] = min(first_here.get(target, first), first)
         for series in batch:
-            self._take(series, known)
+            self._take(series, first_here)
+        for owner in asked:
+            self._asked_at.setdefault(owner, now)
         self._forget(now)
+
+    def knows(self, owner: Owner) -> bool:
+        """Whether an answer about this revision has come before."""
+        return owner in self._asked_at
 
     def totals(self, owner: Owner, since: float) -> Totals:
         """Sum an owner's increments that were scraped after `since`."""
@@ -107,8 +116,8 @@ class Tallies:
         limit = STALE_INTERVALS * max(latest.interval or interval, interval)
         return Freshness(latest.last, fresh=now - latest.last <= limit)
 
-    def _take(self, series: Series, known: Mapping[tuple[str, ...], float]) -> None:
-        tracker, meaning, target = self._tracker(series, known)
+    def _take(self, series: Series, first_here: Mapping[Target, float]) -> None:
+        tracker, meaning, target = self._tracker(series, first_here)
         if meaning is None:
             return
         line = self._lines.setdefault(meaning.owner, deque())
@@ -116,23 +125,30 @@ class Tallies:
             increment = tracker.update(value, at)
             if increment is None:
                 continue
-            self._targets.setdefault(target, _Target(first=known[target], last=at)).seen(at)
+            self._targets.setdefault(target, _Scrapes(first=at, last=at)).seen(at)
             if increment:
                 line.append((at, meaning.count, meaning.bound_s, increment * meaning.scale))
 
     def _tracker(
-        self, series: Series, known: Mapping[tuple[str, ...], float]
-    ) -> tuple[CounterTracker, Meaning | None, tuple[str, ...]]:
+        self, series: Series, first_here: Mapping[Target, float]
+    ) -> tuple[CounterTracker, Meaning | None, Target]:
         key = tuple(sorted(series.labels.items()))
         found = self._trackers.get(key)
         if found is not None:
             return found
         meaning, target = self._read(series.labels), target_of(series.labels)
-        tracker = CounterTracker(key, baseline_first=series.samples[0][0] <= known[target])
+        is_new = meaning is not None and self._is_new(series.samples[0][0], meaning.owner, target, first_here)
+        tracker = CounterTracker(key, baseline_first=not is_new)
         if meaning is not None:
             self._trackers[key] = (tracker, meaning, target)
             self._owner_targets.setdefault(meaning.owner, set()).add(target)
         return tracker, meaning, target
+
+    def _is_new(self, first: float, owner: Owner, target: Target, first_here: Mapping[Target, float]) -> bool:
+        if first > first_here[target]:
+            return True
+        known = self._targets.get(target)
+        return known is not None and known.first < first and self._asked_at.get(owner, first) < first
 
     def _forget(self, now: float) -> None:
         for line in self._lines.values():

@@ -1,0 +1,130 @@
+"""What a rollout is judged by: the metrics and the policy, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
+
+Kind = Literal["share", "latency", "drift", "scalar"]
+Group = Literal["error", "limit", "latency", "drift", "scalar"]
+
+GROUP_OF_KIND: Final[Mapping[Kind, Group]] = {
+    "share": "error",
+    "latency": "latency",
+    "drift": "drift",
+    "scalar": "scalar",
+}
+DEFAULT_TOLERANCE: Final[Mapping[Kind, float]] = {"share": 0.1, "latency": 0.05, "drift": 0.1, "scalar": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricConfig:
+    """One metric.
+
+    `tolerance` is what is no regression, in the unit of the kind: relative increase of the rate (share, 0.1),
+    relative slow-down (latency, 0.05), divergence (drift, 0.1), standard deviations of a block (scalar, 0).
+    `limit` is an absolute limit of a share. `weight` is relative inside the metric's group. A metric that is not
+    `gating` is watched and never acted on. `interval_s` is how often the metric has a value, where that is not the
+    scrape interval.
+    """
+
+    name: str
+    kind: Kind = "share"
+    weight: float = 1.0
+    gating: bool = True
+    tolerance: float | None = None
+    limit: float | None = None
+    bounds_s: tuple[float, ...] = ()
+    quantile: float = 0.99
+    bins: int = 0
+    divergence: Literal["psi", "js"] = "psi"
+    reference: tuple[float, ...] | None = None
+    direction: Literal["increase", "decrease"] = "increase"
+    interval_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in GROUP_OF_KIND:
+            raise ValueError(f"metric {self.name}: kind is one of {sorted(GROUP_OF_KIND)}, not {self.kind!r}")
+        if self.weight < 0.0:
+            raise ValueError(f"metric {self.name}: a weight is not negative")
+        if self.kind == "latency" and not self.bounds_s:
+            raise ValueError(f"metric {self.name}: latency needs bounds_s")
+        if self.kind == "drift" and self.bins < 2:
+            raise ValueError(f"metric {self.name}: drift needs at least two bins")
+        if self.limit is not None and (self.kind != "share" or not 0.0 < self.limit < 1.0):
+            raise ValueError(f"metric {self.name}: a limit is a share between 0 and 1 of a share metric")
+
+    @property
+    def tolerated(self) -> float:
+        """The tolerance, or the default of the kind."""
+        return DEFAULT_TOLERANCE[self.kind] if self.tolerance is None else self.tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorConfig:
+    """The policy of one rollout (STATISTICS 3.7).
+
+    `alpha` is the odds of a false revert of a whole rollout, `risk_budget` the share of all requests that may be
+    harmed by the next weight, `beta` the error of the bounds it is measured by. With pace "evidence" the budget
+    rules every rise; with "timed" it is shown and not enforced.
+    """
+
+    metrics: tuple[MetricConfig, ...] = (MetricConfig("error-rate"),)
+    alpha: float = 0.01
+    risk_budget: float = 0.005
+    beta: float = 0.05
+    min_dwell_s: float = 60.0
+    min_requests: float = 50.0
+    scrape_interval_s: float = 5.0
+    pace: Literal["evidence", "timed"] = "evidence"
+    common_cause: Literal["hold", "rollback"] = "hold"
+    max_hold_s: float | None = None
+    on_max_hold: Literal["hold", "rollback"] = "hold"
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.alpha < 0.5:
+            raise ValueError("alpha is above 0 and below 0.5")
+        if self.risk_budget <= 0.0:
+            raise ValueError("a risk budget of 0 can never promote: even a perfect revision has an upper bound above 0")
+        names = [metric.name for metric in self.metrics]
+        if len(set(names)) != len(names):
+            raise ValueError("names of metrics are unique")
+
+
+def parse_config(config: MonitorConfig | Mapping[str, Any] | None) -> MonitorConfig:
+    """A MonitorConfig from itself, from a mapping with its field names, or from nothing (one error rate)."""
+    if isinstance(config, MonitorConfig):
+        return config
+    given = dict(config or {})
+    if "metrics" in given:
+        given["metrics"] = tuple(_parse_metric(metric) for metric in given["metrics"])
+    return MonitorConfig(**given)
+
+
+def _parse_metric(metric: MetricConfig | Mapping[str, Any] | str) -> MetricConfig:
+    if isinstance(metric, MetricConfig):
+        return metric
+    if isinstance(metric, str):
+        return MetricConfig(metric)
+    given = dict(metric)
+    for name in ("bounds_s", "reference"):
+        if given.get(name) is not None:
+            given[name] = tuple(float(value) for value in given[name])
+    return MetricConfig(**given)
+
+
+def render_config(config: MonitorConfig) -> dict[str, Any]:
+    """The configuration as JSON values, without what is default."""
+    rendered = _changed(config, MonitorConfig())
+    rendered["metrics"] = [{"name": metric.name, **_changed(metric, MetricConfig("-"))} for metric in config.metrics]
+    return rendered
+
+
+def _changed(value: Any, default: Any) -> dict[str, Any]:
+    changed = {}
+    for item in fields(value):
+        own = getattr(value, item.name)
+        if item.name not in {"metrics", "name"} and own != getattr(default, item.name):
+            changed[item.name] = list(own) if isinstance(own, tuple) else own
+    return changed

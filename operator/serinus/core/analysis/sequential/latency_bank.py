@@ -1,0 +1,126 @@
+"""Latency (STATISTICS 3.4): a share test at every bucket bound of M histograms, all in one bank.
+
+"Slower than b" is an event like an error, so shares are compared and not interpolated quantiles: a test of
+stochastic order, with the tolerance turned from "5 % slower" into a ratio of tails at each bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from serinus.core.analysis.sequential.calibration import CalibrationBank
+from serinus.core.analysis.sequential.share_bank import LATENCY_EFFECTS, ShareBank, ShareCounts
+from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
+from serinus.core.analysis.sequential.tails import BucketLayout
+
+BURN_IN_REQUESTS: Final = 500.0
+"""Without history champion's own first requests say which bounds are worth a test; they carry no evidence."""
+
+
+class LatencyBank:
+    """M latency tests. `slowdown` [M] is the tolerated one (0.05 = 5 %)."""
+
+    def __init__(self, bounds_s: Sequence[Floats], slowdown: Floats, scrape_interval_s: float = 5.0) -> None:
+        self.layout = BucketLayout(bounds_s)
+        self.slowdown = np.asarray(slowdown, dtype=np.float64)
+        size = self.layout.bounds.size
+        self.share = ShareBank(np.ones(size), np.tile(LATENCY_EFFECTS, (size, 1)))
+        self.calibration = CalibrationBank(size, scrape_interval_s=scrape_interval_s)
+        self.active = np.zeros(size)
+        self.tail_shares = np.zeros(size)
+        self.ready = np.zeros(self.layout.count)
+        self.burn_in = np.zeros(self.layout.buckets)
+        self.challenger = np.zeros(self.layout.buckets)
+        self.champion = np.zeros(self.layout.buckets)
+
+    def learn(self, history_a: Floats, history_b: Floats, chosen: Bools) -> None:
+        """Calibrate the histograms `chosen` [M] on the history of the two halves of champion's pods, [T, B] each."""
+        requests_a, slow_a = self.layout.tails(history_a)
+        requests_b, slow_b = self.layout.tails(history_b)
+        mine = chosen[self.layout.owner]
+        self.calibration.fit(*(np.where(mine, part, 0.0) for part in (requests_a, slow_a, requests_b, slow_b)))
+        self.burn_in += np.where(chosen[self.layout.bucket_owner], (history_a + history_b).sum(axis=0), 0.0)
+        self._activate(chosen & (self.layout.totals(self.burn_in) > 0.0))
+
+    def _activate(self, chosen: Bools) -> None:
+        """Fix bounds and tolerances of the histograms `chosen` [M] from what was counted in burn-in."""
+        mine = chosen[self.layout.owner]
+        shares = self.layout.tail_shares(self.burn_in)
+        tolerances = self.layout.tolerances(shares, self.slowdown)
+        self.share.tolerance = np.where(mine, tolerances, self.share.tolerance)
+        self.active = np.where(mine, self.layout.informative(shares, self.burn_in), self.active)
+        self.tail_shares = np.where(mine, shares, self.tail_shares)
+        self.ready = np.where(chosen, 1.0, self.ready)
+        self._seed_rates(mine)
+
+    def _seed_rates(self, mine: Bools) -> None:
+        events, requests = self.calibration.rate_memory()
+        seen_requests, seen_events = self.layout.tails(self.burn_in)
+        calibrated = requests > 0.0
+        events = np.where(calibrated, events, seen_events)
+        requests = np.where(calibrated, requests, seen_requests)
+        self.share.rate_events = np.where(mine, events, self.share.rate_events)
+        self.share.rate_requests = np.where(mine, requests, self.share.rate_requests)
+
+    def update(
+        self, t: float, challenger: Floats, champion_a: Floats, champion_b: Floats, stage_started: Bools
+    ) -> None:
+        """Take the bucket increments of one scrape, [B] each; `stage_started` [M].
+
+        Where halves are not known the whole champion is `champion_a` and `champion_b` is zero.
+        """
+        layout = self.layout
+        champion = champion_a + champion_b
+        self.challenger += challenger
+        self.champion += champion
+        requests_c, slow_c = layout.tails(challenger)
+        requests_s, slow_s = layout.tails(champion)
+        testing = self.active > 0.0
+        counts = ShareCounts(*(np.where(testing, part, 0.0) for part in (requests_c, slow_c, requests_s, slow_s)))
+        bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
+        self.share.update(t, counts, stage_started[layout.owner], *bounds)
+        if bool(champion_b.any()):
+            self.calibration.update(*layout.tails(champion_a), *layout.tails(champion_b))
+        self._burn_in(champion)
+
+    def _burn_in(self, champion: Floats) -> None:
+        learning = self.ready == 0.0
+        if not bool(learning.any()):
+            return
+        self.burn_in += np.where(learning[self.layout.bucket_owner], champion, 0.0)
+        self._activate(learning & (self.layout.totals(self.burn_in) >= BURN_IN_REQUESTS))
+
+    def e_values(self) -> Floats:
+        """Mean of the e-values over the bounds in use, [M]."""
+        return self.layout.mean_by_owner(self.share.e_values(), self.active > 0.0)
+
+    def gate_bounds(self, quantiles: Floats) -> Floats:
+        """Index of the bound whose tail is nearest to 1 - quantile, [M]; the risk budget is kept there."""
+        chosen = np.zeros(self.layout.count)
+        distance = np.abs(np.log(np.maximum(self.tail_shares, 1e-12) / (1.0 - quantiles)[self.layout.owner]))
+        distance = np.where(self.active > 0.0, distance, np.inf)
+        for index, first in enumerate(self.layout.start[:-1]):
+            chosen[index] = first + np.argmin(distance[first : self.layout.start[index + 1]])
+        return chosen
+
+    _ARRAYS: Final = ("active", "tail_shares", "ready", "burn_in", "challenger", "champion")
+
+    def to_dict(self) -> State:
+        """State without the parameters, as JSON values."""
+        return {
+            "share": self.share.to_dict(),
+            "tolerance": pack(self.share.tolerance),
+            "calibration": self.calibration.to_dict(),
+            **{name: pack(getattr(self, name)) for name in self._ARRAYS},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a stored state of a bank with the same parameters."""
+        self.share.restore(state["share"])
+        self.share.tolerance = unpack(state["tolerance"], self.share.tolerance.shape)
+        self.calibration.restore(state["calibration"])
+        for name in self._ARRAYS:
+            setattr(self, name, unpack(state[name], getattr(self, name).shape))
