@@ -38,7 +38,6 @@ _WHOLE: frozenset[Path] = frozenset(
     {
         ("Service", "spec", "selector"),
         ("Deployment", "spec", "selector", "matchLabels"),
-        ("ConfigMap", "data"),
         ("VirtualService", "spec", "http"),
     }
 )

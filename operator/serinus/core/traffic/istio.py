@@ -69,12 +69,12 @@ def read_split(manifest: Json) -> Split | None:
 
 def render_destination_rule(owner: Owner, revision: Revision, traffic: Traffic | None) -> Json:
     """Render the traffic policy of a revision's Service; limits and ejection only when asked."""
-    policy: Json = {"loadBalancer": {"simple": "LEAST_REQUEST"}}
     istio = traffic.istio if traffic else None
-    if istio and istio.connection_pool:
-        policy["connectionPool"] = _connection_pool(istio.connection_pool)
-    if istio and istio.outlier_detection:
-        policy["outlierDetection"] = _outlier_detection(istio.outlier_detection)
+    wishes = {
+        "connectionPool": _connection_pool(istio.connection_pool) if istio and istio.connection_pool else {},
+        "outlierDetection": _outlier_detection(istio.outlier_detection) if istio and istio.outlier_detection else {},
+    }
+    policy = {"loadBalancer": {"simple": "LEAST_REQUEST"}, **{name: wish for name, wish in wishes.items() if wish}}
     return {
         "apiVersion": DESTINATION_RULE.api_version,
         "kind": DESTINATION_RULE.name,

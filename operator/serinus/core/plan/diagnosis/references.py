@@ -25,7 +25,7 @@ def reference_not_found(evidence: Evidence) -> Diagnosis | None:
     """Look for a Secret or ConfigMap that a container or volume names in vain."""
     for pod in evidence.pods:
         for message in _complaints(pod):
-            found = _missing_object(message) or _missing_key(message)
+            found = _missing_object(message, evidence.revision.config_map) or _missing_key(message)
             if found:
                 return found
         found = _missing_pull_secret(pod)
@@ -58,14 +58,16 @@ def _complaints(pod: PodEvidence) -> tuple[str, ...]:
     return (str(pod.waiting.get("message", "")), *pod.said("FailedMount"))
 
 
-def _missing_object(message: str) -> Diagnosis | None:
+def _missing_object(message: str, own_copy: str | None) -> Diagnosis | None:
     match = _MISSING.search(message)
     if match is None:
         return None
     reason, kind = _REASONS[match["kind"].lower()]
-    return Diagnosis(
-        reason, f"{kind} {match['name']} is not in the namespace: create it, or name another in spec.runtime.env"
-    )
+    what = f"{kind} {match['name']}"
+    if match["name"] == own_copy:
+        fix = "write spec.model.version anew to take another one"
+        return Diagnosis(reason, f"{what}, the revision's copy of the model, was deleted: {fix}")
+    return Diagnosis(reason, f"{what} is not in the namespace: create it, or name another in spec.runtime.env")
 
 
 def _missing_key(message: str) -> Diagnosis | None:

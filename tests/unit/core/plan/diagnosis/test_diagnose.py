@@ -1,0 +1,331 @@
+"""Why pods are not ready: each reason of the closed list, from what a cluster really says."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.core.plan.diagnosis.given import (
+    POD,
+    crashed,
+    event,
+    kept,
+    log,
+    pod,
+    refused,
+    terminated,
+    unschedulable,
+    waiting,
+)
+from tests.unit.core.plan.given import FULL, revision, template
+
+from serinus.core.model.kinds import Json
+from serinus.core.plan.diagnosis import Diagnosis, Reason, diagnose
+
+REVISION = revision(config_map="fraud-abcdef0123", template=template(FULL))
+RUNNING: Json = {"running": {"startedAt": "2026-03-01T10:00:00Z"}}
+
+
+def _diagnose(one: Json | None, *events: Json, deployment: Json | None = None) -> Diagnosis | None:
+    return diagnose([one] if one else [], deployment, events, revision=REVISION)
+
+
+def _assert_says(found: Diagnosis | None, reason: Reason, *parts: str) -> None:
+    assert found is not None
+    assert found.reason is reason
+    for part in parts:
+        assert part in found.message
+    assert "\n" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "parts"),
+    [
+        pytest.param(
+            Reason.SECRET_NOT_FOUND, 'secret "hub" not found', ("Secret hub", "create it", "env"), id="a Secret"
+        ),
+        pytest.param(
+            Reason.SECRET_NOT_FOUND,
+            "couldn't find key token in Secret ml/hub",
+            ("Secret hub has no key token", "add the key"),
+            id="a key of a Secret",
+        ),
+        pytest.param(
+            Reason.CONFIG_MAP_NOT_FOUND, 'configmap "settings" not found', ("ConfigMap settings",), id="a ConfigMap"
+        ),
+        pytest.param(
+            Reason.CONFIG_MAP_NOT_FOUND,
+            "couldn't find key level in ConfigMap ml/settings",
+            ("ConfigMap settings has no key level",),
+            id="a key of a ConfigMap",
+        ),
+    ],
+)
+def test_what_a_variable_names_in_vain_is_named(reason: Reason, message: str, parts: tuple[str, ...]) -> None:
+    _assert_says(_diagnose(waiting("CreateContainerConfigError", message)), reason, *parts)
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        pytest.param(
+            'MountVolume.SetUp failed for volume "model" : configmap "fraud-abcdef0123" not found',
+            "the revision's copy of the model",
+            id="the copy is gone",
+        ),
+        pytest.param(
+            'MountVolume.SetUp failed for volume "model" : configmap references non-existent config key: w.npz',
+            "has no key w.npz",
+            id="a key is gone",
+        ),
+    ],
+)
+def test_a_mount_that_fails_names_the_config_map(message: str, part: str) -> None:
+    found = _diagnose(waiting("ContainerCreating"), event("FailedMount", message))
+    _assert_says(found, Reason.CONFIG_MAP_NOT_FOUND, part)
+
+
+def test_a_mount_that_failed_once_and_works_now_is_no_reason() -> None:
+    past = event("FailedMount", 'MountVolume.SetUp failed for volume "model" : configmap "x" not found')
+    assert _diagnose(pod(state=RUNNING), past) is None
+
+
+def test_events_of_another_pod_are_no_reason() -> None:
+    other = event("FailedMount", 'MountVolume.SetUp failed for volume "model" : configmap "x" not found', about="other")
+    assert _diagnose(waiting("ContainerCreating"), other) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "part"),
+    [
+        pytest.param(
+            unschedulable('0/1 nodes are available: persistentvolumeclaim "models" not found.'),
+            "PersistentVolumeClaim models is not in the namespace",
+            id="no claim",
+        ),
+        pytest.param(
+            unschedulable('0/1 nodes are available: persistentvolumeclaim "models" is being deleted.'),
+            "PersistentVolumeClaim models is being deleted",
+            id="a claim on its way out",
+        ),
+        pytest.param(
+            waiting(
+                "CreateContainerConfigError",
+                'failed to create subPath directory for volumeMount "model" of container "triton"',
+            ),
+            "correct the path in spec.model.storageUri",
+            id="no folder in the claim",
+        ),
+    ],
+)
+def test_a_claim_that_is_not_there_is_named(one: Json, part: str) -> None:
+    _assert_says(_diagnose(one), Reason.CLAIM_NOT_FOUND, part)
+
+
+@pytest.mark.parametrize(
+    "reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"]
+)
+def test_an_image_that_cannot_be_pulled_is_named(reason: str) -> None:
+    found = _diagnose(waiting(reason, "not found"))
+    _assert_says(found, Reason.IMAGE_PULL_FAILED, "example.com/triton:26.07", "(not found)", "spec.runtime.image")
+
+
+def test_the_registrys_own_words_are_repeated_where_an_event_has_them() -> None:
+    said = 'Failed to pull image "example.com/triton:26.07": example.com/triton:26.07: denied'
+    found = _diagnose(waiting("ImagePullBackOff", 'Back-off pulling image "x"'), event("Failed", said))
+    _assert_says(found, Reason.IMAGE_PULL_FAILED, "denied")
+
+
+def test_a_missing_pull_secret_is_the_cause_of_a_failed_pull() -> None:
+    said = "Unable to retrieve some image pull secrets (registry); attempting to pull the image may not succeed."
+    found = _diagnose(waiting("ErrImagePull", "denied"), event("FailedToRetrieveImagePullSecret", said))
+    _assert_says(found, Reason.SECRET_NOT_FOUND, "Secret registry", "spec.runtime.imagePullSecrets")
+
+
+def test_a_missing_pull_secret_is_no_reason_while_the_image_is_there() -> None:
+    said = "Unable to retrieve some image pull secrets (registry); attempting to pull the image may not succeed."
+    assert _diagnose(pod(state=RUNNING), event("FailedToRetrieveImagePullSecret", said)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        pytest.param(
+            "python-import", "No module named 'lightgbm' at /models/fraud/1/model.py(1)", id="an import fails"
+        ),
+        pytest.param("no-backend", "unable to find backend library", id="no backend"),
+        pytest.param("bad-config", 'no field named "nonsense"', id="a bad configuration"),
+        pytest.param("info-level", f"kubectl logs {POD} --previous", id="the reason is cut off"),
+    ],
+)
+@pytest.mark.parametrize("state", ["backed off", "just ended", "started again"])
+def test_a_model_that_does_not_load_is_told_in_tritons_words(name: str, part: str, state: str) -> None:
+    message = kept(log(name))
+    ended = terminated(message)
+    one = {
+        "backed off": crashed(message),
+        "just ended": pod(state=ended),
+        "started again": pod(state=RUNNING, last=ended),
+    }[state]
+    _assert_says(_diagnose(one), Reason.MODEL_LOAD_FAILED, "Triton cannot load fraud", part)
+
+
+def test_a_startup_probe_that_never_passed_is_a_timeout() -> None:
+    killed = event("Killing", "Container triton failed startup probe, will be restarted")
+    found = _diagnose(pod(state=RUNNING, last=terminated("", 137)), killed)
+    _assert_says(found, Reason.MODEL_LOAD_TIMEOUT, "not loaded within 900 s", "spec.runtime.loadTimeoutSeconds")
+
+
+def test_a_timeout_with_tritons_reason_is_a_failed_load() -> None:
+    killed = event("Killing", "Container triton failed startup probe, will be restarted")
+    found = _diagnose(pod(state=RUNNING, last=terminated(kept(log("no-file")), 137)), killed)
+    _assert_says(found, Reason.MODEL_LOAD_FAILED, "Python model file not found")
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        pytest.param(
+            'pods "fraud-abcdef0123-1" is forbidden: exceeded quota: compute, requested: limits.memory=2Gi, '
+            "used: limits.memory=8Gi, limited: limits.memory=8Gi",
+            "exceeded quota: compute, requested: limits.memory=2Gi",
+            id="over the quota",
+        ),
+        pytest.param(
+            'pods "fraud-abcdef0123-1" is forbidden: failed quota: compute: must specify limits.cpu for: triton',
+            "must specify limits.cpu",
+            id="a quota that wants a limit",
+        ),
+        pytest.param(
+            'pods "fraud-abcdef0123-1" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi',
+            "maximum memory usage per Container is 1Gi",
+            id="a limit range",
+        ),
+    ],
+)
+def test_pods_beyond_the_quota_are_told_with_the_numbers(message: str, part: str) -> None:
+    found = _diagnose(None, deployment=refused(message))
+    _assert_says(found, Reason.QUOTA_EXCEEDED, part, "spec.runtime.resources")
+    assert found is not None
+    assert "is forbidden" not in found.message
+
+
+def test_pods_that_a_policy_refuses_are_told() -> None:
+    message = 'pods "fraud-1" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities'
+    _assert_says(_diagnose(None, deployment=refused(message)), Reason.NOT_READY, "violates PodSecurity")
+
+
+def test_a_missing_gpu_is_told_apart_from_any_other_shortage() -> None:
+    message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available."
+    found = _diagnose(unschedulable(message))
+    _assert_says(found, Reason.UNSCHEDULABLE_GPU, "no node has 2 free nvidia.com/gpu", "spec.runtime.gpu")
+    assert found is not None
+    assert "preemption" not in found.message
+
+
+def test_a_gpu_that_was_gone_when_the_pod_came_is_a_missing_gpu_too() -> None:
+    message = "Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 2"
+    lost = pod(phase="Failed", reason="UnexpectedAdmissionError", message=message)
+    _assert_says(_diagnose(lost), Reason.UNSCHEDULABLE_GPU, "devices unavailable")
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        pytest.param("0/3 nodes are available: 3 Insufficient memory.", "spec.runtime.resources", id="memory"),
+        pytest.param(
+            "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", "nodeSelector", id="nodes"
+        ),
+        pytest.param(
+            "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.", "bind the claim", id="a claim"
+        ),
+    ],
+)
+def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words(message: str, part: str) -> None:
+    _assert_says(_diagnose(unschedulable(message)), Reason.UNSCHEDULABLE, message.rstrip("."), part)
+
+
+def test_a_kill_for_memory_names_the_limit() -> None:
+    found = _diagnose(crashed("", 137, "OOMKilled"))
+    _assert_says(found, Reason.OUT_OF_MEMORY, POD, "limit of 2Gi", "spec.runtime.resources.limits.memory")
+
+
+def test_a_kill_for_memory_without_a_limit_is_the_nodes() -> None:
+    found = diagnose([crashed("", 137, "OOMKilled")], None, [], revision=revision())
+    _assert_says(found, Reason.OUT_OF_MEMORY, "by its node")
+
+
+@pytest.mark.parametrize(
+    ("one", "parts"),
+    [
+        pytest.param(
+            crashed("Usage: tritonserver [options]\nunrecognized option '--log-info=false'", 1),
+            ("exit code 1 (unrecognized option '--log-info=false')", "--previous"),
+            id="an option it does not know",
+        ),
+        pytest.param(crashed("", 139), ("exit code 139: see",), id="a crash without a word"),
+        pytest.param(pod(state=terminated("", 139)), ("exit code 139",), id="the first crash"),
+        pytest.param(
+            waiting("RunContainerError", 'exec: "tritonserver": executable file not found in $PATH'),
+            ("executable file not found", "spec.runtime.image"),
+            id="an image without Triton",
+        ),
+    ],
+)
+def test_a_triton_that_does_not_stay_is_told(one: Json, parts: tuple[str, ...]) -> None:
+    _assert_says(_diagnose(one), Reason.CRASH_LOOP, *parts)
+
+
+@pytest.mark.parametrize(
+    ("one", "part"),
+    [
+        pytest.param(pod(state=RUNNING, started=True), "fraud does not answer as ready", id="it runs"),
+        pytest.param(
+            pod(phase="Failed", reason="Evicted", message="The node was low on resource: memory."),
+            "Evicted: The node was low on resource: memory",
+            id="it was evicted",
+        ),
+    ],
+)
+def test_a_pod_that_was_up_and_is_not_ready_is_told(one: Json, part: str) -> None:
+    _assert_says(_diagnose(one), Reason.NOT_READY, part)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(None, id="no pod yet"),
+        pytest.param(pod(), id="just made"),
+        pytest.param(waiting("ContainerCreating"), id="being created"),
+        pytest.param(waiting("PodInitializing"), id="being initialised"),
+        pytest.param(pod(state=RUNNING), id="loading its model"),
+        pytest.param(pod(state=RUNNING, started=True, ready=True), id="ready"),
+        pytest.param(pod(state=RUNNING, started=True, ready=True, last=terminated("", 137)), id="ready after a crash"),
+    ],
+)
+def test_a_pod_on_its_ordinary_way_up_has_nothing_wrong(one: Json | None) -> None:
+    assert _diagnose(one) is None
+
+
+def test_a_pod_that_is_being_deleted_is_passed_over() -> None:
+    leaving = crashed("", 139)
+    leaving["metadata"]["deletionTimestamp"] = "2026-03-01T10:00:00Z"
+    assert _diagnose(leaving) is None
+
+
+def test_an_init_container_that_cannot_start_is_looked_at() -> None:
+    status = {"name": "fetch", "state": {"waiting": {"reason": "ErrImagePull", "message": "denied"}}}
+    _assert_says(_diagnose(pod(initContainerStatuses=[status])), Reason.IMAGE_PULL_FAILED, "denied")
+
+
+def test_the_cause_comes_before_what_follows_from_it_whatever_the_order_of_the_pods() -> None:
+    pods = [
+        pod(state=RUNNING, started=True, name="other"),
+        waiting("CreateContainerConfigError", 'secret "x" not found'),
+    ]
+    for order in (pods, pods[::-1]):
+        _assert_says(diagnose(order, None, [], revision=REVISION), Reason.SECRET_NOT_FOUND)
+
+
+def test_a_long_message_is_cut() -> None:
+    found = _diagnose(unschedulable("x" * 5000))
+    assert found is not None
+    assert len(found.message) < 1000

@@ -1,0 +1,87 @@
+"""The seam from `storageUri` to volumes and mounts."""
+
+from __future__ import annotations
+
+import pytest
+
+from serinus.core.model.errors import InvalidSpec
+from serinus.core.plan.storage import Storage, claim_name, plan_storage, source_config_map
+
+
+@pytest.mark.parametrize(
+    ("uri", "sub_path"),
+    [
+        pytest.param("pvc://models/fraud/42", "fraud/42", id="a folder"),
+        pytest.param("pvc://models/fraud/42/", "fraud/42", id="a trailing slash"),
+        pytest.param("pvc://models", None, id="the claim's root"),
+    ],
+)
+def test_a_claim_is_mounted_read_only_at_the_models_folder(uri: str, sub_path: str | None) -> None:
+    storage = plan_storage(uri, model="fraud")
+    mount = {"name": "model", "mountPath": "/models/fraud", "readOnly": True}
+    assert storage.volumes == ({"name": "model", "persistentVolumeClaim": {"claimName": "models", "readOnly": True}},)
+    assert storage.volume_mounts == ({**mount, "subPath": sub_path} if sub_path else mount,)
+
+
+@pytest.mark.parametrize(
+    ("uri", "repository"),
+    [
+        pytest.param("file:///opt/models/fraud", "/opt/models", id="a folder"),
+        pytest.param("file:///opt/models/fraud/", "/opt/models", id="a trailing slash"),
+        pytest.param("file:///fraud", "/", id="at the root"),
+    ],
+)
+def test_a_baked_model_needs_no_volume_and_its_parent_is_the_repository(uri: str, repository: str) -> None:
+    assert plan_storage(uri, model="fraud") == Storage(repository=repository)
+
+
+def test_a_config_map_is_laid_out_as_a_model_with_one_version() -> None:
+    storage = plan_storage(
+        "configmap://fraud-src",
+        model="fraud",
+        config_map="fraud-0123456789",
+        keys=("model.py", "config.pbtxt", "w.npz"),
+    )
+    items = [
+        {"key": "config.pbtxt", "path": "config.pbtxt"},
+        {"key": "model.py", "path": "1/model.py"},
+        {"key": "w.npz", "path": "1/w.npz"},
+    ]
+    assert storage.volumes == ({"name": "model", "configMap": {"name": "fraud-0123456789", "items": items}},)
+
+
+@pytest.mark.parametrize(
+    ("uri", "fix"),
+    [
+        pytest.param("s3://bucket/fraud", "write pvc://", id="a scheme we do not have"),
+        pytest.param("models/fraud", "has no scheme", id="no scheme"),
+        pytest.param("pvc://models/../secrets", r"without \.\.", id="a way out of the folder"),
+        pytest.param("pvc:///fraud", "names no claim", id="no claim"),
+        pytest.param("file://models/fraud", "no absolute path", id="a relative path"),
+        pytest.param("file:///", "no absolute path", id="the root"),
+        pytest.param("file:///models/other", "set spec.model.name to other", id="another folder name"),
+        pytest.param("configmap://a/b", "names no ConfigMap", id="a path in a ConfigMap"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_the_field_and_the_fix(uri: str, fix: str) -> None:
+    with pytest.raises(InvalidSpec, match=fix) as refusal:
+        plan_storage(uri, model="fraud", config_map="copy", keys=("model.py",))
+    assert refusal.value.field == "spec.model.storageUri"
+
+
+@pytest.mark.parametrize("keys", [(), ("config.pbtxt",)], ids=["empty", "configuration only"])
+def test_a_config_map_without_a_model_is_refused(keys: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidSpec, match="holds no model"):
+        plan_storage("configmap://fraud-src", model="fraud", config_map="copy", keys=keys)
+
+
+def test_a_config_map_that_was_not_copied_is_refused() -> None:
+    with pytest.raises(InvalidSpec, match="was not copied"):
+        plan_storage("configmap://fraud-src", model="fraud", keys=("model.py",))
+
+
+def test_the_objects_that_a_uri_names_can_be_asked_for() -> None:
+    assert source_config_map("configmap://fraud-src") == "fraud-src"
+    assert source_config_map("pvc://models/fraud") is None
+    assert claim_name("pvc://models/fraud") == "models"
+    assert claim_name("file:///models/fraud") is None
