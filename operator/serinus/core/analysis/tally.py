@@ -3,7 +3,7 @@
 Increments are taken per series (scrape target and label set) and then summed: a sum of counters falls when one pod
 restarts. A new label set on a target that was seen before counts in full, since the first 500 creates its series; the
 first sample of a target that is new to us is only a baseline. A label set is new when its first sample is younger than
-other samples of its target in the same answer, or than an earlier answer about the same revision in which it was absent.
+other samples of its target in the same answer, or than an earlier answer about the same revision that lacks it.
 """
 
 from __future__ import annotations

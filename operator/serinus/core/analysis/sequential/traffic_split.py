@@ -30,7 +30,8 @@ class TrafficSplitTest:
 
     def start_stage(self) -> None:
         """A new weight: evidence starts anew, after two scrapes in which the old weight still shows."""
-        self.__init__()  # type: ignore[misc]
+        self.log_wealth = [0.0] * (2 * len(ALTERNATIVES))
+        self.scrapes = 0
 
     def update(self, weight: float, challenger: float, champion: float) -> None:
         """Take the requests of one scrape at challenger's share `weight` (0..1)."""

@@ -1,0 +1,120 @@
+"""Makes the derived objects what they should be: applies what differs, deletes what has retired, touches nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from serinus.core.model.errors import ClusterError, Conflict, Gone
+from serinus.core.model.identity import Owner, controller_uid
+from serinus.core.model.kinds import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    DESTINATION_RULE,
+    ROLLOUT,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    Json,
+    Kind,
+    kind_of,
+)
+from serinus.core.model.snapshot import Obstacle
+from serinus.core.plan.diff import carries, with_intent
+from serinus.runtime.memory import Memory
+from serinus.runtime.ports import Cache, Cluster
+
+NEVER_SERVED_GRACE_SECONDS = 5
+RETIRING = (DEPLOYMENT, DESTINATION_RULE, SERVICE, CONFIG_MAP)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a child: written or not, and whether it was there before."""
+
+    manifest: Json
+    created: bool
+
+
+class Children:
+    """The only writer of derived objects."""
+
+    def __init__(self, cluster: Cluster, cache: Cache) -> None:
+        self._cluster = cluster
+        self._cache = cache
+
+    async def ensure(self, owner: Owner, wanted: Json, memory: Memory) -> Applied | None:
+        """Apply a child if the live one does not carry it; None when nothing was written.
+
+        A name that we do not know as ours is looked up first: what somebody else made is a NameConflict, left alone.
+        """
+        kind, name = kind_of(wanted), wanted["metadata"]["name"]
+        stamped = with_intent(wanted)
+        live = self._cache.get(kind, owner.namespace, name)
+        if live is not None and controller_uid(live) == owner.uid:
+            memory.conflicts.pop(_label(kind, name), None)
+            if carries(live, stamped):
+                return None
+            return Applied(await self._apply(_conditional(stamped, live)), created=False)
+        return await self._introduce(owner, stamped, memory)
+
+    async def _introduce(self, owner: Owner, stamped: Json, memory: Memory) -> Applied | None:
+        kind, name = kind_of(stamped), stamped["metadata"]["name"]
+        found = await self._cluster.get(kind, owner.namespace, name)
+        if found is not None and controller_uid(found) != owner.uid:
+            memory.conflicts[_label(kind, name)] = Obstacle(
+                "NameConflict",
+                f"{kind.name} {name} exists and is not ours: rename the ModelDeployment, or remove the {kind.name}",
+            )
+            return None
+        memory.conflicts.pop(_label(kind, name), None)
+        if found is not None:
+            return Applied(await self._apply(_conditional(stamped, found)), created=False)
+        stored = await self._cluster.apply(stamped, force=False)
+        self._cache.put(stored)
+        return Applied(stored, created=True)
+
+    async def _apply(self, manifest: Json) -> Json:
+        stored = await self._cluster.apply(manifest, force=True)
+        self._cache.put(stored)
+        return stored
+
+    async def retire(self, owner: Owner, revision: str, *, served: bool) -> None:
+        """Delete what ran a revision; one that never served need not say goodbye to anyone."""
+        grace = None if served else NEVER_SERVED_GRACE_SECONDS
+        for kind in RETIRING:
+            live = self._cache.owned(kind, owner.namespace, owner.name).get(revision)
+            if live is not None:
+                await self._delete(owner, kind, live, grace if kind is DEPLOYMENT else None)
+
+    async def forget(self, owner: Owner, kind: Kind, names: Iterable[str]) -> None:
+        """Delete history that is beyond the limit."""
+        assert kind in {CONTROLLER_REVISION, ROLLOUT}
+        for name in names:
+            live = self._cache.owned(kind, owner.namespace, owner.name).get(name)
+            if live is not None:
+                await self._delete(owner, kind, live, None)
+
+    async def _delete(self, owner: Owner, kind: Kind, live: Json, grace: int | None) -> None:
+        metadata = live["metadata"]
+        if controller_uid(live) != owner.uid or metadata.get("deletionTimestamp"):
+            return
+        await self._cluster.delete(kind, owner.namespace, metadata["name"], uid=metadata["uid"], grace_seconds=grace)
+
+
+def first_error(errors: Iterable[ClusterError]) -> ClusterError | None:
+    """The error that the pass ends with: one that asks for another look goes before one that asks for patience."""
+    ordered = sorted(errors, key=lambda error: not isinstance(error, Conflict | Gone))
+    return next(iter(ordered), None)
+
+
+def _conditional(stamped: Json, live: Json) -> Json:
+    """Put the precondition on a write: this very object, and for a route this very version of it."""
+    metadata = {**stamped["metadata"], "uid": live["metadata"]["uid"]}
+    if kind_of(stamped) == VIRTUAL_SERVICE:
+        metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
+    return {**stamped, "metadata": metadata}
+
+
+def _label(kind: Kind, name: str) -> str:
+    return f"{kind.name}/{name}"

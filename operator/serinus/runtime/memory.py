@@ -1,0 +1,77 @@
+"""What this process knows beyond what is stored: states between two checkpoints, probe answers, name conflicts.
+
+Losing it costs nothing but another look: the next process starts from what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from serinus.api.model_deployment import ModelDeploymentStatus
+from serinus.api.rollout import RolloutStatus
+from serinus.core.model.answers import ProbeAnswer
+from serinus.core.model.identity import Key
+from serinus.core.model.revision import Revision
+from serinus.core.model.rollout import RolloutState, from_status
+from serinus.core.model.snapshot import Obstacle
+
+
+@dataclass
+class Remembered:
+    """One rollout's state between two writes of its status."""
+
+    stored: RolloutStatus
+    state: RolloutState
+    written_at: float
+
+
+@dataclass
+class Memory:
+    """What is remembered of one ModelDeployment."""
+
+    rollouts: dict[str, Remembered] = field(default_factory=dict)
+    status: ModelDeploymentStatus | None = None
+    status_written_at: float = 0.0
+    probes: dict[str, ProbeAnswer] = field(default_factory=dict)
+    probed_at: dict[str, float] = field(default_factory=dict)
+    probing: set[str] = field(default_factory=set)
+    conflicts: dict[str, Obstacle] = field(default_factory=dict)
+    wanted: tuple[int, Revision] | None = None
+    diagnosed: dict[str, tuple[float, Obstacle | None]] = field(default_factory=dict)
+
+    def state_of(self, uid: str, stored: RolloutStatus) -> RolloutState:
+        """Go on from memory while the stored status is the one that we wrote; else trust what is stored."""
+        known = self.rollouts.get(uid)
+        return known.state if known is not None and known.stored == stored else from_status(stored)
+
+    def remember(self, uid: str, stored: RolloutStatus, state: RolloutState, written_at: float | None) -> None:
+        """Keep a state; `written_at` None means that only memory has it."""
+        known = self.rollouts.get(uid)
+        at = written_at if written_at is not None else known.written_at if known else 0.0
+        self.rollouts[uid] = Remembered(stored, state, at)
+
+    def forget_rollouts(self, keep: set[str]) -> None:
+        """Drop what is gone."""
+        self.rollouts = {uid: known for uid, known in self.rollouts.items() if uid in keep}
+
+    def forget_pods(self, keep: set[str]) -> None:
+        """Drop the answers of pods that are gone."""
+        self.probes = {uid: answer for uid, answer in self.probes.items() if uid in keep}
+        self.probed_at = {uid: at for uid, at in self.probed_at.items() if uid in keep}
+
+
+class Memories:
+    """One Memory for each ModelDeployment that exists."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Key, Memory] = {}
+
+    def of(self, key: Key) -> Memory:
+        return self._kept.setdefault(key, Memory())
+
+    def forget(self, key: Key) -> None:
+        self._kept.pop(key, None)
+
+    def all(self) -> Mapping[Key, Memory]:
+        return self._kept

@@ -1,0 +1,193 @@
+"""Gathers everything that one decision needs into a Snapshot; caches answer all but a few named look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from serinus.api.parsing import ApiError, ModelDeploymentView, parse_rollout
+from serinus.core.model.errors import ClusterError
+from serinus.core.model.identity import REVISION_LABEL, Key
+from serinus.core.model.kinds import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    DESTINATION_RULE,
+    EVENT,
+    POD,
+    ROLLOUT,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    Json,
+)
+from serinus.core.model.revision import Revision
+from serinus.core.model.rollout import read_plan
+from serinus.core.model.snapshot import Fleet, Obstacle, RolloutSeen, Snapshot
+from serinus.core.model.split import Split
+from serinus.core.plan.diagnosis import diagnose
+from serinus.core.plan.revisions import read_revision, revision_name
+from serinus.core.traffic.istio import read_split
+from serinus.runtime.claims import Claims
+from serinus.runtime.memory import Memory
+from serinus.runtime.ports import Cache, Clock, Cluster
+from serinus.runtime.probes import Probes, ReadyPod
+from serinus.runtime.sampler import Sampler
+from serinus.runtime.wish import Wishes
+
+DIAGNOSIS_SECONDS = 3.0
+"""How old a diagnosis may be: it costs a LIST of Events."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Everything that is looked with."""
+
+    cluster: Cluster
+    cache: Cache
+    clock: Clock
+    probes: Probes
+    sampler: Sampler
+    wishes: Wishes
+    claims: Claims
+    drain_seconds: float
+
+    async def observe(self, view: ModelDeploymentView, memory: Memory) -> Snapshot:
+        """Look at one ModelDeployment."""
+        key = Key(view.namespace, view.name)
+        revisions = self._revisions(view)
+        wanted = await self.wishes.revision(view, memory, revisions)
+        if isinstance(wanted, Revision) and all(wanted.name != one.name for one in revisions):
+            revisions = (*revisions, wanted)
+        rollouts = self._rollouts(view, memory)
+        newest = rollouts[-1] if rollouts else None
+        obstacle = wanted if isinstance(wanted, Obstacle) else self.claims.obstacle(view, memory)
+        return Snapshot(
+            deployment=view,
+            revisions=revisions,
+            wanted=wanted if isinstance(wanted, Revision) else None,
+            obstacle=obstacle,
+            rollouts=rollouts,
+            fleets=await self._fleets(view, memory, revisions),
+            route=self._route(view),
+            look=self.sampler.look(key, newest.plan.uid) if newest else None,
+            watched_since=self.sampler.watched_since(key),
+            drain_seconds=self.drain_seconds,
+        )
+
+    def _revisions(self, view: ModelDeploymentView) -> tuple[Revision, ...]:
+        owned = self.cache.owned(CONTROLLER_REVISION, view.namespace, view.name).values()
+        read = [read_revision(manifest) for manifest in owned if _is_live(manifest)]
+        return tuple(sorted(read, key=lambda revision: revision.number))
+
+    def _rollouts(self, view: ModelDeploymentView, memory: Memory) -> tuple[RolloutSeen, ...]:
+        seen = []
+        for manifest in self.cache.owned(ROLLOUT, view.namespace, view.name).values():
+            if not _is_live(manifest):
+                continue
+            try:
+                rollout = parse_rollout(manifest)
+            except ApiError:
+                continue
+            plan = read_plan(rollout)
+            seen.append(RolloutSeen(plan, memory.state_of(plan.uid, rollout.status)))
+        memory.forget_rollouts({rollout.plan.uid for rollout in seen})
+        return tuple(sorted(seen, key=lambda one: (one.plan.created_at, one.plan.spec.attempt, one.plan.name)))
+
+    def _route(self, view: ModelDeploymentView) -> Split | None:
+        manifest = self.cache.owned(VIRTUAL_SERVICE, view.namespace, view.name).get(view.name)
+        return read_split(manifest) if manifest else None
+
+    async def _fleets(
+        self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]
+    ) -> dict[str, Fleet]:
+        kinds = {
+            kind: self.cache.owned(kind, view.namespace, view.name) for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE)
+        }
+        pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name))
+        memory.forget_pods({pod["metadata"]["uid"] for group in pods.values() for pod in group})
+        known = {revision.name: revision for revision in revisions}
+        present = {name for owned in kinds.values() for name in owned if name != view.name}
+        fleets = {}
+        for name in sorted(present):
+            deployment = kinds[DEPLOYMENT].get(name)
+            fleets[name] = await self._fleet(
+                view, memory, known.get(name), deployment, pods.get(name, ()), name in kinds[SERVICE]
+            )
+        return fleets
+
+    async def _fleet(
+        self,
+        view: ModelDeploymentView,
+        memory: Memory,
+        revision: Revision | None,
+        deployment: Json | None,
+        pods: Sequence[Json],
+        service_exists: bool,
+    ) -> Fleet:
+        key = Key(view.namespace, view.name)
+        ready = [ReadyPod(*_identity(pod)) for pod in pods if is_ready(pod)]
+        desired = int((deployment or {}).get("spec", {}).get("replicas", 0))
+        obstacle = None
+        if revision is None:
+            return Fleet(desired=desired, ready=len(ready), service_exists=service_exists)
+        if len(ready) < desired:
+            obstacle = await self._diagnosis(memory, revision, deployment, pods)
+        probed, message = self.probes.look(key, memory, revision, ready)
+        return Fleet(
+            desired=desired,
+            ready=len(ready),
+            probed=probed,
+            probe_message=message,
+            obstacle=obstacle,
+            service_exists=service_exists,
+            scaled_by_other=bool((deployment or {}).get("metadata", {}).get("replicasOwner")),
+        )
+
+    async def _diagnosis(
+        self, memory: Memory, revision: Revision, deployment: Json | None, pods: Sequence[Json]
+    ) -> Obstacle | None:
+        """Say why pods are not ready; the Events of the first such pod are the one LIST that a pass may make."""
+        now = self.clock.now()
+        known = memory.diagnosed.get(revision.name)
+        if known is not None and now - known[0] < DIAGNOSIS_SECONDS:
+            return known[1]
+        events: list[Json] = []
+        waiting = next((pod for pod in pods if not is_ready(pod)), None)
+        if waiting is not None:
+            events = await self._events(waiting)
+        diagnosis = diagnose(pods, deployment, events, revision=revision)
+        obstacle = Obstacle(str(diagnosis.reason), diagnosis.message) if diagnosis else None
+        memory.diagnosed[revision.name] = (now, obstacle)
+        return obstacle
+
+    async def _events(self, pod: Json) -> list[Json]:
+        metadata = pod["metadata"]
+        try:
+            return await self.cluster.list(
+                EVENT, metadata["namespace"], field_selector=f"involvedObject.uid={metadata['uid']}"
+            )
+        except ClusterError:
+            return []
+
+
+def is_ready(pod: Json) -> bool:
+    """Whether the kubelet calls a pod ready and nobody has asked it to go."""
+    conditions = pod.get("status", {}).get("conditions") or ()
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return ready and _is_live(pod)
+
+
+def _is_live(manifest: Json) -> bool:
+    return not manifest["metadata"].get("deletionTimestamp")
+
+
+def _identity(pod: Json) -> tuple[str, str, str]:
+    return pod["metadata"]["uid"], pod["metadata"]["name"], pod.get("status", {}).get("podIP", "")
+
+
+def _by_revision(view: ModelDeploymentView, pods: Mapping[str, Json]) -> dict[str, list[Json]]:
+    grouped: dict[str, list[Json]] = {}
+    for pod in pods.values():
+        hashed = (pod["metadata"].get("labels") or {}).get(REVISION_LABEL)
+        if hashed:
+            grouped.setdefault(revision_name(view.name, hashed), []).append(pod)
+    return grouped

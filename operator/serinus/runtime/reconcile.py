@@ -1,0 +1,223 @@
+"""One pass over one ModelDeployment: look, decide, store the intent, carry it out, tell people.
+
+Safe to repeat at any time, and safe to be killed at any line: what is stored is decided on again, and what is not yet
+carried out differs from what is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
+from serinus.core.model.errors import ClusterError
+from serinus.core.model.identity import Key, Owner
+from serinus.core.model.kinds import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    MODEL_DEPLOYMENT,
+    ROLLOUT,
+    VIRTUAL_SERVICE,
+    Json,
+    kind_of,
+)
+from serinus.core.model.snapshot import Snapshot
+from serinus.core.plan.revisions import mark_succeeded
+from serinus.core.plan.wanted import plan_children
+from serinus.core.rollout.decide import decide
+from serinus.core.rollout.decision import Decision, Note
+from serinus.core.traffic.istio import render_destination_rule, render_virtual_service
+from serinus.runtime.children import Children, first_error
+from serinus.runtime.memory import Memories, Memory
+from serinus.runtime.observe import Observer
+from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
+from serinus.runtime.sampling import watch_of
+from serinus.runtime.storing import Statuses
+
+ROUNDS = 4
+"""A pass goes on while it starts or ends rollouts; more rounds than this are left to the next pass."""
+OBSTACLE_SECONDS = 10.0
+"""What is in the way may go without an event that we see: a ConfigMap of the user's is not watched."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """When to look again, and whether a rollout of it has weight."""
+
+    wake_at: float | None
+    live: bool
+
+
+Tell = Callable[[ModelDeploymentView, Note], None]
+
+
+class Reconciler:
+    """The one writer of what belongs to a ModelDeployment."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        cache: Cache,
+        clock: Clock,
+        observer: Observer,
+        recorder: Recorder,
+        memories: Memories,
+        mesh: bool,
+        tell: Tell = lambda view, note: None,
+    ) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._clock = clock
+        self._observer = observer
+        self._recorder = recorder
+        self._memories = memories
+        self._mesh = mesh
+        self._tell = tell
+        self._children = Children(cluster, cache)
+        self._statuses = Statuses(cluster, cache, clock)
+
+    async def reconcile(self, key: Key) -> Outcome | None:
+        """Look and act once; None when the ModelDeployment is gone. Raises ClusterError after doing what it could."""
+        manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+        if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+            self._forget(key)
+            return None
+        outcome = Outcome(None, live=False)
+        for _ in range(ROUNDS):
+            view = self._view(key)
+            if view is None:
+                return None
+            decision, again = await self._round(view, self._memories.of(key))
+            outcome = self._outcome(decision)
+            if not again:
+                break
+        return outcome
+
+    def _view(self, key: Key) -> ModelDeploymentView | None:
+        manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+        try:
+            return parse_model_deployment(manifest) if manifest else None
+        except ApiError:
+            # The schema admits nothing that does not parse; an object from before a schema change stays as it is.
+            return None
+
+    def _forget(self, key: Key) -> None:
+        self._memories.forget(key)
+        self._observer.sampler.forget(key)
+
+    def _outcome(self, decision: Decision) -> Outcome:
+        return Outcome(decision.wake_at, decision.live)
+
+    async def _round(self, view: ModelDeploymentView, memory: Memory) -> tuple[Decision, bool]:
+        """Look, decide and act; True when what was done changes what there is to decide."""
+        seen = await self._observer.observe(view, memory)
+        decision = decide(seen, self._clock.now())
+        owner = Owner(view.namespace, view.name, view.uid)
+        for stored in decision.states:
+            await self._statuses.store_rollout(owner, stored, memory)
+        await self._tell_people(view, decision)
+        errors = [error async for error in self._carry_out(view, seen, decision, memory)]
+        self._look_further(view, seen, decision)
+        await self._statuses.store_summary(view, decision.status, memory)
+        error = first_error(errors)
+        if error is not None:
+            raise error
+        return decision, decision.start is not None or _phase_changed(decision)
+
+    async def _carry_out(
+        self, view: ModelDeploymentView, seen: Snapshot, decision: Decision, memory: Memory
+    ) -> AsyncIterator[ClusterError]:
+        """Do what was decided, each thing whatever becomes of the others; give the errors."""
+        owner = Owner(view.namespace, view.name, view.uid)
+        for wanted in await self._wanted(view, owner, decision):
+            try:
+                await self._children.ensure(owner, wanted, memory)
+            except ClusterError as error:
+                yield error
+        for step in (self._start, self._mark, self._clean):
+            try:
+                await step(owner, seen, decision)
+            except ClusterError as error:
+                yield error
+
+    async def _wanted(self, view: ModelDeploymentView, owner: Owner, decision: Decision) -> list[Json]:
+        """List the children; the route goes first when it takes weight away, and last when it gives."""
+        traffic = view.spec.traffic
+        route = None
+        if decision.split is not None:
+            route = render_virtual_service(owner, traffic=traffic, split=decision.split, mesh=self._mesh)
+        children = plan_children(
+            owner,
+            workloads=decision.workloads,
+            stable_hash=decision.stable.hash if decision.stable else None,
+            policies=[render_destination_rule(owner, one.revision, traffic) for one in decision.workloads],
+            route=route,
+        )
+        taking = any(stored.state.weight < stored.before.weight for stored in decision.states)
+        if taking:
+            children = tuple(sorted(children, key=lambda child: kind_of(child) != VIRTUAL_SERVICE))
+        copies = [copy for copy in await self._lost_copies(owner, decision) if copy is not None]
+        return [*children, *copies] if taking else [*copies, *children]
+
+    async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json | None]:
+        return [
+            await self._observer.wishes.restored_copy(owner, workload.revision)
+            for workload in decision.workloads
+            if workload.revision.config_map is not None
+            and self._cache.get(CONFIG_MAP, owner.namespace, workload.revision.config_map) is None
+        ]
+
+    async def _start(self, owner: Owner, seen: Snapshot, decision: Decision) -> None:
+        if decision.start is not None and seen.wanted is not None:
+            await self._statuses.create_rollout(owner, decision.start, seen.wanted.hash)
+
+    async def _mark(self, owner: Owner, seen: Snapshot, decision: Decision) -> None:
+        """Put the success mark on what has become stable."""
+        for success in decision.successes:
+            live = await self._cluster.get(CONTROLLER_REVISION, owner.namespace, success.revision.name)
+            if live is not None:
+                self._cache.put(await self._cluster.apply(mark_succeeded(live, success.at), force=True))
+
+    async def _clean(self, owner: Owner, seen: Snapshot, decision: Decision) -> None:
+        served = {
+            name
+            for rollout in seen.rollouts
+            if rollout.state.weight_changed_at is not None
+            for name in (rollout.plan.canary, rollout.plan.stable or "")
+        }
+        for name in sorted(decision.retired):
+            await self._children.retire(owner, name, served=name in served)
+        await self._children.forget(owner, ROLLOUT, decision.obsolete_rollouts)
+        await self._children.forget(owner, CONTROLLER_REVISION, decision.obsolete_revisions)
+
+    def _look_further(self, view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> None:
+        """Keep the sampler on the rollout that is live, and on none that is not."""
+        watch = watch_of(view, seen, decision)
+        if watch is None:
+            self._observer.sampler.forget(Key(view.namespace, view.name))
+        else:
+            self._observer.sampler.watch(watch)
+
+    async def _tell_people(self, view: ModelDeploymentView, decision: Decision) -> None:
+        for note in decision.notes:
+            self._tell(view, note)
+            await self._recorder.record(
+                _about(view, note), reason=note.reason, message=note.message, warning=note.warning
+            )
+
+
+def _phase_changed(decision: Decision) -> bool:
+    return any(stored.state.phase is not stored.before.phase for stored in decision.states)
+
+
+def _about(view: ModelDeploymentView, note: Note) -> Json:
+    plan = note.rollout
+    kind = MODEL_DEPLOYMENT if plan is None else ROLLOUT
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "namespace": view.namespace,
+        "name": view.name if plan is None else plan.name,
+        "uid": view.uid if plan is None else plan.uid,
+    }

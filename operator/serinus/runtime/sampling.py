@@ -1,0 +1,40 @@
+"""What the sampler must watch for a decision: the arms of the active rollout, as their series name them."""
+
+from __future__ import annotations
+
+from serinus.api.parsing import ModelDeploymentView
+from serinus.core.analysis.promql import Arm
+from serinus.core.model.identity import Key
+from serinus.core.model.revision import Revision
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.rollout.decision import Decision
+from serinus.runtime.sampler import Watch
+
+
+def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> Watch | None:
+    """Watch the newest Rollout from before its first weight until it has ended; the very first has no baseline."""
+    newest = seen.newest
+    if newest is None or decision.start is not None:
+        return None
+    plan, state = newest.plan, _state_after(newest, decision)
+    canary, stable = seen.revision(plan.canary), seen.revision(plan.stable)
+    if state.phase.ended or plan.stable is None or canary is None:
+        return None
+    return Watch(
+        key=Key(view.namespace, view.name),
+        rollout=plan.uid,
+        canary=_arm(view, canary),
+        stable=_arm(view, stable) if stable else None,
+        analysis=plan.policy.analysis,
+        since=state.stage_started_at if state.weight > 0 else None,
+    )
+
+
+def _state_after(newest: RolloutSeen, decision: Decision) -> RolloutState:
+    plan: RolloutPlan = newest.plan
+    return next((stored.state for stored in decision.states if stored.plan.name == plan.name), newest.state)
+
+
+def _arm(view: ModelDeploymentView, revision: Revision) -> Arm:
+    return Arm(namespace=view.namespace, name=view.name, revision=revision.hash, service=revision.name)
