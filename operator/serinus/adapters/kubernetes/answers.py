@@ -18,27 +18,30 @@ _BY_STATUS: Mapping[int, type[ClusterError]] = {401: Forbidden, 403: Forbidden, 
 
 def error_from(status: int, text: str, retry_after: str | None = None) -> ClusterError:
     """Translate an answer that is no success; `text` is its body, usually a Status object."""
-    message, causes = _read_status(text)
+    message, reasons, fields = _read_status(text)
     message = f"{status}: {message}"
     if status == 410:
         return Expired(message)
     if status == 429 or status >= 500:
         return Unavailable(message, _seconds(retry_after))
-    if status == 403 and "NamespaceTerminating" in causes:
+    if status == 403 and "NamespaceTerminating" in reasons:
         return Gone(message)
+    if status == 422 and "metadata.uid" in fields:
+        return Conflict(message)
     return _BY_STATUS.get(status, Invalid)(message)
 
 
-def _read_status(text: str) -> tuple[str, frozenset[str]]:
-    """Read the message and the reasons of the causes."""
+def _read_status(text: str) -> tuple[str, frozenset[str], frozenset[str]]:
+    """Read the message, and the reasons and fields of the causes."""
     try:
         status: Any = json.loads(text)
     except ValueError:
-        return text.strip()[:500], frozenset()
+        status = None
     if not isinstance(status, dict):
-        return text.strip()[:500], frozenset()
+        return text.strip()[:500], frozenset(), frozenset()
     causes = (status.get("details") or {}).get("causes") or []
-    return str(status.get("message", "")), frozenset(str(cause.get("reason")) for cause in causes)
+    reasons, fields = (frozenset(str(cause.get(each)) for cause in causes) for each in ("reason", "field"))
+    return str(status.get("message", "")), reasons, fields
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -52,7 +52,10 @@ class KubernetesCluster:
         self._on_request = on_request
 
     async def apply(self, manifest: Json, *, force: bool) -> Json:
-        """Apply server-side as field manager `serinus`; metadata.uid and resourceVersion in it are preconditions."""
+        """Apply server-side as field manager `serinus`; metadata.uid and resourceVersion in it are preconditions.
+
+        Only the uid keeps an object that is gone from being made again: the API server ignores a lone resourceVersion.
+        """
         return await self._apply("apply", manifest, "", force)
 
     async def apply_status(self, manifest: Json) -> Json:
@@ -90,7 +93,7 @@ class KubernetesCluster:
         except Gone:
             return
         except Conflict as error:
-            if "UID in precondition" not in str(error):
+            if "the UID in the precondition" not in str(error):
                 raise
 
     async def create(self, manifest: Json) -> Json:
