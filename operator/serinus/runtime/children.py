@@ -1,4 +1,4 @@
-"""Makes the derived objects what they should be: applies what differs, deletes what has retired, touches nothing else."""
+"""Makes derived objects what they should be: applies what differs, deletes what has retired, touches nothing else."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_rollout
 from serinus.core.model.errors import ClusterError
@@ -35,6 +35,16 @@ from serinus.runtime.wish import Wishes
 
 DIAGNOSIS_SECONDS = 3.0
 """How old a diagnosis may be: it costs a LIST of Events."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the caches hold of one revision."""
+
+    revision: Revision | None
+    deployment: Json | None
+    pods: Sequence[Json]
+    service_exists: bool
 
 
 @dataclass(frozen=True)
@@ -108,45 +118,32 @@ class Observer:
         present = {name for owned in kinds.values() for name in owned if name != view.name}
         fleets = {}
         for name in sorted(present):
-            deployment = kinds[DEPLOYMENT].get(name)
-            fleets[name] = await self._fleet(
-                view, memory, known.get(name), deployment, pods.get(name, ()), name in kinds[SERVICE]
-            )
+            parts = _Parts(known.get(name), kinds[DEPLOYMENT].get(name), pods.get(name, ()), name in kinds[SERVICE])
+            fleets[name] = await self._fleet(view, memory, parts)
         return fleets
 
-    async def _fleet(
-        self,
-        view: ModelDeploymentView,
-        memory: Memory,
-        revision: Revision | None,
-        deployment: Json | None,
-        pods: Sequence[Json],
-        service_exists: bool,
-    ) -> Fleet:
+    async def _fleet(self, view: ModelDeploymentView, memory: Memory, parts: _Parts) -> Fleet:
+        ready = [ReadyPod(*_identity(pod)) for pod in parts.pods if is_ready(pod)]
+        deployment = parts.deployment or {}
+        desired = int(deployment.get("spec", {}).get("replicas", 0))
+        fleet = Fleet(desired=desired, ready=len(ready), service_exists=parts.service_exists)
+        if parts.revision is None:
+            return fleet
+        obstacle = await self._diagnosis(memory, parts) if len(ready) < desired else None
         key = Key(view.namespace, view.name)
-        ready = [ReadyPod(*_identity(pod)) for pod in pods if is_ready(pod)]
-        desired = int((deployment or {}).get("spec", {}).get("replicas", 0))
-        obstacle = None
-        if revision is None:
-            return Fleet(desired=desired, ready=len(ready), service_exists=service_exists)
-        if len(ready) < desired:
-            obstacle = await self._diagnosis(memory, revision, deployment, pods)
-        probed, message = self.probes.look(key, memory, revision, ready)
-        return Fleet(
-            desired=desired,
-            ready=len(ready),
+        probed, message = self.probes.look(key, memory, parts.revision, ready)
+        return replace(
+            fleet,
             probed=probed,
             probe_message=message,
             obstacle=obstacle,
-            service_exists=service_exists,
-            scaled_by_other=bool((deployment or {}).get("metadata", {}).get("replicasOwner")),
+            scaled_by_other=bool(deployment.get("metadata", {}).get("replicasOwner")),
         )
 
-    async def _diagnosis(
-        self, memory: Memory, revision: Revision, deployment: Json | None, pods: Sequence[Json]
-    ) -> Obstacle | None:
+    async def _diagnosis(self, memory: Memory, parts: _Parts) -> Obstacle | None:
         """Say why pods are not ready; the Events of the first such pod are the one LIST that a pass may make."""
-        now = self.clock.now()
+        now, revision, pods = self.clock.now(), parts.revision, parts.pods
+        assert revision is not None
         known = memory.diagnosed.get(revision.name)
         if known is not None and now - known[0] < DIAGNOSIS_SECONDS:
             return known[1]
@@ -154,7 +151,7 @@ class Observer:
         waiting = next((pod for pod in pods if not is_ready(pod)), None)
         if waiting is not None:
             events = await self._events(waiting)
-        diagnosis = diagnose(pods, deployment, events, revision=revision)
+        diagnosis = diagnose(pods, parts.deployment, events, revision=revision)
         obstacle = Obstacle(str(diagnosis.reason), diagnosis.message) if diagnosis else None
         memory.diagnosed[revision.name] = (now, obstacle)
         return obstacle

@@ -1,11 +1,12 @@
-"""Conditions that keep the time of their last transition."""
+"""Conditions that keep the time of their last transition, and those of a Rollout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from serinus.api.status import Condition
+from serinus.api.status import Condition, Phase
+from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.timestamps import to_rfc3339_seconds
 
 
@@ -25,6 +26,18 @@ def conditions_of(
     """Turn statements into metav1.Conditions; the transition time moves only when the status does."""
     known = {condition.type: condition for condition in before}
     return tuple(_condition(known.get(one.type), one, generation, now) for one in statements)
+
+
+def with_conditions(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
+    """Say where a Rollout stands in the words that kstatus reads: Ready, Reconciling, Stalled."""
+    phase, reason, text = state.phase, state.reason or state.phase, state.message or ""
+    failed = phase in {Phase.REVERTED, Phase.ABORTED}
+    statements = (
+        Statement("Ready", phase is Phase.SUCCEEDED, reason, text),
+        Statement("Reconciling", state.active, reason, text),
+        Statement("Stalled", failed, reason, text),
+    )
+    return replace(state, conditions=conditions_of(state.conditions, statements, generation=plan.generation, now=now))
 
 
 def _condition(before: Condition | None, statement: Statement, generation: int, now: float) -> Condition:

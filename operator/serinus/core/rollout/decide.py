@@ -12,6 +12,7 @@ from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.model.split import Split
 from serinus.core.plan.history import obsolete_revisions, obsolete_rollouts
 from serinus.core.plan.wanted import Workload
+from serinus.core.rollout.conditions import with_conditions
 from serinus.core.rollout.decision import Decision, StoredState, Success
 from serinus.core.rollout.history import (
     active_rollout,
@@ -71,7 +72,9 @@ def _decided_state(seen: Snapshot, rollout: RolloutSeen, now: float) -> RolloutS
         retried = rollout.plan.spec.retry and rollout.state.phase.ended
         return with_retry_acknowledged(rollout) if retried else rollout.state
     state = healed(rollout, seen)
-    return walk(rollout.plan, state, seen, now) if state.active else state
+    if state.active:
+        state = walk(rollout.plan, state, seen, now)
+    return state if state == rollout.state else with_conditions(rollout.plan, state, now)
 
 
 def _with_states(seen: Snapshot, states: Iterable[StoredState]) -> Snapshot:
