@@ -1,0 +1,90 @@
+"""Workers over one queue of ModelDeployments: whatever happens to what belongs to one wakes its key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json, Kind
+from serinus.runtime.ports import Cache, Clock
+from serinus.runtime.queue import WorkQueue
+from serinus.runtime.reconcile import Reconciler
+
+log = structlog.get_logger("serinus.engine")
+
+CONFLICT_SECONDS = 0.05
+"""How soon to look again after a 409: the watch brings what we decided without."""
+RESYNC_SECONDS = 300.0
+"""A pass that nothing woke: heals what an event that was lost would have healed."""
+
+
+class Engine:
+    """Runs passes: one at a time for a key, several keys at once, live rollouts first."""
+
+    def __init__(
+        self, reconciler: Reconciler, cache: Cache, clock: Clock, *, monotonic: Callable[[], float], workers: int = 8
+    ) -> None:
+        self._reconciler = reconciler
+        self._cache = cache
+        self._clock = clock
+        self._monotonic = monotonic
+        self._workers = workers
+        self._live: set[Key] = set()
+        self.queue: WorkQueue[Key] = WorkQueue(monotonic, is_urgent=self._live.__contains__)
+        self.on_pass: Callable[[Key, float, bool], None] = lambda key, seconds, failed: None
+
+    def wake(self, key: Key) -> None:
+        """Look at a ModelDeployment soon."""
+        self.queue.add(key)
+
+    def changed(self, kind: Kind, namespace: str, model_deployment: str | None, manifest: Json | None) -> None:
+        """Take a change from a watch: wake the owner, or everybody whose hosts a foreign route may claim."""
+        if model_deployment is not None:
+            self.wake(Key(namespace, model_deployment))
+        elif kind == VIRTUAL_SERVICE:
+            for place in self._cache.all(MODEL_DEPLOYMENT):
+                self.wake(Key(*place))
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._workers):
+                group.create_task(self._work(), name=f"worker-{number}")
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            self.queue.done(key, backoff=not await self.run_pass(key))
+
+    async def run_pass(self, key: Key) -> bool:
+        """Run one pass; tell whether it went well. Nothing that it raises ends the worker."""
+        started = self._monotonic()
+        try:
+            outcome = await self._reconciler.reconcile(key)
+        except (Conflict, Gone) as error:
+            log.info("looks again", key=str(key), why=str(error))
+            self.queue.add_after(key, CONFLICT_SECONDS)
+            return True
+        except Unavailable as error:
+            log.warning("API server unavailable", key=str(key), why=str(error))
+            return False
+        except ClusterError as error:
+            log.error("API server refuses", key=str(key), why=str(error))
+            return False
+        except Exception:
+            log.exception("pass failed", key=str(key))
+            return False
+        finally:
+            self.on_pass(key, self._monotonic() - started, False)
+        if outcome is None:
+            self._live.discard(key)
+            self.queue.forget(key)
+            return True
+        (self._live.add if outcome.live else self._live.discard)(key)
+        rest = RESYNC_SECONDS if outcome.wake_at is None else max(0.01, outcome.wake_at - self._clock.now())
+        self.queue.add_after(key, min(rest, RESYNC_SECONDS))
+        return True
