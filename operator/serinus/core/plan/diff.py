@@ -43,13 +43,15 @@ _WHOLE: frozenset[Path] = frozenset(
 )
 """Values that an apply replaces as a whole, so that anything added to them by hand is a difference."""
 
+_PRECONDITIONS = frozenset({"uid", "resourceVersion"})
 _QUANTITY_PARENTS = frozenset({"requests", "limits"})
 
 
 def with_intent(manifest: Json) -> Json:
     """Stamp a manifest with the digest of itself, so that a field removed from the intent is a difference too."""
     metadata = manifest["metadata"]
-    annotations = {**metadata.get("annotations", {}), INTENT_ANNOTATION: digest(manifest)}
+    intent = {key: value for key, value in metadata.items() if key not in _PRECONDITIONS}
+    annotations = {**metadata.get("annotations", {}), INTENT_ANNOTATION: digest({**manifest, "metadata": intent})}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
@@ -72,6 +74,8 @@ def _metadata_carries(live: Json, wanted: Json) -> bool:
 
 
 def _value_carries(live: Any, wanted: Any, path: Path) -> bool:
+    if isinstance(wanted, str) and live == wanted:
+        return True  # nearly every value of nearly every pass
     if path in _WHOLE:
         return _same(live, wanted)
     if live is None:

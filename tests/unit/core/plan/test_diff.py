@@ -196,3 +196,9 @@ def test_the_intent_is_stamped_beside_what_is_there(kind: str) -> None:
     assert len(stamped["metadata"]["annotations"][INTENT_ANNOTATION]) == 10
     assert carries(stamped, MANIFESTS[kind])
     assert stamped == with_intent(_live(MANIFESTS[kind]))
+
+
+def test_preconditions_are_no_part_of_the_intent() -> None:
+    conditional = {**SERVICE, "metadata": {**SERVICE["metadata"], "uid": "1", "resourceVersion": "7"}}
+    stamps = [with_intent(manifest)["metadata"]["annotations"] for manifest in (SERVICE, conditional)]
+    assert stamps[0] == stamps[1]

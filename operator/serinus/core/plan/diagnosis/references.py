@@ -65,8 +65,7 @@ def _missing_object(message: str, own_copy: str | None) -> Diagnosis | None:
     reason, kind = _REASONS[match["kind"].lower()]
     what = f"{kind} {match['name']}"
     if match["name"] == own_copy:
-        fix = "write spec.model.version anew to take another one"
-        return Diagnosis(reason, f"{what}, the revision's copy of the model, was deleted: {fix}")
+        return Diagnosis(reason, f"{what}, the revision's copy of the model, was deleted: it is written again")
     return Diagnosis(reason, f"{what} is not in the namespace: create it, or name another in spec.runtime.env")
 
 
