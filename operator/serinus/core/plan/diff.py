@@ -79,18 +79,12 @@ def _value_carries(live: Any, wanted: Any, path: Path) -> bool:
     if path in _WHOLE:
         return _same(live, wanted)
     if live is None:
-        return wanted is None or (
-            isinstance(wanted, dict | list | str) and not wanted
-        )  # the API server drops empty ones
-    if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(
-            _value_carries(live.get(key), value, (*path, key)) for key, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        return isinstance(live, list) and _list_carries(live, wanted, path)
-    if _is_quantity(path):
-        return same_quantity(live, wanted)
-    return _same(live, wanted)
+        return wanted is None or wanted in ("", [], {})  # the API server drops empty ones
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        return all(_value_carries(live.get(key), value, (*path, key)) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(live, list):
+        return _list_carries(live, wanted, path)
+    return same_quantity(live, wanted) if _is_quantity(path) else _same(live, wanted)
 
 
 def _list_carries(live: list[Any], wanted: list[Any], path: Path) -> bool:
