@@ -67,7 +67,8 @@ class LatencyTraffic:
         if self.workload.part == "all" or slower <= 1.0:
             return np.asarray(ndtr((centred - np.log(slower)) / SPREAD), dtype=np.float64)
         fast, slow = ndtr(centred / SPREAD), ndtr((centred - np.log(slower)) / SPREAD)
-        return np.minimum(fast, 0.9) + np.clip(slow - 0.9, 0.0, 0.1)
+        below: Floats = np.minimum(fast, 0.9) + np.clip(slow - 0.9, 0.0, 0.1)
+        return below
 
 
 def run_latency(workload: LatencyWorkload, runs: int, seed: int, alpha: float = 0.01) -> RampResult:

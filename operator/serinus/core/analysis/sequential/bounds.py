@@ -10,14 +10,15 @@ import math
 from typing import Any, Final
 
 import numpy as np
-from scipy.special import betaln
+from scipy.special import betaln, xlog1py, xlogy
 
 from serinus.core.analysis.sequential.cleaning import clean_counts
-from serinus.core.analysis.sequential.state import Bools, Floats
+from serinus.core.analysis.sequential.state import Floats
 
 DEFAULT_LEVEL: Final = 0.95
 DISPERSION_UNKNOWN: Final = 5.0
-_HALVINGS: Final = 48
+_STEPS: Final = 9
+_SMALLEST: Final = 1e-300
 _LOG_PI: Final = math.log(math.pi)
 
 
@@ -47,25 +48,39 @@ def confidence_bounds(
 
 
 def rate_bounds(events: Floats, requests: Floats, log_threshold: float, dispersion: Floats) -> tuple[Floats, Floats]:
-    """Both roots of ln B(x+.5, n-x+.5) - ln B(.5, .5) - x ln p - (n-x) ln(1-p) = `log_threshold` by bisection."""
+    """Both roots of ln B(x+.5, n-x+.5) - ln B(.5, .5) - x ln p - (n-x) ln(1-p) = `log_threshold`.
+
+    Written as n KL(x/n, p) = radius, which keeps its digits at n = 1e9. Newton's method starts outside the set, at
+    bounds that follow from KL(c, p) >= (p - c)^2 / (2 max(p, c)), and by convexity never crosses the root: a rounding
+    can only make the set wider.
+    """
     hits, size = events / dispersion, requests / dispersion
-    misses = size - hits
-    constant = betaln(hits + 0.5, misses + 0.5) - _LOG_PI - log_threshold
-    centre = hits / np.maximum(size, 1e-300)
-    zero = np.zeros_like(centre)
-    lower = _root(hits, misses, constant, outside=zero, inside=centre)
-    upper = _root(hits, misses, constant, outside=zero + 1.0, inside=centre)
-    return np.where(hits > 0.0, lower, 0.0), np.where(misses > 0.0, upper, 1.0)
+    misses, some = size - hits, np.maximum(size, 1e-9)
+    centre = np.clip(hits / some, 0.0, 1.0)
+    fit = xlogy(hits, centre) + xlog1py(misses, -centre)
+    radius = np.maximum(log_threshold + _LOG_PI - betaln(hits + 0.5, misses + 0.5) + fit, 1e-9)
+    scaled = radius / some
+    lower = np.maximum(_far_end(hits, centre, radius), centre - np.sqrt(2.0 * centre * scaled))
+    upper = np.minimum(
+        1.0 - _far_end(misses, 1.0 - centre, radius), centre + scaled + np.sqrt(scaled**2 + 2.0 * centre * scaled)
+    )
+    ends = np.clip(np.stack((lower, upper)), _SMALLEST, 1.0 - 1e-16)
+    for _ in range(_STEPS):
+        ends = _newton(ends, hits, misses, centre, radius)
+    return np.where(hits > 0.0, ends[0], 0.0), np.where(misses > 0.0, ends[1], 1.0)
 
 
-def _root(hits: Floats, misses: Floats, constant: Floats, *, outside: Floats, inside: Floats) -> Floats:
-    """Bisect between a point outside the set and one inside; returns the outer end, so rounding never narrows it."""
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (outside + inside)
-        excluded: Bools = (
-            constant - hits * np.log(np.maximum(middle, 1e-300)) - misses * np.log1p(-np.minimum(middle, 1.0 - 1e-16))
-            >= 0.0
-        )
-        outside = np.where(excluded, middle, outside)
-        inside = np.where(excluded, inside, middle)
-    return outside
+def _far_end(hits: Floats, centre: Floats, radius: Floats) -> Floats:
+    """A rate that is certainly below the set: hits (ln(centre / p) - 1) already exceeds the radius."""
+    far: Floats = centre * np.exp(-1.0 - np.minimum(radius / np.maximum(hits, 1e-9), 690.0))
+    return far
+
+
+def _newton(ends: Floats, hits: Floats, misses: Floats, centre: Floats, radius: Floats) -> Floats:
+    """One step for both ends, [2, ...]."""
+    rest = 1.0 - ends
+    distance = xlogy(hits, np.maximum(centre, _SMALLEST) / ends) + xlogy(misses, np.maximum(1.0 - centre, 1e-16) / rest)
+    slope = misses / rest - hits / ends
+    step = (distance - radius) / np.where(slope == 0.0, np.inf, slope)
+    moved: Floats = np.clip(ends - step, _SMALLEST, 1.0 - 1e-16)
+    return moved

@@ -40,5 +40,10 @@ def clean_number(value: Any) -> float | None:
 
 def clean_bins(values: Any, length: int) -> Floats | None:
     """Counts of one histogram, [length]; None when any bin is missing: a partial histogram has another shape."""
-    counts, present = clean_counts(values, (length,))
-    return counts if bool(present.all()) else None
+    if values is None:
+        return None
+    counts = np.asarray(values, dtype=np.float64)
+    if counts.shape != (length,):
+        raise ValueError(f"expected {length} bins, got an array of shape {counts.shape}")
+    whole = math.isfinite(float(counts.sum())) and float(counts.min()) >= 0.0
+    return counts if whole else None

@@ -10,7 +10,7 @@ import numpy as np
 from serinus.core.analysis.sequential.cleaning import clean_bins
 from serinus.core.analysis.sequential.divergence import DivergenceKind
 from serinus.core.analysis.sequential.drift_bank import DriftBank
-from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite, status_of
+from serinus.core.analysis.sequential.evidence import WORSE_E, Evidence, anytime_p, exp_finite, status_of
 from serinus.core.analysis.sequential.state import Floats, State, check_schema, stamp
 
 KIND: Final = "DriftTest"
@@ -57,6 +57,7 @@ class DriftTest:
         e_value = exp_finite(log_e)
         n_c, n_s = float(bank.challenger.sum()), float(bank.champion.sum())
         known = n_c > 0.0 and (n_s > 0.0 or bool(bank.has_reference[0]))
+        away, shared = bool(bank.drifted_from_reference()[0]), bool(bank.champion_drifted[0] > 0.0)
         estimate, error = float(bank.divergence[0]), float(bank.standard_error[0])
         return Evidence(
             e_value=e_value,
@@ -68,7 +69,7 @@ class DriftTest:
             n_challenger=n_c,
             n_champion=n_s,
             events=n_c + n_s,
-            status="NoData" if missing else drift_status(bank, 0, e_value),
+            status="NoData" if missing else drift_status(e_value, away=away, shared=shared),
         )
 
     def to_dict(self) -> State:
@@ -91,8 +92,8 @@ class DriftTest:
         return test
 
 
-def drift_status(bank: DriftBank, row: int, e_value: float) -> str:
-    """Status of one feature: shared drift away from training is a common cause, not the challenger's doing."""
-    if bool(bank.drifted_from_reference()[row]) and e_value < 100.0:
-        return "CommonCause" if bank.champion_drifted[row] > 0.0 else "Suspicious"
+def drift_status(e_value: float, *, away: bool, shared: bool) -> str:
+    """Status of one feature that may be `away` from training, alone or `shared` with champion (a common cause)."""
+    if away and e_value < WORSE_E:
+        return "CommonCause" if shared else "Suspicious"
     return status_of(e_value)

@@ -45,7 +45,8 @@ class DriftBank:
         features, widest = len(bins), max([*bins, 2])
         self.kind: DivergenceKind = kind
         self.bins = np.array(bins, dtype=np.float64)
-        self.used: Bools = np.array(np.arange(widest)[None, :] < self.bins[:, None], dtype=np.bool_)
+        used: Bools = np.broadcast_to(np.arange(widest), (features, widest)) < self.bins[:, None]
+        self.used = used
         self.tolerance = np.asarray(tolerance, dtype=np.float64)
         self.reference = np.zeros((features, widest))
         for row, counts in enumerate(reference or ()):
@@ -74,7 +75,8 @@ class DriftBank:
     @property
     def has_reference(self) -> Bools:
         """Which features have a training reference, [F]."""
-        return self.reference.sum(axis=1) > 0.0
+        present: Bools = self.reference.sum(axis=1) > 0.0
+        return present
 
     def update(self, challenger: Floats, champion: Floats, stage_started: Bools) -> None:
         """Take the increments of one scrape, [F, K] each; rows of zeros change nothing."""

@@ -30,10 +30,13 @@ class StageCounts:
     x_s: Floats
     dispersion: Floats
 
+    def columns(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """All parts, in the order of the fields."""
+        return self.n_c, self.x_c, self.n_s, self.x_s, self.dispersion
+
     def row(self, index: int) -> StageCounts:
         """One row as arrays of length 1."""
-        parts = (self.n_c, self.x_c, self.n_s, self.x_s, self.dispersion)
-        return StageCounts(*(part[index : index + 1] for part in parts))
+        return StageCounts(*(part[index : index + 1] for part in self.columns()))
 
     def scaled(self, factors: Floats) -> StageCounts:
         """The same rates with `factors` times the requests."""

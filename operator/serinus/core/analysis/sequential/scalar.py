@@ -80,7 +80,7 @@ class ScalarTest:
         """Take one block's value of each arm; request counts, when both are known, weigh the block."""
         del t  # blocks are equally long by contract; the parameter keeps the tests alike
         own, other = clean_number(challenger), clean_number(champion)
-        self._stage_pending = self._stage_pending or bool(stage_started)
+        self.start_stage(started=bool(stage_started))
         missing = own is None or other is None
         if own is not None and other is not None:
             scale = self._count(n_challenger, n_champion)
@@ -88,7 +88,11 @@ class ScalarTest:
                 missing = True
             else:
                 self._take((own - other if self.direction == "increase" else other - own), scale)
-        return self._evidence(missing=missing)
+        return self.evidence(missing=missing)
+
+    def start_stage(self, *, started: bool = True) -> None:
+        """Remember that a stage began: the next block starts a test of its own."""
+        self._stage_pending = self._stage_pending or started
 
     def _count(self, n_challenger: Any, n_champion: Any) -> float | None:
         """sqrt(1/n_c + 1/n_s), 1 where the counts are not known, None where an arm had no request."""
@@ -136,7 +140,8 @@ class ScalarTest:
         value = float((np.exp(logs).mean(axis=1) * np.array(self._mass)).sum()) + 1.0 - sum(self._mass)
         return max(math.log(max(value, 1e-304)), LOG_FLOOR)
 
-    def _evidence(self, *, missing: bool) -> Evidence:
+    def evidence(self, *, missing: bool = False) -> Evidence:
+        """What the test says now."""
         log_e = self._log_e()
         e_value = exp_finite(log_e)
         mean = self._difference_sum / self._differences if self._differences else None

@@ -1,0 +1,55 @@
+"""When did a metric last answer, and is that recent enough to act on?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from serinus.core.analysis.sequential.config import MetricConfig
+from serinus.core.analysis.sequential.state import State
+
+STALE_INTERVALS: Final = 3
+
+
+class Freshness:
+    """Per metric: time of the last answer, and looks without one since then.
+
+    Both count: three looks within one scrape interval prove nothing, and neither does one look after a long pause.
+    """
+
+    def __init__(self, metrics: Sequence[MetricConfig], scrape_interval_s: float) -> None:
+        self._interval_s = {metric.name: metric.interval_s or scrape_interval_s for metric in metrics}
+        self._last_s: dict[str, float | None] = dict.fromkeys(self._interval_s)
+        self._misses = dict.fromkeys(self._interval_s, 0)
+        self._first_s: float | None = None
+
+    def see(self, name: str, t: float, *, answered: bool) -> None:
+        """Note one look at metric `name` at time `t` (s)."""
+        if self._first_s is None:
+            self._first_s = t
+        if answered:
+            self._last_s[name], self._misses[name] = t, 0
+        else:
+            self._misses[name] += 1
+
+    def stale(self, name: str, t: float) -> bool:
+        """Three intervals and three looks without an answer."""
+        since = self._last_s[name]
+        start = self._first_s if since is None else since
+        if start is None or self._misses[name] < STALE_INTERVALS:
+            return False
+        waited = STALE_INTERVALS - (1 if since is None else 0)
+        return t - start >= waited * self._interval_s[name] - 1e-9
+
+    def answered(self, name: str) -> bool:
+        """Whether the metric ever answered."""
+        return self._last_s[name] is not None
+
+    def to_dict(self) -> State:
+        """State as JSON values."""
+        return {"last": dict(self._last_s), "misses": dict(self._misses), "first": self._first_s}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a stored state."""
+        self._last_s, self._misses = dict(state["last"]), dict(state["misses"])
+        self._first_s = state["first"]

@@ -1,0 +1,239 @@
+"""One rollout under watch: observations in, a verdict out (STATISTICS 3.7).
+
+One evidence process for the whole rollout, never reset at a stage; what is local to a stage are the counts that the
+risk budget is measured with and the test of the traffic split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig, parse_config, render_config
+from serinus.core.analysis.sequential.drift_group import DriftGroup
+from serinus.core.analysis.sequential.evidence import Evidence, Verdict
+from serinus.core.analysis.sequential.freshness import Freshness
+from serinus.core.analysis.sequential.latency_group import LatencyGroup
+from serinus.core.analysis.sequential.observations import ScalarObservation, parse_observation
+from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
+from serinus.core.analysis.sequential.scalar import ScalarTest
+from serinus.core.analysis.sequential.share_group import ShareGroup
+from serinus.core.analysis.sequential.state import Floats, State, UnknownStateSchemaError, check_schema, stamp
+from serinus.core.analysis.sequential.traffic_split import TrafficSplitTest
+from serinus.core.analysis.sequential.verdict import Stage, StageView, judge
+from serinus.core.analysis.sequential.weights import parts, total_e, weights_of
+
+KIND: Final = "RolloutMonitor"
+
+
+class RolloutMonitor:
+    """Evidence of all metrics of one rollout and the verdict on its present stage.
+
+    `config` is a MonitorConfig or a mapping with its field names. `history` gives A/A history by metric name: for a
+    share (requests_a, events_a, requests_b, events_b), [T] each; for latency (counts_a, counts_b), [T, J+1] each;
+    for a scalar the A/A differences, [T]. Metrics without it run on the conservative path.
+    """
+
+    def __init__(
+        self,
+        config: MonitorConfig | Mapping[str, Any] | None = None,
+        history: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config = parse_config(config)
+        metrics, interval = self.config.metrics, self.config.scrape_interval_s
+        suppress = self.config.common_cause == "hold"
+        self._shares = ShareGroup(_of_kind(metrics, "share"), interval, suppress_common_cause=suppress)
+        self._latencies = LatencyGroup(_of_kind(metrics, "latency"), interval)
+        drifts = _of_kind(metrics, "drift")
+        self._drifts = [DriftGroup([m for m in drifts if m.divergence == kind]) for kind in ("psi", "js")]
+        past = history or {}
+        self._scalars = {
+            metric.name: ScalarTest(metric.direction, metric.tolerated, past.get(metric.name))
+            for metric in _of_kind(metrics, "scalar")
+        }
+        self._learn(past)
+        self._weights = weights_of(self.config)
+        self._freshness = Freshness(metrics, interval)
+        self._split = TrafficSplitTest()
+        self._stage: Stage | None = None
+        self._stage_pending = False
+
+    def _learn(self, history: Mapping[str, Any]) -> None:
+        for row, metric in enumerate(self._shares.metrics):
+            if history.get(metric.name) is not None:
+                self._shares.learn(row, history[metric.name])
+        for row, metric in enumerate(self._latencies.metrics):
+            if history.get(metric.name) is not None:
+                self._latencies.learn(row, history[metric.name])
+
+    def start_stage(self, weight: float, next_weight: float | None, t: float) -> None:
+        """The challenger gets `weight` per cent from time `t` (s) on; `next_weight` is what a promotion leads to.
+
+        A weight below 1 with a next one of at most 1 is read as a share (0.05 to 0.25).
+        """
+        shares = 0.0 < weight < 1.0 and (next_weight is None or next_weight <= 1.0)
+        scale = 100.0 if shares else 1.0
+        following = None if next_weight is None or weight * scale >= 100.0 else float(next_weight) * scale
+        self._stage = Stage(weight=float(weight) * scale, next_weight=following, started_s=float(t))
+        self._stage_pending = True
+        self._split.start_stage()
+
+    def observe(self, t: float, observations: Mapping[str, Any]) -> Verdict:
+        """Take what one scrape at time `t` (s) says, by metric name; a name that is absent or None is missing."""
+        if self._stage is None:
+            raise RuntimeError("start_stage comes before observe")
+        known = {metric.name for metric in self.config.metrics}
+        if not known.issuperset(observations):
+            raise KeyError(f"not metrics of this rollout: {sorted(set(observations) - known)}")
+        parsed = {m.name: parse_observation(m.kind, observations.get(m.name)) for m in self.config.metrics}
+        self._take(float(t), parsed, self._stage)
+        self._stage_pending = False
+        return self._verdict(float(t), self._stage)
+
+    def _take(self, t: float, parsed: Mapping[str, Any], stage: Stage) -> None:
+        started, compared = self._stage_pending, not stage.full
+        answers: dict[str, bool] = {}
+        names = [metric.name for metric in self._shares.metrics]
+        before = self._shares.total[[0, 2]].copy()
+        seen = self._shares.observe(t, [parsed[name] for name in names], stage_started=started, compared=compared)
+        answers.update(zip(names, seen, strict=True))
+        if compared:
+            answers.update(self._take_comparisons(t, parsed, started=started))
+        else:
+            answers.update({name: parsed[name] is not None for name in parsed if name not in answers})
+        for name, answered in answers.items():
+            self._freshness.see(name, t, answered=answered)
+        if names and compared:
+            self._split.update(stage.weight / 100.0, *(self._shares.total[[0, 2]] - before)[:, 0].tolist())
+
+    def _take_comparisons(self, t: float, parsed: Mapping[str, Any], *, started: bool) -> dict[str, bool]:
+        answers: dict[str, bool] = {}
+        names = [metric.name for metric in self._latencies.metrics]
+        if names:
+            seen = self._latencies.observe(t, [parsed[name] for name in names], stage_started=started)
+            answers.update(zip(names, seen, strict=True))
+        for group in self._drifts:
+            names = [metric.name for metric in group.metrics]
+            if names:
+                seen = group.observe([parsed[name] for name in names], stage_started=started)
+                answers.update(zip(names, seen, strict=True))
+        for name, test in self._scalars.items():
+            answers[name] = self._take_scalar(t, test, parsed[name], started=started)
+        return answers
+
+    def _take_scalar(self, t: float, test: ScalarTest, value: ScalarObservation | None, *, started: bool) -> bool:
+        """A scalar has a value once a block: a look without one is no news, until it is stale."""
+        if value is None:
+            test.start_stage(started=started)
+            return False
+        found = test.update(
+            t, value.challenger, value.champion, value.n_challenger, value.n_champion, stage_started=started
+        )
+        return found.status != "NoData"
+
+    def _verdict(self, t: float, stage: Stage) -> Verdict:
+        counts = self._stage_counts()
+        excess = excess_upper(counts, self.config.beta)
+        evidence = self._evidence(t, excess)
+        added = parts(self._weights, evidence, limits_only=stage.full)
+        view = StageView(
+            config=self.config,
+            stage=stage,
+            t=t,
+            e_total=total_e(self._weights, evidence, limits_only=stage.full),
+            cause=max(sorted(added), key=lambda key: added[key]) if added else None,
+            evidence=evidence,
+            stale=tuple(m.name for m in self._gating() if self._freshness.stale(m.name, t)),
+            silent=tuple(m.name for m in self._gating() if not self._freshness.answered(m.name)),
+            budgeted=tuple(m.name for m in (*self._shares.metrics, *self._latencies.metrics)),
+            counts=counts,
+            excess=excess,
+            common_cause=self._common_cause(t),
+            over_limit=self._over_limit(),
+            split_mismatch=self._split.mismatch,
+        )
+        return judge(view)
+
+    def _gating(self) -> list[MetricConfig]:
+        return [metric for metric in self.config.metrics if metric.gating]
+
+    def _stage_counts(self) -> StageCounts:
+        shares, latencies = self._shares.stage_counts(), self._latencies.stage_counts()
+        pairs = zip(shares.columns(), latencies.columns(), strict=True)
+        return StageCounts(*(np.concatenate(pair) for pair in pairs))
+
+    def _evidence(self, t: float, excess: Floats) -> dict[str, Evidence]:
+        split = len(self._shares.metrics)
+        evidence = self._shares.evidence(t, excess[:split], self._stale(self._shares.metrics, t))
+        if self._latencies.metrics:
+            stale = self._stale(self._latencies.metrics, t)
+            evidence.update(self._latencies.evidence(excess[split:], stale))
+        for group in self._drifts:
+            if group.metrics:
+                evidence.update(group.evidence(self._stale(group.metrics, t)))
+        for name, test in self._scalars.items():
+            evidence[name] = test.evidence(missing=self._freshness.stale(name, t))
+        return evidence
+
+    def _stale(self, metrics: Sequence[MetricConfig], t: float) -> list[bool]:
+        return [self._freshness.stale(metric.name, t) for metric in metrics]
+
+    def _common_cause(self, t: float) -> str | None:
+        shared = self._shares.limit.common_cause(t)
+        return self._first_limited(shared)
+
+    def _over_limit(self) -> str | None:
+        return self._first_limited(self._shares.over_limit())
+
+    def _first_limited(self, chosen: Any) -> str | None:
+        rows = [int(row) for row in self._shares.limited[np.flatnonzero(chosen)]]
+        names = [self._shares.metrics[row].name for row in rows if self._shares.metrics[row].gating]
+        return min(names) if names else None
+
+    def to_dict(self) -> State:
+        """The configuration and the whole evidence as JSON values."""
+        stage = self._stage
+        return {
+            **stamp(KIND),
+            "config": render_config(self.config),
+            "stage": None if stage is None else [stage.weight, stage.next_weight, stage.started_s],
+            "stagePending": self._stage_pending,
+            "shares": self._shares.to_dict(),
+            "latencies": self._latencies.to_dict() if self._latencies.metrics else {},
+            "drifts": [group.to_dict() if group.metrics else {} for group in self._drifts],
+            "scalars": {name: test.to_dict() for name, test in self._scalars.items()},
+            "freshness": self._freshness.to_dict(),
+            "split": self._split.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(
+        cls, state: Mapping[str, Any], config: MonitorConfig | Mapping[str, Any] | None = None
+    ) -> RolloutMonitor:
+        """Rebuild; UnknownStateSchemaError when the state is not ours or, if `config` is given, of another policy."""
+        check_schema(state, KIND)
+        stored = parse_config(state["config"])
+        if config is not None and parse_config(config) != stored:
+            raise UnknownStateSchemaError("stored evidence was gathered under another policy")
+        monitor = cls(stored)
+        monitor._restore(state)
+        return monitor
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self._stage = None if state["stage"] is None else Stage(*state["stage"])
+        self._stage_pending = bool(state["stagePending"])
+        self._shares.restore(state["shares"])
+        if self._latencies.metrics:
+            self._latencies.restore(state["latencies"])
+        for group, stored in zip(self._drifts, state["drifts"], strict=True):
+            if group.metrics:
+                group.restore(stored)
+        self._scalars = {name: ScalarTest.from_dict(stored) for name, stored in state["scalars"].items()}
+        self._freshness.restore(state["freshness"])
+        self._split.restore(state["split"])
+
+
+def _of_kind(metrics: Sequence[MetricConfig], kind: str) -> list[MetricConfig]:
+    return [metric for metric in metrics if metric.kind == kind]

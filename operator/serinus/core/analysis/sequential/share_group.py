@@ -1,0 +1,206 @@
+"""All share metrics of a rollout in one bank, with their calibration and their absolute limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN, rate_bounds
+from serinus.core.analysis.sequential.calibration import CalibrationBank
+from serinus.core.analysis.sequential.cleaning import clean_pair
+from serinus.core.analysis.sequential.config import MetricConfig
+from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite, status_of
+from serinus.core.analysis.sequential.limit import LimitBank
+from serinus.core.analysis.sequential.observations import ShareObservation
+from serinus.core.analysis.sequential.promotion import StageCounts
+from serinus.core.analysis.sequential.proportion import rate_ratio
+from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, N_C, N_S, X_C, X_S, ShareBank, ShareCounts
+from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
+
+_LOG_THRESHOLD = float(np.log(40.0))
+_ARMS = ("challenger", "champion", "champion_a", "champion_b")
+
+
+class ShareGroup:
+    """S share metrics; rows are in the order of `metrics`."""
+
+    def __init__(
+        self, metrics: Sequence[MetricConfig], scrape_interval_s: float, *, suppress_common_cause: bool
+    ) -> None:
+        self.metrics = list(metrics)
+        size = len(self.metrics)
+        self.scrape_interval_s = scrape_interval_s
+        tolerance = np.array([1.0 + metric.tolerated for metric in self.metrics])
+        self.share = ShareBank(tolerance, np.tile(ERROR_EFFECTS, (size, 1)))
+        self.calibration = CalibrationBank(size, scrape_interval_s=scrape_interval_s)
+        self.limited = np.array([row for row, metric in enumerate(self.metrics) if metric.limit is not None], dtype=int)
+        limits = np.array([metric.limit for metric in self.metrics if metric.limit is not None], dtype=np.float64)
+        self.limit = LimitBank(limits, np.full(limits.shape, suppress_common_cause))
+        self.total = np.zeros((4, size))
+        self.stage = np.zeros((4, size))
+        self.calibrated = False
+
+    def learn(self, row: int, history: Sequence[Any]) -> None:
+        """Calibrate one metric on (requests_a, events_a, requests_b, events_b), [T] each."""
+        size = len(self.metrics)
+        columns = np.arange(size) == row
+        parts = [np.asarray(part, dtype=np.float64).reshape(-1, 1) for part in history]
+        clean = np.all([np.isfinite(part) & (part >= 0.0) for part in parts], axis=0)[:, 0]
+        self.calibration.fit(*(np.where(columns, part[clean], 0.0) for part in parts))
+        self.share.seed_rate(*self.calibration.rate_memory())
+        self.calibrated = True
+
+    def observe(
+        self, t: float, observations: Sequence[ShareObservation | None], *, stage_started: bool, compared: bool
+    ) -> list[bool]:
+        """Take one scrape and say which metrics answered; without `compared` only the limits take part."""
+        columns = [_read(observation) for observation in observations]
+        answered = [column is not None for column in columns]
+        values = np.array([column or [0.0] * 8 for column in columns], dtype=np.float64).reshape(-1, 8).T
+        counts = ShareCounts(*values[:4])
+        started = np.full(len(self.metrics), stage_started)
+        if stage_started:
+            self.stage[:] = 0.0
+        self.total += values[:4]
+        self.stage += values[:4]
+        if compared:
+            bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
+            self.share.update(t, counts, started, *bounds)
+            if bool(values[4:].any()):
+                self.calibration.update(*values[4:])
+        if self.limited.size:
+            limited = ShareCounts(*values[:4, self.limited])
+            self.limit.update(t, limited, started[self.limited])
+        return answered
+
+    def stage_counts(self) -> StageCounts:
+        """Counts of this stage with the dispersion that they are judged by."""
+        known = self.calibration.dispersion()
+        dispersion = np.where(known > 0.0, known, DISPERSION_UNKNOWN)
+        return StageCounts(self.stage[N_C], self.stage[X_C], self.stage[N_S], self.stage[X_S], dispersion)
+
+    def over_limit(self) -> Bools:
+        """Limited rows whose rate of this stage is over the limit, [L]."""
+        n_c, x_c = self.stage[N_C, self.limited], self.stage[X_C, self.limited]
+        over: Bools = x_c > self.limit.limits * n_c
+        return over
+
+    def evidence(self, t: float, excess: Floats, stale: Sequence[bool]) -> dict[str, Evidence]:
+        """Evidence by metric, and by "metric/limit" for the limits."""
+        phi = self.stage_counts().dispersion
+        lower, upper = rate_bounds(
+            np.minimum(self.total[[X_C, X_S]], self.total[[N_C, N_S]]), self.total[[N_C, N_S]], _LOG_THRESHOLD, phi
+        )
+        blocks = self.calibration.block_scrapes() * self.scrape_interval_s
+        logs, peaks = self.share.log_e().tolist(), self.share.peak_log_e.tolist()
+        rows = zip(self.total.T.tolist(), lower.T.tolist(), upper.T.tolist(), blocks.tolist(), strict=True)
+        found = {}
+        for row, (counts, low, high, block_s) in enumerate(rows):
+            metric = self.metrics[row]
+            found[metric.name] = _share_evidence(
+                counts,
+                low,
+                high,
+                log_e=logs[row],
+                peak_log_e=peaks[row],
+                block_s=block_s,
+                excess=float(excess[row]),
+                no_data=stale[row],
+            )
+        found.update(self._limit_evidence(t, lower[0], upper[0], stale))
+        return found
+
+    def _limit_evidence(self, t: float, lower: Floats, upper: Floats, stale: Sequence[bool]) -> dict[str, Evidence]:
+        logs, peaks, shared = self.limit.log_e(), self.limit.peak_log_e, self.limit.common_cause(t)
+        found = {}
+        for place, row in enumerate(self.limited.tolist()):
+            n_c, x_c, n_s, x_s = self.total[:, row].tolist()
+            e_value = exp_finite(float(logs[place]))
+            status = "NoData" if stale[row] else "CommonCause" if bool(shared[place]) else status_of(e_value)
+            found[f"{self.metrics[row].name}/limit"] = Evidence(
+                e_value=e_value,
+                log_e_value=float(logs[place]),
+                anytime_p=anytime_p(float(peaks[place])),
+                estimate=x_c / n_c if n_c > 0.0 else None,
+                lower=float(lower[row]) if n_c > 0.0 else None,
+                upper=float(upper[row]) if n_c > 0.0 else None,
+                n_challenger=n_c,
+                n_champion=n_s,
+                events=x_c,
+                block_s=self.scrape_interval_s,
+                status=status,
+                rate_challenger=x_c / n_c if n_c > 0.0 else None,
+                rate_champion=x_s / n_s if n_s > 0.0 else None,
+            )
+        return found
+
+    def to_dict(self) -> State:
+        """State as JSON values."""
+        return {
+            "share": self.share.to_dict(),
+            "calibration": self.calibration.to_dict(),
+            "limit": self.limit.to_dict(),
+            "total": pack(self.total),
+            "stage": pack(self.stage),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a stored state."""
+        self.share.restore(state["share"])
+        self.calibration.restore(state["calibration"])
+        self.limit.restore(state["limit"])
+        self.total = unpack(state["total"], self.total.shape)
+        self.stage = unpack(state["stage"], self.stage.shape)
+
+
+def _read(observation: ShareObservation | None) -> list[float] | None:
+    """[n_c, x_c, n_s, x_s, n_a, x_a, n_b, x_b], or None when an arm that was asked for is missing or dirty."""
+    if observation is None:
+        return None
+    own, whole, first, second = (clean_pair(getattr(observation, arm)) for arm in _ARMS)
+    if own is None:
+        return None
+    halves = first is not None and second is not None
+    if whole is None and first is not None and second is not None:
+        whole = (first[0] + second[0], first[1] + second[1])
+    if whole is None:
+        if observation.champion is not None or observation.champion_a is not None:
+            return None
+        whole = (0.0, 0.0)
+    if first is None or second is None or not halves:
+        first = second = (0.0, 0.0)
+    return [*own, *whole, *first, *second]
+
+
+def _share_evidence(
+    counts: list[float],
+    low: list[float],
+    high: list[float],
+    *,
+    log_e: float,
+    peak_log_e: float,
+    block_s: float,
+    excess: float,
+    no_data: bool,
+) -> Evidence:
+    n_c, x_c, n_s, x_s = counts
+    e_value = exp_finite(log_e)
+    both = n_c > 0.0 and n_s > 0.0
+    return Evidence(
+        e_value=e_value,
+        log_e_value=log_e,
+        anytime_p=anytime_p(peak_log_e),
+        estimate=rate_ratio(x_c, n_c, x_s, n_s) if both else None,
+        lower=low[0] / high[1] if both else None,
+        upper=high[0] / low[1] if both and low[1] > 0.0 else None,
+        n_challenger=n_c,
+        n_champion=n_s,
+        events=x_c + x_s,
+        block_s=block_s,
+        status="NoData" if no_data else status_of(e_value),
+        rate_challenger=x_c / n_c if n_c > 0.0 else None,
+        rate_champion=x_s / n_s if n_s > 0.0 else None,
+        excess_upper=excess if both else None,
+    )

@@ -1,0 +1,207 @@
+"""From the evidence of a stage to a verdict: an ordered chain of small named checks (STATISTICS 3.7).
+
+Rollback needs evidence, promotion needs its own proof, and everything between is a hold that says what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from serinus.core.analysis.sequential.config import MonitorConfig
+from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, Verdict
+from serinus.core.analysis.sequential.freshness import STALE_INTERVALS
+from serinus.core.analysis.sequential.promotion import StageCounts, requests_needed, suggested_weight
+from serinus.core.analysis.sequential.state import Floats
+
+FULL_WEIGHT: Final = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Weights in per cent; `next_weight` is None where nothing follows."""
+
+    weight: float
+    next_weight: float | None
+    started_s: float
+
+    @property
+    def full(self) -> bool:
+        """All traffic is on the challenger: there is nothing to compare with."""
+        return self.weight >= FULL_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """Everything that the verdict depends on; `counts` and `excess` [N] are of the metrics `budgeted`."""
+
+    config: MonitorConfig
+    stage: Stage
+    t: float
+    e_total: float
+    cause: str | None
+    evidence: Mapping[str, Evidence]
+    stale: tuple[str, ...]
+    silent: tuple[str, ...]
+    budgeted: tuple[str, ...]
+    counts: StageCounts
+    excess: Floats
+    common_cause: str | None
+    over_limit: str | None
+    split_mismatch: bool
+
+    @property
+    def gating_rows(self) -> list[int]:
+        """Rows of `counts` whose metric may decide."""
+        watched = {metric.name for metric in self.config.metrics if not metric.gating}
+        return [row for row, name in enumerate(self.budgeted) if name not in watched]
+
+
+Finding = tuple[str, str | None]
+"""(reason, metric)"""
+
+
+def judge(view: StageView) -> Verdict:
+    """The verdict of one look."""
+    if view.e_total >= 1.0 / view.config.alpha:
+        return _answer(view, "Rollback", _worse(view))
+    finding = next((found for found in (check(view) for check in HOLDS) if found is not None), None)
+    if finding is None:
+        return _answer(view, "Promote", ("WithinRiskBudget" if view.config.pace == "evidence" else "Safe", None))
+    if _held_too_long(view):
+        action = "Rollback" if view.config.on_max_hold == "rollback" else "Hold"
+        if action == "Rollback":
+            return _answer(view, action, ("MaxHoldExceeded", finding[1]))
+    return _answer(view, "Hold", finding)
+
+
+def _worse(view: StageView) -> Finding:
+    if view.cause is None:
+        return "Worse", None
+    name, _, limit = view.cause.partition("/")
+    return ("LimitExceeded" if limit == "limit" else "Worse"), name
+
+
+def _held_too_long(view: StageView) -> bool:
+    longest = view.config.max_hold_s
+    return longest is not None and view.t - view.stage.started_s - view.config.min_dwell_s > longest
+
+
+def no_data(view: StageView) -> Finding | None:
+    """A gating metric has not answered for three intervals."""
+    return ("NoData", min(view.stale)) if view.stale else None
+
+
+def no_traffic(view: StageView) -> Finding | None:
+    """One side has had no request in this stage for three intervals."""
+    waited = view.t - view.stage.started_s >= STALE_INTERVALS * view.config.scrape_interval_s
+    for row in view.gating_rows if waited else ():
+        champion_needed = not view.stage.full
+        if view.counts.n_c[row] <= 0.0 or (champion_needed and view.counts.n_s[row] <= 0.0):
+            return "NoTraffic", view.budgeted[row]
+    return None
+
+
+def common_cause(view: StageView) -> Finding | None:
+    """Champion is over the limit itself: nothing can be said about the challenger now."""
+    return None if view.common_cause is None else ("CommonCause", view.common_cause)
+
+
+def split_mismatch(view: StageView) -> Finding | None:
+    """The traffic does not follow the weight."""
+    return ("TrafficSplitMismatch", None) if view.split_mismatch else None
+
+
+def suspicious(view: StageView) -> Finding | None:
+    """Evidence is strong enough to wait and too weak to revert, or the stage's own rate is over a limit."""
+    if view.e_total >= SUSPICIOUS_E:
+        return "Suspicious", _worse(view)[1]
+    return None if view.over_limit is None else ("Suspicious", view.over_limit)
+
+
+def insufficient_data(view: StageView) -> Finding | None:
+    """Too early, too few requests, a metric that never answered, or a bound that does not fit the budget."""
+    if view.silent:
+        return "InsufficientData", min(view.silent)
+    if view.t - view.stage.started_s < view.config.min_dwell_s - 1e-9:
+        return "InsufficientData", _worst(view)
+    for row in view.gating_rows:
+        if min(view.counts.n_c[row], view.counts.n_s[row]) < view.config.min_requests and not view.stage.full:
+            return "InsufficientData", view.budgeted[row]
+    if view.config.pace == "evidence" and _risk(view) > view.config.risk_budget:
+        return "InsufficientData", _worst(view)
+    return None
+
+
+def nothing_follows(view: StageView) -> Finding | None:
+    """The last stage: there is no weight to rise to."""
+    return ("LastStage", None) if view.stage.next_weight is None else None
+
+
+HOLDS: Final[tuple[Callable[[StageView], Finding | None], ...]] = (
+    no_data,
+    no_traffic,
+    common_cause,
+    split_mismatch,
+    suspicious,
+    nothing_follows,
+    insufficient_data,
+)
+
+
+def _worst_row(view: StageView) -> int | None:
+    rows = view.gating_rows
+    if not rows:
+        return None
+    return rows[int(np.argmax(view.excess[rows]))]
+
+
+def _worst(view: StageView) -> str | None:
+    row = _worst_row(view)
+    return None if row is None else view.budgeted[row]
+
+
+def _risk(view: StageView) -> float:
+    """Largest share of all requests that the next weight may harm."""
+    row = _worst_row(view)
+    if row is None or view.stage.next_weight is None:
+        return 0.0
+    return view.stage.next_weight / FULL_WEIGHT * float(view.excess[row])
+
+
+def _answer(view: StageView, action: str, finding: Finding) -> Verdict:
+    row = _worst_row(view)
+    excess = None if row is None else float(view.excess[row])
+    needed, eta_s, better = _missing(view, row) if action == "Hold" else (None, None, None)
+    return Verdict(
+        action=action,  # type: ignore[arg-type]
+        reason=finding[0],
+        metric=finding[1],
+        e_total=view.e_total,
+        evidence=view.evidence,
+        requests_needed=needed,
+        eta_s=eta_s,
+        suggested_weight=better,
+        excess_upper=excess,
+    )
+
+
+def _missing(view: StageView, row: int | None) -> tuple[float | None, float | None, float | None]:
+    """(requests to the challenger, seconds, weight in per cent) until or instead of the next rise."""
+    following = view.stage.next_weight
+    if row is None or following is None:
+        return None, None, None
+    elapsed = view.t - view.stage.started_s
+    own = float(view.counts.n_c[row])
+    needed = requests_needed(view.counts.row(row), view.config.beta, view.config.risk_budget * FULL_WEIGHT / following)
+    too_few = max(view.config.min_requests - own, 0.0)
+    needed = None if needed is None else max(needed, too_few)
+    rate = own / elapsed if elapsed > 0.0 else 0.0
+    dwell = max(view.config.min_dwell_s - elapsed, 0.0)
+    eta_s = max(needed / rate, dwell) if needed is not None and rate > 0.0 else None
+    excess = float(view.excess[row])
+    weight = suggested_weight(excess, view.config.risk_budget, view.stage.weight, following, eta_s)
+    return needed, eta_s, weight

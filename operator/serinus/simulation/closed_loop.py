@@ -1,0 +1,116 @@
+"""The closed loop: the verdict moves the weight, as `pace: Evidence` does, until promoted, reverted or out of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN
+from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E
+from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
+from serinus.core.analysis.sequential.state import Bools, Floats
+from serinus.simulation.judge import ErrorJudge, Judgement
+from serinus.simulation.traffic import Traffic, Workload
+
+
+@dataclass(frozen=True)
+class LoopPolicy:
+    """Weights (0..1) of the stages before 100 %, and what a promotion asks for."""
+
+    weights: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5)
+    risk_budget: float = 0.005
+    beta: float = 0.05
+    min_dwell_s: float = 60.0
+    min_requests: float = 50.0
+    longest_s: float = 6 * 3600.0
+
+
+@dataclass(frozen=True)
+class LoopResult:
+    """Per rollout: promoted, reverted (neither: held to the end), seconds to the verdict, excess wrong answers, [R]."""
+
+    promoted: Bools
+    reverted: Bools
+    decided_s: Floats
+    wrong_answers: Floats
+
+
+class _Loop:
+    """State of R rollouts in their own stages."""
+
+    def __init__(self, policy: LoopPolicy, runs: int) -> None:
+        self.policy = policy
+        self.stage: npt.NDArray[np.int64] = np.zeros(runs, dtype=np.int64)
+        self.started_s = np.zeros(runs)
+        self.begins: Bools = np.ones(runs, dtype=np.bool_)
+        self.counts = np.zeros((4, runs))
+        self.promoted: Bools = np.zeros(runs, dtype=np.bool_)
+        self.reverted: Bools = np.zeros(runs, dtype=np.bool_)
+        self.decided_s = np.full(runs, np.inf)
+        self._weights = np.array([*policy.weights, 1.0])
+
+    @property
+    def weight(self) -> Floats:
+        """Challenger's share now, [R]."""
+        now: Floats = self._weights[np.minimum(self.stage, len(self.policy.weights) - 1)]
+        return now
+
+    @property
+    def live(self) -> Bools:
+        """Rollouts without a verdict, [R]."""
+        return ~(self.promoted | self.reverted)
+
+    def settle(self, t: float, total: Floats, alpha: float, dispersion: Floats, limit: float | None) -> None:
+        """Apply the rule of STATISTICS 3.7 to every live rollout."""
+        worse = self.live & (total >= 1.0 / alpha)
+        self.reverted |= worse
+        self.decided_s[worse] = t
+        n_c, x_c, n_s, _ = self.counts
+        policy = self.policy
+        within = np.ones_like(worse) if limit is None else x_c <= limit * n_c
+        ripe = self.live & (total < SUSPICIOUS_E) & (t - self.started_s >= policy.min_dwell_s - 1e-9)
+        rows = np.flatnonzero(ripe & within & (n_c >= policy.min_requests) & (n_s >= policy.min_requests))
+        self.begins = np.zeros_like(self.begins)
+        if rows.size:
+            counts = StageCounts(*self.counts[:, rows], dispersion[rows])
+            following = self._weights[self.stage[rows] + 1]
+            self._rise(t, rows[following * excess_upper(counts, policy.beta) <= policy.risk_budget])
+
+    def _rise(self, t: float, rows: npt.NDArray[np.int64]) -> None:
+        self.stage[rows] += 1
+        self.started_s[rows] = t
+        self.counts[:, rows] = 0.0
+        self.begins[rows] = True
+        done = rows[self.stage[rows] >= len(self.policy.weights)]
+        self.promoted[done] = True
+        self.decided_s[done] = t
+
+
+def run_closed_loop(
+    workload: Workload,
+    runs: int,
+    seed: int,
+    judgement: Judgement | None = None,
+    policy: LoopPolicy | None = None,
+) -> LoopResult:
+    """Play `runs` rollouts of `workload`; deterministic for a seed."""
+    judgement, policy = judgement or Judgement(), policy or LoopPolicy()
+    traffic = Traffic(workload, runs, np.random.default_rng(seed))
+    judge = ErrorJudge(judgement, runs, workload.scrape_s)
+    judge.learn(traffic)
+    loop, wrong = _Loop(policy, runs), np.zeros(runs)
+    for index in range(int(policy.longest_s / workload.scrape_s)):
+        t = (index + 1) * workload.scrape_s
+        scrape = traffic.scrape(t, loop.weight)
+        wrong += np.where(loop.live, scrape.excess, 0.0)
+        requests, events = scrape.requests, scrape.events
+        loop.counts += np.stack((requests[0], events[0], requests[1:].sum(axis=0), events[1:].sum(axis=0)))
+        total = judge.observe(t, scrape, loop.begins)
+        known = judge.calibration.dispersion()
+        dispersion = np.where(known > 0.0, known, DISPERSION_UNKNOWN)
+        loop.settle(t, total, judgement.alpha, dispersion, judgement.limit)
+        if not bool(loop.live.any()):
+            break
+    return LoopResult(loop.promoted, loop.reverted, loop.decided_s, wrong)
