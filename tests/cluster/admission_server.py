@@ -39,12 +39,16 @@ class AdmissionServer:
         assert answer.get("kind") == manifest["kind"], answer
         return answer
 
+    def remove(self, manifest: dict[str, Any]) -> None:
+        """Delete an object for real."""
+        self._send(manifest, "DELETE", dry_run=False)
+
     def _send(self, manifest: dict[str, Any], method: str, *, dry_run: bool) -> dict[str, Any]:
         name = f"/{manifest['metadata']['name']}" if method != "POST" else ""
         path = f"/apis/{manifest['apiVersion']}/namespaces/default/{_PLURALS[manifest['kind']]}{name}"
         request = urllib.request.Request(
             f"{self._url}{path}?fieldValidation=Strict" + ("&dryRun=All" if dry_run else ""),
-            data=json.dumps(manifest).encode(),
+            data=None if method == "DELETE" else json.dumps(manifest).encode(),
             method=method,
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
         )

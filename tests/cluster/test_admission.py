@@ -11,7 +11,7 @@ import yaml
 from tests.cluster.admission_server import DATA, AdmissionServer, changed, manifest
 
 from serinus.api import crds
-from serinus_local.control_plane import control_plane
+from serinus_local.control_plane import ControlPlane
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
 
@@ -39,18 +39,19 @@ LEVERS = (
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdmissionServer]:
+def server(api_server: ControlPlane) -> AdmissionServer:
     """An API server that knows our two kinds."""
-    with control_plane(tmp_path_factory.mktemp("admission")) as plane:
-        for path in sorted((crds.ROOT / "crds").glob("*.yaml")):
-            plane.apply_crds(path.read_text())
-        yield AdmissionServer(plane)
+    for path in sorted((crds.ROOT / "crds").glob("*.yaml")):
+        api_server.apply_crds(path.read_text())
+    return AdmissionServer(api_server)
 
 
 @pytest.fixture(scope="module")
-def rollout(server: AdmissionServer) -> dict[str, Any]:
-    """A Rollout that is stored."""
-    return server.store(manifest("rollout.yaml"))
+def rollout(server: AdmissionServer) -> Iterator[dict[str, Any]]:
+    """A Rollout that is stored, for the time of this module."""
+    stored = server.store(manifest("rollout.yaml"))
+    yield stored
+    server.remove(stored)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=[case["id"] for case in REFUSED])
