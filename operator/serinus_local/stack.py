@@ -31,10 +31,10 @@ class Stack:
     def __init__(self, state: Path) -> None:
         state.mkdir(parents=True, exist_ok=True)
         self.state = state
-        self.network = network.choose(state, _name(state))
+        self.network = network.choose(state, name_of(state))
         self.plane = ControlPlane(state, address=self.network.host, services=self.network.services)
         self.processes = self.plane.processes
-        self.node = node.Node(self.plane, self.network, _name(state))
+        self.node = node.Node(self.plane, self.network, name_of(state))
         self.istiod = Istiod(self.plane, self.network.host)
         self.prometheus = Prometheus(state)
         self.kubeconfig = self.plane.kubeconfig
@@ -76,7 +76,7 @@ def _up(state_dir: Path, *, with_operator: bool) -> Stack:
     system.need(*node.NEEDED, "openssl")
     build.binaries()
     images.all_images()
-    with cache.locked(f"stack-{_name(state_dir)}"):
+    with cache.locked(f"stack-{name_of(state_dir)}"):
         with cache.locked(network.LOCK):
             stack = Stack(state_dir)
             stack.node.hold()
@@ -90,13 +90,13 @@ def down(state_dir: Path) -> None:
     """Take everything away that any `up` of this state folder has left, killed ones too."""
     if not state_dir.exists():
         return
-    with cache.locked(f"stack-{_name(state_dir)}"):
+    with cache.locked(f"stack-{name_of(state_dir)}"):
         processes = Processes(state_dir)
         network_file = state_dir / "network.json"
-        net = network.choose(state_dir, _name(state_dir)) if network_file.exists() else None
+        net = network.choose(state_dir, name_of(state_dir)) if network_file.exists() else None
         for name in (operator.NAME, "prometheus", "istiod", SCHEDULER, "kube-controller-manager"):
             processes.stop(name, grace=5)
-        node.remove(processes, net, _name(state_dir))
+        node.remove(processes, net, name_of(state_dir))
         for name in processes.known():
             processes.stop(name, by=signal.SIGKILL)
         end_marked(state_dir)
@@ -110,7 +110,8 @@ def default_state() -> Path:
     return STATES / hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:8]
 
 
-def _name(state: Path) -> str:
+def name_of(state: Path) -> str:
+    """Name a run: its link, its cgroup and its image store."""
     return hashlib.sha256(str(state).encode()).hexdigest()[:8]
 
 
