@@ -1,0 +1,146 @@
+"""Who may write: a coordination.k8s.io/v1 Lease, held by one process at a time and released when it ends.
+
+Two clocks of two machines are never compared: a lease has run out when its record has not changed for its duration by
+our own clock. The holder stops writing a margin earlier, by its own clock as well, counted from before its last
+successful renewal was sent: so two writers never overlap, however slow an answer was.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from serinus.adapters.clock import Clock
+from serinus.core.model.errors import ClusterError, Conflict
+from serinus.core.model.kinds import LEASE, Json, Kind
+
+MARGIN_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Writer(Protocol):
+    """What is needed of the cluster; not one that asks this very lease whether it may write."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None: ...
+
+    async def create(self, manifest: Json) -> Json: ...
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json: ...
+
+
+@dataclass(frozen=True)
+class LeaseName:
+    """Which lease, and as whom: an identity that comes back is taken for the same holder."""
+
+    namespace: str
+    name: str
+    identity: str
+
+
+class LeaderLease:
+    """Acquires, renews and releases. `writes_allowed` is false from before anybody else may have it."""
+
+    def __init__(self, cluster: Writer, clock: Clock, name: LeaseName, *, seconds: int = 15) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._name = name
+        self._seconds = seconds
+        self._allowed_until = float("-inf")
+        self._seen: tuple[str, float] = ("", 0.0)
+
+    def writes_allowed(self) -> bool:
+        """Tell whether the lease is surely ours at this moment."""
+        return self._clock.monotonic() < self._allowed_until
+
+    async def acquire(self) -> None:
+        """Wait until the lease is ours."""
+        while not await self._try("acquired"):
+            await self._clock.sleep(RETRY_SECONDS)
+
+    async def hold(self) -> None:
+        """Renew the lease; returns when it is lost."""
+        while True:
+            await self._clock.sleep(self._seconds / 5)
+            if not await self._try("renewed") and not self.writes_allowed():
+                log.error("the lease %s was lost", self._name.name)
+                return
+
+    async def release(self) -> None:
+        """Give the lease up, so that a successor need not wait for it to run out."""
+        if not self.writes_allowed():
+            return
+        self._allowed_until = float("-inf")
+        try:
+            there = await self._read()
+            if there is not None and _holder(there) == self._name.identity:
+                await self._merge(there, {"holderIdentity": "", "leaseDurationSeconds": 1})
+        except ClusterError as error:
+            log.warning("the lease could not be released: %s", error)
+
+    async def _try(self, done: str) -> bool:
+        """Take or renew the lease once; a failure is a no."""
+        started = self._clock.monotonic()
+        try:
+            taken = await self._take()
+        except Conflict:
+            taken = False
+        except ClusterError as error:
+            log.warning("the lease could not be %s: %s", done, error)
+            return False
+        if taken:
+            self._allowed_until = started + self._seconds - MARGIN_SECONDS
+        return taken
+
+    async def _take(self) -> bool:
+        there = await self._read()
+        if there is None:
+            await self._cluster.create(self._new())
+            return True
+        if _holder(there) not in ("", self._name.identity) and not self._has_run_out(there):
+            self._allowed_until = float("-inf")
+            return False
+        await self._merge(there, self._record(there))
+        return True
+
+    async def _read(self) -> Json | None:
+        return await self._cluster.get(LEASE, self._name.namespace, self._name.name)
+
+    async def _merge(self, there: Json, spec: Json) -> None:
+        version = there["metadata"]["resourceVersion"]
+        patch: Json = {"metadata": {"resourceVersion": version}, "spec": spec}
+        await self._cluster.merge(LEASE, self._name.namespace, self._name.name, patch)
+
+    def _has_run_out(self, there: Json) -> bool:
+        """Tell whether the record has stood still for its duration, as seen by us."""
+        version, now = str(there["metadata"]["resourceVersion"]), self._clock.monotonic()
+        if version != self._seen[0]:
+            self._seen = (version, now)
+        return now - self._seen[1] >= float(there["spec"].get("leaseDurationSeconds") or self._seconds)
+
+    def _record(self, there: Json | None) -> Json:
+        now = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        record: dict[str, Any] = {
+            "holderIdentity": self._name.identity,
+            "leaseDurationSeconds": self._seconds,
+            "renewTime": now,
+        }
+        if there is None or _holder(there) != self._name.identity:
+            transitions = 0 if there is None else int(there["spec"].get("leaseTransitions") or 0) + 1
+            record |= {"acquireTime": now, "leaseTransitions": transitions}
+        return record
+
+    def _new(self) -> Json:
+        return {
+            "apiVersion": LEASE.api_version,
+            "kind": LEASE.name,
+            "metadata": {"name": self._name.name, "namespace": self._name.namespace},
+            "spec": self._record(None),
+        }
+
+
+def _holder(lease: Json) -> str:
+    return str(lease["spec"].get("holderIdentity") or "")

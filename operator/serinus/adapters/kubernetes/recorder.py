@@ -1,0 +1,137 @@
+"""Events on objects, for `kubectl describe`: the port `Recorder`.
+
+An Event tells people; it must never hold up or fail what it tells of. `record` only puts it in a bounded line, a task
+of its own sends it, and what cannot be sent is counted and logged. The same words about the same object are one Event
+with a count, by a name that can be worked out again: a restart goes on counting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from serinus.adapters.clock import Clock
+from serinus.core.model.errors import ClusterError, Conflict, Gone
+from serinus.core.model.kinds import EVENT, Json, Kind
+
+LINE_LENGTH: Final = 256
+REMEMBERED: Final = 2048
+LONGEST_MESSAGE: Final = 1024
+
+log = logging.getLogger(__name__)
+
+
+class Writer(Protocol):
+    """What is needed of the cluster."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None: ...
+
+    async def create(self, manifest: Json) -> Json: ...
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json: ...
+
+
+@dataclass(frozen=True)
+class _Word:
+    """One thing to tell, and when it was said."""
+
+    about: Json
+    reason: str
+    message: str
+    warning: bool
+    at: float
+
+    @property
+    def namespace(self) -> str:
+        return str(self.about.get("namespace") or "default")
+
+    @property
+    def name(self) -> str:
+        said = "\n".join((str(self.about.get("uid")), self.reason, self.message))
+        return f"{str(self.about['name'])[:200]}.{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+
+
+class EventRecorder:
+    """Sends Events from a line; `dropped` counts those that found it full, `failed` those that were refused."""
+
+    def __init__(self, cluster: Writer, clock: Clock, *, instance: str) -> None:
+        self.dropped = 0
+        self.failed = 0
+        self._cluster = cluster
+        self._clock = clock
+        self._instance = instance
+        self._line: asyncio.Queue[_Word] = asyncio.Queue(LINE_LENGTH)
+        self._counts: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    async def record(self, about: Json, *, reason: str, message: str, warning: bool) -> None:
+        """Line up an Event about an object reference (apiVersion, kind, namespace, name, uid); returns at once."""
+        try:
+            self._line.put_nowait(_Word(about, reason, message[:LONGEST_MESSAGE], warning, self._clock.now()))
+        except asyncio.QueueFull:
+            self.dropped += 1
+            log.warning("an Event was dropped: %s of %s: %s", reason, about.get("name"), message)
+
+    async def run(self) -> None:
+        """Send what is in the line until cancelled."""
+        while True:
+            word = await self._line.get()
+            try:
+                await self._send(word)
+            except ClusterError as error:
+                self.failed += 1
+                log.warning("the Event %s of %s was not written: %s", word.reason, word.about.get("name"), error)
+            finally:
+                self._line.task_done()
+
+    async def flush(self) -> None:
+        """Wait until the line is empty; for a shutdown, under a time limit of the caller's."""
+        await self._line.join()
+
+    async def _send(self, word: _Word) -> None:
+        """Count an Event that is there already, else create it; whichever turns out wrong, the other is right."""
+        place = (word.namespace, word.name)
+        count = self._counts.get(place) or 0
+        try:
+            written = await (self._count(word, count + 1) if count else self._cluster.create(self._event(word)))
+        except Gone:
+            written = await self._cluster.create(self._event(word))
+        except Conflict:
+            there = await self._cluster.get(EVENT, *place)
+            written = await self._count(word, int((there or {}).get("count") or 1) + 1)
+        self._remember(place, int(written.get("count") or 1))
+
+    async def _count(self, word: _Word, count: int) -> Json:
+        patch = {"count": count, "lastTimestamp": _time(word.at)}
+        return await self._cluster.merge(EVENT, word.namespace, word.name, patch)
+
+    def _remember(self, place: tuple[str, str], count: int) -> None:
+        self._counts[place] = count
+        self._counts.move_to_end(place)
+        if len(self._counts) > REMEMBERED:
+            self._counts.popitem(last=False)
+
+    def _event(self, word: _Word) -> Json:
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": word.name, "namespace": word.namespace},
+            "involvedObject": word.about,
+            "type": "Warning" if word.warning else "Normal",
+            "reason": word.reason,
+            "message": word.message,
+            "count": 1,
+            "firstTimestamp": _time(word.at),
+            "lastTimestamp": _time(word.at),
+            "source": {"component": "serinus"},
+            "reportingComponent": "serinus.dev/operator",
+            "reportingInstance": self._instance,
+        }
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

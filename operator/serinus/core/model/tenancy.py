@@ -1,0 +1,64 @@
+"""What a namespace may use: hosts, gateways and metrics sources, as the operator's configuration says.
+
+Gateways of the own namespace and the mesh need no permission: whoever may write there owns them anyway. With several
+grants for a namespace each adds to what the others allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+MESH: Final = "mesh"
+EVERYTHING: Final = "*"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What is granted to a namespace, or to all of them (`*`).
+
+    A host is exact, `*.suffix` (any number of labels in front) or `*`; a gateway is `namespace/name`, `namespace/*` or
+    `*`; a source is its name or `*`.
+    """
+
+    namespace: str
+    hosts: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tenancy:
+    """All grants; `mesh` is whether routes may be bound to the mesh."""
+
+    grants: tuple[Grant, ...]
+    mesh: bool = True
+
+    def may_use_host(self, namespace: str, host: str) -> bool:
+        """Tell whether a namespace may route a host of the outside world."""
+        return any(_covers_host(each, host.lower()) for grant in self._of(namespace) for each in grant.hosts)
+
+    def may_use_gateway(self, namespace: str, gateway: str) -> bool:
+        """Tell whether a namespace may bind to a gateway: a name of its own namespace, namespace/name, or the mesh."""
+        if gateway == MESH:
+            return self.mesh
+        where, _, name = gateway.rpartition("/")
+        if where in ("", namespace):
+            return True
+        wanted = {f"{where}/{name}", f"{where}/{EVERYTHING}", EVERYTHING}
+        return any(wanted.intersection(grant.gateways) for grant in self._of(namespace))
+
+    def may_use_source(self, namespace: str, source: str) -> bool:
+        """Tell whether a namespace may ask a metrics source."""
+        return any({source, EVERYTHING}.intersection(grant.sources) for grant in self._of(namespace))
+
+    def _of(self, namespace: str) -> Iterable[Grant]:
+        return (grant for grant in self.grants if grant.namespace in (namespace, EVERYTHING))
+
+
+def _covers_host(pattern: str, host: str) -> bool:
+    pattern = pattern.lower()
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
+    return pattern in (EVERYTHING, host)

@@ -1,0 +1,109 @@
+"""The operator's own metrics, in a registry of their own: two operators in one test must not count together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+PASS_BUCKETS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+REQUEST_BUCKETS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+REVERT_BUCKETS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """Every instrument; `expose` gives the page for a scrape."""
+
+    registry: CollectorRegistry
+    rollouts: Gauge
+    canary_weight: Gauge
+    verdicts: Counter
+    pass_seconds: Histogram
+    pass_failures: Counter
+    queue_depth: Gauge
+    api_requests: Counter
+    api_errors: Counter
+    api_seconds: Histogram
+    prometheus_errors: Counter
+    prometheus_seconds: Histogram
+    watch_silence_seconds: Gauge
+    informer_restarts: Gauge
+    events_lost: Gauge
+    revert_seconds: Histogram
+    leader: Gauge
+
+    @classmethod
+    def create(cls) -> Self:
+        """Make all instruments in a new registry."""
+        registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"serinus_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"serinus_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"serinus_{name}", text, labels, registry=registry, buckets=buckets)
+
+        return cls(
+            registry=registry,
+            rollouts=gauge("rollouts", "Rollouts by phase.", "phase"),
+            canary_weight=gauge("canary_weight", "Weight of the revision being tried.", "namespace", "name"),
+            verdicts=counter("verdicts", "Assessments by verdict and reason.", "verdict", "reason"),
+            pass_seconds=histogram("pass_seconds", "Duration of a reconcile pass.", PASS_BUCKETS),
+            pass_failures=counter("pass_failures", "Passes that ended in an error.", "error"),
+            queue_depth=gauge("queue_depth", "ModelDeployments that wait for a worker."),
+            api_requests=counter("api_requests", "Requests to the API server.", "verb"),
+            api_errors=counter(
+                "api_errors", "Requests that the API server refused or never answered.", "verb", "error"
+            ),
+            api_seconds=histogram("api_request_seconds", "Duration of a request.", REQUEST_BUCKETS, "verb"),
+            prometheus_errors=counter("prometheus_errors", "Questions without an answer.", "source", "failure"),
+            prometheus_seconds=histogram("prometheus_query_seconds", "Duration of a query.", REQUEST_BUCKETS, "source"),
+            watch_silence_seconds=gauge("watch_silence_seconds", "Seconds since a watch said anything.", "kind"),
+            informer_restarts=gauge("informer_restarts", "Watches that had to be started anew.", "kind"),
+            events_lost=gauge("events_lost", "Kubernetes Events that could not be written."),
+            revert_seconds=histogram(
+                "revert_seconds", "Time from the sample that condemned a revision to its weight 0.", REVERT_BUCKETS
+            ),
+            leader=gauge("leader", "1 while this process may write."),
+        )
+
+    def request_done(self, verb: str, outcome: str, seconds: float) -> None:
+        """Count a request to the API server; the hook of the client."""
+        self.api_requests.labels(verb).inc()
+        self.api_seconds.labels(verb).observe(seconds)
+        if outcome != "OK":
+            self.api_errors.labels(verb, outcome).inc()
+
+    def question_done(self, source: str, outcome: str, seconds: float) -> None:
+        """Count a question to Prometheus; the hook of the metrics adapter."""
+        self.prometheus_seconds.labels(source).observe(seconds)
+        if outcome != "OK":
+            self.prometheus_errors.labels(source, outcome).inc()
+
+    def show_watches(self, *, silence: Mapping[str, float], restarts: Mapping[str, int]) -> None:
+        """Take over how the informers are; called before a scrape is answered."""
+        for kind, seconds in silence.items():
+            self.watch_silence_seconds.labels(kind).set(seconds)
+        for kind, count in restarts.items():
+            self.informer_restarts.labels(kind).set(count)
+
+    def show_rollouts(self, by_phase: Mapping[str, int]) -> None:
+        """Replace the numbers of Rollouts by phase."""
+        self.rollouts.clear()
+        for phase, number in by_phase.items():
+            self.rollouts.labels(phase).set(number)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Drop the series of a ModelDeployment that is gone: a label's values must not pile up."""
+        self.canary_weight.remove(namespace, name)
+
+    def expose(self) -> bytes:
+        """Render all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)

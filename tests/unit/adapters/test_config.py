@@ -1,0 +1,105 @@
+"""The operator's configuration: every mistake with its field, its value and what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serinus.config import Config, ConfigError, load_config
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "serinus.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    """An operator with no configuration starts."""
+    assert load_config() == Config()
+    assert Config().prometheus[0].name == "default"
+
+
+def test_the_file_is_read_in_the_words_of_the_documentation(tmp_path: Path) -> None:
+    """camelCase, as everywhere in Kubernetes."""
+    file = written(
+        tmp_path,
+        """
+        prometheus:
+        - {name: mesh, url: "http://prometheus:9090/", targets: up, bearerTokenFile: /token}
+        tenants:
+        - {namespace: ml, hosts: ["*.ml.example.com"], gateways: [istio-system/public], sources: [mesh]}
+        meshGateway: false
+        drainSeconds: 2.5
+        leaderElection: {enabled: false, leaseSeconds: 30}
+        """,
+    )
+    config = load_config(file)
+    assert (config.prometheus[0].url, config.prometheus[0].bearer_token_file) == (
+        "http://prometheus:9090",
+        Path("/token"),
+    )
+    assert (config.mesh_gateway, config.drain_seconds, config.leader_election.lease_seconds) == (False, 2.5, 30)
+
+
+def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path) -> None:
+    """The nearest to the person who starts it wins."""
+    file = written(tmp_path, "workers: 2\nmetricsPort: 1\ndrainSeconds: 1\n")
+    environ = {"SERINUS_CONFIG": str(file), "SERINUS_WORKERS": "3", "SERINUS_METRICS_PORT": "2"}
+    config = load_config(environ=environ, flags={"workers": 4, "metricsPort": None})
+    assert (config.workers, config.metrics_port, config.drain_seconds) == (4, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("wrokers: 3", "wrokers: 3: no such field: check the spelling, or leave it out"),
+        ("workers: 0", "workers: 0: must be at least 1"),
+        ("workers: many", "workers: 'many': write a whole number"),
+        ("meshGateway: perhaps", "meshGateway: 'perhaps': write true or false"),
+        ("prometheus: []", "prometheus: []: name at least one Prometheus"),
+        (
+            "prometheus: [{name: a, url: 'prometheus:9090'}]",
+            "prometheus[0].url: 'prometheus:9090': write it as http://host:port or https://host",
+        ),
+        ("prometheus: [{url: 'http://p'}]", "prometheus[0].name: must be given"),
+        (
+            "prometheus: [{name: A_b, url: 'http://p'}]",
+            "prometheus[0].name: 'A_b': use lower-case letters, digits and hyphens",
+        ),
+        ("tenants: ml", "tenants: 'ml': write a list"),
+        (
+            "tenants: [{namespace: ml, gateways: [public]}]",
+            "tenants[0].gateways: ['public']: 'public' must be namespace/name, namespace/* or *",
+        ),
+        (
+            "tenants: [{namespace: ml, sources: [other]}]",
+            "tenants[0].sources: 'other' is no Prometheus of this configuration: use one of default, *",
+        ),
+        ("leaderElection: {leaseSeconds: 1}", "leaderElection.leaseSeconds: 1: must be at least 5"),
+        ("- workers", "the file must hold fields, such as `workers: 8`"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    """Field, value, fix."""
+    with pytest.raises(ConfigError) as raised:
+        load_config(written(tmp_path, text))
+    assert raised.value.mistakes == (sentence,)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """Nobody mends a file line by line."""
+    with pytest.raises(ConfigError) as raised:
+        load_config(written(tmp_path, "workers: 0\nmetricsPort: -1\n"))
+    assert len(raised.value.mistakes) == 2
+
+
+@pytest.mark.parametrize("text", ["a: [", None], ids=["no YAML", "no file"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, text: str | None) -> None:
+    """With its path, and without a traceback of the YAML library."""
+    file = tmp_path / "serinus.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=r"serinus\.yaml"):
+        load_config(file)

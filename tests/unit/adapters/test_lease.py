@@ -1,0 +1,149 @@
+"""The lease, between processes whose clocks the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+
+import pytest
+from tests.support.hand_clock import HandClock
+
+from serinus.adapters.kubernetes.lease import MARGIN_SECONDS, LeaderLease, LeaseName
+from serinus.core.model.errors import Conflict, Unavailable
+from serinus.core.model.kinds import Json, Kind
+
+
+class Store:
+    """Holds one Lease as the API server would; `broken` makes it unreachable."""
+
+    def __init__(self) -> None:
+        self.lease: Json | None = None
+        self.version = 0
+        self.broken = False
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        self._check()
+        return copy.deepcopy(self.lease)
+
+    async def create(self, manifest: Json) -> Json:
+        self._check()
+        if self.lease is not None:
+            raise Conflict("it exists")
+        self.lease = copy.deepcopy(manifest)
+        return self._bump()
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        self._check()
+        assert self.lease is not None
+        if patch["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"]:
+            raise Conflict("it has changed")
+        self.lease["spec"].update(patch["spec"])
+        return self._bump()
+
+    def _check(self) -> None:
+        if self.broken:
+            raise Unavailable("the API server is away")
+
+    def _bump(self) -> Json:
+        assert self.lease is not None
+        self.version += 1
+        self.lease["metadata"]["resourceVersion"] = str(self.version)
+        return self.lease
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+def lease(store: Store, clock: HandClock, identity: str = "first") -> LeaderLease:
+    return LeaderLease(store, clock, LeaseName("serinus", "operator", identity), seconds=15)
+
+
+async def test_the_first_takes_a_lease_that_nobody_holds(store: Store, clock: HandClock) -> None:
+    """And may write from then on, not before."""
+    first = lease(store, clock)
+    assert not first.writes_allowed()
+    await first.acquire()
+    assert first.writes_allowed()
+
+
+async def test_writing_ends_before_the_lease_does(store: Store, clock: HandClock) -> None:
+    """The margin is for a write that is under way when the time is over."""
+    first = lease(store, clock)
+    await first.acquire()
+    clock.move(15 - MARGIN_SECONDS)
+    assert not first.writes_allowed()
+
+
+async def test_a_second_waits_until_the_record_has_stood_still_for_its_duration(store: Store, clock: HandClock) -> None:
+    """By its own clock: that of the first may be wrong."""
+    first, second = lease(store, clock, "first"), lease(store, clock, "second")
+    await first.acquire()
+    before = clock.monotonic()
+    await asyncio.wait_for(second.acquire(), 5)
+    assert clock.monotonic() - before >= 15
+    assert second.writes_allowed()
+    assert not first.writes_allowed()
+    assert store.lease is not None
+    assert store.lease["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_renewal_keeps_the_second_out(store: Store, clock: HandClock) -> None:
+    """A record that moves is not taken, however long one waits."""
+    first, second = lease(store, clock, "first"), lease(store, clock, "second")
+    await first.acquire()
+    for _ in range(5):
+        assert not await second._try("acquired")
+        clock.move(10)
+        await first.acquire()
+    assert first.writes_allowed()
+    assert not second.writes_allowed()
+
+
+async def test_a_released_lease_is_taken_at_once(store: Store, clock: HandClock) -> None:
+    """A rolling update of the operator costs a second, not fifteen."""
+    first, second = lease(store, clock, "first"), lease(store, clock, "second")
+    await first.acquire()
+    await first.release()
+    assert not first.writes_allowed()
+    await second.acquire()
+    assert clock.slept == []
+    assert second.writes_allowed()
+
+
+async def test_a_holder_that_comes_back_takes_its_own_lease_at_once(store: Store, clock: HandClock) -> None:
+    """A container that was killed and started again in the same pod is the only one of its name."""
+    await lease(store, clock, "pod-1").acquire()
+    again = lease(store, clock, "pod-1")
+    await again.acquire()
+    assert clock.slept == []
+
+
+async def test_a_holder_that_cannot_renew_stops_writing_in_time(store: Store, clock: HandClock) -> None:
+    """An API server that is away for it may be there for the other."""
+    first = lease(store, clock)
+    await first.acquire()
+    store.broken = True
+    started = clock.monotonic()
+    await asyncio.wait_for(first.hold(), 5)
+    assert not first.writes_allowed()
+    assert clock.monotonic() - started <= 15
+
+
+async def test_a_holder_that_finds_another_name_stops_at_once(store: Store, clock: HandClock) -> None:
+    """Somebody edited the lease, or our clock stood still: the other is the writer now."""
+    first = lease(store, clock)
+    await first.acquire()
+    assert store.lease is not None
+    store.lease["spec"]["holderIdentity"] = "second"
+    await asyncio.wait_for(first.hold(), 5)
+    assert not first.writes_allowed()
+    assert len(clock.slept) == 1
+
+
+async def test_two_that_come_at_once_are_told_apart(store: Store, clock: HandClock) -> None:
+    """The resourceVersion decides; the loser waits."""
+    first, second = lease(store, clock, "first"), lease(store, clock, "second")
+    await asyncio.gather(first._try("acquired"), second._try("acquired"))
+    assert first.writes_allowed() != second.writes_allowed()

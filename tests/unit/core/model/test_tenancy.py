@@ -1,0 +1,66 @@
+"""Who may use which host, gateway and metrics source."""
+
+from __future__ import annotations
+
+import pytest
+
+from serinus.core.model.tenancy import Grant, Tenancy
+
+TENANCY = Tenancy(
+    (
+        Grant("*", sources=("default",)),
+        Grant("ml", hosts=("*.ml.example.com", "ml.example.com"), gateways=("istio-system/public",), sources=("gpu",)),
+        Grant("risk", hosts=("*",), gateways=("infra/*",)),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "host", "allowed"),
+    [
+        ("ml", "fraud.ml.example.com", True),
+        ("ml", "a.b.ml.example.com", True),
+        ("ml", "Fraud.ML.example.com", True),
+        ("ml", "ml.example.com", True),
+        ("ml", ".ml.example.com", False),
+        ("ml", "evilml.example.com", False),
+        ("ml", "fraud.risk.example.com", False),
+        ("ml", "*", False),
+        ("risk", "anything.example.com", True),
+        ("other", "fraud.ml.example.com", False),
+    ],
+)
+def test_a_host_must_be_granted(namespace: str, host: str, allowed: bool) -> None:
+    """Exact, below a suffix, or everything; and never another namespace's."""
+    assert TENANCY.may_use_host(namespace, host) is allowed
+
+
+@pytest.mark.parametrize(
+    ("namespace", "gateway", "allowed"),
+    [
+        ("ml", "public", True),
+        ("ml", "ml/public", True),
+        ("ml", "istio-system/public", True),
+        ("ml", "istio-system/private", False),
+        ("risk", "infra/any", True),
+        ("other", "istio-system/public", False),
+        ("other", "mesh", True),
+    ],
+)
+def test_a_gateway_of_another_namespace_must_be_granted(namespace: str, gateway: str, allowed: bool) -> None:
+    """Those of the own namespace and the mesh need no grant."""
+    assert TENANCY.may_use_gateway(namespace, gateway) is allowed
+
+
+def test_the_mesh_can_be_closed() -> None:
+    """Where there is no sidecar, a route on `mesh` is a mistake."""
+    assert not Tenancy((), mesh=False).may_use_gateway("ml", "mesh")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "source", "allowed"),
+    [("ml", "gpu", True), ("ml", "default", True), ("other", "default", True), ("other", "gpu", False)],
+)
+def test_a_source_must_be_granted(namespace: str, source: str, allowed: bool) -> None:
+    """Grants for all and grants for one add up."""
+    assert TENANCY.may_use_source(namespace, source) is allowed
