@@ -30,6 +30,9 @@ class Endpoint:
     read_authorization: Callable[[], str | None] = nothing
     tls_server_name: str | None = None
     proxy: str | None = None
+    ca_file: str | None = None
+    client_certificate: tuple[str, str] | None = None
+    """Files of certificate and key; kopf builds a TLS context of its own."""
 
 
 async def find_endpoint(
@@ -53,6 +56,7 @@ def in_cluster(environ: Mapping[str, str], account: Path = SERVICE_ACCOUNT) -> E
             namespace=(account / "namespace").read_text().strip(),
             tls=ssl.create_default_context(cafile=str(account / "ca.crt")),
             read_authorization=token_file(account / "token"),
+            ca_file=str(account / "ca.crt"),
         )
     except OSError as error:
         raise Unavailable(f"the pod's service account cannot be read: {error}") from error
@@ -79,6 +83,8 @@ def from_kubeconfig(path: str | None, context: str | None) -> Endpoint:
         read_authorization=_reader(settings),
         tls_server_name=settings.tls_server_name or None,
         proxy=settings.proxy or None,
+        ca_file=settings.ssl_ca_cert or None,
+        client_certificate=(settings.cert_file, settings.key_file) if settings.cert_file else None,
     )
 
 

@@ -1,0 +1,63 @@
+"""Runs kopf in a thread of its own, and starts it again when it ends.
+
+kopf ends as a whole on an unexpected answer to a watch, and cancels every task of its event loop when it does; in a loop
+of its own that is nobody's business but its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+
+import kopf
+
+from serinus.core.model.kinds import Json, Kind
+from serinus.handlers.settings import settings
+from serinus.handlers.watches import Login, Take, watching
+
+RESTART_SECONDS = 1.0
+STOP_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Shell:
+    """kopf as a part that can be started, stopped and counted."""
+
+    def __init__(self, take: Take, login: Login) -> None:
+        self.restarts = 0
+        self._loop = asyncio.get_running_loop()
+        self._take = take
+        self._login = login
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._supervise, name="kopf", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End kopf and wait for its thread."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join, STOP_SECONDS)
+
+    def _supervise(self) -> None:
+        while not self._stop.is_set():
+            try:
+                asyncio.run(self._operate())
+            except Exception as error:
+                log.warning("kopf ended and is started again: %s", error)
+            if not self._stop.is_set():
+                self.restarts += 1
+                self._stop.wait(RESTART_SECONDS)
+
+    async def _operate(self) -> None:
+        registry = watching(self._hand_over, self._login)
+        await kopf.operator(
+            registry=registry, settings=settings(), clusterwide=True, standalone=True, stop_flag=self._stop
+        )
+
+    def _hand_over(self, kind: Kind, event: str, manifest: Json) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take, kind, event, manifest)
