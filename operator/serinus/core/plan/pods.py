@@ -127,8 +127,10 @@ def _arguments(repository: str) -> list[str]:
 def _probes(model: str, load_timeout: int) -> Json:
     ready = {"httpGet": {"path": f"/v2/models/{model}/ready", "port": "http"}}
     live = {"httpGet": {"path": "/v2/health/live", "port": "http"}}
+    starting = {"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": load_timeout}
     return {
-        "startupProbe": {**ready, "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": load_timeout},
+        # Nobody talks to a pod that has not started, so it need not end in good order when it takes too long.
+        "startupProbe": {**ready, **starting, "terminationGracePeriodSeconds": 1},
         "readinessProbe": {**ready, "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 3},
         # A server that is only busy must not be killed for it: a minute of silence, each answer given ten seconds.
         "livenessProbe": {**live, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},

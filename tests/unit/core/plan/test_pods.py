@@ -33,6 +33,10 @@ def test_the_startup_probe_lasts_as_long_as_the_model_may_load() -> None:
     assert probe["periodSeconds"] * probe["failureThreshold"] == 900
 
 
+def test_a_pod_that_takes_too_long_is_killed_at_once_for_nobody_talks_to_it() -> None:
+    assert _container(SMALL)["startupProbe"]["terminationGracePeriodSeconds"] == 1
+
+
 def test_readiness_asks_for_the_model_each_second_and_liveness_for_the_server_only() -> None:
     container = _container(FULL)
     assert container["readinessProbe"]["httpGet"]["path"] == "/v2/models/fraud_net/ready"

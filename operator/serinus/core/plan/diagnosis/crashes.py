@@ -5,7 +5,8 @@ from __future__ import annotations
 from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, sentence
 from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
 
-_CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError", "StartError"})
+_CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
+_DID_NOT_START = frozenset({"StartError", "ContainerCannotRun"})
 _KILLED_FOR_MEMORY = "OOMKilled"
 
 
@@ -23,18 +24,25 @@ def out_of_memory(evidence: Evidence) -> Diagnosis | None:
 def crash_loop(evidence: Evidence) -> Diagnosis | None:
     """Look for a Triton that cannot start, or ends again and again."""
     for pod in evidence.pods:
-        waiting = pod.waiting
-        if waiting.get("reason") in _CANNOT_START:
+        said = _cannot_start(pod)
+        if said is not None:
             fix = "check that spec.runtime.image holds tritonserver"
-            return Diagnosis(
-                Reason.CRASH_LOOP, f"the container cannot start ({sentence(str(waiting.get('message', '')))}): {fix}"
-            )
-        if pod.terminated and (waiting.get("reason") == "CrashLoopBackOff" or "terminated" in _state(pod)):
+            return Diagnosis(Reason.CRASH_LOOP, f"the container cannot start ({sentence(said)}): {fix}")
+        if pod.terminated and (pod.waiting.get("reason") == "CrashLoopBackOff" or "terminated" in _state(pod)):
             code = pod.terminated.get("exitCode")
             last = sentence(str(pod.terminated.get("message", "")).strip().rpartition("\n")[2])
             said = f" ({last})" if last else ""
             fix = f"see: kubectl logs {pod.name} --previous"
             return Diagnosis(Reason.CRASH_LOOP, f"Triton ended with exit code {code}{said}: {fix}")
+    return None
+
+
+def _cannot_start(pod: PodEvidence) -> str | None:
+    """Repeat why the container runtime could not start Triton at all."""
+    if pod.waiting.get("reason") in _CANNOT_START:
+        return str(pod.waiting.get("message", ""))
+    if pod.terminated.get("reason") in _DID_NOT_START:
+        return str(pod.terminated.get("message", ""))
     return None
 
 

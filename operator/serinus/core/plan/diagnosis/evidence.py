@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from serinus.core.model.revision import Revision
 from serinus.core.plan.pods import CONTAINER
 
 _LONGEST = 600
+_CONNECTION = re.compile(r"\b(?:read|write|dial) (?:tcp|udp) \S+->\S+: ")
+"""Two ends of a connection: the port of ours is another one at each try."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ class Evidence:
 
 
 def sentence(message: str) -> str:
-    """Make one line of what Kubernetes or Triton says, short enough for a condition."""
-    line = " ".join(message.split()).rstrip(". ")
+    """Make one line of what Kubernetes or Triton says, short enough for a condition and the same at each try."""
+    line = _CONNECTION.sub("", " ".join(message.split())).rstrip("., ")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
 
 

@@ -7,6 +7,8 @@ from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
 from serinus.core.plan.diagnosis.triton_log import gave_up, load_failure
 from serinus.core.plan.pods import DEFAULT_LOAD_TIMEOUT_SECONDS
 
+_NO_FOLDER = "correct spec.model.storageUri, which names no folder in the image"
+
 
 def model_load_failed(evidence: Evidence) -> Diagnosis | None:
     """Look for Triton's reason in the end of its log, which the kubelet keeps as the termination message."""
@@ -14,7 +16,7 @@ def model_load_failed(evidence: Evidence) -> Diagnosis | None:
         log = str(pod.terminated.get("message", ""))
         reason = load_failure(log)
         if reason:
-            fix = "correct the model and give it a new version"
+            fix = _NO_FOLDER if "failed to stat file" in reason else "correct the model and give it a new version"
             return Diagnosis(
                 Reason.MODEL_LOAD_FAILED, f"Triton cannot load {evidence.revision.model} ({sentence(reason)}): {fix}"
             )

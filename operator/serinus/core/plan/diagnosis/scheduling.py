@@ -9,6 +9,7 @@ from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, sentence
 from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
 
 _QUOTA = re.compile(r"exceeded quota|failed quota|usage per (Container|Pod|PersistentVolumeClaim)")
+_PREEMPTION = re.compile(r"(?:no new claims to deallocate, )?preemption:")
 _REFUSED = re.compile(r'^(?:pods|Pod) "[^"]*" is (?:forbidden|invalid): ')
 
 
@@ -49,7 +50,7 @@ def _no_node(pod: PodEvidence) -> str | None:
     """Repeat the scheduler's words, or those of a kubelet that has no device left after all."""
     condition = pod.condition("PodScheduled")
     if condition.get("status") == "False" and condition.get("reason") == "Unschedulable":
-        return sentence(str(condition.get("message", "")).partition("preemption:")[0])
+        return sentence(_PREEMPTION.split(str(condition.get("message", "")))[0])
     if pod.status.get("reason") == "UnexpectedAdmissionError":
         return sentence(str(pod.status.get("message", "")))
     return None

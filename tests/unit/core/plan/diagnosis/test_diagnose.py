@@ -134,6 +134,16 @@ def test_the_registrys_own_words_are_repeated_where_an_event_has_them() -> None:
     _assert_says(found, Reason.IMAGE_PULL_FAILED, "denied")
 
 
+def test_a_failed_pull_is_told_alike_at_each_try() -> None:
+    tries = [
+        f"Failed to pull image: dial tcp: lookup example.com: read udp 10.0.0.2:{port}->10.0.0.1:53: i/o timeout"
+        for port in (34624, 47039)
+    ]
+    told = [_diagnose(waiting("ErrImagePull"), event("Failed", said)) for said in tries]
+    assert told[0] == told[1]
+    _assert_says(told[0], Reason.IMAGE_PULL_FAILED, "lookup example.com: i/o timeout")
+
+
 def test_a_missing_pull_secret_is_the_cause_of_a_failed_pull() -> None:
     said = "Unable to retrieve some image pull secrets (registry); attempting to pull the image may not succeed."
     found = _diagnose(waiting("ErrImagePull", "denied"), event("FailedToRetrieveImagePullSecret", said))
@@ -153,6 +163,7 @@ def test_a_missing_pull_secret_is_no_reason_while_the_image_is_there() -> None:
         ),
         pytest.param("no-backend", "unable to find backend library", id="no backend"),
         pytest.param("bad-config", 'no field named "nonsense"', id="a bad configuration"),
+        pytest.param("no-repository", "correct spec.model.storageUri", id="no such folder in the image"),
         pytest.param("info-level", f"kubectl logs {POD} --previous", id="the reason is cut off"),
     ],
 )
@@ -214,11 +225,14 @@ def test_pods_that_a_policy_refuses_are_told() -> None:
 
 
 def test_a_missing_gpu_is_told_apart_from_any_other_shortage() -> None:
-    message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available."
+    message = (
+        "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. no new claims to deallocate, "
+        "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+    )
     found = _diagnose(unschedulable(message))
     _assert_says(found, Reason.UNSCHEDULABLE_GPU, "no node has 2 free nvidia.com/gpu", "spec.runtime.gpu")
     assert found is not None
-    assert "preemption" not in found.message
+    assert "(0/3 nodes are available: 3 Insufficient nvidia.com/gpu)" in found.message
 
 
 def test_a_gpu_that_was_gone_when_the_pod_came_is_a_missing_gpu_too() -> None:
@@ -267,6 +281,11 @@ def test_a_kill_for_memory_without_a_limit_is_the_nodes() -> None:
             waiting("RunContainerError", 'exec: "tritonserver": executable file not found in $PATH'),
             ("executable file not found", "spec.runtime.image"),
             id="an image without Triton",
+        ),
+        pytest.param(
+            crashed('runc create failed: exec: "tritonserver": executable file not found in $PATH', 128, "StartError"),
+            ("executable file not found", "spec.runtime.image"),
+            id="an image without Triton, backed off",
         ),
     ],
 )

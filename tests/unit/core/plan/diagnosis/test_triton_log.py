@@ -20,6 +20,12 @@ from serinus.core.plan.diagnosis.triton_log import gave_up, load_failure
             "python-syntax", "Internal: SyntaxError: invalid syntax (model.py, line 1)", id="a syntax error, no frames"
         ),
         pytest.param(
+            "python-initialize",
+            "Internal: RuntimeError: weights.npz: expected 12 features, got 11 "
+            "at /models/fraud/1/model.py(3): initialize",
+            id="initialize raises",
+        ),
+        pytest.param(
             "no-backend",
             "Invalid argument: unable to find backend library for backend 'onnxruntime', "
             "try specifying runtime on the model configuration.",
@@ -42,6 +48,7 @@ from serinus.core.plan.diagnosis.triton_log import gave_up, load_failure
             id="no version folder",
         ),
         pytest.param("no-file", "Python model file not found in '/models/fraud/1/model.py'", id="no model.py"),
+        pytest.param("stub-killed", "Internal: Stub process 'fraud_0' is not healthy.", id="the Python process dies"),
         pytest.param("no-repository", "Internal - failed to stat file /models", id="no repository"),
         pytest.param(
             "plain-2.40",
