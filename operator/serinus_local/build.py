@@ -18,6 +18,7 @@ from serinus_local.waiting import step
 MODULES = Path(__file__).parent / "go"
 KUBERNETES_VERSION = "v1.36.3"
 Part = Literal["control-plane", "all"]
+_FLAGS = ("-v", "-mod=readonly", "-trimpath", "-buildvcs=false")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _digest() -> str:
     """Name the set of programs: their pinned sources, how they are built, and what the user brings."""
     sources = [file for file in MODULES.rglob("*") if file.is_file()]
     sources += [pypi.REQUIREMENTS / f"{name}.txt" for name in pypi.PROGRAMS]
-    return cache.digest(sources, recipe=f"{PROGRAMS}{os.environ.get('KUBEBUILDER_ASSETS', '')}")
+    return cache.digest(sources, recipe=f"{PROGRAMS}{_FLAGS}{os.environ.get('KUBEBUILDER_ASSETS', '')}")
 
 
 def _assets(target: Path) -> set[str]:
@@ -100,7 +101,7 @@ def _assets(target: Path) -> set[str]:
 
 def _build(program: GoProgram, target: Path, number: str) -> None:
     unfinished = target / f".{program.name}.{os.getpid()}"
-    command = [_go(), "build", "-v", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w {program.link}".strip()]
+    command = [_go(), "build", *_FLAGS, "-ldflags", f"-s -w {program.link}".strip()]
     command += ["-tags", program.tags] if program.tags else []
     command += ["-o", str(unfinished), program.package]
     environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}

@@ -53,6 +53,10 @@ class ControlPlane:
     def start_api_server(self) -> None:
         """Start kube-apiserver, also after `kill_api_server`, and return when it is ready."""
         self.processes.start(Program(API_SERVER, self._api_server()))
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until the API server says that it is ready."""
         self.processes.wait(lambda: self._answers("/readyz"), API_SERVER, what="/readyz", limit=90)
 
     def kill_api_server(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -141,10 +142,15 @@ def kill_pid(pid: int) -> None:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody has, below those of outgoing connections: it must be free after a restart, too."""
+    for port in random.sample(range(20000, 32768), 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind((address, port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"no free port between 20000 and 32767 on {address}")
 
 
 def tail(log: Path, lines: int = 25) -> str:

@@ -39,7 +39,7 @@ class Prometheus:
             f"--web.listen-address={LOOPBACK}:{self._port}", "--web.enable-lifecycle", "--log.level=warn",
         )  # fmt: skip
         self._processes.start(Program(NAME, argv))
-        self._processes.wait(self.is_ready, NAME, what="/-/ready", limit=30)
+        self.wait_ready()
 
     def stop(self) -> None:
         """End it; what it has stored stays."""
@@ -52,6 +52,10 @@ class Prometheus:
     def restart(self) -> None:
         """Start it again as it was and return when it answers."""
         self._processes.again(NAME)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until it answers queries."""
         self._processes.wait(self.is_ready, NAME, what="/-/ready", limit=30)
 
     def is_ready(self) -> bool:

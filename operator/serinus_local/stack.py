@@ -9,8 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from serinus_local import build, cache, chart, crds, gateway, images, network, node, scrape, system
-from serinus_local import operator_process as operator
+from serinus_local import build, cache, chart, crds, gateway, images, network, node, operator_process, scrape, system
 from serinus_local.cache import say
 from serinus_local.control_plane import LOOPBACK, ControlPlane
 from serinus_local.istio import SYSTEM_NAMESPACE, Istiod
@@ -37,6 +36,7 @@ class Stack:
         self.node = node.Node(self.plane, self.network, name_of(state))
         self.istiod = Istiod(self.plane, self.network.host)
         self.prometheus = Prometheus(state)
+        self.operator = operator_process.Operator(self.plane, self.prometheus.url)
         self.kubeconfig = self.plane.kubeconfig
         self.prometheus_url = self.prometheus.url
         self.gateway_address = f"{self.network.gateway}:80"
@@ -55,8 +55,15 @@ class Stack:
         self.processes.stop(name, grace=30)
 
     def restart(self, name: str) -> None:
-        """Start a part again as it was, after `kill` or `stop`."""
+        """Start a part again as it was, after `kill` or `stop`; return when it is ready, where it can tell."""
         self.processes.again(name)
+        ready: dict[str, Callable[[], None]] = {
+            "operator": self.operator.wait_ready,
+            "prometheus": self.prometheus.wait_ready,
+            "istiod": self.istiod.wait_ready,
+            "kube-apiserver": self.plane.wait_ready,
+        }
+        ready.get(name, lambda: None)()
 
     def log(self, name: str) -> Path:
         """Return the file with what a part printed."""
@@ -94,7 +101,7 @@ def down(state_dir: Path) -> None:
         processes = Processes(state_dir)
         network_file = state_dir / "network.json"
         net = network.choose(state_dir, name_of(state_dir)) if network_file.exists() else None
-        for name in (operator.NAME, "prometheus", "istiod", SCHEDULER, "kube-controller-manager"):
+        for name in (operator_process.NAME, "prometheus", "istiod", SCHEDULER, "kube-controller-manager"):
             processes.stop(name, grace=5)
         node.remove(processes, net, name_of(state_dir))
         for name in processes.known():
@@ -116,12 +123,12 @@ def name_of(state: Path) -> str:
 
 
 def _start(stack: Stack) -> None:
-    with ThreadPoolExecutor() as pool, step("start control plane, containerd and images"):
+    with ThreadPoolExecutor() as pool, step("control plane, containerd and images"):
         containers = pool.submit(stack.node.start_containers)
         stack.plane.start()
         _start_scheduler(stack.plane)
         containers.result()
-    with ThreadPoolExecutor() as pool, step("start node, istiod, gateway and Prometheus"):
+    with ThreadPoolExecutor() as pool, step("node, istiod, gateway and Prometheus"):
         stack.node.start()
         done = [pool.submit(_mesh, stack), pool.submit(_observe, stack), pool.submit(stack.node.wait_ready)]
         for future in done:
@@ -156,14 +163,13 @@ def _mesh(stack: Stack) -> None:
 def _observe(stack: Stack) -> None:
     stack.plane.apply_yaml(pod_reader("prometheus"))
     kubeconfig = stack.plane.user_kubeconfig("prometheus")
-    metrics = f"{LOOPBACK}:{stack.plane.ports['operator-metrics']}"
-    stack.prometheus.start(scrape.config(kubeconfig=kubeconfig, operator=metrics))
+    stack.prometheus.start(scrape.config(kubeconfig=kubeconfig, operator=stack.operator.metrics_address))
 
 
 def _start_operator(stack: Stack) -> None:
-    with step("start the operator, with the chart's own rights"):
-        if not chart.present():
-            say("charts/serinus is not there yet: left out")
+    with step("the operator, with the chart's own rights"):
+        if not (chart.present() and operator_process.present()):
+            say("charts/serinus or `python -m serinus` is not there yet: left out")
             return
         chart.apply(stack.plane)
-        operator.start(stack)
+        stack.operator.start()
