@@ -74,7 +74,8 @@ class _Loop:
         rows = np.flatnonzero(ripe & within & (n_c >= policy.min_requests) & (n_s >= policy.min_requests))
         self.begins = np.zeros_like(self.begins)
         if rows.size:
-            counts = StageCounts(*self.counts[:, rows], dispersion[rows])
+            n_c, x_c, n_s, x_s = self.counts[:, rows]
+            counts = StageCounts(n_c, x_c, n_s, x_s, dispersion[rows])
             following = self._weights[self.stage[rows] + 1]
             self._rise(t, rows[following * excess_upper(counts, policy.beta) <= policy.risk_budget])
 

@@ -1,14 +1,32 @@
-"""A fixed ramp, the same for every method: when does the evidence revert, and what has it cost by then?"""
+"""A fixed ramp, the same for every method: when does it revert, and what has that cost by then?"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from serinus.core.analysis.sequential.state import Floats
+from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.simulation.judge import ErrorJudge, Judgement
-from serinus.simulation.traffic import Traffic, Workload
+from serinus.simulation.traffic import Scrape, Traffic, Workload
+
+
+class Method(Protocol):
+    """A rule that looks at every scrape and reverts or does not, for R rollouts at once."""
+
+    def learn(self, traffic: Traffic) -> None:
+        """See the past before the rollout."""
+        ...
+
+    def reverts(self, t: float, scrape: Scrape, stage_started: Bools) -> Bools:
+        """Where it reverts now, [R]."""
+        ...
+
+
+MethodFactory = Callable[[int, float], Method]
+"""A method from the number of rollouts and the scrape interval in seconds."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +49,29 @@ class RampResult:
         """Share of the rollouts that were reverted."""
         return float(np.isfinite(self.reverted_s).mean())
 
+    def seconds(self, percent: float) -> float | None:
+        """Percentile of the time of those that were reverted."""
+        finite = self.reverted_s[np.isfinite(self.reverted_s)]
+        return float(np.percentile(finite, percent)) if finite.size else None
+
+
+def serinus_method(judgement: Judgement | None = None) -> MethodFactory:
+    """The tests of the core as a method."""
+    return lambda runs, scrape_s: ErrorJudge(judgement or Judgement(), runs, scrape_s)
+
 
 def run_ramp(
     workload: Workload,
     runs: int,
     seed: int,
-    judgement: Judgement | None = None,
+    method: MethodFactory | None = None,
     ramp: Ramp | None = None,
 ) -> RampResult:
     """Play `runs` rollouts of `workload`; deterministic for a seed."""
-    judgement, ramp = judgement or Judgement(), ramp or Ramp()
+    ramp = ramp or Ramp()
     traffic = Traffic(workload, runs, np.random.default_rng(seed))
-    judge = ErrorJudge(judgement, runs, workload.scrape_s)
-    judge.learn(traffic)
+    rule = (method or serinus_method())(runs, workload.scrape_s)
+    rule.learn(traffic)
     reverted_s, wrong = np.full(runs, np.inf), np.zeros(runs)
     per_stage = round(ramp.stage_s / workload.scrape_s)
     for index in range(per_stage * len(ramp.weights)):
@@ -52,8 +80,8 @@ def run_ramp(
         scrape = traffic.scrape(t, np.full(runs, ramp.weights[stage]))
         live = np.isinf(reverted_s)
         wrong += np.where(live, scrape.excess, 0.0)
-        total = judge.observe(t, scrape, np.full(runs, within == 0))
-        reverted_s = np.where(live & (total >= 1.0 / judgement.alpha), t, reverted_s)
+        fires = rule.reverts(t, scrape, np.full(runs, within == 0))
+        reverted_s = np.where(live & fires, t, reverted_s)
         if not bool(np.isinf(reverted_s).any()):
             break
     return RampResult(reverted_s, wrong)
