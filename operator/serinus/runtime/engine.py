@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import structlog
 
-from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
+from serinus.core.model.errors import ClusterError, Conflict, Gone
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json, Kind
 from serinus.runtime.ports import Cache, Clock
 from serinus.runtime.queue import WorkQueue
-from serinus.runtime.reconcile import Reconciler
+from serinus.runtime.reconcile import Outcome, Reconciler
 
 log = structlog.get_logger("serinus.engine")
 
@@ -35,7 +35,7 @@ class Engine:
         self._workers = workers
         self._live: set[Key] = set()
         self.queue: WorkQueue[Key] = WorkQueue(monotonic, is_urgent=self._live.__contains__)
-        self.on_pass: Callable[[Key, float, bool], None] = lambda key, seconds, failed: None
+        self.on_pass: Callable[[float, Exception | None], None] = lambda seconds, failure: None
 
     def wake(self, key: Key) -> None:
         """Look at a ModelDeployment soon."""
@@ -63,23 +63,29 @@ class Engine:
     async def run_pass(self, key: Key) -> bool:
         """Run one pass; tell whether it went well. Nothing that it raises ends the worker."""
         started = self._monotonic()
+        failure: Exception | None = None
+        outcome = None
         try:
             outcome = await self._reconciler.reconcile(key)
-        except (Conflict, Gone) as error:
-            log.info("looks again", key=str(key), why=str(error))
+        except Exception as error:
+            failure = error
+        self.on_pass(self._monotonic() - started, failure)
+        return self._failed(key, failure) if failure is not None else self._scheduled(key, outcome)
+
+    def _failed(self, key: Key, error: Exception) -> bool:
+        """Say what went wrong; tell whether it is enough to look again at once."""
+        if isinstance(error, Conflict | Gone):
+            log.debug("looks again", key=str(key), why=str(error))
             self.queue.add_after(key, CONFLICT_SECONDS)
             return True
-        except Unavailable as error:
-            log.warning("API server unavailable", key=str(key), why=str(error))
-            return False
-        except ClusterError as error:
-            log.error("API server refuses", key=str(key), why=str(error))
-            return False
-        except Exception:
-            log.exception("pass failed", key=str(key))
-            return False
-        finally:
-            self.on_pass(key, self._monotonic() - started, False)
+        if isinstance(error, ClusterError):
+            log.warning("the API server does not take it", key=str(key), kind=type(error).__name__, why=str(error))
+        else:
+            log.error("a pass failed", key=str(key), exc_info=error)
+        return False
+
+    def _scheduled(self, key: Key, outcome: Outcome | None) -> bool:
+        """Say when to look again."""
         if outcome is None:
             self._live.discard(key)
             self.queue.forget(key)

@@ -6,8 +6,9 @@ carried out differs from what is wanted.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
 from serinus.core.model.errors import ClusterError
@@ -48,7 +49,14 @@ class Outcome:
     live: bool
 
 
-Tell = Callable[[ModelDeploymentView, Note], None]
+class Report(Protocol):
+    """Who is told what was decided, besides the cluster."""
+
+    def note(self, view: ModelDeploymentView, note: Note) -> None: ...
+
+    def carried_out(self, view: ModelDeploymentView, decision: Decision) -> None: ...
+
+    def forgotten(self, key: Key) -> None: ...
 
 
 class Reconciler:
@@ -64,7 +72,7 @@ class Reconciler:
         recorder: Recorder,
         memories: Memories,
         mesh: bool,
-        tell: Tell = lambda view, note: None,
+        report: Report | None = None,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
@@ -73,7 +81,7 @@ class Reconciler:
         self._recorder = recorder
         self._memories = memories
         self._mesh = mesh
-        self._tell = tell
+        self._report = report
         self._children = Children(cluster, cache)
         self._statuses = Statuses(cluster, cache, clock)
 
@@ -104,6 +112,8 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._memories.forget(key)
+        if self._report is not None:
+            self._report.forgotten(key)
         self._observer.sampler.forget(key)
 
     def _outcome(self, decision: Decision) -> Outcome:
@@ -119,6 +129,8 @@ class Reconciler:
         await self._tell_people(view, decision)
         errors = [error async for error in self._carry_out(view, seen, decision, memory)]
         self._look_further(view, seen, decision)
+        if self._report is not None:
+            self._report.carried_out(view, decision)
         await self._statuses.store_summary(view, decision.status, memory)
         error = first_error(errors)
         if error is not None:
@@ -201,7 +213,8 @@ class Reconciler:
 
     async def _tell_people(self, view: ModelDeploymentView, decision: Decision) -> None:
         for note in decision.notes:
-            self._tell(view, note)
+            if self._report is not None:
+                self._report.note(view, note)
             await self._recorder.record(
                 _about(view, note), reason=note.reason, message=note.message, warning=note.warning
             )

@@ -1,0 +1,289 @@
+"""Puts the operator together and runs it: the only place where every part is known."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import kopf
+import structlog
+
+from serinus.adapters.clock import SystemClock
+from serinus.adapters.http_server import serve
+from serinus.adapters.kubernetes.cache import ObjectCache
+from serinus.adapters.kubernetes.client import KubernetesCluster
+from serinus.adapters.kubernetes.connection import Connection
+from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
+from serinus.adapters.kubernetes.informer import Informers
+from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
+from serinus.adapters.kubernetes.recorder import EventRecorder
+from serinus.adapters.kubernetes.watch import WATCHED
+from serinus.adapters.logging import Format, configure_logging
+from serinus.adapters.prometheus.instant import InstantQueries
+from serinus.adapters.prometheus.source import Source
+from serinus.adapters.triton import TritonProbe
+from serinus.config import Config, ConfigError, load_config
+from serinus.core.model.errors import ClusterError
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
+from serinus.handlers.shell import Shell
+from serinus.runtime.claims import Claims
+from serinus.runtime.engine import Engine
+from serinus.runtime.memory import Memories
+from serinus.runtime.observe import Observer
+from serinus.runtime.probes import Probes
+from serinus.runtime.reconcile import Reconciler
+from serinus.runtime.reporting import Reports
+from serinus.runtime.sampler import Sampler
+from serinus.runtime.telemetry import Telemetry
+from serinus.runtime.wish import Wishes
+
+SYNC_SECONDS = 60.0
+SWEEP_SECONDS = 300.0
+"""kopf tells nothing of what was deleted while its watch was down: both kinds are listed again this often."""
+FLUSH_SECONDS = 2.0
+
+log = structlog.get_logger("serinus.app")
+
+
+@dataclass
+class Operator:
+    """One operator process's worth of parts; tests run several in one process."""
+
+    config: Config
+    endpoint: Endpoint
+    telemetry: Telemetry = field(default_factory=Telemetry.create)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    url: str = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until told to stop; what is held is released in the opposite order."""
+        async with AsyncExitStack() as held:
+            parts = await self._assemble(held)
+            await self._lead(held, parts)
+            await parts.cluster_is_known()
+            shell = Shell(parts.take, lambda: connection_info(self.endpoint))
+            shell.start()
+            held.push_async_callback(shell.stop)
+            running = [asyncio.create_task(parts.engine.run()), asyncio.create_task(parts.sweep())]
+            held.push_async_callback(_cancel, *running)
+            self.ready.set()
+            log.info("ready", url=self.url)
+            await _first_of(stop.wait(), *running, *([parts.lost_lease] if parts.lost_lease else []))
+
+    async def _assemble(self, held: AsyncExitStack) -> Parts:
+        parts = Parts(self.config, self.endpoint, self.telemetry)
+        await held.enter_async_context(parts.connection)
+        await held.enter_async_context(parts.metrics)
+        held.push_async_callback(parts.close)
+        self.url = await held.enter_async_context(
+            serve(
+                self.config.metrics_address,
+                self.config.metrics_port,
+                metrics=parts.exposed,
+                unhealthy=lambda: "",
+                unready=lambda: "" if self.ready.is_set() else "the caches are not filled yet",
+            )
+        )
+        for background in (parts.informers.run(), parts.recorder.run()):
+            held.push_async_callback(_cancel, asyncio.create_task(background))
+        return parts
+
+    async def _lead(self, held: AsyncExitStack, parts: Parts) -> None:
+        """Wait for our turn to write."""
+        if parts.lease is None:
+            return
+        log.info("waits for the lease")
+        await parts.lease.acquire()
+        held.push_async_callback(parts.lease.release)
+        parts.lost_lease = asyncio.create_task(parts.lease.hold())
+        held.push_async_callback(_cancel, parts.lost_lease)
+
+
+class Parts:
+    """The parts, each given what it needs."""
+
+    def __init__(self, config: Config, endpoint: Endpoint, telemetry: Telemetry) -> None:
+        clock = SystemClock()
+        sources = [Source(one.name, one.url, one.bearer_token_file) for one in config.prometheus]
+        self.telemetry = telemetry
+        self.lost_lease: asyncio.Task[None] | None = None
+        self.connection = Connection(endpoint, clock)
+        self.lease = _lease(config, endpoint, self.connection, clock)
+        self.cluster = KubernetesCluster(
+            self.connection,
+            clock,
+            writes_allowed=self.lease.writes_allowed if self.lease else lambda: True,
+            on_request=telemetry.request_done,
+        )
+        self.cache = ObjectCache(on_change=self._changed)
+        self.informers = Informers(self.connection, WATCHED, self.cache, clock)
+        self.metrics = InstantQueries(sources, clock, on_answer=telemetry.question_done)
+        self.recorder = EventRecorder(self.cluster, clock, instance=socket.gethostname())
+        self.sampler = Sampler(
+            self.metrics,
+            clock,
+            wake=self._wake,
+            targets={one.name: one.targets for one in config.prometheus},
+        )
+        self.probes = Probes(TritonProbe(), clock, wake=self._wake)
+        self.reports = Reports(telemetry, self.cache, clock)
+        self.engine = self._engine(config, clock)
+
+    def _engine(self, config: Config, clock: SystemClock) -> Engine:
+        observer = Observer(
+            cluster=self.cluster,
+            cache=self.cache,
+            clock=clock,
+            probes=self.probes,
+            sampler=self.sampler,
+            wishes=Wishes(self.cluster, self.cache),
+            claims=Claims(self.cache, config.tenancy(), sources=self.metrics.names(), mesh=config.mesh_gateway),
+            drain_seconds=config.drain_seconds,
+        )
+        reconciler = Reconciler(
+            cluster=self.cluster,
+            cache=self.cache,
+            clock=clock,
+            observer=observer,
+            recorder=self.recorder,
+            memories=Memories(),
+            mesh=config.mesh_gateway,
+            report=self.reports,
+        )
+        engine = Engine(reconciler, self.cache, clock, monotonic=clock.monotonic, workers=config.workers)
+        engine.on_pass = self._count_pass
+        return engine
+
+    async def cluster_is_known(self) -> None:
+        """Fill the caches before anything is decided: a Rollout that we do not see would lose its weight."""
+        async with asyncio.timeout(SYNC_SECONDS):
+            await self.informers.synced()
+        for kind in (MODEL_DEPLOYMENT, ROLLOUT):
+            for manifest in await self.cluster.list(kind, ""):
+                self.cache.store({**manifest, "apiVersion": kind.api_version, "kind": kind.name})
+
+    def take(self, kind: Kind, event: str, manifest: Json) -> None:
+        """Take an event of kopf's."""
+        metadata = manifest["metadata"]
+        if event == "DELETED":
+            self.cache.forget(kind, metadata["namespace"], metadata["name"], metadata.get("resourceVersion"))
+        else:
+            self.cache.store(manifest)
+
+    async def sweep(self) -> None:
+        """Find what was deleted while nobody watched."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            for kind in (MODEL_DEPLOYMENT, ROLLOUT):
+                try:
+                    await self._sweep(kind)
+                except ClusterError as error:
+                    log.warning("could not list", kind=kind.plural, why=str(error))
+
+    async def _sweep(self, kind: Kind) -> None:
+        before = {place: one["metadata"]["resourceVersion"] for place, one in self.cache.all(kind).items()}
+        listed = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in await self.cluster.list(kind, "")}
+        for (namespace, name), version in before.items():
+            if (namespace, name) not in listed:
+                self.cache.forget(kind, namespace, name, version)
+
+    def exposed(self) -> bytes:
+        """Render /metrics."""
+        self.telemetry.queue_depth.set(len(self.engine.queue))
+        self.telemetry.leader.set(1 if self.lease is None or self.lease.writes_allowed() else 0)
+        self.telemetry.events_lost.set(self.recorder.dropped + self.recorder.failed)
+        self.telemetry.show_watches(silence=self.informers.silence(), restarts=self.informers.restarts())
+        self.reports.before_scrape()
+        return self.telemetry.expose()
+
+    async def close(self) -> None:
+        """End what runs beside the passes, and send the last Events."""
+        await self.sampler.close()
+        await self.probes.close()
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self.recorder.flush()
+        except TimeoutError:
+            log.warning("the last Events were not sent in time")
+
+    def _wake(self, key: Key) -> None:
+        self.engine.wake(key)
+
+    def _changed(self, kind: Kind, namespace: str, model_deployment: str | None, manifest: Json | None) -> None:
+        self.engine.changed(kind, namespace, model_deployment, manifest)
+
+    def _count_pass(self, seconds: float, failure: Exception | None) -> None:
+        self.telemetry.pass_seconds.observe(seconds)
+        if failure is not None:
+            self.telemetry.pass_failures.labels(type(failure).__name__).inc()
+
+
+def connection_info(endpoint: Endpoint) -> kopf.ConnectionInfo:
+    """Tell kopf how to log in: the same way as everything else does."""
+    header = endpoint.read_authorization() or ""
+    certificate, key = endpoint.client_certificate or (None, None)
+    return kopf.ConnectionInfo(
+        server=endpoint.server,
+        ca_path=endpoint.ca_file,
+        token=header.removeprefix("Bearer ") or None,
+        certificate_path=certificate,
+        private_key_path=key,
+        default_namespace=endpoint.namespace,
+    )
+
+
+def run(
+    config: Path | None = None,
+    kubeconfig: str | None = None,
+    *,
+    log_format: Format = "json",
+    metrics_port: int | None = None,
+    metrics_address: str | None = None,
+) -> None:
+    """Run the operator until SIGTERM or SIGINT; a configuration that cannot be used ends it with one message."""
+    configure_logging(log_format)
+    flags = {"metricsPort": metrics_port, "metricsAddress": metrics_address}
+    try:
+        asyncio.run(_main(load_config(config, environ=os.environ, flags=flags), kubeconfig))
+    except (ConfigError, ClusterError) as error:
+        raise SystemExit(str(error)) from error
+
+
+async def _main(config: Config, kubeconfig: str | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await Operator(config, await find_endpoint(kubeconfig)).run(stop)
+
+
+def _lease(config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock) -> LeaderLease | None:
+    if not config.leader_election.enabled:
+        return None
+    name = LeaseName(
+        namespace=config.leader_election.namespace or os.environ.get("POD_NAMESPACE") or endpoint.namespace,
+        name="serinus",
+        identity=f"{socket.gethostname()}-{os.getpid()}",
+    )
+    # A client of its own: the lease must be renewed before it allows writes.
+    return LeaderLease(KubernetesCluster(connection, clock), clock, name, seconds=config.leader_election.lease_seconds)
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first_of(*waits: Any) -> None:
+    """Wait until the first of several ends; raises what it raised."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()

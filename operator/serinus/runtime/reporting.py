@@ -1,0 +1,62 @@
+"""What a pass leaves behind besides its writes: a line in the log for each decision, and numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import structlog
+
+from serinus.api.parsing import ModelDeploymentView
+from serinus.api.status import Verdict
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import ROLLOUT
+from serinus.core.rollout.decision import Decision, Note, StoredState
+from serinus.runtime.ports import Cache, Clock
+from serinus.runtime.telemetry import Telemetry
+
+log = structlog.get_logger("serinus.decision")
+
+
+class Reports:
+    """Logs and counts what was decided."""
+
+    def __init__(self, telemetry: Telemetry, cache: Cache, clock: Clock) -> None:
+        self._telemetry = telemetry
+        self._cache = cache
+        self._clock = clock
+
+    def note(self, view: ModelDeploymentView, note: Note) -> None:
+        """Write the line of a decision."""
+        say = log.warning if note.warning else log.info
+        rollout = note.rollout.name if note.rollout else None
+        say(note.reason, namespace=view.namespace, name=view.name, rollout=rollout, message=note.message)
+
+    def carried_out(self, view: ModelDeploymentView, decision: Decision) -> None:
+        """Count what a pass decided, after it was done."""
+        for stored in decision.states:
+            self._verdict(stored)
+            self._weight(view, stored)
+
+    def forgotten(self, key: Key) -> None:
+        """Drop the numbers of a ModelDeployment that is gone."""
+        self._telemetry.forget(key.namespace, key.name)
+
+    def before_scrape(self) -> None:
+        """Count the Rollouts by phase."""
+        rollouts = self._cache.all(ROLLOUT).values()
+        phases = Counter(str((rollout.get("status") or {}).get("phase", "Pending")) for rollout in rollouts)
+        self._telemetry.show_rollouts(phases)
+
+    def _verdict(self, stored: StoredState) -> None:
+        assessment = stored.state.assessment
+        if assessment is not None and assessment is not stored.before.assessment:
+            self._telemetry.verdicts.labels(assessment.verdict, assessment.reason).inc()
+
+    def _weight(self, view: ModelDeploymentView, stored: StoredState) -> None:
+        before, state = stored.before, stored.state
+        if state.weight == before.weight:
+            return
+        self._telemetry.canary_weight.labels(view.namespace, view.name).set(state.weight)
+        assessment = state.assessment
+        if state.weight == 0 and assessment is not None and assessment.verdict is Verdict.UNSAFE:
+            self._telemetry.revert_seconds.observe(max(0.0, self._clock.now() - assessment.at))
