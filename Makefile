@@ -1,0 +1,69 @@
+# Each target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(PY) -m uv
+LOCAL := $(PY) -m serinus_local
+PYTEST := $(PY) -m pytest
+INSTALLED := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: help demo up down test check lint crds bench lock clean fmt unit
+
+help: ## Show this help
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@echo "setup: Python packages into $(VENV)"
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV) 2>/dev/null || bash scripts/install-venv.sh $(PYTHON) $(VENV)
+	@$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install --quiet --require-hashes --no-deps -r requirements/bootstrap.txt
+	@$(UV) pip sync --quiet --python $(PY) --require-hashes requirements/dev.txt
+	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(INSTALLED) ## Watch a good version walk to 100 % and bad ones be taken back (ARGS="--json FILE", KEEP=1, CLUSTER=current)
+	$(LOCAL) demo $(ARGS)
+
+up: $(INSTALLED) ## Start a whole local cluster with the operator; prints KUBECONFIG and the gateway's address
+	$(LOCAL) up $(ARGS)
+
+down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
+	$(LOCAL) down $(ARGS)
+
+test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end
+	$(LOCAL) build
+	$(PYTEST) $(ARGS)
+
+check: lint ## Lint, unit tests and scenarios: under a minute
+	$(PYTEST) -q tests/unit tests/scenarios $(ARGS)
+
+lint: $(INSTALLED) ## Format, lint, types, layers, sizes
+	$(VENV)/bin/ruff format --check --quiet operator tests scripts
+	$(VENV)/bin/ruff check --quiet operator tests scripts
+	$(VENV)/bin/mypy --no-error-summary
+	$(VENV)/bin/lint-imports > .lint-imports.log || { cat .lint-imports.log; exit 1; }
+	$(PY) scripts/check_sizes.py operator
+
+fmt: $(INSTALLED) ## Format the code
+	$(VENV)/bin/ruff format --quiet operator tests scripts
+	$(VENV)/bin/ruff check --fix --quiet operator tests scripts
+
+crds: $(INSTALLED) ## Generate crds/ and the chart's copy from the models
+	$(PY) -m serinus.api.crds
+
+bench: $(INSTALLED) ## Measure reverts, CPU and memory against a real API server (ARGS="--json FILE")
+	$(LOCAL) build --only control-plane
+	$(PY) -m benchmarks $(ARGS)
+
+lock: $(INSTALLED) ## Renew the lock files (hashes, no addresses)
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements/dev.txt
+	grep -A40 '^uv==' requirements/dev.txt | awk 'NR>1 && !/^ /{exit} {print}' > requirements/bootstrap.txt
+
+clean: ## Remove what the targets made in this folder
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .lint-imports.log build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
