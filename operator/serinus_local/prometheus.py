@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serinus_local import build
@@ -56,7 +56,7 @@ class Prometheus:
 
     def wait_ready(self) -> None:
         """Wait until it answers queries."""
-        self._processes.wait(self.is_ready, NAME, what="/-/ready", limit=30)
+        self._processes.wait(self.is_ready, NAME, what="/-/ready", limit=60)
 
     def is_ready(self) -> bool:
         """Tell whether it answers queries."""
@@ -67,7 +67,12 @@ class Prometheus:
             return False
 
 
-def static_config(targets: Mapping[str, str], *, interval: str = "1s") -> dict[str, object]:
-    """Return a configuration that scrapes fixed targets: name of the job → host:port."""
-    jobs = [{"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()]
+def static_config(
+    targets: Mapping[str, str], *, interval: str = "1s", rules: Sequence[Mapping[str, object]] = ()
+) -> dict[str, object]:
+    """Return a configuration that scrapes fixed targets (job → host:port) and relabels what it finds by `rules`."""
+    jobs = [
+        {"job_name": job, "static_configs": [{"targets": [target]}], "metric_relabel_configs": list(rules)}
+        for job, target in targets.items()
+    ]
     return {"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": jobs}

@@ -21,6 +21,11 @@ def config(*, kubeconfig: Path, operator: str) -> dict[str, object]:
     }
 
 
+def envoy_rules() -> list[Rule]:
+    """Return the rules that turn a scrape of Envoy into Istio's series."""
+    return [*_http_requests(), *_grpc_requests(), *_durations(), *_tidy()]
+
+
 def _envoy(kubeconfig: Path) -> dict[str, object]:
     return {
         "job_name": "envoy",
@@ -32,7 +37,7 @@ def _envoy(kubeconfig: Path) -> dict[str, object]:
             _keep("__meta_kubernetes_pod_container_port_number", str(gateway.ADMIN_PORT)),
             *_pod_labels(),
         ],
-        "metric_relabel_configs": [*_http_requests(), *_grpc_requests(), *_durations(), *_tidy()],
+        "metric_relabel_configs": envoy_rules(),
     }
 
 

@@ -78,7 +78,7 @@ def test_prometheus_comes_back_with_what_it_knew(
     start_prometheus: Callable[[Mapping[str, object]], Prometheus],
 ) -> None:
     server = start_prometheus(static_config({"nobody": "127.0.0.1:1"}))
-    until(lambda: _targets_known(server), what="the first scrape", limit=15)
+    until(lambda: _targets_known(server), what="the first scrape", limit=30)
     server.kill()
     assert not server.is_ready()
     server.restart()
