@@ -1,0 +1,173 @@
+"""The chart over a matrix of values: it lints, every document is valid, rights are least, pods are restricted."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from serinus_local import build, chart
+
+KUBERNETES = "1.34"
+MATRIX: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "two-replicas": {"replicas": 2},
+    "no-leader": {"config": {"leaderElection": {"enabled": False}}},
+    "lease-elsewhere": {"config": {"leaderElection": {"enabled": True, "namespace": "leases"}}},
+    "own-account": {"serviceAccount": {"create": False, "name": "mine"}},
+    "no-rights": {"rbac": {"create": False, "aggregate": False}, "admissionPolicy": {"enabled": False}},
+    "restorer": {"admissionPolicy": {"allow": ["system:serviceaccount:velero:velero"]}},
+    "digest": {"image": {"repository": "registry.example.com/serinus", "digest": "sha256:" + "0" * 64}},
+    "two-sources": {
+        "config": {
+            "prometheus": [
+                {"name": "default", "url": "http://prometheus:9090", "targets": "up"},
+                {"name": "team", "url": "https://proxy:8443", "bearerTokenFile": "/var/run/tokens/prometheus"},
+            ],
+            "tenants": [{"namespace": "ml", "hosts": ["*.example.com"], "gateways": ["istio-system/shared"]}],
+        },
+        "extraVolumes": [{"name": "tokens", "secret": {"secretName": "prometheus"}}],
+        "extraVolumeMounts": [{"name": "tokens", "mountPath": "/var/run/tokens", "readOnly": True}],
+    },
+    "placed": {
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "infra", "operator": "Exists"}],
+        "priorityClassName": "system-cluster-critical",
+        "podAnnotations": {"sidecar.istio.io/inject": "false"},
+        "podLabels": {"team": "platform"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "affinity": {"nodeAffinity": {}},
+    },
+}
+REFUSED: dict[str, dict[str, Any]] = {
+    "typing-error": {"replica": 2},
+    "two-without-a-leader": {"replicas": 2, "config": {"leaderElection": {"enabled": False}}},
+    "no-source": {"config": {"prometheus": []}},
+    "source-without-url": {"config": {"prometheus": [{"name": "default"}]}},
+    "privileged-port": {"config": {"metricsPort": 80}},
+    "gateway-without-namespace": {"config": {"tenants": [{"namespace": "ml", "gateways": ["public"]}]}},
+}
+
+
+def _helm(tmp_path: Path, values: dict[str, Any], *command: str) -> subprocess.CompletedProcess[str]:
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    program = [str(build.binaries() / "helm"), *command, f"--values={file}", f"--namespace={chart.NAMESPACE}"]
+    return subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _render(tmp_path: Path, values: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = _helm(tmp_path, values, "template", chart.RELEASE, str(chart.CHART))
+    assert answer.returncode == 0, answer.stderr
+    return [document for document in yaml.safe_load_all(answer.stdout) if document]
+
+
+def _kinds(documents: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    return [document for document in documents if document["kind"] in kinds]
+
+
+@pytest.fixture(params=MATRIX.values(), ids=MATRIX.keys())
+def documents(request: pytest.FixtureRequest, tmp_path: Path) -> list[dict[str, Any]]:
+    """What the chart renders for one set of values."""
+    return _render(tmp_path, request.param)
+
+
+@pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX.keys())
+def test_lints(tmp_path: Path, values: dict[str, Any]) -> None:
+    """Helm finds no fault, warnings included."""
+    answer = _helm(tmp_path, values, "lint", str(chart.CHART), "--strict")
+    assert answer.returncode == 0, answer.stdout
+
+
+@pytest.mark.parametrize("values", REFUSED.values(), ids=REFUSED.keys())
+def test_refuses_values_that_cannot_work(tmp_path: Path, values: dict[str, Any]) -> None:
+    """The schema of the values stops a mistake before it reaches the cluster."""
+    answer = _helm(tmp_path, values, "template", chart.RELEASE, str(chart.CHART))
+    assert answer.returncode != 0
+    assert "values don't meet the specifications of the schema" in answer.stderr
+
+
+def test_every_document_is_valid(documents: list[dict[str, Any]]) -> None:
+    """Each rendered document is one that Kubernetes knows, with no unknown field."""
+    for document in documents:
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+
+
+def test_no_rule_has_a_wildcard(documents: list[dict[str, Any]]) -> None:
+    """No role names all groups, all resources or all verbs."""
+    for role in _kinds(documents, "Role", "ClusterRole"):
+        for rule in role["rules"]:
+            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+def test_no_rule_reaches_secrets(documents: list[dict[str, Any]]) -> None:
+    """Nobody gets Secrets, impersonation or escalation by this chart."""
+    for role in _kinds(documents, "Role", "ClusterRole"):
+        for rule in role["rules"]:
+            assert "secrets" not in rule["resources"]
+            assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
+
+
+def test_no_person_may_write_status(documents: list[dict[str, Any]]) -> None:
+    """The roles for people leave status to the operator."""
+    for role in _kinds(documents, "ClusterRole"):
+        if role["metadata"]["name"] != "serinus-operator":
+            assert not [name for rule in role["rules"] for name in rule["resources"] if "/" in name]
+
+
+def test_the_pod_is_restricted(documents: list[dict[str, Any]]) -> None:
+    """The operator's pod passes the restricted Pod Security Standard, with a root filesystem that is read-only."""
+    (deployment,) = _kinds(documents, "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    assert not [volume for volume in pod["volumes"] if "hostPath" in volume]
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["requests"]
+        assert container["resources"]["limits"]
+
+
+def test_every_reference_is_to_something_rendered(documents: list[dict[str, Any]]) -> None:
+    """Bindings name roles that are there, and the Service selects the Deployment's pods."""
+    roles = {role["metadata"]["name"] for role in _kinds(documents, "Role", "ClusterRole")}
+    assert {each["roleRef"]["name"] for each in _kinds(documents, "RoleBinding", "ClusterRoleBinding")} <= roles
+    (deployment,), (service,) = _kinds(documents, "Deployment"), _kinds(documents, "Service")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+
+
+def test_the_configuration_is_mounted_as_written(tmp_path: Path) -> None:
+    """What stands under `config` is what the operator reads at /etc/serinus/config.yaml."""
+    documents = _render(tmp_path, MATRIX["two-sources"])
+    (config,) = _kinds(documents, "ConfigMap")
+    written = yaml.safe_load(config["data"]["config.yaml"])
+    assert written["prometheus"] == MATRIX["two-sources"]["config"]["prometheus"]
+    assert written["leaderElection"] == {"enabled": True, "namespace": "", "leaseSeconds": 15}
+    (deployment,) = _kinds(documents, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"name": "config", "mountPath": "/etc/serinus", "readOnly": True} in container["volumeMounts"]
+
+
+def test_the_lease_is_where_the_configuration_says(tmp_path: Path) -> None:
+    """The right to the lease follows `config.leaderElection.namespace`."""
+    roles = _kinds(_render(tmp_path, MATRIX["lease-elsewhere"]), "Role", "RoleBinding")
+    assert [role["metadata"]["namespace"] for role in roles] == ["leases", "leases"]
+
+
+def test_the_policy_trusts_the_account_in_use(tmp_path: Path) -> None:
+    """The admission policy follows the ServiceAccount's name, and who else may write."""
+    values = {**MATRIX["own-account"], **MATRIX["restorer"]}
+    (policy,) = _kinds(_render(tmp_path, values), "ValidatingAdmissionPolicy")
+    trusted = policy["spec"]["variables"][0]["expression"]
+    assert "system:serviceaccount:serinus-system:mine" in trusted
+    assert "system:serviceaccount:velero:velero" in trusted
