@@ -8,7 +8,7 @@ nothing about the model (strict mTLS and NetworkPolicies do that), so it is an o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from serinus.api.model_deployment import Probe, ProbeInput
@@ -68,26 +68,12 @@ def _tensor(given: ProbeInput) -> Any:
     from tritonclient.grpc import InferInput
     from tritonclient.utils import triton_to_np_dtype
 
-    dtype = triton_to_np_dtype(given.datatype)
-    if dtype is None:
-        raise _BadProbe(f"the probe's input {given.name!r} has the unknown datatype {given.datatype!r}")
+    datatype = str(given.datatype)
     try:
-        array = numpy.array([_value(each) for each in _flat(given.data)], dtype=dtype).reshape(given.shape)
+        elements = [each.encode() if isinstance(each, str) else each for each in given.data]
+        array = numpy.array(elements, dtype=triton_to_np_dtype(datatype)).reshape(given.shape)
     except (ValueError, TypeError, OverflowError) as error:
-        raise _BadProbe(f"the probe's input {given.name!r} is no {given.datatype} of {given.shape}: {error}") from error
-    tensor = InferInput(given.name, list(given.shape), given.datatype)
+        raise _BadProbe(f"the probe's input {given.name!r} is no {datatype} of {given.shape}: {error}") from error
+    tensor = InferInput(given.name, list(given.shape), datatype)
     tensor.set_data_from_numpy(array)
     return tensor
-
-
-def _flat(data: Sequence[Any]) -> Iterator[Any]:
-    """Give the elements in row-major order, whether they came nested or flat."""
-    for each in data:
-        if isinstance(each, (list, tuple)):
-            yield from _flat(each)
-        else:
-            yield each
-
-
-def _value(element: Any) -> Any:
-    return element.encode() if isinstance(element, str) else element

@@ -1,0 +1,204 @@
+"""The probe inference, against a real Triton, and against a stand-in for what Triton does on bad days."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tests.support.stack import require_node
+from tests.support.triton_server import triton_server
+
+from serinus.adapters.triton import AT_ONCE, TritonProbe
+from serinus.api.model_deployment import Probe
+from serinus.core.model.answers import ProbeOutcome
+
+AMOUNT = {"name": "AMOUNT", "datatype": "FP32", "shape": [2], "data": [1, 2.5]}
+
+
+def probe(name: str = "grüße", **amount: object) -> Probe:
+    """Make a sample request of a number tensor and a text tensor."""
+    text = {"name": "NAME", "datatype": "BYTES", "shape": [1], "data": [name]}
+    return Probe.parse({"inputs": [{**AMOUNT, **amount}, text]})
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a real Triton and give its address."""
+    require_node()
+    with triton_server(tmp_path_factory.mktemp("triton")) as address:
+        yield address
+
+
+class TestTheRealOne:
+    """What the server of the pods says."""
+
+    pytestmark = pytest.mark.node
+
+    async def test_a_model_that_answers_has_answered(self, address: str) -> None:
+        """Numbers and texts arrive as the model's backend expects them."""
+        assert (await TritonProbe().infer(address, "fraud", probe())).outcome is ProbeOutcome.ANSWERED
+
+    async def test_a_model_that_fails_says_why(self, address: str) -> None:
+        """The model's own words reach the person who deployed it."""
+        answer = await TritonProbe().infer(address, "fraud", probe("nobody"))
+        assert answer.outcome is ProbeOutcome.FAILED
+        assert "nobody is called nobody" in answer.message
+
+    async def test_a_model_that_is_not_there_has_failed(self, address: str) -> None:
+        """The name in the spec is not the one in the repository."""
+        answer = await TritonProbe().infer(address, "other", probe())
+        assert answer.outcome is ProbeOutcome.FAILED
+        assert "'other'" in answer.message
+
+    async def test_a_sample_of_the_wrong_shape_has_failed(self, address: str) -> None:
+        """Triton names the input and what it expects."""
+        answer = await TritonProbe().infer(address, "fraud", probe(shape=[1], data=[1]))
+        assert answer.outcome is ProbeOutcome.FAILED
+        assert "AMOUNT" in answer.message
+
+    async def test_a_sample_of_the_wrong_type_has_failed(self, address: str) -> None:
+        """So does one of whole numbers for a model of fractions."""
+        answer = await TritonProbe().infer(address, "fraud", probe(datatype="INT64", data=[1, 2]))
+        assert answer.outcome is ProbeOutcome.FAILED
+        assert "AMOUNT" in answer.message
+
+
+@asynccontextmanager
+async def standing_in(infer: Callable[[Any, Any], Awaitable[Any]]) -> AsyncIterator[str]:
+    """Serve the inference protocol with one function behind it."""
+    import grpc
+    from tritonclient.grpc import service_pb2_grpc
+
+    class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+        async def ModelInfer(self, request: Any, context: Any) -> Any:
+            return await infer(request, context)
+
+    server = grpc.aio.server()
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Servicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+async def test_a_pod_that_does_not_listen_is_unreachable() -> None:
+    """A NetworkPolicy or strict mTLS looks like this; it says nothing about the model."""
+    answer = await TritonProbe().infer("127.0.0.1:1", "fraud", probe())
+    assert answer.outcome is ProbeOutcome.UNREACHABLE
+    assert answer.message
+
+
+async def test_a_pod_that_never_answers_is_unreachable_within_the_limit() -> None:
+    """A policy that drops packets looks like this."""
+
+    async def infer(request: Any, context: Any) -> Any:
+        await asyncio.Event().wait()
+
+    async with standing_in(infer) as address:
+        answer = await asyncio.wait_for(TritonProbe(time_limit=0.2).infer(address, "fraud", probe()), 2)
+    assert answer.outcome is ProbeOutcome.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("INTERNAL", ProbeOutcome.FAILED),
+        ("INVALID_ARGUMENT", ProbeOutcome.FAILED),
+        ("UNAVAILABLE", ProbeOutcome.UNREACHABLE),
+    ],
+)
+async def test_what_triton_refuses_is_told_in_its_words(code: str, outcome: ProbeOutcome) -> None:
+    """UNAVAILABLE, also a full queue, is to be asked again; everything else is the model's fault."""
+    import grpc
+
+    async def infer(request: Any, context: Any) -> Any:
+        await context.abort(getattr(grpc.StatusCode, code), "in its words")
+
+    async with standing_in(infer) as address:
+        answer = await TritonProbe().infer(address, "fraud", probe())
+    assert (answer.outcome, answer.message) == (outcome, "in its words")
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ({"data": ["a", "b"]}, "could not convert"),
+        ({"datatype": "UINT8", "data": [1, 300]}, "300"),
+    ],
+    ids=["data", "range"],
+)
+async def test_a_sample_that_makes_no_tensor_has_failed_and_is_not_sent(amount: dict[str, Any], words: str) -> None:
+    """The user is told which input is wrong."""
+    answer = await TritonProbe().infer("127.0.0.1:1", "fraud", probe(**amount))
+    assert answer.outcome is ProbeOutcome.FAILED
+    assert "'AMOUNT'" in answer.message
+    assert re.search(words, answer.message)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data", "size"),
+    [
+        ("BOOL", [True, False], 2),
+        ("INT64", [1, 2], 16),
+        ("FP64", [1, 2], 16),
+        ("BYTES", ["a", "bc"], 11),
+    ],
+)
+async def test_each_datatype_arrives_in_its_size(datatype: str, data: list[Any], size: int) -> None:
+    """Flat, in row-major order."""
+    from tritonclient.grpc import service_pb2
+
+    arrived: list[int] = []
+
+    async def infer(request: Any, context: Any) -> Any:
+        arrived.append(len(request.raw_input_contents[0]))
+        return service_pb2.ModelInferResponse()
+
+    async with standing_in(infer) as address:
+        answer = await TritonProbe().infer(address, "fraud", probe(datatype=datatype, data=data))
+    assert (answer.outcome, arrived) == (ProbeOutcome.ANSWERED, [size])
+
+
+async def test_no_more_than_a_bounded_number_are_under_way() -> None:
+    """A thousand pods that start together must not cost a thousand channels."""
+    from tritonclient.grpc import service_pb2
+
+    under_way, most = 0, 0
+    full = asyncio.Event()
+
+    async def infer(request: Any, context: Any) -> Any:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        if under_way == AT_ONCE:
+            full.set()
+        await full.wait()
+        under_way -= 1
+        return service_pb2.ModelInferResponse()
+
+    prober = TritonProbe()
+    async with standing_in(infer) as address:
+        answers = await asyncio.gather(*(prober.infer(address, "fraud", probe()) for _ in range(2 * AT_ONCE)))
+    assert {answer.outcome for answer in answers} == {ProbeOutcome.ANSWERED}
+    assert most == AT_ONCE
+
+
+def test_the_heavy_libraries_are_imported_when_they_are_used() -> None:
+    """An operator in a pod never needs the kubernetes package, and Triton's client only when a probe is set."""
+    code = (
+        "import sys, pkgutil, importlib, serinus.adapters, serinus.config\n"
+        "for module in pkgutil.walk_packages(serinus.adapters.__path__, 'serinus.adapters.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "heavy = {'kubernetes', 'grpc', 'tritonclient', 'prometheus_api_client', 'numpy', 'scipy', 'requests'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert printed.stdout.strip() == "[]"
