@@ -1,0 +1,168 @@
+"""`serinus` and `kubectl serinus`: what an SRE types at 3 a.m., and `serinus run`, the operator itself.
+
+Start-up stays light: what talks to a cluster, and the operator, are imported by the command that needs them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serinus.cli import levers
+from serinus.cli.cluster import Target
+from serinus.cli.operator import LogFormat, run_operator
+from serinus.cli.options import Context, Kubeconfig, Name, Namespace, Wait
+from serinus.cli.session import begin, pull, told
+from serinus.core.model.timestamps import to_rfc3339
+
+ANSWER_SECONDS = 5.0
+
+app = typer.Typer(
+    help="Look at a model's rollout, and pull its levers.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until interrupted.")] = False,
+) -> None:
+    """Show what serves, what is tried, at which weight, why, and what to type next."""
+    from serinus.cli import watching
+
+    with told():
+        session = begin(ctx, name, Target(namespace, context, kubeconfig))
+        if not watch:
+            watching.show(session, as_json=as_json)
+            return
+        try:
+            watching.watch(session, as_json=as_json)
+        except KeyboardInterrupt:
+            # Click would say "Aborted!", and somebody would believe it of the rollout.
+            return
+
+
+@app.command()
+def promote(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    through_step: Annotated[
+        int | None, typer.Option("--through-step", min=1, max=50, help="Skip all pauses up to this step.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Go to 100 percent, also when Undecided or Blind; never when Unsafe.")
+    ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    wait: Wait = ANSWER_SECONDS,
+) -> None:
+    """Skip the pause that the rollout stands in, or more."""
+    if full and through_step is not None:
+        raise typer.BadParameter("give --through-step or --full, not both")
+    with told():
+        session = begin(ctx, name, Target(namespace, context, kubeconfig))
+        pull(session, lambda story: levers.promote(story, through_step=through_step, full=full), wait)
+
+
+@app.command()
+def pause(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    wait: Wait = ANSWER_SECONDS,
+) -> None:
+    """Hold the weight where it is; an Unsafe verdict still takes it away."""
+    with told():
+        pull(begin(ctx, name, Target(namespace, context, kubeconfig)), levers.pause, wait)
+
+
+@app.command()
+def resume(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    wait: Wait = ANSWER_SECONDS,
+) -> None:
+    """Go on after pause."""
+    with told():
+        pull(begin(ctx, name, Target(namespace, context, kubeconfig)), levers.resume, wait)
+
+
+@app.command()
+def abort(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    wait: Wait = ANSWER_SECONDS,
+) -> None:
+    """Put all traffic back on the stable revision and end the rollout."""
+    with told():
+        pull(begin(ctx, name, Target(namespace, context, kubeconfig)), levers.abort, wait)
+
+
+@app.command()
+def retry(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    wait: Wait = ANSWER_SECONDS,
+) -> None:
+    """Try a reverted or aborted revision once more."""
+    with told():
+        session = begin(ctx, name, Target(namespace, context, kubeconfig))
+        pull(session, lambda story: levers.retry(story, to_rfc3339(session.world.now())), wait)
+
+
+@app.command()
+def run(
+    *,
+    config: Annotated[Path | None, typer.Option("--config", help="The operator's configuration.")] = None,
+    kubeconfig: Kubeconfig = None,
+    log_format: Annotated[LogFormat, typer.Option("--log-format", help="One JSON a line, or columns.")] = "json",
+    metrics_port: Annotated[
+        int | None, typer.Option("--metrics-port", min=0, max=65535, help="For /metrics, /healthz and /readyz.")
+    ] = None,
+    metrics_address: Annotated[
+        str | None, typer.Option("--metrics-address", help="The address that they are served on.")
+    ] = None,
+) -> None:
+    """Run the operator."""
+    with told():
+        run_operator(
+            config=config,
+            kubeconfig=kubeconfig,
+            log_format=log_format,
+            metrics_port=metrics_port,
+            metrics_address=metrics_address,
+        )
+
+
+def main() -> None:
+    """Run the command that was typed."""
+    app()

@@ -1,0 +1,52 @@
+"""A story as JSON, for scripts: the keys are a contract (docs/operations.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from serinus.api.parsing import RolloutView
+from serinus.api.rollout import RevisionReference
+from serinus.cli.advice import Advice
+from serinus.cli.story import Story
+from serinus.core.model.kinds import Json
+
+
+def story_json(story: Story, advised: Iterable[Advice]) -> Json:
+    """Write everything that the page shows, and all decision records instead of the last few."""
+    view = story.deployment
+    return {
+        "namespace": view.namespace,
+        "name": view.name,
+        "model": view.model_name,
+        "stable": _revision(story, story.stable, 100 - story.weight),
+        "canary": _revision(story, story.active.spec.to, story.weight) if story.active else None,
+        "rollout": _rollout(story.newest) if story.newest else None,
+        "unwell": [condition.manifest() for condition in story.unwell()],
+        "waitsForOperator": list(story.unseen()),
+        "next": [one.command for one in advised],
+    }
+
+
+def _revision(story: Story, revision: RevisionReference | None, weight: int) -> Json | None:
+    if revision is None:
+        return None
+    pods = story.pods(revision.revision)
+    return {
+        **revision.manifest(),
+        "weight": weight,
+        "readyReplicas": pods.ready_replicas if pods else None,
+        "replicas": pods.replicas if pods else None,
+    }
+
+
+def _rollout(rollout: RolloutView) -> Json:
+    status = rollout.status
+    shown = {"phase", "stepText", "verdict", "reason", "message", "startedAt", "finishedAt", "decisions"}
+    told = {key: value for key, value in status.manifest().items() if key in shown}
+    return {
+        "name": rollout.name,
+        "from": rollout.spec.from_.manifest() if rollout.spec.from_ else None,
+        "to": rollout.spec.to.manifest(),
+        "weight": status.weight,
+        **told,
+    }

@@ -1,0 +1,50 @@
+"""The cluster as the commands see it: three reads and one patch.
+
+A Protocol, so that the commands run against a double in tests; `connection.py` holds the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import Json
+
+
+class Cluster(Protocol):
+    """All of it raises Refused with a sentence for people."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that was asked for, or the context's own."""
+
+    def names(self, namespace: str | None) -> list[Key]:
+        """List the ModelDeployments of a namespace, or of all of them."""
+
+    def model_deployment(self, name: str) -> Json | None:
+        """Read a ModelDeployment of our namespace; None when there is none."""
+
+    def rollouts(self, name: str) -> list[Json]:
+        """List the Rollouts of a ModelDeployment of our namespace."""
+
+    def patch_rollout(self, name: str, patch: Json) -> Json:
+        """Merge-patch a Rollout of our namespace."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which cluster and namespace was asked for; None is what the kubeconfig says."""
+
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: str | None = None
+
+    def flags(self) -> str:
+        """Write the flags that lead to the same place again."""
+        given = (("-n", self.namespace), ("--context", self.context), ("--kubeconfig", self.kubeconfig))
+        return "".join(f" {flag} {value}" for flag, value in given if value)
+
+
+Connect = Callable[[Target], Cluster]

@@ -1,0 +1,149 @@
+"""The real cluster, through the `kubernetes` package: it knows every form of a kubeconfig and every way to log in.
+
+It is imported when a command needs it: it costs over a second, which `--help` should not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from serinus.api import GROUP, VERSION
+from serinus.cli.cluster import Target
+from serinus.cli.errors import NotAllowed, Refused
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json
+
+FIELD_MANAGER = "kubectl-serinus"
+TIMEOUT_SECONDS = (5, 15)
+"""To connect, and to wait for an answer: somebody looks at the screen meanwhile."""
+MERGE_PATCH = "application/merge-patch+json"
+
+
+def connect(target: Target) -> KubernetesCluster:
+    """Find the cluster: the kubeconfig that was named, else KUBECONFIG, else our pod, else ~/.kube/config."""
+    from kubernetes import client
+    from kubernetes import config as untyped
+    from kubernetes.config.config_exception import ConfigException
+
+    config: Any = untyped
+    settings: Any = client.Configuration()
+    try:
+        if _in_pod(target):
+            config.load_incluster_config(client_configuration=settings)
+            namespace = "default"
+        else:
+            config.load_kube_config(
+                target.kubeconfig, context=target.context, client_configuration=settings, persist_config=False
+            )
+            namespace = _namespace(config, target)
+    except (ConfigException, OSError) as error:
+        raise Refused(f"no cluster is configured: {error}; name one with --kubeconfig or --context") from error
+    settings.retries = False
+    api: Any = client.CustomObjectsApi(client.ApiClient(settings))
+    return KubernetesCluster(api, target.namespace or namespace, str(settings.host))
+
+
+def _in_pod(target: Target) -> bool:
+    named = target.kubeconfig or target.context or os.environ.get("KUBECONFIG")
+    return not named and "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+def _namespace(config: Any, target: Target) -> str:
+    contexts, current = config.list_kube_config_contexts(target.kubeconfig)
+    chosen = next((context for context in contexts if context["name"] == target.context), current)
+    return str(chosen["context"].get("namespace") or "default")
+
+
+class KubernetesCluster:
+    """One namespace of a real cluster."""
+
+    def __init__(self, api: Any, namespace: str, host: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._host = host
+
+    @property
+    def namespace(self) -> str:
+        return self._namespace
+
+    def names(self, namespace: str | None) -> list[Key]:
+        """List the ModelDeployments of a namespace, or of all of them."""
+        place = (GROUP, VERSION, namespace, MODEL_DEPLOYMENT.plural)
+        if namespace is None:
+            answer = self._ask("list modeldeployments", self._api.list_cluster_custom_object, *place[:2], place[3])
+        else:
+            answer = self._ask("list modeldeployments", self._api.list_namespaced_custom_object, *place)
+        if answer is None:
+            raise Refused(f"the cluster at {self._host} knows no ModelDeployments: install Serinus' CRDs first")
+        return [Key(item["metadata"]["namespace"], item["metadata"]["name"]) for item in answer["items"]]
+
+    def model_deployment(self, name: str) -> Json | None:
+        """Read a ModelDeployment; None when there is none."""
+        place = (GROUP, VERSION, self._namespace, MODEL_DEPLOYMENT.plural, name)
+        return self._ask("get modeldeployments", self._api.get_namespaced_custom_object, *place)
+
+    def rollouts(self, name: str) -> list[Json]:
+        """List the Rollouts of a ModelDeployment."""
+        place = (GROUP, VERSION, self._namespace, ROLLOUT.plural)
+        selector = f"{MODEL_DEPLOYMENT_LABEL}={name}"
+        ask = self._api.list_namespaced_custom_object
+        answer = self._ask("list rollouts", ask, *place, label_selector=selector)
+        return list(answer["items"]) if answer else []
+
+    def patch_rollout(self, name: str, patch: Json) -> Json:
+        """Merge-patch a Rollout; never its status, never a ModelDeployment."""
+        place = (GROUP, VERSION, self._namespace, ROLLOUT.plural, name)
+        answer = self._ask(
+            "patch rollouts",
+            self._api.patch_namespaced_custom_object,
+            *place,
+            patch,
+            field_manager=FIELD_MANAGER,
+            _content_type=MERGE_PATCH,
+        )
+        if answer is None:
+            raise Refused(f"Rollout {name} is gone: look again with status")
+        return answer
+
+    def _ask(self, doing: str, call: Callable[..., Any], *place: Any, **options: Any) -> Json | None:
+        """Make a request; None is a 404, and every other failure a sentence."""
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            answer: Json = call(*place, _request_timeout=TIMEOUT_SECONDS, **options)
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise self._refusal(doing, error.status or 0, _message(error)) from error
+        except (HTTPError, OSError) as error:
+            raise Refused(f"no cluster can be reached at {self._host}: {_short(error)}") from error
+        return answer
+
+    def _refusal(self, doing: str, status: int, message: str) -> Refused:
+        where = f"in namespace {self._namespace}"
+        if status == 403:
+            role = "serinus-sre" if doing.startswith("patch") else "serinus-view"
+            text = f"you may not {doing} {where}: ask an admin to bind the ClusterRole {role} to you there"
+            return NotAllowed(f"{text} ({message})")
+        if status == 401:
+            return Refused(f"the cluster at {self._host} does not know you: log in again")
+        if status == 0:
+            return Refused(f"no cluster can be reached at {self._host}: {message}")
+        return Refused(f"the cluster refuses to {doing} {where}: {message}")
+
+
+def _message(error: Any) -> str:
+    """Read what the API server says of its refusal."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)
+
+
+def _short(error: Exception) -> str:
+    """Leave out the object's address that urllib3 writes in front."""
+    return str(error).rpartition(">: ")[2] or type(error).__name__

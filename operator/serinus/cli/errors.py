@@ -1,0 +1,13 @@
+"""What goes wrong between a person and the cluster, in one sentence that says what to do."""
+
+from __future__ import annotations
+
+from serinus.core.model.errors import SerinusError
+
+
+class Refused(SerinusError):
+    """The command cannot do what it was asked to; the sentence is all that people see."""
+
+
+class NotAllowed(Refused):
+    """The person lacks a role."""

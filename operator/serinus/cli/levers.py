@@ -1,0 +1,145 @@
+"""The levers as patches: what a command writes to the newest Rollout, or why it makes no sense now.
+
+A lever that can have no effect is refused with the reason: at 3 a.m. a silent "patched" is worse than an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serinus.api.parsing import RolloutView
+from serinus.api.rollout import Levers
+from serinus.api.status import Phase, Verdict
+from serinus.cli.errors import Refused
+from serinus.cli.story import Story
+from serinus.core.model.kinds import Json
+
+
+@dataclass(frozen=True)
+class Pull:
+    """A lever to pull: `spec` is the patch, `said` what has been asked for, in words."""
+
+    rollout: str
+    spec: Json
+    said: str
+    expected: Levers
+    """What the operator's acknowledgement must hold."""
+    hint: str | None = None
+
+    @property
+    def patch(self) -> Json:
+        return {"spec": self.spec}
+
+    def acknowledged(self, heard: Levers | None) -> bool:
+        """Whether the operator has answered this very lever."""
+        answer = heard or Levers()
+        return all(getattr(answer, lever) == getattr(self.expected, lever) for lever in self.expected.model_fields_set)
+
+
+def pause(story: Story) -> Pull:
+    """Hold the weight where it is; an Unsafe verdict still takes it away."""
+    rollout = _running(story)
+    return Pull(rollout.name, {"paused": True}, f"holds at weight {rollout.status.weight}", Levers(paused=True))
+
+
+def resume(story: Story) -> Pull:
+    """Go on after a pause."""
+    rollout = _running(story)
+    hint = None
+    if not rollout.spec.paused:
+        hint = "spec.paused was not set; a pause step is passed with promote"
+    return Pull(rollout.name, {"paused": False}, "goes on", Levers(paused=False), hint)
+
+
+def abort(story: Story) -> Pull:
+    """Take the canary's weight away and end the rollout."""
+    rollout = _running(story)
+    if rollout.spec.from_ is None:
+        raise Refused(f"{rollout.name} is the first revision of {story.name}: there is nothing to go back to")
+    return Pull(rollout.name, {"abort": True}, f"goes back to version {rollout.spec.from_.version}", Levers(abort=True))
+
+
+def retry(story: Story, token: str) -> Pull:
+    """Try the rejected revision once more; `token` is a text that no earlier retry carried."""
+    newest = _newest(story)
+    phase = newest.status.phase
+    if phase not in {Phase.REVERTED, Phase.ABORTED}:
+        raise Refused(f"{newest.name} is {phase}: only a Reverted or Aborted rollout is tried again")
+    if story.active is not None:
+        raise Refused(f"{newest.name} still has weight {newest.status.weight}: try again when it is 0")
+    stalled = story.condition("Stalled")
+    if stalled is not None and stalled.reason != "RevisionRejected":
+        asks = f"{stalled.reason}: {stalled.message}" if stalled.status == "True" else "git asks for something else now"
+        raise Refused(f"{newest.name} cannot be tried again: {asks}")
+    said = f"tries version {newest.spec.to.version} once more"
+    return Pull(newest.name, {"retry": token}, said, Levers(retry=token))
+
+
+def promote(story: Story, *, through_step: int | None = None, full: bool = False) -> Pull:
+    """Skip the pause that it stands in, all pauses up to a step, or go to 100 percent."""
+    rollout = _running(story)
+    if rollout.status.phase is Phase.GUARDING:
+        raise Refused(
+            f"{rollout.name} is at 100 percent already: the guard window of {rollout.spec.guard.duration} runs"
+        )
+    hint = "spec.paused is set and holds it: resume it too" if rollout.spec.paused else None
+    if full:
+        _not_unsafe(rollout)
+        spec = {"promote": {"full": True, "throughStep": None}}
+        return Pull(rollout.name, spec, "goes to 100 percent", _promoted(full=True), hint)
+    if rollout.spec.from_ is None:
+        raise Refused(f"{rollout.name} is the first revision: it goes to 100 percent when it is ready")
+    step = _pause_to_skip(rollout) if through_step is None else _reachable(rollout, through_step)
+    said = f"skips pauses through step {step} of {_steps(rollout)}"
+    skip: Json = {"promote": {"full": None, "throughStep": step}}
+    return Pull(rollout.name, skip, said, _promoted(through_step=step), hint)
+
+
+def _promoted(*, through_step: int | None = None, full: bool | None = None) -> Levers:
+    return Levers.parse({"promote": {"throughStep": through_step, "full": full}})
+
+
+def _pause_to_skip(rollout: RolloutView) -> int:
+    """The number of the pause step that it stands in, as the STEP column counts."""
+    index, steps = rollout.status.step, rollout.spec.strategy.canary.steps
+    if index < len(steps) and steps[index].pause is not None:
+        return index + 1
+    why = rollout.status.message or rollout.status.reason or rollout.status.phase
+    raise Refused(f"{rollout.name} stands in no pause: {why}; --full goes to 100 percent in spite of it")
+
+
+def _reachable(rollout: RolloutView, step: int) -> int:
+    steps, at = _steps(rollout), rollout.status.step + 1
+    if step > steps:
+        raise Refused(f"{rollout.name} has {steps} steps, no step {step}")
+    if step < at:
+        raise Refused(f"{rollout.name} is past step {step} already: it is at step {rollout.status.step_text}")
+    return step
+
+
+def _steps(rollout: RolloutView) -> int:
+    return len(rollout.spec.strategy.canary.steps)
+
+
+def _not_unsafe(rollout: RolloutView) -> None:
+    if rollout.status.verdict is Verdict.UNSAFE:
+        raise Refused(f"{rollout.name} is Unsafe ({rollout.status.message}): no promotion overrides that")
+
+
+def _newest(story: Story) -> RolloutView:
+    if story.newest is None:
+        raise Refused(f"{story.name} has no Rollout yet{_because(story)}")
+    return story.newest
+
+
+def _running(story: Story) -> RolloutView:
+    """The rollout that levers act on; refused when it has ended."""
+    newest = _newest(story)
+    if newest.status.phase.ended:
+        raise Refused(f"no rollout of {story.name} is active: {newest.name}, the newest, is {newest.status.phase}")
+    return newest
+
+
+def _because(story: Story) -> str:
+    first = next(iter(story.unwell()), None)
+    return f": {first.message}" if first else ": is the operator running?"

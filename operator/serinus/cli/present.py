@@ -1,0 +1,153 @@
+"""A story as a page for the terminal: what serves, what is tried, at which weight, why, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from serinus.api.parsing import RolloutView
+from serinus.api.rollout import DecisionRecord, RevisionReference
+from serinus.api.status import Phase, Verdict
+from serinus.cli.advice import Advice
+from serinus.cli.moments import ago, clock_time
+from serinus.cli.story import Story, deciding_record
+
+SHOWN_RECORDS = 6
+PHASE_STYLES = {
+    Phase.SUCCEEDED: "green",
+    Phase.REVERTED: "bold red",
+    Phase.ABORTED: "bold red",
+    Phase.PAUSED: "yellow",
+}
+VERDICT_STYLES = {
+    Verdict.SAFE: "green",
+    Verdict.UNSAFE: "bold red",
+    Verdict.UNDECIDED: "yellow",
+    Verdict.BLIND: "bold yellow",
+}
+
+
+def page(story: Story, advised: Iterable[Advice], now: float) -> RenderableType:
+    """Lay out the whole answer; `now` in unix seconds."""
+    sections = (
+        _title(story),
+        _facts(story, now),
+        _section("Not well", [(one.type, one.reason, one.message) for one in story.unwell()], "red"),
+        _section("Waits for the operator", [(text,) for text in story.unseen()], "yellow"),
+        _section("Decisions", _records(story), "dim"),
+        _section("Next", [(one.command, one.effect) for one in advised], "cyan"),
+    )
+    return Group(*(section for section in sections if section is not None))
+
+
+def _title(story: Story) -> RenderableType:
+    view = story.deployment
+    return Text.assemble((f"{view.namespace}/{view.name}", "bold"), f"  model {view.model_name}")
+
+
+def _facts(story: Story, now: float) -> Table:
+    facts = _grid()
+    facts.add_row("Serves", _serves(story))
+    rollout = story.newest
+    if rollout is None:
+        return facts
+    facts.add_row("Tries" if story.active else "Tried", _tries(story, rollout))
+    facts.add_row("Rollout", _standing(rollout, now))
+    facts.add_row("Verdict", _verdict(rollout))
+    record = deciding_record(rollout)
+    if record is not None and record.metric is not None:
+        facts.add_row("", _measured(record))
+    return facts
+
+
+def _serves(story: Story) -> Text:
+    if story.stable is None:
+        return Text("nothing yet", style="yellow")
+    return _revision(story, story.stable, 100 - story.weight)
+
+
+def _tries(story: Story, rollout: RolloutView) -> Text:
+    if story.active is None:
+        return Text(f"version {rollout.spec.to.version}  ({rollout.spec.to.revision})")
+    return _revision(story, rollout.spec.to, story.weight)
+
+
+def _revision(story: Story, revision: RevisionReference, weight: int) -> Text:
+    pods = story.pods(revision.revision)
+    ready = f"{pods.ready_replicas} of {pods.replicas} pods ready" if pods else "no pods known"
+    lacking = pods is None or pods.ready_replicas < pods.replicas
+    return Text.assemble(
+        f"version {revision.version}  ({revision.revision})  ",
+        (f"{weight}%", "bold"),
+        "  ",
+        (ready, "yellow" if lacking else ""),
+    )
+
+
+def _standing(rollout: RolloutView, now: float) -> Text:
+    status = rollout.status
+    phase = (str(status.phase), PHASE_STYLES.get(status.phase, "bold"))
+    if status.phase.ended:
+        return Text.assemble(f"{rollout.name}  ", phase, f"  {ago(status.finished_at, now)} ago")
+    since = f"  for {ago(status.step_started_at, now)}" if status.step_started_at else ""
+    return Text.assemble(f"{rollout.name}  ", phase, f"  {_step(rollout)}{since}")
+
+
+def _step(rollout: RolloutView) -> str:
+    """Say the step and its verb: step 2/6 (pause 5m)."""
+    status, steps = rollout.status, rollout.spec.strategy.canary.steps
+    if status.phase is Phase.GUARDING:
+        return f"guard window of {rollout.spec.guard.duration}"
+    if status.step >= len(steps):
+        return "last step (100%)"
+    step = steps[status.step]
+    verb = f"pause {step.pause.duration or 'until promoted'}" if step.pause else f"setWeight {step.set_weight}"
+    return f"step {status.step_text} ({verb})"
+
+
+def _verdict(rollout: RolloutView) -> Text:
+    status = rollout.status
+    verdict = (str(status.verdict), VERDICT_STYLES[status.verdict]) if status.verdict else ("none", "dim")
+    return Text.assemble(verdict, f"  {status.reason or ''}", f": {status.message}" if status.message else "")
+
+
+def _measured(record: DecisionRecord) -> Text:
+    """Write the numbers behind a verdict in one line."""
+    parts = (
+        (record.metric, record.value),
+        ("limit", record.limit),
+        ("baseline", record.baseline),
+        ("samples", record.samples),
+        ("at", clock_time(record.last_time)),
+    )
+    return Text("  ".join(f"{name} {value}" for name, value in parts if value is not None))
+
+
+def _records(story: Story) -> list[tuple[str, ...]]:
+    """The last few decisions of the newest rollout, the newest last."""
+    decisions = story.newest.status.decisions if story.newest else ()
+    return [
+        (
+            clock_time(record.first_time),
+            record.action,
+            f"{record.weight}%",
+            str(record.verdict or ""),
+            record.reason + (f" x{record.count}" if record.count > 1 else ""),
+            record.message or "",
+        )
+        for record in decisions[-SHOWN_RECORDS:]
+    ]
+
+
+def _section(title: str, rows: Iterable[tuple[str, ...]], style: str) -> RenderableType | None:
+    table = _grid()
+    for row in rows:
+        table.add_row("", *(Text(cell) for cell in row))
+    return Group(Text(title, style=style), table) if table.row_count else None
+
+
+def _grid() -> Table:
+    return Table.grid(padding=(0, 2))

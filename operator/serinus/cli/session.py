@@ -1,0 +1,85 @@
+"""One call of a command: which cluster, which ModelDeployment, and how it is said when something goes wrong."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+
+from serinus.adapters.clock import SystemClock
+from serinus.cli.acknowledgement import acknowledged
+from serinus.cli.advice import Typed
+from serinus.cli.cluster import Cluster, Connect, Target
+from serinus.cli.errors import Refused
+from serinus.cli.levers import Pull
+from serinus.cli.story import Story, read_story
+from serinus.core.model.errors import SerinusError
+
+
+@dataclass(frozen=True)
+class World:
+    """What a command needs of the world; tests give another one."""
+
+    connect: Connect
+    now: Callable[[], float] = SystemClock().now
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class Session:
+    """A command at work on one ModelDeployment."""
+
+    name: str
+    target: Target
+    world: World
+    cluster: Cluster = field(repr=False)
+
+    @property
+    def typed(self) -> Typed:
+        """How the person calls us: as a program, or as a plugin of kubectl."""
+        program = Path(sys.argv[0]).name
+        return Typed("kubectl serinus" if program.startswith("kubectl-") else "serinus", self.target.flags())
+
+    def story(self) -> Story:
+        return read_story(self.cluster, self.name)
+
+
+def begin(ctx: typer.Context, name: str, target: Target) -> Session:
+    """Connect; `ctx.obj` is a test's World, if there is one."""
+    world = ctx.obj if isinstance(ctx.obj, World) else World(_connect)
+    return Session(name, target, world, world.connect(target))
+
+
+def pull(session: Session, choose: Callable[[Story], Pull], wait: float) -> None:
+    """Pull a lever, and say whether the operator has answered."""
+    chosen = choose(session.story())
+    session.cluster.patch_rollout(chosen.rollout, chosen.patch)
+    typer.echo(f"{chosen.rollout}: {chosen.said}")
+    if chosen.hint:
+        typer.echo(f"note: {chosen.hint}")
+    if wait > 0 and not acknowledged(session.cluster, session.name, chosen, limit=wait, sleep=session.world.sleep):
+        raise Refused(
+            f"the lever is set, but the operator has not answered within {wait:g}s: is it running? "
+            "It will act as soon as it is"
+        )
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what goes wrong into one sentence and exit code 1."""
+    try:
+        yield
+    except SerinusError as error:
+        typer.echo(f"serinus: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _connect(target: Target) -> Cluster:
+    from serinus.cli.connection import connect
+
+    return connect(target)

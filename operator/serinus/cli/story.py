@@ -1,0 +1,134 @@
+"""What one ModelDeployment and its Rollouts say together: read once, judged and shown without the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serinus.api.model_deployment import RevisionStatus
+from serinus.api.parsing import ApiError, ModelDeploymentView, RolloutView, parse_model_deployment, parse_rollout
+from serinus.api.rollout import DecisionRecord, Levers, RevisionReference
+from serinus.api.status import Condition, Phase
+from serinus.cli.cluster import Cluster
+from serinus.cli.errors import NotAllowed, Refused
+from serinus.core.model.identity import Key
+
+BAD_WHEN = {"Ready": "False", "Serving": "False", "Stalled": "True", "Degraded": "True"}
+
+
+@dataclass(frozen=True)
+class Story:
+    """A ModelDeployment, and its Rollouts from old to new."""
+
+    deployment: ModelDeploymentView
+    rollouts: tuple[RolloutView, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.deployment.name
+
+    @property
+    def newest(self) -> RolloutView | None:
+        """The only Rollout that can be active."""
+        return self.rollouts[-1] if self.rollouts else None
+
+    @property
+    def active(self) -> RolloutView | None:
+        """The Rollout that decides the split: it has not ended, or its weight is still on its way."""
+        newest = self.newest
+        return newest if newest and (not newest.status.phase.ended or newest.status.settled_at is None) else None
+
+    @property
+    def stable(self) -> RevisionReference | None:
+        """What serves: the active Rollout's own `from`, else what the ModelDeployment's status says."""
+        if self.active is not None:
+            return self.active.spec.from_
+        kept = self.deployment.status.stable
+        return RevisionReference(revision=kept.revision, version=kept.version) if kept else None
+
+    @property
+    def weight(self) -> int:
+        """The canary's share of requests, in percent."""
+        return self.active.status.weight if self.active else 0
+
+    def pods(self, revision: str) -> RevisionStatus | None:
+        """The pods of a revision, where the status tells them."""
+        status = self.deployment.status
+        return next((one for one in (status.stable, status.canary) if one and one.revision == revision), None)
+
+    def unwell(self) -> tuple[Condition, ...]:
+        """The conditions that are not as they should be."""
+        return tuple(one for one in self.deployment.status.conditions if BAD_WHEN.get(one.type) == one.status)
+
+    def condition(self, kind: str) -> Condition | None:
+        """Find a condition of the ModelDeployment."""
+        return next((one for one in self.deployment.status.conditions if one.type == kind), None)
+
+    def unseen(self) -> tuple[str, ...]:
+        """What the operator has not taken in yet: all of it stays here only while the operator is not at work."""
+        seen, spec = self.deployment.status.observed_generation, self.deployment.generation
+        late = [f"the operator has not acted on spec generation {spec} yet (last seen: {seen})"] if seen < spec else []
+        return (*late, *(f"spec.{lever} is set and not acknowledged yet" for lever in self.unacknowledged()))
+
+    def unacknowledged(self) -> tuple[str, ...]:
+        """The levers of the active Rollout that the operator has not answered."""
+        if self.active is None:
+            return ()
+        asked = levers_of(self.active)
+        heard = self.active.status.acknowledged or Levers()
+        return tuple(name for name in Levers.model_fields if getattr(asked, name) != getattr(heard, name))
+
+
+def levers_of(rollout: RolloutView) -> Levers:
+    """The levers as they stand in the spec."""
+    spec = rollout.spec
+    return Levers(paused=spec.paused, abort=spec.abort, promote=spec.promote, retry=spec.retry)
+
+
+def deciding_record(rollout: RolloutView) -> DecisionRecord | None:
+    """The record that explains the phase: what took the weight, or else the newest of the same reason."""
+    status = rollout.status
+    if status.phase in {Phase.REVERTED, Phase.ABORTED}:
+        return next((record for record in status.decisions if record.action == "Taken"), None)
+    newest = status.decisions[-1] if status.decisions else None
+    return newest if newest and newest.reason == status.reason else None
+
+
+def read_story(cluster: Cluster, name: str) -> Story:
+    """Read a ModelDeployment and its Rollouts; raises Refused, which lists what there is when it is not there."""
+    manifest = cluster.model_deployment(name)
+    if manifest is None:
+        raise Refused(_not_there(cluster, name))
+    try:
+        rollouts = [parse_rollout(rollout) for rollout in cluster.rollouts(name)]
+        deployment = parse_model_deployment(manifest)
+    except ApiError as error:
+        raise Refused(f"what the cluster holds cannot be read by this version of serinus: {error}") from error
+    ordered = sorted(rollouts, key=lambda one: (one.created_at, one.spec.attempt, one.name))
+    return Story(deployment, tuple(ordered))
+
+
+def _not_there(cluster: Cluster, name: str) -> str:
+    """Name the ModelDeployments that could have been meant, elsewhere too where we may look."""
+    try:
+        known = cluster.names(None)
+    except NotAllowed:
+        known = cluster.names(cluster.namespace)
+    text = f"no ModelDeployment {name} in namespace {cluster.namespace}"
+    elsewhere = [key.namespace for key in known if key.name == name]
+    if elsewhere:
+        return f"{text}: there is one in {_listed(elsewhere)} (use -n)"
+    here = [key.name for key in known if key.namespace == cluster.namespace]
+    if here:
+        return f"{text}: there are {_listed(here)}"
+    return f"{text}, which has none{_anywhere(known)}"
+
+
+def _anywhere(known: list[Key]) -> str:
+    others = [str(key) for key in known]
+    return f"; elsewhere there are {_listed(others)}" if others else ""
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    shown = sorted(names)[:most]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
