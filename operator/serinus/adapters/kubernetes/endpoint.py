@@ -84,7 +84,9 @@ def from_kubeconfig(path: str | None, context: str | None) -> Endpoint:
         tls_server_name=settings.tls_server_name or None,
         proxy=settings.proxy or None,
         ca_file=settings.ssl_ca_cert or None,
-        client_certificate=(settings.cert_file, settings.key_file) if settings.cert_file else None,
+        client_certificate=(settings.cert_file, settings.key_file)
+        if settings.cert_file and settings.key_file
+        else None,
     )
 
 
