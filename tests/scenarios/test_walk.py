@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.world import Model, World, fraud
-
-
-async def serving(version: str = "1", **spec: object) -> World:
-    """A world in which a first version serves."""
-    world = World()
-    world.models[version] = Model()
-    world.commit(fraud(version, **spec))
-    await world.until(lambda w: w.phase == "Succeeded")
-    return world
+from tests.support.world import Model, fraud, serving
 
 
 async def test_the_first_revision_goes_straight_to_all_traffic_once_its_model_answers() -> None:

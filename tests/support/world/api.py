@@ -1,0 +1,184 @@
+"""An API server in memory: server-side apply for one manager, preconditions, garbage collection, and a kill switch."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable
+
+from tests.support.world.clock import VirtualClock
+
+from serinus.adapters.kubernetes.cache import ObjectCache
+from serinus.core.model.errors import Conflict, Gone, Unavailable
+from serinus.core.model.kinds import Json, Kind, kind_of
+from serinus.core.model.timestamps import to_rfc3339_seconds
+
+Place = tuple[Kind, str, str]
+
+
+class Killed(BaseException):
+    """The operator was killed at this write."""
+
+
+class InMemoryApi:
+    """The port `Cluster` over a dict; every write is seen by the cache at once, as a watch would bring it.
+
+    `writes` lists what the operator wrote. `kill_at` kills it at the n-th write from now on: before it takes effect,
+    or with `kill_after_effect` after that. `refuse` names the kinds whose writes fail.
+    """
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.objects: dict[Place, Json] = {}
+        self.cache = ObjectCache()
+        self.writes: list[str] = []
+        self.reads: list[str] = []
+        self.down = False
+        self.refuse: set[Kind] = set()
+        self.kill_at: int | None = None
+        self.kill_after_effect = False
+        self.on_write: Callable[[str, Json], None] = lambda verb, manifest: None
+        self._versions = itertools.count(1)
+        self._uids = itertools.count(1)
+
+    async def apply(self, manifest: Json, *, force: bool) -> Json:
+        return self._write("apply", manifest, lambda: self._merged(manifest))
+
+    async def apply_status(self, manifest: Json) -> Json:
+        def effect() -> Json:
+            live = self._live(manifest)
+            if live is None:
+                raise Gone(f"{manifest['metadata']['name']} is not there")
+            return {**live, "status": copy.deepcopy(manifest["status"])}
+
+        return self._write("status", manifest, effect)
+
+    async def create(self, manifest: Json) -> Json:
+        def effect() -> Json:
+            if self._live(manifest) is not None:
+                raise Conflict("exists already")
+            return copy.deepcopy(manifest)
+
+        return self._write("create", manifest, effect)
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        self._read("get", kind, name)
+        return copy.deepcopy(self.objects.get((kind, namespace, name)))
+
+    async def list(
+        self, kind: Kind, namespace: str, *, label_selector: str = "", field_selector: str = ""
+    ) -> list[Json]:
+        self._read("list", kind, field_selector)
+        return [copy.deepcopy(one) for (k, ns, _), one in self.objects.items() if k == kind and ns == namespace]
+
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        self._count("delete", kind, name)
+        live = self.objects.get((kind, namespace, name))
+        if live is not None and live["metadata"]["uid"] == uid:
+            self.remove(kind, namespace, name)
+        self._kill_after()
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        raise NotImplementedError
+
+    # What users, kubelets and the garbage collector do; never counted, never killed.
+
+    def put(self, manifest: Json) -> Json:
+        """Write as somebody else."""
+        return self._store(copy.deepcopy(manifest))
+
+    def edit(self, kind: Kind, name: str, change: Callable[[Json], None]) -> Json:
+        """Edit by hand."""
+        edited = copy.deepcopy(self.objects[kind, "ml", name])
+        change(edited)
+        return self._store(edited)
+
+    def remove(self, kind: Kind, namespace: str, name: str) -> None:
+        """Delete as somebody else, with everything that it owns."""
+        gone = self.objects.pop((kind, namespace, name), None)
+        if gone is None:
+            return
+        self.cache.forget(kind, namespace, name)
+        uid = gone["metadata"]["uid"]
+        for (owned_kind, ns, owned), one in list(self.objects.items()):
+            if any(reference["uid"] == uid for reference in one["metadata"].get("ownerReferences", ())):
+                self.remove(owned_kind, ns, owned)
+
+    def find(self, kind: Kind, name: str, namespace: str = "ml") -> Json | None:
+        return self.objects.get((kind, namespace, name))
+
+    def all(self, kind: Kind) -> list[Json]:
+        return [one for (k, _, _), one in self.objects.items() if k == kind]
+
+    def _write(self, verb: str, manifest: Json, effect: Callable[[], Json]) -> Json:
+        self._count(verb, kind_of(manifest), manifest["metadata"]["name"])
+        live, wanted = self._live(manifest), manifest["metadata"]
+        if wanted.get("uid") and (live is None or live["metadata"]["uid"] != wanted["uid"]):
+            raise Conflict("another object has this name now")
+        version = wanted.get("resourceVersion")
+        if version and live is not None and live["metadata"]["resourceVersion"] != version:
+            raise Conflict("decided on an old version")
+        stored = self._store(effect())
+        self.on_write(verb, stored)
+        self._kill_after()
+        return copy.deepcopy(stored)
+
+    def _merged(self, manifest: Json) -> Json:
+        """Apply server-side: what we leave out and somebody else owns stays."""
+        live = self._live(manifest)
+        merged = copy.deepcopy(manifest)
+        if live is not None:
+            merged["metadata"] = {**live["metadata"], **merged["metadata"]}
+            merged["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+            if "status" in live:
+                merged["status"] = live["status"]
+            if manifest["kind"] == "Deployment":
+                merged["spec"].setdefault("replicas", live["spec"]["replicas"])
+        return merged
+
+    def _store(self, manifest: Json) -> Json:
+        metadata = manifest["metadata"]
+        metadata.setdefault("namespace", "ml")
+        place = (kind_of(manifest), metadata["namespace"], metadata["name"])
+        before = self.objects.get(place)
+        if before is None:
+            metadata["uid"] = f"uid-{next(self._uids)}"
+            metadata.setdefault("creationTimestamp", to_rfc3339_seconds(self.clock.now()))
+            metadata["generation"] = 1
+        else:
+            metadata["uid"] = before["metadata"]["uid"]
+            metadata["creationTimestamp"] = before["metadata"]["creationTimestamp"]
+            changed = before.get("spec") != manifest.get("spec")
+            metadata["generation"] = before["metadata"]["generation"] + int(changed)
+        metadata["resourceVersion"] = str(next(self._versions))
+        self.objects[place] = manifest
+        self.cache.store(copy.deepcopy(manifest))
+        return manifest
+
+    def _live(self, manifest: Json) -> Json | None:
+        metadata = manifest["metadata"]
+        return self.objects.get((kind_of(manifest), metadata.get("namespace", "ml"), metadata["name"]))
+
+    def _read(self, verb: str, kind: Kind, name: str) -> None:
+        self._reach()
+        self.reads.append(f"{verb} {kind.name} {name}")
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unavailable("the API server is down")
+
+    def _count(self, verb: str, kind: Kind, name: str) -> None:
+        self._reach()
+        if kind in self.refuse:
+            raise Unavailable(f"{kind.name} is refused")
+        self.writes.append(f"{verb} {kind.name} {name}")
+        if self.kill_at is not None:
+            self.kill_at -= 1
+            if self.kill_at < 0 and not self.kill_after_effect:
+                raise Killed
+
+    def _kill_after(self) -> None:
+        if self.kill_at is not None and self.kill_at < 0:
+            raise Killed

@@ -1,0 +1,58 @@
+"""What scenarios begin with: a ModelDeployment with short stages, a world in which it serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.world.kubelet import Model
+from tests.support.world.world import World
+
+from serinus.core.model.kinds import Json
+
+STEPS: list[Json] = [
+    {"setWeight": 10},
+    {"pause": {"duration": "10s"}},
+    {"setWeight": 50},
+    {"pause": {"duration": "10s"}},
+]
+ERROR_RATE: Json = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
+
+
+def fraud(version: str, *, steps: list[Json] | None = None, analysis: Json | None = None, **spec: Any) -> Json:
+    """A ModelDeployment with short stages: 10 %, 50 %, 100 %, ten seconds each, a guard of twenty."""
+    manifest: Json = {
+        "apiVersion": "serinus.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": "fraud", "namespace": "ml"},
+        "spec": {
+            "model": {"version": version, "storageUri": f"pvc://models/fraud/{version}"},
+            "runtime": {"image": "triton:1"},
+            "scaling": {"minReplicas": 4},
+            "traffic": {"hosts": ["fraud.example.com"], "istio": {"gateways": ["public"]}},
+            "strategy": {"canary": {"steps": steps or STEPS}},
+            "analysis": {"interval": "1s", "metrics": [ERROR_RATE], **(analysis or {})},
+            "guard": {"duration": "20s"},
+            "progressDeadlineSeconds": 60,
+            "revisionHistoryLimit": 10,
+        },
+    }
+    manifest["spec"].update(spec)
+    return manifest
+
+
+async def serving(version: str = "1", *, world: World | None = None, **spec: Any) -> World:
+    """A world in which a first version serves."""
+    world = world or World()
+    world.models.setdefault(version, Model())
+    world.commit(fraud(version, **spec))
+    await world.until(lambda w: w.phase == "Succeeded")
+    return world
+
+
+async def trying(version: str = "2", *, at: int = 10, model: Model | None = None, **spec: Any) -> World:
+    """A world in which version 1 serves and another one has its first, or a later, weight."""
+    world = await serving(**spec)
+    world.models[version] = model or Model()
+    world.commit(fraud(version, **spec))
+    await world.until(lambda w: w.tried == version and w.routed.get(version) == at)
+    return world

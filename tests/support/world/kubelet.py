@@ -1,0 +1,78 @@
+"""Kubelets and the Deployment controller in one: pods come, become ready when their model is loaded, and go."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from dataclasses import dataclass
+
+from tests.support.world.api import InMemoryApi
+from tests.support.world.clock import VirtualClock
+
+from serinus.core.model.identity import REVISION_LABEL, Owner
+from serinus.core.model.kinds import DEPLOYMENT, POD, Json
+from serinus.core.model.timestamps import from_rfc3339, to_rfc3339
+from serinus.core.plan.pods import VERSION_ANNOTATION
+
+OWNER = Owner("ml", "fraud", "")
+
+
+@dataclass
+class Model:
+    """How a model version behaves."""
+
+    error_rate: float = 0.0
+    seconds_to_load: float = 2.0
+    loads: bool = True
+    answers_probe: bool = True
+
+
+class Kubelet:
+    """Makes pods what their Deployments ask for. A pod's address is its version, so that a probe finds its model."""
+
+    def __init__(self, api: InMemoryApi, clock: VirtualClock, models: dict[str, Model]) -> None:
+        self._api = api
+        self._clock = clock
+        self._models = models
+        self.unready: set[str] = set()
+
+    def run(self) -> None:
+        for deployment in self._api.all(DEPLOYMENT):
+            self._pods_of(deployment)
+
+    def _pods_of(self, deployment: Json) -> None:
+        metadata, replicas = deployment["metadata"], deployment["spec"]["replicas"]
+        version = deployment["spec"]["template"]["metadata"]["annotations"][VERSION_ANNOTATION]
+        pods = [pod for pod in self._api.all(POD) if pod["metadata"]["ownerReferences"][0]["uid"] == metadata["uid"]]
+        for _ in range(len(pods), replicas):
+            self._new_pod(metadata, version)
+        for pod in pods[replicas:]:
+            self._api.remove(POD, "ml", pod["metadata"]["name"])
+        for pod in pods[:replicas]:
+            self._ready_pod(pod, version)
+
+    def _new_pod(self, deployment: Json, version: str) -> None:
+        names = (f"{deployment['name']}-{number}" for number in itertools.count())
+        self._api.put(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": next(name for name in names if self._api.find(POD, name) is None),
+                    "labels": OWNER.labels(deployment["labels"][REVISION_LABEL]),
+                    "annotations": {"born": to_rfc3339(self._clock.now())},
+                    "ownerReferences": [{"uid": deployment["uid"], "controller": True, "kind": "Deployment"}],
+                },
+                "status": {"podIP": version, "conditions": [{"type": "Ready", "status": "False"}]},
+            }
+        )
+
+    def _ready_pod(self, pod: Json, version: str) -> None:
+        model = self._models[version]
+        age = self._clock.now() - from_rfc3339(pod["metadata"]["annotations"]["born"])
+        ready = model.loads and age >= model.seconds_to_load and pod["metadata"]["name"] not in self.unready
+        status = "True" if ready else "False"
+        if pod["status"]["conditions"][0]["status"] != status:
+            changed = copy.deepcopy(pod)
+            changed["status"]["conditions"][0]["status"] = status
+            self._api.put(changed)

@@ -1,0 +1,74 @@
+"""Prometheus in memory: the counters of the gateway, scraped each second, and users' own queries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tests.support.world.clock import VirtualClock
+
+from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
+
+
+@dataclass
+class Prometheus:
+    """The port `Metrics`. `own` maps a word of a user's query to the values that it gives, one a series."""
+
+    clock: VirtualClock
+    counters: dict[tuple[str, str], float] = field(default_factory=dict)
+    scraped: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
+    last_scrape: float = 0.0
+    scrapes: bool = True
+    reachable: bool = True
+    own: dict[str, Callable[[str], list[float]]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def names(self) -> tuple[str, ...]:
+        return ("default",)
+
+    def count(self, service: str, code: str, requests: float) -> None:
+        key = (service, code)
+        self.counters[key] = self.counters.get(key, 0.0) + requests
+
+    def scrape(self) -> None:
+        if not self.scrapes:
+            return
+        self.last_scrape = self.clock.now()
+        for key, value in self.counters.items():
+            self.scraped.setdefault(key, []).append((self.clock.now(), value))
+
+    async def ask(self, source: str, query: str, at: float | None = None) -> MetricsAnswer:
+        self.asked.append(query)
+        if not self.reachable:
+            return NoAnswer(Failure.UNREACHABLE, "connection refused")
+        if query.startswith("max(timestamp("):
+            samples = ((self.clock.now(), self.last_scrape),) if self.last_scrape else ()
+            return SeriesSet((Series({}, samples),) if samples else ())
+        for name, values in self.own.items():
+            if name in query:
+                return SeriesSet(tuple(Series({}, ((self.clock.now(), value),)) for value in values(query)))
+        if not query.startswith("istio_requests_total"):
+            return SeriesSet(())
+        return SeriesSet(tuple(self._raw(query)))
+
+    def _raw(self, query: str) -> Iterable[Series]:
+        services = set(_captured(r'destination_service_name=~"([^"]*)"', query).split("|"))
+        since = self.clock.now() - float(_captured(r"\[(\d+)ms\]", query)) / 1000
+        for (service, code), samples in self.scraped.items():
+            inside = tuple((at, value) for at, value in samples[-200:] if at > since)
+            if service in services and inside:
+                labels = {
+                    "__name__": "istio_requests_total",
+                    "destination_service_namespace": "ml",
+                    "destination_service_name": service,
+                    "response_code": code,
+                    "instance": "gateway",
+                }
+                yield Series(labels, inside)
+
+
+def _captured(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    assert found is not None, f"{pattern} is not in {text}"
+    return found[1]

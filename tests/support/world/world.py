@@ -1,0 +1,270 @@
+"""One namespace with one ModelDeployment, the operator's own code from the queue downwards, and all around them.
+
+Each second the world moves on: pods become ready, requests are split as the live route says, counters are scraped,
+looks are taken and passes run until nothing is due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.world.api import InMemoryApi, Killed
+from tests.support.world.clock import START, VirtualClock
+from tests.support.world.kubelet import Kubelet, Model
+from tests.support.world.prometheus import Prometheus
+
+from serinus.adapters.kubernetes.cache import ObjectCache
+from serinus.api.model_deployment import Probe
+from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, POD, ROLLOUT, VIRTUAL_SERVICE, Json, kind_of
+from serinus.core.model.tenancy import Grant, Tenancy
+from serinus.core.traffic.istio import read_split
+from serinus.runtime.claims import Claims
+from serinus.runtime.engine import Engine
+from serinus.runtime.memory import Memories
+from serinus.runtime.observe import Observer
+from serinus.runtime.probes import Probes
+from serinus.runtime.reconcile import Reconciler
+from serinus.runtime.sampler import Sampler
+from serinus.runtime.wish import Wishes
+
+__all__ = ["KEY", "START", "Model", "World"]
+
+KEY = Key("ml", "fraud")
+DRAIN_SECONDS = 5.0
+
+
+class World:
+    """Everything. `after_tick` is called each second: the place for what must always hold."""
+
+    def __init__(self, *, requests_per_second: int = 100) -> None:
+        self.clock = VirtualClock()
+        self.api = InMemoryApi(self.clock)
+        self.prometheus = Prometheus(self.clock)
+        self.models: dict[str, Model] = {}
+        self.kubelet = Kubelet(self.api, self.clock, self.models)
+        self.requests_per_second = requests_per_second
+        self.events: list[tuple[str, str, str]] = []
+        self.answers: dict[tuple[str, str], float] = {}
+        self.lost = 0.0
+        self.ticks = 0
+        self.restarts = 0
+        self.after_tick: Callable[[], None] = lambda: None
+        self._versions: dict[str, str] = {}
+        self._start()
+
+    # The operator.
+
+    def restart(self) -> None:
+        """Start a new operator process: nothing but the cluster is remembered."""
+        for task in self.probes._tasks:
+            task.cancel()
+        self.restarts += 1
+        self._start()
+
+    def _start(self) -> None:
+        cache = ObjectCache()
+        for manifest in self.api.objects.values():
+            cache.store(copy.deepcopy(manifest))
+        self.api.cache = cache
+        self.sampler = Sampler(self.prometheus, self.clock, wake=self._wake)
+        self.sampler.autostart = False
+        self.probes = Probes(self, self.clock, wake=self._wake)
+        self.memories = Memories()
+        observer = Observer(
+            cluster=self.api,
+            cache=cache,
+            clock=self.clock,
+            probes=self.probes,
+            sampler=self.sampler,
+            wishes=Wishes(self.api, cache),
+            claims=Claims(cache, Tenancy((Grant("*", hosts=("*",), sources=("*",)),)), sources=("default",), mesh=True),
+            drain_seconds=DRAIN_SECONDS,
+        )
+        reconciler = Reconciler(
+            cluster=self.api,
+            cache=cache,
+            clock=self.clock,
+            observer=observer,
+            recorder=self,
+            memories=self.memories,
+            mesh=True,
+        )
+        self.engine = Engine(reconciler, cache, self.clock, monotonic=self.clock.monotonic)
+        cache._on_change = self.engine.changed
+        for place in cache.all(MODEL_DEPLOYMENT):
+            self.engine.wake(Key(*place))
+
+    def _wake(self, key: Key) -> None:
+        self.engine.wake(key)
+
+    async def record(self, about: Json, *, reason: str, message: str, warning: bool) -> None:
+        """The port `Recorder`: a list."""
+        self.events.append((about["name"], reason, message))
+
+    async def infer(self, address: str, model: str, probe: Probe) -> ProbeAnswer:
+        """The port `ModelProbe`."""
+        good = self.models[address.partition(":")[0]].answers_probe
+        return ProbeAnswer(ProbeOutcome.ANSWERED if good else ProbeOutcome.FAILED, "" if good else "bad input")
+
+    # What people do.
+
+    def commit(self, manifest: Json) -> None:
+        """Apply a manifest, as a pipeline does."""
+        manifest = copy.deepcopy(manifest)
+        live = self.api.find(kind_of(manifest), manifest["metadata"]["name"])
+        if live is not None and "status" in live:
+            manifest["status"] = live["status"]
+        self.api.put(manifest)
+
+    def lever(self, **fields: Any) -> None:
+        """Patch the newest Rollout's spec, as an SRE does; None takes a field away."""
+        spec = {**self.rollout["spec"], **fields}
+        kept = {name: value for name, value in spec.items() if value is not None}
+        self.api.put({**self.rollout, "spec": kept})
+
+    def wipe_status(self, manifest: Json) -> None:
+        """Empty a status, as `kubectl edit --subresource=status` can."""
+        self.api.put({name: value for name, value in manifest.items() if name != "status"})
+
+    # What one sees.
+
+    @property
+    def deployment(self) -> Json:
+        manifest = self.api.find(MODEL_DEPLOYMENT, "fraud")
+        assert manifest is not None
+        return manifest
+
+    @property
+    def rollouts(self) -> list[Json]:
+        """All of them, in the order in which they came to be."""
+        return sorted(self.api.all(ROLLOUT), key=lambda one: int(one["metadata"]["uid"].removeprefix("uid-")))
+
+    @property
+    def rollout(self) -> Json:
+        return self.rollouts[-1]
+
+    @property
+    def state(self) -> Json:
+        """The newest Rollout's status."""
+        return (self.rollout.get("status") or {}) if self.rollouts else {}
+
+    @property
+    def phase(self) -> str | None:
+        return self.state.get("phase")
+
+    @property
+    def reason(self) -> str | None:
+        return self.state.get("reason")
+
+    @property
+    def weight(self) -> int:
+        return int(self.state.get("weight", 0))
+
+    @property
+    def tried(self) -> str | None:
+        """The version that the newest Rollout tries."""
+        return self.rollout["spec"]["to"]["version"] if self.rollouts else None
+
+    @property
+    def status(self) -> Json:
+        return self.deployment.get("status") or {}
+
+    def condition(self, kind: str) -> Json:
+        return next(one for one in self.status["conditions"] if one["type"] == kind)
+
+    @property
+    def routed(self) -> dict[str, int]:
+        """Weights by version, as the live route has them."""
+        route = self.api.find(VIRTUAL_SERVICE, "fraud")
+        split = read_split(route) if route else None
+        return {self.version(name): weight for name, weight in split.weights} if split else {}
+
+    def version(self, revision: str) -> str:
+        """The version of a revision, also when its ControllerRevision is gone."""
+        manifest = self.api.find(CONTROLLER_REVISION, revision)
+        if manifest is not None:
+            self._versions[revision] = manifest["data"]["version"]
+        return self._versions.get(revision, revision)
+
+    def revision(self, version: str) -> str:
+        """The name of the newest revision of a version."""
+        found = [one for one in self.api.all(CONTROLLER_REVISION) if one["data"]["version"] == version]
+        return str(max(found, key=lambda one: one["revision"])["metadata"]["name"])
+
+    def pods(self, version: str) -> list[Json]:
+        return [pod for pod in self.api.all(POD) if pod["status"]["podIP"] == version]
+
+    def ready(self, version: str) -> list[Json]:
+        return [pod for pod in self.pods(version) if pod["status"]["conditions"][0]["status"] == "True"]
+
+    def break_pods(self, version: str, number: int) -> None:
+        """Make some pods of a version unready, for as long as they are not mended."""
+        self.kubelet.unready = {pod["metadata"]["name"] for pod in self.pods(version)[:number]}
+
+    # Time.
+
+    async def run(self, seconds: float) -> None:
+        """Let time pass, second by second."""
+        for _ in range(round(seconds)):
+            await self.tick()
+
+    async def until(self, condition: Callable[[World], bool], *, limit: float = 300) -> float:
+        """Let time pass until something is so; give the seconds it took."""
+        for second in range(round(limit)):
+            if condition(self):
+                return float(second)
+            await self.tick()
+        raise AssertionError(f"not within {limit} s: {json.dumps([self.state, self.status], indent=1)}")
+
+    async def tick(self) -> None:
+        """One second."""
+        self.ticks += 1
+        self.clock.seconds += 1.0
+        await self.settle()
+        self.kubelet.run()
+        self._traffic()
+        self.prometheus.scrape()
+        for interval in {watch.interval for watch in self.sampler._watches.values()}:
+            if self.ticks % round(interval) == 0:
+                await self.sampler.take_looks(interval)
+        await self.settle()
+        self.after_tick()
+
+    async def settle(self) -> None:
+        """Run passes until nothing is due; a kill at a write starts a new process."""
+        for _ in range(200):
+            await asyncio.sleep(0)
+            key = self.engine.queue.take()
+            if key is None:
+                return
+            try:
+                done = await self.engine.run_pass(key)
+            except Killed:
+                self.api.kill_at = None
+                self.restart()
+                continue
+            self.engine.queue.done(key, backoff=not done)
+        raise AssertionError("the operator does not come to rest")
+
+    def _traffic(self) -> None:
+        route = self.api.find(VIRTUAL_SERVICE, "fraud")
+        split = read_split(route) if route else None
+        for revision, weight in split.weights if split else ():
+            version, requests = self.version(revision), self.requests_per_second * weight / 100
+            if not requests:
+                continue
+            if not self.ready(version):
+                self.lost += requests
+                self.prometheus.count(revision, "503", requests)
+                continue
+            errors = requests * self.models[version].error_rate
+            for code, number in (("200", requests - errors), ("500", errors)):
+                if number:
+                    self.answers[version, code] = self.answers.get((version, code), 0.0) + number
+                    self.prometheus.count(revision, code, number)
