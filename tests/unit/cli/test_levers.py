@@ -1,0 +1,142 @@
+"""What each lever writes to the newest Rollout, and when it makes no sense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.cli.given import CANARY, ROLLOUT, cluster, condition, reverted, rollout, say, story
+
+from serinus.cli import levers
+from serinus.cli.errors import Refused
+from serinus.core.model.kinds import Json
+
+REJECTED = [condition("Stalled", "True", "RevisionRejected", "version 42 was taken back")]
+
+
+@pytest.mark.parametrize(
+    ("words", "spec"),
+    [
+        (["pause", "fraud"], {"paused": True}),
+        (["resume", "fraud"], {"paused": False}),
+        (["abort", "fraud"], {"abort": True}),
+        (["promote", "fraud"], {"promote": {"throughStep": 2, "full": None}}),
+        (["promote", "fraud", "--through-step", "3"], {"promote": {"throughStep": 3, "full": None}}),
+        (["promote", "fraud", "--full"], {"promote": {"throughStep": None, "full": True}}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_lever_is_one_patch_of_the_newest_rollout(words: list[str], spec: Json) -> None:
+    """Only the Rollout is written, and of it only the lever."""
+    fake = cluster(rollout())
+    assert say(fake, *words).exit_code == 0
+    assert fake.patches == [(ROLLOUT, {"spec": spec})]
+
+
+def test_the_newest_of_several_rollouts_is_the_one() -> None:
+    """A history of Rollouts does not confuse a lever, in whatever order the server lists it."""
+    older = reverted()
+    newer = rollout(name=f"{CANARY}-2")
+    newer["metadata"]["creationTimestamp"] = "2026-01-01T00:01:30Z"
+    assert levers.abort(story(newer, older)).rollout == f"{CANARY}-2"
+
+
+def test_attempts_of_one_second_are_told_apart() -> None:
+    """The API server's times have whole seconds: the attempt decides."""
+    older, newer = rollout(), rollout(name=f"{CANARY}-10")
+    older["spec"]["attempt"], newer["spec"]["attempt"] = 9, 10
+    assert levers.abort(story(newer, older)).rollout == f"{CANARY}-10"
+
+
+def test_retry_writes_a_text_that_is_new_each_time() -> None:
+    """The time of the call is the text, so that a second retry is another one."""
+    fake = cluster(reverted(), conditions=REJECTED)
+    assert say(fake, "retry", "fraud", "--wait", "0").exit_code == 0
+    assert fake.patches == [(ROLLOUT, {"spec": {"retry": "2026-01-01T00:01:40.000Z"}})]
+
+
+def test_promotion_in_full_replaces_one_through_a_step() -> None:
+    """The API allows one of both; what was set before is taken out by the same patch."""
+    fake = cluster(rollout(levers={"promote": {"throughStep": 2}}))
+    say(fake, "promote", "fraud", "--full")
+    assert fake.kept[0]["spec"]["promote"] == {"full": True}
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "abort", "promote"])
+def test_an_ended_rollout_has_no_lever(command: str) -> None:
+    """The sentence names the rollout and how it ended; nothing is written."""
+    fake = cluster(reverted())
+    answer = say(fake, command, "fraud")
+    assert answer.exit_code == 1
+    assert answer.stderr == f"serinus: no rollout of fraud is active: {ROLLOUT}, the newest, is Reverted\n"
+    assert fake.patches == []
+
+
+def test_without_a_rollout_the_reason_is_told() -> None:
+    """What keeps the first rollout from starting is what the person needs to know."""
+    unwell = [condition("Ready", "False", "ConfigMapNotFound", "there is no ConfigMap fraud-42")]
+    with pytest.raises(Refused, match="fraud has no Rollout yet: there is no ConfigMap fraud-42"):
+        levers.abort(story(conditions=unwell))
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ({"phase": "Progressing", "step": 2, "message": "errors rests on 3 requests"}, "errors rests on 3 requests"),
+        ({"phase": "Guarding", "step": 3, "weight": 100}, "is at 100 percent already"),
+    ],
+    ids=["held by a gate", "in the guard window"],
+)
+def test_promotion_needs_a_pause_to_skip(status: dict[str, Any], sentence: str) -> None:
+    """Where there is no pause, the sentence says what it waits for instead."""
+    with pytest.raises(Refused, match=sentence):
+        levers.promote(story(rollout(**status)))
+
+
+@pytest.mark.parametrize(("step", "sentence"), [(4, "has 3 steps, no step 4"), (1, "is past step 1 already")])
+def test_promotion_needs_a_step_ahead(step: int, sentence: str) -> None:
+    """A number that can have no effect is refused."""
+    with pytest.raises(Refused, match=sentence):
+        levers.promote(story(rollout()), through_step=step)
+
+
+def test_nothing_promotes_what_is_unsafe() -> None:
+    """An SRE may overrule a lack of evidence, and never evidence."""
+    with pytest.raises(Refused, match="no promotion overrides that"):
+        levers.promote(story(rollout(verdict="Unsafe", message="errors is 20%")), full=True)
+
+
+def test_the_first_revision_has_nothing_to_go_back_to() -> None:
+    """Its abort would leave nobody to serve."""
+    with pytest.raises(Refused, match="nothing to go back to"):
+        levers.abort(story(rollout(first=True)))
+
+
+def test_promotion_of_the_first_revision_is_needless() -> None:
+    """It has no steps to walk through."""
+    with pytest.raises(Refused, match="goes to 100 percent when it is ready"):
+        levers.promote(story(rollout(first=True)))
+
+
+def test_a_paused_rollout_is_promoted_with_a_hint() -> None:
+    """The pause of an SRE holds a promotion too, and nobody would guess it."""
+    answer = say(cluster(rollout(levers={"paused": True})), "promote", "fraud")
+    assert "note: spec.paused is set and holds it: resume it too" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "conditions", "sentence"),
+    [
+        ({"phase": "Succeeded"}, [], "is Succeeded: only a Reverted or Aborted rollout is tried again"),
+        ({"weight": 30, "settledAt": None}, [], "still has weight 30: try again when it is 0"),
+        ({}, [condition("Stalled", "False", "NotStalled")], "git asks for something else now"),
+        ({}, [condition("Stalled", "True", "HostConflict", "shop/web has the host")], "HostConflict: shop/web has"),
+    ],
+    ids=["succeeded", "weight on its way", "another wish", "an obstacle"],
+)
+def test_retry_needs_a_rejected_revision_that_is_still_wanted(
+    status: dict[str, Any], conditions: list[Json], sentence: str
+) -> None:
+    """A retry that the operator would ignore is refused, with the reason."""
+    with pytest.raises(Refused, match=sentence):
+        levers.retry(story(reverted(**status), conditions=conditions), "again")

@@ -1,0 +1,124 @@
+"""What `status` shows: each test is a question that somebody asks at 3 a.m."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.cli.given import ROLLOUT, FakeCluster, cluster, condition, deployment, reverted, rollout, say
+
+from serinus.core.model.kinds import Json
+
+REJECTED = [condition("Stalled", "True", "RevisionRejected", "version 42 was taken back by Rollout x")]
+
+
+def _page(*rollouts: Json, **status: Any) -> str:
+    answer = say(cluster(*rollouts, **status), "status", "fraud")
+    assert answer.exit_code == 0, answer.stderr
+    return "\n".join(" ".join(line.split()) for line in answer.stdout.splitlines())
+
+
+def test_what_serves_and_what_is_tried_at_which_weight() -> None:
+    """Version, revision, weight and pods of both sides."""
+    page = _page(rollout())
+    assert "Serves version 41 (fraud-aaaaaaaaaa) 95% 2 of 2 pods ready" in page
+    assert "Tries version 42 (fraud-bbbbbbbbbb) 5% 1 of 1 pods ready" in page
+
+
+def test_where_the_rollout_stands() -> None:
+    """Phase, step of how many and what it does, and since when."""
+    assert f"Rollout {ROLLOUT} Paused step 2/3 (pause until promoted) for 30s" in _page(rollout())
+
+
+def test_why_the_weight_is_held() -> None:
+    """Verdict, reason and message of now."""
+    page = _page(rollout(verdict="Undecided", reason="NoTraffic", message="errors: no requests"))
+    assert "Verdict Undecided NoTraffic: errors: no requests" in page
+
+
+def test_why_it_was_reverted() -> None:
+    """Metric, value, limit, baseline, number of samples and time."""
+    page = _page(reverted())
+    assert f"Rollout {ROLLOUT} Reverted 19s ago" in page
+    assert "errors 20% limit max 5% baseline 0.1% samples 50 at 2026-01-01 00:01:20Z" in page
+
+
+def test_after_a_revert_stable_has_all_traffic() -> None:
+    """What was tried is told without a weight."""
+    page = _page(reverted())
+    assert "Serves version 41 (fraud-aaaaaaaaaa) 100%" in page
+    assert "Tried version 42 (fraud-bbbbbbbbbb)\n" in page
+
+
+def test_a_revert_whose_weight_is_still_on_its_way_shows_it() -> None:
+    """With stable's pods down a canary keeps traffic for a while, and nobody may believe otherwise."""
+    assert "Tries version 42 (fraud-bbbbbbbbbb) 40%" in _page(reverted(weight=40, settledAt=None))
+
+
+def test_the_first_revision_serves_only_when_it_is_ready() -> None:
+    """Before that there is nothing that serves."""
+    page = _page(rollout(first=True, weight=0), stable=None)
+    assert "Serves nothing yet" in page
+
+
+def test_a_model_deployment_without_a_rollout_has_a_page_too() -> None:
+    """It may wait for the operator, or for a ConfigMap."""
+    unwell = [condition("Ready", "False", "ConfigMapNotFound", "there is no ConfigMap fraud-42")]
+    page = _page(stable=None, conditions=unwell)
+    assert "Ready ConfigMapNotFound there is no ConfigMap fraud-42" in page
+
+
+def test_conditions_that_are_well_are_not_shown() -> None:
+    """Only what needs a person takes up a line."""
+    page = _page(
+        rollout(), conditions=[condition("Ready", "True"), condition("Degraded", "True", "StableNotReady", "1 of 4")]
+    )
+    assert "Not well\nDegraded StableNotReady 1 of 4" in page
+
+
+def test_what_the_operator_has_not_seen_is_shown() -> None:
+    """A status that is out of date says so: the operator may be down."""
+    fake = FakeCluster([deployment(observedGeneration=1)], [rollout(levers={"abort": True})])
+    page = say(fake, "status", "fraud").stdout
+    assert "the operator has not acted on spec generation 2 yet (last seen: 1)" in page
+    assert "spec.abort is set and not acknowledged yet" in page
+
+
+def test_the_last_decisions_are_listed() -> None:
+    """With the time, what was done, to which weight, and how often."""
+    records = [
+        {"action": "Held", "weight": 5, "verdict": "Blind", "reason": "Stale", "message": f"look {number}",
+         "firstTime": f"2026-01-01T00:00:{number:02}.000Z", "lastTime": "2026-01-01T00:00:30.000Z", "count": 3}
+        for number in range(10)
+    ]  # fmt: skip
+    page = _page(rollout(decisions=records))
+    assert "2026-01-01 00:00:09Z Held 5% Blind Stale x3 look 9" in page
+    assert "look 4" in page
+    assert "look 3" not in page
+
+
+@pytest.mark.parametrize(
+    ("manifest", "commands"),
+    [
+        (rollout(), ["promote fraud", "pause fraud", "abort fraud"]),
+        (rollout(levers={"paused": True}), ["resume fraud", "promote fraud", "abort fraud"]),
+        (rollout(phase="Progressing", step=2), ["promote fraud --full", "pause fraud", "abort fraud"]),
+        (rollout(phase="Guarding", step=3, weight=100), ["abort fraud"]),
+        (reverted(), ["retry fraud"]),
+        (rollout(phase="Succeeded", settledAt="2026-01-01T00:01:00Z"), []),
+        (rollout(first=True, phase="Pending", step=0, weight=0), []),
+    ],
+    ids=["in a pause", "paused", "held by a gate", "guarding", "reverted", "succeeded", "first revision"],
+)
+def test_the_commands_that_make_sense_are_ready_to_be_typed(manifest: Json, commands: list[str]) -> None:
+    """A lever that would be refused is not offered."""
+    told = say(cluster(manifest, conditions=REJECTED), "status", "fraud", "-n", "ml").stdout
+    lines = [line.split("  ") for line in told.partition("Next")[2].splitlines()]
+    offered = [next(cell for cell in cells if cell.startswith("serinus")) for cells in lines if cells != [""]]
+    assert offered == [f"serinus {command} -n ml" for command in commands]
+
+
+def test_nothing_is_folded_where_there_is_no_terminal() -> None:
+    """A line for grep stays a line."""
+    message = "x" * 300
+    assert message in _page(rollout(message=message))
