@@ -100,7 +100,7 @@ class Observer:
             plan = read_plan(rollout)
             seen.append(RolloutSeen(plan, memory.state_of(plan.uid, rollout.status)))
         memory.forget_rollouts({rollout.plan.uid for rollout in seen})
-        return tuple(sorted(seen, key=lambda one: (one.plan.created_at, one.plan.spec.attempt, one.plan.name)))
+        return tuple(sorted(seen, key=_age))
 
     def _route(self, view: ModelDeploymentView) -> Split | None:
         manifest = self.cache.owned(VIRTUAL_SERVICE, view.namespace, view.name).get(view.name)
@@ -164,6 +164,13 @@ class Observer:
             )
         except ClusterError:
             return []
+
+
+def _age(rollout: RolloutSeen) -> tuple[float, float, int, str]:
+    """Sort from old to new; creation times are whole seconds, and of one second's the one that goes on is newest."""
+    settled = rollout.state.settled_at
+    age = float("inf") if settled is None else settled
+    return rollout.plan.created_at, age, rollout.plan.spec.attempt, rollout.plan.name
 
 
 def is_ready(pod: Json) -> bool:

@@ -73,6 +73,7 @@ class Probes:
         self._wake(key)
         if answer.outcome is not ProbeOutcome.ANSWERED:
             await self._clock.sleep(RETRY_SECONDS)
+            memory.probed_at.pop(pod.uid, None)
             self._wake(key)
 
 

@@ -225,7 +225,7 @@ class World:
     async def tick(self) -> None:
         """One second."""
         self.ticks += 1
-        self.clock.seconds += 1.0
+        self.clock.move(1.0)
         await self.settle()
         self.kubelet.run()
         self._traffic()

@@ -17,6 +17,7 @@ from serinus.core.model.timestamps import restored, stored
 class RolloutState:
     """The whole record of one rollout; times in unix seconds."""
 
+    observed_generation: int = 0
     phase: Phase = Phase.PENDING
     step: int = 0
     weight: int = 0
@@ -123,6 +124,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
     """Read the state that a status stores."""
     checkpoint = status.analysis or AnalysisCheckpoint()
     return RolloutState(
+        observed_generation=status.observed_generation,
         phase=status.phase,
         step=status.step,
         weight=status.weight,
@@ -151,7 +153,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         blind_since=stored(evidence.blind_since),
     )
     return RolloutStatus(
-        observed_generation=plan.generation,
+        observed_generation=state.observed_generation,
         phase=state.phase,
         step=state.step,
         step_text=f"{min(state.step + 1, len(plan.steps))}/{len(plan.steps)}",

@@ -25,7 +25,7 @@ from serinus.core.rollout.notes import notes_of
 from serinus.core.rollout.start import new_rollout
 from serinus.core.rollout.summary import Standing, summarise
 from serinus.core.rollout.timing import drained_at, next_wake
-from serinus.core.rollout.walk import walk
+from serinus.core.rollout.walk import walk, with_levers_seen
 from serinus.core.rollout.weights import needed_replicas
 
 
@@ -72,8 +72,7 @@ def _decided_state(seen: Snapshot, rollout: RolloutSeen, now: float) -> RolloutS
         retried = rollout.plan.spec.retry and rollout.state.phase.ended
         return with_retry_acknowledged(rollout) if retried else rollout.state
     state = healed(rollout, seen)
-    if state.active:
-        state = walk(rollout.plan, state, seen, now)
+    state = walk(rollout.plan, state, seen, now) if state.active else with_levers_seen(rollout.plan, state)
     return state if state == rollout.state else with_conditions(rollout.plan, state, now)
 
 

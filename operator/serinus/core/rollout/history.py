@@ -14,6 +14,8 @@ from serinus.core.model.timestamps import to_rfc3339
 
 Pair = tuple[str, str]
 REJECTING = frozenset({Phase.REVERTED, Phase.ABORTED})
+MOST_REJECTIONS = 128
+"""As many as the schema of the status holds; the oldest go first."""
 
 
 def active_rollout(seen: Snapshot) -> RolloutSeen | None:
@@ -78,9 +80,15 @@ def rejections(seen: Snapshot) -> tuple[Rejection, ...]:
         pair = (plan.canary, plan.spec.policy)
         if state.phase in REJECTING:
             entries[pair] = _rejection(plan, state)
-        elif pair in entries and entries[pair].rollout != plan.name:
+        elif pair in entries and plan.spec.attempt > attempt_of(entries[pair]):
             del entries[pair]
-    return tuple(entry for entry in entries.values() if entry.revision in kept)
+    return tuple(entry for entry in entries.values() if entry.revision in kept)[-MOST_REJECTIONS:]
+
+
+def attempt_of(entry: Rejection) -> int:
+    """Read the attempt that was rejected from its Rollout's name."""
+    number = entry.rollout.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def _rejection(plan: RolloutPlan, state: RolloutState) -> Rejection:

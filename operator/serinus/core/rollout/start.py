@@ -10,7 +10,7 @@ from serinus.api.rollout import RevisionReference, RolloutSpec
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.decision import NewRollout
-from serinus.core.rollout.history import retry_asked
+from serinus.core.rollout.history import attempt_of, retry_asked
 
 
 def new_rollout(seen: Snapshot, stable: str | None, rejected: Iterable[Rejection]) -> NewRollout | None:
@@ -39,8 +39,8 @@ def _retried(seen: Snapshot, wanted: Revision) -> bool:
 def _next_attempt(seen: Snapshot, wanted: Revision, rejected: Iterable[Rejection]) -> int:
     """Count on from every attempt that is still known, so that a name is never used twice."""
     attempts = [rollout.plan.spec.attempt for rollout in seen.rollouts if rollout.plan.canary == wanted.name]
-    numbers = (entry.rollout.rpartition("-")[2] for entry in rejected if entry.revision == wanted.name)
-    return 1 + max((*attempts, *(int(number) for number in numbers if number.isdigit())), default=0)
+    rejections = (attempt_of(entry) for entry in rejected if entry.revision == wanted.name)
+    return 1 + max((*attempts, *rejections), default=0)
 
 
 def _spec(seen: Snapshot, wanted: Revision, stable: str | None, attempt: int) -> RolloutSpec:

@@ -21,9 +21,14 @@ from serinus.core.rollout.weights import taken_weight
 
 def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Decide one active rollout."""
-    state = replace(state, acknowledged=plan.levers, started_at=state.started_at or now)
     if state.phase.ended:
-        return _taking_back(plan, state, seen, now)
+        return _taking_back(plan, with_levers_seen(plan, state), seen, now)
+    state = replace(
+        state,
+        observed_generation=plan.generation,
+        acknowledged=plan.levers,
+        started_at=state.started_at or now,
+    )
     state = judged(plan, state, seen, now)
     ending = _ending(plan, state, seen, now)
     if ending is not None:
@@ -32,6 +37,12 @@ def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> 
     if cause := _deadline(plan, state, seen, now):
         return _ended(plan, replace(state, phase=Phase.ABORTED), seen, cause, now)
     return _guard(plan, state, now) if state.phase is Phase.GUARDING else _steps(plan, state, seen, now)
+
+
+def with_levers_seen(plan: RolloutPlan, state: RolloutState) -> RolloutState:
+    """Say that the levers on an ended rollout were seen; a retry waits until another attempt answers it."""
+    levers = plan.levers.model_copy(update={"retry": state.acknowledged.retry})
+    return replace(state, observed_generation=plan.generation, acknowledged=levers)
 
 
 def _ending(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> tuple[Phase, Cause] | None:
@@ -117,15 +128,16 @@ def _guard(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
         state = replace(state, phase=Phase.SUCCEEDED, finished_at=now, settled_at=now)
         return recorded(plan, _because(state, cause), "Held", cause, now)
     cause = held or Cause(RolloutReason.GUARDING, f"guarded for {plan.policy.guard.duration}", state.verdict)
-    return _held(plan, state, cause, now)
+    return _held(plan, state, cause, now) if held else _because(state, cause)
 
 
 def _guard_held(plan: RolloutPlan, state: RolloutState) -> Cause | None:
     if plan.spec.paused:
         return Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true: the guard window stays open", state.verdict)
     assessment = state.assessment
-    if plan.policy.guard.seconds == 0 or assessment is None:
-        return None
+    if assessment is None:
+        text = "this revision has not been looked at yet since it got all traffic, or since the operator started"
+        return Cause(RolloutReason.NO_ASSESSMENT, text, Verdict.UNDECIDED)
     if assessment.verdict is Verdict.BLIND or state.evidence.failures:
         return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
     return None
@@ -154,8 +166,11 @@ def _pause(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
         return _held(plan, state, Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict), now)
     if now - (state.step_started_at or now) >= duration:
         return _next_step(state, now)
-    held = _suspicion(state) or Cause(RolloutReason.PAUSING, f"pauses for {pause.duration if pause else ''}")
-    return _held(plan, replace(state, step_started_at=state.step_started_at or now), held, now)
+    state = replace(state, step_started_at=state.step_started_at or now)
+    if cause := _suspicion(state):
+        return _held(plan, state, cause, now)
+    cause = Cause(RolloutReason.PAUSING, f"pauses for {pause.duration if pause else ''}")
+    return _because(replace(state, phase=_phase_while_held(plan, state)), cause)
 
 
 def _suspicion(state: RolloutState) -> Cause | None:
@@ -176,15 +191,13 @@ def _next_step(state: RolloutState, now: float) -> RolloutState:
 
 
 def _set_weight(plan: RolloutPlan, state: RolloutState, seen: Snapshot, weight: int, now: float) -> RolloutState:
-    if plan.straight:
-        state = replace(state, step=len(plan.steps))
     if weight > state.weight:
         refusal = first_refusal(Question(plan, state, seen, now))
         if refusal is not None:
             return _held(plan, state, refusal, now)
         state = _raised(plan, state, weight, now)
-    if state.step >= len(plan.steps):
-        return _at_full_weight(plan, state, now)
+    if plan.straight or state.step >= len(plan.steps):
+        return _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
     return _next_step(state, now)
 
 
@@ -231,7 +244,7 @@ def _held(plan: RolloutPlan, state: RolloutState, cause: Cause, now: float) -> R
 def _phase_while_held(plan: RolloutPlan, state: RolloutState) -> Phase:
     if state.phase is Phase.GUARDING:
         return Phase.GUARDING
-    pause = plan.steps[state.step].pause if state.step < len(plan.steps) else None
+    pause = plan.steps[state.step].pause if state.step < len(plan.steps) and not plan.straight else None
     waits_for_people = pause is not None and pause.duration is None and not _skips(plan, state.step)
     if plan.spec.paused or waits_for_people:
         return Phase.PAUSED
