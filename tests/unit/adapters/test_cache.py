@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from serinus.adapters.kubernetes.cache import ObjectCache
-from serinus.core.model.kinds import CONFIG_MAP, DEPLOYMENT, MODEL_DEPLOYMENT, POD, SERVICE, VIRTUAL_SERVICE, Json, Kind
+from serinus.core.model.kinds import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    MODEL_DEPLOYMENT,
+    POD,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    Json,
+    Kind,
+)
 
 
 class Told(list[tuple[str, str, str | None, bool]]):
@@ -162,6 +172,14 @@ def test_a_config_map_keeps_a_digest_of_its_data(cache: ObjectCache) -> None:
     assert found is not None
     assert "data" not in found
     assert len(found["metadata"]["dataDigest"]) == 10
+
+
+def test_a_controller_revision_is_kept_without_the_models_files(cache: ObjectCache) -> None:
+    """Ten revisions of a mebibyte each, for each model, would fill the memory."""
+    cache.store(an(CONTROLLER_REVISION, "a", 1, data={"hash": "x", "files": {"data": {"model.py": "x"}}}, revision=1))
+    found = cache.get(CONTROLLER_REVISION, "ml", "a")
+    assert found is not None
+    assert found["data"] == {"hash": "x"}
 
 
 def test_of_a_foreign_virtual_service_only_its_claims_are_kept(cache: ObjectCache) -> None:

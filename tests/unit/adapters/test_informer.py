@@ -170,13 +170,29 @@ async def test_a_list_that_always_expires_is_not_repeated_without_pause(
 async def test_an_absent_kind_is_looked_for_slowly_and_reported(
     world: World, server: ScriptedServer, clock: HandClock
 ) -> None:
-    """Istio's CRDs may be installed after us."""
-    server.will(answers("404 page not found", 404), listed(10), last())
-    absent = []
-    world.informer.synced.set = lambda: absent.append(world.informer.absent)  # type: ignore[method-assign]
+    """Istio's CRDs may be installed after us; until then there are no objects of that kind, and the rest goes on."""
+    server.will(*[answers("404 page not found", 404)] * 5, listed(10), last())
+    seen_absent = asyncio.Event()
+    world.informer.synced = seen_absent
+    task = asyncio.create_task(world.informer.run())
+    await asyncio.wait_for(seen_absent.wait(), 5)
+    assert world.informer.absent
+    await asyncio.wait_for(world.finished.wait(), 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not world.informer.absent
+    assert clock.slept == [0.5, 1.0, 2.0, ABSENT_DELAY, ABSENT_DELAY]
+
+
+async def test_a_kind_is_not_believed_to_be_absent_at_the_first_look(
+    world: World, server: ScriptedServer, clock: HandClock
+) -> None:
+    """An API server that has just started does not know its CRDs yet: deciding without routes would be blind."""
+    server.will(*[answers("404 page not found", 404)] * 2, listed(10, service("a", 1)), last())
     async with world.following():
         assert not world.informer.absent
-    assert clock.slept == [ABSENT_DELAY]
+        assert world.versions() == {"a": "1"}
+    assert clock.slept == [0.5, 1.0]
 
 
 async def test_nonsense_is_survived_by_a_list(world: World, server: ScriptedServer) -> None:

@@ -25,6 +25,8 @@ FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 15.0
 ABSENT_DELAY: Final = 30.0
 """Between two looks for a kind that the cluster does not know (yet): Istio may be installed after us."""
+LOOKS_FOR_ABSENT: Final = 4
+"""An API server that has just started does not know its CRDs for a moment: only then is absence believed."""
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class Informer:
             await asyncio.sleep(0)
         self._sink.retain(self.watched.kind, places, page.resource_version)
         self._resource_version = page.resource_version
+        self._failures = 0 if self.absent else self._failures
         self.absent = False
         self.synced.set()
 
@@ -118,11 +121,10 @@ class Informer:
     def _delay_after(self, error: Exception) -> float:
         """Note why a list or watch ended, decide whether to list anew, and give the time to wait."""
         self.restarts += 1
-        if isinstance(error, Gone):
-            self._note_absence()
-            return ABSENT_DELAY
         again = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(self._failures, 10))
         self._failures += 1
+        if isinstance(error, Gone):
+            return self._delay_when_absent(again)
         plural = self.watched.kind.plural
         if isinstance(error, Expired):
             self._resource_version = ""
@@ -136,11 +138,16 @@ class Informer:
         asked = error.retry_after if isinstance(error, Unavailable) else None
         return asked or again
 
-    def _note_absence(self) -> None:
+    def _delay_when_absent(self, again: float) -> float:
+        """Look again soon at first, then slowly; a kind that is surely absent has no objects, so it is synced."""
         self._resource_version = ""
+        if self._failures < LOOKS_FOR_ABSENT:
+            return again
         if not self.absent:
             log.warning("the cluster does not know %s: looking again later", self.watched.kind.plural)
         self.absent = True
+        self.synced.set()
+        return ABSENT_DELAY
 
 
 class Informers:
@@ -151,7 +158,7 @@ class Informers:
         self._clock = clock
 
     async def synced(self) -> None:
-        """Wait until every kind has been listed once."""
+        """Wait until every kind has been listed once, or is known to be absent."""
         for informer in self._informers:
             await informer.synced.wait()
 
