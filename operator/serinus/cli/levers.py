@@ -89,6 +89,10 @@ def promote(story: Story, *, through_step: int | None = None, full: bool = False
         return Pull(rollout.name, spec, "goes to 100 percent", _promoted(full=True), hint)
     if rollout.spec.from_ is None:
         raise Refused(f"{rollout.name} is the first revision: it goes to 100 percent when it is ready")
+    if rollout.spec.promote and rollout.spec.promote.full:
+        raise Refused(
+            f"{rollout.name} is promoted to 100 percent already: {rollout.status.message or 'it is on its way'}"
+        )
     step = _pause_to_skip(rollout) if through_step is None else _reachable(rollout, through_step)
     said = f"skips pauses through step {step} of {_steps(rollout)}"
     skip: Json = {"promote": {"full": None, "throughStep": step}}

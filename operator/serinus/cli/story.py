@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serinus.api.model_deployment import RevisionStatus
-from serinus.api.parsing import ApiError, ModelDeploymentView, RolloutView, parse_model_deployment, parse_rollout
+from serinus.api.parsing import (
+    ApiError,
+    ModelDeploymentView,
+    RolloutView,
+    parse_model_deployment,
+    parse_rollout,
+    unix_seconds,
+)
 from serinus.api.rollout import DecisionRecord, Levers, RevisionReference
 from serinus.api.status import Condition, Phase
 from serinus.cli.cluster import Cluster
@@ -103,8 +110,13 @@ def read_story(cluster: Cluster, name: str) -> Story:
         deployment = parse_model_deployment(manifest)
     except ApiError as error:
         raise Refused(f"what the cluster holds cannot be read by this version of serinus: {error}") from error
-    ordered = sorted(rollouts, key=lambda one: (one.created_at, one.spec.attempt, one.name))
-    return Story(deployment, tuple(ordered))
+    return Story(deployment, tuple(sorted(rollouts, key=_age)))
+
+
+def _age(rollout: RolloutView) -> tuple[float, float, int, str]:
+    """Sort as the operator does: creation times are whole seconds, and of one second's the one that goes on is newest."""
+    settled = rollout.status.settled_at
+    return rollout.created_at, unix_seconds(settled) if settled else float("inf"), rollout.spec.attempt, rollout.name
 
 
 def _not_there(cluster: Cluster, name: str) -> str:

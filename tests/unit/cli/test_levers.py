@@ -48,6 +48,13 @@ def test_attempts_of_one_second_are_told_apart() -> None:
     assert levers.abort(story(newer, older)).rollout == f"{CANARY}-10"
 
 
+def test_of_one_second_the_rollout_that_goes_on_is_the_newest() -> None:
+    """As the operator sees it: what has settled is history, whatever its attempt."""
+    settled = reverted()
+    settled["spec"]["attempt"] = 2
+    assert levers.abort(story(rollout(name=f"{CANARY}-x"), settled)).rollout == f"{CANARY}-x"
+
+
 def test_retry_writes_a_text_that_is_new_each_time() -> None:
     """The time of the call is the text, so that a second retry is another one."""
     fake = cluster(reverted(), conditions=REJECTED)
@@ -98,6 +105,12 @@ def test_promotion_needs_a_step_ahead(step: int, sentence: str) -> None:
     """A number that can have no effect is refused."""
     with pytest.raises(Refused, match=sentence):
         levers.promote(story(rollout()), through_step=step)
+
+
+def test_a_promotion_in_full_is_not_narrowed() -> None:
+    """A second, smaller promotion would take the first one back."""
+    with pytest.raises(Refused, match="is promoted to 100 percent already"):
+        levers.promote(story(rollout(levers={"promote": {"full": True}})))
 
 
 def test_nothing_promotes_what_is_unsafe() -> None:
