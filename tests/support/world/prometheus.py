@@ -54,7 +54,7 @@ class Prometheus:
 
     def _raw(self, query: str) -> Iterable[Series]:
         services = set(_captured(r'destination_service_name=~"([^"]*)"', query).split("|"))
-        since = self.clock.now() - float(_captured(r"\[(\d+)ms\]", query)) / 1000
+        since = self.clock.now() - _range_seconds(query)
         for (service, code), samples in self.scraped.items():
             inside = tuple((at, value) for at, value in samples[-200:] if at > since)
             if service in services and inside:
@@ -72,3 +72,8 @@ def _captured(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     assert found is not None, f"{pattern} is not in {text}"
     return found[1]
+
+
+def _range_seconds(query: str) -> float:
+    number, unit = _captured(r"\[(\d+)m?s\]", query), _captured(r"\[\d+(m?s)\]", query)
+    return float(number) / (1000 if unit == "ms" else 1)

@@ -80,4 +80,4 @@ def _either(values: object) -> str:
 
 
 def _range(seconds: float) -> str:
-    return f"{max(1, round(seconds * 1000))}ms"
+    return f"{seconds:.0f}s" if seconds == round(seconds) else f"{max(1, round(seconds * 1000))}ms"

@@ -101,10 +101,17 @@ def _stalled(standing: Standing) -> Statement:
     if rejection is None or standing.under_way or rejection.revision == standing.stable:
         return Statement("Stalled", False, "NotStalled", "nothing is asked for in vain")
     text = (
-        f"version {rejection.version} was taken back by Rollout {rejection.rollout} ({rejection.reason}): "
+        f"version {rejection.version} was taken back by Rollout {rejection.rollout} ({_why(standing, rejection)}): "
         f"commit another one, or set spec.retry on that Rollout"
     )
     return Statement("Stalled", True, "RevisionRejected", text)
+
+
+def _why(standing: Standing, rejection: Rejection) -> str:
+    """Give the numbers that decided, as long as the Rollout that holds them is the newest."""
+    newest = standing.seen.newest
+    message = newest.state.message if newest is not None and newest.plan.name == rejection.rollout else None
+    return f"{rejection.reason}: {message}" if message else rejection.reason
 
 
 def _serving(standing: Standing) -> Statement:
