@@ -102,6 +102,12 @@ class Children:
         await self._cluster.delete(kind, owner.namespace, metadata["name"], uid=metadata["uid"], grace_seconds=grace)
 
 
+def forget_conflicts(memory: Memory, wanted: Iterable[Json]) -> None:
+    """Forget the conflicts over names that are wanted no more."""
+    labels = {_label(kind_of(manifest), manifest["metadata"]["name"]) for manifest in wanted}
+    memory.conflicts = {label: obstacle for label, obstacle in memory.conflicts.items() if label in labels}
+
+
 def first_error(errors: Iterable[ClusterError]) -> ClusterError | None:
     """The error that the pass ends with: one that asks for another look goes before one that asks for patience."""
     ordered = sorted(errors, key=lambda error: not isinstance(error, Conflict | Gone))

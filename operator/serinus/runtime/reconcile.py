@@ -28,7 +28,7 @@ from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note
 from serinus.core.traffic.istio import render_destination_rule, render_virtual_service
-from serinus.runtime.children import Children, first_error
+from serinus.runtime.children import Children, first_error, forget_conflicts
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
@@ -37,8 +37,6 @@ from serinus.runtime.storing import Statuses
 
 ROUNDS = 4
 """A pass goes on while it starts or ends rollouts; more rounds than this are left to the next pass."""
-OBSTACLE_SECONDS = 10.0
-"""What is in the way may go without an event that we see: a ConfigMap of the user's is not watched."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +124,9 @@ class Reconciler:
         owner = Owner(view.namespace, view.name, view.uid)
         for stored in decision.states:
             await self._statuses.store_rollout(owner, stored, memory)
-        await self._tell_people(view, decision)
+        conflicts = set(memory.conflicts)
         errors = [error async for error in self._carry_out(view, seen, decision, memory)]
+        await self._tell_people(view, decision)
         self._look_further(view, seen, decision)
         if self._report is not None:
             self._report.carried_out(view, decision)
@@ -135,19 +134,21 @@ class Reconciler:
         error = first_error(errors)
         if error is not None:
             raise error
-        return decision, decision.start is not None or _phase_changed(decision)
+        return decision, decision.start is not None or _phase_changed(decision) or conflicts != set(memory.conflicts)
 
     async def _carry_out(
         self, view: ModelDeploymentView, seen: Snapshot, decision: Decision, memory: Memory
     ) -> AsyncIterator[ClusterError]:
         """Do what was decided, each thing whatever becomes of the others; give the errors."""
         owner = Owner(view.namespace, view.name, view.uid)
-        for wanted in await self._wanted(view, owner, decision):
+        children = await self._wanted(view, owner, decision)
+        for wanted in children:
             try:
                 await self._children.ensure(owner, wanted, memory)
             except ClusterError as error:
                 yield error
-        for step in (self._start, self._mark, self._clean):
+        forget_conflicts(memory, children)
+        for step in (self._mark, self._start, self._clean):
             try:
                 await step(owner, seen, decision)
             except ClusterError as error:

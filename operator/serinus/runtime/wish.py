@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serinus.api.parsing import ModelDeploymentView
-from serinus.core.model.errors import Conflict, InvalidSpec
+from serinus.core.model.errors import ClusterError, InvalidSpec
 from serinus.core.model.identity import Owner, controller_uid
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
 from serinus.core.model.revision import Revision, revision_hash
@@ -63,6 +63,9 @@ class Wishes:
             found = await self._find(view, kept)
         except InvalidSpec as error:
             return Obstacle("InvalidSpec", str(error))
+        except ClusterError as error:
+            # A wish that cannot be recorded must not stand in the way of a rollout that goes back.
+            return Obstacle("RevisionNotRecorded", f"the wanted revision cannot be recorded: {error}")
         if isinstance(found, Revision):
             memory.wanted = (view.generation, found)
         return found
@@ -116,12 +119,14 @@ class Wishes:
     ) -> Revision | Obstacle:
         owner = Owner(view.namespace, view.name, view.uid)
         manifest = render_revision(view, owner, hashed, next_number(kept), files)
-        try:
-            stored = await self._cluster.apply(manifest, force=False)
-        except Conflict as error:
-            return Obstacle("NameConflict", str(error))
-        if controller_uid(stored) != view.uid:
-            return Obstacle("NameConflict", f"ControllerRevision {manifest['metadata']['name']} belongs to another")
+        name = manifest["metadata"]["name"]
+        found = await self._cluster.get(CONTROLLER_REVISION, view.namespace, name)
+        if found is not None and controller_uid(found) != view.uid:
+            return Obstacle(
+                "NameConflict",
+                f"ControllerRevision {name} exists and is not ours: remove it, or rename the ModelDeployment",
+            )
+        stored = found or await self._cluster.apply(manifest, force=False)
         self._cache.put(stored)
         return read_revision(stored)
 

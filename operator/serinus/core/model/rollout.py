@@ -140,6 +140,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
             blind_since=restored(checkpoint.blind_since),
         ),
         conditions=status.conditions,
+        assessment=None,
         **{name: restored(getattr(status, name)) for name in _TIMES},
     )
 

@@ -24,7 +24,7 @@ from serinus.core.rollout.history import (
 from serinus.core.rollout.notes import notes_of
 from serinus.core.rollout.start import new_rollout
 from serinus.core.rollout.summary import Standing, summarise
-from serinus.core.rollout.timing import drained_at, next_wake
+from serinus.core.rollout.timing import OBSTACLE_SECONDS, drained_at, next_wake
 from serinus.core.rollout.walk import walk, with_levers_seen
 from serinus.core.rollout.weights import needed_replicas
 
@@ -47,7 +47,7 @@ def decide(seen: Snapshot, now: float) -> Decision:
         stable=after.revision(stable),
         split=_split(stable, active),
         workloads=workloads,
-        successes=_successes(after),
+        successes=_successes(after, stable, now),
         retired=_retired(after, workloads, now),
         obsolete_revisions=_obsolete_revisions(after, workloads),
         obsolete_rollouts=_obsolete_rollouts(after),
@@ -102,15 +102,21 @@ def _workloads(seen: Snapshot, stable: str | None, active: RolloutSeen | None) -
     )
 
 
-def _successes(seen: Snapshot) -> tuple[Success, ...]:
-    """The newest success, as long as its revision does not carry the mark of it."""
-    newest = seen.newest
-    if newest is None or newest.state.phase is not Phase.SUCCEEDED:
-        return ()
-    revision, at = seen.revision(newest.plan.canary), newest.state.finished_at or 0.0
-    if revision is None or (revision.succeeded_at or 0.0) >= at:
-        return ()
-    return (Success(revision, at),)
+def _successes(seen: Snapshot, stable: str | None, now: float) -> tuple[Success, ...]:
+    """The successes whose revision does not carry the mark of it, and the mark that stable has lost."""
+    times = {
+        rollout.plan.canary: rollout.state.finished_at or 0.0
+        for rollout in seen.rollouts
+        if rollout.state.phase is Phase.SUCCEEDED
+    }
+    serving, active = seen.revision(stable), active_rollout(seen)
+    if serving is not None and not serving.succeeded:
+        times.setdefault(serving.name, active.plan.created_at if active else now)
+    return tuple(
+        Success(revision, times[revision.name])
+        for revision in seen.revisions
+        if (revision.succeeded_at or 0.0) < times.get(revision.name, 0.0)
+    )
 
 
 def _retired(seen: Snapshot, workloads: tuple[Workload, ...], now: float) -> frozenset[str]:
@@ -144,4 +150,5 @@ def _obsolete_rollouts(seen: Snapshot) -> tuple[str, ...]:
 def _wake_at(seen: Snapshot, active: RolloutSeen | None, workloads: tuple[Workload, ...], now: float) -> float | None:
     drains = [at for name in _leaving(seen, workloads) if (at := drained_at(seen, name)) > now]
     own = next_wake(active.plan, active.state, now) if active else None
-    return min((*drains, *(() if own is None else (own,))), default=None)
+    again = [now + OBSTACLE_SECONDS] if seen.obstacle else []
+    return min((*drains, *again, *(() if own is None else (own,))), default=None)

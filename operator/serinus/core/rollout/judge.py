@@ -15,7 +15,7 @@ from serinus.core.rollout.records import Cause
 
 
 def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
-    """Take in the newest look, if there is one that has not been taken in; time is `now`."""
+    """Take in the newest look, if there is one that has not been taken in; one that came too late can only condemn."""
     if not _is_judged(plan, state):
         return state
     began = state.stage_started_at or now
@@ -24,7 +24,8 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     if look is not None and look.at > last:
         stage = Stage(state.weight, plan.next_weight(state.step), began)
         evidence, assessment = assess(look, state.evidence, stage, plan.policy.analysis, now)
-        return _with(state, evidence, assessment)
+        if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
+            return _with(state, evidence, assessment)
     return _overdue(state, now) if overdue(plan, max(last, seen.watched_since), now) else state
 
 

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.status import Condition, Phase, Verdict
+from serinus.core.model.assessment import Reason
+from serinus.core.model.rollout import RolloutState
 from serinus.core.rollout.decision import Note, StoredState
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.summary import Standing
 
 WARNING_PHASES = frozenset({Phase.REVERTED, Phase.ABORTED})
 WARNING_CONDITIONS = ("Stalled", "Degraded")
-SELF_EVIDENT = frozenset({RolloutReason.STAGE_BEGAN, RolloutReason.PAUSING, RolloutReason.GUARDING})
+SELF_EVIDENT = frozenset(
+    {RolloutReason.STAGE_BEGAN, RolloutReason.NO_ASSESSMENT, RolloutReason.PAUSING, RolloutReason.GUARDING}
+)
 """The weight's own change says all of it."""
 
 
@@ -33,9 +37,13 @@ def _rollout_notes(stored: StoredState) -> Iterator[Note]:
         yield Note(f"Rollout{after.phase}", text, after.phase in WARNING_PHASES, plan)
     elif after.weight < before.weight:
         yield Note("WeightTaken", f"version {to}: weight {before.weight} to {after.weight}", rollout=plan)
-    elif after.reason != before.reason and after.reason not in SELF_EVIDENT and not after.phase.ended:
+    elif after.reason != before.reason and not after.phase.ended and not _says_nothing_new(after):
         warning = after.verdict in {Verdict.BLIND, Verdict.UNSAFE}
         yield Note(after.reason or "", f"version {to} held at weight {after.weight}: {after.message}", warning, plan)
+
+
+def _says_nothing_new(state: RolloutState) -> bool:
+    return state.reason in SELF_EVIDENT or state.reason == Reason.WITHIN_LIMITS
 
 
 def _condition_notes(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> Iterator[Note]:

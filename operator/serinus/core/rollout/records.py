@@ -28,13 +28,17 @@ class Cause:
 
 
 def recorded(plan: RolloutPlan, state: RolloutState, action: Action, cause: Cause, now: float) -> RolloutState:
-    """Add a decision to the record, or count it again if it is the same as the last one."""
+    """Add a decision to the record, or count it again if it is the same as the last one.
+
+    What is held for another reason than a look is one decision, however many passes see it.
+    """
     record = _record(plan, state, action, cause, now)
     *earlier, last = state.decisions or (None,)
     if last is not None and _same(last, record):
         if last.last_time == record.last_time:
             return state
-        again = record.model_copy(update={"first_time": last.first_time, "count": last.count + 1})
+        count = last.count + (1 if cause.finding is not None or action != "Held" else 0)
+        again = record.model_copy(update={"first_time": last.first_time, "count": count})
         return replace(state, decisions=_bounded((*filter(None, earlier), again)))
     return replace(state, decisions=_bounded((*state.decisions, record)))
 
@@ -47,12 +51,12 @@ def _record(plan: RolloutPlan, state: RolloutState, action: Action, cause: Cause
         verdict=cause.verdict,
         reason=cause.reason,
         message=cause.message,
-        metric=finding.metric if finding else None,
+        metric=(finding.metric or None) if finding else None,
         value=_shown(plan, finding, finding.value) if finding else None,
         limit=finding.limit if finding else None,
         baseline=_shown(plan, finding, finding.baseline) if finding else None,
         samples=round(finding.samples) if finding and finding.samples is not None else None,
-        query=finding.query if finding else None,
+        query=(finding.query or None) if finding else None,
         first_time=to_rfc3339(now),
         last_time=to_rfc3339(now),
     )

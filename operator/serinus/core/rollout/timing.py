@@ -11,6 +11,9 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import OVERDUE_INTERVALS, OVERDUE_SLACK_SECONDS
 
+OBSTACLE_SECONDS = 10.0
+"""What is in the way may go without an event that we see: a ConfigMap, or a Service, of the user's is not watched."""
+
 
 def next_wake(plan: RolloutPlan, state: RolloutState, now: float) -> float | None:
     """The earliest time in the future at which time alone changes the decision."""

@@ -122,7 +122,7 @@ def _deadline(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float
 def _guard(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     """Stay until the guard's time is over; blindness, or a failing streak, keeps the way back open."""
     over = now - (state.guard_started_at or now) >= plan.policy.guard.seconds
-    held = _guard_held(plan, state)
+    held = _guard_held(plan, state, over=over)
     if over and held is None:
         cause = Cause(RolloutReason.SUCCEEDED, f"{plan.spec.to.version} is stable now", state.verdict)
         state = replace(state, phase=Phase.SUCCEEDED, finished_at=now, settled_at=now)
@@ -131,13 +131,13 @@ def _guard(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     return _held(plan, state, cause, now) if held else _because(state, cause)
 
 
-def _guard_held(plan: RolloutPlan, state: RolloutState) -> Cause | None:
+def _guard_held(plan: RolloutPlan, state: RolloutState, *, over: bool) -> Cause | None:
     if plan.spec.paused:
         return Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true: the guard window stays open", state.verdict)
     assessment = state.assessment
     if assessment is None:
-        text = "this revision has not been looked at yet since it got all traffic, or since the operator started"
-        return Cause(RolloutReason.NO_ASSESSMENT, text, Verdict.UNDECIDED)
+        text = "nobody has looked since it got all traffic, or since the operator started"
+        return Cause(RolloutReason.NO_ASSESSMENT, text, Verdict.UNDECIDED) if over else None
     if assessment.verdict is Verdict.BLIND or state.evidence.failures:
         return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
     return None
