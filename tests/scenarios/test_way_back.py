@@ -1,0 +1,160 @@
+"""A bad canary while stable's pods are broken: it is taken back as far as stable can carry, pod by pod."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.world import Model, World, trying
+
+
+async def bad_canary(*, at: int, unready: int) -> World:
+    """A canary with weight whose answers are errors, and a number of stable pods that are not ready."""
+    world = await trying(at=at)
+    world.break_pods("1", unready)
+    await world.tick()
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=10)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("unready", "kept"),
+    [
+        pytest.param(0, 0, id="all pods ready"),
+        pytest.param(1, 0, id="one of four unready"),
+        pytest.param(2, 0, id="half of them carry everything"),
+        pytest.param(3, 50, id="a quarter carries half"),
+        pytest.param(4, 100, id="none carries nothing"),
+    ],
+)
+async def test_stable_takes_what_it_can_carry_in_the_same_pass(unready: int, kept: int) -> None:
+    """Twice the share of its pods that are ready."""
+    world = await bad_canary(at=100, unready=unready)
+    assert world.routed["1"] == 100 - kept
+    assert world.weight == kept
+
+
+async def test_a_small_canary_is_not_raised_by_a_broken_stable() -> None:
+    """The weight that stays is at most the weight that was."""
+    world = await bad_canary(at=10, unready=4)
+    assert world.routed == {"1": 90, "2": 10}
+
+
+async def test_the_rest_follows_pod_by_pod() -> None:
+    """Each pod that comes takes its share, until nothing is left."""
+    world = await bad_canary(at=100, unready=4)
+    seen = [world.weight]
+    for unready in (3, 2):
+        world.break_pods("1", unready)
+        await world.run(2)
+        seen.append(world.weight)
+    assert seen == [100, 50, 0]
+    assert world.routed == {"1": 100}
+    assert world.state["settledAt"] is not None
+
+
+async def test_a_condition_says_what_stays_and_why() -> None:
+    """An SRE sees it without a manual."""
+    world = await bad_canary(at=100, unready=4)
+    degraded = world.condition("Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "StableNotReady")
+    assert "0 of 4 pods of version 1 are ready" in degraded["message"]
+    assert "100% stay on the canary" in degraded["message"]
+
+
+async def test_pods_that_fail_again_give_the_canary_nothing_back() -> None:
+    """The weight of an ended rollout only falls."""
+    world = await bad_canary(at=100, unready=3)
+    assert world.weight == 50
+    world.break_pods("1", 4)
+    await world.run(5)
+    assert world.weight == 50
+
+
+async def test_the_reverting_record_outlives_all_that_follow() -> None:
+    """It says metric, value, limit, baseline, samples and time."""
+    world = await bad_canary(at=100, unready=4)
+    for unready in (3, 2):
+        world.break_pods("1", unready)
+        await world.run(3)
+    record = next(one for one in world.state["decisions"] if one["action"] == "Taken")
+    assert record["verdict"] == "Unsafe"
+    assert record["metric"] == "error-rate"
+    assert record["limit"] == "max 5%"
+    assert record["value"].endswith("%")
+    assert record["samples"] >= 20
+    assert record["firstTime"]
+    assert "istio_requests_total" in record["query"]
+
+
+async def test_a_canary_that_loses_its_pods_is_reverted_by_its_own_errors() -> None:
+    """A canary with weight and no pod answers 503; no deadline has to pass."""
+    world = await trying(at=50)
+    world.break_pods("2", 2)
+    took = await world.until(lambda w: w.phase == "Reverted", limit=10)
+    assert took <= 4
+    assert world.routed == {"1": 100}
+
+
+async def test_a_bad_canary_in_the_guard_window_goes_all_the_way_back() -> None:
+    """The previous revision has kept its full size."""
+    world = await trying(at=100)
+    await world.run(5)
+    assert len(world.ready("1")) == 4
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=5)
+    assert world.routed == {"1": 100}
+    assert world.lost == 0
+
+
+async def test_a_revert_goes_on_although_other_writes_are_refused() -> None:
+    """Status and route are all that it takes."""
+    from serinus.core.model.kinds import CONTROLLER_REVISION, DEPLOYMENT, DESTINATION_RULE, SERVICE
+
+    world = await trying(at=50)
+    world.api.refuse = {DEPLOYMENT, SERVICE, DESTINATION_RULE, CONTROLLER_REVISION}
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.routed == {"1": 100}, limit=10)
+    assert world.phase == "Reverted"
+
+
+async def test_a_new_spec_that_cannot_be_recorded_does_not_block_a_revert() -> None:
+    """Its ControllerRevision is refused, by a quota for example; the bad canary goes back all the same."""
+    from tests.support.world import fraud
+
+    from serinus.core.model.kinds import CONTROLLER_REVISION
+
+    world = await trying(at=50)
+    world.api.refuse = {CONTROLLER_REVISION}
+    world.models |= {"3": Model()}
+    world.commit(fraud("3"))
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.routed.get("1") == 100, limit=10)
+    assert world.condition("Stalled")["reason"] == "RevisionNotRecorded"
+
+
+async def test_the_deadline_counts_only_the_time_that_the_canary_waits_for_pods() -> None:
+    """Pauses, blindness and an SRE's pause are outside it."""
+    world = await trying(progressDeadlineSeconds=15)
+    world.lever(paused=True)
+    await world.run(30)
+    world.lever(paused=False)
+    world.prometheus.reachable = False
+    await world.run(30)
+    assert world.phase in {"Progressing", "Paused"}
+
+
+async def test_the_deadline_aborts_a_canary_that_never_loads() -> None:
+    """No request is lost, and the pair is rejected."""
+    from tests.support.world import fraud, serving
+
+    world = await serving()
+    world.models["2"] = Model(loads=False)
+    world.commit(fraud("2"))
+    took = await world.until(lambda w: w.phase == "Aborted", limit=70)
+    assert 59 <= took <= 62
+    assert world.reason == "ProgressDeadlineExceeded"
+    assert "0 of 1 canary pods are ready" in world.state["message"]
+    assert world.lost == 0
+    assert world.condition("Stalled")["reason"] == "RevisionRejected"
+    await world.run(10)
+    assert not world.pods("2")
