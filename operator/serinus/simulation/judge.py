@@ -42,6 +42,7 @@ class Judgement:
     history: bool = True
     cluster_bound: float | None = None
     """A fixed B in place of calibration; 1 with blocks of one scrape is the test for independent errors."""
+    evidence_cap: float = 5.0
 
 
 class ErrorJudge:
@@ -50,7 +51,9 @@ class ErrorJudge:
     def __init__(self, judgement: Judgement, runs: int, scrape_s: float) -> None:
         self.judgement = judgement
         self.calibration = CalibrationBank(runs, scrape_interval_s=scrape_s)
-        self.share = ShareBank(np.full(runs, judgement.tolerance), np.tile(ERROR_EFFECTS, (runs, 1)))
+        self.share = ShareBank(
+            np.full(runs, judgement.tolerance), np.tile(ERROR_EFFECTS, (runs, 1)), judgement.evidence_cap
+        )
         self.limit = None
         if judgement.limit is not None:
             self.limit = LimitBank(np.full(runs, judgement.limit), np.ones(runs, dtype=np.bool_))

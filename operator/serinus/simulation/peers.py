@@ -117,7 +117,7 @@ def _success(least: float, reverts_at: int, *, empty_fails: bool) -> MethodFacto
 
 
 PEERS: Final[Mapping[str, MethodFactory]] = {
-    "independent": serinus_method(Judgement(cluster_bound=1.0)),
+    "independent": serinus_method(Judgement(cluster_bound=1.0, tolerance=1.0, evidence_cap=100.0)),
     "naive z": NaiveZRule,
     "Argo 95/3 fail": _success(0.95, 4, empty_fails=True),
     "Argo 95/3 pass": _success(0.95, 4, empty_fails=False),

@@ -19,6 +19,8 @@ DEFAULT_LEVEL: Final = 0.95
 DISPERSION_UNKNOWN: Final = 5.0
 _STEPS: Final = 9
 _SMALLEST: Final = 1e-300
+_FEWEST: Final = 1e-6
+"""Fractions of a request below this are rounding of a rate, not a request."""
 _LOG_PI: Final = math.log(math.pi)
 
 
@@ -54,7 +56,8 @@ def rate_bounds(events: Floats, requests: Floats, log_threshold: float, dispersi
     bounds that follow from KL(c, p) >= (p - c)^2 / (2 max(p, c)), and by convexity never crosses the root: a rounding
     can only make the set wider.
     """
-    hits, size = events / dispersion, requests / dispersion
+    counted = np.where(requests > _FEWEST, 1.0 / dispersion, 0.0)
+    hits, size = events * counted, requests * counted
     misses, some = size - hits, np.maximum(size, 1e-9)
     centre = np.clip(hits / some, 0.0, 1.0)
     fit = xlogy(hits, centre) + xlog1py(misses, -centre)

@@ -41,11 +41,16 @@ class DriftTest:
         self.bank = DriftBank([self.n_bins], np.array([self.tolerance]), divergence, [self.reference])
 
     def update(self, t: float, challenger: Any, champion: Any, stage_started: bool = False) -> Evidence:
-        """Take the increments per bin of one scrape, [K] each; None or dirty bins are missing."""
+        """Take the increments per bin of one scrape, [K] each; None or dirty bins are missing.
+
+        With a training reference the champion may be None (100 %).
+        """
         del t  # cumulative counts do not depend on time; the parameter keeps the tests alike
         own, other = clean_bins(challenger, self.n_bins), clean_bins(champion, self.n_bins)
-        missing = own is None or other is None
-        self.bank.update(self._row(own), self._row(other), np.array([bool(stage_started)]))
+        alone = champion is None and self.reference is not None
+        missing = own is None or (other is None and not alone)
+        first, second = (None, None) if missing else (own, other)
+        self.bank.update(self._row(first), self._row(second), np.array([bool(stage_started)]))
         return self._evidence(missing=missing)
 
     def _row(self, counts: Floats | None) -> Floats:

@@ -106,7 +106,8 @@ class RolloutMonitor:
         for name, answered in answers.items():
             self._freshness.see(name, t, answered=answered)
         if names and compared:
-            self._split.update(stage.weight / 100.0, *(self._shares.total[[0, 2]] - before)[:, 0].tolist())
+            counted = (self._shares.total[[0, 2]] - before)[:, names.index(min(names))]
+            self._split.update(stage.weight / 100.0, *counted.tolist())
 
     def _take_comparisons(self, t: float, parsed: Mapping[str, Any], *, started: bool) -> dict[str, bool]:
         answers: dict[str, bool] = {}

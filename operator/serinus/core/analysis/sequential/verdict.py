@@ -55,9 +55,10 @@ class StageView:
 
     @property
     def gating_rows(self) -> list[int]:
-        """Rows of `counts` whose metric may decide."""
+        """Rows of `counts` whose metric may decide, by name, so that the order of the metrics decides nothing."""
         watched = {metric.name for metric in self.config.metrics if not metric.gating}
-        return [row for row, name in enumerate(self.budgeted) if name not in watched]
+        named = sorted((name, row) for row, name in enumerate(self.budgeted) if name not in watched)
+        return [row for _, row in named]
 
 
 Finding = tuple[str, str | None]
