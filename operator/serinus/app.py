@@ -29,7 +29,7 @@ from serinus.adapters.prometheus.instant import InstantQueries
 from serinus.adapters.prometheus.source import Source
 from serinus.adapters.triton import TritonProbe
 from serinus.config import Config, ConfigError, load_config
-from serinus.core.model.errors import ClusterError
+from serinus.core.model.errors import ClusterError, Unavailable
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.handlers.shell import Shell
@@ -48,6 +48,8 @@ SYNC_SECONDS = 60.0
 SWEEP_SECONDS = 300.0
 """kopf tells nothing of what was deleted while its watch was down: both kinds are listed again this often."""
 FLUSH_SECONDS = 2.0
+SILENCE_SECONDS = 900.0
+"""Bookmarks come each minute, and lost connections are made again: longer silence means that we hang."""
 
 log = structlog.get_logger("serinus.app")
 
@@ -67,6 +69,7 @@ class Operator:
         async with AsyncExitStack() as held:
             parts = await self._assemble(held)
             await self._lead(held, parts)
+            held.push_async_callback(parts.close)
             await parts.cluster_is_known()
             shell = Shell(parts.take, lambda: connection_info(self.endpoint))
             shell.start()
@@ -81,18 +84,17 @@ class Operator:
         parts = Parts(self.config, self.endpoint, self.telemetry)
         await held.enter_async_context(parts.connection)
         await held.enter_async_context(parts.metrics)
-        held.push_async_callback(parts.close)
+        for background in (parts.informers.run(), parts.recorder.run()):
+            held.push_async_callback(_cancel, asyncio.create_task(background))
         self.url = await held.enter_async_context(
             serve(
                 self.config.metrics_address,
                 self.config.metrics_port,
                 metrics=parts.exposed,
-                unhealthy=lambda: "",
+                unhealthy=parts.wrong,
                 unready=lambda: "" if self.ready.is_set() else "the caches are not filled yet",
             )
         )
-        for background in (parts.informers.run(), parts.recorder.run()):
-            held.push_async_callback(_cancel, asyncio.create_task(background))
         return parts
 
     async def _lead(self, held: AsyncExitStack, parts: Parts) -> None:
@@ -163,8 +165,12 @@ class Parts:
 
     async def cluster_is_known(self) -> None:
         """Fill the caches before anything is decided: a Rollout that we do not see would lose its weight."""
-        async with asyncio.timeout(SYNC_SECONDS):
-            await self.informers.synced()
+        try:
+            async with asyncio.timeout(SYNC_SECONDS):
+                await self.informers.synced()
+        except TimeoutError:
+            kinds = ", ".join(self.informers.waiting_for())
+            raise Unavailable(f"cannot list {kinds} within {SYNC_SECONDS:.0f} s: check the ClusterRole") from None
         for kind in (MODEL_DEPLOYMENT, ROLLOUT):
             for manifest in await self.cluster.list(kind, ""):
                 self.cache.store({**manifest, "apiVersion": kind.api_version, "kind": kind.name})
@@ -193,6 +199,11 @@ class Parts:
         for (namespace, name), version in before.items():
             if (namespace, name) not in listed:
                 self.cache.forget(kind, namespace, name, version)
+
+    def wrong(self) -> str:
+        """Say which watch has gone dead; the kubelet then starts us anew."""
+        dead = [kind for kind, seconds in self.informers.silence().items() if seconds > SILENCE_SECONDS]
+        return f"no word from the watches of {', '.join(dead)}" if dead else ""
 
     def exposed(self) -> bytes:
         """Render /metrics."""
