@@ -63,6 +63,7 @@ class Operator:
     telemetry: Telemetry = field(default_factory=Telemetry.create)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
+    standby: bool = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until told to stop; what is held is released in the opposite order."""
@@ -80,6 +81,10 @@ class Operator:
             log.info("ready", url=self.url)
             await _first_of(stop.wait(), *running, *([parts.lost_lease] if parts.lost_lease else []))
 
+    def _not_ready_because(self) -> str:
+        """A standby is ready: a Deployment's new pod must be, before the old one goes and gives up the lease."""
+        return "" if self.ready.is_set() or self.standby else "the caches are not filled yet"
+
     async def _assemble(self, held: AsyncExitStack) -> Parts:
         parts = Parts(self.config, self.endpoint, self.telemetry)
         await held.enter_async_context(parts.connection)
@@ -92,7 +97,7 @@ class Operator:
                 self.config.metrics_port,
                 metrics=parts.exposed,
                 unhealthy=parts.wrong,
-                unready=lambda: "" if self.ready.is_set() else "the caches are not filled yet",
+                unready=self._not_ready_because,
             )
         )
         return parts
@@ -102,7 +107,9 @@ class Operator:
         if parts.lease is None:
             return
         log.info("waits for the lease")
+        self.standby = True
         await parts.lease.acquire()
+        self.standby = False
         held.push_async_callback(parts.lease.release)
         parts.lost_lease = asyncio.create_task(parts.lease.hold())
         held.push_async_callback(_cancel, parts.lost_lease)
@@ -280,7 +287,8 @@ def _lease(config: Config, endpoint: Endpoint, connection: Connection, clock: Sy
     name = LeaseName(
         namespace=config.leader_election.namespace or os.environ.get("POD_NAMESPACE") or endpoint.namespace,
         name="serinus",
-        identity=f"{socket.gethostname()}-{os.getpid()}",
+        # A container that was killed comes back in the same pod: it need not wait for its own lease to run out.
+        identity=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
     )
     # A client of its own: the lease must be renewed before it allows writes.
     return LeaderLease(KubernetesCluster(connection, clock), clock, name, seconds=config.leader_election.lease_seconds)
