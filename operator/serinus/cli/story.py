@@ -114,7 +114,7 @@ def read_story(cluster: Cluster, name: str) -> Story:
 
 
 def _age(rollout: RolloutView) -> tuple[float, float, int, str]:
-    """Sort as the operator does: creation times are whole seconds, and of one second's the one that goes on is newest."""
+    """Sort as the operator does: of those made in one second (times are whole ones) the one that goes on is newest."""
     settled = rollout.status.settled_at
     return rollout.created_at, unix_seconds(settled) if settled else float("inf"), rollout.spec.attempt, rollout.name
 
