@@ -87,7 +87,9 @@ async def test_on_blind_revert_takes_the_weight_after_the_timeout() -> None:
 
 async def test_blindness_that_ends_in_time_starts_anew() -> None:
     """Two short gaps are not one long one."""
-    world = await trying(analysis={"onBlind": "Revert", "blindTimeout": "20s"}, steps=[{"setWeight": 10}, {"pause": {}}])
+    world = await trying(
+        analysis={"onBlind": "Revert", "blindTimeout": "20s"}, steps=[{"setWeight": 10}, {"pause": {}}]
+    )
     for _ in range(3):
         world.prometheus.reachable = False
         await world.run(15)

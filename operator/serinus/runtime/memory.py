@@ -12,6 +12,7 @@ from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.rollout import RolloutStatus
 from serinus.core.model.answers import ProbeAnswer
 from serinus.core.model.identity import Key
+from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutState, from_status
 from serinus.core.model.snapshot import Obstacle
@@ -39,6 +40,7 @@ class Memory:
     conflicts: dict[str, Obstacle] = field(default_factory=dict)
     wanted: tuple[int, Revision] | None = None
     diagnosed: dict[str, tuple[float, Obstacle | None]] = field(default_factory=dict)
+    revisions: Mapping[str, Json] = field(default_factory=dict)
 
     def state_of(self, uid: str, stored: RolloutStatus) -> RolloutState:
         """Go on from memory while the stored status is the one that we wrote; else trust what is stored."""

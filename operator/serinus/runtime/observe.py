@@ -30,6 +30,7 @@ from serinus.runtime.claims import Claims
 from serinus.runtime.memory import Memory
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.probes import Probes, ReadyPod
+from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import Wishes
 
@@ -63,11 +64,11 @@ class Observer:
     async def observe(self, view: ModelDeploymentView, memory: Memory) -> Snapshot:
         """Look at one ModelDeployment."""
         key = Key(view.namespace, view.name)
-        revisions = self._revisions(view)
+        rollouts = self._rollouts(view, memory)
+        revisions = await self._revisions(view, memory, rollouts)
         wanted = await self.wishes.revision(view, memory, revisions)
         if isinstance(wanted, Revision) and all(wanted.name != one.name for one in revisions):
             revisions = (*revisions, wanted)
-        rollouts = self._rollouts(view, memory)
         newest = rollouts[-1] if rollouts else None
         obstacle = wanted if isinstance(wanted, Obstacle) else self.claims.obstacle(view, memory)
         return Snapshot(
@@ -83,10 +84,18 @@ class Observer:
             drain_seconds=self.drain_seconds,
         )
 
-    def _revisions(self, view: ModelDeploymentView) -> tuple[Revision, ...]:
-        owned = self.cache.owned(CONTROLLER_REVISION, view.namespace, view.name).values()
-        read = [read_revision(manifest) for manifest in owned if _is_live(manifest)]
-        return tuple(sorted(read, key=lambda revision: revision.number))
+    async def _revisions(
+        self, view: ModelDeploymentView, memory: Memory, rollouts: Sequence[RolloutSeen]
+    ) -> tuple[Revision, ...]:
+        running = self.cache.owned(DEPLOYMENT, view.namespace, view.name)
+        in_use = {name for name, deployment in running.items() if _is_live(deployment)}
+        if rollouts and rollouts[-1].state.active:
+            plan = rollouts[-1].plan
+            in_use |= {plan.canary, plan.stable or plan.canary}
+        restored = await restore_revisions(self.cluster, self.cache, view, memory, in_use)
+        owned = self.cache.owned(CONTROLLER_REVISION, view.namespace, view.name)
+        found = {one["metadata"]["name"]: one for one in (*restored, *owned.values()) if _is_live(one)}
+        return tuple(sorted(map(read_revision, found.values()), key=lambda revision: revision.number))
 
     def _rollouts(self, view: ModelDeploymentView, memory: Memory) -> tuple[RolloutSeen, ...]:
         seen = []

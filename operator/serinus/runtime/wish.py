@@ -145,6 +145,8 @@ class Wishes:
         if live is None:
             return None
         files = live["data"].get("files") or {}
+        if not files:
+            return None
         return render_config_map(
             owner, revision.config_map, revision.hash, files.get("data") or {}, files.get("binaryData") or {}
         )

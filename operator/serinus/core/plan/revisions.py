@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from serinus.api import GROUP
 from serinus.api.model_deployment import ModelDeploymentSpec, Probe
-from serinus.core.model.identity import Owner
+from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
 from serinus.core.model.revision import HASH_SCHEME, Revision, digest
 from serinus.core.model.timestamps import restored, to_rfc3339
@@ -66,6 +66,34 @@ def render_controller_revision(
         "kind": CONTROLLER_REVISION.name,
         "metadata": metadata,
         "revision": number,
+        "data": {key: value for key, value in data.items() if value is not None},
+    }
+
+
+def rebuilt_revision(owner: Owner, deployment: Json, *, spec: ModelDeploymentSpec, config_map: str | None) -> Json:
+    """Render the ControllerRevision that a Deployment runs, when nothing else of it is left; its number is unknown.
+
+    The sample request stands in no Deployment: the spec's is taken if the spec asks for that very version.
+    """
+    metadata, template = deployment["metadata"], deployment["spec"]["template"]
+    version = (template["metadata"].get("annotations") or {}).get(VERSION_ANNOTATION, "")
+    path = template["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"]
+    probe = spec.model.probe if spec.model.version == version else None
+    data = {
+        "scheme": HASH_SCHEME,
+        "hash": metadata["labels"][REVISION_LABEL],
+        "version": version,
+        "model": path.removeprefix("/v2/models/").removesuffix("/ready"),
+        "template": template,
+        "probe": probe.manifest() if probe else None,
+        "configMap": config_map,
+    }
+    rendered = owner.metadata(metadata["name"], metadata["labels"][REVISION_LABEL])
+    return {
+        "apiVersion": CONTROLLER_REVISION.api_version,
+        "kind": CONTROLLER_REVISION.name,
+        "metadata": {**rendered, "annotations": {VERSION_ANNOTATION: version}},
+        "revision": 0,
         "data": {key: value for key, value in data.items() if value is not None},
     }
 

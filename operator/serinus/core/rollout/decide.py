@@ -127,7 +127,9 @@ def _retired(seen: Snapshot, workloads: tuple[Workload, ...], now: float) -> fro
 
 
 def _leaving(seen: Snapshot, workloads: tuple[Workload, ...]) -> set[str]:
-    return set(seen.fleets) - {workload.revision.name for workload in workloads}
+    """The revisions that have objects and need none; pods of which no ControllerRevision is left are not touched."""
+    known = {revision.name for revision in seen.revisions}
+    return (set(seen.fleets) & known) - {workload.revision.name for workload in workloads}
 
 
 def _routed(seen: Snapshot, name: str) -> bool:

@@ -1,0 +1,69 @@
+"""Brings back the ControllerRevision of a revision that is in use: who deletes it must not make us forget what serves.
+
+From memory where this process has seen it, else from the Deployment that runs it. What cannot be written is used all
+the same: the next pass tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from serinus.api.parsing import ModelDeploymentView
+from serinus.core.model.errors import ClusterError
+from serinus.core.model.identity import REVISION_LABEL, Owner, controller_uid
+from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, Json
+from serinus.core.plan.revisions import rebuilt_revision
+from serinus.runtime.memory import Memory
+from serinus.runtime.ports import Cache, Cluster
+
+_STORED = frozenset({"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"})
+
+
+async def restore_revisions(
+    cluster: Cluster, cache: Cache, view: ModelDeploymentView, memory: Memory, in_use: Collection[str]
+) -> list[Json]:
+    """Write the ControllerRevisions that are missing, and give them."""
+    kept = cache.owned(CONTROLLER_REVISION, view.namespace, view.name)
+    lost = sorted(set(in_use) - set(kept))
+    memory.revisions = {**{name: memory.revisions[name] for name in lost if name in memory.revisions}, **kept}
+    owner = Owner(view.namespace, view.name, view.uid)
+    restored = []
+    for name in lost:
+        manifest = _remembered(memory, name) or _from_deployment(cache, view, owner, name)
+        if manifest is not None:
+            restored.append(await _written(cluster, cache, owner, manifest))
+    return restored
+
+
+def _remembered(memory: Memory, name: str) -> Json | None:
+    """The ControllerRevision as we saw it last, as a wish."""
+    seen = memory.revisions.get(name)
+    if seen is None:
+        return None
+    return {**seen, "metadata": {key: value for key, value in seen["metadata"].items() if key not in _STORED}}
+
+
+def _from_deployment(cache: Cache, view: ModelDeploymentView, owner: Owner, name: str) -> Json | None:
+    deployment = cache.owned(DEPLOYMENT, owner.namespace, owner.name).get(name)
+    if deployment is None or REVISION_LABEL not in deployment["metadata"]["labels"]:
+        return None
+    copied = name in cache.owned(CONFIG_MAP, owner.namespace, owner.name)
+    return rebuilt_revision(owner, deployment, spec=view.spec, config_map=name if copied else None)
+
+
+async def _written(cluster: Cluster, cache: Cache, owner: Owner, manifest: Json) -> Json:
+    """Store it, with the files that only its copy of the ConfigMap still has; somebody else's is left alone."""
+    name, copied = manifest["metadata"]["name"], manifest["data"].get("configMap")
+    with suppress(ClusterError):
+        found = await cluster.get(CONTROLLER_REVISION, owner.namespace, name)
+        if found is not None:
+            return found if controller_uid(found) == owner.uid else manifest
+        files = await cluster.get(CONFIG_MAP, owner.namespace, copied) if copied else None
+        if files is not None:
+            held = {key: files[key] for key in ("data", "binaryData") if key in files}
+            manifest = {**manifest, "data": {**manifest["data"], "files": held}}
+        stored = await cluster.apply(manifest, force=False)
+        cache.put(stored)
+        return stored
+    return manifest
