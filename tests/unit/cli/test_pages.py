@@ -1,0 +1,97 @@
+"""The pages that people read say nothing that the tree does not hold: paths, commands, targets, reasons, series."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from serinus.cli.app import app
+from serinus.core.model.assessment import Reason
+from serinus.core.model.snapshot import Probed
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.runtime.telemetry import Telemetry
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
+TOP = ("operator/", "crds/", "charts/", "examples/", "tests/", "docs/", "scripts/", "requirements/", ".ci/")
+ROOM = re.compile(r"^(api|core|runtime|adapters|handlers|cli|simulation)/[\w/]+\.py$|^(app|config)\.py$")
+TOKEN = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def _ids(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _prose(page: Path) -> str:
+    return BLOCK.sub("", page.read_text())
+
+
+def _named_paths(page: Path) -> set[str]:
+    """The paths in code font that start with one of our folders; those of a room are under operator/serinus."""
+    tokens = TOKEN.findall(_prose(page))
+    plain = {token for token in tokens if token.startswith(TOP) and re.fullmatch(r"[\w./-]+", token)}
+    return plain | {f"operator/serinus/{token}" for token in tokens if ROOM.match(token)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_ids)
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    """A reader can open each file that a page speaks of."""
+    assert [path for path in sorted(_named_paths(page)) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_ids)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Links between pages, and from pages into the tree."""
+    links = [link for link in LINK.findall(_prose(page)) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_ids)
+def test_every_command_exists(page: Path) -> None:
+    """What can be copied from a page can be run."""
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    named = set(re.findall(r"(?:kubectl |`|-m |^)serinus ([a-z]+)", page.read_text(), re.MULTILINE))
+    assert named - known - {"says"} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_ids)
+def test_every_make_target_exists(page: Path) -> None:
+    """And every target."""
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|=\w+ |^)make ([a-z-]+)", page.read_text(), re.MULTILINE))
+    assert named - known == set()
+
+
+def test_the_picture_of_the_architecture_is_the_folder_listing() -> None:
+    """The README's first screen shows the rooms that exist, and all of them."""
+    picture = BLOCK.findall((ROOT / "README.md").read_text())[1]
+    shown = set(re.findall(r"^ +([a-z_]+)/", picture, re.MULTILINE)) | {"cli"}
+    serinus = ROOT / "operator" / "serinus"
+    rooms = {path.parent.name for path in serinus.glob("*/__init__.py")} - {"simulation"}
+    inner = {path.parent.name for path in serinus.glob("core/*/__init__.py")}
+    assert shown == rooms | inner
+
+
+def test_operations_name_only_reasons_that_exist() -> None:
+    """What an SRE looks up is what the operator says."""
+    table = (ROOT / "docs" / "operations.md").read_text().partition("## Each reason")[2].partition("Of a ModelD")[0]
+    named = {token for row in table.splitlines() if row.startswith("| `") for token in TOKEN.findall(row.split("|")[1])}
+    assert named <= {*RolloutReason, *Reason, *Probed}
+
+
+def test_operations_say_what_to_do_about_every_verdict_but_safe() -> None:
+    """No reason that holds or takes the weight is left out."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert [reason for reason in Reason if reason is not Reason.WITHIN_LIMITS and f"`{reason}`" not in page] == []
+
+
+def test_operations_name_only_series_that_are_exposed() -> None:
+    """An alert that is copied from the page fires."""
+    named = set(re.findall(r"`(serinus_\w+)`", (ROOT / "docs" / "operations.md").read_text()))
+    exposed = Telemetry.create().expose().decode()
+    families = set(re.findall(r"^# TYPE (\w+)", exposed, re.MULTILINE))
+    assert sorted(name for name in named if name not in families) == []
