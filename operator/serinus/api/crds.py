@@ -13,11 +13,13 @@ import yaml
 from serinus.api import GROUP, VERSION
 from serinus.api.base import Model
 from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
+from serinus.api.reference import page
 from serinus.api.rollout import RolloutSpec, RolloutStatus
 from serinus.api.rules import VALIDATIONS, Rule, spoken
 from serinus.api.schema import Schema, structural
 
 ROOT = Path(__file__).resolve().parents[3]
+FIELDS = Path("docs/api-fields.md")
 FOLDERS = (Path("crds"), Path("charts/serinus/crds"))
 HEADER = "# Generated from operator/serinus/api by `make crds`; edit the models, not this file.\n"
 
@@ -80,10 +82,11 @@ class Definition:
             "storage": True,
             "subresources": {"status": {}},
             "additionalPrinterColumns": [column.manifest() for column in self.columns],
-            "schema": {"openAPIV3Schema": self._schema()},
+            "schema": {"openAPIV3Schema": self.schema()},
         }
 
-    def _schema(self) -> Schema:
+    def schema(self) -> Schema:
+        """Generate the schema of the whole object."""
         schema: Schema = {
             "type": "object",
             "description": self.description,
@@ -161,7 +164,8 @@ def files() -> Mapping[Path, str]:
         f"{each.plural}.yaml": HEADER + yaml.safe_dump(each.manifest(), sort_keys=False, width=120)
         for each in DEFINITIONS
     }
-    return {folder / name: text for folder in FOLDERS for name, text in texts.items()}
+    fields = page({each.kind: each.schema() for each in DEFINITIONS})
+    return {FIELDS: fields} | {folder / name: text for folder in FOLDERS for name, text in texts.items()}
 
 
 def stale(root: Path) -> list[Path]:
