@@ -66,7 +66,7 @@ PROGRAMS = (
 def binaries(only: Part = "all") -> Path:
     """Return the folder with the programs of `only`, building those that are missing."""
     wanted = [program for program in PROGRAMS if only in ("all", program.part)]
-    target = cache.folder("bin", _digest())
+    target = cache.used(cache.folder("bin", _digest()))
     assets = _assets(target)
     missing = [p for p in wanted if not (target / p.name).exists()]
     if missing:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+UNUSED_SECONDS = 30 * 24 * 3600
 
 
 def folder(*parts: str) -> Path:
@@ -16,6 +20,15 @@ def folder(*parts: str) -> Path:
     path = base.joinpath("serinus", *parts)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def used(entry: Path) -> Path:
+    """Note that an entry of a folder of the cache is in use, and drop those beside it that were not for a month."""
+    os.utime(entry)
+    for other in entry.parent.iterdir():
+        if time.time() - other.stat().st_mtime > UNUSED_SECONDS:  # noqa: TID251 - the age of a file is wall time
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+    return entry
 
 
 def digest(files: Iterable[Path], *, recipe: str = "") -> str:

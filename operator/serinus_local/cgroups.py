@@ -15,6 +15,7 @@ def make(name: str) -> None:
     """Make the cgroup in each hierarchy, as kubelet expects to find it."""
     for folder in _hierarchies():
         (folder / name).mkdir(exist_ok=True)
+    _delegate()
     cpuset = _ROOT / "cpuset"
     if cpuset.is_dir():
         for file in ("cpuset.cpus", "cpuset.mems"):
@@ -32,6 +33,16 @@ def remove(name: str) -> None:
         until(partial(_empty, groups), what=f"the processes of {group} to end", limit=30)
         for folder in groups:
             until(partial(_removed, folder), what=f"{folder} to be empty", limit=10)
+
+
+def _delegate() -> None:
+    """Hand every controller of version 2 down to the groups below the root, as far as the machine allows."""
+    listed = _ROOT / "cgroup.controllers"
+    for controller in listed.read_text().split() if listed.exists() else []:
+        try:
+            (_ROOT / "cgroup.subtree_control").write_text(f"+{controller}")
+        except OSError:
+            continue
 
 
 def _hierarchies() -> list[Path]:

@@ -98,7 +98,7 @@ class ControlPlane:
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """Write a kubeconfig with a fresh token of an existing ServiceAccount."""
-        token = self.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=24h").strip()
+        token = self.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=720h").strip()
         return self._kubeconfig(f"{namespace}.{name}", token)
 
     def _kubeconfig(self, name: str, token: str) -> Path:

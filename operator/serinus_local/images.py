@@ -65,7 +65,7 @@ def _made(name: str, digest: str, make: Callable[[Path, Path], None]) -> Image:
             say(f"make the image {name}")
             with tempfile.TemporaryDirectory(dir=cache.folder("images")) as scratch:
                 make(target, Path(scratch))
-    return Image(name, target)
+    return Image(name, cache.used(target))
 
 
 def _make_triton(target: Path, scratch: Path) -> None:

@@ -81,7 +81,7 @@ def _ranges(number: int) -> tuple[ipaddress.IPv4Network, ...]:
 
 def _taken() -> Iterator[ipaddress.IPv4Network]:
     for line in _run("ip", "-4", "route", "show", "table", "all").splitlines():
-        words = [word for word in line.split() if word[0].isdigit()]
+        words = [word for word in line.split() if word[0].isdigit() and "." in word]
         if words and not line.startswith("default"):
             yield ipaddress.IPv4Network(words[0], strict=False)
 

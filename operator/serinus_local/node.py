@@ -37,7 +37,7 @@ class Node:
         self._name = name
         self._processes: Processes = plane.processes
         self._state = plane.state
-        self._store = cache.folder(f"containerd-{name}")
+        self._store = cache.used(cache.folder("containerd", name))
 
     def hold(self) -> None:
         """Open the namespaces and connect them with the host."""

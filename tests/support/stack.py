@@ -48,7 +48,12 @@ def stack() -> Iterator[local.Stack]:
     require_node()
     state = Path(os.environ.get("SERINUS_STACK") or local.default_state())
     was_up = state.exists()
-    yield local.up(state)
+    running = local.up(state)
+    if was_up:
+        # The operator that runs may be of yesterday's code.
+        running.stop("operator")
+        running.restart("operator")
+    yield running
     if not was_up:
         local.down(state)
 
