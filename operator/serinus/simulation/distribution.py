@@ -17,6 +17,8 @@ PROMETHEUS_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 MEDIAN_S: Final = 0.08
 P99_S: Final = 0.323
 SPREAD: Final = float(np.log(P99_S / MEDIAN_S) / ndtri(0.99))
+TAIL_SHARE: Final = 0.02
+"""Part of the requests that a change of the tail only makes slower."""
 WEIGHT: Final = 0.2
 """Weight of the one metric among five groups."""
 
@@ -25,7 +27,8 @@ WEIGHT: Final = 0.2
 class LatencyWorkload:
     """Lognormal latency, median 80 ms and p99 323 ms; `slower` scales the challenger.
 
-    `part` says whether everything or only the slowest tenth is scaled; `noisy` adds 5 % scale noise an arm and 15 %
+    `part` says whether all requests or only a fiftieth are slower (then `slower` is the ratio of the p99). `noisy` adds
+    5 % scale noise an arm and 15 %
     common scale noise a scrape.
     """
 
@@ -66,9 +69,20 @@ class LatencyTraffic:
         centred = self.log_bounds[None, :] - np.log(MEDIAN_S) - scale[:, None]
         if self.workload.part == "all" or slower <= 1.0:
             return np.asarray(ndtr((centred - np.log(slower)) / SPREAD), dtype=np.float64)
-        fast, slow = ndtr(centred / SPREAD), ndtr((centred - np.log(slower)) / SPREAD)
-        below: Floats = np.minimum(fast, 0.9) + np.clip(slow - 0.9, 0.0, 0.1)
+        slow = centred - np.log(tail_factor(slower))
+        below: Floats = (1.0 - TAIL_SHARE) * ndtr(centred / SPREAD) + TAIL_SHARE * ndtr(slow / SPREAD)
         return below
+
+
+def tail_factor(slower: float) -> float:
+    """How much slower a fiftieth of the requests has to be for the p99 of all to be `slower` times as long."""
+    target = np.log(P99_S * slower / MEDIAN_S)
+    low, high = 1.0, 1000.0
+    for _ in range(60):
+        middle = np.sqrt(low * high)
+        beyond = (1.0 - TAIL_SHARE) * ndtr(-target / SPREAD) + TAIL_SHARE * ndtr((np.log(middle) - target) / SPREAD)
+        low, high = (low, middle) if beyond > 0.01 else (middle, high)
+    return float(low)
 
 
 def run_latency(workload: LatencyWorkload, runs: int, seed: int, alpha: float = 0.01) -> RampResult:
