@@ -70,12 +70,13 @@ class Observer:
         if isinstance(wanted, Revision) and all(wanted.name != one.name for one in revisions):
             revisions = (*revisions, wanted)
         newest = rollouts[-1] if rollouts else None
-        obstacle = wanted if isinstance(wanted, Obstacle) else self.claims.obstacle(view, memory)
+        obstacle = wanted if isinstance(wanted, Obstacle) else next(self.claims.obstacles(view, memory), None)
         return Snapshot(
             deployment=view,
             revisions=revisions,
             wanted=wanted if isinstance(wanted, Revision) else None,
             obstacle=obstacle,
+            concern=self.claims.concern(view),
             rollouts=rollouts,
             fleets=await self._fleets(view, memory, revisions),
             route=self._route(view),
