@@ -98,7 +98,7 @@ async def test_events_of_a_good_rollout_tell_its_story_once() -> None:
     ]
     assert told[0] == "RolloutStarted"
     assert max(Counter((about, reason, text) for about, reason, text in world.events).values()) == 1
-    assert len(told) <= 9
+    assert len(told) <= 12
 
 
 async def test_the_event_of_a_revert_answers_why() -> None:
