@@ -157,7 +157,8 @@ class RealWorld:
 
     def condition(self, kind: str) -> Json:
         """A condition of the ModelDeployment; empty when it has none of that type."""
-        conditions = (self.deployment.get("status") or {}).get("conditions") or ()
+        found = self.mirror.get(MODEL_DEPLOYMENT, self.name) or {}
+        conditions = (found.get("status") or {}).get("conditions") or ()
         return next((one for one in conditions if one["type"] == kind), {})
 
     def said(self, kind: str) -> str | None:
