@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key, Owner
@@ -34,6 +36,8 @@ from serinus.runtime.observe import Observer
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Statuses
+
+log = structlog.get_logger("serinus.reconcile")
 
 ROUNDS = 4
 """A pass goes on while it starts or ends rollouts; more rounds than this are left to the next pass."""
@@ -104,8 +108,9 @@ class Reconciler:
         manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         try:
             return self._memories.of(key).views.of(manifest, parse_model_deployment) if manifest else None
-        except ApiError:
+        except ApiError as error:
             # The schema admits nothing that does not parse; an object from before a schema change stays as it is.
+            log.error("a ModelDeployment cannot be read", key=str(key), why=str(error))
             return None
 
     def _forget(self, key: Key) -> None:
