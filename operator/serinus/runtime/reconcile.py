@@ -190,16 +190,19 @@ class Reconciler:
         taking = any(stored.state.weight < stored.before.weight for stored in decision.states)
         if taking:
             children = tuple(sorted(children, key=lambda child: kind_of(child) != VIRTUAL_SERVICE))
-        copies = [copy for copy in await self._lost_copies(owner, decision) if copy is not None]
-        return [*children, *copies] if taking else [*copies, *children]
+            return list(children)
+        return [*await self._lost_copies(owner, decision), *children]
 
-    async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json | None]:
-        return [
-            await self._observer.wishes.restored_copy(owner, workload.revision)
+    async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json]:
+        """Render the copies of ConfigMaps that are missing: pods wait for them, a revert does not."""
+        lost = [
+            workload.revision
             for workload in decision.workloads
             if workload.revision.config_map is not None
             and self._cache.get(CONFIG_MAP, owner.namespace, workload.revision.config_map) is None
         ]
+        copies = [await self._observer.wishes.restored_copy(owner, revision) for revision in lost]
+        return [copy for copy in copies if copy is not None]
 
     async def _start(self, owner: Owner, seen: Snapshot, decision: Decision) -> None:
         if decision.start is not None and seen.wanted is not None:
