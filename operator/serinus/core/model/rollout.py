@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from serinus.api.defaults import Policy, frozen_policy
 from serinus.api.parsing import RolloutView
-from serinus.api.policy import Step
+from serinus.api.policy import Pace, Step
 from serinus.api.rollout import AnalysisCheckpoint, DecisionRecord, Levers, Promote, RolloutSpec, RolloutStatus
 from serinus.api.status import Condition, Phase, Verdict
-from serinus.core.model.assessment import Assessment, Evidence
+from serinus.core.model.assessment import Assessment, Evidence, StoredEvidence
 from serinus.core.model.timestamps import restored, stored
 
 
@@ -71,6 +71,11 @@ class RolloutPlan:
     @property
     def steps(self) -> tuple[Step, ...]:
         return self.policy.strategy.canary.steps
+
+    @property
+    def pace(self) -> Pace:
+        """What the weight waits for."""
+        return self.policy.strategy.canary.pace or Pace.TIMED
 
     @property
     def promote(self) -> Promote:
@@ -138,6 +143,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
             failures=dict(checkpoint.failures or {}),
             last_look=restored(checkpoint.last_look),
             blind_since=restored(checkpoint.blind_since),
+            gathered=StoredEvidence(checkpoint.evidence) if checkpoint.evidence else None,
         ),
         conditions=status.conditions,
         assessment=None,
@@ -152,6 +158,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         failures=dict(evidence.failures) or None,
         last_look=stored(evidence.last_look),
         blind_since=stored(evidence.blind_since),
+        evidence=evidence.gathered.stored() if evidence.gathered else None,
     )
     return RolloutStatus(
         observed_generation=state.observed_generation,

@@ -1,0 +1,14 @@
+"""Numbers as people say them."""
+
+from __future__ import annotations
+
+from serinus.api.policy import Preset
+
+
+def shown_value(preset: Preset | None, value: float) -> str:
+    """Write a number as people say it: a rate in percent, a latency in milliseconds."""
+    if preset is Preset.ERROR_RATE:
+        return f"{value * 100:.3g}%"
+    if preset is Preset.LATENCY:
+        return f"{value * 1000:.4g}ms"
+    return f"{value:.6g}"
