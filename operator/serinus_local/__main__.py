@@ -1,4 +1,4 @@
-"""`python -m serinus_local build|up|down|status`: what the make targets call."""
+"""`python -m serinus_local build|up|down|status|demo`: what the make targets call."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "up":
             command.add_argument("--no-operator", action="store_true", help="leave the operator out")
+    demo = commands.add_parser("demo", help="watch a good version be promoted and bad ones be taken back")
+    demo.add_argument("--state", type=Path, default=stack.default_state())
+    demo.add_argument("--json", type=Path, metavar="FILE", help="write the summary there, too")
+    demo.set_defaults(run=_demo)
     return parser
 
 
@@ -51,6 +55,12 @@ def _up(options: argparse.Namespace) -> int:
 def _down(options: argparse.Namespace) -> int:
     stack.down(options.state)
     return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from serinus_local.demo.run import run  # rich and gRPC are of no use to the other commands
+
+    return run(options.state, options.json)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -26,9 +26,16 @@ def used(entry: Path) -> Path:
     """Note that an entry of a folder of the cache is in use, and drop those beside it that were not for a month."""
     os.utime(entry)
     for other in entry.parent.iterdir():
-        if time.time() - other.stat().st_mtime > UNUSED_SECONDS:  # noqa: TID251 - the age of a file is wall time
-            shutil.rmtree(other) if other.is_dir() else other.unlink()
+        if _age_seconds(other) > UNUSED_SECONDS:
+            shutil.rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)
     return entry
+
+
+def _age_seconds(entry: Path) -> float:
+    try:
+        return time.time() - entry.stat().st_mtime  # noqa: TID251 - the age of a file is wall time
+    except FileNotFoundError:
+        return 0
 
 
 def digest(files: Iterable[Path], *, recipe: str = "") -> str:

@@ -41,9 +41,11 @@ class Running:
 
     @property
     def alive(self) -> bool:
-        """Tell whether it still runs; a zombie that nobody collects does not."""
+        """Tell whether it still runs; a zombie that nobody collects does not, once its last thread has ended."""
         seen = _stat(Path(f"/proc/{self.pid}/stat"))
-        return seen is not None and seen[0] == self and seen[1] not in "ZX"
+        if seen is None or seen[0] != self:
+            return False
+        return seen[1] not in "ZX" or _threads(self.pid) > 1
 
 
 class Processes:
@@ -156,6 +158,14 @@ def free_port(address: str = "127.0.0.1") -> int:
 def tail(log: Path, lines: int = 25) -> str:
     """Return the last lines of a log, or say that there is none."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log)"
+
+
+def _threads(pid: int) -> int:
+    """Count the threads: the first may be a zombie while others still hold the program's ports."""
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir()))
+    except OSError:
+        return 0
 
 
 def _send(running: Running, sent: signal.Signals) -> None:

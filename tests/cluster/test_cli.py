@@ -170,7 +170,7 @@ def test_a_kubeconfig_that_is_not_there_is_one_sentence(fraud: ControlPlane, tmp
     """It says how to name another."""
     answer = _say(fraud, "status", "fraud", kubeconfig=tmp_path / "none")
     assert answer.exit_code == 1
-    assert answer.stderr.startswith("serinus: no cluster is configured: ")
+    assert answer.stderr.startswith("serinus: no cluster is configured (")
     assert "--kubeconfig" in answer.stderr
 
 

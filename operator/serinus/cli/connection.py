@@ -40,7 +40,9 @@ def connect(target: Target) -> KubernetesCluster:
             )
             namespace = _namespace(config, target)
     except (ConfigException, OSError) as error:
-        raise Refused(f"no cluster is configured: {error}; name one with --kubeconfig or --context") from error
+        raise Refused(
+            f"no cluster is configured ({str(error).rstrip('.')}): name one with --kubeconfig or --context"
+        ) from error
     settings.retries = False
     api: Any = client.CustomObjectsApi(client.ApiClient(settings))
     return KubernetesCluster(api, target.namespace or namespace, str(settings.host))

@@ -21,7 +21,7 @@ from serinus.core.model.kinds import (
 )
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.diff import carries, with_intent
-from serinus.runtime.memory import Memory
+from serinus.runtime.memory import Carried, Memory
 from serinus.runtime.ports import Cache, Cluster
 
 NEVER_SERVED_GRACE_SECONDS = 5
@@ -49,14 +49,31 @@ class Children:
         A name that we do not know as ours is looked up first: what somebody else made is a NameConflict, left alone.
         """
         kind, name = kind_of(wanted), wanted["metadata"]["name"]
+        label, live = _label(kind, name), self._cache.get(kind, owner.namespace, name)
         stamped = with_intent(wanted)
-        live = self._cache.get(kind, owner.namespace, name)
         if live is not None and controller_uid(live) == owner.uid:
-            memory.conflicts.pop(_label(kind, name), None)
+            memory.conflicts.pop(label, None)
             if carries(live, stamped):
                 return None
             return Applied(await self._apply(_conditional(stamped, live)), created=False)
         return await self._introduce(owner, stamped, memory)
+
+    def carry(self, owner: Owner, wish: tuple[object, ...], memory: Memory) -> bool:
+        """Whether the children were found to carry this very wish, and not one of them is another object by now."""
+        known = memory.carried
+        return (
+            known is not None
+            and known.wish == wish
+            and all(self._cache.get(kind, owner.namespace, name) is live for kind, name, live in known.live)
+        )
+
+    def remember(
+        self, owner: Owner, wish: tuple[object, ...], memory: Memory, names: Iterable[tuple[Kind, str]]
+    ) -> None:
+        """Remember which live objects carry a wish; `names` are those of all that it asks for."""
+        found = [(kind, name, self._cache.get(kind, owner.namespace, name)) for kind, name in names]
+        live = tuple((kind, name, one) for kind, name, one in found if one is not None)
+        memory.carried = Carried(wish, live) if len(live) == len(found) else None
 
     async def _introduce(self, owner: Owner, stamped: Json, memory: Memory) -> Applied | None:
         kind, name = kind_of(stamped), stamped["metadata"]["name"]

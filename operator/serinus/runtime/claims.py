@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from serinus.api.parsing import ModelDeploymentView
-from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key, Owner
+from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.model.tenancy import Tenancy
 from serinus.core.model.timestamps import from_rfc3339
-from serinus.core.traffic.hosts import ForeignRoute, HostConflict, OurRoute, host_conflicts, read_foreign_route
+from serinus.core.traffic.claimants import Claimants
+from serinus.core.traffic.hosts import HostConflict, OurRoute, host_conflicts, read_foreign_route
 from serinus.core.traffic.istio import route_gateways, route_hosts
 from serinus.runtime.memory import Memory
 from serinus.runtime.ports import Cache
@@ -24,62 +25,61 @@ class Claims:
         self._tenancy = tenancy
         self._sources = sources
         self._mesh = mesh
+        self._claimants = Claimants()
+        cache.follow(VIRTUAL_SERVICE, self._routed)
 
-    def obstacle(self, view: ModelDeploymentView, memory: Memory) -> Obstacle | None:
-        """The first reason why nothing new may start."""
-        refused = self._refused(view)
-        if refused is not None:
-            return refused
-        blocking = next((conflict for conflict in self.conflicts(view) if conflict.blocking), None)
-        if blocking is not None:
-            return Obstacle("HostConflict", blocking.message)
-        return next(iter(memory.conflicts.values()), None)
+    def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
+        """The reasons why nothing new may start."""
+        yield from self._refused(view)
+        for conflict in self.conflicts(view):
+            if conflict.blocking:
+                yield Obstacle("HostConflict", conflict.message)
+        yield from memory.conflicts.values()
+
+    def concern(self, view: ModelDeploymentView) -> Obstacle | None:
+        """What people should know although it stops nothing: a younger route on a host of ours."""
+        reported = (one for one in self.conflicts(view) if not one.blocking and self._claimants.claims(one))
+        conflict = next(reported, None)
+        return Obstacle("HostConflict", conflict.message) if conflict else None
 
     def conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
         """Hosts of ours that another VirtualService claims too."""
         owner = Owner(view.namespace, view.name, view.uid)
-        ours = self._cache.owned(VIRTUAL_SERVICE, view.namespace, view.name).get(view.name)
+        ours = self._cache.get(VIRTUAL_SERVICE, view.namespace, view.name)
         route = OurRoute(
             key=Key(view.namespace, view.name),
             hosts=route_hosts(owner, view.spec.traffic),
             gateways=route_gateways(view.spec.traffic, mesh=self._mesh),
             created=from_rfc3339(ours["metadata"]["creationTimestamp"]) if ours else None,
         )
-        return host_conflicts(route, self._foreign(view))
+        others = self._claimants.beside(route)
+        return host_conflicts(route, others) if others else ()
 
-    def _foreign(self, view: ModelDeploymentView) -> Iterator[ForeignRoute]:
-        for manifest in self._cache.all(VIRTUAL_SERVICE).values():
-            if not _is_ours(manifest, view):
-                yield read_foreign_route(manifest)
+    def _routed(self, namespace: str, name: str, manifest: Json | None) -> None:
+        """Follow what becomes of a VirtualService."""
+        if manifest is None:
+            self._claimants.drop(Key(namespace, name))
+        else:
+            self._claimants.add(read_foreign_route(manifest))
 
-    def _refused(self, view: ModelDeploymentView) -> Obstacle | None:
-        traffic = view.spec.traffic
-        hosts = traffic.hosts if traffic else ()
-        gateways = (traffic.istio.gateways if traffic and traffic.istio else None) or ()
-        for host in hosts:
-            if not self._tenancy.may_use_host(view.namespace, host):
-                return Obstacle("HostNotAllowed", f"namespace {view.namespace} may not use host {host}: ask your admin")
-        for gateway in gateways:
-            if not self._tenancy.may_use_gateway(view.namespace, gateway):
-                text = f"namespace {view.namespace} may not use gateway {gateway}: use one of its own"
-                return Obstacle("GatewayNotAllowed", text)
-        return self._refused_source(view)
+    def _refused(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
+        traffic, namespace = view.spec.traffic, view.namespace
+        for host in traffic.hosts if traffic else ():
+            if not self._tenancy.may_use_host(namespace, host):
+                yield Obstacle("HostNotAllowed", f"namespace {namespace} may not use host {host}: ask your admin")
+        for gateway in (traffic.istio.gateways if traffic and traffic.istio else None) or ():
+            if not self._tenancy.may_use_gateway(namespace, gateway):
+                text = f"namespace {namespace} may not use gateway {gateway}: use one of its own"
+                yield Obstacle("GatewayNotAllowed", text)
+        yield from self._refused_sources(view)
 
-    def _refused_source(self, view: ModelDeploymentView) -> Obstacle | None:
-        metrics = view.spec.analysis.metrics if view.spec.analysis else ()
-        for metric in metrics:
+    def _refused_sources(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
+        for metric in view.spec.analysis.metrics if view.spec.analysis else ():
             source = metric.source
             if source is None:
                 continue
             if source not in self._sources:
                 known = ", ".join(self._sources)
-                return Obstacle("SourceUnknown", f"metric {metric.name} asks {source}: the sources are {known}")
-            if not self._tenancy.may_use_source(view.namespace, source):
-                return Obstacle("SourceNotAllowed", f"namespace {view.namespace} may not ask {source}")
-        return None
-
-
-def _is_ours(manifest: Json, view: ModelDeploymentView) -> bool:
-    metadata = manifest["metadata"]
-    labelled = (metadata.get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL) == view.name
-    return labelled and metadata["namespace"] == view.namespace and metadata["name"] == view.name
+                yield Obstacle("SourceUnknown", f"metric {metric.name} asks {source}: the sources are {known}")
+            elif not self._tenancy.may_use_source(view.namespace, source):
+                yield Obstacle("SourceNotAllowed", f"namespace {view.namespace} may not ask {source}")

@@ -5,17 +5,43 @@ Losing it costs nothing but another look: the next process starts from what is s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from serinus.api.model_deployment import ModelDeploymentStatus
+from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import RolloutStatus
 from serinus.core.model.answers import ProbeAnswer
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import Json
+from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
-from serinus.core.model.rollout import RolloutState, from_status
+from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Obstacle
+
+T = TypeVar("T")
+
+
+class Readings(Generic[T]):
+    """What was read from manifests, by name; read anew only when the cache holds another object than it did."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[Json, T]] = {}
+
+    def of(self, manifest: Json, read: Callable[[Json], T]) -> T:
+        """Give what a manifest says; what `read` raises is not remembered."""
+        name = manifest["metadata"]["name"]
+        known = self._read.get(name)
+        if known is not None and known[0] is manifest:
+            return known[1]
+        value = read(manifest)
+        self._read[name] = (manifest, value)
+        return value
+
+    def keep(self, names: Mapping[str, object]) -> None:
+        """Drop what is gone."""
+        if len(self._read) > len(names):
+            self._read = {name: known for name, known in self._read.items() if name in names}
 
 
 @dataclass
@@ -25,6 +51,14 @@ class Remembered:
     stored: RolloutStatus
     state: RolloutState
     written_at: float
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Live children that were found to carry a wish: while all are the same there is nothing to render or compare."""
+
+    wish: tuple[object, ...]
+    live: tuple[tuple[Kind, str, Json], ...]
 
 
 @dataclass
@@ -41,11 +75,15 @@ class Memory:
     wanted: tuple[int, Revision] | None = None
     diagnosed: dict[str, tuple[float, Obstacle | None]] = field(default_factory=dict)
     revisions: Mapping[str, Json] = field(default_factory=dict)
+    views: Readings[ModelDeploymentView] = field(default_factory=Readings)
+    revisions_read: Readings[Revision] = field(default_factory=Readings)
+    rollouts_read: Readings[tuple[RolloutPlan, RolloutStatus, RolloutState] | None] = field(default_factory=Readings)
+    carried: Carried | None = None
 
-    def state_of(self, uid: str, stored: RolloutStatus) -> RolloutState:
+    def state_of(self, uid: str, stored: RolloutStatus, read: RolloutState) -> RolloutState:
         """Go on from memory while the stored status is the one that we wrote; else trust what is stored."""
         known = self.rollouts.get(uid)
-        return known.state if known is not None and known.stored == stored else from_status(stored)
+        return known.state if known is not None and known.stored == stored else read
 
     def remember(self, uid: str, stored: RolloutStatus, state: RolloutState, written_at: float | None) -> None:
         """Keep a state; `written_at` None means that only memory has it."""

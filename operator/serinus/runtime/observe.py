@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_rollout
+from serinus.api.rollout import RolloutStatus
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import REVISION_LABEL, Key
 from serinus.core.model.kinds import (
@@ -20,7 +21,7 @@ from serinus.core.model.kinds import (
     Json,
 )
 from serinus.core.model.revision import Revision
-from serinus.core.model.rollout import read_plan
+from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, read_plan
 from serinus.core.model.snapshot import Fleet, Obstacle, RolloutSeen, Snapshot
 from serinus.core.model.split import Split
 from serinus.core.plan.diagnosis import diagnose
@@ -70,12 +71,13 @@ class Observer:
         if isinstance(wanted, Revision) and all(wanted.name != one.name for one in revisions):
             revisions = (*revisions, wanted)
         newest = rollouts[-1] if rollouts else None
-        obstacle = wanted if isinstance(wanted, Obstacle) else self.claims.obstacle(view, memory)
+        obstacle = wanted if isinstance(wanted, Obstacle) else next(self.claims.obstacles(view, memory), None)
         return Snapshot(
             deployment=view,
             revisions=revisions,
             wanted=wanted if isinstance(wanted, Revision) else None,
             obstacle=obstacle,
+            concern=self.claims.concern(view),
             rollouts=rollouts,
             fleets=await self._fleets(view, memory, revisions),
             route=self._route(view),
@@ -95,19 +97,18 @@ class Observer:
         restored = await restore_revisions(self.cluster, self.cache, view, memory, in_use)
         owned = self.cache.owned(CONTROLLER_REVISION, view.namespace, view.name)
         found = {one["metadata"]["name"]: one for one in (*restored, *owned.values()) if _is_live(one)}
-        return tuple(sorted(map(read_revision, found.values()), key=lambda revision: revision.number))
+        memory.revisions_read.keep(found)
+        revisions = [memory.revisions_read.of(manifest, read_revision) for manifest in found.values()]
+        return tuple(sorted(revisions, key=lambda revision: revision.number))
 
     def _rollouts(self, view: ModelDeploymentView, memory: Memory) -> tuple[RolloutSeen, ...]:
-        seen = []
-        for manifest in self.cache.owned(ROLLOUT, view.namespace, view.name).values():
-            if not _is_live(manifest):
-                continue
-            try:
-                rollout = parse_rollout(manifest)
-            except ApiError:
-                continue
-            plan = read_plan(rollout)
-            seen.append(RolloutSeen(plan, memory.state_of(plan.uid, rollout.status)))
+        seen, owned = [], self.cache.owned(ROLLOUT, view.namespace, view.name)
+        memory.rollouts_read.keep(owned)
+        for manifest in owned.values():
+            read = memory.rollouts_read.of(manifest, _read_rollout) if _is_live(manifest) else None
+            if read is not None:
+                plan, status, state = read
+                seen.append(RolloutSeen(plan, memory.state_of(plan.uid, status, state)))
         memory.forget_rollouts({rollout.plan.uid for rollout in seen})
         return tuple(sorted(seen, key=_age))
 
@@ -173,6 +174,15 @@ class Observer:
             )
         except ClusterError:
             return []
+
+
+def _read_rollout(manifest: Json) -> tuple[RolloutPlan, RolloutStatus, RolloutState] | None:
+    """Read a Rollout; None for one from before a change of the schema."""
+    try:
+        rollout = parse_rollout(manifest)
+    except ApiError:
+        return None
+    return read_plan(rollout), rollout.status, from_status(rollout.status)
 
 
 def _age(rollout: RolloutSeen) -> tuple[float, float, int, str]:

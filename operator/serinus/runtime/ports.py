@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from serinus.api.model_deployment import Probe
@@ -82,3 +82,6 @@ class Cache(Protocol):
         """Replace an entry by a write's answer, unless the cache is newer."""
 
     def all(self, kind: Kind) -> Mapping[tuple[str, str], Json]: ...
+
+    def follow(self, kind: Kind, follower: Callable[[str, str, Json | None], None]) -> None:
+        """Tell of every object of a kind (namespace, name, manifest), those of now too; None when one is gone."""

@@ -103,7 +103,7 @@ class Reconciler:
     def _view(self, key: Key) -> ModelDeploymentView | None:
         manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         try:
-            return parse_model_deployment(manifest) if manifest else None
+            return self._memories.of(key).views.of(manifest, parse_model_deployment) if manifest else None
         except ApiError:
             # The schema admits nothing that does not parse; an object from before a schema change stays as it is.
             return None
@@ -141,18 +141,33 @@ class Reconciler:
     ) -> AsyncIterator[ClusterError]:
         """Do what was decided, each thing whatever becomes of the others; give the errors."""
         owner = Owner(view.namespace, view.name, view.uid)
-        children = await self._wanted(view, owner, decision)
-        for wanted in children:
-            try:
-                await self._children.ensure(owner, wanted, memory)
-            except ClusterError as error:
-                yield error
-        forget_conflicts(memory, children)
+        async for error in self._carry_out_children(view, owner, decision, memory):
+            yield error
         for step in (self._mark, self._start, self._clean):
             try:
                 await step(owner, seen, decision)
             except ClusterError as error:
                 yield error
+
+    async def _carry_out_children(
+        self, view: ModelDeploymentView, owner: Owner, decision: Decision, memory: Memory
+    ) -> AsyncIterator[ClusterError]:
+        """Make the children what they should be; nothing is rendered while they are known to be just that."""
+        wish = (view.spec.traffic, decision.workloads, decision.stable, decision.split)
+        if self._children.carry(owner, wish, memory):
+            return
+        children, written, failed = await self._wanted(view, owner, decision), False, False
+        for wanted in children:
+            try:
+                written = await self._children.ensure(owner, wanted, memory) is not None or written
+            except ClusterError as error:
+                failed = True
+                yield error
+        forget_conflicts(memory, children)
+        if not (written or failed or memory.conflicts):
+            copies = [(CONFIG_MAP, one.revision.config_map) for one in decision.workloads if one.revision.config_map]
+            names = [(kind_of(child), str(child["metadata"]["name"])) for child in children]
+            self._children.remember(owner, wish, memory, [*names, *copies])
 
     async def _wanted(self, view: ModelDeploymentView, owner: Owner, decision: Decision) -> list[Json]:
         """List the children; the route goes first when it takes weight away, and last when it gives."""

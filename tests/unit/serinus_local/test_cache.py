@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -28,6 +29,14 @@ def test_the_digest_changes_with_contents_names_and_recipe(tmp_path: Path) -> No
 
 def test_the_cache_is_where_the_user_wants_it(tmp_path: Path) -> None:
     assert cache.folder("bin") == tmp_path / "cache" / "serinus" / "bin"
+
+
+def test_what_no_run_has_used_for_a_month_makes_room() -> None:
+    old, current, wanted = (cache.folder("bin", name) for name in ("old", "current", "wanted"))
+    (old / "etcd").touch()
+    os.utime(old, (0, 0))
+    assert cache.used(wanted) == wanted
+    assert sorted(wanted.parent.iterdir()) == [current, wanted]
 
 
 def test_a_second_run_waits_for_the_lock_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:

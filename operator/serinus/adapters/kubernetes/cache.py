@@ -22,6 +22,9 @@ Place: TypeAlias = tuple[str, str]
 OnChange: TypeAlias = Callable[[Kind, str, str | None, Json | None], None]
 """Told of a change from outside: kind, namespace, the owning ModelDeployment's name, the object (None: deleted)."""
 
+Follower: TypeAlias = Callable[[str, str, Json | None], None]
+"""Told of every entry of a kind that is replaced or dropped, whoever wrote it: namespace, name, the object or None."""
+
 TOMBSTONES: Final = 4096
 
 
@@ -37,6 +40,7 @@ class _Shelf:
     by_owner: dict[Place, dict[str, Json]] = field(default_factory=dict)
     tombstones: OrderedDict[Place, int] = field(default_factory=OrderedDict)
     listed_at: int = 0
+    followers: list[Follower] = field(default_factory=list)
 
 
 class ObjectCache:
@@ -58,6 +62,13 @@ class ObjectCache:
     def all(self, kind: Kind) -> Mapping[Place, Json]:
         """Give a live view of a kind's objects; it must not be iterated across an await."""
         return MappingProxyType(self._shelf(kind).objects)
+
+    def follow(self, kind: Kind, follower: Follower) -> None:
+        """Tell of every object of a kind from now on, those that are there already first."""
+        shelf = self._shelf(kind)
+        shelf.followers.append(follower)
+        for (namespace, name), manifest in shelf.objects.items():
+            follower(namespace, name, manifest)
 
     def put(self, manifest: Json) -> None:
         """Replace an entry by a write's answer, unless the cache is newer. Wakes nobody: the writer knows."""
@@ -89,6 +100,8 @@ class ObjectCache:
         del shelf.objects[place]
         owner = owner_of(kind, known)
         _unfile(shelf, (namespace, owner), name)
+        for follower in shelf.followers:
+            follower(namespace, name, None)
         self._on_change(kind, namespace, owner, None)
 
     def retain(self, kind: Kind, places: set[Place], resource_version: str) -> None:
@@ -112,6 +125,8 @@ class ObjectCache:
         owner = owner_of(kind, kept)
         if owner is not None:
             shelf.by_owner.setdefault((place[0], owner), {})[place[1]] = kept
+        for follower in shelf.followers:
+            follower(*place, kept)
         return True
 
     def _shelf(self, kind: Kind) -> _Shelf:

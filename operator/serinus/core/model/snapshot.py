@@ -56,13 +56,15 @@ class RolloutSeen:
 class Snapshot:
     """One ModelDeployment at one time. `rollouts` and `revisions` are ordered from old to new.
 
-    `watched_since` is when this process began to ask for the metrics: looks before that are nobody's fault.
+    `obstacle` keeps anything new from being tried, `concern` is only said. `watched_since` is when this process began
+    to ask for the metrics: looks before that are nobody's fault.
     """
 
     deployment: ModelDeploymentView
     revisions: tuple[Revision, ...] = ()
     wanted: Revision | None = None
     obstacle: Obstacle | None = None
+    concern: Obstacle | None = None
     rollouts: tuple[RolloutSeen, ...] = ()
     fleets: Mapping[str, Fleet] = field(default_factory=dict)
     route: Split | None = None

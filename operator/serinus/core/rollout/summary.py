@@ -131,6 +131,8 @@ def _degraded(standing: Standing) -> Statement:
     seen, active, stable = standing.seen, standing.active, standing.seen.revision(standing.stable)
     fleet = seen.fleet(standing.stable)
     if stable is None or fleet.ready >= fleet.desired > 0:
+        if seen.concern is not None:
+            return Statement("Degraded", True, seen.concern.reason, seen.concern.message)
         return Statement("Degraded", False, "AllReady", "all pods that should be ready are ready")
     text = f"{fleet.ready} of {fleet.desired or seen.min_replicas} pods of version {stable.version} are ready"
     if fleet.obstacle is not None:

@@ -1,0 +1,65 @@
+"""Who claims which host on which gateway, kept up to date one route at a time: no pass reads all routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from serinus.core.model.identity import Key
+from serinus.core.traffic.hosts import ForeignRoute, HostConflict, OurRoute, normal_gateway, normal_host, overlap
+
+Claim = tuple[str, str]
+"""A gateway and a host, both normalised."""
+
+
+class Claimants:
+    """An index of every VirtualService, ours too, by what it claims."""
+
+    def __init__(self) -> None:
+        self._routes: dict[Key, ForeignRoute] = {}
+        self._by_claim: dict[Claim, set[Key]] = {}
+        self._wildcards: dict[Claim, set[Key]] = {}
+
+    def add(self, route: ForeignRoute) -> None:
+        """Take in a route, or what it claims now."""
+        self.drop(route.key)
+        self._routes[route.key] = route
+        for claim in _claims(route):
+            self._shelf(claim).setdefault(claim, set()).add(route.key)
+
+    def drop(self, key: Key) -> None:
+        """Forget a route."""
+        route = self._routes.pop(key, None)
+        for claim in _claims(route) if route else ():
+            shelf = self._shelf(claim)
+            shelf[claim].discard(key)
+            if not shelf[claim]:
+                del shelf[claim]
+
+    def beside(self, ours: OurRoute) -> list[ForeignRoute]:
+        """List the other routes that may claim what ours does; wildcards are few, and looked through."""
+        namespace = ours.key.namespace
+        found: set[Key] = set()
+        for gateway in {normal_gateway(gateway, namespace) for gateway in ours.gateways}:
+            for host in {normal_host(host, namespace) for host in ours.hosts}:
+                found |= self._by_claim.get((gateway, host), set())
+                found.update(self._around(gateway, host))
+        return [self._routes[key] for key in sorted(found - {ours.key})]
+
+    def claims(self, conflict: HostConflict) -> bool:
+        """Whether the other side names just this host, and no wildcard around it."""
+        theirs = self._routes.get(conflict.theirs)
+        return theirs is not None and conflict.host in theirs.hosts
+
+    def _around(self, gateway: str, host: str) -> Iterator[Key]:
+        shelves = (self._wildcards, self._by_claim) if host.startswith("*") else (self._wildcards,)
+        for shelf in shelves:
+            for (other_gateway, other), keys in shelf.items():
+                if other_gateway == gateway and overlap(host, other):
+                    yield from keys
+
+    def _shelf(self, claim: Claim) -> dict[Claim, set[Key]]:
+        return self._wildcards if claim[1].startswith("*") else self._by_claim
+
+
+def _claims(route: ForeignRoute) -> Iterator[Claim]:
+    return ((gateway, host) for gateway in route.gateways for host in route.hosts)

@@ -1,0 +1,72 @@
+"""The two ways to ask a model through a gateway: the V2 protocol over HTTP and over gRPC."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from serinus_local.demo.answers import Answer, wall
+
+TIMEOUT_SECONDS = 10.0
+FEATURES = (1.0, 2.0, 3.0, 4.0)
+
+
+class Callers:
+    """Connections to one gateway that ask for one host's model; every call ends in an Answer, whatever happens."""
+
+    def __init__(self, gateway: str, host: str, model: str) -> None:
+        self._gateway = gateway
+        self._host = host
+        self._model = model
+        self.features: tuple[float, ...] = FEATURES
+
+    async def __aenter__(self) -> Self:
+        from grpc import aio
+        from tritonclient.grpc import service_pb2_grpc
+
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
+        self._channel = aio.insecure_channel(self._gateway, options=[("grpc.default_authority", self._host)])
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+        await self._channel.close()
+
+    async def http(self) -> Answer:
+        """Ask over HTTP."""
+        url = f"http://{self._gateway}/v2/models/{self._model}/infer"
+        tensor = {"name": "X", "datatype": "FP32", "shape": [1, 4], "data": list(self.features)}
+        try:
+            async with self._session.post(url, json={"inputs": [tensor]}, headers={"Host": self._host}) as answer:
+                if answer.status != 200:
+                    return Answer(wall(), error=f"HTTP {answer.status}: {(await answer.text())[:200]}")
+                outputs = (await answer.json())["outputs"]
+        except (TimeoutError, aiohttp.ClientError) as error:
+            return Answer(wall(), error=f"HTTP: {error!r}")
+        version = next((output["data"][0] for output in outputs if output["name"] == "VERSION"), "?")
+        return Answer(wall(), version=str(version))
+
+    async def grpc(self) -> Answer:
+        """Ask over gRPC."""
+        from grpc import aio
+
+        try:
+            answer = await self._stub.ModelInfer(self._question(), timeout=TIMEOUT_SECONDS)
+        except aio.AioRpcError as error:
+            return Answer(wall(), error=f"gRPC {error.code().name}: {error.details()}")
+        names = [output.name for output in answer.outputs]
+        version = answer.raw_output_contents[names.index("VERSION")] if "VERSION" in names else b""
+        return Answer(wall(), version=str(int.from_bytes(version, "little", signed=True)))
+
+    def _question(self) -> Any:
+        from tritonclient.grpc import service_pb2
+
+        question = service_pb2.ModelInferRequest(model_name=self._model)
+        tensor = question.inputs.add(name="X", datatype="FP32", shape=[1, 4])
+        tensor.contents.fp32_contents.extend(self.features)
+        return question
