@@ -8,7 +8,7 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
-from serinus.core.analysis.words import shown_value
+from serinus.core.analysis.words import shown_duration, shown_value
 from serinus.core.model.assessment import Assessment, Comparison, Finding, Reason
 
 _HOLDS = {
@@ -110,16 +110,10 @@ def _missing(answer: Answer) -> list[str]:
     if answer.requests_needed:
         said.append(f"{answer.requests_needed:.0f} more canary requests to fit the risk budget")
     if answer.eta_s:
-        said.append(f"about {_duration(answer.eta_s)}")
+        said.append(f"about {shown_duration(answer.eta_s)}")
     if answer.suggested_weight and answer.eta_s and answer.eta_s > 3600:
         said.append(f"a first weight of {answer.suggested_weight:.0f} would decide sooner")
     return said
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _limit(answer: Answer, found: Finding, policy: Analysis) -> str | None:

@@ -12,3 +12,10 @@ def shown_value(preset: Preset | None, value: float) -> str:
     if preset is Preset.LATENCY:
         return f"{value * 1000:.4g}ms"
     return f"{value:.6g}"
+
+
+def shown_duration(seconds: float) -> str:
+    """Write a time as people say it: 90 s, 12 min, 5 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

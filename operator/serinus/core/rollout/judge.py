@@ -11,6 +11,7 @@ from serinus.core.model.assessment import Assessment, Evidence, Finding, Reason,
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import overdue
+from serinus.core.rollout.outlook import outlook_of
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 
@@ -55,4 +56,5 @@ def _overdue(state: RolloutState, now: float) -> RolloutState:
 
 
 def _with(state: RolloutState, evidence: Evidence, assessment: Assessment) -> RolloutState:
-    return replace(state, evidence=evidence, assessment=assessment, verdict=assessment.verdict)
+    outlook = outlook_of(assessment) or state.outlook
+    return replace(state, evidence=evidence, assessment=assessment, outlook=outlook, verdict=assessment.verdict)
