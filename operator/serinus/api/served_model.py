@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import Field, WithJsonSchema
 
 from serinus.api.base import Model
 from serinus.api.constraints import ModelName, StorageUri, Version
@@ -54,12 +54,11 @@ class ProbeInput(Model):
     data: Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=4096), ATOMIC]
     """The values, flat, in row-major order."""
 
-    @model_validator(mode="after")
-    def _fills_its_shape(self) -> Self:
-        """Compare shape and data here: CEL cannot see a list whose items have no one type."""
-        if math.prod(self.shape) != len(self.data):
-            raise ValueError(f"shape asks for {math.prod(self.shape)} values, data has {len(self.data)}")
-        return self
+    @property
+    def mismatch(self) -> str | None:
+        """Say how shape and data differ: CEL cannot see a list whose items have no one type."""
+        wanted = math.prod(self.shape)
+        return None if wanted == len(self.data) else f"shape asks for {wanted} values, data has {len(self.data)}"
 
 
 class Probe(Model):

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key, Owner
@@ -34,6 +36,8 @@ from serinus.runtime.observe import Observer
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Statuses
+
+log = structlog.get_logger("serinus.reconcile")
 
 ROUNDS = 4
 """A pass goes on while it starts or ends rollouts; more rounds than this are left to the next pass."""
@@ -104,8 +108,9 @@ class Reconciler:
         manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         try:
             return self._memories.of(key).views.of(manifest, parse_model_deployment) if manifest else None
-        except ApiError:
+        except ApiError as error:
             # The schema admits nothing that does not parse; an object from before a schema change stays as it is.
+            log.error("a ModelDeployment cannot be read", key=str(key), why=str(error))
             return None
 
     def _forget(self, key: Key) -> None:
@@ -185,16 +190,19 @@ class Reconciler:
         taking = any(stored.state.weight < stored.before.weight for stored in decision.states)
         if taking:
             children = tuple(sorted(children, key=lambda child: kind_of(child) != VIRTUAL_SERVICE))
-        copies = [copy for copy in await self._lost_copies(owner, decision) if copy is not None]
-        return [*children, *copies] if taking else [*copies, *children]
+            return list(children)
+        return [*await self._lost_copies(owner, decision), *children]
 
-    async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json | None]:
-        return [
-            await self._observer.wishes.restored_copy(owner, workload.revision)
+    async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json]:
+        """Render the copies of ConfigMaps that are missing: pods wait for them, a revert does not."""
+        lost = [
+            workload.revision
             for workload in decision.workloads
             if workload.revision.config_map is not None
             and self._cache.get(CONFIG_MAP, owner.namespace, workload.revision.config_map) is None
         ]
+        copies = [await self._observer.wishes.restored_copy(owner, revision) for revision in lost]
+        return [copy for copy in copies if copy is not None]
 
     async def _start(self, owner: Owner, seen: Snapshot, decision: Decision) -> None:
         if decision.start is not None and seen.wanted is not None:

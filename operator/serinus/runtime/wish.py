@@ -154,6 +154,7 @@ class Wishes:
 
 def render_revision(view: ModelDeploymentView, owner: Owner, hashed: str, number: int, files: Files | None) -> Json:
     """Render the ControllerRevision of a spec, pod template and all; raises InvalidSpec."""
+    _check_probe(view)
     name, uri = revision_name(view.name, hashed), view.spec.model.storage_uri
     copy = name if files is not None else None
     storage = plan_storage(uri, model=view.model_name, config_map=copy, keys=files.keys if files else ())
@@ -171,3 +172,10 @@ def render_revision(view: ModelDeploymentView, owner: Owner, hashed: str, number
     if files is not None:
         manifest["metadata"]["annotations"][GENERATION_ANNOTATION] = str(view.generation)
     return manifest
+
+
+def _check_probe(view: ModelDeploymentView) -> None:
+    probe = view.spec.model.probe
+    for index, given in enumerate(probe.inputs if probe else ()):
+        if given.mismatch is not None:
+            raise InvalidSpec(f"spec.model.probe.inputs[{index}]", f"{given.name}: {given.mismatch}")

@@ -70,12 +70,17 @@ def _play_all(cells: Sequence[tables.Cell], workers: int, seed: int) -> list[Pla
         for done, job in enumerate(as_completed(jobs), 1):
             index, chunk = jobs[job]
             parts[index][chunk] = job.result()
-            sys.stderr.write(
-                f"\r{done} of {len(jobs)} chunks  {cells[index].table} {cells[index].label}".ljust(78)[:78]
-            )
-            sys.stderr.flush()
-    sys.stderr.write("\n")
+            _show_progress(done, len(jobs), f"{cells[index].table} {cells[index].label}")
     return [join([found[chunk] for chunk in sorted(found)]) for found in parts.values()]
+
+
+def _show_progress(done: int, whole: int, what: str) -> None:
+    """One line that is rewritten on a terminal, and a line every twentieth of the way in a log."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{done} of {whole} chunks  {what}".ljust(79)[:79] + ("\n" if done == whole else ""))
+    elif done == whole or done % max(whole // 20, 1) == 0:
+        sys.stderr.write(f"{done} of {whole} chunks\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

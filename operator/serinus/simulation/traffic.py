@@ -41,7 +41,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Scrape:
-    """Increments of one scrape, [A, R] each, and the challenger's true excess of errors, [R]."""
+    """Increments of one scrape, [A, R] each, and challenger's errors beyond what champion's rate gives, [R]."""
 
     requests: Floats
     events: Floats
@@ -72,7 +72,7 @@ class Traffic:
         requests, events = self._draw(arrivals, rates, weight)
         if work.noise == "sticky":
             requests, events = self._with_sticky_client(t, shares, requests, events)
-        excess = arrivals[0] * np.maximum(rates[0] - rates[1], 0.0)
+        excess = np.where(rates[0] > rates[1], events[0] - requests[0] * rates[1], 0.0)
         return Scrape(requests, events, excess)
 
     def _common_factor(self, t: float) -> Floats:

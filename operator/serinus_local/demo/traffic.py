@@ -19,11 +19,12 @@ MOST_UNDER_WAY = 500
 class Traffic:
     """Asks until it is stopped; each answer is counted and told."""
 
-    def __init__(self, callers: Callers, tally: Tally, *, rate: float = RATE) -> None:
+    def __init__(self, callers: Callers, tally: Tally, *, rate: float = RATE, grpc_every: int = GRPC_EVERY) -> None:
         self.tally = tally
         self.told: Callable[[Answer], None] = lambda answer: None
         self._callers = callers
         self._rate = rate
+        self._grpc_every = grpc_every
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
@@ -64,7 +65,7 @@ class Traffic:
         task.add_done_callback(self._under_way.discard)
 
     async def _ask(self, number: int) -> None:
-        answer = await (self._callers.grpc() if number % GRPC_EVERY == 0 else self._callers.http())
+        answer = await (self._callers.grpc() if number % self._grpc_every == 0 else self._callers.http())
         self.tally.add(answer)
         self.told(answer)
 

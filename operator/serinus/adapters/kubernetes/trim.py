@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
+from serinus.api.canonical import digest
 from serinus.core.model.identity import FIELD_MANAGER, MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import (
     CONFIG_MAP,
@@ -20,7 +21,6 @@ from serinus.core.model.kinds import (
     Json,
     Kind,
 )
-from serinus.core.model.revision import digest
 
 Trim: TypeAlias = Callable[[Json], Json]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from serinus.api.canonical import digest
 from serinus.api.model_deployment import ModelDeploymentSpec, Probe
 from serinus.core.model.kinds import Json
 
@@ -45,9 +44,3 @@ def revision_hash(spec: ModelDeploymentSpec, content_digest: str | None = None) 
         "content": content_digest,
     }
     return digest(canonical)
-
-
-def digest(value: object) -> str:
-    """Hash any JSON value to ten hex digits, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from serinus.api import GROUP
+from serinus.api.canonical import digest
 from serinus.core.model.kinds import Json
-from serinus.core.model.revision import digest
 from serinus.core.plan.quantities import same_quantity
 
 INTENT_ANNOTATION = f"{GROUP}/intent"

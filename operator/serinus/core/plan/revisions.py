@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from serinus.api import GROUP
+from serinus.api.canonical import digest
 from serinus.api.model_deployment import ModelDeploymentSpec, Probe
 from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
-from serinus.core.model.revision import HASH_SCHEME, Revision, digest
+from serinus.core.model.revision import HASH_SCHEME, Revision
 from serinus.core.model.timestamps import restored, to_rfc3339
 from serinus.core.plan.pods import VERSION_ANNOTATION
 

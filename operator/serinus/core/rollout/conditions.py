@@ -29,11 +29,15 @@ def conditions_of(
 
 
 def with_conditions(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
-    """Say where a Rollout stands in the words that kstatus reads: Ready, Reconciling, Stalled."""
+    """Say where a Rollout stands in the words that kstatus reads: Ready, Reconciling, Stalled.
+
+    One that was superseded is neither ready nor will it ever be: without Ready nobody waits for it.
+    """
     phase, reason, text = state.phase, state.reason or state.phase, state.message or ""
     failed = phase in {Phase.REVERTED, Phase.ABORTED}
+    ready = () if phase is Phase.SUPERSEDED else (Statement("Ready", phase is Phase.SUCCEEDED, reason, text),)
     statements = (
-        Statement("Ready", phase is Phase.SUCCEEDED, reason, text),
+        *ready,
         Statement("Reconciling", state.active, reason, text),
         Statement("Stalled", failed, reason, text),
     )

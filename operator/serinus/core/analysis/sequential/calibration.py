@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from serinus.core.analysis.sequential.champion_rate import remember
 from serinus.core.analysis.sequential.cleaning import clean_counts
 from serinus.core.analysis.sequential.state import Bools, Floats, State, check_schema, pack, stamp, unpack
 
@@ -19,6 +20,8 @@ WINDOW_SCRAPES: Final = (1, 2, 3, 4, 6, 8, 12)
 LONGEST_WINDOW_S: Final = 60.0
 BLOCK_WITHOUT_HISTORY_S: Final = 15.0
 RATE_MEMORY_SCRAPES: Final = 50.0
+"""What the share bank's own decay of 0.98 a block remembers; history is handed over as that much."""
+HISTORY_DECAY: Final = 1.0 - 1.0 / 720.0
 
 
 class CalibrationBank:
@@ -47,7 +50,8 @@ class CalibrationBank:
         self.expected = np.zeros((size, count))
         self.excess = np.zeros(size)
         self.events = np.zeros(size)
-        self.requests = np.zeros(size)
+        self.rate_events = np.zeros(size)
+        self.rate_requests = np.zeros(size)
         self.scrapes = np.zeros(size)
 
     def fit(self, requests_a: Floats, events_a: Floats, requests_b: Floats, events_b: Floats) -> None:
@@ -91,7 +95,8 @@ class CalibrationBank:
     def _count(self, seen: Bools, events: Floats, requests: Floats) -> None:
         """Totals of [T, S]."""
         self.events += np.where(seen, events, 0.0).sum(axis=0)
-        self.requests += np.where(seen, requests, 0.0).sum(axis=0)
+        for x, n in zip(events, np.where(seen, requests, 0.0), strict=True):
+            remember(self.rate_events, self.rate_requests, x, n, HISTORY_DECAY)
         self.scrapes += seen.sum(axis=0)
 
     @property
@@ -126,9 +131,10 @@ class CalibrationBank:
         return np.where(self.known, np.maximum(1.0, self.phi.max(axis=1)), 0.0)
 
     def rate_memory(self) -> tuple[Floats, Floats]:
-        """(events, requests) of the history, scaled to the memory of the share bank, [S] each."""
-        scale = np.minimum(1.0, RATE_MEMORY_SCRAPES / np.maximum(self.scrapes, 1.0))
-        return self.events * scale, self.requests * scale
+        """(events, requests) of the last hour or so, scaled to the memory of the share bank, [S] each."""
+        remembered = np.minimum(self.scrapes, 1.0 / (1.0 - HISTORY_DECAY))
+        scale = np.minimum(1.0, RATE_MEMORY_SCRAPES / np.maximum(remembered, 1.0))
+        return self.rate_events * scale, self.rate_requests * scale
 
     _ARRAYS: Final = (
         "deviations",
@@ -137,7 +143,8 @@ class CalibrationBank:
         "expected",
         "excess",
         "events",
-        "requests",
+        "rate_events",
+        "rate_requests",
         "scrapes",
     )
 

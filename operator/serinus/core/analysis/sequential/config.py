@@ -93,12 +93,18 @@ class MonitorConfig:
 
 
 def parse_config(config: MonitorConfig | Mapping[str, Any] | None) -> MonitorConfig:
-    """A MonitorConfig from itself, from a mapping with its field names, or from nothing (one error rate)."""
+    """A MonitorConfig from itself, from a mapping with its field names, or from nothing (one error rate).
+
+    `metrics` of a mapping is a list of MetricConfig, mappings or names, or a mapping from name to settings.
+    """
     if isinstance(config, MonitorConfig):
         return config
     given = dict(config or {})
     if "metrics" in given:
-        given["metrics"] = tuple(_parse_metric(metric) for metric in given["metrics"])
+        listed = given["metrics"]
+        if isinstance(listed, Mapping):
+            listed = [{"name": name, **settings} for name, settings in listed.items()]
+        given["metrics"] = tuple(_parse_metric(metric) for metric in listed)
     return MonitorConfig(**given)
 
 

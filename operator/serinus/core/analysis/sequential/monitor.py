@@ -154,6 +154,7 @@ class RolloutMonitor:
             common_cause=self._common_cause(t),
             over_limit=self._over_limit(),
             split_mismatch=self._split.mismatch,
+            side_silent=self._split.silent,
         )
         return judge(view)
 

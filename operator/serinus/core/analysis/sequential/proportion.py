@@ -80,8 +80,8 @@ class ProportionTest:
         log_e = float(self.bank.log_e()[0])
         e_value = exp_finite(log_e)
         phi = DISPERSION_UNKNOWN if self._dispersion is None else self._dispersion
-        low_c, high_c = confidence_bounds(x_c, n_c, dispersion=phi)
-        low_s, high_s = confidence_bounds(x_s, n_s, dispersion=phi)
+        lows, highs = confidence_bounds([x_c, x_s], [n_c, n_s], dispersion=phi)
+        (low_c, low_s), (high_c, high_s) = lows.tolist(), highs.tolist()
         both = n_c > 0.0 and n_s > 0.0
         return Evidence(
             e_value=e_value,

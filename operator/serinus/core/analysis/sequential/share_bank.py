@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from serinus.core.analysis.sequential.champion_rate import expected_events, remember
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR
 from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
@@ -142,18 +143,13 @@ class ShareBank:
 
     def _expected_events(self, rows: Any, requests: Floats) -> Floats:
         """kappa: the events that champion's past rate lets expect; without it, few noisy pods bias the share."""
-        known = self.rate_requests[rows]
-        rate = self.rate_events[rows] / np.maximum(known, 1e-300)
-        return np.where(known > 0.0, rate * requests, 0.0)
+        return expected_events(self.rate_events[rows], self.rate_requests[rows], requests)
 
     def _learn_rate(self, rows: Any, n_s: Floats, x_s: Floats) -> None:
-        """Decayed champion rate; each block's events are capped so that an outage does not blunt later bets."""
-        expected = self._expected_events(rows, n_s)
-        cap = np.where(self.rate_requests[rows] > 0.0, 2.0 * expected + 3.0 * np.sqrt(expected) + 3.0, np.inf)
-        seen = n_s > 0.0
-        decay = np.where(seen, RATE_DECAY, 1.0)
-        self.rate_events[rows] = decay * self.rate_events[rows] + np.minimum(x_s, cap)
-        self.rate_requests[rows] = decay * self.rate_requests[rows] + n_s
+        """Champion's decayed rate takes in the block."""
+        events, requests = self.rate_events[rows], self.rate_requests[rows]
+        remember(events, requests, x_s, n_s, RATE_DECAY)
+        self.rate_events[rows], self.rate_requests[rows] = events, requests
 
     def e_values(self) -> Floats:
         """0.5 E_lin + 0.5 min(E_B, 25 E_lin), [S]."""

@@ -56,7 +56,7 @@ class ShareGroup:
         self, t: float, observations: Sequence[ShareObservation | None], *, stage_started: bool, compared: bool
     ) -> list[bool]:
         """Take one scrape and say which metrics answered; without `compared` only the limits take part."""
-        columns = [_read(observation) for observation in observations]
+        columns = [_read(observation, champion_needed=compared) for observation in observations]
         answered = [column is not None for column in columns]
         values = np.array([column or [0.0] * 8 for column in columns], dtype=np.float64).reshape(-1, 8).T
         counts = ShareCounts(*values[:4])
@@ -155,23 +155,20 @@ class ShareGroup:
         self.stage = unpack(state["stage"], self.stage.shape)
 
 
-def _read(observation: ShareObservation | None) -> list[float] | None:
-    """[n_c, x_c, n_s, x_s, n_a, x_a, n_b, x_b], or None when an arm that was asked for is missing or dirty."""
+def _read(observation: ShareObservation | None, *, champion_needed: bool) -> list[float] | None:
+    """[n_c, x_c, n_s, x_s, n_a, x_a, n_b, x_b], or None when an arm that is needed is missing or dirty."""
     if observation is None:
         return None
     own, whole, first, second = (clean_pair(getattr(observation, arm)) for arm in _ARMS)
     if own is None:
         return None
-    halves = first is not None and second is not None
     if whole is None and first is not None and second is not None:
         whole = (first[0] + second[0], first[1] + second[1])
-    if whole is None:
-        if observation.champion is not None or observation.champion_a is not None:
-            return None
-        whole = (0.0, 0.0)
-    if first is None or second is None or not halves:
+    if whole is None and champion_needed:
+        return None
+    if first is None or second is None:
         first = second = (0.0, 0.0)
-    return [*own, *whole, *first, *second]
+    return [*own, *(whole or (0.0, 0.0)), *first, *second]
 
 
 def _share_evidence(

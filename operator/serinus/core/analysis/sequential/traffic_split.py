@@ -17,6 +17,8 @@ TOLERATED_ODDS: Final = 1.5
 ALTERNATIVES: Final = (2.0, 5.0, 20.0)
 CLUSTER: Final = 20.0
 SETTLING_SCRAPES: Final = 2
+SILENT_REQUESTS: Final = 20.0
+"""So many requests were due to a side, at its weight, and none came: it is not served."""
 _EVIDENCE_CAP: Final = 5.0
 _CEILING: Final = 600.0
 
@@ -27,11 +29,13 @@ class TrafficSplitTest:
     def __init__(self) -> None:
         self.log_wealth = [0.0] * (2 * len(ALTERNATIVES))
         self.scrapes = 0
+        self.owed = [0.0, 0.0]
 
     def start_stage(self) -> None:
         """A new weight: evidence starts anew, after two scrapes in which the old weight still shows."""
         self.log_wealth = [0.0] * (2 * len(ALTERNATIVES))
         self.scrapes = 0
+        self.owed = [0.0, 0.0]
 
     def update(self, weight: float, challenger: float, champion: float) -> None:
         """Take the requests of one scrape at challenger's share `weight` (0..1)."""
@@ -41,7 +45,12 @@ class TrafficSplitTest:
         self.scrapes += 1
         if self.scrapes <= SETTLING_SCRAPES:
             return
-        own, other = challenger, champion
+        due = (weight * total, (1.0 - weight) * total)
+        came = (challenger, champion)
+        self.owed = [0.0 if got > 0.0 else owed + more for owed, more, got in zip(self.owed, due, came, strict=True)]
+        self._bet(weight, challenger, champion)
+
+    def _bet(self, weight: float, own: float, other: float) -> None:
         odds = weight / (1.0 - weight)
         high = [_log_ratio(own, other, odds * TOLERATED_ODDS, effect) for effect in ALTERNATIVES]
         low = [_log_ratio(other, own, TOLERATED_ODDS / odds, effect) for effect in ALTERNATIVES]
@@ -59,14 +68,20 @@ class TrafficSplitTest:
         """Whether the split is known to be off."""
         return self.e_value >= MISMATCH_E
 
+    @property
+    def silent(self) -> bool:
+        """Whether one side gets no requests although the other does."""
+        return max(self.owed) >= SILENT_REQUESTS
+
     def to_dict(self) -> State:
         """State as JSON values."""
-        return {"logWealth": list(self.log_wealth), "scrapes": self.scrapes}
+        return {"logWealth": list(self.log_wealth), "scrapes": self.scrapes, "owed": list(self.owed)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state."""
         self.log_wealth = [float(value) for value in state["logWealth"]]
         self.scrapes = int(state["scrapes"])
+        self.owed = [float(value) for value in state["owed"]]
 
 
 def _log_ratio(own: float, other: float, odds: float, effect: float) -> float:

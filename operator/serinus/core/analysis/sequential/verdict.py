@@ -52,6 +52,7 @@ class StageView:
     common_cause: str | None
     over_limit: str | None
     split_mismatch: bool
+    side_silent: bool
 
     @property
     def gating_rows(self) -> list[int]:
@@ -97,7 +98,9 @@ def no_data(view: StageView) -> Finding | None:
 
 
 def no_traffic(view: StageView) -> Finding | None:
-    """One side has had no request in this stage for three intervals."""
+    """One side gets no request: none in this stage for three intervals, or none of late although many were due."""
+    if view.side_silent:
+        return "NoTraffic", None
     waited = view.t - view.stage.started_s >= STALE_INTERVALS * view.config.scrape_interval_s
     for row in view.gating_rows if waited else ():
         champion_needed = not view.stage.full

@@ -96,6 +96,31 @@ def test_one_side_without_traffic_holds(observation: Any) -> None:
     assert (verdict.action, verdict.reason) == ("Hold", "NoTraffic")
 
 
+@pytest.mark.parametrize(
+    "observation",
+    [{"challenger": (0, 0), "champion": (1000, 1)}, {"challenger": (200, 0), "champion": (0, 0)}],
+    ids=["challenger", "champion"],
+)
+def test_traffic_that_stops_in_the_middle_of_a_stage_holds(observation: Any) -> None:
+    watched = monitor()
+    assert feed(watched, 20, GOOD).action == "Promote"
+    verdict = feed(watched, 2, observation, 21)
+    assert (verdict.action, verdict.reason) == ("Hold", "NoTraffic")
+    assert feed(watched, 2, GOOD, 23).action == "Promote"
+
+
+def test_a_champion_that_is_not_reported_is_missing_data() -> None:
+    watched = monitor()
+    feed(watched, 20, GOOD)
+    verdict = feed(watched, 3, {"challenger": (200, 0), "champion": None}, 21)
+    assert (verdict.action, verdict.reason) == ("Hold", "NoData")
+
+
+def test_rates_that_are_not_whole_numbers_are_counts_too() -> None:
+    verdict = feed(monitor(), 40, {"challenger": (200.5, 8.25), "champion": (800.5, 1.5)})
+    assert (verdict.action, verdict.metric) == ("Rollback", "error-rate")
+
+
 def test_a_shared_outage_is_a_common_cause() -> None:
     verdict = feed(monitor(), 20, {"challenger": (200, 60), "champion": (800, 240)})
     assert (verdict.action, verdict.reason, verdict.metric) == ("Hold", "CommonCause", "error-rate")

@@ -1,0 +1,88 @@
+"""Manifests of small models: good ones, and ones that a request can break."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from serinus_local.demo.answers import BAD
+from serinus_local.images import TRITON
+
+Manifest = dict[str, Any]
+
+NAMESPACE = "e2e"
+CONFIG = """
+backend: "python"
+max_batch_size: 0
+input [{ name: "X", data_type: TYPE_FP32, dims: [ -1, 4 ] }]
+output [{ name: "VERSION", data_type: TYPE_INT32, dims: [ 1 ] }]
+instance_group [{ kind: KIND_CPU, count: 1 }]
+"""
+MODEL = """
+import numpy as np
+import triton_python_backend_utils as triton
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(triton.get_input_tensor_by_name(request, "X").as_numpy()) for request in requests]
+
+    def answer(self, x):
+        if {bad_when}:
+            return triton.InferenceResponse(error=triton.TritonError("{words}"))
+        return triton.InferenceResponse([triton.Tensor("VERSION", np.array([{version}], dtype=np.int32))])
+"""
+GOOD, ON_COMMAND, ALWAYS = "False", "x[0, 0] < 0", "True"
+"""When a model fails: never, when the first feature is negative, always."""
+BREAKING = (-1.0, 2.0, 3.0, 4.0)
+"""Features that break a model that fails on command."""
+
+WALK = ({"setWeight": 50}, {"pause": {"duration": "3s"}})
+UNTIL_PROMOTED: tuple[Manifest, ...] = ({"setWeight": 50}, {"pause": {}})
+
+
+def host(name: str) -> str:
+    """Name the host of a model."""
+    return f"{name}.e2e.example.com"
+
+
+def version(
+    name: str,
+    number: int,
+    *,
+    fails: str = GOOD,
+    steps: Sequence[Manifest] = WALK,
+    guard: str = "3s",
+    replicas: int = 1,
+    deadline: int = 90,
+) -> str:
+    """Render one version of a model: its ConfigMap and the ModelDeployment that asks for it."""
+    source = {"config.pbtxt": CONFIG, "model.py": MODEL.format(bad_when=fails, words=BAD, version=number)}
+    metadata = {"name": f"{name}-model-{number}", "namespace": NAMESPACE}
+    spec = {
+        "model": {
+            "version": str(number),
+            "storageUri": f"configmap://{metadata['name']}",
+            "probe": {"inputs": [{"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]},
+        },
+        "runtime": {"image": TRITON, "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}},
+        "scaling": {"minReplicas": replicas},
+        "traffic": {"hosts": [host(name)], "istio": {"gateways": ["public"]}},
+        "strategy": {"canary": {"steps": list(steps)}},
+        "analysis": {"interval": "1s", "metrics": [ERROR_RATE]},
+        "guard": {"duration": guard},
+        "progressDeadlineSeconds": deadline,
+    }
+    items = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": source},
+        {
+            "apiVersion": "serinus.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": spec,
+        },
+    ]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+ERROR_RATE = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}, "minSamples": 5}

@@ -1,0 +1,31 @@
+"""A model whose first version serves and is asked, for the time of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.e2e import given
+from tests.e2e.asking import Asking, asking
+from tests.e2e.cluster import Cluster
+
+
+@contextmanager
+def served(cluster: Cluster, name: str, *, grpc_every: int = 5, **wishes: Any) -> Iterator[Asking]:
+    """Apply version 1, wait until it serves, send requests; afterwards the model goes, without being waited for."""
+    try:
+        cluster.apply(given.version(name, 1, **wishes))
+        cluster.rollout(name, 1, lambda status: status.get("phase") == "Succeeded", what="the first revision")
+        with asking(cluster.stack.gateway_address, name, grpc_every=grpc_every) as asked:
+            yield asked
+    finally:
+        cluster.kubectl("delete", "mdep", name, "--ignore-not-found", "--wait=false")
+
+
+def at_half(cluster: Cluster, name: str, **wishes: Any) -> given.Manifest:
+    """Apply version 2 and give its Rollout once it has half of the weight and is judged Safe there."""
+    cluster.apply(given.version(name, 2, steps=given.UNTIL_PROMOTED, **wishes))
+    return cluster.rollout(
+        name, 2, lambda status: (status.get("weight"), status.get("verdict")) == (50, "Safe"), what="Safe at half"
+    )

@@ -1,0 +1,74 @@
+"""Looking at every scrape must not revert a model that is as good as the other (STATISTICS 4.1), in any noise."""
+
+from __future__ import annotations
+
+import pytest
+from scipy import stats
+
+from serinus.simulation.peers import PEERS
+from serinus.simulation.play import Played, play
+from serinus.simulation.ramp import run_ramp
+from serinus.simulation.tables import Cell, Path
+from serinus.simulation.traffic import Noise, Workload
+
+RUNS = 2000
+SEED = 20261
+
+HISTORY: list[tuple[Noise, float]] = [
+    ("iid", 100),
+    ("burst", 10),
+    ("burst", 100),
+    ("burst", 1000),
+    ("wobble", 1000),
+    ("outage", 100),
+    ("diurnal", 1000),
+    ("sticky", 100),
+]
+CONSERVATIVE: list[tuple[Noise, float]] = [*HISTORY, ("iid", 1), ("outage", 1000), ("sticky", 1000)]
+
+
+def upper_limit(played: Played) -> float:
+    """Clopper-Pearson 95 % upper limit of the share of reverted rollouts, per cent."""
+    reverted = round(played.reverted_percent * played.runs / 100)
+    return 100.0 * float(stats.beta.ppf(0.95, reverted + 1, played.runs - reverted))
+
+
+def false_reverts(noise: Noise, level: float, path: Path, pods: int = 10) -> Played:
+    return play(Cell("test", f"{noise} {level}", Workload(level, 0.005, 0.005, noise, pods=pods), RUNS, path), SEED)
+
+
+@pytest.mark.parametrize(("noise", "level"), HISTORY)
+def test_with_history_an_equal_model_stays(noise: Noise, level: float) -> None:
+    played = false_reverts(noise, level, "history")
+    assert played.reverted_percent <= 1.0
+    assert upper_limit(played) <= 1.5
+
+
+@pytest.mark.parametrize(("noise", "level"), CONSERVATIVE)
+def test_without_history_an_equal_model_stays(noise: Noise, level: float) -> None:
+    played = false_reverts(noise, level, "conservative")
+    assert played.reverted_percent <= (1.5 if noise == "sticky" else 1.0)
+    assert upper_limit(played) <= (2.5 if noise == "sticky" else 1.5)
+
+
+@pytest.mark.parametrize("path", ["history", "conservative"])
+def test_few_pods_with_rates_of_their_own_stay(path: Path) -> None:
+    assert upper_limit(false_reverts("wobble", 1000, path, pods=3)) <= 1.5
+
+
+@pytest.mark.parametrize("method", ["independent", "naive z"])
+def test_the_simulation_can_fail_a_method(method: str) -> None:
+    result = run_ramp(Workload(100, 0.005, 0.005, "burst"), 200, 1, PEERS[method])
+    assert result.reverted >= 0.4
+
+
+def test_the_rules_of_other_tools_do_what_their_documentation_says() -> None:
+    def reverted(name: str, level: float, rate: float, noise: Noise = "iid") -> tuple[float, float | None]:
+        result = run_ramp(Workload(level, 0.005, rate, noise), 200, 2, PEERS[name])
+        return 100.0 * result.reverted, result.seconds(50)
+
+    assert reverted("Argo 95/3 pass", 1000, 0.5) == (100.0, 240.0)
+    assert reverted("Flagger", 1000, 0.5) == (100.0, 300.0)
+    assert reverted("Argo 95/3 fail", 1, 0.005)[0] > 80.0
+    assert reverted("Argo 95/3 pass", 100, 0.01)[0] == 0.0
+    assert reverted("Kayenta", 1000, 0.5) == (100.0, 600.0)

@@ -1,0 +1,108 @@
+"""The invariants of docs/architecture.md, looked at after each second and at each write of the operator's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.world import World
+
+from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
+from serinus.core.plan.scaling import canary_replicas
+from serinus.core.traffic.istio import read_split
+
+ENDED = {"Succeeded", "Reverted", "Aborted", "Superseded"}
+
+
+class Watchdog:
+    """Watches a world from now on; what it finds is an AssertionError in the middle of what did it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.retries: set[str] = set()
+        self._seen: dict[str, Json] = {}
+        self._rejected: dict[tuple[str, str], str] = {}
+        world.after_tick = self.each_second
+        world.api.on_write = self.each_write
+
+    def each_second(self) -> None:
+        """What is true whenever everything has come to rest."""
+        if self.world.api.down:
+            return
+        route = self.world.api.find(VIRTUAL_SERVICE, "fraud")
+        if route is None:
+            return
+        split = read_split(route)
+        assert split is not None, "the route carries a split of whole percents that sum to 100, and nothing else"
+        if self.world.rollouts:
+            self._route_follows_status(self.world.routed)
+
+    def each_write(self, verb: str, manifest: Json) -> None:
+        """What is true at each write, and may be false a moment later."""
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        assert (verb, kind) not in {("apply", "ModelDeployment"), ("apply", "Rollout")}, (
+            "a user's spec is written"
+        )
+        if kind == "VirtualService":
+            assert read_split(manifest) is not None
+            self._route_follows_status(self.world.routed)
+        if (verb, kind) == ("status", "Rollout"):
+            self._status_written(manifest)
+        assert name.startswith("fraud"), f"{name} is not ours"
+
+    def _route_follows_status(self, routed: dict[str, int]) -> None:
+        """Intent is in the status before the effect is in the cluster."""
+        newest = self.world.rollout
+        status = newest.get("status") or {}
+        active = status.get("phase") not in ENDED or "settledAt" not in status
+        first = "from" not in newest["spec"]
+        if active and not first:
+            tried = newest["spec"]["to"]["version"]
+            assert routed.get(tried, 0) <= status.get("weight", 0), f"{routed} is recorded nowhere: {status}"
+
+    def _status_written(self, manifest: Json) -> None:
+        uid, status = manifest["metadata"]["uid"], manifest["status"]
+        before: Json = self._seen.get(uid, {})
+        self._seen[uid] = status
+        rose = status["weight"] > before.get("weight", 0)
+        if before.get("phase") in ENDED:
+            assert not rose, "an ended rollout's weight never rises"
+        if rose:
+            self._may_rise(manifest, status)
+        if status["phase"] in {"Reverted", "Aborted"}:
+            self._reject(manifest["spec"], uid)
+        if status["phase"] == "Reverted" and before.get("phase") != "Reverted":
+            self._answers_why(status)
+        assert status["phase"] in ENDED or status.get("verdict") != "Unsafe", "Unsafe takes the weight in the same pass"
+
+    def _may_rise(self, manifest: Json, status: Json) -> None:
+        spec, weight = manifest["spec"], status["weight"]
+        version = spec["to"]["version"]
+        needed = canary_replicas(weight, self.world.deployment["spec"]["scaling"]["minReplicas"])
+        assert len(self.world.ready(version)) >= needed, "the weight never rises while the revision is not ready"
+        pair = (spec["to"]["revision"], spec["policy"])
+        if pair in self._rejected and self._rejected[pair] != manifest["metadata"]["uid"]:
+            assert self.retries, f"{version} was rejected and got traffic again without a retry"
+        steps = [step["setWeight"] for step in spec["strategy"]["canary"]["steps"] if "setWeight" in step]
+        if weight > steps[0] and "from" in spec:
+            raised = [one for one in status["decisions"] if one["action"] == "Raised"][-1]
+            assert raised.get("verdict") == "Safe" or raised["reason"] == "PromotedByUser", raised
+
+    def _reject(self, spec: Json, uid: str) -> None:
+        self._rejected[spec["to"]["revision"], spec["policy"]] = uid
+
+    def _answers_why(self, status: Json) -> None:
+        taken: Any = next(one for one in status["decisions"] if one["action"] == "Taken")
+        assert taken["firstTime"]
+        if taken["reason"] == "LimitExceeded":
+            assert all(taken.get(field) for field in ("metric", "value", "limit", "query")), taken
+
+
+def healthy(world: World) -> None:
+    """What is true at the end of a story, when nobody disturbs any more."""
+    names = {(one["kind"], one["metadata"]["name"]) for one in world.api.objects.values()}
+    stable = world.status["stable"]["revision"]
+    for kind in ("ControllerRevision", "Deployment", "Service", "DestinationRule"):
+        assert (kind, stable) in names
+    assert ("Service", "fraud") in names
+    assert len(world.api.all(ROLLOUT)) >= 1
+    assert world.routed.get(world.status["stable"]["version"]) == 100
