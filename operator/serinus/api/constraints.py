@@ -103,7 +103,18 @@ StorageUri = Annotated[
     said("write pvc://claim/path, file:///path or configmap://name, with no .. in it"),
 ]
 
+LabelName = Annotated[
+    str,
+    Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=63),
+    said("write the name of a Prometheus label, as bucket"),
+]
+
 # Numbers
+Share = Annotated[
+    str,
+    Field(pattern=r"^([0-9]+(\.[0-9]+)?%|[01](\.[0-9]+)?)$", max_length=16),
+    said("write a share as 0.01 or 1%"),
+]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Weight = Annotated[int, Field(ge=1, le=100)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]

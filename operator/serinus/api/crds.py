@@ -26,15 +26,17 @@ HEADER = "# Generated from operator/serinus/api by `make crds`; edit the models,
 
 @dataclass(frozen=True)
 class Column:
-    """A column of `kubectl get`."""
+    """A column of `kubectl get`; with a priority above 0 only of `kubectl get -o wide`."""
 
     name: str
     path: str
     type: str = "string"
+    priority: int = 0
 
-    def manifest(self) -> dict[str, str]:
+    def manifest(self) -> dict[str, str | int]:
         """Write it as the CRD's additionalPrinterColumns want it."""
-        return {"name": self.name, "type": self.type, "jsonPath": self.path}
+        column: dict[str, str | int] = {"name": self.name, "type": self.type, "jsonPath": self.path}
+        return column | ({"priority": self.priority} if self.priority else {})
 
 
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
@@ -152,6 +154,7 @@ DEFINITIONS = (
             Column("Phase", ".status.phase"),
             Column("Verdict", ".status.verdict"),
             Column("Reason", ".status.reason"),
+            Column("Missing", ".status.outlook.text", priority=1),
             AGE,
         ),
     ),

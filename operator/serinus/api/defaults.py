@@ -15,7 +15,9 @@ from serinus.api.policy import (
     ClientErrors,
     Guard,
     Metric,
+    Mode,
     OnBlind,
+    OnMaxHold,
     Pause,
     Preset,
     Provider,
@@ -30,6 +32,9 @@ BLIND_TIMEOUT = "5m"
 FAILURE_LIMIT = 0
 MIN_SAMPLES = 20
 QUANTILE = "0.99"
+FALSE_REVERT_RATE = "0.01"
+RISK_BUDGET = "0.005"
+MIN_DWELL = "1m"
 PROGRESS_DEADLINE_SECONDS = 600
 LOAD_TIMEOUT_SECONDS = 300
 GPU_RESOURCE = "nvidia.com/gpu"
@@ -87,7 +92,23 @@ def _analysis(analysis: Analysis) -> Analysis:
         metrics=tuple(_metric(metric) for metric in analysis.metrics),
         on_blind=analysis.on_blind or OnBlind.HOLD,
         blind_timeout=analysis.blind_timeout or BLIND_TIMEOUT,
+        **_sequential(analysis),
     )
+
+
+def _sequential(analysis: Analysis) -> dict[str, object]:
+    """Fill in what the sequential test is asked by; nothing of it in Threshold mode, as admission asks."""
+    mode = analysis.mode or Mode.SEQUENTIAL
+    if mode is Mode.THRESHOLD:
+        return {"mode": mode}
+    return {
+        "mode": mode,
+        "false_revert_rate": analysis.false_revert_rate or FALSE_REVERT_RATE,
+        "risk_budget": analysis.risk_budget or RISK_BUDGET,
+        "min_dwell": analysis.min_dwell or MIN_DWELL,
+        "max_hold": analysis.max_hold,
+        "on_max_hold": analysis.on_max_hold or (OnMaxHold.HOLD if analysis.max_hold else None),
+    }
 
 
 def _metric(metric: Metric) -> Metric:

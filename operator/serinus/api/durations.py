@@ -27,3 +27,8 @@ def in_base_units(threshold: str) -> float:
     if match is None:
         raise ValueError(f"{threshold!r} is no threshold: write it as 0.05, 5% or 250ms")
     return float(match[1]) * _BASE_UNITS[match[2]]
+
+
+def share(text: str) -> float:
+    """Convert a share (`0.01`, `1%`) to a ratio."""
+    return float(text.removesuffix("%")) * (0.01 if text.endswith("%") else 1.0)

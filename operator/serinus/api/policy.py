@@ -9,7 +9,18 @@ from pydantic import Field
 
 from serinus.api import policy_rules as rules
 from serinus.api.base import Model
-from serinus.api.constraints import Duration, GuardDuration, Interval, Label, Quantile, Query, Threshold, Weight
+from serinus.api.constraints import (
+    Duration,
+    GuardDuration,
+    Interval,
+    Label,
+    LabelName,
+    Quantile,
+    Query,
+    Share,
+    Threshold,
+    Weight,
+)
 from serinus.api.durations import in_base_units, seconds
 from serinus.api.rules import ATOMIC, MAP_BY_NAME, ruled
 
@@ -42,6 +53,35 @@ class ClientErrors(StrEnum):
     COMPARE = "Compare"
     COUNT = "Count"
     IGNORE = "Ignore"
+
+
+class Mode(StrEnum):
+    """By what a canary is judged: a test that stays valid however often one looks, with the limits as guardrails beside
+    it; or the limits alone."""
+
+    SEQUENTIAL = "Sequential"
+    THRESHOLD = "Threshold"
+
+
+class OnMaxHold(StrEnum):
+    """What follows when a weight was held for `maxHold`."""
+
+    HOLD = "Hold"
+    REVERT = "Revert"
+
+
+class Pace(StrEnum):
+    """What the weight waits for: the pauses of the steps, or the risk budget alone."""
+
+    EVIDENCE = "Evidence"
+    TIMED = "Timed"
+
+
+class QueryType(StrEnum):
+    """What a query of the user's gives: one number, or a counter for each bin of a distribution."""
+
+    SCALAR = "Scalar"
+    DISTRIBUTION = "Distribution"
 
 
 class ThresholdRange(Model):
@@ -91,6 +131,18 @@ class Metric(Model):
     """The time that a value is taken over; default since the stage began, at most 60s."""
     failure_limit: Annotated[int, Field(ge=0, le=1000)] | None = None
     """Consecutive failing looks that are tolerated; starts anew at each stage; default 0."""
+    tolerated_increase: Share | None = None
+    """The relative increase over stable that is no regression, as 10%; default 10% for an error rate, 5% for a latency.
+    Sequential mode only."""
+    weight: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Its share of the evidence among metrics of its kind; default 1. Sequential mode only."""
+    gating: bool | None = None
+    """Whether it decides; false is watch only; default true."""
+    type: QueryType | None = None
+    """What the query gives: Scalar or Distribution (drift of the bins that bucketLabel tells apart); default Scalar.
+    Queries only."""
+    bucket_label: LabelName | None = None
+    """The label that tells the bins of a Distribution apart."""
     min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Requests that the canary must have answered in the window; default 20. Error-rate and latency presets only."""
 
@@ -98,8 +150,24 @@ class Metric(Model):
 class Analysis(Model):
     """What is watched while a rollout is live."""
 
+    model_config = ruled(*rules.ANALYSIS)
+
     interval: Interval | None = None
     """Time between two looks; default 5s, at least 1s."""
+    mode: Mode | None = None
+    """Sequential (evidence that stays valid at every look, limits beside it) or Threshold (limits alone); default
+    Sequential."""
+    false_revert_rate: Share | None = None
+    """The odds at which an equal revision may be reverted over a whole rollout; default 0.01. Sequential mode only."""
+    risk_budget: Share | None = None
+    """The share of all requests that the next weight may harm, by proof; enforced with pace Evidence, else shown;
+    default 0.005. Sequential mode only."""
+    min_dwell: Duration | None = None
+    """The least time at a weight with pace Evidence; default 1m. Sequential mode only."""
+    max_hold: Duration | None = None
+    """How long a weight may be held before onMaxHold applies; default for ever. Sequential mode only."""
+    on_max_hold: OnMaxHold | None = None
+    """What follows after maxHold: Hold or Revert; default Hold."""
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=20), MAP_BY_NAME]
     """The questions that are asked; each must be in its range for the weight to rise."""
     on_blind: OnBlind | None = None
@@ -136,6 +204,8 @@ class Canary(Model):
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50), ATOMIC]
     """The stages, each one verb: setWeight or pause."""
+    pace: Pace | None = None
+    """Evidence (the weight rises as soon as the risk budget allows) or Timed (by the pauses); default Timed."""
 
     model_config = ruled(*rules.CANARY)
 

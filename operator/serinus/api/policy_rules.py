@@ -69,6 +69,12 @@ METRIC = (
     _only("provider", "has(self.preset)", "presets"),
     _only("quantile", f"{_PRESET} == 'latency'", "the latency preset"),
     _only("clientErrors", f"{_PRESET} == 'error-rate'", "the error-rate preset"),
+    _only("type", "has(self.query)", "queries"),
+    _only("bucketLabel", "has(self.type) && self.type == 'Distribution'", "type Distribution"),
+    spoken(
+        "!has(self.type) || self.type != 'Distribution' || has(self.bucketLabel)",
+        "'metric ' + self.name + ': a Distribution needs bucketLabel, the label that tells its bins apart'",
+    ),
     _only("minSamples", f"{_PRESET} in ['error-rate', 'latency']", "the error-rate and latency presets"),
     _bounded(
         "error-rate",
@@ -77,6 +83,30 @@ METRIC = (
     ),
     _bounded("latency", "^[0-9.]+(us|ms|s)$", "a latency is a time, as 250ms or 1.5s"),
     _bounded("request-count", "^[0-9.]+$", "a request count is a plain number, as 100"),
+)
+
+_SHARE = "(double(self.{0}.find('^[0-9.]+')) * (self.{0}.endsWith('%') ? 0.01 : 1.0))"
+
+
+def _sequential(field: str) -> dict[str, str]:
+    return spoken(
+        f"!has(self.{field}) || !has(self.mode) || self.mode == 'Sequential'",
+        f"'{field} has a meaning in Sequential mode only: leave it out, or set mode to Sequential'",
+    )
+
+
+ANALYSIS = (
+    spoken(
+        f"!has(self.falseRevertRate) || ({_SHARE.format('falseRevertRate')} > 0.0 &&"
+        f" {_SHARE.format('falseRevertRate')} < 0.5)",
+        "'falseRevertRate ' + self.falseRevertRate + ' is not above 0 and below 0.5: write it as 0.01'",
+    ),
+    spoken(
+        f"!has(self.riskBudget) || {_SHARE.format('riskBudget')} > 0.0",
+        "'riskBudget ' + self.riskBudget + ' can never promote: even a perfect revision may harm more; write 0.005'",
+    ),
+    *(_sequential(field) for field in ("falseRevertRate", "riskBudget", "minDwell", "maxHold", "onMaxHold")),
+    rule("!has(self.onMaxHold) || has(self.maxHold)", "onMaxHold has a meaning with maxHold only: set maxHold"),
 )
 
 STEP = (

@@ -149,6 +149,50 @@ class AnalysisCheckpoint(Model):
     """JSON of the policy's own, with a schema version."""
 
 
+class MetricComparison(Model):
+    """What the sequential test knows of one metric, over the whole rollout."""
+
+    metric: Short
+    """The metric; its 4xx, where they are compared apart, are name/4xx."""
+    status: Short
+    """Measuring, Suspicious, Worse, or why nothing can be said."""
+    requests_canary: float
+    """Requests of the canary that were compared."""
+    requests_stable: float
+    """Requests of stable that were compared."""
+    events: float
+    """Errors, or slow answers, of both."""
+    rate_canary: float | None = None
+    """The canary's rate (a ratio), quantile (seconds) or value."""
+    rate_stable: float | None = None
+    """Stable's rate (a ratio), quantile (seconds) or value."""
+    estimate: float | None = None
+    """The ratio of both; a divergence for a Distribution, a difference for a Scalar."""
+    lower: float | None = None
+    """Lower bound of the estimate."""
+    upper: float | None = None
+    """Upper bound of the estimate."""
+    e_value: float
+    """Evidence that the canary is worse: 1 in so many by chance."""
+
+
+class Outlook(Model):
+    """What the sequential test knows, and what is missing to decide."""
+
+    evidence: float
+    """Evidence over all metrics: 1 in so many by chance; 1 / falseRevertRate reverts."""
+    requests_needed: float | None = None
+    """Further requests of the canary until the risk budget allows the next weight."""
+    eta_seconds: float | None = None
+    """The time that they take at the present rate."""
+    suggested_weight: float | None = None
+    """A weight, in percent, that would decide sooner."""
+    text: Short | None = None
+    """What is missing, for people: 1200 requests, 4 min."""
+    comparisons: Annotated[tuple[MetricComparison, ...], Field(max_length=40), ATOMIC] = ()
+    """Metric by metric."""
+
+
 class RolloutStatus(Model):
     """The whole record of the decision. The split lives here alone while the rollout is active."""
 
@@ -190,6 +234,8 @@ class RolloutStatus(Model):
     """The levers as last acted on."""
     decisions: Annotated[tuple[DecisionRecord, ...], Field(max_length=100), ATOMIC] = ()
     """What was decided and why, oldest first; the newest are kept, and always the one that reverted."""
+    outlook: Outlook | None = None
+    """What the sequential test knows, and what is missing to decide."""
     analysis: AnalysisCheckpoint | None = None
     """What a restarted operator needs to go on judging where it stopped."""
     conditions: Conditions = ()

@@ -6,12 +6,15 @@ Presets are asked for as raw samples since the last answer, custom queries one b
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serinus.api.durations import seconds
-from serinus.api.policy import Analysis, Metric, Preset, Provider
+from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider, QueryType
+from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.exposition import read_istio, read_triton
+from serinus.core.analysis.increments import preset_increments
 from serinus.core.analysis.promql import (
     Arm,
     has_baseline,
@@ -23,18 +26,24 @@ from serinus.core.analysis.promql import (
 from serinus.core.analysis.readings import no_answer, observe_preset, read_answer
 from serinus.core.analysis.tally import STALE_INTERVALS, Owner, Tallies
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
-from serinus.core.model.assessment import Look, Observation
+from serinus.core.model.assessment import Increment, Look, Measured, Observation
 from serinus.core.model.identity import Key
 from serinus.runtime.ports import Clock, Metrics
 
 DEFAULT_WINDOW = 60.0
+REPLAYED_SECONDS = 300.0
+"""How far back a first look reaches in Sequential mode: beyond the last checkpoint of a process that was killed."""
+KEPT_INCREMENTS = 120
 SLACK = 3.0
 """Seconds asked for beyond the last answer: scrapes that were still on their way then."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight."""
+    """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight.
+
+    `taken_until` is the scrape up to which its evidence reaches.
+    """
 
     key: Key
     rollout: str
@@ -42,6 +51,7 @@ class Watch:
     stable: Arm | None
     analysis: Analysis
     since: float | None
+    taken_until: float | None = None
 
     @property
     def interval(self) -> float:
@@ -81,6 +91,8 @@ class Sampler:
         self._looks: dict[Key, Look] = {}
         self._tallies: dict[_Group, Tallies] = {}
         self._answered_at: dict[_Group, float] = {}
+        self._bins: dict[tuple[str, str], Bins] = {}
+        self._own: dict[tuple[str, str], deque[Increment]] = {}
         self._loops: dict[float, asyncio.Task[None]] = {}
         self.autostart = True
 
@@ -96,8 +108,13 @@ class Sampler:
 
     def forget(self, key: Key) -> None:
         """Look no more."""
+        watch = self._watches.get(key)
         for kept in (self._watches, self._since, self._looks):
             kept.pop(key, None)
+        if watch is not None:
+            for metric in watch.analysis.metrics:
+                self._bins.pop((watch.rollout, metric.name), None)
+                self._own.pop((watch.rollout, metric.name), None)
 
     def look(self, key: Key, rollout: str) -> Look | None:
         """Give the newest look at a rollout."""
@@ -218,7 +235,7 @@ class Sampler:
         observations = {}
         for metric in watch.analysis.metrics:
             if metric.query is not None:
-                observations[metric.name] = _observe_own(watch, metric, own, now)
+                observations[metric.name] = self._observe_own(watch, metric, own, now)
             else:
                 observations[metric.name] = self._observe_preset(watch, metric, fresh, failures, now)
         return Look(round(now, 3), observations)
@@ -242,11 +259,55 @@ class Sampler:
         if isinstance(scraped, NoAnswer):
             return Observation(no_answer(scraped), None, query)
         targets_fresh = scraped is not None and now - scraped <= STALE_INTERVALS * max(watch.interval, 1.0) + SLACK
+        owners = [owner_of(arm, group.provider) for arm in (watch.canary, watch.stable or watch.canary)]
         canary, stable = (
-            (tallies.totals(owner, since), tallies.freshness(owner, now, watch.interval))
-            for owner in (owner_of(arm, group.provider) for arm in (watch.canary, watch.stable or watch.canary))
+            (tallies.totals(owner, since), tallies.freshness(owner, now, watch.interval)) for owner in owners
         )
-        return observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=targets_fresh)
+        seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=targets_fresh)
+        if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
+            return seen
+        after = watch.since if watch.taken_until is None else watch.taken_until
+        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], after)
+        return replace(seen, increments=increments, bounds=bounds)
+
+    def _observe_own(
+        self, watch: Watch, metric: Metric, own: Mapping[tuple[Key, str, str], MetricsAnswer], now: float
+    ) -> Observation:
+        answers = [
+            (arm.revision, answer)
+            for arm in watch.arms
+            if (answer := own.get((watch.key, metric.name, arm.revision))) is not None
+        ]
+        query = _rendered(metric, watch.canary)
+        if metric.type is QueryType.DISTRIBUTION:
+            return self._observe_bins(watch, metric, answers, now, query)
+        readings = [read_answer(answer, now) for _, answer in answers]
+        seen = Observation(readings[0], readings[1] if len(readings) > 1 else None, query)
+        canary, stable = seen.canary, seen.stable
+        if watch.since is None or not isinstance(canary, Measured) or not isinstance(stable, Measured):
+            return seen
+        return replace(seen, increments=self._kept(watch, metric, Increment(now, (canary.value,), (stable.value,))))
+
+    def _observe_bins(
+        self, watch: Watch, metric: Metric, answers: Sequence[tuple[str, MetricsAnswer]], now: float, query: str
+    ) -> Observation:
+        failed = next((answer for _, answer in answers if isinstance(answer, NoAnswer)), None)
+        if failed is not None:
+            return Observation(no_answer(failed), None, query)
+        bins = self._bins.setdefault((watch.rollout, metric.name), Bins())
+        increment = bins.take(now, metric.bucket_label or "", answers)
+        reading = bins.reading([arm for arm, _ in answers])
+        if increment is None or watch.since is None:
+            return Observation(reading, None, query)
+        return Observation(reading, None, query, self._kept(watch, metric, increment))
+
+    def _kept(self, watch: Watch, metric: Metric, increment: Increment) -> tuple[Increment, ...]:
+        """Keep what no pass has taken in yet: looks may come faster than passes."""
+        kept = self._own.setdefault((watch.rollout, metric.name), deque(maxlen=KEPT_INCREMENTS))
+        kept.append(increment)
+        while kept and kept[0].at <= (watch.taken_until or 0.0):
+            kept.popleft()
+        return tuple(kept)
 
 
 _READERS = {Provider.ISTIO: read_istio, Provider.TRITON: read_triton}
@@ -265,22 +326,12 @@ def _window(metric: Metric) -> float:
 
 
 def _longest_window(analysis: Analysis) -> float:
-    return max(_window(metric) for metric in analysis.metrics)
+    longest = max(_window(metric) for metric in analysis.metrics)
+    return longest if analysis.mode is Mode.THRESHOLD else max(longest, REPLAYED_SECONDS)
 
 
 def _rendered(metric: Metric, arm: Arm) -> str:
     return render_query(metric.query or "", arm, metric.window or f"{DEFAULT_WINDOW:.0f}s")
-
-
-def _observe_own(
-    watch: Watch, metric: Metric, own: Mapping[tuple[Key, str, str], MetricsAnswer], now: float
-) -> Observation:
-    readings = [
-        read_answer(answer, now)
-        for arm in watch.arms
-        if (answer := own.get((watch.key, metric.name, arm.revision))) is not None
-    ]
-    return Observation(readings[0], readings[1] if len(readings) > 1 else None, _rendered(metric, watch.canary))
 
 
 def _newest(answer: MetricsAnswer) -> float | NoAnswer:

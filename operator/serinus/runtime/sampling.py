@@ -28,7 +28,18 @@ def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> W
         stable=_arm(view, stable) if stable else None,
         analysis=plan.policy.analysis,
         since=state.stage_started_at if state.weight > 0 else None,
+        taken_until=_taken_until(state),
     )
+
+
+def _taken_until(state: RolloutState) -> float | None:
+    gathered = state.evidence.gathered
+    if gathered is None:
+        return None
+    # Late: numpy is the price of the sequential test alone.
+    from serinus.core.analysis.comparison import taken_until
+
+    return taken_until(gathered)
 
 
 def _state_after(newest: RolloutSeen, decision: Decision) -> RolloutState:

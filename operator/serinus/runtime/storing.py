@@ -33,9 +33,11 @@ class Statuses:
         known = memory.rollouts.get(plan.uid)
         in_cache = _stored_status(self._cache, owner, plan)
         on_record = known.stored if known is not None and known.stored == in_cache else in_cache
-        status, now = to_status(state, plan), self._clock.now()
+        now = self._clock.now()
         due = now - (known.written_at if known else 0.0) >= CHECKPOINT_SECONDS
-        if status == on_record or not (due or worth_storing(from_status(on_record), state)):
+        # Evidence is written out only when it is due: that costs more than all the rest of an idle look.
+        status = to_status(state, plan) if due or worth_storing(from_status(on_record), state) else on_record
+        if status == on_record:
             memory.remember(plan.uid, on_record, state, None)
             return False
         answer = await self._cluster.apply_status(_status_manifest(owner.namespace, plan, status))

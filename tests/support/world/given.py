@@ -29,7 +29,7 @@ def fraud(version: str, *, steps: list[Json] | None = None, analysis: Json | Non
             "scaling": {"minReplicas": 4},
             "traffic": {"hosts": ["fraud.example.com"], "istio": {"gateways": ["public"]}},
             "strategy": {"canary": {"steps": steps or STEPS}},
-            "analysis": {"interval": "1s", "metrics": [ERROR_RATE], **(analysis or {})},
+            "analysis": {"interval": "1s", "mode": "Threshold", "metrics": [ERROR_RATE], **(analysis or {})},
             "guard": {"duration": "20s"},
             "progressDeadlineSeconds": 60,
             "revisionHistoryLimit": 10,

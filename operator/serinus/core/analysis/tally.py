@@ -90,22 +90,15 @@ class Tallies:
 
     def totals(self, owner: Owner, since: float) -> Totals:
         """Sum an owner's increments that were scraped after `since`."""
-        sums = dict.fromkeys(Count, 0.0)
-        slower: dict[float, float] = {}
+        return _summed(line[1:] for line in self._lines.get(owner, ()) if line[0] > since)
+
+    def scrapes(self, owner: Owner, after: float) -> dict[float, Totals]:
+        """Sum an owner's increments scrape by scrape, for those scraped after a time."""
+        by_time: dict[float, list[tuple[Count, float, float]]] = {}
         for at, count, bound, increment in self._lines.get(owner, ()):
-            if at <= since:
-                continue
-            if count is Count.SLOWER:
-                slower[bound] = slower.get(bound, 0.0) + increment
-            else:
-                sums[count] += increment
-        return Totals(
-            success=sums[Count.SUCCESS],
-            server_errors=sums[Count.SERVER_ERROR],
-            client_errors=sums[Count.CLIENT_ERROR],
-            seconds=sums[Count.SECONDS],
-            slower=slower,
-        )
+            if at > after:
+                by_time.setdefault(at, []).append((count, bound, increment))
+        return {at: _summed(parts) for at, parts in by_time.items()}
 
     def freshness(self, owner: Owner, now: float, interval: float) -> Freshness:
         """Tell how old an owner's newest sample is; `interval` stands in until two scrapes were seen."""
@@ -157,6 +150,23 @@ class Tallies:
         gone = {key for key, (tracker, _, _) in self._trackers.items() if _older(tracker, now - LONGEST_SILENCE)}
         for key in gone:
             del self._trackers[key]
+
+
+def _summed(increments: Iterable[tuple[Count, float, float]]) -> Totals:
+    sums = dict.fromkeys(Count, 0.0)
+    slower: dict[float, float] = {}
+    for count, bound, increment in increments:
+        if count is Count.SLOWER:
+            slower[bound] = slower.get(bound, 0.0) + increment
+        else:
+            sums[count] += increment
+    return Totals(
+        success=sums[Count.SUCCESS],
+        server_errors=sums[Count.SERVER_ERROR],
+        client_errors=sums[Count.CLIENT_ERROR],
+        seconds=sums[Count.SECONDS],
+        slower=slower,
+    )
 
 
 def _older(tracker: CounterTracker, limit: float) -> bool:

@@ -5,9 +5,12 @@ First implementation of the seam `assess`: one assessment over all metrics from 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from serinus.api.durations import seconds
-from serinus.api.policy import Analysis, Metric, OnBlind, Preset
+from serinus.api.policy import Analysis, Metric, Mode, OnBlind, Preset, QueryType
 from serinus.api.status import Verdict
+from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import (
     Assessment,
     Evidence,
@@ -21,15 +24,19 @@ from serinus.core.model.assessment import (
     Stage,
 )
 
+FULL_WEIGHT = 100
 _WEIGHTIEST_FIRST = (Verdict.UNSAFE, Verdict.BLIND, Verdict.UNDECIDED, Verdict.SAFE)
 
 
 def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: float) -> tuple[Evidence, Assessment]:
     """Judge one look. `stage` is what the evidence belongs to; `now` times blindness."""
     judged = [_judge(metric, look.observations.get(metric.name), evidence) for metric in policy.metrics]
+    if policy.mode is Mode.SEQUENTIAL and stage.weight < FULL_WEIGHT:
+        judged = [_excused(one, metric, look, evidence) for one, metric in zip(judged, policy.metrics, strict=True)]
     findings = tuple(finding for finding, _ in judged)
     failures = {finding.metric: count for finding, count in judged if count}
-    decisive = _decisive(findings)
+    watched = {metric.name for metric in policy.metrics if metric.gating is False}
+    decisive = _decisive(tuple(finding for finding in findings if finding.metric not in watched))
     verdict = decisive.verdict if decisive else Verdict.SAFE
     blind_since = (evidence.blind_since or now) if verdict is Verdict.BLIND else None
     assessment = Assessment(look.at, verdict, decisive.reason if decisive else Reason.WITHIN_LIMITS, decisive, findings)
@@ -69,6 +76,19 @@ def _judge(metric: Metric, observation: Observation | None, evidence: Evidence) 
     return _failing(metric, observation, reading, limit, before + 1)
 
 
+def _excused(judged: tuple[Finding, int], metric: Metric, look: Look, evidence: Evidence) -> tuple[Finding, int]:
+    """Hold, and count nothing, where stable is over the same limit: a fault that both share is not the canary's."""
+    finding, _ = judged
+    stable = look.observations[metric.name].stable if metric.name in look.observations else None
+    failing = finding.verdict is Verdict.UNSAFE or finding.reason is Reason.SUSPICIOUS
+    if not failing or not isinstance(stable, Measured) or _exceeded(metric, stable.value) is None:
+        return judged
+    if stable.samples is not None and stable.samples < (metric.min_samples or 0):
+        return judged
+    excused = replace(finding, verdict=Verdict.UNDECIDED, reason=Reason.COMMON_CAUSE)
+    return excused, evidence.failures.get(metric.name, 0)
+
+
 def _failing(
     metric: Metric, observation: Observation, reading: Measured, limit: str, failures: int
 ) -> tuple[Finding, int]:
@@ -95,6 +115,9 @@ def _too_few(metric: Metric, reading: Measured) -> str | None:
 
 
 def _exceeded(metric: Metric, value: float) -> str | None:
+    if metric.type is QueryType.DISTRIBUTION:
+        # A divergence of few answers is noise: only the drift test, which knows their number, may condemn it.
+        return None
     bounds = metric.threshold_range
     if bounds.upper is not None and value > bounds.upper:
         return f"max {bounds.max}"
@@ -141,12 +164,3 @@ def _beside(metric: Metric, stable: Reading | None) -> str:
 
 def _shown(metric: Metric, value: float) -> str:
     return shown_value(metric.preset, value)
-
-
-def shown_value(preset: Preset | None, value: float) -> str:
-    """Write a number as people say it: a rate in percent, a latency in milliseconds."""
-    if preset is Preset.ERROR_RATE:
-        return f"{value * 100:.3g}%"
-    if preset is Preset.LATENCY:
-        return f"{value * 1000:.4g}ms"
-    return f"{value:.6g}"

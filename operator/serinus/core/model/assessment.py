@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from serinus.api.status import Verdict
 
@@ -24,6 +25,10 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "NotANumber"
     SEVERAL_SERIES = "SeveralSeries"
     LOOK_OVERDUE = "LookOverdue"
+    WORSE = "Worse"
+    COMMON_CAUSE = "CommonCause"
+    TRAFFIC_SPLIT_MISMATCH = "TrafficSplitMismatch"
+    MAX_HOLD_EXCEEDED = "MaxHoldExceeded"
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,30 @@ Reading = Measured | Missing
 
 
 @dataclass(frozen=True)
+class Increment:
+    """What both revisions did between two scrapes, as the numbers of one metric.
+
+    Error rate: requests, server errors, client errors. Latency: answers in each bucket, not cumulative, the last one
+    beyond the highest bound. Distribution: counts of each bin. Scalar: the value itself. Empty where nothing is known.
+    """
+
+    at: float
+    canary: tuple[float, ...]
+    stable: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Observation:
-    """One metric of both revisions; `stable` is None where it has no baseline."""
+    """One metric of both revisions; `stable` is None where it has no baseline.
+
+    `increments` are scrape by scrape, oldest first; `bounds` are a histogram's finite bounds in seconds.
+    """
 
     canary: Reading
     stable: Reading | None
     query: str
+    increments: tuple[Increment, ...] = ()
+    bounds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,14 +104,39 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """What the sequential test knows of one metric: both rates, their ratio with its bounds, and the evidence."""
+
+    metric: str
+    status: str
+    requests_canary: float
+    requests_stable: float
+    events: float
+    rate_canary: float | None
+    rate_stable: float | None
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    e_value: float
+
+
+@dataclass(frozen=True)
 class Assessment:
-    """One of four verdicts over all metrics, and the finding that decided."""
+    """One of four verdicts over all metrics, and the finding that decided.
+
+    `comparisons`, `requests_needed` (of the canary), `eta_s` and `suggested_weight` are the sequential test's.
+    """
 
     at: float
     verdict: Verdict
     reason: Reason
     finding: Finding | None
     findings: tuple[Finding, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    e_total: float | None = None
+    requests_needed: float | None = None
+    eta_s: float | None = None
+    suggested_weight: float | None = None
 
     @property
     def message(self) -> str:
@@ -105,10 +153,31 @@ class Stage:
     started: float
 
 
+class Gathered(Protocol):
+    """Evidence of a sequential test: gathered over the whole rollout, stored as JSON with a schema version."""
+
+    def stored(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class StoredEvidence:
+    """Evidence as a status holds it; whoever judges next reads it."""
+
+    text: str
+
+    def stored(self) -> str:
+        return self.text
+
+
 @dataclass(frozen=True)
 class Evidence:
-    """What is remembered between looks; starts anew at each stage."""
+    """What is remembered between looks. The counts of failing looks start anew at each stage, `gathered` never does."""
 
     failures: Mapping[str, int] = field(default_factory=dict)
     last_look: float | None = None
     blind_since: float | None = None
+    gathered: Gathered | None = field(default=None, compare=False)
+
+    def for_new_stage(self) -> Evidence:
+        """Keep what is valid for the whole rollout."""
+        return Evidence(gathered=self.gathered)

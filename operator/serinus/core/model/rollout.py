@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from serinus.api.defaults import Policy, frozen_policy
 from serinus.api.parsing import RolloutView
-from serinus.api.policy import Step
-from serinus.api.rollout import AnalysisCheckpoint, DecisionRecord, Levers, Promote, RolloutSpec, RolloutStatus
+from serinus.api.policy import Pace, Step
+from serinus.api.rollout import AnalysisCheckpoint, DecisionRecord, Levers, Outlook, Promote, RolloutSpec, RolloutStatus
 from serinus.api.status import Condition, Phase, Verdict
-from serinus.core.model.assessment import Assessment, Evidence
+from serinus.core.model.assessment import Assessment, Evidence, StoredEvidence
 from serinus.core.model.timestamps import restored, stored
 
 
@@ -37,6 +37,7 @@ class RolloutState:
     decisions: tuple[DecisionRecord, ...] = ()
     evidence: Evidence = field(default_factory=Evidence)
     conditions: tuple[Condition, ...] = ()
+    outlook: Outlook | None = field(default=None, compare=False)
     assessment: Assessment | None = field(default=None, compare=False)
     """The last one, in memory only: after a restart the next look brings it."""
 
@@ -71,6 +72,11 @@ class RolloutPlan:
     @property
     def steps(self) -> tuple[Step, ...]:
         return self.policy.strategy.canary.steps
+
+    @property
+    def pace(self) -> Pace:
+        """What the weight waits for."""
+        return self.policy.strategy.canary.pace or Pace.TIMED
 
     @property
     def promote(self) -> Promote:
@@ -134,10 +140,12 @@ def from_status(status: RolloutStatus) -> RolloutState:
         message=status.message,
         acknowledged=status.acknowledged or Levers(),
         decisions=status.decisions,
+        outlook=status.outlook,
         evidence=Evidence(
             failures=dict(checkpoint.failures or {}),
             last_look=restored(checkpoint.last_look),
             blind_since=restored(checkpoint.blind_since),
+            gathered=StoredEvidence(checkpoint.evidence) if checkpoint.evidence else None,
         ),
         conditions=status.conditions,
         assessment=None,
@@ -152,6 +160,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         failures=dict(evidence.failures) or None,
         last_look=stored(evidence.last_look),
         blind_since=stored(evidence.blind_since),
+        evidence=evidence.gathered.stored() if evidence.gathered else None,
     )
     return RolloutStatus(
         observed_generation=state.observed_generation,
@@ -165,6 +174,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         message=state.message,
         acknowledged=state.acknowledged if state.acknowledged != Levers() else None,
         decisions=state.decisions,
+        outlook=state.outlook,
         analysis=checkpoint if checkpoint != AnalysisCheckpoint() else None,
         conditions=state.conditions,
         **{name: stored(getattr(state, name)) for name in _TIMES},

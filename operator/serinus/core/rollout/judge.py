@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serinus.api.status import Verdict
-from serinus.core.analysis.threshold import assess, blind_too_long
+from serinus.core.analysis.assess import assess
+from serinus.core.analysis.threshold import blind_too_long
 from serinus.core.model.assessment import Assessment, Evidence, Finding, Reason, Stage
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import overdue
+from serinus.core.rollout.outlook import outlook_of
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 
@@ -23,7 +25,7 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     look = seen.look
     if look is not None and look.at > last:
         stage = Stage(state.weight, plan.next_weight(state.step), began)
-        evidence, assessment = assess(look, state.evidence, stage, plan.policy.analysis, now)
+        evidence, assessment = assess(look, state.evidence, stage, plan.policy.analysis, now, pace=plan.pace)
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
             return _with(state, evidence, assessment)
     return _overdue(state, now) if overdue(plan, max(last, seen.watched_since), now) else state
@@ -54,4 +56,5 @@ def _overdue(state: RolloutState, now: float) -> RolloutState:
 
 
 def _with(state: RolloutState, evidence: Evidence, assessment: Assessment) -> RolloutState:
-    return replace(state, evidence=evidence, assessment=assessment, verdict=assessment.verdict)
+    outlook = outlook_of(assessment) or state.outlook
+    return replace(state, evidence=evidence, assessment=assessment, outlook=outlook, verdict=assessment.verdict)

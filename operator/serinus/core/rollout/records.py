@@ -8,7 +8,7 @@ from typing import Literal
 from serinus.api.policy import Metric
 from serinus.api.rollout import DecisionRecord
 from serinus.api.status import Verdict
-from serinus.core.analysis.threshold import shown_value
+from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import Finding
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.timestamps import to_rfc3339

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from serinus.api.policy import Pace
 from serinus.api.status import Phase, Verdict
-from serinus.core.model.assessment import Evidence
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import Question, first_refusal, waits_for_pods
@@ -164,7 +164,7 @@ def _pause(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     if duration is None:
         text = f"set spec.promote.throughStep to {state.step + 1} to go on"
         return _held(plan, state, Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict), now)
-    if now - (state.step_started_at or now) >= duration:
+    if plan.pace is Pace.EVIDENCE or now - (state.step_started_at or now) >= duration:
         return _next_step(state, now)
     state = replace(state, step_started_at=state.step_started_at or now)
     if cause := _suspicion(state):
@@ -214,7 +214,7 @@ def _raised(plan: RolloutPlan, state: RolloutState, weight: int, now: float) -> 
         weight_changed_at=now,
         stage_started_at=now,
         waited_seconds=0.0,
-        evidence=Evidence(),
+        evidence=state.evidence.for_new_stage(),
         assessment=None,
     )
     state = recorded(plan, _because(state, cause), "Raised", cause, now)

@@ -1,0 +1,28 @@
+"""The seam: one look and what is remembered become one assessment, by the policy that the rollout froze.
+
+In Sequential mode the limits are guardrails beside the test: they act in seconds on a broken model, and before any
+evidence is weighed. What only the test can say (Safe, and why not yet) is the test's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.api.policy import Analysis, Mode, Pace
+from serinus.api.status import Verdict
+from serinus.core.analysis import threshold
+from serinus.core.model.assessment import Assessment, Evidence, Look, Stage
+
+Judged = tuple[Evidence, Assessment]
+
+
+def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: float, *, pace: Pace) -> Judged:
+    """Judge one look. `stage` is what is judged, `now` times blindness, `pace` says what Safe has to prove."""
+    remembered, guardrail = threshold.assess(look, evidence, stage, policy, now)
+    remembered = replace(remembered, gathered=evidence.gathered)
+    if policy.mode is Mode.THRESHOLD or guardrail.verdict in {Verdict.UNSAFE, Verdict.BLIND}:
+        return remembered, guardrail
+    # Late: numpy and scipy are the price of the test alone.
+    from serinus.core.analysis.comparison import compare
+
+    return compare(look, remembered, stage, policy, guardrail, pace=pace)

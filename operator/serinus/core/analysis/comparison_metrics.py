@@ -1,0 +1,159 @@
+"""A policy's metrics as the streams that the monitor compares, and each look's increments as its observations.
+
+An error rate whose 4xx count only by comparison is two streams: server errors, with the limit, and client errors, which
+have none, since callers' own faults fall on both revisions alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from serinus.api.durations import seconds, share
+from serinus.api.policy import Analysis, ClientErrors, Metric, OnMaxHold, Pace, Preset, Provider, QueryType
+from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
+from serinus.core.analysis.sequential.observations import (
+    DriftObservation,
+    HistogramObservation,
+    Observation,
+    ScalarObservation,
+    ShareObservation,
+)
+from serinus.core.model.assessment import Increment, Look
+from serinus.core.model.assessment import Observation as Seen
+
+CLIENT_ERRORS = "/4xx"
+SHORTEST_SCALAR_BLOCK = 60.0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One thing that is compared, and what each scrape says of it."""
+
+    name: str
+    config: MetricConfig
+    observations: Mapping[float, Observation]
+
+
+def streams_of(look: Look, policy: Analysis) -> tuple[Stream, ...] | None:
+    """List the streams; None while a histogram that is compared has not shown its buckets."""
+    streams: list[Stream] = []
+    for metric in policy.metrics:
+        seen = look.observations.get(metric.name)
+        if seen is None or metric.preset is Preset.REQUEST_COUNT:
+            continue
+        if _is_histogram(metric) and not seen.bounds:
+            return None
+        streams.extend(_streams(metric, seen, policy))
+    return tuple(streams)
+
+
+def metric_of(stream: str) -> str:
+    """Name the metric that a stream belongs to."""
+    return stream.removesuffix(CLIENT_ERRORS)
+
+
+def monitor_config(policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> MonitorConfig:
+    """Say how the monitor judges; with pace Timed the pauses are the dwell and the budget is only shown."""
+    evidence = pace is Pace.EVIDENCE
+    samples = [metric.min_samples for metric in policy.metrics if metric.min_samples is not None]
+    return MonitorConfig(
+        metrics=tuple(stream.config for stream in streams),
+        alpha=share(policy.false_revert_rate or "0.01"),
+        risk_budget=share(policy.risk_budget or "0.005"),
+        min_dwell_s=seconds(policy.min_dwell or "1m") if evidence else 0.0,
+        min_requests=50.0 if evidence else float(max(samples, default=0)),
+        scrape_interval_s=seconds(policy.interval or "5s"),
+        pace="evidence" if evidence else "timed",
+        max_hold_s=seconds(policy.max_hold) if policy.max_hold else None,
+        on_max_hold="rollback" if policy.on_max_hold is OnMaxHold.REVERT else "hold",
+    )
+
+
+def _is_histogram(metric: Metric) -> bool:
+    return metric.preset is Preset.LATENCY and metric.provider is not Provider.TRITON
+
+
+def _streams(metric: Metric, seen: Seen, policy: Analysis) -> list[Stream]:
+    if metric.preset is Preset.ERROR_RATE:
+        return _error_streams(metric, seen)
+    if _is_histogram(metric):
+        return [_latency_stream(metric, seen)]
+    if metric.type is QueryType.DISTRIBUTION:
+        return [_drift_stream(metric, seen)] if seen.increments else []
+    if seen.stable is None:
+        return []
+    return [_scalar_stream(metric, seen, policy)]
+
+
+def _common(metric: Metric) -> dict[str, object]:
+    return {
+        "weight": float(metric.weight or 1),
+        "gating": metric.gating is not False,
+        "tolerance": share(metric.tolerated_increase) if metric.tolerated_increase else None,
+    }
+
+
+def _error_streams(metric: Metric, seen: Seen) -> list[Stream]:
+    """Requests and errors; a limit of 100 % or none is no limit test."""
+    limit = metric.threshold_range.upper
+    counted = metric.client_errors is ClientErrors.COUNT
+    config = MetricConfig(
+        metric.name,
+        limit=limit if limit is not None and 0.0 < limit < 1.0 else None,
+        **_common(metric),  # type: ignore[arg-type]
+    )
+    streams = [Stream(metric.name, config, {one.at: _errors(one, counted=counted) for one in seen.increments})]
+    if metric.client_errors is ClientErrors.COMPARE:
+        name = metric.name + CLIENT_ERRORS
+        client = MetricConfig(name, **_common(metric))  # type: ignore[arg-type]
+        streams.append(Stream(name, client, {one.at: _client_errors(one) for one in seen.increments}))
+    return streams
+
+
+def _errors(one: Increment, *, counted: bool) -> ShareObservation:
+    return ShareObservation(_pair(one.canary, counted=counted), _pair(one.stable, counted=counted))
+
+
+def _pair(counts: tuple[float, ...], *, counted: bool) -> tuple[float, float]:
+    requests, server, client = counts
+    return requests, server + (client if counted else 0.0)
+
+
+def _client_errors(one: Increment) -> ShareObservation:
+    return ShareObservation((one.canary[0], one.canary[2]), (one.stable[0], one.stable[2]))
+
+
+def _latency_stream(metric: Metric, seen: Seen) -> Stream:
+    config = MetricConfig(
+        metric.name,
+        kind="latency",
+        bounds_s=seen.bounds,
+        quantile=float(metric.quantile or "0.99"),
+        **_common(metric),  # type: ignore[arg-type]
+    )
+    observed: dict[float, Observation] = {
+        one.at: HistogramObservation(one.canary, one.stable) for one in seen.increments
+    }
+    return Stream(metric.name, config, observed)
+
+
+def _drift_stream(metric: Metric, seen: Seen) -> Stream:
+    """The range's max is the divergence (PSI) that is tolerated."""
+    common = _common(metric)
+    common["tolerance"] = metric.threshold_range.upper or 0.25
+    config = MetricConfig(metric.name, kind="drift", bins=len(seen.increments[0].canary), **common)  # type: ignore[arg-type]
+    observed: dict[float, Observation] = {one.at: DriftObservation(one.canary, one.stable) for one in seen.increments}
+    return Stream(metric.name, config, observed)
+
+
+def _scalar_stream(metric: Metric, seen: Seen, policy: Analysis) -> Stream:
+    """A bound from above means that more is worse; values of overlapping windows are not new data."""
+    common = _common(metric)
+    block = max(seconds(metric.window) if metric.window else SHORTEST_SCALAR_BLOCK, seconds(policy.interval or "5s"))
+    direction = "increase" if metric.threshold_range.upper is not None else "decrease"
+    config = MetricConfig(metric.name, kind="scalar", direction=direction, interval_s=block, **common)  # type: ignore[arg-type]
+    observed: dict[float, Observation] = {
+        one.at: ScalarObservation(one.canary[0], one.stable[0]) for one in seen.increments
+    }
+    return Stream(metric.name, config, observed)

@@ -1,0 +1,126 @@
+"""The monitor's answer in the words of a rollout: a verdict, a reason of the closed list, a sentence with numbers."""
+
+from __future__ import annotations
+
+from serinus.api.durations import share
+from serinus.api.policy import Analysis, Metric, Preset
+from serinus.api.status import Verdict
+from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of
+from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence
+from serinus.core.analysis.sequential.evidence import Verdict as Answer
+from serinus.core.analysis.words import shown_duration, shown_value
+from serinus.core.model.assessment import Assessment, Comparison, Finding, Reason
+
+_HOLDS = {
+    "InsufficientData": Reason.INSUFFICIENT_DATA,
+    "Suspicious": Reason.SUSPICIOUS,
+    "CommonCause": Reason.COMMON_CAUSE,
+    "NoTraffic": Reason.NO_TRAFFIC,
+    "NoData": Reason.STALE,
+    "TrafficSplitMismatch": Reason.TRAFFIC_SPLIT_MISMATCH,
+}
+_REVERTS = {"LimitExceeded": Reason.LIMIT_EXCEEDED, "MaxHoldExceeded": Reason.MAX_HOLD_EXCEEDED}
+
+
+def spoken(answer: Answer, guardrail: Assessment, policy: Analysis) -> tuple[Finding | None, Verdict, Reason]:
+    """Say what the answer means; the finding is of the metric that it names."""
+    name = answer.metric or (policy.metrics[0].name if policy.metrics else "")
+    found = next((one for one in guardrail.findings if one.metric == metric_of(name)), None)
+    verdict, reason = _verdict(answer)
+    message = _sentence(answer, name, policy) if verdict is not Verdict.SAFE else _safe(answer, guardrail)
+    if found is None:
+        return None, verdict, reason
+    evidence = answer.evidence.get(name)
+    finding = Finding(
+        metric=found.metric,
+        verdict=verdict,
+        reason=reason,
+        message=message,
+        query=found.query,
+        value=evidence.rate_challenger if evidence and evidence.rate_challenger is not None else found.value,
+        limit=_limit(answer, found, policy),
+        baseline=evidence.rate_champion if evidence and evidence.rate_champion is not None else found.baseline,
+        samples=evidence.n_challenger if evidence else found.samples,
+    )
+    return finding, verdict, reason
+
+
+def findings_of(answer: Answer, policy: Analysis) -> tuple[Comparison, ...]:
+    """Give what is known of each stream."""
+    return tuple(_comparison(name, one) for name, one in answer.evidence.items())
+
+
+def _comparison(name: str, one: Evidence) -> Comparison:
+    return Comparison(
+        metric=name,
+        status=one.status,
+        requests_canary=one.n_challenger,
+        requests_stable=one.n_champion,
+        events=one.events,
+        rate_canary=one.rate_challenger,
+        rate_stable=one.rate_champion,
+        estimate=one.estimate,
+        lower=one.lower,
+        upper=one.upper,
+        e_value=one.e_value,
+    )
+
+
+def _verdict(answer: Answer) -> tuple[Verdict, Reason]:
+    if answer.action == "Promote" or answer.reason == "LastStage":
+        return Verdict.SAFE, Reason.WITHIN_LIMITS
+    if answer.action == "Rollback":
+        return Verdict.UNSAFE, _REVERTS.get(answer.reason, Reason.WORSE)
+    verdict = Verdict.BLIND if answer.reason == "NoData" else Verdict.UNDECIDED
+    return verdict, _HOLDS.get(answer.reason, Reason.INSUFFICIENT_DATA)
+
+
+def _safe(answer: Answer, guardrail: Assessment) -> str:
+    return f"{guardrail.message}, evidence against it {answer.e_total:.2g} ({SUSPICIOUS_E:.0f} would hold it)"
+
+
+def _sentence(answer: Answer, name: str, policy: Analysis) -> str:
+    metric = next((one for one in policy.metrics if one.name == metric_of(name)), None)
+    evidence = answer.evidence.get(name)
+    what = f"{metric_of(name)}{' (4xx)' if name.endswith(CLIENT_ERRORS) else ''}"
+    parts = [f"{what} {_rates(metric, evidence)}" if evidence else what]
+    if answer.e_total >= 1.5:
+        parts.append(f"1 in {answer.e_total:.3g} by chance")
+    if answer.action == "Hold":
+        parts.extend(_missing(answer))
+    return "; ".join(parts)
+
+
+def _rates(metric: Metric | None, one: Evidence) -> str:
+    preset = metric.preset if metric else None
+    if one.rate_challenger is None or one.rate_champion is None:
+        return f"rests on {one.n_challenger:.0f} requests"
+    text = (
+        f"is {shown_value(preset, one.rate_challenger)} of {one.n_challenger:.0f} requests, "
+        f"stable {shown_value(preset, one.rate_champion)} of {one.n_champion:.0f}"
+    )
+    if preset is Preset.ERROR_RATE and one.estimate is not None and one.lower is not None and one.upper is not None:
+        text = f"{text}, ratio {one.estimate:.3g} ({one.lower:.2g} to {one.upper:.2g})"
+    return text
+
+
+def _missing(answer: Answer) -> list[str]:
+    """Say what is missing to decide, and when it will be there."""
+    said = []
+    if answer.requests_needed:
+        said.append(f"{answer.requests_needed:.0f} more canary requests to fit the risk budget")
+    if answer.eta_s:
+        said.append(f"about {shown_duration(answer.eta_s)}")
+    if answer.suggested_weight and answer.eta_s and answer.eta_s > 3600:
+        said.append(f"a first weight of {answer.suggested_weight:.0f} would decide sooner")
+    return said
+
+
+def _limit(answer: Answer, found: Finding, policy: Analysis) -> str | None:
+    if answer.reason in {"Worse", "Suspicious"}:
+        return f"evidence {1 / _alpha(policy):.0f} (now {answer.e_total:.3g})"
+    return found.limit
+
+
+def _alpha(policy: Analysis) -> float:
+    return share(policy.false_revert_rate or "0.01")

@@ -1,0 +1,44 @@
+"""Scrape by scrape, both revisions side by side: what the sequential test is fed with."""
+
+from __future__ import annotations
+
+import math
+
+from serinus.api.policy import Metric, Preset
+from serinus.core.analysis.tally import Owner, Tallies, Totals
+from serinus.core.model.assessment import Increment
+
+
+def preset_increments(
+    metric: Metric, tallies: Tallies, canary: Owner, stable: Owner, after: float
+) -> tuple[tuple[Increment, ...], tuple[float, ...]]:
+    """Give the increments of a preset after a time, and the finite bounds of its histogram, if it has one."""
+    ours, theirs = tallies.scrapes(canary, after), tallies.scrapes(stable, after)
+    times = sorted({*ours, *theirs})
+    if metric.preset is Preset.ERROR_RATE:
+        return tuple(Increment(at, _counts(ours.get(at)), _counts(theirs.get(at))) for at in times), ()
+    bounds = _bounds(*ours.values(), *theirs.values())
+    if metric.preset is not Preset.LATENCY or not bounds:
+        return (), ()
+    increments = (Increment(at, _buckets(ours.get(at), bounds), _buckets(theirs.get(at), bounds)) for at in times)
+    return tuple(increments), bounds[:-1]
+
+
+def _counts(totals: Totals | None) -> tuple[float, ...]:
+    return (0.0, 0.0, 0.0) if totals is None else (totals.requests, totals.server_errors, totals.client_errors)
+
+
+def _bounds(*scrapes: Totals) -> tuple[float, ...]:
+    """All bounds that were seen, +Inf last; none while no histogram was seen."""
+    bounds = sorted({bound for totals in scrapes for bound in totals.slower})
+    return tuple(bounds) if bounds and math.isinf(bounds[-1]) else ()
+
+
+def _buckets(totals: Totals | None, bounds: tuple[float, ...]) -> tuple[float, ...]:
+    """Answers of each bucket: the differences of the cumulative counts."""
+    below, counts = 0.0, []
+    for bound in bounds:
+        cumulative = max(below, totals.slower.get(bound, below)) if totals else 0.0
+        counts.append(cumulative - below)
+        below = cumulative
+    return tuple(counts)

@@ -1,0 +1,57 @@
+"""What a Rollout's status tells of the sequential test: metric by metric, and what is missing to decide."""
+
+from __future__ import annotations
+
+from serinus.api.rollout import MetricComparison, Outlook
+from serinus.core.analysis.words import shown_duration
+from serinus.core.model.assessment import Assessment, Comparison
+
+DIGITS = 6
+"""More are noise, and each is a byte of every status."""
+
+
+def outlook_of(assessment: Assessment) -> Outlook | None:
+    """Write down what the test knows; None where no test was asked."""
+    if assessment.e_total is None:
+        return None
+    return Outlook(
+        evidence=_short(assessment.e_total),
+        requests_needed=assessment.requests_needed,
+        eta_seconds=None if assessment.eta_s is None else round(assessment.eta_s, 1),
+        suggested_weight=assessment.suggested_weight,
+        text=_missing(assessment),
+        comparisons=tuple(_written(one) for one in assessment.comparisons),
+    )
+
+
+def _missing(assessment: Assessment) -> str | None:
+    parts = []
+    if assessment.requests_needed:
+        parts.append(f"{assessment.requests_needed:.0f} requests")
+    if assessment.eta_s:
+        parts.append(shown_duration(assessment.eta_s))
+    return ", ".join(parts) or None
+
+
+def _written(one: Comparison) -> MetricComparison:
+    return MetricComparison(
+        metric=one.metric,
+        status=one.status,
+        requests_canary=_short(one.requests_canary),
+        requests_stable=_short(one.requests_stable),
+        events=_short(one.events),
+        rate_canary=_maybe(one.rate_canary),
+        rate_stable=_maybe(one.rate_stable),
+        estimate=_maybe(one.estimate),
+        lower=_maybe(one.lower),
+        upper=_maybe(one.upper),
+        e_value=_short(one.e_value),
+    )
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _maybe(value: float | None) -> float | None:
+    return None if value is None else _short(value)

@@ -1,0 +1,81 @@
+"""The sequential test in the product: what it reverts, what it bears, and how it paces."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.world.given import ERROR_RATE, fraud, serving, trying
+from tests.support.world.kubelet import Model
+from tests.support.world.world import World
+
+SEQUENTIAL = {"mode": "Sequential", "metrics": [{**ERROR_RATE, "minSamples": 5}]}
+LONG_STAGES = [{"setWeight": 10}, {"pause": {"duration": "10m"}}]
+
+
+async def test_a_tenfold_error_rate_under_every_limit_is_reverted() -> None:
+    """One error in a hundred where stable has none: 5 % would never see it."""
+    world = await trying(model=Model(error_rate=0.01), steps=LONG_STAGES, analysis=SEQUENTIAL)
+    took = await world.until(lambda w: w.phase == "Reverted", limit=600)
+    assert world.reason == "Worse"
+    assert world.answers["2", "500"] < 30
+    assert took < 600
+
+
+async def test_an_equal_revision_is_promoted() -> None:
+    """Both fail one request in two hundred."""
+    world = World()
+    world.models["1"] = Model(error_rate=0.005)
+    await serving(world=world, analysis=SEQUENTIAL)
+    world.models["2"] = Model(error_rate=0.005)
+    world.commit(fraud("2", analysis=SEQUENTIAL))
+    await world.until(lambda w: w.phase == "Succeeded" and w.tried == "2", limit=300)
+
+
+async def test_a_broken_model_is_taken_back_by_the_guardrail_within_seconds() -> None:
+    """The literal limit acts before any evidence is weighed."""
+    world = await trying(model=Model(error_rate=0.2), analysis=SEQUENTIAL)
+    assert await world.until(lambda w: w.phase == "Reverted", limit=10) <= 4
+    assert world.reason == "LimitExceeded"
+
+
+async def test_an_outage_that_both_share_holds_and_does_not_revert() -> None:
+    """A dependency is down for thirty seconds: a fifth of all requests fail on both."""
+    world = await trying(steps=LONG_STAGES, analysis=SEQUENTIAL)
+    await world.run(60)
+    for version in ("1", "2"):
+        world.models[version].error_rate = 0.2
+    await world.run(30)
+    assert (world.phase, world.reason) == ("Progressing", "CommonCause")
+    for version in ("1", "2"):
+        world.models[version].error_rate = 0.0
+    await world.run(120)
+    assert world.phase == "Progressing"
+
+
+async def test_with_pace_evidence_the_weight_rises_as_soon_as_the_budget_allows() -> None:
+    """Ten minutes of pauses are not waited for."""
+    pace = {"canary": {"steps": LONG_STAGES, "pace": "Evidence"}}
+    analysis = {**SEQUENTIAL, "minDwell": "20s", "riskBudget": "5%"}
+    world = await serving(analysis=analysis, strategy=pace)
+    world.models["2"] = Model()
+    world.commit(fraud("2", analysis=analysis, strategy=pace))
+    await world.until(lambda w: w.routed.get("2") == 10)
+    took = await world.until(lambda w: w.phase == "Guarding", limit=600)
+    assert 20 <= took < 300
+
+
+@pytest.mark.parametrize("second", [3, 17, 41, 59], ids=lambda second: f"at-{second}s")
+async def test_the_verdict_path_is_that_of_an_uninterrupted_run_wherever_the_operator_is_killed(second: int) -> None:
+    """Evidence is a checkpoint in the status, and the scrapes since then are replayed at their true times."""
+    paths = []
+    for killed in (False, True):
+        world = await trying(model=Model(error_rate=0.01), steps=LONG_STAGES, analysis=SEQUENTIAL)
+        path = []
+        for tick in range(400):
+            if killed and tick == second:
+                world.restart()
+            await world.tick()
+            if world.phase == "Reverted":
+                break
+        path.append((tick, world.phase, world.reason, world.state["decisions"][-1]["message"]))
+        paths.append(path)
+    assert paths[0] == paths[1]
