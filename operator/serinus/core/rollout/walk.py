@@ -93,7 +93,7 @@ def _taking_back(
 
 
 def _cause_of(state: RolloutState) -> Cause:
-    return Cause(state.reason or "", state.message or "", state.verdict)
+    return Cause(state.reason or state.phase, state.message or "", state.verdict)
 
 
 def _timed_wait(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
