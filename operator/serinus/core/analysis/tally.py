@@ -109,7 +109,7 @@ class Tallies:
         return _summed(self._recent(owner, since))
 
     def scrapes(self, owner: Owner, after: float, half: int | None = None) -> dict[float, Totals]:
-        """Sum an owner's increments scrape by scrape, for those scraped after a time; of one half of its targets, if asked.
+        """Sum an owner's increments scrape by scrape, for those scraped after a time; of one half, if asked.
 
         The halves are by a digest of the target's name: an A/A comparison needs the same halves at every look.
         """
