@@ -148,7 +148,9 @@ def _steps(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     while state.phase in {Phase.PENDING, Phase.PROGRESSING, Phase.PAUSED}:
         weight = plan.weight_at(state.step)
         stepped = _pause(plan, state, now) if weight is None else _set_weight(plan, state, seen, weight, now)
-        if stepped.step == state.step and not stepped.phase.ended and stepped.phase is not Phase.GUARDING:
+        if stepped.phase is Phase.GUARDING:
+            return _guard(plan, stepped, now)
+        if stepped.step == state.step:
             return stepped
         state = stepped
     return state

@@ -104,7 +104,7 @@ def test_the_first_weight_needs_a_source_that_answers_and_no_verdict(missing: ob
         pytest.param(
             replace(ABOVE, assessment=assessed(Verdict.SAFE, NOW - 30)),
             "NoAssessment",
-            id="assessed as the stage began",
+            id="assessed too early",
         ),
         pytest.param(replace(ABOVE, assessment=assessed(Verdict.UNDECIDED)), "NoTraffic", id="undecided"),
         pytest.param(replace(ABOVE, assessment=assessed(Verdict.BLIND)), "NoTraffic", id="blind"),
