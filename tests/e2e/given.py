@@ -34,6 +34,8 @@ class TritonPythonModel:
 """
 GOOD, ON_COMMAND, ALWAYS = "False", "x[0, 0] < 0", "True"
 """When a model fails: never, when the first feature is negative, always."""
+SELDOM = "vars(self).update(asked=vars(self).get('asked', 0) + 1) or self.asked % 100 == 50"
+"""One request in a hundred fails."""
 BREAKING = (-1.0, 2.0, 3.0, 4.0)
 """Features that break a model that fails on command."""
 
@@ -55,6 +57,8 @@ def version(
     guard: str = "3s",
     replicas: int = 1,
     deadline: int = 90,
+    pace: str = "Timed",
+    analysis: Manifest | None = None,
 ) -> str:
     """Render one version of a model: its ConfigMap and the ModelDeployment that asks for it."""
     source = {"config.pbtxt": CONFIG, "model.py": MODEL.format(bad_when=fails, words=BAD, version=number)}
@@ -68,8 +72,8 @@ def version(
         "runtime": {"image": TRITON, "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}},
         "scaling": {"minReplicas": replicas},
         "traffic": {"hosts": [host(name)], "istio": {"gateways": ["public"]}},
-        "strategy": {"canary": {"steps": list(steps)}},
-        "analysis": {"interval": "1s", "metrics": [ERROR_RATE]},
+        "strategy": {"canary": {"steps": list(steps), "pace": pace}},
+        "analysis": {"interval": "1s", "metrics": [ERROR_RATE], **(analysis or {})},
         "guard": {"duration": guard},
         "progressDeadlineSeconds": deadline,
     }
