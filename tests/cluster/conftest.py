@@ -7,16 +7,16 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from tests.support.cluster_api import ClusterApi
-from tests.support.fake_prometheus import FakePrometheus
-from tests.support.operator import embedded, tracebacks
-from tests.support.pods import Kubelets
-from tests.support.real_world import RealWorld, real_world
 
 from serinus.adapters.logging import configure_logging
 from serinus.api import crds
 from serinus.app import Operator
 from serinus_local.control_plane import ControlPlane
+from tests.support.cluster_api import ClusterApi
+from tests.support.fake_prometheus import FakePrometheus
+from tests.support.operator import embedded, tracebacks
+from tests.support.pods import Kubelets
+from tests.support.real_world import RealWorld, real_world
 
 _NUMBERS = itertools.count(1)
 

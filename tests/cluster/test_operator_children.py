@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.operator import requests_made
-from tests.support.real_world import DERIVED, LASTING, RealWorld
 
 from serinus.app import Operator
 from serinus.core.model.kinds import (
@@ -19,6 +17,8 @@ from serinus.core.model.kinds import (
     Json,
     Kind,
 )
+from tests.support.operator import requests_made
+from tests.support.real_world import DERIVED, LASTING, RealWorld
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(120)]
 

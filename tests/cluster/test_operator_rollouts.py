@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.fake_prometheus import Traffic
-from tests.support.real_world import LASTING, RealWorld
 
 from serinus.core.model.kinds import CONTROLLER_REVISION, DEPLOYMENT, ROLLOUT, VIRTUAL_SERVICE, Json
+from tests.support.fake_prometheus import Traffic
+from tests.support.real_world import LASTING, RealWorld
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(120), pytest.mark.usefixtures("operator")]
 
