@@ -49,6 +49,7 @@ class Subject:
     namespace: str
     name: str
     policy: Policy
+    replicas: int = 1
 
     @property
     def interval_s(self) -> float:
@@ -91,6 +92,11 @@ class Subject:
         """Name the metrics that nobody can make up traffic for: they are taken to be in range, and equal."""
         return tuple(metric.name for metric in self.policy.analysis.metrics if not made_up(metric))
 
+    def halved(self) -> frozenset[str]:
+        """Name the error rates whose series are per pod, where stable has two pods to be compared with each other."""
+        metrics = self.policy.analysis.metrics if self.replicas > 1 else ()
+        return frozenset(metric.name for metric in metrics if metric.provider is Provider.TRITON)
+
     def monitor(self) -> MonitorConfig:
         """Configure the monitor as the product does, from a look at which every metric has answered."""
         analysis = self.policy.analysis
@@ -119,7 +125,7 @@ def read_subject(text: str, name: str | None = None) -> Subject:
         view = parse_model_deployment(chosen[0])
     except ApiError as error:
         raise UnusableManifest(f"the manifest cannot be read: {error}") from error
-    return Subject(view.namespace, view.name, policy_of(view.spec))
+    return Subject(view.namespace, view.name, policy_of(view.spec), view.spec.scaling.min_replicas)
 
 
 def _documents(text: str) -> list[Mapping[str, Any]]:

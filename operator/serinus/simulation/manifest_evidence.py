@@ -12,6 +12,7 @@ import numpy as np
 
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS
 from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN
+from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E
 from serinus.core.analysis.sequential.freshness import STALE_INTERVALS
@@ -44,22 +45,33 @@ class Weighed:
 
 
 class ErrorRow:
-    """One error rate of R rollouts: the share test and, if it has a limit, the limit test."""
+    """One error rate of R rollouts: the share test and, if it has a limit, the limit test.
 
-    def __init__(self, metric: MetricConfig, runs: int, scrape_s: float) -> None:
-        self.metric = metric
+    Where series are per pod (`halved`) the halves of the champion's pods calibrate the bets, as live.
+    """
+
+    def __init__(self, metric: MetricConfig, runs: int, scrape_s: float, *, halved: bool) -> None:
+        self.metric, self.halved = metric, halved
+        self.calibration = CalibrationBank(runs, scrape_interval_s=scrape_s)
         self.share = ShareBank(np.full(runs, 1.0 + metric.tolerated), np.tile(ERROR_EFFECTS, (runs, 1)))
-        self.target = np.full(runs, float(max(1, int(np.ceil(15.0 / scrape_s - 1e-9)))))
         self.limit = None
         if metric.limit is not None:
-            self.limit = LimitBank(np.full(runs, metric.limit), np.ones(runs, dtype=np.bool_))
+            self.limit = LimitBank(np.full(runs, metric.limit), np.ones(runs, dtype=np.bool_), scrape_s)
 
-    def update(self, t: float, counts: ShareCounts, compared: Floats, began: Bools) -> None:
+    def update(self, t: float, sample: Sample, compared: Floats, began: Bools) -> None:
         """Take one scrape; only where `compared` is 1 there is a champion to compare with."""
+        counts = ShareCounts(sample.n_c, sample.x_c, sample.n_s, sample.x_s)
         parts = (part * compared for part in (counts.n_c, counts.x_c, counts.n_s, counts.x_s))
-        self.share.update(t, ShareCounts(*parts), began, np.zeros(began.shape), self.target)
+        self.share.update(t, ShareCounts(*parts), began, self.calibration.inverse_bound(), self.calibration.block_scrapes())
+        if self.halved:
+            self.calibration.update(*(sample.halves * compared))
         if self.limit is not None:
             self.limit.update(t, counts, began)
+
+    def dispersion(self) -> Floats:
+        """What the counts of a stage are divided by, [R]."""
+        known = self.calibration.dispersion()
+        return np.where(known > 0.0, known, DISPERSION_UNKNOWN)
 
 
 class LatencyRow:
@@ -94,11 +106,13 @@ class LatencyRow:
 class EvidenceRows:
     """All metrics of a policy. What traffic is not made up for keeps an e-value of 1, and its weight."""
 
-    def __init__(self, config: MonitorConfig, runs: int) -> None:
+    def __init__(self, config: MonitorConfig, runs: int, halved: frozenset[str] = frozenset()) -> None:
         self.config, self.runs = config, runs
         scrape_s = config.scrape_interval_s
         shares = sorted((m for m in config.metrics if m.kind == "share"), key=lambda metric: metric.name)
-        self.errors = [ErrorRow(m, runs, scrape_s) for m in shares if not m.name.endswith(CLIENT_ERRORS)]
+        self.errors = [
+            ErrorRow(m, runs, scrape_s, halved=m.name in halved) for m in shares if not m.name.endswith(CLIENT_ERRORS)
+        ]
         self.quiet = [m for m in shares if m.name.endswith(CLIENT_ERRORS)]
         self.latencies = [LatencyRow(m, runs, scrape_s) for m in config.metrics if m.kind == "latency"]
         self.weights = weights_of(config)
@@ -106,33 +120,25 @@ class EvidenceRows:
         self.stage = np.zeros((4, runs))
         self.misses = np.zeros(runs)
         self.answered = np.zeros(runs, dtype=np.bool_)
-        self.pending = np.zeros(runs, dtype=np.bool_)
 
     def observe(self, t: float, sample: Sample, standing: Standing, began: Bools) -> Weighed:
-        """Take one scrape and give the verdict of each rollout.
-
-        The product does not feed its monitor while a histogram has not shown its buckets; then nothing is weighed.
-        """
+        """Take one scrape and give the verdict of each rollout."""
         came = sample.n_c + sample.n_s > 0.0
-        fed = came if self.latencies else np.ones(self.runs, dtype=np.bool_)
-        self.pending |= began
-        started = self.pending & fed
-        self.pending &= ~fed
         compared = (standing.weight < 100.0).astype(np.float64)
         counts = ShareCounts(sample.n_c, sample.x_c, sample.n_s, sample.x_s)
-        self.stage[:, started] = 0.0
+        self.stage[:, began] = 0.0
         self.stage += counts.stacked()
-        self.misses = np.where(came, 0.0, self.misses + fed)
+        self.misses = np.where(came, 0.0, self.misses + 1.0)
         self.answered |= came
         for error in self.errors:
-            error.update(t, counts, compared, started)
+            error.update(t, sample, compared, began)
         for latency in self.latencies:
-            latency.update(t, sample, compared, started)
+            latency.update(t, sample, compared, began)
         if self.split is not None:
-            self.split.update(standing.weight, sample, started)
-        return self._verdict(t, standing, fed)
+            self.split.update(standing.weight, sample, began)
+        return self._verdict(t, standing)
 
-    def _verdict(self, t: float, standing: Standing, fed: Bools) -> Weighed:
+    def _verdict(self, t: float, standing: Standing) -> Weighed:
         total = self._total(standing.weight >= 100.0)
         worse = total >= 1.0 / self.config.alpha
         blind = self._stale()
@@ -142,7 +148,7 @@ class EvidenceRows:
         waited = t - standing.started_s - self.config.min_dwell_s
         if self.config.max_hold_s is not None and self.config.on_max_hold == "rollback":
             worse |= ~promoted & (waited > self.config.max_hold_s)
-        return Weighed(worse & fed, (promoted | last) & ~worse & fed, blind & ~worse & fed)
+        return Weighed(worse, (promoted | last) & ~worse, blind & ~worse)
 
     def _total(self, full: Bools) -> Floats:
         """E_total, [R]; at full weight only the limits count."""
@@ -196,7 +202,8 @@ class EvidenceRows:
         """Largest upper bound of the excess over the metrics that decide, of some rollouts."""
         n_c, x_c, n_s, x_s = self.stage[:, rows]
         phi, none = np.full(n_c.shape, DISPERSION_UNKNOWN), np.zeros(n_c.shape)
-        counted = [StageCounts(n_c, x_c, n_s, x_s, phi) for error in self.errors if error.metric.gating]
+        gating = [error for error in self.errors if error.metric.gating]
+        counted = [StageCounts(n_c, x_c, n_s, x_s, error.dispersion()[rows]) for error in gating]
         counted += [StageCounts(n_c, none, n_s, none, phi) for metric in self.quiet if metric.gating]
         counted += [latency.counts(rows) for latency in self.latencies if latency.metric.gating]
         return np.max([excess_upper(counts, self.config.beta) for counts in counted], axis=0)

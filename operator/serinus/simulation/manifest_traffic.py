@@ -47,7 +47,10 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Sample:
-    """Increments of one scrape of R rollouts, [R] each: requests n, errors x, answers by bucket h [R, J+1]."""
+    """Increments of one scrape of R rollouts, [R] each: requests n, errors x, answers by bucket h [R, J+1].
+
+    `halves` are n and x of both halves of the champion's pods, [4, R].
+    """
 
     n_c: Floats
     x_c: Floats
@@ -55,13 +58,14 @@ class Sample:
     x_s: Floats
     h_c: Floats | None
     h_s: Floats | None
+    halves: Floats
     excess: Floats
 
     def rows(self, chosen: Floats) -> Sample:
         """Multiply by a mask [R] of ones and zeros: rollouts that have ended get no more traffic."""
         parts = (part * chosen for part in (self.n_c, self.x_c, self.n_s, self.x_s))
         h_c, h_s = (None if part is None else part * chosen[:, None] for part in (self.h_c, self.h_s))
-        return Sample(*parts, h_c, h_s, self.excess * chosen)
+        return Sample(*parts, h_c, h_s, self.halves * chosen, self.excess * chosen)
 
 
 class ManifestTraffic:
@@ -84,7 +88,8 @@ class ManifestTraffic:
                 self.rng.multinomial(np.rint(requests).astype(np.int64), shares).astype(np.float64)
                 for requests, shares in zip((own, other), self.buckets, strict=True)
             )
-        return Sample(own, scrape.events[0], other, scrape.events[1:].sum(axis=0), h_c, h_s, scrape.excess)
+        halves = np.stack((scrape.requests[1], scrape.events[1], scrape.requests[2], scrape.events[2]))
+        return Sample(own, scrape.events[0], other, scrape.events[1:].sum(axis=0), h_c, h_s, halves, scrape.excess)
 
 
 def bucket_shares(median_s: float) -> Floats:

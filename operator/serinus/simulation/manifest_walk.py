@@ -76,7 +76,7 @@ class Judges:
         analysis = subject.policy.analysis
         self.guardrail = Guardrail(analysis, runs, subject.interval_s)
         sequential = analysis.mode is not Mode.THRESHOLD
-        self.evidence = EvidenceRows(subject.monitor(), runs) if sequential else None
+        self.evidence = EvidenceRows(subject.monitor(), runs, subject.halved()) if sequential else None
 
     def look(self, t: float, sample: Sample, standing: Standing, began: Bools) -> Judged:
         """Judge one look."""
