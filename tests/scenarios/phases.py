@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+
 from tests.support.world import Model, World, fraud, serving, trying
 
 Build = Callable[[], Awaitable[World]]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+
 from tests.support.world import Model, World, fraud, serving, trying
 from tests.support.world.given import ERROR_RATE
 

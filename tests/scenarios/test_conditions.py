@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+
 from tests.scenarios.phases import PHASES, Build, in_every_phase
 from tests.support.kstatus import kstatus
 from tests.support.world import Model, World, fraud, serving, trying

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.support.invariants import Watchdog, healthy
-from tests.support.world import Model, World, fraud, serving
 
 from serinus.core.model.kinds import Json
+from tests.support.invariants import Watchdog, healthy
+from tests.support.world import Model, World, fraud, serving
 
 STEPS = [{"setWeight": 20}, {"pause": {"duration": "2s"}}, {"setWeight": 50}, {"pause": {"duration": "2s"}}]
 QUICK: dict[str, Any] = {"steps": STEPS, "guard": {"duration": "4s"}, "scaling": {"minReplicas": 2}}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 
 import pytest
-from tests.scenarios.phases import END, PHASES, Build, go_on, in_every_phase
-from tests.support.world import Model, World, fraud, serving, trying
 
 from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
@@ -19,6 +17,8 @@ from serinus.core.model.kinds import (
     Json,
     Kind,
 )
+from tests.scenarios.phases import END, PHASES, Build, go_on, in_every_phase
+from tests.support.world import Model, World, fraud, serving, trying
 
 DERIVED = {kind.name: kind for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE, VIRTUAL_SERVICE, CONTROLLER_REVISION)}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 
 import pytest
-from tests.support.world import START, Model, World, fraud, serving, trying
 
 from serinus.core.model.kinds import SERVICE, VIRTUAL_SERVICE, Json
 from serinus.core.model.timestamps import to_rfc3339_seconds
+from tests.support.world import START, Model, World, fraud, serving, trying
 
 
 def their_route(*, created: float, host: str = "fraud.example.com", gateway: str = "public") -> Json:

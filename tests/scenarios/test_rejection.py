@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.support.world import Model, World, fraud, trying
 
 from serinus.core.model.kinds import ROLLOUT
+from tests.support.world import Model, World, fraud, trying
 
 
 async def rejected(**spec: object) -> World:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.support.world.given import ERROR_RATE, fraud, serving, trying
 from tests.support.world.kubelet import Model
 from tests.support.world.world import World

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.support.world import Model, World, trying
 
 
@@ -119,9 +120,8 @@ async def test_a_revert_goes_on_although_other_writes_are_refused() -> None:
 
 async def test_a_new_spec_that_cannot_be_recorded_does_not_block_a_revert() -> None:
     """Its ControllerRevision is refused, by a quota for example; the bad canary goes back all the same."""
-    from tests.support.world import fraud
-
     from serinus.core.model.kinds import CONTROLLER_REVISION
+    from tests.support.world import fraud
 
     world = await trying(at=50)
     world.api.refuse = {CONTROLLER_REVISION}

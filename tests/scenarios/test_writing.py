@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from serinus.core.model.kinds import CONTROLLER_REVISION, DEPLOYMENT, MODEL_DEPLOYMENT, Json
 from tests.scenarios.phases import PHASES, Build, in_every_phase
 from tests.support.world import Model, World, fraud, serving, trying
 from tests.support.world.given import STEPS
-
-from serinus.core.model.kinds import CONTROLLER_REVISION, DEPLOYMENT, MODEL_DEPLOYMENT, Json
 
 RESTING = ("idle", "succeeded", "reverted")
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.world import World
-
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
 from serinus.core.plan.scaling import canary_replicas
 from serinus.core.traffic.istio import read_split
+from tests.support.world import World
 
 ENDED = {"Succeeded", "Reverted", "Aborted", "Superseded"}
 
@@ -19,7 +18,7 @@ class Watchdog:
     def __init__(self, world: World) -> None:
         self.world = world
         self.retries: set[str] = set()
-        self._seen: dict[str, Json] = {}
+        self._seen: dict[str, Json] = {one["metadata"]["uid"]: one.get("status") or {} for one in world.rollouts}
         self._rejected: dict[tuple[str, str], str] = {}
         world.after_tick = self.each_second
         world.api.on_write = self.each_write
@@ -39,9 +38,7 @@ class Watchdog:
     def each_write(self, verb: str, manifest: Json) -> None:
         """What is true at each write, and may be false a moment later."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        assert (verb, kind) not in {("apply", "ModelDeployment"), ("apply", "Rollout")}, (
-            "a user's spec is written"
-        )
+        assert (verb, kind) not in {("apply", "ModelDeployment"), ("apply", "Rollout")}, "a user's spec is written"
         if kind == "VirtualService":
             assert read_split(manifest) is not None
             self._route_follows_status(self.world.routed)

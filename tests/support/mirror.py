@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 import aiohttp
-from tests.support.cluster_api import ClusterApi, Refused
 
 from serinus.core.model.kinds import Json, Kind
+from tests.support.cluster_api import ClusterApi, Refused
 
 T = TypeVar("T")
 RECONNECT_SECONDS = 0.1

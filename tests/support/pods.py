@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from tests.support.cluster_api import ClusterApi, Refused
-from tests.support.mirror import Change, Mirror
-
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import POD, Json
 from serinus.core.plan.pods import VERSION_ANNOTATION
+from tests.support.cluster_api import ClusterApi, Refused
+from tests.support.mirror import Change, Mirror
 
 GONE = (404, 409)
 

@@ -12,12 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tests.support.cluster_api import NAMESPACE, ClusterApi
-from tests.support.fake_prometheus import FakePrometheus
-from tests.support.mirror import Change, Mirror
-from tests.support.pods import Kubelets, version_of
-from tests.support.world.given import fraud
-
 from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -33,6 +27,11 @@ from serinus.core.model.kinds import (
 )
 from serinus.core.traffic.istio import read_split
 from serinus_local.control_plane import ControlPlane
+from tests.support.cluster_api import NAMESPACE, ClusterApi
+from tests.support.fake_prometheus import FakePrometheus
+from tests.support.mirror import Change, Mirror
+from tests.support.pods import Kubelets, version_of
+from tests.support.world.given import fraud
 
 T = TypeVar("T")
 DERIVED = (DEPLOYMENT, SERVICE, DESTINATION_RULE, VIRTUAL_SERVICE, CONTROLLER_REVISION)

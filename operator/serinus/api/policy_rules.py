@@ -85,6 +85,7 @@ METRIC = (
     _bounded("request-count", "^[0-9.]+$", "a request count is a plain number, as 100"),
 )
 
+_IS_SHARE = "self.{0}.matches('^[0-9.]+%?$')"
 _SHARE = "(double(self.{0}.find('^[0-9.]+')) * (self.{0}.endsWith('%') ? 0.01 : 1.0))"
 
 
@@ -97,12 +98,12 @@ def _sequential(field: str) -> dict[str, str]:
 
 ANALYSIS = (
     spoken(
-        f"!has(self.falseRevertRate) || ({_SHARE.format('falseRevertRate')} > 0.0 &&"
+        f"!has(self.falseRevertRate) || !{_IS_SHARE.format('falseRevertRate')} || ({_SHARE.format('falseRevertRate')} > 0.0 &&"
         f" {_SHARE.format('falseRevertRate')} < 0.5)",
         "'falseRevertRate ' + self.falseRevertRate + ' is not above 0 and below 0.5: write it as 0.01'",
     ),
     spoken(
-        f"!has(self.riskBudget) || {_SHARE.format('riskBudget')} > 0.0",
+        f"!has(self.riskBudget) || !{_IS_SHARE.format('riskBudget')} || {_SHARE.format('riskBudget')} > 0.0",
         "'riskBudget ' + self.riskBudget + ' can never promote: even a perfect revision may harm more; write 0.005'",
     ),
     *(_sequential(field) for field in ("falseRevertRate", "riskBudget", "minDwell", "maxHold", "onMaxHold")),

@@ -93,4 +93,6 @@ class Engine:
         (self._live.add if outcome.live else self._live.discard)(key)
         rest = RESYNC_SECONDS if outcome.wake_at is None else max(0.01, outcome.wake_at - self._clock.now())
         self.queue.add_after(key, min(rest, RESYNC_SECONDS))
+        if outcome.put_off:
+            self.queue.add(key)
         return True

@@ -45,10 +45,11 @@ ROUNDS = 4
 
 @dataclass(frozen=True)
 class Outcome:
-    """When to look again, and whether a rollout of it has weight."""
+    """When to look again, whether a rollout of it has weight, and whether something was put off to the next pass."""
 
     wake_at: float | None
     live: bool
+    put_off: bool = False
 
 
 class Report(Protocol):
@@ -99,8 +100,8 @@ class Reconciler:
             if view is None:
                 return None
             decision, again = await self._round(view, self._memories.of(key))
-            outcome = self._outcome(decision)
-            if not again:
+            outcome = Outcome(decision.wake_at, decision.live, put_off=_takes_weight(decision))
+            if outcome.put_off or not again:
                 break
         return outcome
 
@@ -119,9 +120,6 @@ class Reconciler:
             self._report.forgotten(key)
         self._observer.sampler.forget(key)
 
-    def _outcome(self, decision: Decision) -> Outcome:
-        return Outcome(decision.wake_at, decision.live)
-
     async def _round(self, view: ModelDeploymentView, memory: Memory) -> tuple[Decision, bool]:
         """Look, decide and act; True when what was done changes what there is to decide."""
         seen = await self._observer.observe(view, memory)
@@ -135,7 +133,9 @@ class Reconciler:
         self._look_further(view, seen, decision)
         if self._report is not None:
             self._report.carried_out(view, decision)
-        await self._statuses.store_summary(view, decision.status, memory)
+        if not _takes_weight(decision):
+            # Else it waits for the next pass, which is not urgent: another revert may stand in line behind this one.
+            await self._statuses.store_summary(view, decision.status, memory)
         error = first_error(errors)
         if error is not None:
             raise error
@@ -187,7 +187,7 @@ class Reconciler:
             policies=[render_destination_rule(owner, one.revision, traffic) for one in decision.workloads],
             route=route,
         )
-        taking = any(stored.state.weight < stored.before.weight for stored in decision.states)
+        taking = _takes_weight(decision)
         if taking:
             children = tuple(sorted(children, key=lambda child: kind_of(child) != VIRTUAL_SERVICE))
             return list(children)
@@ -242,6 +242,10 @@ class Reconciler:
             await self._recorder.record(
                 _about(view, note), reason=note.reason, message=note.message, warning=note.warning
             )
+
+
+def _takes_weight(decision: Decision) -> bool:
+    return any(stored.state.weight < stored.before.weight for stored in decision.states)
 
 
 def _phase_changed(decision: Decision) -> bool:

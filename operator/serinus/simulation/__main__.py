@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
 from serinus.simulation import tables
@@ -62,7 +63,7 @@ def _cells(scale: float) -> list[tables.Cell]:
 def _play_all(cells: Sequence[tables.Cell], workers: int, seed: int) -> list[Played]:
     """Longest chunks are not known beforehand; as many chunks as there are keep the processes busy to the end."""
     parts: dict[int, dict[int, Played]] = {index: {} for index in range(len(cells))}
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs: dict[Future[Played], tuple[int, int]] = {}
         for index, cell in enumerate(cells):
             for chunk, runs in enumerate(chunks(cell)):

@@ -6,12 +6,11 @@ import copy
 import itertools
 from collections.abc import Callable
 
-from tests.support.world.clock import VirtualClock
-
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.errors import Conflict, Gone, Unavailable
 from serinus.core.model.kinds import Json, Kind, kind_of
 from serinus.core.model.timestamps import to_rfc3339_seconds
+from tests.support.world.clock import VirtualClock
 
 Place = tuple[Kind, str, str]
 

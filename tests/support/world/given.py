@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from serinus.core.model.kinds import Json
 from tests.support.world.kubelet import Model
 from tests.support.world.world import World
-
-from serinus.core.model.kinds import Json
 
 STEPS: list[Json] = [
     {"setWeight": 10},

@@ -6,13 +6,12 @@ import copy
 import itertools
 from dataclasses import dataclass
 
-from tests.support.world.api import InMemoryApi
-from tests.support.world.clock import VirtualClock
-
 from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import DEPLOYMENT, POD, Json
 from serinus.core.model.timestamps import from_rfc3339, to_rfc3339
 from serinus.core.plan.pods import VERSION_ANNOTATION
+from tests.support.world.api import InMemoryApi
+from tests.support.world.clock import VirtualClock
 
 OWNER = Owner("ml", "fraud", "")
 

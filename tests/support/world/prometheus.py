@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from tests.support.world.clock import VirtualClock
-
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
+from tests.support.world.clock import VirtualClock
 
 
 @dataclass

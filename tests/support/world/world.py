@@ -12,11 +12,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.world.api import InMemoryApi, Killed
-from tests.support.world.clock import START, VirtualClock
-from tests.support.world.kubelet import Kubelet, Model
-from tests.support.world.prometheus import Prometheus
-
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api.model_deployment import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
@@ -32,6 +27,10 @@ from serinus.runtime.probes import Probes
 from serinus.runtime.reconcile import Reconciler
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import Wishes
+from tests.support.world.api import InMemoryApi, Killed
+from tests.support.world.clock import START, VirtualClock
+from tests.support.world.kubelet import Kubelet, Model
+from tests.support.world.prometheus import Prometheus
 
 __all__ = ["KEY", "START", "Model", "World"]
 

@@ -112,7 +112,10 @@ def _error_streams(metric: Metric, seen: Seen) -> list[Stream]:
 
 
 def _errors(one: Increment, *, counted: bool) -> ShareObservation:
-    return ShareObservation(_pair(one.canary, counted=counted), _pair(one.stable, counted=counted))
+    canary, stable = _pair(one.canary, counted=counted), _pair(one.stable, counted=counted)
+    if one.halves is None:
+        return ShareObservation(canary, stable)
+    return ShareObservation(canary, stable, *(_pair(half, counted=counted) for half in one.halves))
 
 
 def _pair(counts: tuple[float, ...], *, counted: bool) -> tuple[float, float]:

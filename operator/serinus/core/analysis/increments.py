@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from serinus.api.policy import Metric, Preset
+from serinus.api.policy import Metric, Preset, Provider
 from serinus.core.analysis.tally import Owner, Tallies, Totals
 from serinus.core.model.assessment import Increment
 
@@ -16,12 +17,32 @@ def preset_increments(
     ours, theirs = tallies.scrapes(canary, after), tallies.scrapes(stable, after)
     times = sorted({*ours, *theirs})
     if metric.preset is Preset.ERROR_RATE:
-        return tuple(Increment(at, _counts(ours.get(at)), _counts(theirs.get(at))) for at in times), ()
+        halves = _halves(metric, tallies, stable, after)
+        return tuple(_error_increment(at, ours, theirs, halves) for at in times), ()
     bounds = _bounds(*ours.values(), *theirs.values())
     if metric.preset is not Preset.LATENCY or not bounds:
         return (), ()
     increments = (Increment(at, _buckets(ours.get(at), bounds), _buckets(theirs.get(at), bounds)) for at in times)
     return tuple(increments), bounds[:-1]
+
+
+def _halves(
+    metric: Metric, tallies: Tallies, stable: Owner, after: float
+) -> tuple[Mapping[float, Totals], Mapping[float, Totals]] | None:
+    """Split stable by its pods; a gateway's series are not per pod, so its halves would say nothing of them."""
+    if metric.provider is not Provider.TRITON or tallies.halves(stable) < 2:
+        return None
+    return tallies.scrapes(stable, after, 0), tallies.scrapes(stable, after, 1)
+
+
+def _error_increment(
+    at: float,
+    ours: Mapping[float, Totals],
+    theirs: Mapping[float, Totals],
+    halves: tuple[Mapping[float, Totals], Mapping[float, Totals]] | None,
+) -> Increment:
+    split = None if halves is None else (_counts(halves[0].get(at)), _counts(halves[1].get(at)))
+    return Increment(at, _counts(ours.get(at)), _counts(theirs.get(at)), split)
 
 
 def _counts(totals: Totals | None) -> tuple[float, ...]:

@@ -8,8 +8,9 @@ other samples of its target in the same answer, or than an earlier answer about 
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from serinus.core.analysis.counters import CounterTracker
@@ -22,6 +23,17 @@ Target = tuple[str, ...]
 STALE_INTERVALS = 3
 LONGEST_SILENCE = 900.0
 """Seconds after which a vanished series is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One increment on the time line."""
+
+    at: float
+    count: Count
+    bound_s: float
+    amount: float
+    half: int
 
 
 @dataclass
@@ -67,7 +79,8 @@ class Tallies:
         self._read = read
         self._trackers: dict[tuple[tuple[str, str], ...], tuple[CounterTracker, Meaning, Target]] = {}
         self._targets: dict[Target, _Scrapes] = {}
-        self._lines: dict[Owner, deque[tuple[float, Count, float, float]]] = {}
+        self._lines: dict[Owner, deque[_Line]] = {}
+        self._unsorted: set[Owner] = set()
         self._owner_targets: dict[Owner, set[Target]] = {}
         self._asked_at: dict[Owner, float] = {}
 
@@ -80,6 +93,9 @@ class Tallies:
             first_here[target] = min(first_here.get(target, first), first)
         for series in batch:
             self._take(series, first_here)
+        for owner in self._unsorted:
+            self._lines[owner] = deque(sorted(self._lines[owner], key=lambda line: line.at))
+        self._unsorted.clear()
         for owner in asked:
             self._asked_at.setdefault(owner, now)
         self._forget(now)
@@ -90,15 +106,29 @@ class Tallies:
 
     def totals(self, owner: Owner, since: float) -> Totals:
         """Sum an owner's increments that were scraped after `since`."""
-        return _summed(line[1:] for line in self._lines.get(owner, ()) if line[0] > since)
+        return _summed(self._recent(owner, since))
 
-    def scrapes(self, owner: Owner, after: float) -> dict[float, Totals]:
-        """Sum an owner's increments scrape by scrape, for those scraped after a time."""
-        by_time: dict[float, list[tuple[Count, float, float]]] = {}
-        for at, count, bound, increment in self._lines.get(owner, ()):
-            if at > after:
-                by_time.setdefault(at, []).append((count, bound, increment))
-        return {at: _summed(parts) for at, parts in by_time.items()}
+    def scrapes(self, owner: Owner, after: float, half: int | None = None) -> dict[float, Totals]:
+        """Sum an owner's increments scrape by scrape, for those scraped after a time; of one half, if asked.
+
+        The halves are by a digest of the target's name: an A/A comparison needs the same halves at every look.
+        """
+        by_time: dict[float, list[_Line]] = {}
+        for line in self._recent(owner, after):
+            if half is None or line.half == half:
+                by_time.setdefault(line.at, []).append(line)
+        return {at: _summed(lines) for at, lines in by_time.items()}
+
+    def halves(self, owner: Owner) -> int:
+        """Tell into how many halves an owner's targets fall: 2, or 1 where there is nothing to compare."""
+        return len({_half(target) for target in self._owner_targets.get(owner, ())})
+
+    def _recent(self, owner: Owner, after: float) -> Iterator[_Line]:
+        """Give an owner's increments after a time, newest first: a look reads its window, not all that is kept."""
+        for line in reversed(self._lines.get(owner, ())):
+            if line.at <= after:
+                return
+            yield line
 
     def freshness(self, owner: Owner, now: float, interval: float) -> Freshness:
         """Tell how old an owner's newest sample is; `interval` stands in until two scrapes were seen."""
@@ -113,14 +143,16 @@ class Tallies:
         tracker, meaning, target = self._tracker(series, first_here)
         if meaning is None:
             return
-        line = self._lines.setdefault(meaning.owner, deque())
+        lines, half = self._lines.setdefault(meaning.owner, deque()), _half(target)
         for at, value in series.samples:
             increment = tracker.update(value, at)
             if increment is None:
                 continue
             self._targets.setdefault(target, _Scrapes(first=at, last=at)).seen(at)
             if increment:
-                line.append((at, meaning.count, meaning.bound_s, increment * meaning.scale))
+                if lines and at < lines[-1].at:
+                    self._unsorted.add(meaning.owner)
+                lines.append(_Line(at, meaning.count, meaning.bound_s, increment * meaning.scale, half))
 
     def _tracker(
         self, series: Series, first_here: Mapping[Target, float]
@@ -145,21 +177,25 @@ class Tallies:
 
     def _forget(self, now: float) -> None:
         for line in self._lines.values():
-            while line and line[0][0] < now - self.keep_s:
+            while line and line[0].at < now - self.keep_s:
                 line.popleft()
         gone = {key for key, (tracker, _, _) in self._trackers.items() if _older(tracker, now - LONGEST_SILENCE)}
         for key in gone:
             del self._trackers[key]
 
 
-def _summed(increments: Iterable[tuple[Count, float, float]]) -> Totals:
+def _half(target: Target) -> int:
+    return zlib.crc32("/".join(target).encode()) % 2
+
+
+def _summed(lines: Iterable[_Line]) -> Totals:
     sums = dict.fromkeys(Count, 0.0)
     slower: dict[float, float] = {}
-    for count, bound, increment in increments:
-        if count is Count.SLOWER:
-            slower[bound] = slower.get(bound, 0.0) + increment
+    for line in lines:
+        if line.count is Count.SLOWER:
+            slower[line.bound_s] = slower.get(line.bound_s, 0.0) + line.amount
         else:
-            sums[count] += increment
+            sums[line.count] += line.amount
     return Totals(
         success=sums[Count.SUCCESS],
         server_errors=sums[Count.SERVER_ERROR],

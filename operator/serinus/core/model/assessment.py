@@ -59,11 +59,13 @@ class Increment:
 
     Error rate: requests, server errors, client errors. Latency: answers in each bucket, not cumulative, the last one
     beyond the highest bound. Distribution: counts of each bin. Scalar: the value itself. Empty where nothing is known.
+    `halves` are those of stable's pods, where its series are per pod: what equal pods do is the measure of noise.
     """
 
     at: float
     canary: tuple[float, ...]
     stable: tuple[float, ...]
+    halves: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
 
 @dataclass(frozen=True)

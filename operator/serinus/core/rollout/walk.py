@@ -93,7 +93,7 @@ def _taking_back(
 
 
 def _cause_of(state: RolloutState) -> Cause:
-    return Cause(state.reason or "", state.message or "", state.verdict)
+    return Cause(state.reason or state.phase, state.message or "", state.verdict)
 
 
 def _timed_wait(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
@@ -148,7 +148,9 @@ def _steps(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     while state.phase in {Phase.PENDING, Phase.PROGRESSING, Phase.PAUSED}:
         weight = plan.weight_at(state.step)
         stepped = _pause(plan, state, now) if weight is None else _set_weight(plan, state, seen, weight, now)
-        if stepped.step == state.step and not stepped.phase.ended and stepped.phase is not Phase.GUARDING:
+        if stepped.phase is Phase.GUARDING:
+            return _guard(plan, stepped, now)
+        if stepped.step == state.step:
             return stepped
         state = stepped
     return state

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from serinus.core.analysis.sequential.blocks import BLOCK_WITHOUT_HISTORY_S, SHORTEST_BLOCK_S, scrapes_lasting
 from serinus.core.analysis.sequential.champion_rate import remember
 from serinus.core.analysis.sequential.cleaning import clean_counts
 from serinus.core.analysis.sequential.state import Bools, Floats, State, check_schema, pack, stamp, unpack
 
 WINDOW_SCRAPES: Final = (1, 2, 3, 4, 6, 8, 12)
 LONGEST_WINDOW_S: Final = 60.0
-BLOCK_WITHOUT_HISTORY_S: Final = 15.0
 RATE_MEMORY_SCRAPES: Final = 50.0
 """What the share bank's own decay of 0.98 a block remembers; history is handed over as that much."""
 HISTORY_DECAY: Final = 1.0 - 1.0 / 720.0
@@ -29,6 +29,7 @@ class CalibrationBank:
 
     Per scrape and stream: k = x_a + x_b, w = n_a / (n_a + n_b), D = x_a - k w, V = k w (1 - w); sliding sums of both
     over windows of L scrapes give phi_L = sum D_L^2 / sum V_L and the excess of the largest single deviation.
+    Scrapes shorter than five seconds are gathered to five first; L counts those groups then.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class CalibrationBank:
         min_events: float = 50.0,
         scrape_interval_s: float = 5.0,
     ) -> None:
-        allowed = [length for length in window_scrapes if length * scrape_interval_s <= LONGEST_WINDOW_S]
+        self.group = scrapes_lasting(SHORTEST_BLOCK_S, scrape_interval_s)
+        group_s = self.group * scrape_interval_s
+        allowed = [length for length in window_scrapes if length * group_s <= LONGEST_WINDOW_S]
         self.windows = np.array(sorted(allowed) or [1], dtype=np.int64)
         self.window_scrapes = tuple(window_scrapes)
         self.min_events = float(min_events)
@@ -53,9 +56,17 @@ class CalibrationBank:
         self.rate_events = np.zeros(size)
         self.rate_requests = np.zeros(size)
         self.scrapes = np.zeros(size)
+        self.gathered = np.zeros((4, size))
+        self.gathered_scrapes = np.zeros(size)
 
     def fit(self, requests_a: Floats, events_a: Floats, requests_b: Floats, events_b: Floats) -> None:
         """Take a whole history, [T, S] each."""
+        if self.group > 1:
+            halves = (requests_a, events_a, requests_b, events_b)
+            requests_a, events_a, requests_b, events_b = (_sums(part, self.group) for part in halves)
+        self._fit(requests_a, events_a, requests_b, events_b)
+
+    def _fit(self, requests_a: Floats, events_a: Floats, requests_b: Floats, events_b: Floats) -> None:
         deviation, variance, seen = _conditional(requests_a, events_a, requests_b, events_b)
         self._count(seen, events_a + events_b, requests_a + requests_b)
         longest = self.deviations.shape[1]
@@ -77,6 +88,19 @@ class CalibrationBank:
 
     def update(self, requests_a: Floats, events_a: Floats, requests_b: Floats, events_b: Floats) -> None:
         """Take one scrape, [S] each; a scrape without requests of both halves says nothing about a stream."""
+        if self.group == 1:
+            self._take(requests_a, events_a, requests_b, events_b)
+            return
+        seen = (requests_a > 0.0) & (requests_b > 0.0)
+        self.gathered += np.where(seen, np.stack((requests_a, events_a, requests_b, events_b)), 0.0)
+        self.gathered_scrapes += seen
+        ripe = self.gathered_scrapes >= self.group
+        if bool(ripe.any()):
+            self._take(*np.where(ripe, self.gathered, 0.0))
+            self.gathered = np.where(ripe, 0.0, self.gathered)
+            self.gathered_scrapes = np.where(ripe, 0.0, self.gathered_scrapes)
+
+    def _take(self, requests_a: Floats, events_a: Floats, requests_b: Floats, events_b: Floats) -> None:
         deviation, variance, seen = _conditional(requests_a, events_a, requests_b, events_b)
         if not bool(seen.any()):
             return
@@ -118,13 +142,13 @@ class CalibrationBank:
         """Smallest window whose dispersion is within 1.5 of the largest, [S]; 15 s where nothing is known."""
         phi = self.phi
         enough = 1.5 * np.maximum(1.0, phi) >= phi.max(axis=1, keepdims=True)
-        learnt = self.windows[np.argmax(enough, axis=1)].astype(np.float64)
+        learnt = self.group * self.windows[np.argmax(enough, axis=1)].astype(np.float64)
         return np.where(self.known, learnt, float(self.default_block_scrapes))
 
     @property
     def default_block_scrapes(self) -> int:
         """Length of a block without history, in scrapes."""
-        return max(1, math.ceil(BLOCK_WITHOUT_HISTORY_S / self.scrape_interval_s - 1e-9))
+        return scrapes_lasting(BLOCK_WITHOUT_HISTORY_S, self.scrape_interval_s)
 
     def dispersion(self) -> Floats:
         """Largest phi, at least 1, [S]; 0 where unknown."""
@@ -146,11 +170,13 @@ class CalibrationBank:
         "rate_events",
         "rate_requests",
         "scrapes",
+        "gathered",
+        "gathered_scrapes",
     )
 
     def to_dict(self) -> State:
         """State without the parameters; empty when no pair of halves was ever seen."""
-        if not bool(self.scrapes.any()):
+        if not bool(self.scrapes.any()) and not bool(self.gathered_scrapes.any()):
             return {}
         return {name: pack(getattr(self, name)) for name in self._ARRAYS}
 
@@ -232,6 +258,13 @@ def _conditional(n_a: Floats, x_a: Floats, n_b: Floats, x_b: Floats) -> tuple[Fl
     events = np.where(seen, x_a + x_b, 0.0)
     deviation = np.where(seen, x_a - events * share, 0.0)
     return deviation, events * share * (1.0 - share), seen
+
+
+def _sums(counts: Floats, group: int) -> Floats:
+    """Sums of `group` scrapes each, [T // group, S]; a rest that fills no group is dropped."""
+    whole = counts.shape[0] // group
+    total: Floats = counts[: whole * group].reshape(whole, group, -1).sum(axis=1)
+    return total
 
 
 def _excess(window_d: Floats, window_v: Floats) -> Floats:

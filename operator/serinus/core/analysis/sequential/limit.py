@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from serinus.core.analysis.sequential.blocks import SHORTEST_BLOCK_S
 from serinus.core.analysis.sequential.bounds import confidence_bounds
 from serinus.core.analysis.sequential.cleaning import clean_pair
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR, Evidence, anytime_p, exp_finite, status_of
@@ -28,9 +29,12 @@ _FARTHEST: Final = 38.0
 
 
 class LimitBank:
-    """S limit tests; `limits` [S] in events a request, `suppress` [S] where a common cause carries no evidence."""
+    """S limit tests; `limits` [S] in events a request, `suppress` [S] where a common cause carries no evidence.
 
-    def __init__(self, limits: Floats, suppress: Bools) -> None:
+    Every scrape is a block of its own, unless scrapes are shorter than five seconds.
+    """
+
+    def __init__(self, limits: Floats, suppress: Bools, scrape_interval_s: float = 5.0) -> None:
         size = limits.shape[0]
         self.limits = np.clip(limits, 1e-9, 1.0 - 1e-9)
         self.suppress = suppress
@@ -39,26 +43,38 @@ class LimitBank:
         self.slopes = shares / self.limits[:, None] - (1.0 - shares) / (1.0 - self.limits)[:, None]
         self.schedule = StartSchedule(size)
         self.mixture = empty_mixture(size, len(LIMIT_EFFECTS))
-        self.surplus = np.zeros(size)
+        self.patience_s = max(SHORTEST_BLOCK_S - scrape_interval_s, 0.0) - 1e-9
+        self.requests = np.zeros(size)
+        self.events = np.zeros(size)
+        self.opened_t = np.zeros(size)
         self.recent_requests = np.zeros(size)
         self.recent_events = np.zeros(size)
         self.champion_t = np.full(size, -1.0)
         self.peak_log_e = np.zeros(size)
 
     def update(self, t: float, counts: ShareCounts, stage_started: Bools) -> None:
-        """Take one scrape at time `t` (s); every scrape is a block of its own."""
+        """Take one scrape at time `t` (s)."""
         self._remember_champion(t, counts)
         self.schedule.advance(t, stage_started)
-        events = counts.x_c + self.surplus
-        within = np.minimum(events, counts.n_c)
-        self.surplus = events - within
-        speaking = (counts.n_c > 0.0) & ~(self.suppress & self.common_cause(t))
-        rows = np.flatnonzero(speaking)
-        if rows.size:
-            excess = within[rows] / counts.n_c[rows] - self.limits[rows]
-            log_likelihood = np.minimum(np.log1p(self.slopes[rows] * excess[:, None]), EVIDENCE_CAP)
-            self.mixture[rows] = bet(self.mixture[rows], self.schedule.take(rows), log_likelihood)
-            self.peak_log_e = np.maximum(self.peak_log_e, self.log_e())
+        speaking = ~(self.suppress & self.common_cause(t))
+        anything = counts.n_c + counts.n_s > 0.0
+        opening = (self.requests <= 0.0) & (counts.n_c > 0.0)
+        self.opened_t = np.where(opening, t, self.opened_t)
+        self.requests = np.where(speaking, self.requests + counts.n_c, 0.0)
+        self.events = np.where(speaking, self.events + counts.x_c, 0.0)
+        self._close(anything & (self.requests > 0.0) & (t - self.opened_t >= self.patience_s))
+
+    def _close(self, closing: Bools) -> None:
+        rows = np.flatnonzero(closing)
+        if rows.size == 0:
+            return
+        within = np.minimum(self.events[rows], self.requests[rows])
+        excess = within / self.requests[rows] - self.limits[rows]
+        log_likelihood = np.minimum(np.log1p(self.slopes[rows] * excess[:, None]), EVIDENCE_CAP)
+        self.mixture[rows] = bet(self.mixture[rows], self.schedule.take(rows), log_likelihood)
+        self.events[rows] -= within
+        self.requests[rows] = 0.0
+        self.peak_log_e = np.maximum(self.peak_log_e, self.log_e())
 
     def _remember_champion(self, t: float, counts: ShareCounts) -> None:
         """Keep champion's last 20 requests or the last scrape, whichever is more: enough to see it over the limit."""
@@ -82,7 +98,16 @@ class LimitBank:
         """Natural log of the e-values, [S]."""
         return np.maximum(np.log(np.maximum(self.e_values(), 1e-300)), LOG_FLOOR)
 
-    _ARRAYS: Final = ("mixture", "surplus", "recent_requests", "recent_events", "champion_t", "peak_log_e")
+    _ARRAYS: Final = (
+        "mixture",
+        "requests",
+        "events",
+        "opened_t",
+        "recent_requests",
+        "recent_events",
+        "champion_t",
+        "peak_log_e",
+    )
 
     def to_dict(self) -> State:
         """State without the parameters, as JSON values."""
@@ -98,12 +123,19 @@ class LimitBank:
 class LimitTest:
     """Is challenger's rate of events over `limit`?  `common_cause` is what to make of champion being over it too."""
 
-    def __init__(self, limit: float, common_cause: Literal["hold", "rollback"] = "hold") -> None:
+    def __init__(
+        self,
+        limit: float,
+        common_cause: Literal["hold", "rollback"] = "hold",
+        *,
+        scrape_interval_s: float = 5.0,
+    ) -> None:
         if common_cause not in {"hold", "rollback"}:
             raise ValueError(f"common_cause is 'hold' or 'rollback', not {common_cause!r}")
         self.limit = float(limit)
         self.common_cause = common_cause
-        self.bank = LimitBank(np.array([self.limit]), np.array([common_cause == "hold"]))
+        self.scrape_interval_s = float(scrape_interval_s)
+        self.bank = LimitBank(np.array([self.limit]), np.array([common_cause == "hold"]), self.scrape_interval_s)
         self._totals = [0.0, 0.0, 0.0, 0.0]
 
     def update(
@@ -147,14 +179,18 @@ class LimitTest:
     def to_dict(self) -> State:
         """State as JSON values."""
         totals = [number(total) for total in self._totals]
-        parameters = {"limit": self.limit, "commonCause": self.common_cause}
+        parameters = {
+            "limit": self.limit,
+            "commonCause": self.common_cause,
+            "scrapeIntervalSeconds": self.scrape_interval_s,
+        }
         return {**stamp(KIND), **parameters, "totals": totals, "bank": self.bank.to_dict()}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> LimitTest:
         """Rebuild; UnknownStateSchemaError when the state is not ours."""
         check_schema(state, KIND)
-        test = cls(state["limit"], state["commonCause"])
+        test = cls(state["limit"], state["commonCause"], scrape_interval_s=state["scrapeIntervalSeconds"])
         test._totals = [float(total) for total in state["totals"]]
         test.bank.restore(state["bank"])
         return test

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from serinus.core.analysis.sequential.blocks import BLOCK_WITHOUT_HISTORY_S, scrapes_lasting
 from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN, confidence_bounds
-from serinus.core.analysis.sequential.calibration import BLOCK_WITHOUT_HISTORY_S
 from serinus.core.analysis.sequential.cleaning import clean_pair
 from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite, status_of
 from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, ShareBank, ShareCounts
@@ -43,7 +43,7 @@ class ProportionTest:
 
     @property
     def _default_block(self) -> int:
-        return max(1, math.ceil(BLOCK_WITHOUT_HISTORY_S / self.scrape_interval_s - 1e-9))
+        return scrapes_lasting(BLOCK_WITHOUT_HISTORY_S, self.scrape_interval_s)
 
     def update(
         self,

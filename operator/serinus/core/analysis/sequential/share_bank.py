@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from serinus.core.analysis.sequential.blocks import GAP_CLOSES_BLOCK_S
 from serinus.core.analysis.sequential.champion_rate import expected_events, remember
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR
 from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
@@ -21,7 +22,6 @@ from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, u
 
 ERROR_EFFECTS: Final = (1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 LATENCY_EFFECTS: Final = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
-GAP_CLOSES_BLOCK_S: Final = 60.0
 RATE_DECAY: Final = 0.98
 BOUNDED_OVER_LINEAR: Final = 25.0
 """The likelihood bet may be at most this much ahead of the linear one: what a wrong B can cost is limited."""

@@ -37,7 +37,7 @@ class ShareGroup:
         self.calibration = CalibrationBank(size, scrape_interval_s=scrape_interval_s)
         self.limited = np.array([row for row, metric in enumerate(self.metrics) if metric.limit is not None], dtype=int)
         limits = np.array([metric.limit for metric in self.metrics if metric.limit is not None], dtype=np.float64)
-        self.limit = LimitBank(limits, np.full(limits.shape, suppress_common_cause))
+        self.limit = LimitBank(limits, np.full(limits.shape, suppress_common_cause), scrape_interval_s)
         self.total = np.zeros((4, size))
         self.stage = np.zeros((4, size))
         self.calibrated = False

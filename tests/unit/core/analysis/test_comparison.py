@@ -1,0 +1,144 @@
+"""The sequential test as a policy: what it is fed, what it says, what it stores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from serinus.api.defaults import policy_of
+from serinus.api.model_deployment import ModelDeploymentSpec
+from serinus.api.policy import Analysis, Pace
+from serinus.api.status import Verdict
+from serinus.core.analysis.assess import assess
+from serinus.core.analysis.comparison import Weighed, read_weighed
+from serinus.core.model.assessment import (
+    Assessment,
+    Evidence,
+    Increment,
+    Look,
+    Measured,
+    Observation,
+    Reason,
+    Stage,
+    StoredEvidence,
+)
+
+STAGE = Stage(weight=10, next_weight=50, started=0.0)
+BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+STATUS_LIMIT = 64 * 1024
+
+
+def policy(*metrics: dict[str, object], **analysis: object) -> Analysis:
+    """Parse and default an analysis, as a ModelDeployment's."""
+    spec = ModelDeploymentSpec.parse(
+        {
+            "model": {"version": "1", "storageUri": "configmap://m"},
+            "runtime": {"image": "triton"},
+            "analysis": {"interval": "1s", "metrics": list(metrics), **analysis},
+        }
+    )
+    return policy_of(spec).analysis
+
+
+ERRORS: dict[str, object] = {"name": "errors", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
+LATENCY: dict[str, object] = {"name": "p99", "preset": "latency", "thresholdRange": {"max": "10s"}}
+
+
+def look(at: int, *, failing: int = 0, stable_failing: int = 0, names: tuple[str, ...] = ("errors",)) -> Look:
+    """One second in which the canary answered 100 requests and stable 900."""
+    increment = Increment(float(at), (100.0, float(failing), 0.0), (900.0, float(stable_failing), 0.0))
+    seen = Observation(
+        Measured(failing / 100, 100 * at, at), Measured(stable_failing / 900, 900 * at, at), "q", (increment,)
+    )
+    buckets = Increment(float(at), (90.0, 5.0, 3.0, 1.0, 1.0, 0.0), (810.0, 45.0, 27.0, 9.0, 9.0, 0.0))
+    slow = Observation(Measured(0.4, 100 * at, at), Measured(0.4, 900 * at, at), "q", (buckets,), BOUNDS)
+    return Look(float(at), {name: slow if name.startswith("p99") else seen for name in names})
+
+
+def judged(analysis: Analysis, looks: Iterator[Look], *, pace: Pace = Pace.TIMED) -> tuple[Evidence, Assessment]:
+    """Assess look after look, until one is Unsafe."""
+    evidence, assessment = Evidence(), None
+    for one in looks:
+        evidence, assessment = assess(one, evidence, STAGE, analysis, one.at, pace=pace)
+        if assessment.verdict is Verdict.UNSAFE:
+            break
+    assert assessment is not None
+    return evidence, assessment
+
+
+def test_evidence_under_the_limit_is_unsafe() -> None:
+    """Two of a hundred against none of nine hundred: the limit of 5 % never sees it."""
+    _, assessment = judged(policy(ERRORS), (look(at, failing=2) for at in range(1, 200)))
+    assert (assessment.verdict, assessment.reason) == (Verdict.UNSAFE, Reason.WORSE)
+    assert "by chance" in assessment.message
+
+
+def test_an_equal_revision_is_safe() -> None:
+    """One of a hundred, and nine of nine hundred."""
+    _, assessment = judged(policy(ERRORS), (look(at, failing=1, stable_failing=9) for at in range(1, 100)))
+    assert assessment.verdict is Verdict.SAFE
+
+
+def test_with_pace_evidence_safe_waits_for_the_risk_budget() -> None:
+    """After two seconds nothing is proven, and what is missing is said."""
+    analysis = policy(ERRORS, minDwell="1s")
+    _, assessment = judged(analysis, (look(at) for at in range(1, 3)), pace=Pace.EVIDENCE)
+    assert (assessment.verdict, assessment.reason) == (Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA)
+    assert assessment.requests_needed
+
+
+def test_in_threshold_mode_no_test_is_asked() -> None:
+    """The limits alone decide."""
+    _, assessment = judged(policy(ERRORS, mode="Threshold"), (look(at, failing=2) for at in range(1, 200)))
+    assert assessment.verdict is Verdict.SAFE
+    assert assessment.comparisons == ()
+
+
+def test_a_metric_that_is_not_gating_is_watched_only() -> None:
+    """It is over its limit, and nothing follows."""
+    analysis = policy({**ERRORS, "gating": False}, LATENCY)
+    _, assessment = judged(analysis, (look(at, failing=20, names=("errors", "p99")) for at in range(1, 50)))
+    assert assessment.verdict is not Verdict.UNSAFE
+
+
+def test_an_assessment_that_was_not_stored_leaves_no_trace() -> None:
+    """The same look on the same evidence gives the same answer."""
+    analysis = policy(ERRORS)
+    evidence, _ = judged(analysis, (look(at, failing=1) for at in range(1, 10)))
+    answers = [assess(look(10, failing=3), evidence, STAGE, analysis, 10.0, pace=Pace.TIMED)[1] for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 30], ids=lambda cut: f"after-{cut}")
+def test_evidence_goes_on_from_its_stored_form_as_if_nothing_had_happened(cut: int) -> None:
+    """Replay equals live, bit by bit."""
+    analysis = policy(ERRORS)
+    live, interrupted, last = Evidence(), Evidence(), []
+    for at in range(1, 60):
+        if at == cut and interrupted.gathered is not None:
+            interrupted = Evidence(gathered=StoredEvidence(interrupted.gathered.stored()))
+        one = look(at, failing=at % 2)
+        live, expected = assess(one, live, STAGE, analysis, one.at, pace=Pace.TIMED)
+        interrupted, found = assess(one, interrupted, STAGE, analysis, one.at, pace=Pace.TIMED)
+        last = [expected.e_total, found.e_total]
+        assert expected.e_total == found.e_total
+    assert last[0]
+
+
+@pytest.mark.parametrize("text", ["{}", "no JSON", '{"schema": 99}', '{"schema": 1, "monitor": {}}'])
+def test_evidence_that_cannot_be_read_starts_anew(text: str) -> None:
+    """A newer version's schema, or somebody's edit: the weight is held until there is evidence again."""
+    assert read_weighed(StoredEvidence(text)) is None
+
+
+def test_ten_metrics_fit_in_a_status() -> None:
+    """Their evidence stays under 64 KiB after a long rollout."""
+    names = tuple(f"errors{number}" for number in range(8)) + ("p99a", "p99b")
+    metrics = [{**(LATENCY if name.startswith("p99") else ERRORS), "name": name} for name in names]
+    evidence, _ = judged(
+        policy(*metrics), (look(at, failing=at % 3, stable_failing=at % 7, names=names) for at in range(1, 120))
+    )
+    assert isinstance(evidence.gathered, Weighed)
+    assert len(json.dumps(evidence.gathered.stored())) < STATUS_LIMIT
