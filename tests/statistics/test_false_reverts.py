@@ -56,6 +56,13 @@ def test_few_pods_with_rates_of_their_own_stay(path: Path) -> None:
     assert upper_limit(false_reverts("wobble", 1000, path, pods=3)) <= 1.5
 
 
+@pytest.mark.parametrize("path", ["history", "conservative"])
+@pytest.mark.parametrize("noise", ["sticky", "burst"])
+def test_scrapes_of_a_second_are_no_more_proofs_than_scrapes_of_five(noise: Noise, path: Path) -> None:
+    workload = Workload(100, 0.005, 0.005, noise, scrape_s=1.0)
+    assert upper_limit(play(Cell("test", f"{noise} fast", workload, 400, path), SEED)) <= 3.0
+
+
 @pytest.mark.parametrize("method", ["independent", "naive z"])
 def test_the_simulation_can_fail_a_method(method: str) -> None:
     result = run_ramp(Workload(100, 0.005, 0.005, "burst"), 200, 1, PEERS[method])

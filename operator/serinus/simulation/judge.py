@@ -56,7 +56,7 @@ class ErrorJudge:
         )
         self.limit = None
         if judgement.limit is not None:
-            self.limit = LimitBank(np.full(runs, judgement.limit), np.ones(runs, dtype=np.bool_))
+            self.limit = LimitBank(np.full(runs, judgement.limit), np.ones(runs, dtype=np.bool_), scrape_s)
 
     def learn(self, traffic: Traffic) -> None:
         """Calibrate on history that `traffic` produces before time 0, an hour of it at a time."""

@@ -57,8 +57,10 @@ def rate_bounds(events: Floats, requests: Floats, log_threshold: float, dispersi
     can only make the set wider.
     """
     counted = np.where(requests > _FEWEST, 1.0 / dispersion, 0.0)
-    hits, size = events * counted, requests * counted
-    misses, some = size - hits, np.maximum(size, 1e-9)
+    size = requests * counted
+    hits = np.where(events > _FEWEST, events * counted, 0.0)
+    misses = np.where(requests - events > _FEWEST, size - hits, 0.0)
+    some = np.maximum(size, 1e-9)
     centre = np.clip(hits / some, 0.0, 1.0)
     fit = xlogy(hits, centre) + xlog1py(misses, -centre)
     radius = np.maximum(log_threshold + _LOG_PI - betaln(hits + 0.5, misses + 0.5) + fit, 1e-9)

@@ -87,6 +87,18 @@ def test_windows_stay_within_a_minute() -> None:
     assert AACalibrator(scrape_interval_s=15.0).bank.windows.tolist() == [1, 2, 3, 4]
 
 
+def test_scrapes_of_a_second_are_gathered_to_five() -> None:
+    history = halves(np.random.default_rng(9), scrapes=1000)
+    fast, stepwise = AACalibrator(scrape_interval_s=1.0), AACalibrator(scrape_interval_s=1.0)
+    fast.fit(*history)
+    for row in zip(*history, strict=True):
+        stepwise.update(*row)
+    slow = AACalibrator().fit(*(column.reshape(200, 5).sum(axis=1) for column in history))
+    assert fast.cluster_bound == pytest.approx(slow.cluster_bound)
+    assert stepwise.cluster_bound == pytest.approx(slow.cluster_bound)
+    assert fast.block_scrapes == 5 * slow.block_scrapes
+
+
 def test_dirty_scrapes_are_skipped() -> None:
     calibrator = AACalibrator().fit(*halves(np.random.default_rng(7)))
     before = calibrator.to_dict()

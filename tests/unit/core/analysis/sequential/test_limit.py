@@ -77,6 +77,14 @@ def test_a_higher_limit_never_finds_more(events: list[int], limit: float, more: 
         assert e_value(limit + more) <= 1.0 + 1e-9
 
 
+def test_short_scrapes_are_gathered_to_five_seconds() -> None:
+    fast, slow = LimitTest(0.05, scrape_interval_s=1.0), LimitTest(0.05)
+    for index in range(5):
+        found = fast.update(index + 1.0, (10, 4), (90, 1), index == 0)
+        assert (found.e_value > 1.0) == (index == 4)
+    assert found.e_value == pytest.approx(slow.update(5.0, (50, 20), (450, 5), True).e_value)
+
+
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="common_cause"):
         LimitTest(0.05, "ignore")  # type: ignore[arg-type]
