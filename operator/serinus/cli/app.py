@@ -55,6 +55,33 @@ def status(
 
 
 @app.command()
+def explain(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    rollout: Annotated[str | None, typer.Option("--rollout", help="An older Rollout; default the newest.")] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg.")] = None,
+    prometheus: Annotated[
+        str | None, typer.Option("--prometheus", help="With --plot: the URL that the curves are read from.")
+    ] = None,
+) -> None:
+    """Say why a rollout was decided as it was: one sentence, the numbers, the decisions."""
+    if plot is not None and plot.suffix.lower() not in {".png", ".svg"}:
+        raise typer.BadParameter("--plot takes a file that ends in .png or .svg")
+    if prometheus is not None and plot is None:
+        raise typer.BadParameter("--prometheus is for --plot: name a file too")
+    from serinus.cli.explain import Wish
+    from serinus.cli.explain import explain as explained
+
+    with told():
+        explained(begin(ctx, name, Target(namespace, context, kubeconfig)), Wish(rollout, as_json, plot, prometheus))
+
+
+@app.command()
 def promote(
     ctx: typer.Context,
     name: Name,
