@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.unit.cli.explain_given import BEGAN, DURATION, Memory, account, comparison, condemned, held, raised, taken
@@ -16,6 +20,7 @@ from serinus.cli.errors import Refused
 from serinus.cli.explain_history import Span, observed
 from serinus.cli.explain_replay import Stage, replayed, stages_of
 from serinus.cli.plot_data import Picture, recorded_picture, remembered_picture, weights_line
+from serinus.core.model.answers import SeriesSet
 from serinus.core.model.kinds import Json
 
 SPAN = Span(BEGAN, BEGAN + DURATION)
@@ -194,3 +199,37 @@ def test_an_explanation_without_a_picture_loads_nothing_heavy() -> None:
     code = f"import sys, serinus.cli.app, serinus.cli.explain; print([name for name in {heavy} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert answer.stdout.strip() == "[]"
+
+
+class _Api(BaseHTTPRequestHandler):
+    """The two questions of Prometheus' API, answered from a memory."""
+
+    memory = Memory()
+
+    def do_GET(self) -> None:
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        answer = self.memory.raw(asked["query"], float(asked["time"]))
+        assert isinstance(answer, SeriesSet)
+        result = [
+            {"metric": dict(one.labels), "values": [[at, str(value)] for at, value in one.samples]}
+            for one in answer.series
+        ]
+        self.send_response(200)
+        self.end_headers()
+        told = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+        self.wfile.write(json.dumps(told).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_the_command_reads_a_prometheus_at_its_address(tmp_path: Path) -> None:
+    """Over HTTP, by the client that people have installed."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Api) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        words = ("--plot", str(tmp_path / "why.svg"), "--prometheus", url)
+        answer = say(cluster(condemned()), "explain", "fraud", *words)
+        server.shutdown()
+    assert (answer.exit_code, answer.stderr) == (0, f"drawn to {tmp_path / 'why.svg'}\n")
+    assert "stored in the record" in (tmp_path / "why.svg").read_text()
