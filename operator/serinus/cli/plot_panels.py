@@ -46,7 +46,8 @@ def _moments(points: Sequence[float]) -> Any:
 
 
 def _weights(panel: Axes, picture: Picture) -> None:
-    times, weights = weights_line(picture.stages, _right(picture))
+    ended = picture.account.rollout.status.phase.ended
+    times, weights = weights_line(picture.stages, _right(picture) if ended else picture.span.end)
     panel.plot(_moments(times), weights, color=CANARY, linewidth=1.8)
     panel.fill_between(_moments(times), weights, color=CANARY, alpha=0.15, linewidth=0)
     top = max(weights, default=0.0)
@@ -56,7 +57,7 @@ def _weights(panel: Axes, picture: Picture) -> None:
             f"{stage.weight}%", (_moment(stage.at), stage.weight), (3, 4), textcoords="offset points", fontsize=8
         )
     panel.set_ylabel("canary weight\n(% of requests)")
-    if picture.account.rollout.status.phase.ended:
+    if ended:
         text = f"{picture.account.rollout.status.phase}\n{_moment(picture.span.end):%H:%M:%S}"
         _beside(panel, panel.get_ylim()[1] / 2, text, QUIET)
 
