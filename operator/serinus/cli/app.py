@@ -167,6 +167,49 @@ def retry(
 
 
 @app.command()
+def simulate(
+    *,
+    file: Annotated[Path, typer.Option("--file", "-f", help="The manifest with the ModelDeployment.")],
+    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file holds several.")] = None,
+    rate: Annotated[float, typer.Option("--rate", min=0.001, help="Requests a second, of both versions.")] = 100.0,
+    error_rate: Annotated[str, typer.Option("--error-rate", help="What the version that serves fails.")] = "0.1%",
+    bad_error_rate: Annotated[str, typer.Option("--bad-error-rate", help="What a bad version fails.")] = "1%",
+    latency_factor: Annotated[
+        float, typer.Option("--latency-factor", min=1, help="How many times slower a slow version is.")
+    ] = 2.0,
+    noise: Annotated[str, typer.Option("--noise", help="iid, storms, outage, diurnal, sticky or all.")] = "iid",
+    runs: Annotated[int, typer.Option("--runs", min=20, max=100_000, help="Rollouts of each version.")] = 1000,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Beside it the documented rules of Argo Rollouts and Flagger.")
+    ] = False,
+    promoted_after: Annotated[
+        str, typer.Option("--promoted-after", help="How long a pause without a duration lasts.")
+    ] = "10m",
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same answer.")] = 1,
+) -> None:
+    """Play a manifest's own policy against made-up traffic: how often, how soon, at what price?"""
+    from serinus.cli.simulate import simulate as simulated
+    from serinus.cli.simulate_wish import wish_of
+
+    wish = wish_of(
+        rate=rate,
+        error_rate=error_rate,
+        bad_error_rate=bad_error_rate,
+        latency_factor=latency_factor,
+        noise=noise,
+        runs=runs,
+        seed=seed,
+        compare=compare,
+        promoted_after=promoted_after,
+        plot=plot,
+    )
+    with told():
+        simulated(file, name, wish, as_json=as_json, plot=plot)
+
+
+@app.command()
 def run(
     *,
     config: Annotated[Path | None, typer.Option("--config", help="The operator's configuration.")] = None,

@@ -62,7 +62,9 @@ class ErrorRow:
         """Take one scrape; only where `compared` is 1 there is a champion to compare with."""
         counts = ShareCounts(sample.n_c, sample.x_c, sample.n_s, sample.x_s)
         parts = (part * compared for part in (counts.n_c, counts.x_c, counts.n_s, counts.x_s))
-        self.share.update(t, ShareCounts(*parts), began, self.calibration.inverse_bound(), self.calibration.block_scrapes())
+        self.share.update(
+            t, ShareCounts(*parts), began, self.calibration.inverse_bound(), self.calibration.block_scrapes()
+        )
         if self.halved:
             self.calibration.update(*(sample.halves * compared))
         if self.limit is not None:
@@ -168,7 +170,7 @@ class EvidenceRows:
 
     def _gating(self) -> bool:
         """Whether a metric that traffic is made up for decides."""
-        rows = [*(row.metric for row in (*self.errors, *self.latencies)), *self.quiet]
+        rows = [row.metric for row in self.errors] + [row.metric for row in self.latencies] + self.quiet
         return any(metric.gating for metric in rows)
 
     def _stale(self) -> Bools:
@@ -206,4 +208,5 @@ class EvidenceRows:
         counted = [StageCounts(n_c, x_c, n_s, x_s, error.dispersion()[rows]) for error in gating]
         counted += [StageCounts(n_c, none, n_s, none, phi) for metric in self.quiet if metric.gating]
         counted += [latency.counts(rows) for latency in self.latencies if latency.metric.gating]
-        return np.max([excess_upper(counts, self.config.beta) for counts in counted], axis=0)
+        largest: Floats = np.max([excess_upper(counts, self.config.beta) for counts in counted], axis=0)
+        return largest

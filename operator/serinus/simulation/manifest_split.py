@@ -40,9 +40,10 @@ class SplitRows:
     @property
     def off(self) -> Bools:
         """Where the split is known to be off, or one side gets nothing."""
-        mismatch = np.exp(self.log_wealth).mean(axis=0) >= one.MISMATCH_E
+        mismatch: Bools = np.exp(self.log_wealth).mean(axis=0) >= one.MISMATCH_E
         silent: Bools = self.owed.max(axis=0) >= one.SILENT_REQUESTS
-        return mismatch | silent
+        off: Bools = mismatch | silent
+        return off
 
 
 def _log_ratio(own: Floats, other: Floats, odds: Floats, effect: float) -> Floats:

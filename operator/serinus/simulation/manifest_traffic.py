@@ -63,9 +63,9 @@ class Sample:
 
     def rows(self, chosen: Floats) -> Sample:
         """Multiply by a mask [R] of ones and zeros: rollouts that have ended get no more traffic."""
-        parts = (part * chosen for part in (self.n_c, self.x_c, self.n_s, self.x_s))
+        n_c, x_c, n_s, x_s = (part * chosen for part in (self.n_c, self.x_c, self.n_s, self.x_s))
         h_c, h_s = (None if part is None else part * chosen[:, None] for part in (self.h_c, self.h_s))
-        return Sample(*parts, h_c, h_s, self.halves * chosen, self.excess * chosen)
+        return Sample(n_c, x_c, n_s, x_s, h_c, h_s, self.halves * chosen, self.excess * chosen)
 
 
 class ManifestTraffic:
@@ -95,8 +95,9 @@ class ManifestTraffic:
 def bucket_shares(median_s: float) -> Floats:
     """Share of a lognormal's answers in each of Istio's buckets, the last one beyond the highest bound, [J+1]."""
     below = ndtr(np.log(np.array(ISTIO_BOUNDS_S) / median_s) / SPREAD)
-    shares: Floats = np.diff(below, prepend=0.0, append=1.0)
-    return np.maximum(shares, 0.0) / np.maximum(shares, 0.0).sum()
+    shares: Floats = np.maximum(np.diff(below, prepend=0.0, append=1.0), 0.0)
+    shares /= shares.sum()
+    return shares
 
 
 def fitted(scenario: Scenario, subject: Subject) -> Scenario:

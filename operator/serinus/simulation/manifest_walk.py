@@ -35,7 +35,8 @@ class Rollouts:
     @property
     def live(self) -> Bools:
         """Rollouts that have not ended."""
-        return np.isinf(self.reverted_s) & np.isinf(self.promoted_s)
+        live: Bools = np.isinf(self.reverted_s) & np.isinf(self.promoted_s)
+        return live
 
     @property
     def standing(self) -> Standing:

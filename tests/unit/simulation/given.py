@@ -11,7 +11,12 @@ from serinus.simulation.manifest import Subject, read_subject
 
 ERRORS: Json = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
 SLOW: Json = {"name": "p99", "preset": "latency", "thresholdRange": {"max": "400ms"}, "minSamples": 30}
-STEPS: list[Json] = [{"setWeight": 10}, {"pause": {"duration": "60s"}}, {"setWeight": 50}, {"pause": {"duration": "60s"}}]
+STEPS: list[Json] = [
+    {"setWeight": 10},
+    {"pause": {"duration": "60s"}},
+    {"setWeight": 50},
+    {"pause": {"duration": "60s"}},
+]
 
 POLICIES: dict[str, dict[str, Any]] = {
     "timed": {},
@@ -45,7 +50,12 @@ def manifest(
         "analysis": {"interval": "5s", "metrics": metrics or [ERRORS], **(analysis or {})},
         "guard": {"duration": guard},
     }
-    document = {"apiVersion": "serinus.dev/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "m"}, "spec": spec}
+    document = {
+        "apiVersion": "serinus.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": "m"},
+        "spec": spec,
+    }
     return yaml.safe_dump(document)
 
 
