@@ -210,6 +210,32 @@ def simulate(
 
 
 @app.command()
+def backtest(
+    *,
+    file: Annotated[Path, typer.Option("--file", "-f", help="The manifest with the ModelDeployment.")],
+    prometheus: Annotated[str, typer.Option("--prometheus", help="The URL of the Prometheus that remembers.")],
+    since: Annotated[str, typer.Option("--from", help="When to begin: 2026-01-31T08:00:00Z, or 6h for that long ago.")],
+    until: Annotated[str, typer.Option("--to", help="When to end; default now.")] = "0s",
+    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file holds several.")] = None,
+    service: Annotated[
+        list[str] | None, typer.Option("--service", help="A revision's Service; default all of the ModelDeployment's.")
+    ] = None,
+    pods: Annotated[bool, typer.Option("--pods", help="A revision against itself, pod by pod.")] = False,
+    step: Annotated[
+        str | None, typer.Option("--step", help="The scrape interval; default the policy's interval.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Replay a policy against what was recorded: which past rollouts would it have reverted, and why?"""
+    from serinus.cli.backtest import backtest as backtested
+    from serinus.cli.backtest_wish import wish_of
+
+    wish = wish_of(url=prometheus, since=since, until=until, services=service or [], pods=pods, step=step)
+    with told():
+        backtested(file, name, wish, as_json=as_json)
+
+
+@app.command()
 def run(
     *,
     config: Annotated[Path | None, typer.Option("--config", help="The operator's configuration.")] = None,

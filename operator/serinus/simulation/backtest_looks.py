@@ -57,6 +57,13 @@ class Looks:
                 observed[metric.name] = self._own_query(metric, self.own, at)
         return Look(at, observed)
 
+    def requests(self, since: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Sum (requests, server errors) of both arms after a time, by the first provider that counts them."""
+        provider = next(iter(self.arms))
+        tallies, arms = self._tallies_of(provider), self.arms[provider]
+        canary, stable = (tallies.totals(owner, since) for owner in (arms.canary, arms.stable))
+        return (canary.requests, canary.server_errors), (stable.requests, stable.server_errors)
+
     def _tallies_of(self, provider: Provider) -> Tallies:
         longest = max([KEPT_S, *(_window(metric) for metric in self.analysis.metrics)])
         return self._tallies.setdefault(provider, Tallies(self.readers[provider], keep_s=longest))
