@@ -55,6 +55,33 @@ def status(
 
 
 @app.command()
+def explain(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    rollout: Annotated[str | None, typer.Option("--rollout", help="An older Rollout; default the newest.")] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg.")] = None,
+    prometheus: Annotated[
+        str | None, typer.Option("--prometheus", help="With --plot: the URL that the curves are read from.")
+    ] = None,
+) -> None:
+    """Say why a rollout was decided as it was: one sentence, the numbers, the decisions."""
+    if plot is not None and plot.suffix.lower() not in {".png", ".svg"}:
+        raise typer.BadParameter("--plot takes a file that ends in .png or .svg")
+    if prometheus is not None and plot is None:
+        raise typer.BadParameter("--prometheus is for --plot: name a file too")
+    from serinus.cli.explain import Wish
+    from serinus.cli.explain import explain as explained
+
+    with told():
+        explained(begin(ctx, name, Target(namespace, context, kubeconfig)), Wish(rollout, as_json, plot, prometheus))
+
+
+@app.command()
 def promote(
     ctx: typer.Context,
     name: Name,
@@ -137,6 +164,75 @@ def retry(
     with told():
         session = begin(ctx, name, Target(namespace, context, kubeconfig))
         pull(session, lambda story: levers.retry(story, to_rfc3339(session.world.now())), wait)
+
+
+@app.command()
+def simulate(
+    *,
+    file: Annotated[Path, typer.Option("--file", "-f", help="The manifest with the ModelDeployment.")],
+    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file holds several.")] = None,
+    rate: Annotated[float, typer.Option("--rate", min=0.001, help="Requests a second, of both versions.")] = 100.0,
+    error_rate: Annotated[str, typer.Option("--error-rate", help="What the version that serves fails.")] = "0.1%",
+    bad_error_rate: Annotated[str, typer.Option("--bad-error-rate", help="What a bad version fails.")] = "1%",
+    latency_factor: Annotated[
+        float, typer.Option("--latency-factor", min=1, help="How many times slower a slow version is.")
+    ] = 2.0,
+    noise: Annotated[str, typer.Option("--noise", help="iid, storms, outage, diurnal, sticky or all.")] = "iid",
+    runs: Annotated[int, typer.Option("--runs", min=20, max=100_000, help="Rollouts of each version.")] = 1000,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Beside it the documented rules of Argo Rollouts and Flagger.")
+    ] = False,
+    promoted_after: Annotated[
+        str, typer.Option("--promoted-after", help="How long a pause without a duration lasts.")
+    ] = "10m",
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same answer.")] = 1,
+) -> None:
+    """Play a manifest's own policy against made-up traffic: how often, how soon, at what price?"""
+    from serinus.cli.simulate import simulate as simulated
+    from serinus.cli.simulate_wish import wish_of
+
+    wish = wish_of(
+        rate=rate,
+        error_rate=error_rate,
+        bad_error_rate=bad_error_rate,
+        latency_factor=latency_factor,
+        noise=noise,
+        runs=runs,
+        seed=seed,
+        compare=compare,
+        promoted_after=promoted_after,
+        plot=plot,
+    )
+    with told():
+        simulated(file, name, wish, as_json=as_json, plot=plot)
+
+
+@app.command()
+def backtest(
+    *,
+    file: Annotated[Path, typer.Option("--file", "-f", help="The manifest with the ModelDeployment.")],
+    prometheus: Annotated[str, typer.Option("--prometheus", help="The URL of the Prometheus that remembers.")],
+    since: Annotated[str, typer.Option("--from", help="When to begin: 2026-01-31T08:00:00Z, or 6h for that long ago.")],
+    until: Annotated[str, typer.Option("--to", help="When to end; default now.")] = "0s",
+    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file holds several.")] = None,
+    service: Annotated[
+        list[str] | None, typer.Option("--service", help="A revision's Service; default all of the ModelDeployment's.")
+    ] = None,
+    pods: Annotated[bool, typer.Option("--pods", help="A revision against itself, pod by pod.")] = False,
+    step: Annotated[
+        str | None, typer.Option("--step", help="The scrape interval; default the policy's interval.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Replay a policy against what was recorded: which past rollouts would it have reverted, and why?"""
+    from serinus.cli.backtest import backtest as backtested
+    from serinus.cli.backtest_wish import wish_of
+
+    wish = wish_of(url=prometheus, since=since, until=until, services=service or [], pods=pods, step=step)
+    with told():
+        backtested(file, name, wish, as_json=as_json)
 
 
 @app.command()

@@ -1,0 +1,55 @@
+"""`explain`: why a rollout was decided as it was, by its own record; and as a picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from serinus.cli.explain_account import Account, account_of
+from serinus.cli.explain_json import account_json
+from serinus.cli.explain_page import show
+from serinus.cli.session import Session
+from serinus.cli.watching import console
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for: another Rollout than the newest, JSON, a picture, and a Prometheus for its curves."""
+
+    rollout: str | None = None
+    as_json: bool = False
+    plot: Path | None = None
+    prometheus: str | None = None
+
+
+def explain(session: Session, wish: Wish) -> None:
+    """Print the explanation, and draw it where a file is named."""
+    if wish.plot is not None:
+        from serinus.cli.plot import require_matplotlib
+
+        require_matplotlib()
+    account = account_of(session.story(), wish.rollout)
+    if wish.as_json:
+        typer.echo(json.dumps(account_json(account), indent=2, ensure_ascii=False))
+    else:
+        show(account, console())
+    if wish.plot is not None:
+        _draw(session, account, wish.plot, wish.prometheus)
+
+
+def _draw(session: Session, account: Account, file: Path, prometheus: str | None) -> None:
+    from serinus.cli.plot import draw
+    from serinus.cli.plot_data import recorded_picture, remembered_picture
+
+    now = session.world.now()
+    if prometheus is None:
+        picture = recorded_picture(account, now)
+    else:
+        from serinus.cli.explain_history import PrometheusArchive
+
+        picture = remembered_picture(account, PrometheusArchive(prometheus), now)
+    draw(picture, file)
+    typer.echo(f"drawn to {file}" + (f": {picture.note}" if picture.note else ""), err=True)

@@ -1,0 +1,160 @@
+"""What a Rollout's record says about its decision: who decided, by what number, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from serinus.api.durations import share
+from serinus.api.parsing import RolloutView, unix_seconds
+from serinus.api.policy import Metric, Mode
+from serinus.api.rollout import DecisionRecord, MetricComparison
+from serinus.api.status import Phase
+from serinus.cli.errors import Refused
+from serinus.cli.story import Story, deciding_record
+from serinus.core.model.assessment import Reason
+from serinus.core.model.timestamps import to_rfc3339
+from serinus.core.rollout.reasons import RolloutReason
+
+SUSPICIOUS = 20.0
+DEFAULT_ALPHA = "0.01"
+
+
+class Decider(StrEnum):
+    """Who or what ended a rollout."""
+
+    GUARDRAIL = "guardrail"
+    LIMITS = "limits"
+    TEST = "test"
+    LIMIT_TEST = "limit test"
+    MAX_HOLD = "maxHold"
+    BLIND_TIMEOUT = "blindTimeout"
+    DEADLINE = "progressDeadlineSeconds"
+    PERSON = "person"
+    SPEC = "spec"
+    WALK = "walk"
+
+
+_BY_REASON: dict[str, Decider] = {
+    Reason.WORSE: Decider.TEST,
+    Reason.MAX_HOLD_EXCEEDED: Decider.MAX_HOLD,
+    RolloutReason.BLIND_TIMEOUT: Decider.BLIND_TIMEOUT,
+    RolloutReason.DEADLINE_EXCEEDED: Decider.DEADLINE,
+    RolloutReason.ABORT_REQUESTED: Decider.PERSON,
+    RolloutReason.NEW_SPEC: Decider.SPEC,
+    RolloutReason.SPEC_RESTORED: Decider.SPEC,
+    RolloutReason.ENDED_IN_GUARD: Decider.SPEC,
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """One Rollout, read for an explanation."""
+
+    namespace: str
+    name: str
+    rollout: RolloutView
+
+    @property
+    def tests(self) -> bool:
+        """Whether there is a test at all: in Threshold mode, or with nothing to compare with, there is none."""
+        return self.rollout.spec.analysis.mode is not Mode.THRESHOLD and self.rollout.spec.from_ is not None
+
+    @property
+    def reverts_at(self) -> float:
+        """The evidence that reverts."""
+        return 1.0 / share(self.rollout.spec.analysis.false_revert_rate or DEFAULT_ALPHA)
+
+    @property
+    def evidence(self) -> float | None:
+        """The evidence over all metrics, as last stored."""
+        outlook = self.rollout.status.outlook
+        return outlook.evidence if outlook else None
+
+    @property
+    def comparisons(self) -> tuple[MetricComparison, ...]:
+        """What the test knows, metric by metric."""
+        outlook = self.rollout.status.outlook
+        return outlook.comparisons if outlook else ()
+
+    @property
+    def deciding(self) -> DecisionRecord | None:
+        """The record that explains where the rollout stands."""
+        return deciding_record(self.rollout)
+
+    @property
+    def decided_by(self) -> Decider | None:
+        """Who ended it; None while it goes on."""
+        status = self.rollout.status
+        if not status.phase.ended:
+            return None
+        record = self.deciding
+        reason = record.reason if record else status.reason
+        if reason == Reason.LIMIT_EXCEEDED:
+            return self._by_limit()
+        if reason in _BY_REASON:
+            return _BY_REASON[reason]
+        return Decider.PERSON if self._promoted() and status.phase is Phase.SUCCEEDED else Decider.WALK
+
+    @property
+    def first_traffic(self) -> str | None:
+        """When it got its first weight, as far as the record reaches."""
+        status = self.rollout.status
+        recorded = (record.first_time for record in status.decisions if record.weight > 0)
+        return next(recorded, status.stage_started_at)
+
+    @property
+    def ended(self) -> str | None:
+        """When the decision fell."""
+        record = self.deciding
+        taken = record.first_time if record and record.action == "Taken" else None
+        return self.rollout.status.finished_at or taken
+
+    @property
+    def highest_weight(self) -> int:
+        """The largest share of requests that it had."""
+        return max((record.weight for record in self.rollout.status.decisions), default=self.rollout.status.weight)
+
+    @property
+    def looked(self) -> str | None:
+        """When the numbers were last taken."""
+        status = self.rollout.status
+        return (status.analysis.last_look if status.analysis else None) or status.finished_at
+
+    @property
+    def decides_at(self) -> str | None:
+        """When the test can decide at the present rate."""
+        outlook = self.rollout.status.outlook
+        if self.rollout.status.phase.ended or self.looked is None or outlook is None or outlook.eta_seconds is None:
+            return None
+        return to_rfc3339(unix_seconds(self.looked) + outlook.eta_seconds)
+
+    def metric(self, stream: str) -> Metric | None:
+        """The metric of the policy that a stream (name, name/4xx, name/limit) belongs to."""
+        name = stream.partition("/")[0]
+        return next((one for one in self.rollout.spec.analysis.metrics if one.name == name), None)
+
+    def comparison(self, metric: str | None) -> MetricComparison | None:
+        """What the test knows of a metric; of its two error streams the weightier."""
+        found = [one for one in self.comparisons if one.metric in {metric, f"{metric}/4xx"}]
+        return max(found, key=lambda one: one.e_value, default=None)
+
+    def _by_limit(self) -> Decider:
+        """A limit is judged twice: as a literal rule, and by a test; only the test has its evidence."""
+        if not self.tests:
+            return Decider.LIMITS
+        return Decider.LIMIT_TEST if (self.evidence or 0.0) >= self.reverts_at else Decider.GUARDRAIL
+
+    def _promoted(self) -> bool:
+        return any(record.reason == RolloutReason.PROMOTED for record in self.rollout.status.decisions)
+
+
+def account_of(story: Story, rollout: str | None) -> Account:
+    """Take the newest Rollout, or the one that is named; raises Refused, which names those there are."""
+    if not story.rollouts:
+        raise Refused(f"{story.name} has no Rollout: nothing has been tried yet")
+    found = next((one for one in story.rollouts if one.name == rollout), None if rollout else story.newest)
+    if found is None:
+        names = ", ".join(one.name for one in reversed(story.rollouts))
+        raise Refused(f"{story.name} has no Rollout {rollout}: there are {names}")
+    return Account(story.deployment.namespace, story.name, found)

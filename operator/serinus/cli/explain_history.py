@@ -1,0 +1,181 @@
+"""What Prometheus still knows of a rollout: the increments of each metric, scrape by scrape, for both revisions.
+
+Presets are read as the operator reads them (raw samples, per series), so that a replay is of the same numbers; the
+users' own queries are evaluated again at each interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from serinus.adapters.prometheus.ranges import RangeQueries
+from serinus.adapters.prometheus.source import Source
+from serinus.api.durations import seconds
+from serinus.api.policy import Metric, Preset, Provider, QueryType
+from serinus.cli.errors import Refused
+from serinus.cli.explain_account import Account
+from serinus.core.analysis.bins import Bins
+from serinus.core.analysis.exposition import read_istio, read_triton
+from serinus.core.analysis.increments import preset_increments
+from serinus.core.analysis.promql import Arm, has_baseline, istio_queries, render_query, triton_queries
+from serinus.core.analysis.tally import Owner, Tallies
+from serinus.core.model.answers import MetricsAnswer, NoAnswer, Series, SeriesSet
+from serinus.core.model.assessment import Increment, Measured, Observation
+
+CHUNK_SECONDS = 900.0
+"""Raw samples that one question asks for: an answer stays small, and a pause of days is still readable."""
+BEFORE_SECONDS = 60.0
+"""Asked for before the first traffic: the baselines of the counters."""
+OVERLAP_SECONDS = 1.0
+MOST_POINTS = 10_000
+"""Prometheus refuses a range query of more than 11,000."""
+
+_READERS = {Provider.ISTIO: read_istio, Provider.TRITON: read_triton}
+
+
+class Archive(Protocol):
+    """A Prometheus that remembers; a test gives another one."""
+
+    def raw(self, query: str, at: float) -> MetricsAnswer:
+        """Answer a query with a range selector: the raw samples before a time."""
+
+    def stepped(self, query: str, start: float, end: float, step: float) -> MetricsAnswer:
+        """Evaluate a query at each step."""
+
+
+class PrometheusArchive:
+    """The one at an address."""
+
+    def __init__(self, url: str) -> None:
+        self._queries = RangeQueries(Source("prometheus", url))
+
+    def raw(self, query: str, at: float) -> MetricsAnswer:
+        return asyncio.run(self._queries.ask(query, at))
+
+    def stepped(self, query: str, start: float, end: float, step: float) -> MetricsAnswer:
+        return asyncio.run(self._queries.ask_range(query, start=start, end=end, step=step))
+
+
+@dataclass(frozen=True)
+class Span:
+    """From first traffic to the decision, or to now; in unix seconds."""
+
+    start: float
+    end: float
+
+    def chunks(self) -> Iterator[tuple[float, float]]:
+        """Cut it, with the time before it, into what one question asks for: (end, length) each."""
+        at = self.start - BEFORE_SECONDS
+        while at < self.end:
+            end = min(at + CHUNK_SECONDS, self.end)
+            yield end, end - at + OVERLAP_SECONDS
+            at = end
+
+
+def observed(account: Account, span: Span, archive: Archive) -> dict[str, Observation]:
+    """Read every metric that Prometheus still has of both revisions; raises Refused when it does not answer."""
+    arms = _arms(account)
+    metrics = account.rollout.spec.analysis.metrics
+    found = _presets(metrics, arms, span, archive)
+    interval = seconds(account.rollout.spec.analysis.interval or "5s")
+    for metric in metrics:
+        if metric.query is not None and has_baseline(metric.query):
+            found[metric.name] = _own(metric, arms, span, archive, interval)
+    return {name: seen for name, seen in found.items() if seen.increments}
+
+
+def _arms(account: Account) -> tuple[Arm, Arm]:
+    spec = account.rollout.spec
+    if spec.from_ is None:
+        raise Refused(f"{account.rollout.name} is the first revision: there is nothing to compare it with")
+    canary, stable = (
+        Arm(account.namespace, account.name, one.revision.rpartition("-")[2], one.revision)
+        for one in (spec.to, spec.from_)
+    )
+    return canary, stable
+
+
+def _presets(
+    metrics: tuple[Metric, ...], arms: tuple[Arm, Arm], span: Span, archive: Archive
+) -> dict[str, Observation]:
+    found = {}
+    presets = [metric for metric in metrics if metric.preset not in {None, Preset.REQUEST_COUNT}]
+    for provider in dict.fromkeys(metric.provider or Provider.ISTIO for metric in presets):
+        mine = [metric for metric in presets if (metric.provider or Provider.ISTIO) is provider]
+        latency = any(metric.preset is Preset.LATENCY for metric in mine)
+        owners = _owners(arms, provider)
+        tallies = _tallied(provider, arms, owners, span, archive, latency=latency)
+        for metric in mine:
+            increments, bounds = preset_increments(metric, tallies, *owners, span.start)
+            found[metric.name] = _observation(increments, bounds)
+    return found
+
+
+def _owners(arms: tuple[Arm, Arm], provider: Provider) -> tuple[Owner, Owner]:
+    canary, stable = ((arm.namespace, arm.service if provider is Provider.ISTIO else arm.revision) for arm in arms)
+    return canary, stable
+
+
+def _tallied(
+    provider: Provider,
+    arms: tuple[Arm, Arm],
+    owners: tuple[Owner, Owner],
+    span: Span,
+    archive: Archive,
+    *,
+    latency: bool,
+) -> Tallies:
+    """Take in the raw samples, oldest first, as the operator did."""
+    tallies = Tallies(_READERS[provider], keep_s=span.end - span.start + 2 * BEFORE_SECONDS)
+    for end, length in span.chunks():
+        if provider is Provider.TRITON:
+            queries = triton_queries(arms, seconds=length)
+        else:
+            queries = istio_queries(arms, seconds=length, latency=latency)
+        for query in queries:
+            tallies.ingest(answered(archive.raw(query, end)), owners, end)
+    return tallies
+
+
+def answered(answer: MetricsAnswer) -> tuple[Series, ...]:
+    """Take an answer's series; raises Refused where there is no answer."""
+    if isinstance(answer, NoAnswer):
+        raise Refused(f"Prometheus did not answer ({answer.failure}): {answer.message}")
+    return answer.series
+
+
+def _own(metric: Metric, arms: tuple[Arm, Arm], span: Span, archive: Archive, interval: float) -> Observation:
+    step = max(interval, (span.end - span.start) / MOST_POINTS)
+    answers = [answered(archive.stepped(_rendered(metric, arm), span.start, span.end, step)) for arm in arms]
+    if metric.type is QueryType.DISTRIBUTION:
+        return _observation(tuple(_bins(metric, arms, answers)), ())
+    values = [dict(series[0].samples) if len(series) == 1 else {} for series in answers]
+    times = sorted(values[0].keys() & values[1].keys())
+    return _observation(tuple(Increment(at, (values[0][at],), (values[1][at],)) for at in times), ())
+
+
+def _rendered(metric: Metric, arm: Arm) -> str:
+    return render_query(metric.query or "", arm, metric.window or "60s")
+
+
+def _bins(metric: Metric, arms: tuple[Arm, Arm], answers: list[tuple[Series, ...]]) -> Iterator[Increment]:
+    bins, label = Bins(), metric.bucket_label or ""
+    for at in sorted({at for series in answers for one in series for at, _ in one.samples}):
+        now = [(arm.revision, _at(series, at)) for arm, series in zip(arms, answers, strict=True)]
+        increment = bins.take(at, label, now)
+        if increment is not None:
+            yield increment
+
+
+def _at(series: tuple[Series, ...], at: float) -> SeriesSet:
+    found = (Series(one.labels, tuple(sample for sample in one.samples if sample[0] == at)) for one in series)
+    return SeriesSet(tuple(found))
+
+
+def _observation(increments: tuple[Increment, ...], bounds: tuple[float, ...]) -> Observation:
+    """Increments as the test wants them; the readings are what the literal rule wants, and are not replayed."""
+    reading = Measured(0.0, None, increments[-1].at if increments else 0.0)
+    return Observation(reading, reading, "", increments, bounds)

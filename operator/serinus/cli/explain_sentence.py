@@ -1,0 +1,166 @@
+"""One sentence for an incident: what was tried, what happened, when, who decided and by which numbers."""
+
+from __future__ import annotations
+
+from serinus.api.rollout import DecisionRecord
+from serinus.api.status import Phase
+from serinus.cli.explain_account import Account, Decider
+from serinus.cli.explain_numbers import bounded, counted, limit_of, one_in, took
+from serinus.cli.moments import clock_time
+from serinus.core.analysis.words import shown_duration
+
+_DECIDERS = {
+    Decider.GUARDRAIL: "by the guardrail, a literal limit, and not by the test",
+    Decider.LIMITS: "by a literal limit alone, as mode is Threshold and there is no test",
+    Decider.TEST: "by the sequential test, with no limit exceeded",
+    Decider.LIMIT_TEST: "by the sequential test of the limit",
+    Decider.MAX_HOLD: "by maxHold: it could not be proven safe in that time",
+    Decider.BLIND_TIMEOUT: "by blindTimeout: nothing could be measured",
+    Decider.DEADLINE: "by progressDeadlineSeconds: its pods did not become ready",
+    Decider.PERSON: "by a person",
+    Decider.SPEC: "because the spec asks for something else",
+    Decider.WALK: "by the operator",
+}
+
+
+def sentence(account: Account) -> str:
+    """Say it all in one sentence."""
+    where = f"{account.namespace}/{account.name}"
+    return f"{where}: {_ended(account) if account.rollout.status.phase.ended else _under_way(account)}."
+
+
+def _ended(account: Account) -> str:
+    status = account.rollout.status
+    parts = [f"{_what(account)} {_when(account)}", _reason(account)]
+    if status.phase is Phase.SUCCEEDED:
+        parts.append(_summary(account))
+    elif status.weight > 0:
+        parts.append(f"it still has {status.weight}% of traffic, as stable cannot carry all of it yet")
+    elif account.first_traffic is not None:
+        parts.append("none of the traffic goes to it any more")
+    return "; ".join(part for part in parts if part)
+
+
+def _what(account: Account) -> str:
+    spec = account.rollout.spec
+    tried = f"version {spec.to.version}"
+    before = f"version {spec.from_.version}" if spec.from_ else None
+    match account.rollout.status.phase:
+        case Phase.SUCCEEDED:
+            return f"{tried} replaced {before}" if before else f"{tried}, the first revision, took all traffic"
+        case Phase.SUPERSEDED:
+            return f"{tried} was tried{_at_most(account)} instead of {before} and superseded"
+        case phase:
+            ended = "reverted" if phase is Phase.REVERTED else "aborted"
+            return f"{tried} was tried{_at_most(account)} instead of {before} and {ended}"
+
+
+def _at_most(account: Account) -> str:
+    return f" on up to {account.highest_weight}% of traffic" if account.highest_weight else ""
+
+
+def _when(account: Account) -> str:
+    first, last = account.first_traffic, account.ended
+    if last is None:
+        return "at a time that was not recorded"
+    if first is None:
+        return f"at {clock_time(last)}, before it had any traffic"
+    return f"at {clock_time(last)}, {took(first, last)} after its first traffic at {clock_time(first)}"
+
+
+def _reason(account: Account) -> str:
+    record, decider = account.deciding, account.decided_by
+    status = account.rollout.status
+    by = _DECIDERS[decider] if decider else ""
+    if status.phase is Phase.SUCCEEDED:
+        return "promoted by a person" if decider is Decider.PERSON else ""
+    reason = record.reason if record else status.reason
+    numbers = _numbers(account, record) if record and record.metric else (status.message or "")
+    return f"decided {by} ({reason}): {numbers}"
+
+
+def _numbers(account: Account, record: DecisionRecord) -> str:
+    """Metric, value, samples, baseline, and then the limit or the evidence, whichever decided."""
+    decider, name = account.decided_by, record.metric
+    comparison = account.comparison(name) if decider in {Decider.TEST, Decider.LIMIT_TEST} else None
+    rests = f" of {counted(record.samples)} requests" if record.samples is not None else ""
+    parts = [f"{name} was {record.value}{rests}{_over(account, record)}" if record.value else f"{name}{rests}"]
+    spec = account.rollout.spec
+    if record.baseline and spec.from_:
+        of = f" of {counted(comparison.requests_stable)}" if comparison else ""
+        parts.append(f"version {spec.from_.version} had {record.baseline}{of}")
+    if comparison is not None and comparison.estimate is not None:
+        parts.append(f"ratio {bounded(comparison.estimate, comparison.lower, comparison.upper)}")
+    parts.append(_bar(account, record))
+    return ", ".join(part for part in parts if part)
+
+
+def _over(account: Account, record: DecisionRecord) -> str:
+    """The limit, where a literal one decided."""
+    if account.decided_by not in {Decider.GUARDRAIL, Decider.LIMITS} or not record.limit:
+        return ""
+    return f" against a limit of {record.limit}"
+
+
+def _bar(account: Account, record: DecisionRecord) -> str:
+    """The evidence, where the test decided."""
+    if account.decided_by not in {Decider.TEST, Decider.LIMIT_TEST} or account.evidence is None:
+        return ""
+    metric = account.metric(record.metric or "")
+    limit = f" (limit {limit_of(metric)})" if metric else ""
+    return f"{one_in(account.evidence)} by chance where {one_in(account.reverts_at)} reverts{limit}"
+
+
+def _under_way(account: Account) -> str:
+    spec, status = account.rollout.spec, account.rollout.status
+    tried, before = f"version {spec.to.version}", f"version {spec.from_.version}" if spec.from_ else "nothing"
+    first = account.first_traffic
+    if status.weight == 0 or first is None:
+        return f"{tried} waits for its first traffic, {before} serves; {_standing(account)}"
+    since = f"since {clock_time(status.stage_started_at or first)}"
+    if status.phase is Phase.GUARDING:
+        had = f"{tried} has all traffic {since}, {before} is kept warm"
+    else:
+        had = f"{tried} has {status.weight}% of traffic {since}, {before} the rest"
+    parts = (had, _standing(account), missing(account), "" if account.tests else without_test(account))
+    return "; ".join(part for part in parts if part)
+
+
+def _standing(account: Account) -> str:
+    status = account.rollout.status
+    verdict = f"{status.verdict}, " if status.verdict else ""
+    text = f": {status.message.rstrip('.')}" if status.message else ""
+    return f"{status.phase} ({verdict}{status.reason}){text}"
+
+
+def _summary(account: Account) -> str:
+    """The weightiest comparison of a rollout that went through."""
+    found = max(account.comparisons, key=lambda one: one.e_value, default=None)
+    if found is None:
+        return "no test compared them" if account.rollout.spec.from_ else "there was nothing to compare it with"
+    requests = f"over {counted(found.requests_canary)} requests of it and {counted(found.requests_stable)} of stable"
+    evidence = account.evidence or 0.0
+    against = f"evidence against it {one_in(evidence)} by chance" if evidence >= 1.5 else "no evidence against it"
+    return f"{against} {requests}"
+
+
+def missing(account: Account) -> str:
+    """What is missing to decide, and when it will be there; empty when nothing is."""
+    outlook = account.rollout.status.outlook
+    if account.rollout.status.phase.ended or outlook is None:
+        return ""
+    parts = []
+    if outlook.requests_needed:
+        parts.append(f"{counted(outlook.requests_needed)} more requests to the canary fit the risk budget")
+    if outlook.eta_seconds and account.decides_at:
+        parts.append(f"in about {shown_duration(outlook.eta_seconds)}, at {clock_time(account.decides_at)}")
+    if outlook.suggested_weight and (outlook.eta_seconds or 0) > 3600:
+        parts.append(f"a weight of {outlook.suggested_weight:.3g}% would decide sooner")
+    return ", ".join(parts)
+
+
+def without_test(account: Account) -> str:
+    """Why there is no test."""
+    if account.rollout.spec.from_ is None:
+        return "it is the first revision: there is nothing to compare it with, and no test"
+    return "mode is Threshold: the limits alone decide, there is no test"

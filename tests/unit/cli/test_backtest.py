@@ -1,0 +1,120 @@
+"""`backtest`: what a policy would have said of what has happened."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from tests.unit.cli.backtest_given import START, Past
+from tests.unit.simulation.given import ERRORS, subject
+
+from serinus.cli.backtest import Wish, replayed_from
+from serinus.cli.backtest_fetch import Span, fetch
+from serinus.cli.backtest_page import sentence, written
+from serinus.cli.errors import Refused
+from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
+from serinus.simulation.manifest import Subject
+
+OLD, NEW, NEWER = "m-aaaa", "m-bbbb", "m-cccc"
+GOOD = 0.002
+
+
+def rollout(past: Past, old: str, new: str, errors: float) -> Past:
+    """One change of revision: ten per cent, a half, all."""
+    past.serve(300, {old: (100.0, GOOD)})
+    past.serve(120, {old: (90.0, GOOD), new: (10.0, errors)})
+    past.serve(120, {old: (50.0, GOOD), new: (50.0, errors)})
+    return past.serve(120, {new: (100.0, errors)})
+
+
+def wish(past: Past) -> Wish:
+    return Wish("http://nowhere", START, past.now)
+
+
+def policy() -> Subject:
+    return subject(metrics=[{**ERRORS, "thresholdRange": {"max": "50%"}}])
+
+
+def test_a_worse_revision_would_have_been_reverted() -> None:
+    """Three per cent of errors are under the limit of fifty; the comparison finds them."""
+    past = rollout(Past(), OLD, NEW, 0.03)
+    (found,) = replayed_from(past, policy(), wish(past))
+    assert (found.stable, found.canary, found.reverted, found.reason) == (OLD, NEW, True, "Worse")
+    assert found.reverted_at is not None
+    assert found.reverted_at - found.started < 200
+
+
+def test_an_equal_revision_would_have_come_through() -> None:
+    """And the weights of the past are read off its traffic."""
+    past = rollout(Past(), OLD, NEW, GOOD)
+    (found,) = replayed_from(past, policy(), wish(past))
+    assert not found.reverted
+    assert found.weights == (10, 50, 100)
+    assert found.wrong < 30
+
+
+def test_every_change_of_revision_is_a_rollout() -> None:
+    """In the order in which they were."""
+    past = rollout(rollout(Past(), OLD, NEW, GOOD), NEW, NEWER, 0.6)
+    found = replayed_from(past, policy(), wish(past))
+    assert [(one.stable, one.canary, one.reverted) for one in found] == [(OLD, NEW, False), (NEW, NEWER, True)]
+    assert found[1].reason == "LimitExceeded"
+
+
+def test_what_served_from_the_start_is_no_rollout() -> None:
+    """A record that begins in the middle shows no change."""
+    past = Past().serve(600, {OLD: (50.0, GOOD)})
+    assert replayed_from(past, policy(), wish(past)) == ()
+    assert sentence(policy(), (), pods=False).endswith("no revision was changed in that time.")
+
+
+def test_one_revision_against_itself() -> None:
+    """Each pod is a canary once in each stretch: an error rate that all share reverts none."""
+    past = Past().serve(1300, {OLD: (40.0, 0.02)}, pods=3)
+    found = replayed_from(past, policy(), replace(wish(past), pods=True))
+    assert len(found) == 6
+    assert not any(one.reverted for one in found)
+    assert {one.weights for one in found} == {(33,)} or all(30 <= one.weights[0] <= 36 for one in found)
+
+
+def test_only_the_named_services_are_asked_for() -> None:
+    """Other people's series are not fetched."""
+    past = rollout(Past(), OLD, NEW, GOOD)
+    replayed_from(past, policy(), replace(wish(past), services=(OLD, NEW)))
+    assert f'destination_service_name=~"{OLD}|{NEW}"' in past.asked[0]
+
+
+def test_no_series_is_said() -> None:
+    """An empty answer is a wrong name more often than a quiet night."""
+    with pytest.raises(Refused, match="no series of istio in that time"):
+        replayed_from(Past(), policy(), Wish("http://nowhere", START, START + 60))
+
+
+def test_json_carries_every_rollout() -> None:
+    """A script can count."""
+    past = rollout(Past(), OLD, NEW, 0.03)
+    found = replayed_from(past, policy(), wish(past))
+    told = json.loads(written(policy(), found, sentence(policy(), found, pods=False)))
+    assert told["sentence"] == "Of 1 past rollouts the policy would have reverted 1 (Worse 1)."
+    assert told["rollouts"][0]["revertedAt"].startswith("2026-01-01T00:0")
+
+
+async def test_a_long_time_is_asked_for_in_chunks() -> None:
+    """No answer is larger than a proxy lets through, and no sample is missed or doubled."""
+    past = Past().serve(7500, {OLD: (0.1, 0.0)}, pods=1)
+    found = await fetch(past, "istio_requests_total", Span(START, past.now, 5.0))
+    assert len(past.asked) == 3
+    assert all([at for at, _ in one.samples] == sorted({at for at, _ in one.samples}) for one in found)
+    assert max(len(one.samples) for one in found) == 1500
+
+
+async def test_a_refusal_is_an_error() -> None:
+    """Half a record would look like a quiet one."""
+
+    class Down:
+        async def ask_range(self, query: str, *, start: float, end: float, step: float) -> MetricsAnswer:
+            return NoAnswer(Failure.UNREACHABLE, "connection refused")
+
+    with pytest.raises(Refused, match="Prometheus does not answer: connection refused"):
+        await fetch(Down(), "up", Span(0.0, 60.0, 5.0))

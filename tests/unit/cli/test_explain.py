@@ -1,0 +1,194 @@
+"""What `explain` says: the sentence for the incident first, then the numbers, then the decisions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.unit.cli.explain_given import comparison, condemned, held, raised, taken
+from tests.unit.cli.given import ROLLOUT, cluster, rollout, say
+
+from serinus.core.model.kinds import Json
+
+GUARDRAIL = {
+    "reason": "LimitExceeded",
+    "message": "errors is 20%, limit max 5%, stable 0.1%",
+    "value": "20%",
+    "limit": "max 5%",
+    "baseline": "0.1%",
+    "samples": 50,
+    "at": 6.25,
+}
+
+
+def _said(*rollouts: Json, words: tuple[str, ...] = ()) -> str:
+    answer = say(cluster(*rollouts), "explain", "fraud", *words)
+    assert answer.exit_code == 0, answer.stderr
+    return "\n".join(" ".join(line.split()) for line in answer.stdout.splitlines())
+
+
+def _sentence(manifest: Json) -> str:
+    return _said(manifest).splitlines()[0]
+
+
+def _by_guardrail(**outlook: Any) -> Json:
+    return condemned(record=taken(**GUARDRAIL), outlook={"evidence": 3.0, "comparisons": [], **outlook})
+
+
+def _in_threshold_mode(manifest: Json) -> Json:
+    manifest["spec"]["analysis"]["mode"] = "Threshold"
+    manifest["status"].pop("outlook", None)
+    return manifest
+
+
+def test_a_revert_by_the_test_is_one_sentence() -> None:
+    """What, when, how fast, who decided and by which numbers: it is pasted as it stands."""
+    assert _sentence(condemned()) == (
+        "ml/fraud: version 42 was tried on up to 5% of traffic instead of version 41 and reverted at "
+        "2026-01-01 00:01:30Z, 90 s after its first traffic at 2026-01-01 00:00:00Z; decided by the sequential test, "
+        "with no limit exceeded (Worse): errors was 1.05% of 2,341 requests, version 41 had 0.02% of 44,120, "
+        "ratio 52.4 (12.1 to 301), 1 in 132 by chance where 1 in 100 reverts (limit max 5%); "
+        "none of the traffic goes to it any more."
+    )
+
+
+def test_a_revert_by_the_guardrail_is_not_credited_to_the_test() -> None:
+    """The literal limit acts in seconds, before evidence is weighed, and the sentence says which of the two it was."""
+    sentence = _sentence(_by_guardrail())
+    assert "6 s after its first traffic" in sentence
+    assert "decided by the guardrail, a literal limit, and not by the test (LimitExceeded)" in sentence
+    assert "errors was 20% of 50 requests against a limit of max 5%, version 41 had 0.1%;" in sentence
+
+
+def test_a_limit_that_fell_to_evidence_is_credited_to_the_test() -> None:
+    """The limit has a test of its own, under the same reason: its evidence tells it from the guardrail."""
+    assert "decided by the sequential test of the limit (LimitExceeded)" in _sentence(_by_guardrail(evidence=140.0))
+
+
+def test_in_threshold_mode_there_is_no_test() -> None:
+    """Nobody shall look for evidence that was never gathered."""
+    page = _said(_in_threshold_mode(_by_guardrail()))
+    assert "decided by a literal limit alone, as mode is Threshold and there is no test" in page.splitlines()[0]
+    assert "Judged by mode is Threshold: the limits alone decide, there is no test" in page
+    assert "Evidence" not in page
+
+
+def test_each_metric_has_a_row() -> None:
+    """Requests, rates and events of both, the ratio with its bounds, the odds, and what the test says."""
+    assert (
+        "errors 1.05% of 2,341 0.02% of 44,120 33 52.4 (12.1 to 301) 1 in 204 Worse"
+        in _said(condemned())
+    )  # fmt: skip
+
+
+def test_the_test_of_a_limit_is_a_row_without_stable() -> None:
+    """It compares the canary with a number, and its estimate is a rate."""
+    row = comparison("errors/limit", estimate=0.0105, lower=0.006, upper=0.02, eValue=0.4, status="Measuring")
+    page = _said(condemned(outlook={"evidence": 132.0, "comparisons": [row]}))
+    assert "errors, its limit 1.05% of 2,341 - 33 1.05% (0.6% to 2%) - Measuring" in page
+
+
+def test_a_ratio_without_upper_bound_says_at_least() -> None:
+    """Stable without one error bounds the ratio from below alone."""
+    row = comparison()
+    del row["upper"]
+    assert "52.4 (at least 12.1)" in _said(condemned(outlook={"evidence": 132.0, "comparisons": [row]}))
+
+
+def test_what_is_missing_to_decide_and_when() -> None:
+    """Requests, time, and the moment at which it will be there."""
+    page = _said(held())
+    assert "Undecided, InsufficientData" in page.splitlines()[0]
+    assert (
+        "Missing 1,200 more requests to the canary fit the risk budget, in about 4 min, at 2026-01-01 00:05:20Z" in page
+    )
+
+
+def test_a_wait_of_hours_suggests_a_weight() -> None:
+    """One request a second decides nothing before lunch."""
+    page = _said(held(etaSeconds=20000.0, suggestedWeight=25.0))
+    assert "in about 6 h" in page
+    assert "a weight of 25% would decide sooner" in page
+
+
+def test_decisions_are_told_in_order_with_their_times() -> None:
+    """First to last, and how often."""
+    again = {**raised(5, 10), "action": "Held", "reason": "Suspicious", "verdict": "Undecided", "count": 12}
+    page = _said(condemned(decisions=[raised(5, 0), {**again, "lastTime": "2026-01-01T00:01:05.000Z"}, taken()]))
+    lines = page.partition("Decisions (UTC)")[2].split("\n")[1:4]
+    assert [line.split(" ")[2:3] for line in lines] == [["Raised"], ["to"], ["Taken"]]
+    assert lines[1].startswith("2026-01-01 00:00:10 to 00:01:05Z Held 5% Undecided Suspicious x12")
+
+
+def test_an_older_rollout_can_be_asked_for() -> None:
+    """An incident is often about the one before the newest."""
+    old = condemned()
+    old["metadata"]["name"] = "fraud-cccccccccc-1"
+    old["metadata"]["creationTimestamp"] = "2025-12-01T00:00:00Z"
+    page = _said(old, rollout(), words=("--rollout", "fraud-cccccccccc-1"))
+    assert "Rollout fraud-cccccccccc-1 Reverted Worse" in page
+
+
+def test_an_unknown_rollout_is_refused_with_those_there_are() -> None:
+    """The name need not be looked up elsewhere."""
+    answer = say(cluster(rollout()), "explain", "fraud", "--rollout", "nope")
+    assert (answer.exit_code, answer.stderr) == (
+        1, f"serinus: fraud has no Rollout nope: there are {ROLLOUT}\n"
+    )  # fmt: skip
+
+
+def test_without_a_rollout_there_is_nothing_to_explain() -> None:
+    """One sentence, not an empty page."""
+    answer = say(cluster(), "explain", "fraud")
+    assert (answer.exit_code, answer.stderr) == (1, "serinus: fraud has no Rollout: nothing has been tried yet\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ({"phase": "Aborted", "reason": "AbortRequested"}, "aborted at 2026-01-01 00:01:30Z"),
+        ({"phase": "Superseded", "reason": "NewSpec"}, "superseded at 2026-01-01 00:01:30Z"),
+        ({"phase": "Succeeded", "reason": "Succeeded"}, "version 42 replaced version 41 at 2026-01-01 00:01:30Z"),
+    ],
+    ids=lambda value: value.get("phase", "") if isinstance(value, dict) else "",
+)
+def test_every_end_has_its_words(status: Json, words: str) -> None:
+    """Not every end is a revert."""
+    last = taken(status["reason"], verdict=None, metric=None, message="spec.abort is true")
+    manifest = condemned(record={key: value for key, value in last.items() if value is not None}, **status)
+    assert words in _sentence(manifest)
+
+
+def test_a_person_who_aborted_is_named_as_such() -> None:
+    """Neither guardrail nor test."""
+    last = {**taken("AbortRequested"), "message": "spec.abort is true"}
+    for name in ("metric", "value", "limit", "baseline", "samples", "verdict"):
+        del last[name]
+    assert "decided by a person (AbortRequested): " in _sentence(condemned(phase="Aborted", record=last))
+
+
+def test_the_first_revision_has_nothing_to_be_compared_with() -> None:
+    """And says so."""
+    first = rollout(first=True, phase="Guarding", weight=100, stageStartedAt="2026-01-01T00:00:00Z")
+    assert "it is the first revision: there is nothing to compare it with, and no test" in _said(first)
+
+
+def test_json_gives_the_numbers_as_they_are_stored() -> None:
+    """A script need not read sentences."""
+    answer = json.loads(say(cluster(_by_guardrail()), "explain", "fraud", "--json").stdout)
+    assert (answer["decidedBy"], answer["test"], answer["phase"]) == ("guardrail", True, "Reverted")
+    assert answer["evidence"] == {"now": 3.0, "suspiciousAt": 20.0, "revertsAt": 100.0}
+    assert [record["action"] for record in answer["decisions"]] == ["Raised", "Taken"]
+    assert answer["sentence"].startswith("ml/fraud: version 42")
+
+
+def test_json_says_what_is_missing() -> None:
+    """With the time at which it will be there."""
+    answer = json.loads(say(cluster(held()), "explain", "fraud", "--json").stdout)
+    assert answer["missing"] == {
+        "requests": 1200.0,
+        "seconds": 240.0,
+        "at": "2026-01-01T00:05:20.000Z",
+        "suggestedWeight": None,
+    }

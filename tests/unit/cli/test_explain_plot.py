@@ -1,0 +1,235 @@
+"""`explain --plot`: the curves are the recorded increments, judged once more; the picture is of what is known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from tests.unit.cli.explain_given import BEGAN, DURATION, Memory, account, comparison, condemned, held, raised, taken
+from tests.unit.cli.given import NOW, cluster, rollout, say
+
+from serinus.cli import plot
+from serinus.cli.errors import Refused
+from serinus.cli.explain_history import Span, observed
+from serinus.cli.explain_replay import Stage, replayed, stages_of
+from serinus.cli.plot_data import Picture, recorded_picture, remembered_picture, weights_line
+from serinus.core.model.answers import SeriesSet
+from serinus.core.model.kinds import Json
+
+SPAN = Span(BEGAN, BEGAN + DURATION)
+
+
+def _remembered(memory: Memory, manifest: Json | None = None) -> Picture:
+    return remembered_picture(account(manifest or condemned()), memory, NOW)
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_a_picture_is_drawn_from_the_record_alone(tmp_path: Path, kind: str) -> None:
+    """Without a Prometheus there are points instead of curves, and it is said."""
+    file = tmp_path / f"why.{kind}"
+    answer = say(cluster(condemned()), "explain", "fraud", "--plot", str(file))
+    assert answer.exit_code == 0, answer.stderr
+    assert file.read_bytes().startswith({"png": b"\x89PNG", "svg": b"<?xml"}[kind])
+    assert "only what the record stores; --prometheus URL draws the curves" in answer.stderr
+
+
+@pytest.mark.parametrize("histogram", [True, False], ids=["with latencies", "errors alone"])
+def test_a_picture_is_drawn_with_curves(tmp_path: Path, histogram: bool) -> None:
+    """What Prometheus remembers fits the panels."""
+    manifest = condemned()
+    if histogram:
+        latency = {"name": "p99", "preset": "latency", "quantile": "0.99", "thresholdRange": {"max": "250ms"}}
+        manifest["spec"]["analysis"]["metrics"].insert(0, latency)
+        manifest["status"]["decisions"][-1]["metric"] = "p99"
+    picture = _remembered(Memory(histogram=histogram), manifest)
+    plot.draw(picture, tmp_path / "why.png")
+    assert (tmp_path / "why.png").stat().st_size > 10_000
+    assert picture.rates is not None
+    assert picture.rates.metric.name == ("p99" if histogram else "errors")
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [held(), condemned(outlook={"evidence": 1e12, "comparisons": [comparison(upper=None)]})],
+    ids=["under way", "evidence beyond counting"],
+)
+def test_every_state_can_be_drawn(tmp_path: Path, manifest: Json) -> None:
+    """A picture is asked for at any time."""
+    plot.draw(_remembered(Memory(bad=0.0), manifest), tmp_path / "why.svg")
+    plot.draw(recorded_picture(account(manifest), NOW), tmp_path / "why.png")
+
+
+def test_in_threshold_mode_the_last_panel_says_that_there_is_no_test(tmp_path: Path) -> None:
+    """An empty panel would look like no evidence."""
+    manifest = condemned()
+    manifest["spec"]["analysis"]["mode"] = "Threshold"
+    picture = _remembered(Memory(), manifest)
+    plot.draw(picture, tmp_path / "why.svg")
+    assert picture.evidence == ()
+    assert "mode Threshold: there is no test" in (tmp_path / "why.svg").read_text()
+
+
+def test_times_are_in_utc_and_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People of several time zones look at one picture."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    plot.draw(_remembered(Memory()), tmp_path / "why.svg")
+    text = (tmp_path / "why.svg").read_text()
+    assert "time (UTC), 2026-01-01" in text
+    assert "00:01:00" in text
+
+
+def test_the_evidence_of_a_bad_canary_grows_beyond_the_threshold() -> None:
+    """The replay is the judgement, not a drawing of it."""
+    points = replayed(account(condemned()), observed(account(condemned()), SPAN, Memory(bad=0.2)))
+    assert points[0].total == 1.0
+    assert max(point.total for point in points) > 100.0
+
+
+def test_the_evidence_of_an_equal_canary_does_not() -> None:
+    """No errors, no evidence."""
+    points = replayed(account(condemned()), observed(account(condemned()), SPAN, Memory(bad=0.0)))
+    assert max(point.total for point in points) < 20.0
+
+
+def test_increments_are_of_the_rollout_alone() -> None:
+    """Counters that stood at a thousand before it began are a baseline."""
+    seen = observed(account(condemned()), SPAN, Memory(bad=0.1))["errors"]
+    assert sum(one.canary[0] for one in seen.increments) == pytest.approx(5 * DURATION, abs=2)
+    assert sum(one.canary[1] for one in seen.increments) == pytest.approx(0.5 * DURATION, abs=1)
+
+
+def test_long_rollouts_are_asked_for_in_pieces() -> None:
+    """And the pieces give the same sum."""
+    memory = Memory(duration=4000)
+    seen = observed(account(condemned()), Span(BEGAN, BEGAN + 4000), memory)["errors"]
+    assert len(memory.asked) == 5
+    assert sum(one.canary[0] for one in seen.increments) == pytest.approx(5 * 4000, abs=2)
+
+
+def test_a_users_own_query_is_drawn_by_its_values() -> None:
+    """It has no requests, and so no band."""
+    manifest = condemned()
+    own = {"name": "score", "query": 'avg(score{r="{{service}}"})', "thresholdRange": {"max": "3"}}
+    manifest["spec"]["analysis"]["metrics"] = [own]
+    picture = _remembered(Memory(), manifest)
+    assert picture.rates is not None
+    assert {point.value for point in picture.rates.canary} == {2.0}
+    assert {point.value for point in picture.rates.stable} == {1.0}
+
+
+def test_a_moving_rate_has_a_band_around_it() -> None:
+    """How sure one could be at each moment."""
+    rates = _remembered(Memory(bad=0.1)).rates
+    assert rates is not None
+    last = rates.canary[-1]
+    assert last.lower is not None
+    assert last.upper is not None
+    assert last.lower < last.value < last.upper
+    assert last.value == pytest.approx(0.1, abs=0.01)
+
+
+def test_stored_points_stand_beside_the_curve() -> None:
+    """What the operator said then, and what is worked out now, can be compared."""
+    suspicious = {**taken(at=60), "action": "Held", "weight": 5, "message": "errors is 1%; 1 in 27.5 by chance"}
+    picture = _remembered(Memory(), condemned(decisions=[raised(5, 0), suspicious, taken()]))
+    assert picture.stored == ((BEGAN + 60, 27.5), (BEGAN + DURATION, 132.0))
+
+
+def test_weights_are_steps() -> None:
+    """A weight holds until the next decision, the last one to the end."""
+    stages = stages_of(account(condemned(decisions=[raised(5, 0), raised(25, 30), taken()])))
+    assert [(stage.at - BEGAN, stage.weight) for stage in stages] == [(0.0, 5), (30.0, 25), (90.0, 0)]
+    assert weights_line((Stage(1.0, 5), Stage(2.0, 25)), 4.0) == ([1.0, 2.0, 2.0, 4.0], [5.0, 5.0, 25.0, 25.0])
+
+
+def test_a_prometheus_that_has_forgotten_leaves_the_record() -> None:
+    """Retention is shorter than the memory of an incident."""
+    picture = _remembered(replace(Memory(), began=BEGAN + 1e7))
+    assert picture.note.startswith("Prometheus has no samples of both revisions from 2026-01-01 00:00:00Z on")
+    assert not picture.connected
+
+
+def test_a_prometheus_that_does_not_answer_is_one_sentence() -> None:
+    """Nobody takes an empty picture for a quiet rollout."""
+    with pytest.raises(Refused, match=r"Prometheus did not answer \(Unreachable\): connection refused"):
+        _remembered(Memory(reachable=False))
+
+
+def test_without_traffic_there_is_nothing_to_draw() -> None:
+    """One sentence."""
+    answer = say(cluster(rollout(weight=0)), "explain", "fraud", "--plot", "/tmp/never.png")
+    assert answer.exit_code == 1
+    assert "has had no traffic: there is nothing to draw" in answer.stderr
+
+
+def test_without_matplotlib_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An optional extra: nobody needs it to operate."""
+    monkeypatch.setattr(plot, "find_spec", lambda name: None)
+    answer = say(cluster(condemned()), "explain", "fraud", "--plot", "/tmp/never.png")
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("serinus: --plot needs matplotlib, which is not installed: run `pip install matp")
+    assert answer.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words", [["--plot", "why.pdf"], ["--prometheus", "http://prometheus:9090"]], ids=["no picture", "no file"]
+)
+def test_misuse_of_the_options_is_told_before_anything_is_asked(words: list[str]) -> None:
+    """Exit code 2."""
+    assert say(cluster(condemned()), "explain", "fraud", *words).exit_code == 2
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    """No traceback."""
+    answer = say(cluster(condemned()), "explain", "fraud", "--plot", str(tmp_path / "no" / "why.png"))
+    assert answer.exit_code == 1
+    assert "why.png cannot be written: No such file or directory" in answer.stderr
+
+
+def test_an_explanation_without_a_picture_loads_nothing_heavy() -> None:
+    """Matplotlib, numpy and the metrics client are for those who draw."""
+    heavy = ("matplotlib", "numpy", "scipy", "prometheus_api_client")
+    code = f"import sys, serinus.cli.app, serinus.cli.explain; print([name for name in {heavy} if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.strip() == "[]"
+
+
+class _Api(BaseHTTPRequestHandler):
+    """The two questions of Prometheus' API, answered from a memory."""
+
+    memory = Memory()
+
+    def do_GET(self) -> None:
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        answer = self.memory.raw(asked["query"], float(asked["time"]))
+        assert isinstance(answer, SeriesSet)
+        result = [
+            {"metric": dict(one.labels), "values": [[at, str(value)] for at, value in one.samples]}
+            for one in answer.series
+        ]
+        self.send_response(200)
+        self.end_headers()
+        told = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+        self.wfile.write(json.dumps(told).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_the_command_reads_a_prometheus_at_its_address(tmp_path: Path) -> None:
+    """Over HTTP, by the client that people have installed."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Api) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        words = ("--plot", str(tmp_path / "why.svg"), "--prometheus", url)
+        answer = say(cluster(condemned()), "explain", "fraud", *words)
+        server.shutdown()
+    assert (answer.exit_code, answer.stderr) == (0, f"drawn to {tmp_path / 'why.svg'}\n")
+    assert "stored in the record" in (tmp_path / "why.svg").read_text()
