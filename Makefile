@@ -63,7 +63,7 @@ test-statistics: $(INSTALLED) ## Hold the statistics to the numbers of the desig
 	$(PYTEST) tests/statistics $(ARGS)
 
 bench-statistics: $(INSTALLED) ## Make the full tables of docs/statistics-results.md (long: all cores, for an hour or so)
-	$(PY) -m serinus.simulation $(ARGS)
+	$(PY) -m serinus.simulation --out docs/statistics-results.md $(ARGS)
 
 lock: $(INSTALLED) ## Renew the lock files (hashes, no addresses)
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
