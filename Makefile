@@ -36,10 +36,11 @@ down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 
 test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end
 	$(LOCAL) build
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios tests/statistics $(ARGS)
+	$(PYTEST) tests/contract tests/cluster tests/e2e $(ARGS)
 
 check: lint ## Lint, unit tests and scenarios: under a minute
-	$(PYTEST) -q tests/unit tests/scenarios $(ARGS)
+	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios $(ARGS)
 
 lint: $(INSTALLED) ## Format, lint, types, layers, sizes
 	$(VENV)/bin/ruff format --check --quiet operator tests scripts benchmarks

@@ -148,3 +148,20 @@ def test_a_revision_is_as_fresh_as_its_targets() -> None:
         [series([(9, 10)]), series([(9, 80)], service="fraud-stable")],
     )
     assert tallies.freshness(CANARY, 10.0, 1.0).fresh
+
+
+def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
+    """A process that lives for weeks must not keep every revision that ever was."""
+    tallies = Tallies(read_istio, keep_s=60)
+    labels = {
+        "__name__": "istio_requests_total",
+        "destination_service_namespace": "ml",
+        "destination_service_name": "gone",
+        "response_code": "200",
+        "instance": "gateway-1",
+    }
+    tallies.ingest([Series(labels, ((1.0, 1.0), (2.0, 5.0)))], [("ml", "gone")], now=2.0)
+    assert tallies.knows(("ml", "gone"))
+    tallies.ingest([], [("ml", "other")], now=2000.0)
+    assert not tallies.knows(("ml", "gone"))
+    assert tallies.freshness(("ml", "gone"), 2000.0, 1.0).newest is None
