@@ -8,7 +8,7 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
-from serinus.core.analysis.words import shown_duration, shown_value
+from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, shown_value
 from serinus.core.model.assessment import Assessment, Comparison, Finding, Reason
 
 _HOLDS = {
@@ -117,6 +117,8 @@ def _rates(metric: Metric | None, one: Evidence) -> str:
 
 def _missing(answer: Answer) -> list[str]:
     """Say what is missing to decide, and when it will be there."""
+    if answer.requests_needed and answer.requests_needed > HOPELESS_REQUESTS:
+        return ["its excess does not fit the risk budget"]
     said = []
     if answer.requests_needed:
         said.append(f"{answer.requests_needed:.0f} more canary requests to fit the risk budget")
