@@ -64,7 +64,7 @@ class Cluster:
         seen: Objects = {}
         deadline = now() + limit
         while True:
-            for event in self._events(kind, f"{by}={model}", deadline):
+            for event in self._events(kind, f"{by}={model}" if by else "", deadline):
                 _take(seen, event)
                 if check(seen):
                     return seen

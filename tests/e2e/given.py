@@ -39,6 +39,16 @@ SELDOM = "vars(self).update(asked=vars(self).get('asked', 0) + 1) or self.asked 
 BREAKING = (-1.0, 2.0, 3.0, 4.0)
 """Features that break a model that fails on command."""
 
+ERROR_RATE: Manifest = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}, "minSamples": 5}
+MODEL_ERRORS: Manifest = {
+    "name": "model-errors",
+    "query": """
+        sum(rate(istio_requests_total{destination_service_namespace="{{namespace}}",
+            destination_service_name="{{service}}", response_code="500"}[5s])) or vector(0)""",
+    "thresholdRange": {"max": "0.5"},
+}
+"""Counts what the model itself fails, not the 503 of a version without ready pods."""
+
 WALK = ({"setWeight": 50}, {"pause": {"duration": "3s"}})
 UNTIL_PROMOTED: tuple[Manifest, ...] = ({"setWeight": 50}, {"pause": {}})
 
@@ -87,6 +97,3 @@ def version(
         },
     ]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-
-
-ERROR_RATE = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}, "minSamples": 5}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from serinus_local import gateway, manifests
 from serinus_local import stack as local
+from tests.e2e.namespaces import namespace
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
 
@@ -17,16 +17,17 @@ NAMESPACE = "e2e-examples"
 
 
 @pytest.fixture(scope="module")
-def applied(stack: local.Stack) -> Iterator[None]:
+def applied(stack: local.Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Apply all examples at once, in a namespace of our own so that a user's are left alone."""
-    stack.plane.apply_yaml(manifests.namespace(NAMESPACE))
-    stack.plane.apply_yaml(gateway.public(NAMESPACE))
-    for folder in EXAMPLES:
-        for file in sorted(folder.glob("*.yaml")):
-            stack.kubectl("apply", "-f", "-", stdin=ours(file))
-    yield
-    stack.kubectl("delete", "namespace", NAMESPACE, "--timeout=90s")
-    stack.kubectl("delete", "persistentvolume", f"{NAMESPACE}-models", "--ignore-not-found", "--timeout=30s")
+    volume = tmp_path_factory.mktemp("models")
+    volume.chmod(0o777)
+    files = [file for folder in EXAMPLES for file in sorted(folder.glob("*.yaml"))]
+    with namespace(stack, NAMESPACE):
+        apply(stack, [file for file in files if file.name != "manifest.yaml"], volume)
+        stack.kubectl("wait", "--for=condition=Complete", "job", "--all", f"--namespace={NAMESPACE}", "--timeout=60s")
+        apply(stack, [file for file in files if file.name == "manifest.yaml"], volume)
+        yield
+    stack.kubectl("delete", "persistentvolume", f"{NAMESPACE}-models", "--ignore-not-found", "--wait=false")
 
 
 @pytest.mark.usefixtures("applied")
@@ -42,10 +43,17 @@ def test_an_example_becomes_ready(stack: local.Stack, folder: Path) -> None:
     assert serving.endswith("Succeeded")
 
 
-def ours(file: Path) -> str:
+def apply(stack: local.Stack, files: Iterable[Path], volume: Path) -> None:
+    """Apply some files of the examples."""
+    for file in files:
+        stack.kubectl("apply", "-f", "-", stdin=ours(file, volume))
+
+
+def ours(file: Path, volume: Path) -> str:
     """Move an example into the tests' namespace, with hosts and a volume of its own."""
     text = file.read_text().replace("namespace: ml", f"namespace: {NAMESPACE}")
     text = text.replace(".example.com", ".e2e-examples.example.com")
+    text = text.replace("/tmp/serinus-example-models", str(volume))
     return text.replace("serinus-example-models", f"{NAMESPACE}-models")
 
 

@@ -15,7 +15,7 @@ from tests.e2e.serving import at_half, served
 pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
 
 NAME = "unwell"
-WISHES = {"steps": given.UNTIL_PROMOTED, "replicas": 4}
+WISHES = {"steps": given.UNTIL_PROMOTED, "replicas": 4, "analysis": {"metrics": [given.MODEL_ERRORS]}}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_with_one_of_four_stable_pods_unready_a_bad_canary_loses_all_of_its_weig
     cluster: Cluster, four: Asking
 ) -> None:
     """Three of four can carry everything."""
-    at_half(cluster, NAME, replicas=4, fails=given.ON_COMMAND)
+    at_half(cluster, NAME, fails=given.ON_COMMAND, replicas=4, analysis=WISHES["analysis"])
     with frozen(stable_pods(cluster)[:1]):
         wait_for_ready(cluster, 3)
         four.ask_for(given.BREAKING)
