@@ -134,7 +134,12 @@ class Parts:
         self.cache = ObjectCache(on_change=self._changed)
         self.informers = Informers(self.connection, WATCHED, self.cache, clock)
         self.metrics = InstantQueries(sources, clock, on_answer=telemetry.question_done)
-        self.recorder = EventRecorder(self.cluster, clock, instance=socket.gethostname())
+        self.recorder = EventRecorder(
+            self.cluster,
+            clock,
+            instance=socket.gethostname(),
+            must_wait=lambda: self.engine.queue.urgent > 0,
+        )
         self.sampler = Sampler(
             self.metrics,
             clock,

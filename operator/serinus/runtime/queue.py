@@ -47,6 +47,11 @@ class WorkQueue(Generic[K]):
         return len(self._due) + len(self._again)
 
     @property
+    def urgent(self) -> int:
+        """Give the number of urgent keys that wait for a worker."""
+        return len(self._urgent)
+
+    @property
     def scheduled(self) -> int:
         """Give the number of keys that become due later."""
         return len(self._later_at)

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.support.hand_clock import HandClock
 
 from serinus.adapters.kubernetes.recorder import LINE_LENGTH, EventRecorder
 from serinus.core.model.errors import Conflict, Gone, Unavailable
 from serinus.core.model.kinds import Json, Kind
+from tests.support.hand_clock import HandClock
 
 FRAUD: Json = {
     "apiVersion": "serinus.dev/v1alpha1",
@@ -120,3 +120,15 @@ async def test_a_full_line_drops_and_never_waits(events: Events, clock: HandCloc
     for number in range(LINE_LENGTH + 3):
         await recorder.record(FRAUD, reason="Reverted", message=str(number), warning=True)
     assert recorder.dropped == 3
+
+
+async def test_an_event_lets_pass_what_is_more_urgent(events: Events, clock: HandClock) -> None:
+    """It is not lost: it is sent when nothing urgent waits any more."""
+    storm = [True, True, False]
+    recorder = EventRecorder(events, clock, instance="test", must_wait=lambda: storm.pop(0))
+    running = asyncio.create_task(recorder.run())
+    await say(recorder, "worse")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (storm, len(clock.slept)) == ([], 2)
+    assert events.counts() == [("worse", 1)]

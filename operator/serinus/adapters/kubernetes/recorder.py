@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -22,6 +23,9 @@ from serinus.core.model.kinds import EVENT, Json, Kind
 LINE_LENGTH: Final = 256
 REMEMBERED: Final = 2048
 LONGEST_MESSAGE: Final = 1024
+PATIENCE: Final = 50
+PAUSE_SECONDS: Final = 0.1
+"""An Event lets pass what is more urgent, but not for ever."""
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +63,12 @@ class _Word:
 class EventRecorder:
     """Sends Events from a line; `dropped` counts those that found it full, `failed` those that were refused."""
 
-    def __init__(self, cluster: Writer, clock: Clock, *, instance: str) -> None:
+    def __init__(
+        self, cluster: Writer, clock: Clock, *, instance: str, must_wait: Callable[[], bool] = lambda: False
+    ) -> None:
         self.dropped = 0
         self.failed = 0
+        self._must_wait = must_wait
         self._cluster = cluster
         self._clock = clock
         self._instance = instance
@@ -81,6 +88,7 @@ class EventRecorder:
         while True:
             word = await self._line.get()
             try:
+                await self._let_pass()
                 await self._send(word)
             except ClusterError as error:
                 self.failed += 1
@@ -91,6 +99,13 @@ class EventRecorder:
     async def flush(self) -> None:
         """Wait until the line is empty; for a shutdown, under a time limit of the caller's."""
         await self._line.join()
+
+    async def _let_pass(self) -> None:
+        """Wait while weight may have to be taken away: in a storm of reverts each Event would delay one of them."""
+        for _ in range(PATIENCE):
+            if not self._must_wait():
+                return
+            await self._clock.sleep(PAUSE_SECONDS)
 
     async def _send(self, word: _Word) -> None:
         """Count an Event that is there already, else create it; whichever turns out wrong, the other is right."""
