@@ -27,6 +27,7 @@ from serinus.core.analysis.promql import (
 )
 from serinus.core.analysis.readings import no_answer, observe_preset, read_answer
 from serinus.core.analysis.tally import STALE_INTERVALS, Owner, Tallies
+from serinus.core.analysis.threshold import DEFAULT_WINDOW
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Increment, Look, Measured, Observation
 from serinus.core.model.identity import Key
@@ -34,7 +35,6 @@ from serinus.runtime.ports import Clock, Metrics
 
 log = structlog.get_logger("serinus.sampler")
 
-DEFAULT_WINDOW = 60.0
 REPLAYED_SECONDS = 300.0
 """How far back a first look reaches in Sequential mode: beyond the last checkpoint of a process that was killed."""
 KEPT_INCREMENTS = 120

@@ -5,10 +5,11 @@ First implementation of the seam `assess`: one assessment over all metrics from 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from serinus.api.durations import seconds
-from serinus.api.policy import Analysis, Metric, Mode, OnBlind, Preset, QueryType
+from serinus.api.policy import Analysis, ClientErrors, Metric, Mode, OnBlind, Preset, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import (
@@ -25,14 +26,17 @@ from serinus.core.model.assessment import (
 )
 
 FULL_WEIGHT = 100
+DEFAULT_WINDOW = 60.0
 _WEIGHTIEST_FIRST = (Verdict.UNSAFE, Verdict.BLIND, Verdict.UNDECIDED, Verdict.SAFE)
 
 
 def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: float) -> tuple[Evidence, Assessment]:
     """Judge one look. `stage` is what the evidence belongs to; `now` times blindness."""
     judged = [_judge(metric, look.observations.get(metric.name), evidence) for metric in policy.metrics]
+    excused: dict[str, float] = {}
     if policy.mode is Mode.SEQUENTIAL and stage.weight < FULL_WEIGHT:
-        judged = [_excused(one, metric, look, evidence) for one, metric in zip(judged, policy.metrics, strict=True)]
+        excused = _excuses(look, evidence, policy)
+        judged = [_excused(one, excused, evidence) for one in judged]
     findings = tuple(finding for finding, _ in judged)
     failures = {finding.metric: count for finding, count in judged if count}
     watched = {metric.name for metric in policy.metrics if metric.gating is False}
@@ -40,7 +44,7 @@ def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: 
     verdict = decisive.verdict if decisive else Verdict.SAFE
     blind_since = (evidence.blind_since or now) if verdict is Verdict.BLIND else None
     assessment = Assessment(look.at, verdict, decisive.reason if decisive else Reason.WITHIN_LIMITS, decisive, findings)
-    return Evidence(failures, look.at, blind_since), assessment
+    return Evidence(failures, excused, look.at, blind_since), assessment
 
 
 def blind_too_long(evidence: Evidence, policy: Analysis, now: float) -> bool:
@@ -76,17 +80,48 @@ def _judge(metric: Metric, observation: Observation | None, evidence: Evidence) 
     return _failing(metric, observation, reading, limit, before + 1)
 
 
-def _excused(judged: tuple[Finding, int], metric: Metric, look: Look, evidence: Evidence) -> tuple[Finding, int]:
-    """Hold, and count nothing, where stable is over the same limit: a fault that both share is not the canary's."""
+def _excuses(look: Look, evidence: Evidence, policy: Analysis) -> dict[str, float]:
+    """Until when each metric's limit condemns nobody: a fault that both share is not the canary's.
+
+    Stable counts as over the limit by its window or by its newest scrape, and for one window after that: while a shared
+    outage enters or leaves the window both rates cross the limit, and whose crosses first is chance.
+    """
+    excuses = {name: until for name, until in evidence.excused.items() if until > look.at}
+    for metric in policy.metrics:
+        observation = look.observations.get(metric.name)
+        if observation is not None and _stable_is_over(metric, observation):
+            excuses[metric.name] = look.at + (seconds(metric.window) if metric.window else DEFAULT_WINDOW)
+    return excuses
+
+
+def _stable_is_over(metric: Metric, observation: Observation) -> bool:
+    readings = (observation.stable, _newest_scrape(metric, observation))
+    return any(
+        isinstance(reading, Measured)
+        and _exceeded(metric, reading.value) is not None
+        and (reading.samples is None or reading.samples >= (metric.min_samples or 0))
+        for reading in readings
+    )
+
+
+def _newest_scrape(metric: Metric, observation: Observation) -> Measured | None:
+    """Stable's error rate in its last scrape."""
+    if metric.preset is not Preset.ERROR_RATE or not observation.increments:
+        return None
+    newest = observation.increments[-1]
+    requests, server, client = newest.stable
+    errors = server + (client if metric.client_errors is ClientErrors.COUNT else 0.0)
+    return Measured(errors / requests, requests, newest.at) if requests else None
+
+
+def _excused(judged: tuple[Finding, int], excuses: Mapping[str, float], evidence: Evidence) -> tuple[Finding, int]:
+    """Hold, and count nothing, where a limit is exceeded and excused."""
     finding, _ = judged
-    stable = look.observations[metric.name].stable if metric.name in look.observations else None
     failing = finding.verdict is Verdict.UNSAFE or finding.reason is Reason.SUSPICIOUS
-    if not failing or not isinstance(stable, Measured) or _exceeded(metric, stable.value) is None:
+    if not failing or finding.metric not in excuses:
         return judged
-    if stable.samples is not None and stable.samples < (metric.min_samples or 0):
-        return judged
-    excused = replace(finding, verdict=Verdict.UNDECIDED, reason=Reason.COMMON_CAUSE)
-    return excused, evidence.failures.get(metric.name, 0)
+    held = replace(finding, verdict=Verdict.UNDECIDED, reason=Reason.COMMON_CAUSE)
+    return held, evidence.failures.get(finding.metric, 0)
 
 
 def _failing(

@@ -173,9 +173,13 @@ class StoredEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is remembered between looks. The counts of failing looks start anew at each stage, `gathered` never does."""
+    """What is remembered between looks. The counts of failing looks start anew at each stage, `gathered` never does.
+
+    `excused` says until when a metric's limit does not condemn, because stable was over it too.
+    """
 
     failures: Mapping[str, int] = field(default_factory=dict)
+    excused: Mapping[str, float] = field(default_factory=dict)
     last_look: float | None = None
     blind_since: float | None = None
     gathered: Gathered | None = field(default=None, compare=False)

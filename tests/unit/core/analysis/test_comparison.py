@@ -135,10 +135,36 @@ def test_evidence_that_cannot_be_read_starts_anew(text: str) -> None:
 
 def test_ten_metrics_fit_in_a_status() -> None:
     """Their evidence stays under 64 KiB after a long rollout."""
-    names = tuple(f"errors{number}" for number in range(8)) + ("p99a", "p99b")
+    names = (*tuple(f"errors{number}" for number in range(8)), "p99a", "p99b")
     metrics = [{**(LATENCY if name.startswith("p99") else ERRORS), "name": name} for name in names]
     evidence, _ = judged(
         policy(*metrics), (look(at, failing=at % 3, stable_failing=at % 7, names=names) for at in range(1, 120))
     )
     assert isinstance(evidence.gathered, Weighed)
     assert len(json.dumps(evidence.gathered.stored())) < STATUS_LIMIT
+
+
+def seen(at: float, *, canary: float, stable: float, newest: tuple[float, float, float]) -> Look:
+    """Windows of both revisions, and stable's newest scrape."""
+    increment = Increment(at, (50.0, 0.0, 0.0), newest)
+    observation = Observation(Measured(canary, 500, at), Measured(stable, 4500, at), "q", (increment,))
+    return Look(at, {"errors": observation})
+
+
+def test_the_limit_condemns_nobody_while_a_shared_outage_enters_the_window() -> None:
+    """The canary's window crossed the limit first; stable's newest scrape shows that the fault is shared."""
+    entering = seen(100.0, canary=0.06, stable=0.04, newest=(450.0, 90.0, 0.0))
+    _, assessment = assess(entering, Evidence(), STAGE, policy(ERRORS), 100.0, pace=Pace.TIMED)
+    assert (assessment.verdict, assessment.reason) == (Verdict.UNDECIDED, Reason.COMMON_CAUSE)
+
+
+@pytest.mark.parametrize(
+    ("later", "verdict"), [(30.0, Verdict.UNDECIDED), (61.0, Verdict.UNSAFE)], ids=["kept", "over"]
+)
+def test_the_excuse_lasts_for_one_window(later: float, verdict: Verdict) -> None:
+    """While the outage leaves the window, whose rate falls under the limit first is chance."""
+    analysis = policy(ERRORS)
+    during = seen(100.0, canary=0.2, stable=0.2, newest=(450.0, 90.0, 0.0))
+    evidence, _ = assess(during, Evidence(), STAGE, analysis, 100.0, pace=Pace.TIMED)
+    after = seen(100.0 + later, canary=0.06, stable=0.04, newest=(450.0, 0.0, 0.0))
+    assert assess(after, evidence, STAGE, analysis, after.at, pace=Pace.TIMED)[1].verdict is verdict
