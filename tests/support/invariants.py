@@ -7,6 +7,7 @@ from typing import Any
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
 from serinus.core.plan.scaling import canary_replicas
 from serinus.core.traffic.istio import read_split
+from serinus.runtime.queue import LONGEST_BACKOFF
 from tests.support.world import World
 
 ENDED = {"Succeeded", "Reverted", "Aborted", "Superseded"}
@@ -20,6 +21,7 @@ class Watchdog:
         self.retries: set[str] = set()
         self._seen: dict[str, Json] = {one["metadata"]["uid"]: one.get("status") or {} for one in world.rollouts}
         self._rejected: dict[tuple[str, str], str] = {}
+        self._down_at = float("-inf")
         for one in world.rollouts:
             if one.get("status", {}).get("phase") in {"Reverted", "Aborted"}:
                 self._reject(one["spec"], one["metadata"]["uid"])
@@ -28,7 +30,10 @@ class Watchdog:
 
     def each_second(self) -> None:
         """What is true whenever everything has come to rest."""
+        now = self.world.clock.now()
         if self.world.api.down:
+            self._down_at = now
+        if now - self._down_at <= LONGEST_BACKOFF:
             return
         route = self.world.api.find(VIRTUAL_SERVICE, "fraud")
         if route is None:
