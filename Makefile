@@ -12,7 +12,7 @@ PYTEST := $(PY) -m pytest
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo up down test check lint crds bench lock clean fmt unit
+.PHONY: help demo up down test check lint crds bench lock clean fmt test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -36,21 +36,22 @@ down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 
 test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end
 	$(LOCAL) build
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios tests/statistics $(ARGS)
+	$(PYTEST) tests/contract tests/cluster tests/e2e $(ARGS)
 
 check: lint ## Lint, unit tests and scenarios: under a minute
-	$(PYTEST) -q tests/unit tests/scenarios $(ARGS)
+	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios $(ARGS)
 
 lint: $(INSTALLED) ## Format, lint, types, layers, sizes
-	$(VENV)/bin/ruff format --check --quiet operator tests scripts
-	$(VENV)/bin/ruff check --quiet operator tests scripts
+	$(VENV)/bin/ruff format --check --quiet operator tests scripts benchmarks
+	$(VENV)/bin/ruff check --quiet operator tests scripts benchmarks
 	$(VENV)/bin/mypy --no-error-summary
 	$(VENV)/bin/lint-imports > .lint-imports.log || { cat .lint-imports.log; exit 1; }
-	$(PY) scripts/check_sizes.py operator
+	$(PY) scripts/check_sizes.py operator benchmarks
 
 fmt: $(INSTALLED) ## Format the code
-	$(VENV)/bin/ruff format --quiet operator tests scripts
-	$(VENV)/bin/ruff check --fix --quiet operator tests scripts
+	$(VENV)/bin/ruff format --quiet operator tests scripts benchmarks
+	$(VENV)/bin/ruff check --fix --quiet operator tests scripts benchmarks
 
 crds: $(INSTALLED) ## Generate crds/ and the chart's copy from the models
 	$(PY) -m serinus.api.crds
@@ -58,6 +59,12 @@ crds: $(INSTALLED) ## Generate crds/ and the chart's copy from the models
 bench: $(INSTALLED) ## Measure reverts, CPU and memory against a real API server (ARGS="--json FILE")
 	$(LOCAL) build --only control-plane
 	$(PY) -m benchmarks $(ARGS)
+
+test-statistics: $(INSTALLED) ## Hold the statistics to the numbers of the design, in under three minutes
+	$(PYTEST) tests/statistics $(ARGS)
+
+bench-statistics: $(INSTALLED) ## Make the full tables of docs/statistics-results.md (long: all cores, for an hour or so)
+	$(PY) -m serinus.simulation --out docs/statistics-results.md $(ARGS)
 
 lock: $(INSTALLED) ## Renew the lock files (hashes, no addresses)
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt

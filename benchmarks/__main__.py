@@ -12,18 +12,20 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from tests.support.cluster_api import ClusterApi
-from tests.support.fake_prometheus import FakePrometheus
-from tests.support.operator import OperatorProcess
-from tests.support.pods import Kubelets
 
 from benchmarks.fleet import NAMESPACE
 from benchmarks.idle import idle_pass_ms
 from benchmarks.reverts import Bench, Load, Measured
 from serinus.api import crds
 from serinus_local.control_plane import ControlPlane, control_plane
+from tests.support.cluster_api import ClusterApi
+from tests.support.fake_prometheus import FakePrometheus
+from tests.support.operator import OperatorProcess
+from tests.support.pods import Kubelets
 
 LOADS = (Load(rollouts=1, rounds=20), Load(rollouts=100, rounds=5))
+DRAIN_SECONDS = 600
+"""What is reverted keeps its pods, so that it can be tried again at once: the way back is the same."""
 PROGRESS = Console(stderr=True)
 
 
@@ -56,7 +58,7 @@ def _measured(load: Load) -> Measured:
 
 async def _with_operator(plane: ControlPlane, load: Load) -> Measured:
     async with ClusterApi(plane) as api, FakePrometheus() as prometheus, Kubelets(api):
-        operator = OperatorProcess(plane, "operator", prometheus.url, drainSeconds=5)
+        operator = OperatorProcess(plane, "operator", prometheus.url, drainSeconds=DRAIN_SECONDS)
         running = await operator.start()
         await operator.until_page("/readyz")
         try:

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import copy
-
-from tests.support.cluster_api import ClusterApi
-from tests.support.mirror import Change, Mirror
-from tests.support.world.given import fraud
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from serinus.adapters.clock import SystemClock
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
 from serinus.core.traffic.istio import read_split
+from tests.support.cluster_api import ClusterApi
+from tests.support.mirror import Change, Mirror
+from tests.support.world.given import fraud
 
 NAMESPACE = "bench"
-STEPS = [{"setWeight": 10}, {"pause": {}}]
+STEPS: list[Json] = [{"setWeight": 10}, {"pause": {}}]
 METRIC = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}, "minSamples": 5}
 AT_ONCE = 16
 PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """The newest Rollout of the wanted version."""
+
+    rollout: str
+    revision: str
+    attempt: int
+
+    @classmethod
+    def of(cls, manifest: Json) -> _Tried:
+        spec = manifest["spec"]
+        return cls(manifest["metadata"]["name"], spec["to"]["revision"], spec["attempt"])
 
 
 class Fleet:
@@ -30,7 +45,7 @@ class Fleet:
         self._mirror = mirror
         self._clock = SystemClock()
         self._version = ""
-        self._tried: dict[str, str] = {}
+        self._tried: dict[str, _Tried] = {}
         self._weights: dict[str, dict[str, int]] = {}
         mirror.on_change = self._see
 
@@ -38,13 +53,21 @@ class Fleet:
         """Ask for a version, everywhere."""
         self._version = version
         self._tried.clear()
+        await self._everywhere(lambda name: self._api.apply(_manifest(name, version)))
+
+    async def retry(self, word: str) -> None:
+        """Ask for another attempt with what was reverted, everywhere; its pods are still there."""
+        patch = {"spec": {"retry": word}}
+        await self._everywhere(lambda name: self._api.patch(ROLLOUT, NAMESPACE, self._tried[name].rollout, patch))
+
+    async def _everywhere(self, do: Callable[[str], Awaitable[Json]]) -> None:
         free = asyncio.Semaphore(AT_ONCE)
 
-        async def apply(name: str) -> None:
+        async def one(name: str) -> None:
             async with free:
-                await self._api.apply(_manifest(name, version))
+                await do(name)
 
-        await asyncio.gather(*(apply(name) for name in self.names))
+        await asyncio.gather(*(one(name) for name in self.names))
 
     async def until_routed(self, weight: int) -> None:
         """Wait until every route gives the version this weight."""
@@ -63,18 +86,22 @@ class Fleet:
 
     def canary(self, name: str) -> str:
         """Give the revision, and so the Service, that is tried."""
-        return self._tried[name]
+        return self._tried[name].revision
 
     def _weight(self, name: str) -> int | None:
-        return self._weights.get(name, {}).get(self._tried.get(name, ""))
+        tried = self._tried.get(name)
+        return self._weights.get(name, {}).get(tried.revision) if tried else None
 
     def _see(self, change: Change) -> None:
         if change.kind == ROLLOUT and change.event != "DELETED":
-            spec = change.manifest["spec"]
-            if spec["to"]["version"] == self._version:
-                self._tried[spec["modelDeployment"]] = spec["to"]["revision"]
+            self._try(_Tried.of(change.manifest), change.manifest["spec"])
         if change.kind == VIRTUAL_SERVICE:
             self._route(change.name, change.manifest)
+
+    def _try(self, tried: _Tried, spec: Json) -> None:
+        known = self._tried.get(spec["modelDeployment"])
+        if spec["to"]["version"] == self._version and (known is None or known.attempt <= tried.attempt):
+            self._tried[spec["modelDeployment"]] = tried
 
     def _route(self, name: str, manifest: Json) -> None:
         split = read_split(manifest)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.world import KEY, serving
-
 from serinus.adapters.clock import SystemClock
+from tests.support.world import KEY, serving
 
 PASSES = 2000
 

@@ -7,18 +7,15 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.support.cluster_api import ClusterApi
-from tests.support.fake_prometheus import FakePrometheus
-from tests.support.mirror import Mirror
-from tests.support.operator import OperatorProcess, samples
-
 from benchmarks.fleet import NAMESPACE, Fleet
 from benchmarks.process import Cost, cost
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE
+from tests.support.cluster_api import ClusterApi
+from tests.support.fake_prometheus import FakePrometheus
+from tests.support.mirror import Mirror
+from tests.support.operator import OperatorProcess, requests_made, samples
 
 STEADY_SECONDS = 10.0
-SETTLE_SECONDS = 2.0
-"""Some looks at a good canary before it turns bad."""
 
 Tell = Callable[[str], None]
 
@@ -63,7 +60,9 @@ class Bench:
             self.tell(f"{load.rollouts} rollouts: version 1 begins to serve")
             await fleet.commit("1")
             await fleet.until_routed(100)
-            await self._all_live(fleet, "2")
+            await fleet.commit("2")
+            await fleet.until_routed(10)
+            await self._until_idle()
             self.tell(f"{load.rollouts} rollouts: live and steady for {STEADY_SECONDS:g} s")
             before = await samples(self.operator.url)
             steady = await cost(self.pid, STEADY_SECONDS)
@@ -75,15 +74,24 @@ class Bench:
         seconds: list[float] = []
         for number in range(load.rounds):
             if number:
-                await self._all_live(fleet, str(number + 2))
-            await asyncio.sleep(SETTLE_SECONDS + random.random())  # noqa: S311 - looks and samples must not be in step
+                await self._try_again(fleet, f"round {number}")
+            await asyncio.sleep(random.random())  # noqa: S311 - looks and samples must not be in step
             seconds += await self._revert(fleet)
             self.tell(f"{load.rollouts} rollouts: revert {number + 1} of {load.rounds}, worst {max(seconds):.2f} s")
         return seconds
 
-    async def _all_live(self, fleet: Fleet, version: str) -> None:
-        await fleet.commit(version)
+    async def _try_again(self, fleet: Fleet, word: str) -> None:
+        await self._until_idle()
+        await fleet.retry(word)
         await fleet.until_routed(10)
+        await self._until_idle()
+
+    async def _until_idle(self) -> None:
+        """Wait until a whole second has passed without a request to the API server."""
+        before, now = -1.0, await requests_made(self.operator.url)
+        while before != now:
+            await asyncio.sleep(1.0)
+            before, now = now, await requests_made(self.operator.url)
 
     async def _revert(self, fleet: Fleet) -> list[float]:
         fleet.taken_at = {}

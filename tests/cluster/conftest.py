@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
-from tests.support.cluster_api import ClusterApi
-from tests.support.fake_prometheus import FakePrometheus
-from tests.support.operator import embedded, tracebacks
-from tests.support.pods import Kubelets
-from tests.support.real_world import RealWorld, real_world
 
 from serinus.adapters.logging import configure_logging
 from serinus.api import crds
 from serinus.app import Operator
 from serinus_local.control_plane import ControlPlane
+from tests.support.cluster_api import ClusterApi
+from tests.support.fake_prometheus import FakePrometheus
+from tests.support.lines import Lines
+from tests.support.operator import embedded
+from tests.support.pods import Kubelets
+from tests.support.real_world import RealWorld, real_world
 
 _NUMBERS = itertools.count(1)
-
-
-class Lines(logging.Handler):
-    """Keeps every log line of a test."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-    def said(self, text: str) -> list[str]:
-        """Give the lines that hold a text."""
-        return [str(record.msg) for record in self.records if text in str(record.msg)]
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +31,7 @@ def plane(api_server: ControlPlane) -> ControlPlane:
 
 
 @pytest.fixture
-def log() -> Iterator[Lines]:
+async def log() -> AsyncIterator[Lines]:
     """All log lines, ours and libraries'; a traceback among them fails the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -54,7 +40,7 @@ def log() -> Iterator[Lines]:
     root.addHandler(lines)
     yield lines
     root.handlers[:], root.level = handlers, level
-    assert tracebacks(lines.records) == []
+    assert lines.tracebacks() == []
 
 
 @pytest.fixture

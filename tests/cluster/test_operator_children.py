@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from tests.support.operator import requests_made
-from tests.support.real_world import DERIVED, LASTING, RealWorld
 
 from serinus.app import Operator
 from serinus.core.model.kinds import (
@@ -19,13 +19,15 @@ from serinus.core.model.kinds import (
     Json,
     Kind,
 )
+from tests.support.operator import requests_made
+from tests.support.real_world import DERIVED, LASTING, RealWorld
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(120)]
 
 STEADY_SECONDS = 4.0
 
 
-async def serving(world: RealWorld, **spec: object) -> None:
+async def serving(world: RealWorld, **spec: Any) -> None:
     """Let version 1 serve, and everything come to rest."""
     await world.commit("1", **spec)
     await world.until_weight(100, version="1")
@@ -96,7 +98,7 @@ async def test_nothing_is_written_when_nothing_differs(world: RealWorld, operato
 async def test_a_live_rollout_that_holds_writes_nothing(world: RealWorld, operator: Operator) -> None:
     """It is looked at each second, and what is seen each second is the same."""
     await trying(world)
-    await world.until(lambda: world.state.get("reason") == "AwaitingPromotion", "AwaitingPromotion")
+    await world.until(lambda: world.state.get("verdict") == "Safe", "a first verdict")
     while await world.mirror.written_within(1.5):
         continue
     before, asked = world.mirror.versions(), world.prometheus.questions

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from tests.support.fake_prometheus import Traffic
-from tests.support.real_world import LASTING, RealWorld
 
 from serinus.core.model.kinds import CONTROLLER_REVISION, DEPLOYMENT, ROLLOUT, VIRTUAL_SERVICE, Json
+from tests.support.fake_prometheus import Traffic
+from tests.support.real_world import LASTING, RealWorld
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(120), pytest.mark.usefixtures("operator")]
 
 
-async def serving(world: RealWorld, **spec: object) -> None:
+async def serving(world: RealWorld, **spec: Any) -> None:
     """Let version 1 serve."""
     await world.commit("1", **spec)
     await world.until_phase("Succeeded", version="1")
 
 
-async def trying(world: RealWorld, version: str = "2", **spec: object) -> None:
+async def trying(world: RealWorld, version: str = "2", **spec: Any) -> None:
     """Let version 1 serve and another one stay at its first weight."""
     await serving(world, steps=LASTING, **spec)
     await world.commit(version, steps=LASTING, **spec)

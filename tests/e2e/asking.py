@@ -39,11 +39,13 @@ class Asking:
 
 
 @contextmanager
-def asking(gateway: str, name: str, *, grpc_every: int = 5) -> Iterator[Asking]:
+def asking(gateway: str, name: str, *, grpc_every: int = 5, rate: float = RATE) -> Iterator[Asking]:
     """Send requests to a model for the time of the block; on the way out the last answers are waited for."""
     ready: list[Asking] = []
     stop = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(_ask(gateway, name, grpc_every, ready, stop)))
+    thread = threading.Thread(
+        target=lambda: asyncio.run(_ask(Callers(gateway, host(name), name), grpc_every, rate, ready, stop))
+    )
     thread.start()
     try:
         until(lambda: bool(ready), what=f"the first answer of {name}", limit=40, alive=thread.is_alive)
@@ -53,9 +55,9 @@ def asking(gateway: str, name: str, *, grpc_every: int = 5) -> Iterator[Asking]:
         thread.join()
 
 
-async def _ask(gateway: str, name: str, grpc_every: int, ready: list[Asking], stop: threading.Event) -> None:
-    async with Callers(gateway, host(name), name) as callers:
-        traffic = Traffic(callers, Tally(), rate=RATE, grpc_every=grpc_every)
+async def _ask(calling: Callers, grpc_every: int, rate: float, ready: list[Asking], stop: threading.Event) -> None:
+    async with calling as callers:
+        traffic = Traffic(callers, Tally(), rate=rate, grpc_every=grpc_every)
         await traffic.first_answer(30)
         sending = asyncio.create_task(traffic.run())
         ready.append(Asking(callers, traffic))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from serinus_local import chart
 from serinus_local import stack as local
 from serinus_local.waiting import now
 from tests.e2e.given import NAMESPACE, Manifest
@@ -63,7 +64,7 @@ class Cluster:
         seen: Objects = {}
         deadline = now() + limit
         while True:
-            for event in self._events(kind, f"{by}={model}", deadline):
+            for event in self._events(kind, f"{by}={model}" if by else "", deadline):
                 _take(seen, event)
                 if check(seen):
                     return seen
@@ -106,6 +107,19 @@ class Cluster:
             rule["name"]: {entry["destination"]["host"].partition(".")[0]: entry["weight"] for entry in rule["route"]}
             for rule in rules
         }
+
+    def wipe_status(self, kind: str, name: str) -> None:
+        """Remove a status, as the one account that may: the chart's own, by a request of its own."""
+        config = self.stack.plane.service_account_kubeconfig(chart.NAMESPACE, chart.service_account())
+        token = json.loads(config.read_text())["users"][0]["user"]["token"]
+        request = urllib.request.Request(
+            f"{self.stack.plane.url}{_folder(kind)}/{name}/status",
+            method="PATCH",
+            data=b'{"status": null}',
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/merge-patch+json"},
+        )
+        with urllib.request.urlopen(request, timeout=10, context=self._trust) as answer:
+            assert "status" not in json.load(answer)
 
     def _events(self, kind: str, selector: str, deadline: float) -> Iterator[Manifest]:
         """Stream what is there and what moves until the deadline; the API server ends the stream by itself."""
@@ -150,4 +164,7 @@ def _take(seen: Objects, event: Manifest) -> None:
 
 
 def _shown(seen: Objects) -> str:
-    return json.dumps({name: one.get("status", {}) for name, one in seen.items()}, indent=1)[-4000:]
+    """Say where each object stands, in the words of its status."""
+    words = ("phase", "weight", "verdict", "reason", "message", "stable", "conditions")
+    told = {name: {key: one.get("status", {}).get(key) for key in words} for name, one in seen.items()}
+    return json.dumps(told, indent=1)[-4000:]

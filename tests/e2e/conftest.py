@@ -6,19 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from serinus_local import gateway, manifests
 from serinus_local import stack as local
 from tests.e2e import given
 from tests.e2e.cluster import Cluster
+from tests.e2e.namespaces import namespace
 
 
 @pytest.fixture(scope="session")
 def cluster(stack: local.Stack) -> Iterator[Cluster]:
     """Give a namespace of the stack with a Gateway of its own; it goes away with everything in it."""
-    stack.plane.apply_yaml(manifests.namespace(given.NAMESPACE))
-    stack.plane.apply_yaml(gateway.public(given.NAMESPACE))
-    yield Cluster(stack)
-    stack.kubectl("delete", "namespace", given.NAMESPACE, "--timeout=90s")
+    with namespace(stack, given.NAMESPACE):
+        yield Cluster(stack)
 
 
 @pytest.fixture(autouse=True)

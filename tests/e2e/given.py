@@ -34,8 +34,20 @@ class TritonPythonModel:
 """
 GOOD, ON_COMMAND, ALWAYS = "False", "x[0, 0] < 0", "True"
 """When a model fails: never, when the first feature is negative, always."""
+SELDOM = "vars(self).update(asked=vars(self).get('asked', 0) + 1) or self.asked % 100 == 50"
+"""One request in a hundred fails."""
 BREAKING = (-1.0, 2.0, 3.0, 4.0)
 """Features that break a model that fails on command."""
+
+ERROR_RATE: Manifest = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}, "minSamples": 5}
+MODEL_ERRORS: Manifest = {
+    "name": "model-errors",
+    "query": """
+        sum(rate(istio_requests_total{destination_service_namespace="{{namespace}}",
+            destination_service_name="{{service}}", response_code="500"}[5s])) or vector(0)""",
+    "thresholdRange": {"max": "0.5"},
+}
+"""Counts what the model itself fails, not the 503 of a version without ready pods."""
 
 WALK = ({"setWeight": 50}, {"pause": {"duration": "3s"}})
 UNTIL_PROMOTED: tuple[Manifest, ...] = ({"setWeight": 50}, {"pause": {}})
@@ -55,6 +67,8 @@ def version(
     guard: str = "3s",
     replicas: int = 1,
     deadline: int = 90,
+    pace: str = "Timed",
+    analysis: Manifest | None = None,
 ) -> str:
     """Render one version of a model: its ConfigMap and the ModelDeployment that asks for it."""
     source = {"config.pbtxt": CONFIG, "model.py": MODEL.format(bad_when=fails, words=BAD, version=number)}
@@ -68,8 +82,8 @@ def version(
         "runtime": {"image": TRITON, "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}},
         "scaling": {"minReplicas": replicas},
         "traffic": {"hosts": [host(name)], "istio": {"gateways": ["public"]}},
-        "strategy": {"canary": {"steps": list(steps)}},
-        "analysis": {"interval": "1s", "metrics": [ERROR_RATE]},
+        "strategy": {"canary": {"steps": list(steps), "pace": pace}},
+        "analysis": {"interval": "1s", "metrics": [ERROR_RATE], **(analysis or {})},
         "guard": {"duration": guard},
         "progressDeadlineSeconds": deadline,
     }
@@ -83,6 +97,3 @@ def version(
         },
     ]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-
-
-ERROR_RATE = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}, "minSamples": 5}

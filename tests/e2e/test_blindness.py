@@ -23,10 +23,14 @@ def test_a_rollout_holds_while_prometheus_is_stopped_and_goes_on_afterwards(clus
         began = now()
         cluster.rollout("blind", 2, lambda status: status.get("verdict") == "Blind", what="to be Blind")
         with pytest.raises(TimeoutError):
-            moved = lambda status: status.get("weight") != 50 or status["phase"] != "Progressing"  # noqa: E731
             cluster.rollout("blind", 2, moved, what="to move", limit=DARK_SECONDS - (now() - began))
         described = cluster.kubectl("get", "mdep", "blind")
         cluster.stack.restart("prometheus")
         cluster.rollout("blind", 2, lambda status: status.get("phase") == "Succeeded", what="to succeed")
     assert "Blind" in described
     assert (asked.tally.bad, asked.tally.failures) == (0, [])
+
+
+def moved(status: given.Manifest) -> bool:
+    """Tell whether a rollout is no longer where Prometheus was stopped."""
+    return status.get("weight") != 50 or status["phase"] != "Progressing"

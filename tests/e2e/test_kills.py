@@ -32,9 +32,7 @@ def test_an_operator_killed_in_each_phase_goes_on_and_loses_no_request(cluster: 
     assert asked.tally.by_label["2"] > 0
 
 
-def test_an_operator_killed_at_the_first_bad_answer_and_at_the_revert_takes_the_weight_away(
-    cluster: Cluster
-) -> None:
+def test_an_operator_killed_at_the_first_bad_answer_and_at_the_revert_takes_the_weight_away(cluster: Cluster) -> None:
     """Once before it could judge, once between its verdict and what follows: weight 0 all the same, and it stays."""
     with served(cluster, "reverted", steps=given.UNTIL_PROMOTED) as asked:
         cluster.apply(given.version("reverted", 2, steps=given.UNTIL_PROMOTED, fails=given.ON_COMMAND))
@@ -50,7 +48,7 @@ def test_an_operator_killed_at_the_first_bad_answer_and_at_the_revert_takes_the_
         cluster.wait("VirtualService", "reverted", lambda found: only_stable(found["reverted"]), what="weight 0")
         asked.wait_for("1", more=20)
         assert asked.tally.failures == []
-    assert cluster.get("ModelDeployment", "reverted")["status"]["weight"] == 0
+        cluster.deployed("reverted", lambda status: status["weight"] == 0, what="the summary to say weight 0")
 
 
 def assert_explained(cluster: Cluster, name: str, version: int) -> None:

@@ -20,17 +20,18 @@ from serinus.adapters.clock import SystemClock
 from serinus.core.model.kinds import Json
 
 PATH = "/api/v1/query"
+BAD_ANSWERS = 5000.0
+"""More than a stage of the tests has good ones."""
 _BORN_SECONDS = 3600.0
 _UNITS = {"s": 1.0, "ms": 0.001}
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """What reaches one Service: `per_second` good answers, and a burst of bad ones at one moment."""
+    """What reaches one Service: `per_second` good answers, and a burst of bad ones at some moments."""
 
     per_second: float = 50.0
-    spoilt_at: float | None = None
-    bad_answers: float = 0.0
+    spoilt_at: tuple[float, ...] = ()
 
 
 class FakePrometheus:
@@ -60,10 +61,10 @@ class FakePrometheus:
         assert self._runner is not None
         await self._runner.cleanup()
 
-    def spoil(self, service: str, *, bad_answers: float = 5000.0) -> float:
+    def spoil(self, service: str) -> float:
         """Let a Service answer badly, and have it scraped now; give the time on the monotonic clock."""
         known = self.traffic.get(service, self.usual)
-        self.traffic[service] = replace(known, spoilt_at=self._clock.now(), bad_answers=bad_answers)
+        self.traffic[service] = replace(known, spoilt_at=(*known.spoilt_at, self._clock.now()))
         return self._clock.monotonic()
 
     def silence(self, service: str) -> None:
@@ -97,14 +98,13 @@ class FakePrometheus:
 
     def _counters(self, traffic: Traffic, since: float, now: float) -> Iterator[tuple[str, list[Any]]]:
         """Give the samples after `since` by response code."""
-        spoilt = traffic.spoilt_at
-        times: list[float] = [float(at) for at in range(math.floor(since) + 1, math.floor(now) + 1)]
-        if spoilt is not None and since < spoilt <= now:
-            times = sorted({*times, spoilt})
+        whole: list[float] = [float(at) for at in range(math.floor(since) + 1, math.floor(now) + 1)]
+        times = sorted({*whole, *(at for at in traffic.spoilt_at if since < at <= now)})
         if traffic.per_second:
             yield "200", [[at, f"{traffic.per_second * (at - self._born):.3f}"] for at in times]
-        if spoilt is not None:
-            yield "500", [[at, f"{traffic.bad_answers:.1f}"] for at in times if at >= spoilt]
+        if traffic.spoilt_at:
+            bad = [(at, sum(spoilt <= at for spoilt in traffic.spoilt_at)) for at in times]
+            yield "500", [[at, f"{BAD_ANSWERS * bursts:.1f}"] for at, bursts in bad if bursts]
 
 
 def _labels(namespace: str, service: str, code: str) -> dict[str, str]:

@@ -20,6 +20,9 @@ class Watchdog:
         self.retries: set[str] = set()
         self._seen: dict[str, Json] = {one["metadata"]["uid"]: one.get("status") or {} for one in world.rollouts}
         self._rejected: dict[tuple[str, str], str] = {}
+        for one in world.rollouts:
+            if one.get("status", {}).get("phase") in {"Reverted", "Aborted"}:
+                self._reject(one["spec"], one["metadata"]["uid"])
         world.after_tick = self.each_second
         world.api.on_write = self.each_write
 

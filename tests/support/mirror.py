@@ -15,6 +15,7 @@ from tests.support.cluster_api import ClusterApi, Refused
 
 T = TypeVar("T")
 RECONNECT_SECONDS = 0.1
+SHOWN = 4000
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Mirror:
                     await self._changed.wait()
                 return found
         except TimeoutError:
-            raise AssertionError(f"not within {limit:g} s: {what}; {self._shown()}") from None
+            raise AssertionError(f"not within {limit:g} s: {what}; {self._shown()[:SHOWN]}") from None
 
     async def written_within(self, seconds: float) -> list[str]:
         """Wait for the first write of all, and say which it was; nothing when none comes in time."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import logging
 import sys
 import warnings
 from collections.abc import AsyncIterator
@@ -135,8 +134,3 @@ async def requests_made(url: str, *verbs: str) -> float:
 async def writes_made(url: str) -> float:
     """Count the writes to the API server."""
     return await requests_made(url, *WRITES)
-
-
-def tracebacks(records: list[logging.LogRecord]) -> list[str]:
-    """Give the log lines that carry a traceback: each is a mistake of ours."""
-    return [record.getMessage() for record in records if record.exc_info]

@@ -76,7 +76,7 @@ class ModelDeploymentSpec(Model):
     revision_history_limit: Annotated[int, Field(ge=1, le=100), LIVE_DEFAULT] = 10
     """How many revisions and Rollouts are kept besides those in use. Live."""
     progress_deadline_seconds: DeadlineSeconds | None = None
-    """How long a canary may wait for its pods, in all, before the rollout is aborted; default 600."""
+    """How long a canary may wait for its pods before one weight, until the rollout is aborted; default 600."""
 
 
 class RevisionStatus(Model):

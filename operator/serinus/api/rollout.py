@@ -79,7 +79,7 @@ class RolloutSpec(Model):
     guard: Annotated[Guard, FROZEN]
     """How long the previous revision is kept warm after 100 percent."""
     progress_deadline_seconds: Annotated[DeadlineSeconds, FROZEN]
-    """How long the canary may wait for its pods, in all."""
+    """How long the canary may wait for its pods before one weight."""
     paused: bool | None = None
     """Lever: hold the weight where it is. An Unsafe verdict still takes it away."""
     abort: bool | None = None

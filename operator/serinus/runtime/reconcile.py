@@ -124,13 +124,18 @@ class Reconciler:
         """Look, decide and act; True when what was done changes what there is to decide."""
         seen = await self._observer.observe(view, memory)
         decision = decide(seen, self._clock.now())
+        watch = watch_of(view, seen, decision)
+        if watch is not None:
+            # Before the writes: a look that is taken while they last must count from the new stage on.
+            self._observer.sampler.watch(watch)
         owner = Owner(view.namespace, view.name, view.uid)
         for stored in decision.states:
             await self._statuses.store_rollout(owner, stored, memory)
         conflicts = set(memory.conflicts)
         errors = [error async for error in self._carry_out(view, seen, decision, memory)]
         await self._tell_people(view, decision)
-        self._look_further(view, seen, decision)
+        if watch is None:
+            self._observer.sampler.forget(Key(view.namespace, view.name))
         if self._report is not None:
             self._report.carried_out(view, decision)
         if not _takes_weight(decision):
@@ -226,14 +231,6 @@ class Reconciler:
             await self._children.retire(owner, name, served=name in served)
         await self._children.forget(owner, ROLLOUT, decision.obsolete_rollouts)
         await self._children.forget(owner, CONTROLLER_REVISION, decision.obsolete_revisions)
-
-    def _look_further(self, view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> None:
-        """Keep the sampler on the rollout that is live, and on none that is not."""
-        watch = watch_of(view, seen, decision)
-        if watch is None:
-            self._observer.sampler.forget(Key(view.namespace, view.name))
-        else:
-            self._observer.sampler.watch(watch)
 
     async def _tell_people(self, view: ModelDeploymentView, decision: Decision) -> None:
         for note in decision.notes:

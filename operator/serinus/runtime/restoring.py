@@ -17,7 +17,8 @@ from serinus.core.plan.revisions import rebuilt_revision
 from serinus.runtime.memory import Memory
 from serinus.runtime.ports import Cache, Cluster
 
-_STORED = frozenset({"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"})
+_WISHED = frozenset({"name", "namespace", "labels", "annotations", "ownerReferences"})
+"""What of the metadata was our wish; the rest, such as a deletion's time and finalizers, is the API server's."""
 
 
 async def restore_revisions(
@@ -41,7 +42,7 @@ def _remembered(memory: Memory, name: str) -> Json | None:
     seen = memory.revisions.get(name)
     if seen is None:
         return None
-    return {**seen, "metadata": {key: value for key, value in seen["metadata"].items() if key not in _STORED}}
+    return {**seen, "metadata": {key: value for key, value in seen["metadata"].items() if key in _WISHED}}
 
 
 def _from_deployment(cache: Cache, view: ModelDeploymentView, owner: Owner, name: str) -> Json | None:

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
+
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider, QueryType
 from serinus.core.analysis.bins import Bins
@@ -29,6 +31,8 @@ from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Increment, Look, Measured, Observation
 from serinus.core.model.identity import Key
 from serinus.runtime.ports import Clock, Metrics
+
+log = structlog.get_logger("serinus.sampler")
 
 DEFAULT_WINDOW = 60.0
 REPLAYED_SECONDS = 300.0
@@ -135,7 +139,11 @@ class Sampler:
     async def _run(self, interval: float) -> None:
         while any(watch.interval == interval for watch in self._watches.values()):
             started = self._clock.now()
-            await self.take_looks(interval)
+            try:
+                await self.take_looks(interval)
+            except Exception:
+                # A loop that ends would blind every rollout of this interval; one lost look blinds nobody.
+                log.exception("a look failed", interval=interval)
             await self._clock.sleep(max(0.05, interval - (self._clock.now() - started)))
         self._loops.pop(interval, None)
 

@@ -68,7 +68,12 @@ class Statuses:
         manifest = {
             "apiVersion": API_VERSION,
             "kind": "ModelDeployment",
-            "metadata": {"name": view.name, "namespace": view.namespace, "uid": view.uid},
+            "metadata": {
+                "name": view.name,
+                "namespace": view.namespace,
+                "uid": view.uid,
+                "resourceVersion": view.resource_version,
+            },
             "status": status.manifest(),
         }
         self._cache.put(await self._cluster.apply_status(manifest))
@@ -84,6 +89,7 @@ def worth_storing(before: RolloutState, after: RolloutState) -> bool:
 def _essence(state: RolloutState) -> tuple[object, ...]:
     evidence = state.evidence
     return (
+        state.observed_generation,
         state.phase,
         state.step,
         state.weight,

@@ -1,23 +1,28 @@
-"""The closed loop: the verdict moves the weight, as `pace: Evidence` does, until promoted, reverted or out of time."""
+"""The closed loop: the verdict moves the weight until promoted, reverted or out of time, at either pace."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E
 from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.state import Bools, Floats
+from serinus.simulation.guardrail import Guardrail, GuardrailBank
 from serinus.simulation.judge import ErrorJudge, Judgement
 from serinus.simulation.traffic import Traffic, Workload
 
 
 @dataclass(frozen=True)
 class LoopPolicy:
-    """Weights (0..1) of the stages before 100 %, and what a promotion asks for."""
+    """Weights (0..1) of the stages before 100 %, and what a promotion asks for.
+
+    With pace "timed" a stage lasts as long as its entry of `pauses_s` and the risk budget is not asked; with "evidence"
+    it lasts `min_dwell_s` at least. `guardrail` is the literal threshold beside the tests.
+    """
 
     weights: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5)
     risk_budget: float = 0.005
@@ -25,6 +30,16 @@ class LoopPolicy:
     min_dwell_s: float = 60.0
     min_requests: float = 50.0
     longest_s: float = 6 * 3600.0
+    pace: Literal["evidence", "timed"] = "evidence"
+    pauses_s: tuple[float, ...] = ()
+    guardrail: Guardrail | None = None
+
+    @property
+    def dwell_s(self) -> Floats:
+        """Shortest time in each stage."""
+        if self.pace == "timed" and len(self.pauses_s) != len(self.weights):
+            raise ValueError("pace timed needs one pause for every weight")
+        return np.array(self.pauses_s if self.pace == "timed" else [self.min_dwell_s] * len(self.weights))
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,7 @@ class _Loop:
         self.reverted: Bools = np.zeros(runs, dtype=np.bool_)
         self.decided_s = np.full(runs, np.inf)
         self._weights = np.array([*policy.weights, 1.0])
+        self._dwell_s = policy.dwell_s
 
     @property
     def weight(self) -> Floats:
@@ -62,18 +78,23 @@ class _Loop:
         """Rollouts without a verdict, [R]."""
         return ~(self.promoted | self.reverted)
 
-    def settle(self, t: float, total: Floats, alpha: float, dispersion: Floats, limit: float | None) -> None:
-        """Apply the rule of STATISTICS 3.7 to every live rollout."""
-        worse = self.live & (total >= 1.0 / alpha)
-        self.reverted |= worse
-        self.decided_s[worse] = t
-        n_c, x_c, n_s, _ = self.counts
+    def revert(self, t: float, worse: Bools) -> None:
+        """Take the weight of these rollouts away, [R]."""
+        now = self.live & worse
+        self.reverted |= now
+        self.decided_s[now] = t
+
+    def settle(self, t: float, calm: Bools, dispersion: Floats) -> None:
+        """Let the weight rise where nothing speaks against it (`calm` [R]) and the pace allows it."""
+        n_c, _, n_s, _ = self.counts
         policy = self.policy
-        within = np.ones_like(worse) if limit is None else x_c <= limit * n_c
-        ripe = self.live & (total < SUSPICIOUS_E) & (t - self.started_s >= policy.min_dwell_s - 1e-9)
-        rows = np.flatnonzero(ripe & within & (n_c >= policy.min_requests) & (n_s >= policy.min_requests))
+        dwell_s = self._dwell_s[np.minimum(self.stage, len(self._dwell_s) - 1)]
+        ripe = self.live & calm & (t - self.started_s >= dwell_s - 1e-9)
+        rows = np.flatnonzero(ripe & (n_c >= policy.min_requests) & (n_s >= policy.min_requests))
         self.begins = np.zeros_like(self.begins)
-        if rows.size:
+        if policy.pace == "timed":
+            self._rise(t, rows)
+        elif rows.size:
             n_c, x_c, n_s, x_s = self.counts[:, rows]
             counts = StageCounts(n_c, x_c, n_s, x_s, dispersion[rows])
             following = self._weights[self.stage[rows] + 1]
@@ -102,6 +123,7 @@ def run_closed_loop(
     judge = ErrorJudge(judgement, runs, workload.scrape_s)
     judge.learn(traffic)
     loop, wrong = _Loop(policy, runs), np.zeros(runs)
+    guard = None if policy.guardrail is None else GuardrailBank(policy.guardrail, runs, workload.scrape_s)
     for index in range(int(policy.longest_s / workload.scrape_s)):
         t = (index + 1) * workload.scrape_s
         scrape = traffic.scrape(t, loop.weight)
@@ -109,9 +131,15 @@ def run_closed_loop(
         requests, events = scrape.requests, scrape.events
         loop.counts += np.stack((requests[0], events[0], requests[1:].sum(axis=0), events[1:].sum(axis=0)))
         total = judge.observe(t, scrape, loop.begins)
-        known = judge.calibration.dispersion()
-        dispersion = np.where(known > 0.0, known, DISPERSION_UNKNOWN)
-        loop.settle(t, total, judgement.alpha, dispersion, judgement.limit)
+        loop.revert(t, total >= 1.0 / judgement.alpha)
+        calm = total < SUSPICIOUS_E
+        if judgement.limit is not None:
+            calm = calm & (loop.counts[1] <= judgement.limit * loop.counts[0])
+        if guard is not None:
+            fires, shared = guard.observe(scrape, loop.begins)
+            loop.revert(t, fires)
+            calm = calm & ~shared
+        loop.settle(t, calm, judge.dispersion())
         if not bool(loop.live.any()):
             break
     return LoopResult(loop.promoted, loop.reverted, loop.decided_s, wrong)

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN
 from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.limit import LimitBank
 from serinus.core.analysis.sequential.mixture import wealth
@@ -97,6 +98,11 @@ class ErrorJudge:
             rest -= self.judgement.limit_weight
             total = total + self.judgement.limit_weight * self.limit.e_values()
         return total + rest
+
+    def dispersion(self) -> Floats:
+        """phi that promotion divides counts by, [R]."""
+        known = self.calibration.dispersion()
+        return np.where(known > 0.0, known, DISPERSION_UNKNOWN)
 
     def reverts(self, t: float, scrape: Scrape, stage_started: Bools) -> Bools:
         """Where the evidence reverts now, [R]."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -94,6 +95,9 @@ def _leave(state: Path, *, was_up: bool, keep: bool) -> None:
         say(f"KEEP=1: the stack stays up; export KUBECONFIG={state / 'admin.kubeconfig'}; `make down` takes it away")
     else:
         say("take the stack down")
+        # A second Ctrl-C would leave half of it behind.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         stack.down(state)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
+import json
 from collections.abc import Callable
 
 from serinus.adapters.kubernetes.cache import ObjectCache
@@ -13,6 +13,12 @@ from serinus.core.model.timestamps import to_rfc3339_seconds
 from tests.support.world.clock import VirtualClock
 
 Place = tuple[Kind, str, str]
+
+
+def copied(manifest: Json) -> Json:
+    """Copy a manifest as the wire does."""
+    result: Json = json.loads(json.dumps(manifest))
+    return result
 
 
 class Killed(BaseException):
@@ -48,7 +54,7 @@ class InMemoryApi:
             live = self._live(manifest)
             if live is None:
                 raise Gone(f"{manifest['metadata']['name']} is not there")
-            return {**live, "status": copy.deepcopy(manifest["status"])}
+            return {**live, "status": copied(manifest["status"])}
 
         return self._write("status", manifest, effect)
 
@@ -56,19 +62,20 @@ class InMemoryApi:
         def effect() -> Json:
             if self._live(manifest) is not None:
                 raise Conflict("exists already")
-            return copy.deepcopy(manifest)
+            return copied(manifest)
 
         return self._write("create", manifest, effect)
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
         self._read("get", kind, name)
-        return copy.deepcopy(self.objects.get((kind, namespace, name)))
+        found = self.objects.get((kind, namespace, name))
+        return None if found is None else copied(found)
 
     async def list(
         self, kind: Kind, namespace: str, *, label_selector: str = "", field_selector: str = ""
     ) -> list[Json]:
         self._read("list", kind, field_selector)
-        return [copy.deepcopy(one) for (k, ns, _), one in self.objects.items() if k == kind and ns == namespace]
+        return [copied(one) for (k, ns, _), one in self.objects.items() if k == kind and ns == namespace]
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
@@ -86,11 +93,11 @@ class InMemoryApi:
 
     def put(self, manifest: Json) -> Json:
         """Write as somebody else."""
-        return self._store(copy.deepcopy(manifest))
+        return self._store(copied(manifest))
 
     def edit(self, kind: Kind, name: str, change: Callable[[Json], None]) -> Json:
         """Edit by hand."""
-        edited = copy.deepcopy(self.objects[kind, "ml", name])
+        edited = copied(self.objects[kind, "ml", name])
         change(edited)
         return self._store(edited)
 
@@ -104,6 +111,13 @@ class InMemoryApi:
         for (owned_kind, ns, owned), one in list(self.objects.items()):
             if any(reference["uid"] == uid for reference in one["metadata"].get("ownerReferences", ())):
                 self.remove(owned_kind, ns, owned)
+
+    def take_over(self, other: InMemoryApi) -> None:
+        """Hold what another one holds, with its numbers."""
+        self.objects = {place: copied(one) for place, one in other.objects.items()}
+        metadata = [one["metadata"] for one in self.objects.values()]
+        self._versions = itertools.count(1 + max(int(one["resourceVersion"]) for one in metadata))
+        self._uids = itertools.count(1 + max(int(one["uid"].removeprefix("uid-")) for one in metadata))
 
     def find(self, kind: Kind, name: str, namespace: str = "ml") -> Json | None:
         return self.objects.get((kind, namespace, name))
@@ -122,12 +136,12 @@ class InMemoryApi:
         stored = self._store(effect())
         self.on_write(verb, stored)
         self._kill_after()
-        return copy.deepcopy(stored)
+        return copied(stored)
 
     def _merged(self, manifest: Json) -> Json:
         """Apply server-side: what we leave out and somebody else owns stays."""
         live = self._live(manifest)
-        merged = copy.deepcopy(manifest)
+        merged = copied(manifest)
         if live is not None:
             merged["metadata"] = {**live["metadata"], **merged["metadata"]}
             merged["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
@@ -153,7 +167,7 @@ class InMemoryApi:
             metadata["generation"] = before["metadata"]["generation"] + int(changed)
         metadata["resourceVersion"] = str(next(self._versions))
         self.objects[place] = manifest
-        self.cache.store(copy.deepcopy(manifest))
+        self.cache.store(copied(manifest))
         return manifest
 
     def _live(self, manifest: Json) -> Json | None:

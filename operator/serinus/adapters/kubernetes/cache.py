@@ -83,6 +83,9 @@ class ObjectCache:
             return
         now = self._shelf(kind).objects[place]
         owner = owner_of(kind, now)
+        if owner is None and before is not None and before.get("spec") == now.get("spec"):
+            # Of what is not ours only the claims are kept: others' weights change all the time, and are no news.
+            return
         if before is not None and owner_of(kind, before) != owner:
             self._on_change(kind, place[0], owner_of(kind, before), None)
         self._on_change(kind, place[0], owner, now)

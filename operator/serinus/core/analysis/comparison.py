@@ -76,7 +76,7 @@ def compare(
     evidence = replace(remembered, gathered=weighed)
     if answer is None:
         return evidence, guardrail if guardrail.verdict is not Verdict.SAFE else _waiting(guardrail)
-    return evidence, _combined(guardrail, answer, policy)
+    return evidence, _combined(guardrail, answer, policy, pace)
 
 
 def _anew(stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
@@ -98,9 +98,9 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
     return answer, Weighed(monitor, until, stage.started)
 
 
-def _combined(guardrail: Assessment, answer: Answer, policy: Analysis) -> Assessment:
+def _combined(guardrail: Assessment, answer: Answer, policy: Analysis, pace: Pace) -> Assessment:
     """Let the worse of the two speak; what the test knows is shown either way."""
-    finding, verdict, reason = spoken(answer, guardrail, policy)
+    finding, verdict, reason = spoken(answer, guardrail, policy, pace)
     shown = replace(
         guardrail,
         comparisons=findings_of(answer, policy),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from serinus.api.durations import share
-from serinus.api.policy import Analysis, Metric, Preset
+from serinus.api.policy import Analysis, Metric, Pace, Preset
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
-from serinus.core.analysis.words import shown_duration, shown_value
+from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, shown_value
 from serinus.core.model.assessment import Assessment, Comparison, Finding, Reason
 
 _HOLDS = {
@@ -22,11 +22,13 @@ _HOLDS = {
 _REVERTS = {"LimitExceeded": Reason.LIMIT_EXCEEDED, "MaxHoldExceeded": Reason.MAX_HOLD_EXCEEDED}
 
 
-def spoken(answer: Answer, guardrail: Assessment, policy: Analysis) -> tuple[Finding | None, Verdict, Reason]:
+def spoken(
+    answer: Answer, guardrail: Assessment, policy: Analysis, pace: Pace
+) -> tuple[Finding | None, Verdict, Reason]:
     """Say what the answer means; the finding is of the metric that it names."""
     name = answer.metric or (policy.metrics[0].name if policy.metrics else "")
     found = next((one for one in guardrail.findings if one.metric == metric_of(name)), None)
-    verdict, reason = _verdict(answer)
+    verdict, reason = _verdict(answer, pace)
     message = _sentence(answer, name, policy) if verdict is not Verdict.SAFE else _safe(answer, guardrail)
     if found is None:
         return None, verdict, reason
@@ -66,13 +68,22 @@ def _comparison(name: str, one: Evidence) -> Comparison:
     )
 
 
-def _verdict(answer: Answer) -> tuple[Verdict, Reason]:
-    if answer.action == "Promote" or answer.reason == "LastStage":
+def _verdict(answer: Answer, pace: Pace) -> tuple[Verdict, Reason]:
+    if answer.action == "Promote" or answer.reason == "LastStage" or _was_shared(answer, pace):
         return Verdict.SAFE, Reason.WITHIN_LIMITS
     if answer.action == "Rollback":
         return Verdict.UNSAFE, _REVERTS.get(answer.reason, Reason.WORSE)
     verdict = Verdict.BLIND if answer.reason == "NoData" else Verdict.UNDECIDED
     return verdict, _HOLDS.get(answer.reason, Reason.INSUFFICIENT_DATA)
+
+
+def _was_shared(answer: Answer, pace: Pace) -> bool:
+    """Whether only the stage's own estimate is over a limit, and nothing speaks against the canary itself.
+
+    An outage that both shared stays in that estimate for as long as the stage lasts. With pace Timed the guardrail's
+    window says what holds now, and the guardrail has been asked before.
+    """
+    return pace is Pace.TIMED and answer.reason == "Suspicious" and answer.e_total < SUSPICIOUS_E
 
 
 def _safe(answer: Answer, guardrail: Assessment) -> str:
@@ -106,6 +117,8 @@ def _rates(metric: Metric | None, one: Evidence) -> str:
 
 def _missing(answer: Answer) -> list[str]:
     """Say what is missing to decide, and when it will be there."""
+    if answer.requests_needed and answer.requests_needed > HOPELESS_REQUESTS:
+        return ["its excess does not fit the risk budget"]
     said = []
     if answer.requests_needed:
         said.append(f"{answer.requests_needed:.0f} more canary requests to fit the risk budget")

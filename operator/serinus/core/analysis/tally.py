@@ -22,7 +22,7 @@ Owner = tuple[str, str]
 Target = tuple[str, ...]
 STALE_INTERVALS = 3
 LONGEST_SILENCE = 900.0
-"""Seconds after which a vanished series is forgotten."""
+"""Seconds after which a vanished series, or a revision that nobody asks for any more, is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Tallies:
         self._unsorted: set[Owner] = set()
         self._owner_targets: dict[Owner, set[Target]] = {}
         self._asked_at: dict[Owner, float] = {}
+        self._asked_last: dict[Owner, float] = {}
 
     def ingest(self, answer: Iterable[Series], asked: Iterable[Owner], now: float) -> None:
         """Take the raw samples of one answer about the `asked`; those that were taken before are passed over."""
@@ -98,6 +99,7 @@ class Tallies:
         self._unsorted.clear()
         for owner in asked:
             self._asked_at.setdefault(owner, now)
+            self._asked_last[owner] = now
         self._forget(now)
 
     def knows(self, owner: Owner) -> bool:
@@ -179,9 +181,14 @@ class Tallies:
         for line in self._lines.values():
             while line and line[0].at < now - self.keep_s:
                 line.popleft()
-        gone = {key for key, (tracker, _, _) in self._trackers.items() if _older(tracker, now - LONGEST_SILENCE)}
-        for key in gone:
+        limit = now - LONGEST_SILENCE
+        for key in [key for key, (tracker, _, _) in self._trackers.items() if _older(tracker, limit)]:
             del self._trackers[key]
+        for target in [target for target, scrapes in self._targets.items() if scrapes.last < limit]:
+            del self._targets[target]
+        for owner in [owner for owner, at in self._asked_last.items() if at < limit]:
+            for kept in (self._asked_at, self._asked_last, self._lines, self._owner_targets):
+                kept.pop(owner, None)
 
 
 def _half(target: Target) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from serinus.api.policy import Preset
 
+HOPELESS_REQUESTS = 1_000_000
+"""More missing requests than this are no forecast: at the present rates the answer is no."""
+
 
 def shown_value(preset: Preset | None, value: float) -> str:
     """Write a number as people say it: a rate in percent, a latency in milliseconds."""

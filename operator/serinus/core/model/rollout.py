@@ -98,7 +98,11 @@ class RolloutPlan:
 
     def next_weight(self, step: int) -> int:
         """The next weight that is set at or after a step."""
-        return next(weight for at in range(step, len(self.steps) + 1) if (weight := self.weight_at(at)) is not None)
+        return next(
+            weight
+            for at in range(min(step, len(self.steps)), len(self.steps) + 1)
+            if (weight := self.weight_at(at)) is not None
+        )
 
 
 def read_plan(view: RolloutView) -> RolloutPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serinus.api.rollout import MetricComparison, Outlook
-from serinus.core.analysis.words import shown_duration
+from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration
 from serinus.core.model.assessment import Assessment, Comparison
 
 DIGITS = 6
@@ -25,6 +25,8 @@ def outlook_of(assessment: Assessment) -> Outlook | None:
 
 
 def _missing(assessment: Assessment) -> str | None:
+    if assessment.requests_needed and assessment.requests_needed > HOPELESS_REQUESTS:
+        return "does not fit the risk budget"
     parts = []
     if assessment.requests_needed:
         parts.append(f"{assessment.requests_needed:.0f} requests")

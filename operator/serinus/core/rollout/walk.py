@@ -164,7 +164,7 @@ def _pause(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     if plan.spec.paused:
         return _held(plan, state, Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true", state.verdict), now)
     if duration is None:
-        text = f"set spec.promote.throughStep to {state.step + 1} to go on"
+        text = f"set spec.promote.throughStep to {state.step + 1} to go on{_beside(state)}"
         return _held(plan, state, Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict), now)
     if plan.pace is Pace.EVIDENCE or now - (state.step_started_at or now) >= duration:
         return _next_step(state, now)
@@ -173,6 +173,12 @@ def _pause(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
         return _held(plan, state, cause, now)
     cause = Cause(RolloutReason.PAUSING, f"pauses for {pause.duration if pause else ''}")
     return _because(replace(state, phase=_phase_while_held(plan, state)), cause)
+
+
+def _beside(state: RolloutState) -> str:
+    """Say beside the wait for people what speaks against going on."""
+    assessment = state.assessment
+    return "" if assessment is None or assessment.verdict is Verdict.SAFE else f" ({assessment.message})"
 
 
 def _suspicion(state: RolloutState) -> Cause | None:

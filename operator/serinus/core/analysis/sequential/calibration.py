@@ -203,8 +203,10 @@ class AACalibrator:
         if all(bool(present.all()) for _, present in values):
             self.bank.update(*(value for value, _ in values))
 
-    def fit(self, requests_a: Any, events_a: Any, requests_b: Any, events_b: Any) -> AACalibrator:
-        """Take a history, [T] each, and return self."""
+    def fit(self, requests_a: Any, events_a: Any = None, requests_b: Any = None, events_b: Any = None) -> AACalibrator:
+        """Take a history, [T] each or all four as one sequence, and return self."""
+        if events_a is None:
+            requests_a, events_a, requests_b, events_b = requests_a
         arrays = [
             np.asarray(value, dtype=np.float64).reshape(-1, 1) for value in (requests_a, events_a, requests_b, events_b)
         ]

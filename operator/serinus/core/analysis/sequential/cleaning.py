@@ -45,5 +45,5 @@ def clean_bins(values: Any, length: int) -> Floats | None:
     counts = np.asarray(values, dtype=np.float64)
     if counts.shape != (length,):
         raise ValueError(f"expected {length} bins, got an array of shape {counts.shape}")
-    whole = math.isfinite(float(counts.sum())) and float(counts.min()) >= 0.0
+    whole = float(counts.min()) >= 0.0 and float(counts.max()) < math.inf
     return counts if whole else None

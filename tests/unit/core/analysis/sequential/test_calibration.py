@@ -83,6 +83,11 @@ def test_history_in_two_parts_equals_the_whole() -> None:
     assert parts.cluster_bound == pytest.approx(AACalibrator().fit(*history).cluster_bound)
 
 
+def test_the_history_may_come_as_one_sequence() -> None:
+    history = halves(np.random.default_rng(10))
+    assert AACalibrator().fit(history).to_dict() == AACalibrator().fit(*history).to_dict()
+
+
 def test_windows_stay_within_a_minute() -> None:
     assert AACalibrator(scrape_interval_s=15.0).bank.windows.tolist() == [1, 2, 3, 4]
 

@@ -1,0 +1,66 @@
+"""The operator with the chart's own ServiceAccount and rights: a rule that is missing fails here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from serinus.app import Operator
+from serinus.core.model.kinds import DEPLOYMENT, MODEL_DEPLOYMENT
+from serinus_local import chart
+from serinus_local.control_plane import control_plane
+from tests.support.cluster_api import ClusterApi
+from tests.support.fake_prometheus import FakePrometheus
+from tests.support.lines import Lines
+from tests.support.operator import embedded, samples
+from tests.support.pods import Kubelets
+from tests.support.real_world import LASTING, RealWorld, real_world
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
+
+NAMESPACE = "ml"
+
+
+@pytest.fixture
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealWorld]:
+    """A world on an API server of its own: the chart's policy would bind every other test, too."""
+    with control_plane(tmp_path_factory.mktemp("rights")) as plane:
+        plane.install_istio_crds()
+        chart.apply(plane)
+        async with (
+            ClusterApi(plane) as api,
+            FakePrometheus() as prometheus,
+            Kubelets(api) as kubelets,
+            real_world(plane, api, prometheus, kubelets, NAMESPACE) as made,
+        ):
+            yield made
+
+
+@pytest.fixture
+async def operator(world: RealWorld) -> AsyncIterator[Operator]:
+    """The operator as the chart runs it, lease and all."""
+    kubeconfig = world.plane.service_account_kubeconfig(chart.NAMESPACE, chart.service_account())
+    election = {"enabled": True, "namespace": chart.NAMESPACE, "leaseSeconds": 5}
+    async with embedded(kubeconfig, world.prometheus.url, leaderElection=election) as running:
+        yield running
+
+
+async def test_the_charts_rights_are_enough(world: RealWorld, operator: Operator, log: Lines) -> None:
+    """A first revision, a good one, a bad one, history that goes, and a deletion: nothing of it is forbidden."""
+    await world.commit("1", revisionHistoryLimit=1)
+    await world.until_weight(100, version="1")
+    await world.commit("2", revisionHistoryLimit=1)
+    await world.until_phase("Succeeded", version="2")
+    await world.commit("3", revisionHistoryLimit=1, steps=LASTING)
+    await world.until_weight(10, version="3")
+    world.prometheus.spoil(world.revision("3"))
+    await world.until_phase("Reverted", version="3")
+    await world.until(lambda: len(world.mirror.all(DEPLOYMENT)) == 1, "the pods of version 3 to go")
+    await world.until_still()
+    await world.api.delete(MODEL_DEPLOYMENT, world.namespace, world.name)
+    refused = {
+        name: value for name, value in (await samples(operator.url)).items() if ("error", "Forbidden") in name[1]
+    }
+    assert refused == {}
+    assert log.said("orbidden") == []

@@ -1,0 +1,63 @@
+"""Every example is applied as its README says, and becomes Ready; what people see of it answers their questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from serinus_local import stack as local
+from tests.e2e.namespaces import namespace
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
+
+EXAMPLES = sorted(local.REPOSITORY.glob("examples/[0-9]*"))
+NAMESPACE = "e2e-examples"
+
+
+@pytest.fixture(scope="module")
+def applied(stack: local.Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Apply all examples at once, in a namespace of our own so that a user's are left alone."""
+    volume = tmp_path_factory.mktemp("models")
+    volume.chmod(0o777)
+    files = [file for folder in EXAMPLES for file in sorted(folder.glob("*.yaml"))]
+    with namespace(stack, NAMESPACE):
+        apply(stack, [file for file in files if file.name != "manifest.yaml"], volume)
+        stack.kubectl("wait", "--for=condition=Complete", "job", "--all", f"--namespace={NAMESPACE}", "--timeout=60s")
+        apply(stack, [file for file in files if file.name == "manifest.yaml"], volume)
+        yield
+    stack.kubectl("delete", "persistentvolume", f"{NAMESPACE}-models", "--ignore-not-found", "--wait=false")
+
+
+@pytest.mark.usefixtures("applied")
+@pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
+def test_an_example_becomes_ready(stack: local.Stack, folder: Path) -> None:
+    """The manifest is accepted, its pods come up, and it serves its first version."""
+    name = folder_model(folder)
+    stack.kubectl("wait", "--for=condition=Ready", f"mdep/{name}", f"--namespace={NAMESPACE}", "--timeout=90s")
+    serving = stack.kubectl(
+        "get", "mdep", name, f"--namespace={NAMESPACE}", "--output=jsonpath={.status.serving} {.status.phase}"
+    )
+    assert serving.startswith("1@")
+    assert serving.endswith("Succeeded")
+
+
+def apply(stack: local.Stack, files: Iterable[Path], volume: Path) -> None:
+    """Apply some files of the examples."""
+    for file in files:
+        stack.kubectl("apply", "-f", "-", stdin=ours(file, volume))
+
+
+def ours(file: Path, volume: Path) -> str:
+    """Move an example into the tests' namespace, with hosts and a volume of its own."""
+    text = file.read_text().replace("namespace: ml", f"namespace: {NAMESPACE}")
+    text = text.replace(".example.com", ".e2e-examples.example.com")
+    text = text.replace("/tmp/serinus-example-models", str(volume))
+    return text.replace("serinus-example-models", f"{NAMESPACE}-models")
+
+
+def folder_model(folder: Path) -> str:
+    """Find the name of an example's ModelDeployment."""
+    after = (folder / "manifest.yaml").read_text().partition("kind: ModelDeployment")[2]
+    return after.partition("  name: ")[2].split()[0]

@@ -1,0 +1,105 @@
+"""What the series of Istio and Triton mean, read from a scrape as a production mesh gives it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from serinus.core.analysis.exposition import Count, read_istio, read_triton, target_of
+
+SCRAPES = Path(__file__).parent / "scrapes"
+LINE = re.compile(r"^(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def series(scrape: str) -> list[Mapping[str, str]]:
+    """Read the labels of a recorded scrape."""
+    lines = (SCRAPES / scrape).read_text().splitlines()
+    found = (LINE.match(line) for line in lines if line and not line.startswith("#"))
+    return [{"__name__": one["name"], **dict(LABEL.findall(one["labels"]))} for one in found if one]
+
+
+def test_every_series_of_istios_scrape_is_understood() -> None:
+    """Each request counter and each bucket has an owner: the Service that was called."""
+    for labels in series("istio.txt"):
+        meaning = read_istio(labels)
+        if labels["__name__"] in {"istio_requests_total", "istio_request_duration_milliseconds_bucket"}:
+            assert meaning is not None
+            assert meaning.owner == ("ml", "fraud-abcdef0123")
+        else:
+            assert meaning is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "count"),
+    [
+        ({"response_code": "200"}, Count.SUCCESS),
+        ({"response_code": "302"}, Count.SUCCESS),
+        ({"response_code": "400"}, Count.CLIENT_ERROR),
+        ({"response_code": "404"}, Count.CLIENT_ERROR),
+        ({"response_code": "500"}, Count.SERVER_ERROR),
+        ({"response_code": "503"}, Count.SERVER_ERROR),
+        ({"response_code": "0"}, Count.SERVER_ERROR),
+        ({"response_code": "200", "grpc_response_status": "0"}, Count.SUCCESS),
+        ({"response_code": "200", "grpc_response_status": "1"}, Count.SUCCESS),
+        ({"response_code": "200", "grpc_response_status": "2"}, Count.SERVER_ERROR),
+        ({"response_code": "200", "grpc_response_status": "3"}, Count.CLIENT_ERROR),
+        ({"response_code": "200", "grpc_response_status": "8"}, Count.SERVER_ERROR),
+        ({"response_code": "200", "grpc_response_status": "13"}, Count.SERVER_ERROR),
+        ({"response_code": "200", "grpc_response_status": "14"}, Count.SERVER_ERROR),
+        ({"response_code": "200", "grpc_response_status": "16"}, Count.CLIENT_ERROR),
+        ({"response_code": "503", "grpc_response_status": ""}, Count.SERVER_ERROR),
+    ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else value,
+)
+def test_whose_fault_an_answer_of_istios_was(labels: dict[str, str], count: Count) -> None:
+    """gRPC says it in its own status: HTTP is always 200. A broken connection is the server's."""
+    meaning = read_istio({"__name__": "istio_requests_total", **labels})
+    assert meaning is not None
+    assert meaning.count is count
+
+
+@pytest.mark.parametrize(("le", "bound"), [("25", 0.025), ("1000", 1.0), ("+Inf", float("inf"))])
+def test_istios_buckets_are_milliseconds(le: str, bound: float) -> None:
+    """Ours are seconds."""
+    meaning = read_istio({"__name__": "istio_request_duration_milliseconds_bucket", "le": le})
+    assert meaning is not None
+    assert (meaning.count, meaning.bound_s) == (Count.SLOWER, bound)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "scale"),
+    [
+        ("nv_inference_request_success", Count.SUCCESS, 1.0),
+        ("nv_inference_request_failure", Count.SERVER_ERROR, 1.0),
+        ("nv_inference_request_duration_us", Count.SECONDS, 1e-6),
+    ],
+)
+def test_tritons_counters_belong_to_a_revision(name: str, count: Count, scale: float) -> None:
+    """By the label that the scrape configuration puts on; microseconds become seconds."""
+    labels = {"__name__": name, "namespace": "ml", "revision": "abcdef0123", "model": "fraud", "version": "1"}
+    meaning = read_triton(labels)
+    assert meaning is not None
+    assert (meaning.owner, meaning.count, meaning.scale) == (("ml", "abcdef0123"), count, scale)
+
+
+def test_every_series_of_tritons_scrape_is_understood_or_passed_over() -> None:
+    """What is no request counter means nothing to us."""
+    understood = {labels["__name__"] for labels in series("triton.txt") if read_triton(labels) is not None}
+    assert understood == {
+        "nv_inference_request_success",
+        "nv_inference_request_failure",
+        "nv_inference_request_duration_us",
+    }
+
+
+def test_a_target_is_what_is_scraped() -> None:
+    """Job, instance and pod; a counter of another pod is another counter."""
+    assert target_of({"job": "envoy", "instance": "10.0.0.1:15090", "pod": "gw-1", "response_code": "200"}) == (
+        "envoy",
+        "10.0.0.1:15090",
+        "gw-1",
+    )

@@ -1,0 +1,106 @@
+"""PromQL text: escaped values, tokens filled one by one, questions in chunks."""
+
+from __future__ import annotations
+
+import pytest
+
+from serinus.core.analysis.promql import (
+    SERVICES_PER_QUERY,
+    Arm,
+    has_baseline,
+    istio_queries,
+    newest_scrape,
+    quoted,
+    render_query,
+    triton_queries,
+)
+
+ARM = Arm(namespace="ml", name="fraud", revision="abcdef0123", service="fraud-abcdef0123")
+OTHER = Arm(namespace="shop", name="search", revision="0123abcdef", service="search-0123abcdef")
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("fraud", "fraud"),
+        ('a"b', 'a\\"b'),
+        ("a\\b", "a\\\\b"),
+        ('\\"', '\\\\\\"'),
+        ("a\nb", "a\\nb"),
+        ("{{namespace}}", "{{namespace}}"),
+    ],
+)
+def test_values_are_escaped_for_the_inside_of_a_string(text: str, inside: str) -> None:
+    """Backslash first, or it would escape the escapes."""
+    assert quoted(text) == inside
+
+
+def test_each_token_of_a_users_query_is_filled_in() -> None:
+    """Every place of it."""
+    template = (
+        'max(psi{ns="{{namespace}}",md="{{name}}",rev="{{revision}}",svc="{{service}}"}[{{window}}]) + {{window}}'
+    )
+    assert render_query(template, ARM, "60s") == (
+        'max(psi{ns="ml",md="fraud",rev="abcdef0123",svc="fraud-abcdef0123"}[60s]) + 60s'
+    )
+
+
+def test_what_is_no_token_is_left_alone() -> None:
+    """There is no template engine to trick, and PromQL has braces of its own."""
+    template = 'psi{x="{{ revision }}", y="{{secret}}", z="{revision}"}'
+    assert render_query(template, ARM, "60s") == template
+
+
+@pytest.mark.parametrize(
+    ("template", "baseline"),
+    [
+        ('psi{revision="{{revision}}"}', True),
+        ('psi{service="{{service}}"}', True),
+        ('psi{namespace="{{namespace}}"}', False),
+    ],
+)
+def test_only_a_query_that_tells_revisions_apart_has_a_baseline(template: str, baseline: bool) -> None:
+    """Otherwise stable's value would be the canary's own."""
+    assert has_baseline(template) is baseline
+
+
+def test_istios_raw_samples_are_asked_by_the_revisions_services() -> None:
+    """The gateway's view, a range of milliseconds, every revision in one question."""
+    assert istio_queries([OTHER, ARM], seconds=7.5, latency=False) == [
+        'istio_requests_total{reporter="source",destination_service_namespace=~"ml|shop",'
+        'destination_service_name=~"fraud-abcdef0123|search-0123abcdef"}[7500ms]'
+    ]
+
+
+def test_latency_is_asked_only_where_somebody_wants_it() -> None:
+    """Its buckets are many series."""
+    total, buckets = istio_queries([ARM], seconds=60, latency=True)
+    assert buckets == total.replace("istio_requests_total", "istio_request_duration_milliseconds_bucket")
+
+
+def test_tritons_raw_samples_are_asked_by_the_revision() -> None:
+    """Two revisions whose folder is `1` have the same labels but for that."""
+    (query,) = triton_queries([ARM], seconds=5)
+    assert query == (
+        '{__name__=~"nv_inference_request_(success|failure|duration_us)",namespace=~"ml",revision=~"abcdef0123"}[5s]'
+    )
+
+
+@pytest.mark.parametrize(("arms", "queries"), [(1, 1), (SERVICES_PER_QUERY, 1), (SERVICES_PER_QUERY + 1, 2), (250, 3)])
+def test_long_questions_are_asked_in_chunks(arms: int, queries: int) -> None:
+    """Each Service once."""
+    many = [Arm("ml", f"m{number}", f"{number:010x}", f"m{number}-{number:010x}") for number in range(arms)]
+    asked = istio_queries(many + many, seconds=5, latency=False)
+    assert len(asked) == queries
+    assert sum(query.count("m0-") for query in asked) == 1
+
+
+def test_nobody_to_ask_about_is_no_question() -> None:
+    """An empty matcher would match everything."""
+    assert istio_queries([], seconds=5, latency=True) == []
+    assert triton_queries([], seconds=5) == []
+
+
+def test_the_age_of_the_newest_scrape_is_asked_of_a_bare_selector() -> None:
+    """Anything around it would give the time of the question."""
+    assert newest_scrape('up{job="envoy"}') == 'max(timestamp(up{job="envoy"}))'

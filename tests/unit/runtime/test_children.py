@@ -1,0 +1,164 @@
+"""Derived objects are made what they should be; what somebody else made is left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from serinus.core.model.errors import Conflict, Gone, Unavailable
+from serinus.core.model.identity import Owner
+from serinus.core.model.kinds import SERVICE, VIRTUAL_SERVICE, Json
+from serinus.core.model.snapshot import Obstacle
+from serinus.runtime.children import Children, first_error, forget_conflicts
+from serinus.runtime.memory import Memory, Readings
+from tests.support.world.api import InMemoryApi
+from tests.support.world.clock import VirtualClock
+
+OWNER = Owner("ml", "fraud", "uid-md")
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.api = InMemoryApi(VirtualClock())
+        self.memory = Memory()
+        self.children = Children(self.api, self.api.cache)
+
+    async def ensure(self, manifest: Json) -> bool:
+        return await self.children.ensure(OWNER, manifest, self.memory) is not None
+
+
+def service(port: int = 8000, name: str = "fraud") -> Json:
+    metadata = OWNER.metadata(name)
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": port}]}}
+
+
+def route(weight: int) -> Json:
+    return {
+        "apiVersion": VIRTUAL_SERVICE.api_version,
+        "kind": "VirtualService",
+        "metadata": OWNER.metadata("fraud"),
+        "spec": {"http": [{"route": [{"weight": weight}]}]},
+    }
+
+
+async def test_what_is_missing_is_looked_up_and_made() -> None:
+    """Once, and never again while it is there."""
+    desk = Desk()
+    assert await desk.ensure(service())
+    assert desk.api.reads == ["get Service fraud"]
+    assert not await desk.ensure(service())
+    assert desk.api.writes == ["apply Service fraud"]
+    assert desk.api.reads == ["get Service fraud"]
+
+
+async def test_what_differs_is_applied() -> None:
+    """An edit by hand, or another wish."""
+    desk = Desk()
+    await desk.ensure(service())
+    assert await desk.ensure(service(9000))
+    desk.api.edit(SERVICE, "fraud", lambda one: one["spec"].update(ports=[]))
+    assert await desk.ensure(service(9000))
+
+
+async def test_a_name_that_somebody_else_holds_is_a_conflict() -> None:
+    """Nothing is written; it ends when the name is free."""
+    desk = Desk()
+    theirs = desk.api.put({**service(), "metadata": {"name": "fraud", "namespace": "ml"}})
+    assert not await desk.ensure(service(9000))
+    assert desk.memory.conflicts["Service/fraud"].reason == "NameConflict"
+    assert desk.api.find(SERVICE, "fraud") == theirs
+    desk.api.remove(SERVICE, "ml", "fraud")
+    assert await desk.ensure(service(9000))
+    assert desk.memory.conflicts == {}
+
+
+async def test_our_label_on_somebody_elses_object_makes_it_no_child_of_ours() -> None:
+    """The controller's uid decides."""
+    desk = Desk()
+    stolen = service()
+    stolen["metadata"] = {**stolen["metadata"], "ownerReferences": [{"uid": "uid-other", "controller": True}]}
+    desk.api.put(stolen)
+    assert not await desk.ensure(service(9000))
+    assert desk.api.writes == []
+
+
+async def test_a_route_is_written_only_on_the_version_that_was_decided_on() -> None:
+    """409: look again."""
+    desk = Desk()
+    await desk.ensure(route(100))
+    edited = desk.api.edit(VIRTUAL_SERVICE, "fraud", lambda one: one["spec"].update(http=[]))
+    stale = {**edited, "metadata": {**edited["metadata"], "resourceVersion": "1"}}
+    desk.children._cache = StaleCache(stale)  # type: ignore[assignment]
+    with pytest.raises(Conflict):
+        await desk.ensure(route(50))
+
+
+class StaleCache:
+    """A cache that a watch has not told of the last edit yet."""
+
+    def __init__(self, manifest: Json) -> None:
+        self.manifest = manifest
+
+    def get(self, kind: object, namespace: str, name: str) -> Json:
+        return self.manifest
+
+
+async def test_an_object_that_was_made_anew_since_is_not_written() -> None:
+    """Its uid is the precondition: an apply would re-create what is gone."""
+    desk = Desk()
+    await desk.ensure(service())
+    known = desk.api.find(SERVICE, "fraud")
+    assert known is not None
+    desk.children._cache = StaleCache(dict(known))  # type: ignore[assignment]
+    desk.api.remove(SERVICE, "ml", "fraud")
+    with pytest.raises(Conflict):
+        await desk.ensure(service(9000))
+
+
+async def test_children_that_carry_a_wish_are_not_looked_at_again() -> None:
+    """Until one of them is another object, or the wish another."""
+    desk = Desk()
+    await desk.ensure(service())
+    wish: tuple[object, ...] = ("traffic", 1)
+    desk.children.remember(OWNER, wish, desk.memory, [(SERVICE, "fraud")])
+    assert desk.children.carry(OWNER, wish, desk.memory)
+    assert not desk.children.carry(OWNER, ("traffic", 2), desk.memory)
+    desk.api.edit(SERVICE, "fraud", lambda one: one["spec"].update(ports=[]))
+    assert not desk.children.carry(OWNER, wish, desk.memory)
+
+
+async def test_a_missing_child_is_never_remembered_as_carried() -> None:
+    """It has still to be made."""
+    desk = Desk()
+    desk.children.remember(OWNER, ("a",), desk.memory, [(SERVICE, "fraud")])
+    assert not desk.children.carry(OWNER, ("a",), desk.memory)
+
+
+def test_conflicts_over_names_that_are_wanted_no_more_are_forgotten() -> None:
+    """They are in nobody's way."""
+    memory = Memory()
+    memory.conflicts = {"Service/fraud": Obstacle("NameConflict", ""), "Service/old": Obstacle("NameConflict", "")}
+    forget_conflicts(memory, [service()])
+    assert set(memory.conflicts) == {"Service/fraud"}
+
+
+def test_the_error_that_asks_for_another_look_goes_first() -> None:
+    """Patience can wait."""
+    patience, again = Unavailable("down"), Gone("not there")
+    assert first_error([patience, again]) is again
+    assert first_error([patience]) is patience
+    assert first_error([]) is None
+
+
+def test_a_manifest_is_read_once() -> None:
+    """And anew when the cache holds another object, equal or not."""
+    readings: Readings[int] = Readings()
+    calls: list[Json] = []
+
+    def read(manifest: Json) -> int:
+        calls.append(manifest)
+        return len(calls)
+
+    first, second = service(), service()
+    assert [readings.of(one, read) for one in (first, first, second, second)] == [1, 1, 2, 2]
+    readings.keep({})
+    assert readings.of(second, read) == 3

@@ -1,0 +1,143 @@
+"""Why what git asks for may not be tried: the configuration, and what others claim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serinus.adapters.kubernetes.cache import ObjectCache
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
+from serinus.core.model.snapshot import Obstacle
+from serinus.core.model.tenancy import Grant, Tenancy
+from serinus.core.traffic.claimants import Claimants
+from serinus.core.traffic.hosts import ForeignRoute, OurRoute, host_conflicts
+from serinus.runtime.claims import Claims
+from serinus.runtime.memory import Memory
+from tests.unit.core.rollout.given import deployment
+
+TENANCY = Tenancy((Grant("ml", hosts=("*.ml.example.com",), sources=("default",)),))
+
+
+def claims(cache: ObjectCache | None = None) -> Claims:
+    return Claims(cache or ObjectCache(), TENANCY, sources=("default", "other"), mesh=True)
+
+
+def reasons(traffic: Json | None = None, **analysis: Any) -> list[str]:
+    view = deployment(**({"traffic": traffic} if traffic else {}), analysis=analysis)
+    return [obstacle.reason for obstacle in claims().obstacles(view, Memory())]
+
+
+def metric(source: str) -> Json:
+    return {"name": "errors", "preset": "error-rate", "source": source, "thresholdRange": {"max": "5%"}}
+
+
+@pytest.mark.parametrize(
+    ("traffic", "expected"),
+    [
+        pytest.param({"hosts": ["fraud.ml.example.com"]}, [], id="a host of the namespace"),
+        pytest.param({"hosts": ["fraud.shop.example.com"]}, ["HostNotAllowed"], id="a host of another"),
+        pytest.param({"hosts": [], "istio": {"gateways": ["public"]}}, [], id="a gateway of its own"),
+        pytest.param({"istio": {"gateways": ["infra/public"]}}, ["GatewayNotAllowed"], id="a gateway of another"),
+    ],
+)
+def test_hosts_and_gateways_are_as_the_configuration_allows(traffic: Json, expected: list[str]) -> None:
+    """Per namespace; by default the own Gateways and the mesh."""
+    assert reasons(traffic) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [("default", []), ("other", ["SourceNotAllowed"]), ("http://elsewhere", ["SourceUnknown"])],
+)
+def test_metrics_sources_are_named_by_the_configuration(source: str, expected: list[str]) -> None:
+    """A URL never stands in a user's object."""
+    if source.startswith("http"):
+        source = "elsewhere"
+    assert reasons(metrics=[metric(source)]) == expected
+
+
+def test_a_name_that_somebody_else_holds_is_an_obstacle() -> None:
+    """As found when it was to be written."""
+    memory = Memory()
+    memory.conflicts["Service/fraud"] = Obstacle("NameConflict", "theirs")
+    assert [one.reason for one in claims().obstacles(deployment(), memory)] == ["NameConflict"]
+
+
+HOSTS = st.sampled_from(["a.example.com", "b.example.com", "*.example.com", "*", "*.com", "c.test"])
+GATEWAYS = st.sampled_from(["ml/public", "ml/private", "mesh"])
+ROUTES = st.builds(
+    ForeignRoute,
+    key=st.builds(Key, st.sampled_from(["ml", "shop"]), st.sampled_from(["a", "b", "c", "fraud"])),
+    hosts=st.frozensets(HOSTS, max_size=3),
+    gateways=st.frozensets(GATEWAYS, min_size=1, max_size=2),
+    created=st.integers(0, 3).map(float),
+)
+EVENTS = st.lists(st.tuples(st.booleans(), ROUTES), max_size=15)
+OURS = st.builds(
+    OurRoute,
+    key=st.just(Key("ml", "fraud")),
+    hosts=st.lists(HOSTS, max_size=2).map(tuple),
+    gateways=st.lists(GATEWAYS, max_size=2).map(tuple),
+    created=st.sampled_from([None, 1.0, 2.0]),
+)
+
+
+@given(EVENTS, OURS)
+def test_the_index_finds_just_what_reading_all_routes_would(
+    events: list[tuple[bool, ForeignRoute]], ours: OurRoute
+) -> None:
+    """Whatever came, changed and went before."""
+    index, routes = Claimants(), dict[Key, ForeignRoute]()
+    for comes, route in events:
+        if comes:
+            index.add(route)
+            routes[route.key] = route
+        else:
+            index.drop(route.key)
+            routes.pop(route.key, None)
+    assert set(host_conflicts(ours, index.beside(ours))) == set(host_conflicts(ours, routes.values()))
+
+
+def test_the_index_follows_the_cache() -> None:
+    """Those that were there before it, and those that come and go."""
+    cache = ObjectCache()
+    manifest: Json = {
+        "apiVersion": VIRTUAL_SERVICE.api_version,
+        "kind": "VirtualService",
+        "metadata": {
+            "name": "theirs",
+            "namespace": "ml",
+            "resourceVersion": "5",
+            "creationTimestamp": "2020-01-01T00:00:00Z",
+        },
+        "spec": {"hosts": ["fraud.ml.example.com"], "gateways": ["public"]},
+    }
+    cache.store(manifest)
+    view = deployment(traffic={"hosts": ["fraud.ml.example.com"], "istio": {"gateways": ["public"]}})
+    judge = claims(cache)
+    assert [one.reason for one in judge.obstacles(view, Memory())] == ["HostConflict"]
+    cache.forget(VIRTUAL_SERVICE, "ml", "theirs", "6")
+    assert list(judge.obstacles(view, Memory())) == []
+
+
+def test_a_route_of_others_is_news_only_when_its_claims_change() -> None:
+    """Somebody else's canary moves its weights every few seconds; ten thousand of ours need not look each time."""
+    woken: list[str] = []
+    cache = ObjectCache(lambda kind, namespace, owner, manifest: woken.append(kind.name))
+
+    def stored(version: int, *hosts: str, weight: int) -> None:
+        metadata = {"name": "theirs", "namespace": "ml", "resourceVersion": str(version)}
+        spec = {"hosts": list(hosts), "gateways": ["public"], "http": [{"route": [{"weight": weight}]}]}
+        kind = VIRTUAL_SERVICE
+        metadata["creationTimestamp"] = "2020-01-01T00:00:00Z"
+        cache.store({"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec})
+
+    stored(1, "a.test", weight=10)
+    stored(2, "a.test", weight=20)
+    assert len(woken) == 1
+    stored(3, "b.test", weight=20)
+    assert len(woken) == 2

@@ -1,0 +1,161 @@
+"""Looks at all live rollouts: one question for all that share a source, a preset and an interval."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from serinus.api.parsing import policy_of
+from serinus.core.analysis.promql import Arm
+from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
+from serinus.core.model.assessment import Measured, Missing, Reason
+from serinus.core.model.identity import Key
+from serinus.runtime.sampler import Sampler, Watch
+from tests.support.world.clock import VirtualClock
+from tests.unit.core.rollout.given import ERROR_RATE, spec
+
+DRIFT = {"name": "drift", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"max": "0.25"}}
+WHOLE = {"name": "whole", "query": 'psi{namespace="{{namespace}}"}', "thresholdRange": {"max": "0.25"}}
+
+
+class Answers:
+    """The port `Metrics`: a counter of the canary that grows by ten a second, and 0.1 for a user's query."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.asked: list[str] = []
+        self.failure: NoAnswer | None = None
+
+    def names(self) -> tuple[str, ...]:
+        return ("default",)
+
+    async def ask(self, source: str, query: str, at: float | None = None) -> MetricsAnswer:
+        self.asked.append(query)
+        now = self.clock.now()
+        if self.failure is not None:
+            return self.failure
+        if query.startswith("istio"):
+            return SeriesSet(())
+        return SeriesSet((Series({}, ((now, now if query.startswith("max") else 0.1),)),))
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.answers = Answers(self.clock)
+        self.woken: list[Key] = []
+        self.sampler = Sampler(self.answers, self.clock, wake=self.woken.append)
+        self.sampler.autostart = False
+
+    def watch(self, number: int, *metrics: dict[str, object], interval: str = "1s") -> Key:
+        analysis = policy_of(spec(analysis={"metrics": list(metrics) or [ERROR_RATE], "interval": interval})).analysis
+        key, name = Key("ml", f"m{number}"), f"m{number}"
+        canary, stable = (Arm("ml", name, f"{letter}{number}", f"{name}-{letter}") for letter in "cs")
+        self.sampler.watch(Watch(key, f"uid-{number}", canary, stable, analysis, None))
+        return key
+
+
+async def test_a_hundred_rollouts_are_one_question_and_one_for_the_targets() -> None:
+    """The first time the whole window, then what has come since; never one a rollout."""
+    desk = Desk()
+    for number in range(40):
+        desk.watch(number)
+    await desk.sampler.take_looks(1.0)
+    assert len(desk.answers.asked) == 2
+    desk.answers.asked.clear()
+    desk.clock.move(1.0)
+    await desk.sampler.take_looks(1.0)
+    assert len(desk.answers.asked) == 2
+    assert len(desk.woken) == 80
+
+
+async def test_a_newcomer_is_asked_about_for_the_whole_window() -> None:
+    """The others only since the last answer."""
+    desk = Desk()
+    desk.watch(0)
+    await desk.sampler.take_looks(1.0)
+    desk.clock.move(1.0)
+    desk.watch(1)
+    desk.answers.asked.clear()
+    await desk.sampler.take_looks(1.0)
+    about = {("m0" in query, "m1" in query): query for query in desk.answers.asked if query.startswith("istio")}
+    assert "[61s]" in about[False, True]
+    assert "[5s]" in about[True, False]
+
+
+async def test_an_outage_is_asked_about_in_full_when_it_is_over() -> None:
+    """No scrape of it is lost."""
+    desk = Desk()
+    desk.watch(0)
+    await desk.sampler.take_looks(1.0)
+    desk.answers.failure = NoAnswer(Failure.UNREACHABLE, "refused")
+    for _ in range(30):
+        desk.clock.move(1.0)
+        await desk.sampler.take_looks(1.0)
+    desk.answers.failure = None
+    desk.answers.asked.clear()
+    desk.clock.move(1.0)
+    await desk.sampler.take_looks(1.0)
+    assert any("[35s]" in query for query in desk.answers.asked)
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"), [(Failure.UNREACHABLE, Reason.UNREACHABLE), (Failure.REFUSED, Reason.REFUSED)]
+)
+async def test_a_source_that_does_not_answer_is_a_reading(failure: Failure, reason: Reason) -> None:
+    """Never an exception, never an old number."""
+    desk = Desk()
+    key = desk.watch(0)
+    desk.answers.failure = NoAnswer(failure, "no")
+    await desk.sampler.take_looks(1.0)
+    look = desk.sampler.look(key, "uid-0")
+    assert look is not None
+    reading = look.observations["error-rate"].canary
+    assert isinstance(reading, Missing)
+    assert reading.reason is reason
+
+
+async def test_a_users_query_is_asked_once_an_arm_where_it_tells_them_apart() -> None:
+    """Otherwise once, and it has no baseline."""
+    desk = Desk()
+    key = desk.watch(0, DRIFT, WHOLE)
+    await desk.sampler.take_looks(1.0)
+    assert sorted(query for query in desk.answers.asked if query.startswith("psi")) == [
+        'psi{namespace="ml"}',
+        'psi{revision="c0"}',
+        'psi{revision="s0"}',
+    ]
+    look = desk.sampler.look(key, "uid-0")
+    assert look is not None
+    assert look.observations["whole"].stable is None
+    assert isinstance(look.observations["drift"].stable, Measured)
+
+
+async def test_intervals_are_asked_for_apart() -> None:
+    """Each in its own time."""
+    desk = Desk()
+    desk.watch(0, interval="1s")
+    desk.watch(1, interval="5s")
+    await desk.sampler.take_looks(5.0)
+    assert desk.woken == [Key("ml", "m1")]
+
+
+async def test_a_look_belongs_to_its_rollout() -> None:
+    """The next Rollout of the same ModelDeployment has none yet, and a forgotten one has none any more."""
+    desk = Desk()
+    key = desk.watch(0)
+    await desk.sampler.take_looks(1.0)
+    assert desk.sampler.look(key, "uid-0") is not None
+    assert desk.sampler.look(key, "uid-1") is None
+    desk.sampler.watch(replace(desk.sampler._watches[key], rollout="uid-1"))
+    assert desk.sampler.look(key, "uid-1") is None
+    desk.sampler.forget(key)
+    assert desk.sampler.look(key, "uid-0") is None
+
+
+async def test_nobody_watched_is_nobody_asked() -> None:
+    """An idle operator asks Prometheus nothing."""
+    desk = Desk()
+    await desk.sampler.take_looks(1.0)
+    assert desk.answers.asked == []

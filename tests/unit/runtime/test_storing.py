@@ -1,0 +1,146 @@
+"""What is written to the two statuses, and when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from serinus.api.model_deployment import ModelDeploymentStatus
+from serinus.api.rollout import Levers
+from serinus.api.status import Condition, Phase, Verdict
+from serinus.core.model.assessment import Evidence
+from serinus.core.model.errors import Conflict
+from serinus.core.model.identity import Owner
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT
+from serinus.core.model.rollout import RolloutState
+from serinus.core.rollout.decision import StoredState
+from serinus.runtime.memory import Memory
+from serinus.runtime.storing import CHECKPOINT_SECONDS, Statuses, worth_storing
+from tests.support.world.api import InMemoryApi
+from tests.support.world.clock import VirtualClock
+from tests.unit.core.rollout.given import at_step, deployment, plan
+
+OWNER = Owner("ml", "fraud", "uid-md")
+STATE = at_step(1, 10, evidence=Evidence(last_look=1_790_000_000.0))
+LATER = replace(STATE, evidence=Evidence(last_look=1_790_000_001.0))
+
+
+class Desk:
+    """An API server with one Rollout, and its writer."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.api = InMemoryApi(self.clock)
+        self.memory = Memory()
+        self.statuses = Statuses(self.api, self.api.cache, self.clock)
+        manifest = {"apiVersion": ROLLOUT.api_version, "kind": "Rollout", "spec": {}}
+        self.put = self.api.put({**manifest, "metadata": {"name": plan().name}})
+
+    async def store(self, state: RolloutState, *, version: str | None = None) -> bool:
+        live = self.api.find(ROLLOUT, plan().name)
+        assert live is not None
+        metadata = live["metadata"]
+        of = replace(plan(), uid=metadata["uid"], resource_version=version or metadata["resourceVersion"])
+        return await self.statuses.store_rollout(OWNER, StoredState(of, RolloutState(), state), self.memory)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"phase": Phase.PAUSED},
+        {"step": 2},
+        {"weight": 50},
+        {"verdict": Verdict.BLIND},
+        {"reason": "Unreachable"},
+        {"acknowledged": Levers(paused=True)},
+        {"waiting_since": 1_790_000_000.0},
+        {"settled_at": 1_790_000_000.0},
+        {"observed_generation": 2},
+        {"evidence": Evidence(failures={"error-rate": 1})},
+        {"evidence": Evidence(blind_since=1_790_000_000.0)},
+    ],
+    ids="-".join,
+)
+def test_what_people_or_a_restart_need_is_worth_a_write(changes: dict[str, Any]) -> None:
+    """Phase, step, weight, verdict, reason, levers, waiting, and the evidence of a failing or blind streak."""
+    assert worth_storing(STATE, replace(STATE, **changes))
+
+
+@pytest.mark.parametrize("changes", [{"message": "other words"}, {"evidence": LATER.evidence}], ids=["words", "a look"])
+def test_what_the_next_look_brings_anyway_is_not(changes: dict[str, Any]) -> None:
+    """It waits for the checkpoint."""
+    assert not worth_storing(STATE, replace(STATE, **changes))
+
+
+async def test_a_change_is_written_at_once() -> None:
+    """And remembered as what is stored."""
+    desk = Desk()
+    assert await desk.store(STATE)
+    assert await desk.store(replace(STATE, weight=50))
+    assert len(desk.api.writes) == 2
+
+
+async def test_a_look_is_written_once_a_minute() -> None:
+    """The checkpoint: not before it is due, and then once."""
+    desk = Desk()
+    await desk.store(STATE)
+    desk.clock.move(CHECKPOINT_SECONDS - 0.1)
+    assert not await desk.store(LATER)
+    desk.clock.move(0.1)
+    assert await desk.store(LATER)
+    assert not await desk.store(LATER)
+
+
+async def test_a_status_that_is_decided_on_an_old_version_is_refused() -> None:
+    """409: look again. Nothing is remembered of it."""
+    desk = Desk()
+    with pytest.raises(Conflict):
+        await desk.store(STATE, version="999")
+    assert desk.memory.rollouts == {}
+
+
+async def test_what_is_not_worth_a_write_is_remembered() -> None:
+    """The next pass goes on from it, while what is stored is what we wrote."""
+    desk = Desk()
+    await desk.store(STATE)
+    await desk.store(LATER)
+    (known,) = desk.memory.rollouts.values()
+    assert known.state == LATER
+    assert desk.memory.state_of(desk.put["metadata"]["uid"], known.stored, STATE) == LATER
+
+
+def condition(message: str, reason: str = "StableServing") -> Condition:
+    return Condition(
+        type="Ready", status="True", last_transition_time="2026-09-21T14:13:20Z", reason=reason, message=message
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "written"),
+    [
+        pytest.param({"weight": 10}, {"weight": 10}, False, id="nothing"),
+        pytest.param({"weight": 10}, {"weight": 50}, True, id="a number"),
+        pytest.param({"conditions": (condition("a"),)}, {"conditions": (condition("b"),)}, False, id="words"),
+        pytest.param(
+            {"conditions": (condition("a"),)}, {"conditions": (condition("a", "Other"),)}, True, id="a reason"
+        ),
+    ],
+)
+async def test_the_copy_for_people_is_written_when_more_than_words_differ(
+    before: dict[str, Any], after: dict[str, Any], written: bool
+) -> None:
+    """Words wait for the next minute."""
+    desk = Desk()
+    desk.api.put({"apiVersion": MODEL_DEPLOYMENT.api_version, "kind": "ModelDeployment", "metadata": {"name": "fraud"}})
+    live = desk.api.find(MODEL_DEPLOYMENT, "fraud")
+    assert live is not None
+    view = replace(
+        deployment(), uid=live["metadata"]["uid"], status=ModelDeploymentStatus(**before), resource_version=""
+    )
+    desk.memory.status_written_at = desk.clock.now()
+    assert await desk.statuses.store_summary(view, ModelDeploymentStatus(**after), desk.memory) is written
+    desk.clock.move(CHECKPOINT_SECONDS)
+    again = await desk.statuses.store_summary(view, ModelDeploymentStatus(**after), desk.memory)
+    assert again is (before != after)
