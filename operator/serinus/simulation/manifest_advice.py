@@ -130,14 +130,14 @@ def _alone(good: Sequence[Odds]) -> Iterator[str]:
         before = one.reverted - one.after_full
         if before > OFTEN * one.runs:
             yield (
-                f"An outage of what both versions depend on reverts {100 * before / one.runs:.0f} % of the equal versions "
-                "before 100 %: one of them crosses the limit a moment before the other. A limit well above what an "
+                f"An outage of what both versions depend on reverts {100 * before / one.runs:.0f} % of the equal "
+                "versions before 100 %: one of them crosses the limit a moment before the other. A limit well above what an "
                 "outage brings leaves it to the comparison."
             )
         if one.after_full > OFTEN * one.runs:
             yield (
-                f"An outage of what both versions depend on reverts {100 * one.after_full / one.runs:.0f} % of the equal "
-                "versions in the guard window: after 100 % there is nothing to compare with, and only limits judge."
+                f"An outage of what both versions depend on reverts {100 * one.after_full / one.runs:.0f} % of the "
+                "equal versions in the guard window: after 100 % there is nothing to compare with, and only limits judge."
             )
 
 

@@ -27,8 +27,8 @@ class Spread:
 class Odds:
     """One row of the answer; times in seconds.
 
-    Of the reverted, `by_limit` are the literal limit's doing, and `after_full` happened after 100 %. `held` were neither
-    reverted nor through when the play ended.
+    Of the reverted, `by_limit` are the literal limit's doing, and `after_full` happened after 100 %. `held` were
+    neither reverted nor through when the play ended.
     """
 
     rule: str
