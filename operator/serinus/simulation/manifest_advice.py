@@ -124,20 +124,20 @@ def least_samples(limit: float, rate: float) -> int | None:
 
 def _alone(good: Sequence[Odds]) -> Iterator[str]:
     """Say it when equal versions are lost to an outage that both share."""
+    shared = "An outage of what both versions depend on reverts"
     for one in good:
         if one.scenario.noise != "outage":
             continue
-        before = one.reverted - one.after_full
-        if before > OFTEN * one.runs:
+        before, after = (100.0 * count / one.runs for count in (one.reverted - one.after_full, one.after_full))
+        if before > 100.0 * OFTEN:
             yield (
-                f"An outage of what both versions depend on reverts {100 * before / one.runs:.0f} % of the equal "
-                "versions before 100 %: one of them crosses the limit a moment before the other. A limit well above what an "
-                "outage brings leaves it to the comparison."
+                f"{shared} {before:.0f} % of the equal versions before 100 %: one crosses the limit a moment before the "
+                "other. A limit well above what an outage brings leaves it to the comparison."
             )
-        if one.after_full > OFTEN * one.runs:
+        if after > 100.0 * OFTEN:
             yield (
-                f"An outage of what both versions depend on reverts {100 * one.after_full / one.runs:.0f} % of the "
-                "equal versions in the guard window: after 100 % there is nothing to compare with, and only limits judge."
+                f"{shared} {after:.0f} % of the equal versions in the guard window: after 100 % there is nothing to "
+                "compare with, and only limits judge."
             )
 
 
