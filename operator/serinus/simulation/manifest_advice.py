@@ -131,7 +131,7 @@ def _alone(good: Sequence[Odds]) -> Iterator[str]:
         before, after = (100.0 * count / one.runs for count in (one.reverted - one.after_full, one.after_full))
         if before > 100.0 * OFTEN:
             yield (
-                f"{shared} {before:.0f} % of the equal versions before 100 %: one crosses the limit a moment before the "
+                f"{shared} {before:.0f} % of the equal versions before 100 %: one crosses the limit just before the "
                 "other. A limit well above what an outage brings leaves it to the comparison."
             )
         if after > 100.0 * OFTEN:
