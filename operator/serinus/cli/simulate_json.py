@@ -41,6 +41,7 @@ def _row(one: Odds) -> Json:
         "runs": one.runs,
         "reverted": one.reverted,
         "revertedByLimit": one.by_limit,
+        "revertedAfterFullTraffic": one.after_full,
         "promoted": one.promoted,
         "held": one.held,
         "secondsToRevert": _spread(one.detected_s),

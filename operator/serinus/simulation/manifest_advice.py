@@ -36,6 +36,7 @@ def advice(subject: Subject, odds: Sequence[Odds], promoted_after_s: float) -> t
         *_thin(subject, bad[:1]),
         *_starved(subject, good[:1]),
         *_nervous(subject, good),
+        *_alone(good),
         *_unproven(subject, good[:1], promoted_after_s),
         *_hasty(subject, list({one.scenario.label: one for one in reversed(bad)}.values())),
         *_assumed(subject, promoted_after_s),
@@ -119,6 +120,25 @@ def least_samples(limit: float, rate: float) -> int | None:
             return samples
         samples += max(1, samples // 50)
     return None
+
+
+def _alone(good: Sequence[Odds]) -> Iterator[str]:
+    """Say it when equal versions are lost to an outage that both share."""
+    shared = "An outage of what both versions depend on reverts"
+    for one in good:
+        if one.scenario.noise != "outage":
+            continue
+        before, after = (100.0 * count / one.runs for count in (one.reverted - one.after_full, one.after_full))
+        if before > 100.0 * OFTEN:
+            yield (
+                f"{shared} {before:.0f} % of the equal versions before 100 %: one crosses the limit just before the "
+                "other. A limit well above what an outage brings leaves it to the comparison."
+            )
+        if after > 100.0 * OFTEN:
+            yield (
+                f"{shared} {after:.0f} % of the equal versions in the guard window: after 100 % there is nothing to "
+                "compare with, and only limits judge."
+            )
 
 
 def _unproven(subject: Subject, good: Sequence[Odds], promoted_after_s: float) -> Iterator[str]:

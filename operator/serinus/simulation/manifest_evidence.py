@@ -144,13 +144,16 @@ class EvidenceRows:
         total = self._total(standing.weight >= 100.0)
         worse = total >= 1.0 / self.config.alpha
         blind = self._stale()
-        free = ~(blind | self._held(t, total, standing))
+        held, over_limit = blind | self._held(t, total, standing), self._over_limit()
+        # With pace Timed the stage's own rate does not hold: the guardrail's window says what is over the limit now.
+        shared = over_limit & ~held & (self.config.pace == "timed")
+        free = ~(held | over_limit)
         last = free & (standing.weight >= 100.0)
         promoted = free & ~last & self._enough(t, standing, free & ~last)
         waited = t - standing.started_s - self.config.min_dwell_s
         if self.config.max_hold_s is not None and self.config.on_max_hold == "rollback":
             worse |= ~promoted & (waited > self.config.max_hold_s)
-        return Weighed(worse, (promoted | last) & ~worse, blind & ~worse)
+        return Weighed(worse, (promoted | last | shared) & ~worse, blind & ~worse)
 
     def _total(self, full: Bools) -> Floats:
         """E_total, [R]; at full weight only the limits count."""
@@ -177,8 +180,8 @@ class EvidenceRows:
         return (self.misses >= STALE_INTERVALS) & self._gating()
 
     def _held(self, t: float, total: Floats, standing: Standing) -> Bools:
-        """NoTraffic, CommonCause, TrafficSplitMismatch or Suspicious."""
-        n_c, x_c, n_s, _ = self.stage
+        """NoTraffic, CommonCause, TrafficSplitMismatch, or Suspicious by the evidence."""
+        n_c, _, n_s, _ = self.stage
         full = standing.weight >= 100.0
         held: Bools = total >= SUSPICIOUS_E
         if self._gating():
@@ -186,8 +189,16 @@ class EvidenceRows:
             held |= waited & ((n_c <= 0.0) | ((n_s <= 0.0) & ~full))
         for error in self.errors:
             if error.limit is not None and error.metric.gating:
-                held |= error.limit.common_cause(t) | (x_c > error.limit.limits * n_c)
+                held |= error.limit.common_cause(t)
         return held if self.split is None else held | self.split.off
+
+    def _over_limit(self) -> Bools:
+        """Where the stage's own rate is over a limit."""
+        over = np.zeros(self.runs, dtype=np.bool_)
+        for error in self.errors:
+            if error.limit is not None and error.metric.gating:
+                over |= self.stage[1] > error.limit.limits * self.stage[0]
+        return over
 
     def _enough(self, t: float, standing: Standing, asked: Bools) -> Bools:
         """Not InsufficientData: the dwell, the requests and, where it rules, the budget. Worked out where `asked`."""

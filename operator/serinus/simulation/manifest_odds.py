@@ -25,13 +25,18 @@ class Spread:
 
 @dataclass(frozen=True)
 class Odds:
-    """One row of the answer; times in seconds. `held` were neither reverted nor through when the play ended."""
+    """One row of the answer; times in seconds.
+
+    Of the reverted, `by_limit` are the literal limit's doing, and `after_full` happened after 100 %. `held` were
+    neither reverted nor through when the play ended.
+    """
 
     rule: str
     scenario: Scenario
     runs: int
     reverted: int
     by_limit: int
+    after_full: int
     promoted: int
     detected_s: Spread | None
     full_s: Spread | None
@@ -62,6 +67,7 @@ def odds_of(rule: str, scenario: Scenario, outcome: Outcome) -> Odds:
         runs=outcome.runs,
         reverted=int(reverted.sum()),
         by_limit=int(outcome.by_limit.sum()),
+        after_full=int((reverted & np.isfinite(outcome.full_s)).sum()),
         promoted=int(promoted.sum()),
         detected_s=spread(outcome.reverted_s, reverted),
         full_s=spread(outcome.full_s, promoted),

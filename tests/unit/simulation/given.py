@@ -28,6 +28,12 @@ POLICIES: dict[str, dict[str, Any]] = {
         "metrics": [ERRORS, {"name": "requests", "preset": "request-count", "thresholdRange": {"min": "100"}}],
         "analysis": {"maxHold": "100s", "onMaxHold": "Revert"},
     },
+    "per pod": {
+        "metrics": [{**ERRORS, "provider": "triton"}],
+        "pace": "Evidence",
+        "analysis": {"riskBudget": "4%", "minDwell": "20s"},
+        "replicas": 2,
+    },
     "latency": {"metrics": [ERRORS, SLOW], "pace": "Evidence", "analysis": {"riskBudget": "10%", "minDwell": "20s"}},
 }
 
@@ -39,6 +45,7 @@ def manifest(
     metrics: list[Json] | None = None,
     analysis: Json | None = None,
     guard: str = "30s",
+    replicas: int = 1,
 ) -> str:
     """Write a manifest."""
     canary: Json = {"steps": steps or STEPS, **({"pace": pace} if pace else {})}
@@ -49,6 +56,7 @@ def manifest(
         "strategy": {"canary": canary},
         "analysis": {"interval": "5s", "metrics": metrics or [ERRORS], **(analysis or {})},
         "guard": {"duration": guard},
+        "scaling": {"minReplicas": replicas},
     }
     document = {
         "apiVersion": "serinus.dev/v1alpha1",

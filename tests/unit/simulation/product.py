@@ -20,6 +20,7 @@ from serinus.simulation.manifest_traffic import Sample
 
 STABLE, CANARY = "m-aaaa", "m-bbbb"
 ARMS = Arms(("ml", CANARY), ("ml", STABLE))
+PODS = ((CANARY, "pod-0"), (STABLE, "pod-d"), (STABLE, "pod-a"))
 BEGAN = 1_200_000.0
 """Unix seconds of the simulation's zero, at a full minute: the product takes a time of 0 for none."""
 
@@ -43,7 +44,8 @@ class Product:
         )
         self.plan = RolloutPlan("m-bbbb-1", "u", 0.0, 1, "1", spec, policy)
         self.state = RolloutState()
-        self.looks = Looks(policy.analysis, {Provider.ISTIO: ARMS})
+        self.provider = policy.analysis.metrics[0].provider or Provider.ISTIO
+        self.looks = Looks(policy.analysis, {self.provider: ARMS})
         self.counts: dict[tuple[str, str], float] = {}
         self._take(None, 0, BEGAN)
         self._walk(self.looks.look(BEGAN, BEGAN, BEGAN), BEGAN)
@@ -66,6 +68,24 @@ class Product:
         self.state = walk(self.plan, self.state, seen, t)
 
     def _take(self, sample: Sample | None, row: int, t: float) -> None:
+        series = self._triton(sample, row, t) if self.provider is Provider.TRITON else self._istio(sample, row, t)
+        self.looks.ingest(self.provider, series, t)
+
+    def _triton(self, sample: Sample | None, row: int, t: float) -> list[Series]:
+        """One pod of the canary, and two of stable that fall into different halves."""
+        if sample is None:
+            counts = [(0.0, 0.0)] * 3
+        else:
+            halves = sample.halves[:, row].tolist()
+            counts = [(float(sample.n_c[row]), float(sample.x_c[row])), (halves[0], halves[1]), (halves[2], halves[3])]
+        found = []
+        for (service, pod), (n, x) in zip(PODS, counts, strict=True):
+            for name, increment in (("success", n - x), ("failure", x)):
+                labels = {"namespace": "ml", "revision": service, "pod": pod}
+                found.append(self._series(pod, f"nv_inference_request_{name}", labels, increment, t))
+        return found
+
+    def _istio(self, sample: Sample | None, row: int, t: float) -> list[Series]:
         series = []
         for arm, service in (("c", CANARY), ("s", STABLE)):
             n, x, h = (0.0, 0.0, None) if sample is None else _row(sample, arm, row)
@@ -73,7 +93,7 @@ class Product:
             series.append(self._series(service, "istio_requests_total", {"response_code": "500"}, x, t))
             bins = [0.0] * (len(ISTIO_BOUNDS_S) + 1) if h is None else h
             series.extend(self._buckets(service, bins, t))
-        self.looks.ingest(Provider.ISTIO, series, t)
+        return series
 
     def _buckets(self, service: str, bins: Sequence[float], t: float) -> list[Series]:
         name, sums = "istio_request_duration_milliseconds_bucket", 0.0

@@ -1,0 +1,134 @@
+"""`simulate`: what a policy does, in numbers, before it is committed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from tests.unit.simulation.given import ERRORS, SLOW, manifest
+from typer.testing import CliRunner
+
+from serinus.cli.app import app
+from serinus.core.model.kinds import Json
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/manifest.yaml"))
+
+
+def say(folder: Path, *words: str, **given: Any) -> Result:
+    """Simulate a manifest in a file."""
+    file = folder / "manifest.yaml"
+    file.write_text(manifest(**given))
+    return CliRunner().invoke(app, ["simulate", "-f", str(file), "--runs", "60", *words])
+
+
+def answer(folder: Path, *words: str, **given: Any) -> Json:
+    """The same as JSON."""
+    said = say(folder, "--json", *words, **given)
+    assert said.exit_code == 0, said.output
+    found: Json = json.loads(said.stdout)
+    return found
+
+
+def test_a_sentence_comes_first(tmp_path: Path) -> None:
+    """It can be pasted: traffic, first weight, price of a bad version, odds of losing an equal one."""
+    lines = say(tmp_path, pace="Evidence", analysis={"riskBudget": "2%"}).stdout.splitlines()
+    assert lines[1].startswith("At 100 requests a second and a first weight of 10 %, a version that fails 1 % instead")
+    assert "an equal version is reverted in fewer than 1 of 20 rollouts" in lines[1]
+
+
+def test_the_same_seed_gives_the_same_answer(tmp_path: Path) -> None:
+    """A number in a review can be checked."""
+    first, again, other = (answer(tmp_path, "--seed", seed) for seed in ("5", "5", "6"))
+    assert first == again
+    assert first["odds"] != other["odds"]
+
+
+def test_every_rollout_ends_in_one_of_three_ways(tmp_path: Path) -> None:
+    """Reverted, promoted, or still held."""
+    for row in answer(tmp_path, "--noise", "all")["odds"]:
+        assert row["reverted"] + row["promoted"] + row["held"] == row["runs"] == 60
+
+
+def test_the_rules_of_others_stand_beside_it(tmp_path: Path) -> None:
+    """On the same traffic."""
+    rules = [row["rule"] for row in answer(tmp_path, "--compare")["odds"]]
+    assert rules == ["Serinus", "Argo 95/3 pass", "Argo 99/0", "Flagger"] * 2
+
+
+def test_a_slow_version_is_played_where_latency_is_judged(tmp_path: Path) -> None:
+    """And is found by it."""
+    rows = answer(tmp_path, "--latency-factor", "3", metrics=[ERRORS, SLOW])["odds"]
+    assert [row["version"] for row in rows] == ["no change", "1 % errors", "latency x3"]
+    assert rows[2]["reverted"] == 60
+
+
+def test_one_request_a_second_decides_nothing_for_hours(tmp_path: Path) -> None:
+    """It says so, and what would help."""
+    told = answer(tmp_path, "--rate", "1", steps=[{"setWeight": 1}, {"pause": {"duration": "1m"}}])["advice"]
+    assert "take about 31 h. Little is decided before; a first weight of 50 % brings them in 37 min." in told[0]
+    assert told[1].startswith("error-rate asks for 20 requests in 60 s, and 1 % of the traffic brings 0.6")
+
+
+def test_a_limit_that_one_error_breaks_is_pointed_out(tmp_path: Path) -> None:
+    """Ten samples and two per cent: a single error reverts."""
+    nervous = {**ERRORS, "thresholdRange": {"max": "2%"}, "minSamples": 10}
+    (told,) = [line for line in answer(tmp_path, metrics=[nervous])["advice"] if "minSamples" in line]
+    assert told.endswith("with minSamples 10, 1 wrong answer is over max 2%. minSamples 150 would hardly ever.")
+
+
+def test_what_cannot_be_made_up_is_named(tmp_path: Path) -> None:
+    """A query of one's own is taken to be in range, and a pause without end to end."""
+    own = {"name": "drift", "query": 'x{revision="{{revision}}"}', "thresholdRange": {"max": "1"}}
+    told = answer(tmp_path, metrics=[ERRORS, own], steps=[{"setWeight": 10}, {"pause": {}}])["advice"]
+    assert "No traffic can be made up for drift: taken to be in range, and equal." in told
+    assert any("is taken to last 10 min" in line for line in told)
+
+
+def test_hasty_pauses_are_pointed_out(tmp_path: Path) -> None:
+    """A bad version that gets through is said first of all."""
+    hasty = answer(tmp_path, steps=[{"setWeight": 10}, {"pause": {"duration": "5s"}}], guard="0s")
+    assert any(line.startswith(("100 % of the versions", "9")) and "are promoted" in line for line in hasty["advice"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--bad-error-rate", "0.1%"],
+        ["--noise", "thunder"],
+        ["--error-rate", "many"],
+        ["--plot", "picture.pdf"],
+        ["--rate", "0"],
+    ],
+    ids=" ".join,
+)
+def test_nonsense_is_refused(tmp_path: Path, words: list[str]) -> None:
+    """With the exit code of a wrong call."""
+    assert say(tmp_path, *words).exit_code == 2
+
+
+def test_a_file_without_a_model_deployment_is_refused(tmp_path: Path) -> None:
+    """In one sentence."""
+    file = tmp_path / "other.yaml"
+    file.write_text("kind: ConfigMap\n---\nkind: Service\n")
+    said = CliRunner().invoke(app, ["simulate", "-f", str(file)])
+    assert said.exit_code == 1
+    assert "one ModelDeployment is played at a time; the file holds: none" in said.stderr
+
+
+def test_a_picture_is_drawn(tmp_path: Path) -> None:
+    """Where matplotlib is installed."""
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "odds.svg"
+    assert say(tmp_path, "--plot", str(file)).exit_code == 0
+    assert "<svg" in file.read_text()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)
+def test_every_example_can_be_simulated(example: Path) -> None:
+    """Its own policy, quickly."""
+    said = CliRunner().invoke(app, ["simulate", "-f", str(example), "--runs", "20", "--json"])
+    assert said.exit_code == 0, said.output
+    assert all(row["runs"] == 20 for row in json.loads(said.stdout)["odds"])

@@ -1,0 +1,76 @@
+"""What the simulation makes of a manifest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.unit.simulation.given import ERRORS, manifest, subject
+
+from serinus.simulation.closed_loop import LoopPolicy, run_closed_loop
+from serinus.simulation.judge import Judgement
+from serinus.simulation.manifest import Stage, UnusableManifest, read_subject
+from serinus.simulation.manifest_advice import least_samples
+from serinus.simulation.manifest_play import Job, chunks, play
+from serinus.simulation.manifest_traffic import Scenario
+from serinus.simulation.manifest_walk import joined
+from serinus.simulation.traffic import Workload
+
+STEPS = [{"setWeight": 5}, {"pause": {"duration": "1m"}}, {"pause": {}}, {"setWeight": 50}]
+RAMP = [{"setWeight": weight} for weight in (1, 5, 25, 50)]
+
+
+def test_pauses_add_up_and_the_last_stage_is_the_guard_window() -> None:
+    """A pause without a duration is as long as a person takes."""
+    assert subject(steps=STEPS).stages(300.0) == (Stage(5, 360.0), Stage(50, 0.0), Stage(100, 30.0))
+
+
+def test_pace_evidence_waits_for_people_alone() -> None:
+    """Its other pauses are passed over, as live."""
+    assert subject(steps=STEPS, pace="Evidence").stages(300.0)[0] == Stage(5, 300.0)
+
+
+def test_one_of_several_is_chosen_by_name() -> None:
+    """A file of two needs a name."""
+    both = manifest() + "---\n" + manifest().replace("name: m\n", "name: n\n")
+    assert read_subject(both, "n").name == "n"
+    with pytest.raises(UnusableManifest, match="the file holds: m, n"):
+        read_subject(both)
+
+
+def test_a_budget_that_can_never_promote_is_refused() -> None:
+    """With the product's own words."""
+    with pytest.raises(UnusableManifest, match="can never promote"):
+        subject(analysis={"riskBudget": "0"}).monitor()
+
+
+def test_all_rules_see_the_same_traffic() -> None:
+    """And the answer does not depend on how the work is cut."""
+    job = Job(subject(), Scenario("no change", 20.0, 0.01, 0.01), 300, 1)
+    assert [part.runs for part in chunks(job)] == [250, 50]
+    assert len({part.own_seed for part in chunks(job)}) == 2
+    assert {part.own_seed for part in chunks(job)} == {
+        part.own_seed for part in chunks(Job(job.subject, job.scenario, 300, 1, rule="Flagger"))
+    }
+
+
+@pytest.mark.parametrize(("limit", "rate", "samples"), [(0.05, 0.001, 40), (0.02, 0.001, 150)])
+def test_the_advised_minimum_rides_out_single_errors(limit: float, rate: float, samples: int) -> None:
+    """As few as one look in ten thousand is over the limit."""
+    found = least_samples(limit, rate)
+    assert found is not None
+    assert abs(found - samples) <= 20
+
+
+def test_the_odds_agree_with_the_tables() -> None:
+    """The closed loop of the statistics page, played as a manifest: the same times and the same price."""
+    errors = {**ERRORS, "clientErrors": "Ignore", "minSamples": 1, "thresholdRange": {"max": "20%"}}
+    played = subject(metrics=[errors], steps=RAMP, pace="Evidence", guard="0s")
+    judgement = Judgement(limit=0.2, error_weight=0.5, limit_weight=0.5, history=False)
+    for rate in (0.001, 0.01):
+        jobs = chunks(Job(played, Scenario("x", 100.0, 0.001, rate), 500, 3))
+        mine = joined([play(job) for job in jobs])
+        table = run_closed_loop(Workload(100.0, 0.001, rate), 500, 4, judgement, LoopPolicy(longest_s=21600.0))
+        ends = np.minimum(mine.reverted_s, mine.promoted_s)
+        assert np.isfinite(mine.promoted_s).mean() == pytest.approx(table.promoted.mean(), abs=0.02)
+        assert np.median(ends) == pytest.approx(np.median(table.decided_s), rel=0.15)
+        assert np.median(mine.wrong) == pytest.approx(np.median(table.wrong_answers), abs=2.0)
