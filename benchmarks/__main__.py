@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -80,7 +81,9 @@ def _table(measured: list[Measured], idle: float) -> Table:
             f"{one.steady.rss_mb:.0f} MiB",
             f"{one.live_pass_ms:.2f} ms",
         )
-    table.caption = f"an idle pass: {idle:.3f} ms"
+    table.caption = (
+        f"an idle pass: {idle:.3f} ms; {os.cpu_count()} cores, load {os.getloadavg()[1]:.1f} over five minutes"
+    )
     return table
 
 

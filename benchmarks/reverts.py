@@ -81,7 +81,6 @@ class Bench:
         return seconds
 
     async def _try_again(self, fleet: Fleet, word: str) -> None:
-        await self._until_idle()
         await fleet.retry(word)
         await fleet.until_routed(10)
         await self._until_idle()
