@@ -15,7 +15,7 @@ CHART = REPOSITORY / "charts" / "serinus"
 NAMESPACE = "serinus-system"
 RELEASE = "serinus"
 # The operator itself runs as a process of the host, so all but what would run it.
-_LEFT_OUT = {"Deployment", "Service", "PodDisruptionBudget", "ServiceMonitor", "PodMonitor", "NetworkPolicy"}
+_LEFT_OUT = {"Deployment", "Service"}
 
 
 def present() -> bool:
@@ -23,9 +23,10 @@ def present() -> bool:
     return (CHART / "Chart.yaml").exists()
 
 
-def render(*settings: str) -> str:
-    """Return what `helm template` makes of the chart."""
-    command = [str(build.binaries() / "helm"), "template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", *settings]
+def render() -> str:
+    """Return what `helm template` makes of the chart; the image is never pulled."""
+    settings = [f"--namespace={NAMESPACE}", "--set=image.repository=serinus"]
+    command = [str(build.binaries() / "helm"), "template", RELEASE, str(CHART), *settings]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise RuntimeError(f"helm template failed: {answer.stderr}")

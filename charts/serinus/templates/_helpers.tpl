@@ -27,13 +27,33 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{- define "serinus.image" -}}
+{{- $repository := required "image.repository is needed: no image is published, so build the Dockerfile, push it and name it here" .Values.image.repository -}}
 {{- if .Values.image.digest -}}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- printf "%s@%s" $repository .Values.image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- printf "%s:%s" $repository (.Values.image.tag | default .Chart.AppVersion) -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "serinus.leaseNamespace" -}}
 {{- .Values.config.leaderElection.namespace | default .Release.Namespace -}}
+{{- end -}}
+
+{{- /* What the operator would refuse to start with, and a schema cannot say. */ -}}
+{{- define "serinus.checkConfig" -}}
+{{- $names := list -}}
+{{- range .Values.config.prometheus -}}
+{{- if has .name $names -}}
+{{- fail (printf "config.prometheus: two sources are called %q; give each a name of its own" .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- range .Values.config.tenants -}}
+{{- $namespace := .namespace -}}
+{{- range .sources -}}
+{{- if not (has . (append $names "*")) -}}
+{{- fail (printf "config.tenants: namespace %q is granted %q, which is no source of config.prometheus; use one of %s, *" $namespace . (join ", " $names)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

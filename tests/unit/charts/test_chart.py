@@ -47,13 +47,26 @@ MATRIX: dict[str, dict[str, Any]] = {
         "affinity": {"nodeAffinity": {}},
     },
 }
-REFUSED: dict[str, dict[str, Any]] = {
-    "typing-error": {"replica": 2},
-    "two-without-a-leader": {"replicas": 2, "config": {"leaderElection": {"enabled": False}}},
-    "no-source": {"config": {"prometheus": []}},
-    "source-without-url": {"config": {"prometheus": [{"name": "default"}]}},
-    "privileged-port": {"config": {"metricsPort": 80}},
-    "gateway-without-namespace": {"config": {"tenants": [{"namespace": "ml", "gateways": ["public"]}]}},
+SOURCE = {"name": "default", "url": "http://prometheus:9090"}
+BY_THE_SCHEMA = "values don't meet the specifications of the schema"
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "typing-error": ({"replica": 2}, BY_THE_SCHEMA),
+    "two-without-a-leader": ({"replicas": 2, "config": {"leaderElection": {"enabled": False}}}, BY_THE_SCHEMA),
+    "no-source": ({"config": {"prometheus": []}}, BY_THE_SCHEMA),
+    "source-without-url": ({"config": {"prometheus": [{"name": "default"}]}}, BY_THE_SCHEMA),
+    "source-without-host": ({"config": {"prometheus": [SOURCE | {"url": "http://"}]}}, BY_THE_SCHEMA),
+    "source-of-a-long-name": ({"config": {"prometheus": [SOURCE | {"name": "a" * 64}]}}, BY_THE_SCHEMA),
+    "two-sources-of-one-name": ({"config": {"prometheus": [SOURCE, SOURCE]}}, 'two sources are called "default"'),
+    "tenant-of-no-source": (
+        {"config": {"tenants": [{"namespace": "ml", "sources": ["team"]}]}},
+        'namespace "ml" is granted "team", which is no source of config.prometheus; use one of default, *',
+    ),
+    "privileged-port": ({"config": {"metricsPort": 80}}, BY_THE_SCHEMA),
+    "gateway-without-namespace": (
+        {"config": {"tenants": [{"namespace": "ml", "gateways": ["public"]}]}},
+        BY_THE_SCHEMA,
+    ),
+    "no-image": ({"image": {"repository": ""}}, "no image is published, so build the Dockerfile"),
 }
 
 
@@ -68,7 +81,7 @@ def _program() -> Path:
 
 def _helm(tmp_path: Path, values: dict[str, Any], *command: str) -> subprocess.CompletedProcess[str]:
     file = tmp_path / "values.yaml"
-    file.write_text(yaml.safe_dump(values))
+    file.write_text(yaml.safe_dump({"image": {"repository": "registry.example.com/serinus"}} | values))
     program = [str(_program()), *command, f"--values={file}", f"--namespace={chart.NAMESPACE}"]
     return subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
 
@@ -96,12 +109,29 @@ def test_lints(tmp_path: Path, values: dict[str, Any]) -> None:
     assert answer.returncode == 0, answer.stdout
 
 
-@pytest.mark.parametrize("values", REFUSED.values(), ids=REFUSED.keys())
-def test_refuses_values_that_cannot_work(tmp_path: Path, values: dict[str, Any]) -> None:
-    """The schema of the values stops a mistake before it reaches the cluster."""
+@pytest.mark.parametrize(("values", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_refuses_values_that_cannot_work(tmp_path: Path, values: dict[str, Any], words: str) -> None:
+    """A mistake is stopped before it reaches the cluster: by the schema of the values, or by a template."""
     answer = _helm(tmp_path, values, "template", chart.RELEASE, str(chart.CHART))
     assert answer.returncode != 0
-    assert "values don't meet the specifications of the schema" in answer.stderr
+    assert words in answer.stderr
+
+
+URLS = {
+    "host": "https://prometheus",
+    "path": "http://prometheus:9090/tenants/ml",
+    "address": "http://10.0.0.1:9090",
+    "address of version 6": "http://[fd00::1]:9090",
+}
+
+
+@pytest.mark.parametrize("url", URLS.values(), ids=URLS.keys())
+def test_takes_every_form_of_an_address(tmp_path: Path, url: str) -> None:
+    """The pattern of a source's address is no narrower than what the operator can ask."""
+    (config,) = _kinds(_render(tmp_path, {"config": {"prometheus": [SOURCE | {"url": url}]}}), "ConfigMap")
+    file = tmp_path / "config.yaml"
+    file.write_text(config["data"]["config.yaml"])
+    assert load_config(file).prometheus[0].url == url
 
 
 def test_every_document_is_valid(documents: list[dict[str, Any]]) -> None:
