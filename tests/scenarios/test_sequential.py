@@ -80,3 +80,33 @@ async def test_the_verdict_path_is_that_of_an_uninterrupted_run_wherever_the_ope
         path.append((tick, world.phase, world.reason, world.state["decisions"][-1]["message"]))
         paths.append(path)
     assert paths[0] == paths[1]
+
+
+async def test_an_outage_that_was_shared_is_remembered_over_a_restart() -> None:
+    """The outage is over, half of it is still in the window, and the operator is new."""
+    world = await trying(steps=LONG_STAGES, analysis=SEQUENTIAL)
+    await world.run(60)
+    for version in ("1", "2"):
+        world.models[version].error_rate = 0.2
+    await world.until(lambda w: w.reason == "CommonCause", limit=30)
+    world.restart()
+    world.models["1"].error_rate = 0.0
+    await world.run(5)
+    world.models["2"].error_rate = 0.0
+    await world.run(60)
+    assert world.phase == "Progressing"
+
+
+@pytest.mark.parametrize("provider", ["istio", "triton"])
+async def test_a_good_revision_is_promoted_whatever_preset_it_is_judged_by(provider: str) -> None:
+    """Each preset of each provider in Sequential mode comes to Safe."""
+    metrics = [
+        {**ERROR_RATE, "provider": provider, "minSamples": 5},
+        {"name": "p99", "preset": "latency", "provider": provider, "thresholdRange": {"max": "10s"}, "minSamples": 5},
+        {"name": "count", "preset": "request-count", "provider": provider, "thresholdRange": {"min": "10"}},
+    ]
+    analysis = {"mode": "Sequential", "metrics": metrics}
+    world = await serving(analysis=analysis)
+    world.models["2"] = Model()
+    world.commit(fraud("2", analysis=analysis))
+    await world.until(lambda w: w.phase == "Succeeded" and w.tried == "2", limit=400)

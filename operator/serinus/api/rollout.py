@@ -141,6 +141,8 @@ class AnalysisCheckpoint(Model):
 
     failures: Annotated[dict[str, Count], Field(max_length=20)] | None = None
     """Consecutive failing looks, by metric."""
+    excused: Annotated[dict[str, Timestamp], Field(max_length=20)] | None = None
+    """Until when a metric's limit condemns nobody, because stable was over it too."""
     last_look: Timestamp | None = None
     """When the metrics were last looked at."""
     blind_since: Timestamp | None = None

@@ -14,6 +14,7 @@ import structlog
 
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider, QueryType
+from serinus.api.status import Verdict
 from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.exposition import read_istio, read_triton
 from serinus.core.analysis.increments import preset_increments
@@ -29,7 +30,7 @@ from serinus.core.analysis.readings import no_answer, observe_preset, read_answe
 from serinus.core.analysis.tally import STALE_INTERVALS, Owner, Tallies
 from serinus.core.analysis.threshold import DEFAULT_WINDOW
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
-from serinus.core.model.assessment import Increment, Look, Measured, Observation
+from serinus.core.model.assessment import Increment, Look, Measured, Missing, Observation, Reason
 from serinus.core.model.identity import Key
 from serinus.runtime.ports import Clock, Metrics
 
@@ -38,6 +39,9 @@ log = structlog.get_logger("serinus.sampler")
 REPLAYED_SECONDS = 300.0
 """How far back a first look reaches in Sequential mode: beyond the last checkpoint of a process that was killed."""
 KEPT_INCREMENTS = 120
+WARM_UP_SECONDS = 30.0
+"""The first seconds of a stage do not count for latency, never for errors: pods that just got traffic are cold, and a
+gateway's series do not tell which pod answered."""
 SLACK = 3.0
 """Seconds asked for beyond the last answer: scrapes that were still on their way then."""
 
@@ -262,7 +266,10 @@ class Sampler:
         query = " ; ".join(_queries(group, {watch.canary}, window, metric.preset is Preset.LATENCY))
         if failure := failures.get(group):
             return Observation(no_answer(failure), None, query)
-        tallies, since = self._tallies[group], max(now - window, watch.since or 0.0)
+        began = _counts_from(watch, metric)
+        if began > now:
+            return Observation(WARMING_UP, None, query)
+        tallies, since = self._tallies[group], max(now - window, began)
         scraped = fresh.get(group.source)
         if isinstance(scraped, NoAnswer):
             return Observation(no_answer(scraped), None, query)
@@ -274,7 +281,7 @@ class Sampler:
         seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=targets_fresh)
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
-        after = watch.since if watch.taken_until is None else watch.taken_until
+        after = max(began, watch.taken_until or 0.0)
         increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], after)
         return replace(seen, increments=increments, bounds=bounds)
 
@@ -318,7 +325,20 @@ class Sampler:
         return tuple(kept)
 
 
+WARMING_UP = Missing(
+    Verdict.UNDECIDED,
+    Reason.INSUFFICIENT_DATA,
+    f"its pods warm up: the first {WARM_UP_SECONDS:.0f} s of a stage do not count for latency",
+)
 _READERS = {Provider.ISTIO: read_istio, Provider.TRITON: read_triton}
+
+
+def _counts_from(watch: Watch, metric: Metric) -> float:
+    """Tell from when on a stage counts for a metric."""
+    if watch.since is None:
+        return 0.0
+    warms_up = metric.preset is Preset.LATENCY and watch.analysis.mode is not Mode.THRESHOLD
+    return watch.since + (WARM_UP_SECONDS if warms_up else 0.0)
 
 
 def _queries(group: _Group, arms: set[Arm], range_s: float, latency: bool) -> list[str]:

@@ -100,6 +100,7 @@ def _essence(state: RolloutState) -> tuple[object, ...]:
         state.settled_at,
         state.waiting_since,
         dict(evidence.failures),
+        sorted(evidence.excused),
         evidence.blind_since is None,
     )
 

@@ -47,9 +47,36 @@ class Prometheus:
         for name, values in self.own.items():
             if name in query:
                 return SeriesSet(tuple(Series({}, ((self.clock.now(), value),)) for value in values(query)))
-        if not query.startswith("istio_requests_total"):
-            return SeriesSet(())
-        return SeriesSet(tuple(self._raw(query)))
+        if query.startswith("istio_requests_total"):
+            return SeriesSet(tuple(self._raw(query)))
+        if query.startswith("istio_request_duration"):
+            return SeriesSet(tuple(self._buckets(query)))
+        return SeriesSet(tuple(self._triton(query)) if "nv_inference" in query else ())
+
+    def _buckets(self, query: str) -> Iterable[Series]:
+        """Every answer takes between ten and a hundred milliseconds."""
+        for series in self._raw(query):
+            for bound, share in (("10", 0.0), ("100", 1.0), ("1000", 1.0), ("+Inf", 1.0)):
+                labels = {**series.labels, "__name__": "istio_request_duration_milliseconds_bucket", "le": bound}
+                yield Series(labels, tuple((at, value * share) for at, value in series.samples))
+
+    def _triton(self, query: str) -> Iterable[Series]:
+        """Each revision is one pod; a success takes fifty milliseconds."""
+        hashes, since = (
+            set(_captured(r'revision=~"([^"]*)"', query).split("|")),
+            self.clock.now() - _range_seconds(query),
+        )
+        for (service, code), samples in self.scraped.items():
+            revision = service.rpartition("-")[2]
+            inside = tuple((at, value) for at, value in samples[-200:] if at > since)
+            if revision not in hashes or not inside:
+                continue
+            kind = "success" if code == "200" else "failure"
+            labels = {"namespace": "ml", "revision": revision, "pod": f"{service}-0", "instance": f"{service}-0"}
+            yield Series({**labels, "__name__": f"nv_inference_request_{kind}"}, inside)
+            if kind == "success":
+                duration = tuple((at, value * 50_000) for at, value in inside)
+                yield Series({**labels, "__name__": "nv_inference_request_duration_us"}, duration)
 
     def _raw(self, query: str) -> Iterable[Series]:
         services = set(_captured(r'destination_service_name=~"([^"]*)"', query).split("|"))

@@ -71,6 +71,8 @@ def compare(
     streams = streams_of(look, policy)
     if streams is None:
         return remembered, guardrail if guardrail.verdict is not Verdict.SAFE else _waiting(guardrail)
+    if not streams:
+        return remembered, guardrail
     weighed = read_weighed(remembered.gathered) or _anew(stage, policy, streams, pace)
     answer, weighed = _fed(weighed, look, stage, streams)
     evidence = replace(remembered, gathered=weighed)
@@ -88,14 +90,19 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
     monitor = copy.deepcopy(weighed.monitor)
     if weighed.stage_started != stage.started:
         monitor.start_stage(float(stage.weight), float(stage.next_weight), stage.started)
-    names = {metric.name for metric in monitor.config.metrics}
-    known = [stream for stream in streams if stream.name in names]
+    known = [stream for stream in streams if _fits(stream, monitor)]
     times = sorted({at for stream in known for at in stream.observations if at > weighed.taken_until})
     answer = None
     for at in times or [look.at]:
         answer = monitor.observe(at, {stream.name: stream.observations.get(at) for stream in known})
     until = times[-1] if times else weighed.taken_until
     return answer, Weighed(monitor, until, stage.started)
+
+
+def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:
+    """Whether the monitor was made for this stream: a histogram whose buckets have changed is another one."""
+    metric = next((one for one in monitor.config.metrics if one.name == stream.name), None)
+    return metric is not None and (metric.bounds_s, metric.bins) == (stream.config.bounds_s, stream.config.bins)
 
 
 def _combined(guardrail: Assessment, answer: Answer, policy: Analysis, pace: Pace) -> Assessment:

@@ -36,13 +36,13 @@ class Stream:
 
 
 def streams_of(look: Look, policy: Analysis) -> tuple[Stream, ...] | None:
-    """List the streams; None while a histogram that is compared has not shown its buckets."""
+    """List the streams; None while a histogram or a distribution that is compared has not shown its buckets."""
     streams: list[Stream] = []
     for metric in policy.metrics:
         seen = look.observations.get(metric.name)
-        if seen is None or metric.preset is Preset.REQUEST_COUNT:
+        if seen is None or not _is_compared(metric):
             continue
-        if _is_histogram(metric) and not seen.bounds:
+        if _is_silent(metric, seen):
             return None
         streams.extend(_streams(metric, seen, policy))
     return tuple(streams)
@@ -70,17 +70,26 @@ def monitor_config(policy: Analysis, streams: tuple[Stream, ...], pace: Pace) ->
     )
 
 
-def _is_histogram(metric: Metric) -> bool:
-    return metric.preset is Preset.LATENCY and metric.provider is not Provider.TRITON
+def _is_compared(metric: Metric) -> bool:
+    """A request count is no quality, and Triton's mean latency is no share of requests: limits alone hold them."""
+    if metric.preset is Preset.LATENCY:
+        return metric.provider is not Provider.TRITON
+    return metric.preset is not Preset.REQUEST_COUNT
+
+
+def _is_silent(metric: Metric, seen: Seen) -> bool:
+    if metric.preset is Preset.LATENCY:
+        return not seen.bounds
+    return metric.type is QueryType.DISTRIBUTION and not seen.increments
 
 
 def _streams(metric: Metric, seen: Seen, policy: Analysis) -> list[Stream]:
     if metric.preset is Preset.ERROR_RATE:
         return _error_streams(metric, seen)
-    if _is_histogram(metric):
+    if metric.preset is Preset.LATENCY:
         return [_latency_stream(metric, seen)]
     if metric.type is QueryType.DISTRIBUTION:
-        return [_drift_stream(metric, seen)] if seen.increments else []
+        return [_drift_stream(metric, seen)]
     if seen.stable is None:
         return []
     return [_scalar_stream(metric, seen, policy)]

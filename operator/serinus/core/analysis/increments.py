@@ -19,7 +19,7 @@ def preset_increments(
     if metric.preset is Preset.ERROR_RATE:
         halves = _halves(metric, tallies, stable, after)
         return tuple(_error_increment(at, ours, theirs, halves) for at in times), ()
-    bounds = _bounds(*ours.values(), *theirs.values())
+    bounds = _closed(tallies.bounds(canary) | tallies.bounds(stable))
     if metric.preset is not Preset.LATENCY or not bounds:
         return (), ()
     increments = (Increment(at, _buckets(ours.get(at), bounds), _buckets(theirs.get(at), bounds)) for at in times)
@@ -49,10 +49,9 @@ def _counts(totals: Totals | None) -> tuple[float, ...]:
     return (0.0, 0.0, 0.0) if totals is None else (totals.requests, totals.server_errors, totals.client_errors)
 
 
-def _bounds(*scrapes: Totals) -> tuple[float, ...]:
-    """All bounds that were seen, +Inf last; none while no histogram was seen."""
-    bounds = sorted({bound for totals in scrapes for bound in totals.slower})
-    return tuple(bounds) if bounds and math.isinf(bounds[-1]) else ()
+def _closed(bounds: set[float]) -> tuple[float, ...]:
+    """Order the bounds, +Inf last; none where that is missing."""
+    return tuple(sorted(bounds)) if any(math.isinf(bound) for bound in bounds) else ()
 
 
 def _buckets(totals: Totals | None, bounds: tuple[float, ...]) -> tuple[float, ...]:

@@ -82,6 +82,7 @@ class Tallies:
         self._lines: dict[Owner, deque[_Line]] = {}
         self._unsorted: set[Owner] = set()
         self._owner_targets: dict[Owner, set[Target]] = {}
+        self._bounds: dict[Owner, set[float]] = {}
         self._asked_at: dict[Owner, float] = {}
         self._asked_last: dict[Owner, float] = {}
 
@@ -120,6 +121,10 @@ class Tallies:
             if half is None or line.half == half:
                 by_time.setdefault(line.at, []).append(line)
         return {at: _summed(lines) for at, lines in by_time.items()}
+
+    def bounds(self, owner: Owner) -> set[float]:
+        """Tell the upper bounds in seconds of an owner's histogram, of buckets that never grew too."""
+        return self._bounds.get(owner, set())
 
     def halves(self, owner: Owner) -> int:
         """Tell into how many halves an owner's targets fall: 2, or 1 where there is nothing to compare."""
@@ -169,6 +174,8 @@ class Tallies:
         if meaning is not None:
             self._trackers[key] = (tracker, meaning, target)
             self._owner_targets.setdefault(meaning.owner, set()).add(target)
+            if meaning.count is Count.SLOWER:
+                self._bounds.setdefault(meaning.owner, set()).add(meaning.bound_s)
         return tracker, meaning, target
 
     def _is_new(self, first: float, owner: Owner, target: Target, first_here: Mapping[Target, float]) -> bool:
@@ -187,7 +194,7 @@ class Tallies:
         for target in [target for target, scrapes in self._targets.items() if scrapes.last < limit]:
             del self._targets[target]
         for owner in [owner for owner, at in self._asked_last.items() if at < limit]:
-            for kept in (self._asked_at, self._asked_last, self._lines, self._owner_targets):
+            for kept in (self._asked_at, self._asked_last, self._lines, self._owner_targets, self._bounds):
                 kept.pop(owner, None)
 
 

@@ -90,7 +90,8 @@ def _excuses(look: Look, evidence: Evidence, policy: Analysis) -> dict[str, floa
     for metric in policy.metrics:
         observation = look.observations.get(metric.name)
         if observation is not None and _stable_is_over(metric, observation):
-            excuses[metric.name] = look.at + (seconds(metric.window) if metric.window else DEFAULT_WINDOW)
+            window = seconds(metric.window) if metric.window else DEFAULT_WINDOW
+            excuses[metric.name] = round(look.at + window, 3)
     return excuses
 
 

@@ -186,4 +186,4 @@ class Evidence:
 
     def for_new_stage(self) -> Evidence:
         """Keep what is valid for the whole rollout."""
-        return Evidence(gathered=self.gathered)
+        return Evidence(excused=self.excused, gathered=self.gathered)

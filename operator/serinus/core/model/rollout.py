@@ -10,7 +10,7 @@ from serinus.api.policy import Pace, Step
 from serinus.api.rollout import AnalysisCheckpoint, DecisionRecord, Levers, Outlook, Promote, RolloutSpec, RolloutStatus
 from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import Assessment, Evidence, StoredEvidence
-from serinus.core.model.timestamps import restored, stored
+from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc3339
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
         outlook=status.outlook,
         evidence=Evidence(
             failures=dict(checkpoint.failures or {}),
+            excused={name: from_rfc3339(until) for name, until in (checkpoint.excused or {}).items()},
             last_look=restored(checkpoint.last_look),
             blind_since=restored(checkpoint.blind_since),
             gathered=StoredEvidence(checkpoint.evidence) if checkpoint.evidence else None,
@@ -162,6 +163,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
     evidence = state.evidence
     checkpoint = AnalysisCheckpoint(
         failures=dict(evidence.failures) or None,
+        excused={name: to_rfc3339(until) for name, until in evidence.excused.items()} or None,
         last_look=stored(evidence.last_look),
         blind_since=stored(evidence.blind_since),
         evidence=evidence.gathered.stored() if evidence.gathered else None,

@@ -55,6 +55,12 @@ def with_intent(manifest: Json) -> Json:
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
+def same_intent(live: Json, stamped: Json) -> bool:
+    """Tell whether a live object was last written for this very wish: what differs then, somebody else has changed."""
+    marks = [one.get("metadata", {}).get("annotations", {}).get(INTENT_ANNOTATION) for one in (live, stamped)]
+    return marks[0] is not None and marks[0] == marks[1]
+
+
 def carries(live: Json, wanted: Json) -> bool:
     """Tell whether `live` holds all of `wanted`; False means that an apply would change something.
 

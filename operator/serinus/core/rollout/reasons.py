@@ -8,7 +8,6 @@ from enum import StrEnum
 class RolloutReason(StrEnum):
     """Reasons in a Rollout's status beside those of its assessment."""
 
-    STARTED = "Started"
     CANARY_NOT_READY = "CanaryNotReady"
     SERVICE_MISSING = "ServiceMissing"
     PROBE_WAITING = "ProbeWaiting"
@@ -29,4 +28,3 @@ class RolloutReason(StrEnum):
     DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
     NEW_SPEC = "NewSpec"
     SPEC_RESTORED = "SpecRestored"
-    STABLE_NOT_READY = "StableNotReady"

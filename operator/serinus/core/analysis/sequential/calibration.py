@@ -15,7 +15,15 @@ import numpy as np
 from serinus.core.analysis.sequential.blocks import BLOCK_WITHOUT_HISTORY_S, SHORTEST_BLOCK_S, scrapes_lasting
 from serinus.core.analysis.sequential.champion_rate import remember
 from serinus.core.analysis.sequential.cleaning import clean_counts
-from serinus.core.analysis.sequential.state import Bools, Floats, State, check_schema, pack, stamp, unpack
+from serinus.core.analysis.sequential.state import (
+    Bools,
+    Floats,
+    State,
+    check_schema,
+    pack_arrays,
+    restore_arrays,
+    stamp,
+)
 
 WINDOW_SCRAPES: Final = (1, 2, 3, 4, 6, 8, 12)
 LONGEST_WINDOW_S: Final = 60.0
@@ -178,12 +186,12 @@ class CalibrationBank:
         """State without the parameters; empty when no pair of halves was ever seen."""
         if not bool(self.scrapes.any()) and not bool(self.gathered_scrapes.any()):
             return {}
-        return {name: pack(getattr(self, name)) for name in self._ARRAYS}
+        return pack_arrays(self, self._ARRAYS)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state."""
-        for name in self._ARRAYS if state else ():
-            setattr(self, name, unpack(state[name], getattr(self, name).shape))
+        if state:
+            restore_arrays(self, self._ARRAYS, state)
 
 
 class AACalibrator:

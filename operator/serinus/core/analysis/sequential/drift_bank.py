@@ -18,7 +18,7 @@ from serinus.core.analysis.sequential.divergence import (
     log_e_exceeds,
 )
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
+from serinus.core.analysis.sequential.state import Bools, Floats, State, pack_arrays, restore_arrays
 
 DESIGN_UNKNOWN: Final = 3.0
 DESIGN_SCRAPES: Final = 10.0
@@ -231,9 +231,8 @@ class DriftBank:
 
     def to_dict(self) -> State:
         """State without the parameters, as JSON values."""
-        return {name: pack(getattr(self, name)) for name in self._ARRAYS}
+        return pack_arrays(self, self._ARRAYS)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state of a bank with the same parameters."""
-        for name in self._ARRAYS:
-            setattr(self, name, unpack(state[name], getattr(self, name).shape))
+        restore_arrays(self, self._ARRAYS, state)

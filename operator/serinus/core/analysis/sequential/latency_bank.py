@@ -13,7 +13,7 @@ import numpy as np
 
 from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.share_bank import LATENCY_EFFECTS, ShareBank, ShareCounts
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
+from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, pack_arrays, restore_arrays, unpack
 from serinus.core.analysis.sequential.tails import BucketLayout
 
 BURN_IN_REQUESTS: Final = 500.0
@@ -114,7 +114,7 @@ class LatencyBank:
             "share": self.share.to_dict(),
             "tolerance": pack(self.share.tolerance),
             "calibration": self.calibration.to_dict(),
-            **{name: pack(getattr(self, name)) for name in self._ARRAYS},
+            **pack_arrays(self, self._ARRAYS),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -122,5 +122,4 @@ class LatencyBank:
         self.share.restore(state["share"])
         self.share.tolerance = unpack(state["tolerance"], self.share.tolerance.shape)
         self.calibration.restore(state["calibration"])
-        for name in self._ARRAYS:
-            setattr(self, name, unpack(state[name], getattr(self, name).shape))
+        restore_arrays(self, self._ARRAYS, state)

@@ -17,7 +17,16 @@ from serinus.core.analysis.sequential.cleaning import clean_pair
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR, Evidence, anytime_p, exp_finite, status_of
 from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
 from serinus.core.analysis.sequential.share_bank import ShareCounts
-from serinus.core.analysis.sequential.state import Bools, Floats, State, check_schema, number, pack, stamp, unpack
+from serinus.core.analysis.sequential.state import (
+    Bools,
+    Floats,
+    State,
+    check_schema,
+    number,
+    pack_arrays,
+    restore_arrays,
+    stamp,
+)
 
 KIND: Final = "LimitTest"
 LIMIT_EFFECTS: Final = (1.5, 2.0, 4.0, 8.0, 15.0, 19.5)
@@ -111,13 +120,12 @@ class LimitBank:
 
     def to_dict(self) -> State:
         """State without the parameters, as JSON values."""
-        return {"schedule": self.schedule.to_dict(), **{name: pack(getattr(self, name)) for name in self._ARRAYS}}
+        return {"schedule": self.schedule.to_dict(), **pack_arrays(self, self._ARRAYS)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state of a bank with the same parameters."""
         self.schedule.restore(state["schedule"])
-        for name in self._ARRAYS:
-            setattr(self, name, unpack(state[name], getattr(self, name).shape))
+        restore_arrays(self, self._ARRAYS, state)
 
 
 class LimitTest:

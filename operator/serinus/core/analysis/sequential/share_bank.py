@@ -18,7 +18,7 @@ from serinus.core.analysis.sequential.blocks import GAP_CLOSES_BLOCK_S
 from serinus.core.analysis.sequential.champion_rate import expected_events, remember
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR
 from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
+from serinus.core.analysis.sequential.state import Bools, Floats, State, pack_arrays, restore_arrays
 
 ERROR_EFFECTS: Final = (1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 LATENCY_EFFECTS: Final = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
@@ -178,10 +178,9 @@ class ShareBank:
 
     def to_dict(self) -> State:
         """State without the parameters, as JSON values."""
-        return {"schedule": self.schedule.to_dict(), **{name: pack(getattr(self, name)) for name in self._ARRAYS}}
+        return {"schedule": self.schedule.to_dict(), **pack_arrays(self, self._ARRAYS)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state of a bank with the same parameters."""
         self.schedule.restore(state["schedule"])
-        for name in self._ARRAYS:
-            setattr(self, name, unpack(state[name], getattr(self, name).shape))
+        restore_arrays(self, self._ARRAYS, state)

@@ -6,7 +6,7 @@ Floats travel as Python writes them (shortest text that reads back as the same d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -52,6 +52,17 @@ def number(value: float) -> float:
     """One float as a JSON number."""
     whole = value.is_integer() and abs(value) < _LARGEST_EXACT_INTEGER
     return int(value) if whole else value
+
+
+def pack_arrays(owner: object, names: Iterable[str]) -> State:
+    """Arrays of `owner` by the names of its attributes."""
+    return {name: pack(getattr(owner, name)) for name in names}
+
+
+def restore_arrays(owner: object, names: Iterable[str], state: Mapping[str, Any]) -> None:
+    """Put stored arrays back in their attributes, in the shapes that these have."""
+    for name in names:
+        setattr(owner, name, unpack(state[name], getattr(owner, name).shape))
 
 
 def _pack_item(item: Any) -> Any:

@@ -89,7 +89,10 @@ def _worse(view: StageView) -> Finding:
 
 def _held_too_long(view: StageView) -> bool:
     longest = view.config.max_hold_s
-    return longest is not None and view.t - view.stage.started_s - view.config.min_dwell_s > longest
+    # At the last weight nothing is held back.
+    if longest is None or view.stage.next_weight is None:
+        return False
+    return view.t - view.stage.started_s - view.config.min_dwell_s > longest
 
 
 def no_data(view: StageView) -> Finding | None:
