@@ -20,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 1 when an acceptance bound does not hold."""
     options = _parse(arguments)
     os.nice(options.nice)
+    if options.plots is not None:
+        return _draw(options.plots, options.seed)
     cells = [cell for cell in _cells(options.scale) if not options.only or cell.table in options.only]
     rows = list(zip(cells, _play_all(cells, options.workers, options.seed), strict=True))
     page = render(rows, seed=options.seed)
@@ -37,12 +39,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m serinus.simulation", description=__doc__)
     parser.add_argument("--out", type=Path, help="page to write; standard output without it")
+    parser.add_argument(
+        "--plots", type=Path, help="folder for the pictures of the page; nothing else is made"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--scale", type=float, default=1.0, help="part of the full number of rollouts")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nice", type=int, default=10, help="added to the niceness")
     parser.add_argument("--only", nargs="*", default=[], help="tables, such as 4.1 4.6 peers")
     return parser.parse_args(arguments)
+
+
+def _draw(folder: Path, seed: int) -> int:
+    """Late: matplotlib is an optional extra."""
+    from serinus.simulation.plots import draw
+
+    for file in draw(folder, seed=seed):
+        sys.stdout.write(f"{file}\n")
+    return 0
 
 
 def _cells(scale: float) -> list[tables.Cell]:

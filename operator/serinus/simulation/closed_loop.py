@@ -11,7 +11,7 @@ import numpy.typing as npt
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E
 from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.state import Bools, Floats
-from serinus.simulation.guardrail import Guardrail, GuardrailBank
+from serinus.simulation.guardrail import Counted, Guardrail, GuardrailBank
 from serinus.simulation.judge import ErrorJudge, Judgement
 from serinus.simulation.traffic import Traffic, Workload
 
@@ -129,16 +129,17 @@ def run_closed_loop(
         scrape = traffic.scrape(t, loop.weight)
         wrong += np.where(loop.live, scrape.excess, 0.0)
         requests, events = scrape.requests, scrape.events
-        loop.counts += np.stack((requests[0], events[0], requests[1:].sum(axis=0), events[1:].sum(axis=0)))
+        counts = np.stack((requests[0], events[0], requests[1:].sum(axis=0), events[1:].sum(axis=0)))
+        loop.counts += counts
         total = judge.observe(t, scrape, loop.begins)
         loop.revert(t, total >= 1.0 / judgement.alpha)
         calm = total < SUSPICIOUS_E
         if judgement.limit is not None:
             calm = calm & (loop.counts[1] <= judgement.limit * loop.counts[0])
         if guard is not None:
-            fires, shared = guard.observe(scrape, loop.begins)
-            loop.revert(t, fires)
-            calm = calm & ~shared
+            guarded = guard.look(t, Counted(counts), 100.0 * loop.weight, loop.begins)
+            loop.revert(t, guarded.unsafe)
+            calm = calm & guarded.safe
         loop.settle(t, calm, judge.dispersion())
         if not bool(loop.live.any()):
             break

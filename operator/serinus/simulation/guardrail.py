@@ -1,29 +1,68 @@
-"""The literal threshold beside the tests, as a rollout applies it: a rate over a window, minimum samples, failures."""
+"""The literal rule (`core.analysis.threshold`) for R rollouts at once, as the guardrail beside the tests.
+
+The product judges one rollout by one look; here the same rule runs over arrays. A test holds the two together.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 
 from serinus.core.analysis.sequential.blocks import scrapes_lasting
 from serinus.core.analysis.sequential.state import Bools, Floats
-from serinus.simulation.traffic import Scrape
+from serinus.core.analysis.threshold import FULL_WEIGHT
+from serinus.simulation.window import Window, quantile_of
+
+CLOCK_S: Final = 1e-6
 
 
 @dataclass(frozen=True)
 class Guardrail:
-    """Reverts when the challenger's rate since the stage began, at most `window_s` back, is over `limit`.
+    """Reverts when the challenger is out of its range in more than `failure_limit` looks in a row.
 
-    It needs `min_samples` requests and more than `failure_limit` failing looks in a row. It does not fire while the
-    champion is over the limit too, in the window or in its newest scrape, nor for one window after that: while a
-    shared outage enters or leaves the window both rates cross the limit, and whose crosses first is chance.
+    What it reads (a share of errors, a quantile of the histogram with `bounds_s`, or the number of requests) is of the
+    last `window_s` of the stage, and rests on at least `min_samples` requests. Where it `excuses`, it does not fire
+    while the champion is out of the range too, in the window or in its newest scrape, nor for one window after that:
+    while a shared outage enters or leaves the window both rates cross the limit, and whose crosses first is chance.
     """
 
-    limit: float
+    upper: float | None = None
     min_samples: float = 20.0
     window_s: float = 60.0
     failure_limit: int = 0
+    lower: float | None = None
+    reads: Literal["share", "quantile", "requests"] = "share"
+    quantile: float = 0.99
+    bounds_s: tuple[float, ...] = ()
+    excuses: bool = True
+
+    def exceeded(self, value: Floats) -> Bools:
+        """Where a value is out of the range."""
+        over = np.zeros(value.shape, dtype=np.bool_)
+        if self.upper is not None:
+            over |= value > self.upper
+        if self.lower is not None:
+            over |= value < self.lower
+        return over
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """What the rule says of each rollout, [R] each; `failing` is a streak that has not yet reverted."""
+
+    unsafe: Bools
+    safe: Bools
+    failing: Bools
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One scrape: requests and errors of the challenger and of the champion, [4, R]; buckets of both, [R, 2 (J+1)]."""
+
+    counts: Floats
+    buckets: Floats | None = None
 
 
 class GuardrailBank:
@@ -31,27 +70,59 @@ class GuardrailBank:
 
     def __init__(self, guardrail: Guardrail, runs: int, scrape_s: float) -> None:
         self.guardrail = guardrail
-        self.ring = np.zeros((scrapes_lasting(guardrail.window_s, scrape_s), 4, runs))
-        self.place = 0
+        scrapes = scrapes_lasting(guardrail.window_s, scrape_s)
+        self.counts = Window(scrapes, (runs, 4))
+        histogram = guardrail.reads == "quantile"
+        self.buckets = Window(scrapes, (runs, 2 * (len(guardrail.bounds_s) + 1))) if histogram else None
         self.failures = np.zeros(runs)
-        self.excused = np.zeros(runs)
+        self.excused_until = np.full(runs, -np.inf)
 
-    def observe(self, scrape: Scrape, stage_started: Bools) -> tuple[Bools, Bools]:
-        """(where it reverts, where champion is over the limit too), [R] each."""
-        requests, events = scrape.requests, scrape.events
-        champion = requests[1:].sum(axis=0), events[1:].sum(axis=0)
-        self.ring[:, :, stage_started] = 0.0
-        self.failures[stage_started] = 0.0
-        self.ring[self.place] = np.stack((requests[0], events[0], *champion))
-        self.place = (self.place + 1) % len(self.ring)
-        n_c, x_c, n_s, x_s = self.ring.sum(axis=0)
-        failing = self._over(n_c, x_c)
-        now = self._over(n_s, x_s) | self._over(*champion)
-        self.excused = np.where(now, float(len(self.ring)), np.maximum(self.excused - 1.0, 0.0))
-        shared: Bools = self.excused > 0.0
-        self.failures = np.where(failing & ~shared, self.failures + 1.0, 0.0)
-        return self.failures > self.guardrail.failure_limit, shared
+    def look(self, t: float, scrape: Counted, weight: Floats, began: Bools) -> Guarded:
+        """Judge one look; `weight` in per cent, `began` where a stage has: what was before is forgotten."""
+        counts = self.counts.push(scrape.counts.T, began).T
+        own, other = self._values(counts, scrape, began)
+        self.failures[began] = 0.0
+        n_c, _, n_s, _ = counts
+        measured = (n_c > 0.0) & ~self._too_few(own, n_c)
+        exceeded = measured & self.guardrail.exceeded(own)
+        failing = exceeded & ~self._excused(t, self._over(other, n_s) | self._over_now(scrape), weight)
+        within = measured & ~exceeded
+        self.failures = np.where(failing, self.failures + 1.0, np.where(within, 0.0, self.failures))
+        return Guarded(failing & (self.failures > self.guardrail.failure_limit), within, self.failures > 0.0)
 
-    def _over(self, requests: Floats, events: Floats) -> Bools:
-        over: Bools = (requests >= self.guardrail.min_samples) & (events > self.guardrail.limit * requests)
+    def _values(self, counts: Floats, scrape: Counted, began: Bools) -> tuple[Floats, Floats]:
+        """What is held against the range, of the challenger and of the champion."""
+        n_c, x_c, n_s, x_s = counts
+        if self.guardrail.reads == "requests":
+            return n_c, n_s
+        if self.buckets is None or scrape.buckets is None:
+            return x_c / np.maximum(n_c, 1.0), x_s / np.maximum(n_s, 1.0)
+        sides = np.split(self.buckets.push(scrape.buckets, began), 2, axis=1)
+        own, other = (quantile_of(side, self.guardrail.quantile, self.guardrail.bounds_s) for side in sides)
+        return own, other
+
+    def _too_few(self, own: Floats, n_c: Floats) -> Bools:
+        if self.guardrail.reads == "requests":
+            return own < (self.guardrail.lower or 0.0)
+        return n_c < self.guardrail.min_samples
+
+    def _over(self, value: Floats, requests: Floats) -> Bools:
+        """Where the champion is out of the range itself, on enough requests."""
+        enough = (requests > 0.0) & (requests >= self.guardrail.min_samples)
+        over: Bools = enough & self.guardrail.exceeded(value)
         return over
+
+    def _over_now(self, scrape: Counted) -> Bools:
+        """The same of its newest scrape; only an error rate is read that closely."""
+        _, _, n_s, x_s = scrape.counts
+        if self.guardrail.reads != "share":
+            return np.zeros(n_s.shape, dtype=np.bool_)
+        return self._over(x_s / np.maximum(n_s, 1.0), n_s)
+
+    def _excused(self, t: float, over: Bools, weight: Floats) -> Bools:
+        """Where the limit condemns nobody now; at full weight there is no champion to be excused by."""
+        if not self.guardrail.excuses:
+            return np.zeros_like(over)
+        self.excused_until = np.where(over, t + self.guardrail.window_s, self.excused_until)
+        excused: Bools = (self.excused_until > t + CLOCK_S) & (weight < FULL_WEIGHT)
+        return excused

@@ -10,9 +10,9 @@ from scipy.special import bdtrc
 
 from serinus.api.durations import seconds, share
 from serinus.api.policy import Metric, Mode, Pace, Preset
+from serinus.core.analysis.threshold import DEFAULT_WINDOW
 from serinus.core.analysis.words import shown_duration
 from serinus.simulation.manifest import Subject, made_up
-from serinus.simulation.manifest_guardrail import DEFAULT_WINDOW_S
 from serinus.simulation.manifest_odds import Odds
 from serinus.simulation.manifest_play import longest_s
 
@@ -71,7 +71,7 @@ def _starved(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
     for one in good:
         per_s = one.scenario.requests_per_s * first / 100.0
         for metric in subject.policy.analysis.metrics:
-            window_s = seconds(metric.window) if metric.window else DEFAULT_WINDOW_S
+            window_s = seconds(metric.window) if metric.window else DEFAULT_WINDOW
             if metric.min_samples is None or not made_up(metric) or per_s * window_s >= metric.min_samples:
                 continue
             weight = math.ceil(first * metric.min_samples / (per_s * window_s) * SPARE)

@@ -152,7 +152,7 @@ class EvidenceRows:
         promoted = free & ~last & self._enough(t, standing, free & ~last)
         waited = t - standing.started_s - self.config.min_dwell_s
         if self.config.max_hold_s is not None and self.config.on_max_hold == "rollback":
-            worse |= ~promoted & (waited > self.config.max_hold_s)
+            worse |= ~promoted & (standing.weight < 100.0) & (waited > self.config.max_hold_s)
         return Weighed(worse, (promoted | last | shared) & ~worse, blind & ~worse)
 
     def _total(self, full: Bools) -> Floats:

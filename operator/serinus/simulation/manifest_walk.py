@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from serinus.api.policy import Mode
 from serinus.core.analysis.sequential.state import Bools, Floats
+from serinus.simulation.guardrail import Guarded
 from serinus.simulation.manifest import Stage, Subject
 from serinus.simulation.manifest_evidence import EvidenceRows, Standing, Weighed
-from serinus.simulation.manifest_guardrail import Guarded, Guardrail
+from serinus.simulation.manifest_guardrail import Guardrails
 from serinus.simulation.manifest_traffic import Sample
 
 
@@ -75,13 +76,14 @@ class Judges:
 
     def __init__(self, subject: Subject, runs: int) -> None:
         analysis = subject.policy.analysis
-        self.guardrail = Guardrail(analysis, runs, subject.interval_s)
-        sequential = analysis.mode is not Mode.THRESHOLD
-        self.evidence = EvidenceRows(subject.monitor(), runs, subject.halved()) if sequential else None
+        self.guardrails = Guardrails(analysis, runs, subject.interval_s)
+        config = subject.monitor()
+        compared = analysis.mode is Mode.SEQUENTIAL and bool(config.metrics)
+        self.evidence = EvidenceRows(config, runs, subject.halved()) if compared else None
 
     def look(self, t: float, sample: Sample, standing: Standing, began: Bools) -> Judged:
         """Judge one look."""
-        guarded = self.guardrail.look(sample, standing.weight, began)
+        guarded = self.guardrails.look(t, sample, standing.weight, began)
         if self.evidence is None:
             return Judged(guarded.unsafe, guarded.safe, guarded.failing, guarded.unsafe)
         return _together(guarded, self.evidence.observe(t, sample, standing, began))
