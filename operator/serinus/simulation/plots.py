@@ -36,10 +36,10 @@ WATCHED_S: Final = 600.0
 TRAFFICS: Final = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 BAD_RATES: Final = (0.01, 0.1)
 RULES: Final[dict[str, tuple[MethodFactory, str]]] = {
-    "Serinus": (serinus_method(Judgement(history=False)), "tab:blue"),
-    "Argo Rollouts: success >= 95 %, failureLimit 3": (PEERS["Argo 95/3 pass"], "tab:red"),
-    "Argo Rollouts: success >= 99 %, failureLimit 0": (PEERS["Argo 99/0"], "tab:orange"),
-    "Flagger: success >= 99 %, threshold 5": (PEERS["Flagger"], "tab:green"),
+    "Argo Rollouts: 95 % success, failureLimit 3": (PEERS["Argo 95/3 pass"], "tab:red"),
+    "Argo Rollouts: 99 % success, failureLimit 0": (PEERS["Argo 99/0"], "tab:orange"),
+    "Flagger: 99 % success, threshold 5": (PEERS["Flagger"], "tab:green"),
+    "Serinus, the test alone": (serinus_method(Judgement(history=False)), "tab:blue"),
 }
 
 
@@ -50,7 +50,7 @@ def draw(folder: Path, *, seed: int = 1, runs: int = 200) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     evidence = Figure(figsize=(8.0, 4.5), layout="constrained")
     _fill_evidence(evidence.subplots(), seed)
-    price = Figure(figsize=(11.0, 5.0), layout="constrained")
+    price = Figure(figsize=(13.0, 4.8), layout="constrained")
     _fill_price(price, seed, runs)
     files = (folder / EVIDENCE, folder / PRICE)
     for figure, file in zip((evidence, price), files, strict=True):
@@ -108,20 +108,21 @@ def _fill_evidence(panel: Any, seed: int) -> None:
 
 
 def _fill_price(figure: Any, seed: int, runs: int) -> None:
-    panels: Sequence[Any] = figure.subplots(1, len(BAD_RATES), sharey=True)
-    for panel, bad_rate in zip(panels, BAD_RATES, strict=True):
-        for name, (method, colour) in RULES.items():
-            found = list(prices(method, bad_rate, seed=seed, runs=runs))
-            _draw_rule(panel, name, colour, found)
-        panel.set(
-            xscale="log",
-            yscale="symlog",
-            xlabel="requests a second",
-            title=f"stable fails 0.1 %, the new version {100 * bad_rate:.0f} %",
-        )
+    """What bad versions cost, and beside it what good ones suffer: a rule that reverts everything is cheap."""
+    panels: Sequence[Any] = figure.subplots(1, len(BAD_RATES) + 1)
+    for name, (method, colour) in RULES.items():
+        for panel, bad_rate in zip(panels, BAD_RATES, strict=False):
+            _draw_rule(panel, name, colour, list(prices(method, bad_rate, seed=seed, runs=runs)))
+        false = [100.0 * one.reverted for one in prices(method, GOOD_RATE, seed=seed, runs=runs)]
+        panels[-1].plot(TRAFFICS, false, "o-", color=colour, linewidth=1.2, markersize=6)
+    for panel, bad_rate in zip(panels, BAD_RATES, strict=False):
+        panel.set(yscale="symlog", ylim=(-0.3, 1e4), title=f"0.1 % errors → {100 * bad_rate:.0f} %")
+    panels[0].set(ylabel="wrong answers until the revert, or in all; median")
+    panels[-1].set(title="equal: 0.1 % → 0.1 %", ylabel="% of good versions that are reverted", ylim=(-3.0, 103.0))
+    for panel in panels:
+        panel.set(xscale="log", xlabel="requests a second")
         panel.grid(visible=True, which="major", linewidth=0.4)
-    panels[0].set(ylabel="wrong answers, median")
-    panels[0].legend(loc="upper left", fontsize="small")
+    panels[0].legend(loc="upper left", fontsize="x-small")
     figure.suptitle(
         "Weights 1, 5, 25, 50 % of ten minutes each. Filled: most were reverted; hollow: most got through",
         fontsize="medium",
