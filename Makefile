@@ -34,9 +34,9 @@ up: $(INSTALLED) ## Start a whole local cluster with the operator; prints KUBECO
 down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 	$(LOCAL) down $(ARGS)
 
-test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end
+test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to the last three)
 	$(LOCAL) build
-	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios tests/statistics $(ARGS)
+	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios tests/statistics
 	$(PYTEST) tests/contract tests/cluster tests/e2e $(ARGS)
 
 check: lint ## Lint, unit tests and scenarios: under a minute
@@ -47,7 +47,7 @@ lint: $(INSTALLED) ## Format, lint, types, layers, sizes
 	$(VENV)/bin/ruff check --quiet operator tests scripts benchmarks
 	$(VENV)/bin/mypy --no-error-summary
 	$(VENV)/bin/lint-imports > .lint-imports.log || { cat .lint-imports.log; exit 1; }
-	$(PY) scripts/check_sizes.py operator benchmarks
+	$(PY) scripts/check_sizes.py operator tests scripts benchmarks
 
 fmt: $(INSTALLED) ## Format the code
 	$(VENV)/bin/ruff format --quiet operator tests scripts benchmarks
