@@ -19,6 +19,7 @@ from serinus.api.rules import VALIDATIONS, Rule, spoken
 from serinus.api.schema import Schema, structural
 
 ROOT = Path(__file__).resolve().parents[3]
+"""Of the checkout, where the files are generated and committed; nothing that is installed reads it."""
 FIELDS = Path("docs/api-fields.md")
 FOLDERS = (Path("crds"), Path("charts/serinus/crds"))
 HEADER = "# Generated from operator/serinus/api by `make crds`; edit the models, not this file.\n"
@@ -188,7 +189,10 @@ def write(root: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files, or with --check name the stale ones; the exit code is 1 where there are any."""
+    """Write the files, or with --check name the stale ones; the exit code is 1 where there are any, or no checkout."""
+    if not (ROOT / FOLDERS[0]).is_dir():
+        sys.stderr.write(f"{ROOT} is no checkout of Serinus: there is no folder {FOLDERS[0]}\n")
+        return 1
     if arguments != ["--check"]:
         write(ROOT)
         return 0
