@@ -9,13 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from tests.unit.cli.backtest_given import Past
-from tests.unit.simulation.given import ERRORS, manifest
 from typer.testing import CliRunner
 
 from serinus.adapters.clock import SystemClock
 from serinus.cli.app import app
 from serinus_local.prometheus import Prometheus, static_config
+from tests.unit.cli.backtest_given import Past
+from tests.unit.simulation.given import ERRORS, manifest
 
 PAST_S = 900.0
 OLD, NEW = "m-aaaa", "m-bbbb"

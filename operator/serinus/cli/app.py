@@ -190,8 +190,8 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same answer.")] = 1,
 ) -> None:
     """Play a manifest's own policy against made-up traffic: how often, how soon, at what price?"""
-    from serinus.cli.simulate import simulate as simulated
-    from serinus.cli.simulate_wish import wish_of
+    from serinus.cli.simulate.command import simulate as simulated
+    from serinus.cli.simulate.wish import wish_of
 
     wish = wish_of(
         rate=rate,
@@ -227,8 +227,8 @@ def backtest(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Replay a policy against what was recorded: which past rollouts would it have reverted, and why?"""
-    from serinus.cli.backtest import backtest as backtested
-    from serinus.cli.backtest_wish import wish_of
+    from serinus.cli.backtest.command import backtest as backtested
+    from serinus.cli.backtest.wish import wish_of
 
     wish = wish_of(url=prometheus, since=since, until=until, services=service or [], pods=pods, step=step)
     with told():

@@ -6,15 +6,15 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.unit.cli.backtest_given import START, Past
-from tests.unit.simulation.given import ERRORS, subject
 
-from serinus.cli.backtest import Wish, replayed_from
-from serinus.cli.backtest_fetch import Span, fetch
-from serinus.cli.backtest_page import sentence, written
+from serinus.cli.backtest.command import Wish, replayed_from
+from serinus.cli.backtest.fetch import Span, fetch
+from serinus.cli.backtest.page import sentence, written
 from serinus.cli.errors import Refused
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
-from serinus.simulation.manifest import Subject
+from serinus.simulation.manifest.subject import Subject
+from tests.unit.cli.backtest_given import START, Past
+from tests.unit.simulation.given import ERRORS, subject
 
 OLD, NEW, NEWER = "m-aaaa", "m-bbbb", "m-cccc"
 GOOD = 0.002

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from tests.unit.simulation.given import ERRORS, SLOW, manifest
 from typer.testing import CliRunner
 
 from serinus.cli.app import app
 from serinus.core.model.kinds import Json
+from tests.unit.simulation.given import ERRORS, SLOW, manifest
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/manifest.yaml"))
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from serinus.core.model.kinds import Json
-from serinus.simulation.manifest import Subject, read_subject
+from serinus.simulation.manifest.subject import Subject, read_subject
 
 ERRORS: Json = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
 SLOW: Json = {"name": "p99", "preset": "latency", "thresholdRange": {"max": "400ms"}, "minSamples": 30}
@@ -27,6 +27,9 @@ POLICIES: dict[str, dict[str, Any]] = {
     "counted": {
         "metrics": [ERRORS, {"name": "requests", "preset": "request-count", "thresholdRange": {"min": "100"}}],
         "analysis": {"maxHold": "100s", "onMaxHold": "Revert"},
+    },
+    "only counted": {
+        "metrics": [{"name": "requests", "preset": "request-count", "thresholdRange": {"min": "60", "max": "800"}}],
     },
     "per pod": {
         "metrics": [{**ERRORS, "provider": "triton"}],

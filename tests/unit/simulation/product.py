@@ -14,9 +14,9 @@ from serinus.core.model.assessment import Look, Observation
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, Snapshot
 from serinus.core.rollout.walk import walk
-from serinus.simulation.backtest_looks import Arms, Looks
-from serinus.simulation.manifest import ISTIO_BOUNDS_S, Subject
-from serinus.simulation.manifest_traffic import Sample
+from serinus.simulation.backtest.looks import Arms, Looks
+from serinus.simulation.manifest.subject import ISTIO_BOUNDS_S, Subject
+from serinus.simulation.manifest.traffic import Sample
 
 STABLE, CANARY = "m-aaaa", "m-bbbb"
 ARMS = Arms(("ml", CANARY), ("ml", STABLE))

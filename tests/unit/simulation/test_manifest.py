@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.unit.simulation.given import ERRORS, manifest, subject
 
 from serinus.simulation.closed_loop import LoopPolicy, run_closed_loop
 from serinus.simulation.judge import Judgement
-from serinus.simulation.manifest import Stage, UnusableManifest, read_subject
-from serinus.simulation.manifest_advice import least_samples
-from serinus.simulation.manifest_play import Job, chunks, play
-from serinus.simulation.manifest_traffic import Scenario
-from serinus.simulation.manifest_walk import joined
+from serinus.simulation.manifest.advice import least_samples
+from serinus.simulation.manifest.play import Job, chunks, play
+from serinus.simulation.manifest.subject import Stage, UnusableManifest, read_subject
+from serinus.simulation.manifest.traffic import Scenario
+from serinus.simulation.manifest.walk import joined
 from serinus.simulation.traffic import Workload
+from tests.unit.simulation.given import ERRORS, manifest, subject
 
 STEPS = [{"setWeight": 5}, {"pause": {"duration": "1m"}}, {"pause": {}}, {"setWeight": 50}]
 RAMP = [{"setWeight": weight} for weight in (1, 5, 25, 50)]

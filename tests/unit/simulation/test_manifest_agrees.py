@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.unit.simulation.given import POLICIES, subject
-from tests.unit.simulation.product import Product
 
 from serinus.api.status import Phase
-from serinus.simulation.manifest import Subject
-from serinus.simulation.manifest_traffic import ManifestTraffic, Scenario, fitted
-from serinus.simulation.manifest_walk import Judges, Rollouts
+from serinus.simulation.manifest.subject import Subject
+from serinus.simulation.manifest.traffic import ManifestTraffic, Scenario, fitted
+from serinus.simulation.manifest.walk import Judges, Rollouts
+from tests.unit.simulation.given import POLICIES, subject
+from tests.unit.simulation.product import Product
 
 RUNS = 5
 SCENARIOS = {

@@ -1,0 +1,42 @@
+"""Reads what was typed after `serinus backtest`: times, and durations that count back from now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import typer
+
+from serinus.adapters.clock import SystemClock
+from serinus.api.durations import seconds
+from serinus.cli.backtest.command import Wish
+
+
+def wish_of(*, url: str, since: str, until: str, services: Sequence[str], pods: bool, step: str | None) -> Wish:
+    """Make the wish; raises typer.BadParameter, which names the option."""
+    now = SystemClock().now()
+    start, end = _moment("--from", since, now), _moment("--to", until, now)
+    if start >= end:
+        raise typer.BadParameter("--from is before --to")
+    if step is not None and (not _is_duration(step) or seconds(step) < 1.0):
+        raise typer.BadParameter("--step is a duration of at least 1s, such as 15s")
+    return Wish(url, start, end, tuple(services), pods, None if step is None else seconds(step))
+
+
+def _moment(option: str, text: str, now: float) -> float:
+    """A time (UTC where it names no zone), or a duration before now."""
+    if _is_duration(text):
+        return now - seconds(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} is a time such as 2026-01-31T08:00:00Z, or a duration: 6h") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        seconds(text)
+    except ValueError:
+        return False
+    return True

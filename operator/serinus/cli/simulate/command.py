@@ -1,0 +1,132 @@
+"""`serinus simulate`: a manifest's own policy against made-up traffic, before it is committed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from serinus.cli.errors import Refused
+
+if TYPE_CHECKING:
+    from serinus.simulation.manifest.play import Job
+    from serinus.simulation.manifest.subject import Subject
+    from serinus.simulation.manifest.walk import Outcome
+    from serinus.simulation.traffic import Noise
+
+NOISES: Final[Mapping[str, Noise]] = {
+    "iid": "iid",
+    "storms": "burst",
+    "outage": "outage",
+    "diurnal": "diurnal",
+    "sticky": "sticky",
+}
+RUNS: Final = 1000
+MOST_PROCESSES: Final = 4
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was typed; rates are shares of the requests."""
+
+    requests_per_s: float = 100.0
+    error_rate: float = 0.001
+    bad_error_rate: float = 0.01
+    latency_factor: float = 2.0
+    noises: tuple[str, ...] = ("iid",)
+    runs: int = RUNS
+    seed: int = 1
+    compare: bool = False
+    promoted_after_s: float = 600.0
+
+
+def simulate(file: Path, name: str | None, wish: Wish, *, as_json: bool, plot: Path | None) -> None:
+    """Play, and print the answer."""
+    from serinus.cli.simulate.as_json import written
+    from serinus.cli.simulate.page import page
+    from serinus.cli.watching import console
+    from serinus.simulation.manifest.advice import advice
+    from serinus.simulation.manifest.odds import odds_of
+    from serinus.simulation.manifest.sentence import sentence
+
+    if plot is not None:
+        from serinus.cli.plot import require_matplotlib
+
+        require_matplotlib()
+    subject = read(file, name)
+    jobs = cells(subject, wish)
+    played = play_all(jobs)
+    odds = [odds_of(job.rule, job.scenario, outcome) for job, outcome in zip(jobs, played, strict=True)]
+    own = [one for one in odds if one.rule == jobs[0].rule]
+    told = sentence(subject, own)
+    advised = advice(subject, own, wish.promoted_after_s)
+    if as_json:
+        typer.echo(written(subject, wish, odds, told, advised))
+    else:
+        console().print(page(subject, wish, odds, told, advised))
+    if plot is not None:
+        from serinus.cli.simulate.plot import draw
+
+        draw(list(zip(jobs, played, strict=True)), told, plot)
+
+
+def read(file: Path, name: str | None) -> Subject:
+    """Read the manifest; raises Refused or UnusableManifest."""
+    from serinus.simulation.manifest.subject import read_subject
+
+    try:
+        return read_subject(file.read_text(encoding="utf-8"), name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{file} cannot be read: {error}") from error
+
+
+def cells(subject: Subject, wish: Wish) -> list[Job]:
+    """List what is played: per noise an equal version, a failing one and a slow one, by each rule."""
+    from serinus.simulation.manifest.peers import COMPARED
+    from serinus.simulation.manifest.play import OURS, Job
+    from serinus.simulation.manifest.traffic import Scenario, fitted
+
+    base = Scenario("no change", wish.requests_per_s, wish.error_rate, wish.error_rate, scrape_s=subject.interval_s)
+    worse = replace(base, label=f"{100 * wish.bad_error_rate:.3g} % errors", challenger_rate=wish.bad_error_rate)
+    scenarios = [base, worse]
+    if any(metric.kind == "latency" for metric in subject.monitor().metrics) and wish.latency_factor > 1.0:
+        slow = replace(base, label=f"latency x{wish.latency_factor:g}", latency_factor=wish.latency_factor)
+        scenarios.append(slow)
+    return [
+        Job(subject, fitted(replace(scenario, noise=NOISES[noise]), subject), wish.runs, wish.seed, rule=rule,
+            promoted_after_s=wish.promoted_after_s)
+        for noise in wish.noises
+        for scenario in scenarios
+        for rule in (OURS, *(COMPARED if wish.compare and scenario.latency_factor == 1.0 else ()))
+    ]  # fmt: skip
+
+
+def play_all(jobs: Sequence[Job]) -> list[Outcome]:
+    """Play in several processes, with a bar; the result does not depend on their number."""
+    from serinus.simulation.manifest.play import chunks, play
+    from serinus.simulation.manifest.walk import joined
+
+    parts: dict[int, dict[int, Outcome]] = {place: {} for place in range(len(jobs))}
+    with Progress(console=Console(stderr=True), transient=True) as progress, _pool() as pool:
+        waiting: dict[Future[Outcome], tuple[int, int]] = {
+            pool.submit(play, chunk): (place, chunk.chunk)
+            for place, job in enumerate(jobs)
+            for chunk in chunks(job)
+        }  # fmt: skip
+        task = progress.add_task("rollouts", total=sum(job.runs for job in jobs))
+        for done in as_completed(waiting):
+            place, chunk_number = waiting[done]
+            parts[place][chunk_number] = done.result()
+            progress.advance(task, done.result().runs)
+    return [joined([found[number] for number in sorted(found)]) for found in parts.values()]
+
+
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(min(os.cpu_count() or 1, MOST_PROCESSES))

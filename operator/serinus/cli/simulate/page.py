@@ -1,0 +1,73 @@
+"""The answer of `serinus simulate` for the terminal: a sentence, a table, what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from serinus.core.analysis.words import shown_duration
+
+if TYPE_CHECKING:
+    from serinus.cli.simulate.command import Wish
+    from serinus.simulation.manifest.odds import Odds, Spread
+    from serinus.simulation.manifest.subject import Subject
+
+NOISE_NAMES = {"burst": "storms"}
+COLUMNS = ("version", "noise", "rule", "reverted", "promoted", "held", "reverted after", "wrong answers", "100 % after")
+
+
+def page(subject: Subject, wish: Wish, odds: Sequence[Odds], told: str, advised: Sequence[str]) -> RenderableType:
+    """Lay out the whole answer."""
+    title = Text.assemble((f"{subject.namespace}/{subject.name}", "bold"), f"  {_policy(subject)}")
+    notes = [Text(f"- {one}", style="yellow") for one in advised]
+    footer = Text(
+        f"{wish.runs} rollouts a row, seed {wish.seed}; two numbers are median and 95 %; "
+        "held: neither way when the play ended",
+        style="dim",
+    )
+    return Group(title, Text(told), Text(""), _table(odds), footer, *notes)
+
+
+def _policy(subject: Subject) -> str:
+    analysis = subject.policy.analysis
+    weights = ", ".join(str(stage.weight) for stage in subject.stages(0.0))
+    return f"{analysis.mode}, pace {subject.pace}, weights {weights} %, a look each {analysis.interval}"
+
+
+def _table(odds: Sequence[Odds]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in COLUMNS:
+        table.add_column(column, no_wrap=True)
+    for one in odds:
+        table.add_row(*(Text(cell) for cell in _cells(one)), style="" if one.rule == odds[0].rule else "dim")
+    return table
+
+
+def _cells(one: Odds) -> tuple[str, ...]:
+    scenario = one.scenario
+    return (
+        scenario.label,
+        NOISE_NAMES.get(scenario.noise, scenario.noise),
+        one.rule,
+        share(one.reverted, one.runs),
+        share(one.promoted, one.runs),
+        share(one.held, one.runs),
+        _times(one.detected_s),
+        f"{one.wrong.median:.0f} / {one.wrong.p95:.0f}" if scenario.challenger_rate > scenario.champion_rate else "-",
+        _times(one.full_s),
+    )
+
+
+def share(count: int, runs: int) -> str:
+    """Write a share of the rollouts; of what never happened, what it is at most."""
+    if count == 0:
+        return f"0 (< {300 / runs:.2g} %)"
+    return f"{100 * count / runs:.3g} %"
+
+
+def _times(times: Spread | None) -> str:
+    return "-" if times is None else f"{shown_duration(times.median)} / {shown_duration(times.p95)}"

@@ -1,0 +1,1 @@
+"""A manifest's own policy against recorded series."""

@@ -1,0 +1,173 @@
+"""What a simulated policy should be told: a limit that one error breaks, traffic too thin, pauses too short."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from scipy.special import bdtrc
+
+from serinus.api.durations import seconds, share
+from serinus.api.policy import Metric, Mode, Pace, Preset
+from serinus.core.analysis.threshold import DEFAULT_WINDOW
+from serinus.core.analysis.words import shown_duration
+from serinus.simulation.manifest.odds import Odds
+from serinus.simulation.manifest.play import longest_s
+from serinus.simulation.manifest.subject import Subject, made_up
+
+WRONG_ANSWERS_NEEDED: Final = 10.0
+"""About what a tenfold error rate takes to be told from none (docs/statistics.md)."""
+COMFORTABLE_S: Final = 900.0
+LONG_S: Final = 3600.0
+HARDLY_EVER: Final = 1e-4
+MOST_SAMPLES: Final = 100_000
+ADVISED_WEIGHTS: Final = (10, 50)
+OFTEN: Final = 0.05
+SPARE: Final = 1.5
+"""Traffic is not even: what is advised leaves this much room."""
+
+
+def advice(subject: Subject, odds: Sequence[Odds], promoted_after_s: float) -> tuple[str, ...]:
+    """Give one sentence for each thing that a user would want to change, or know."""
+    good = [one for one in odds if not one.scenario.harmful]
+    bad = [one for one in odds if one.scenario.harmful]
+    return (
+        *_thin(subject, bad[:1]),
+        *_starved(subject, good[:1]),
+        *_nervous(subject, good),
+        *_alone(good),
+        *_unproven(subject, good[:1], promoted_after_s),
+        *_hasty(subject, list({one.scenario.label: one for one in reversed(bad)}.values())),
+        *_assumed(subject, promoted_after_s),
+    )
+
+
+def _thin(subject: Subject, bad: Sequence[Odds]) -> Iterator[str]:
+    """Say it when the first weight brings so few requests that nothing can be known for hours."""
+    for one in bad:
+        work = one.scenario
+        excess = work.challenger_rate - work.champion_rate
+        first = subject.stages(0.0)[0].weight
+        wait_s = WRONG_ANSWERS_NEEDED / max(work.requests_per_s * first / 100.0 * excess, 1e-12)
+        if excess <= 0.0 or wait_s < LONG_S:
+            continue
+        wanted = math.ceil(first * wait_s / COMFORTABLE_S)
+        weight = min(max(wanted, ADVISED_WEIGHTS[0]), ADVISED_WEIGHTS[1])
+        unit = "request" if work.requests_per_s == 1 else "requests"
+        text = (
+            f"{work.requests_per_s:g} {unit} a second at a first weight of {first} % are one canary request in "
+            f"{100.0 / (work.requests_per_s * first):.3g} s: the ten or so wrong answers that a decision needs take "
+            f"about {shown_duration(wait_s)}. Little is decided before"
+        )
+        if weight > first:
+            text += f"; a first weight of {weight} % brings them in {shown_duration(wait_s * first / weight)}"
+        yield text + "."
+
+
+def _starved(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
+    """Say it when a metric asks for more requests than its window ever holds: the weight can never rise then."""
+    first = subject.stages(0.0)[0].weight
+    for one in good:
+        per_s = one.scenario.requests_per_s * first / 100.0
+        for metric in subject.policy.analysis.metrics:
+            window_s = seconds(metric.window) if metric.window else DEFAULT_WINDOW
+            if metric.min_samples is None or not made_up(metric) or per_s * window_s >= metric.min_samples:
+                continue
+            weight = math.ceil(first * metric.min_samples / (per_s * window_s) * SPARE)
+            text = (
+                f"{metric.name} asks for {metric.min_samples} requests in {window_s:g} s, and {first} % of the traffic "
+                f"brings {per_s * window_s:.2g}: the weight hardly ever rises. A window of "
+                f"{math.ceil(SPARE * metric.min_samples / per_s / 60.0)}m"
+            )
+            yield text + (
+                f", or a first weight of {weight} %, would do." if weight <= ADVISED_WEIGHTS[1] else " would do."
+            )
+
+
+def _nervous(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
+    """Say it when the literal limit alone reverts equal versions more often than the policy wants."""
+    alpha = share(subject.policy.analysis.false_revert_rate or "0.01")
+    for one in good:
+        if one.by_limit <= alpha * one.runs or one.scenario.noise != "iid":
+            continue
+        for metric in subject.policy.analysis.metrics:
+            yield from _one_error(metric, one.scenario.champion_rate)
+        return
+
+
+def _one_error(metric: Metric, rate: float) -> Iterator[str]:
+    limit, samples = metric.threshold_range.upper, metric.min_samples
+    if metric.preset is not Preset.ERROR_RATE or limit is None or samples is None or limit <= rate:
+        return
+    enough = least_samples(limit, rate)
+    if enough is None or enough <= samples:
+        return
+    errors = math.floor(limit * samples) + 1
+    yield (
+        f"The limit of {metric.name} reverts equal versions: with minSamples {samples}, {errors} wrong "
+        f"{'answer is' if errors == 1 else 'answers are'} over max {metric.threshold_range.max}. "
+        f"minSamples {enough} would hardly ever."
+    )
+
+
+def least_samples(limit: float, rate: float) -> int | None:
+    """Requests from which a good version is over the limit in fewer than 1 of 10,000 looks."""
+    samples = 1
+    while samples <= MOST_SAMPLES:
+        # The worst number of requests of those that one more error makes possible is the first.
+        if all(bdtrc(math.floor(limit * n), n, rate) < HARDLY_EVER for n in (samples, samples + 1)):
+            return samples
+        samples += max(1, samples // 50)
+    return None
+
+
+def _alone(good: Sequence[Odds]) -> Iterator[str]:
+    """Say it when equal versions are lost to an outage that both share."""
+    shared = "An outage of what both versions depend on reverts"
+    for one in good:
+        if one.scenario.noise != "outage":
+            continue
+        before, after = (100.0 * count / one.runs for count in (one.reverted - one.after_full, one.after_full))
+        if before > 100.0 * OFTEN:
+            yield (
+                f"{shared} {before:.0f} % of the equal versions before 100 %: one crosses the limit just before the "
+                "other. A limit well above what an outage brings leaves it to the comparison."
+            )
+        if after > 100.0 * OFTEN:
+            yield (
+                f"{shared} {after:.0f} % of the equal versions in the guard window: after 100 % there is nothing to "
+                "compare with, and only limits judge."
+            )
+
+
+def _unproven(subject: Subject, good: Sequence[Odds], promoted_after_s: float) -> Iterator[str]:
+    """Say it when good versions are still held at the end."""
+    for one in good:
+        if one.held > OFTEN * one.runs:
+            played = shown_duration(longest_s(subject, promoted_after_s))
+            yield f"{100 * one.held / one.runs:.0f} % of the equal versions are still held after {played}."
+
+
+def _hasty(subject: Subject, bad: Sequence[Odds]) -> Iterator[str]:
+    """Say it when bad versions get through."""
+    for one in bad:
+        if one.promoted <= OFTEN * one.runs:
+            continue
+        text = f"{100 * one.promoted / one.runs:.0f} % of the versions with {one.scenario.label} are promoted"
+        if subject.pace is Pace.TIMED and subject.policy.analysis.mode is not Mode.THRESHOLD:
+            text += ": the pauses are shorter than detection takes; longer ones, or pace: Evidence, wait for proof"
+        elif one.scenario.latency_factor > 1.0 and not _judges_latency(subject):
+            text += ": no metric looks at latency"
+        yield text + "."
+
+
+def _judges_latency(subject: Subject) -> bool:
+    return any(metric.kind == "latency" for metric in subject.monitor().metrics)
+
+
+def _assumed(subject: Subject, promoted_after_s: float) -> Iterator[str]:
+    if subject.waits_for_people():
+        yield f"A pause without a duration is taken to last {shown_duration(promoted_after_s)}: a person promotes then."
+    if left_out := subject.left_out():
+        yield f"No traffic can be made up for {', '.join(left_out)}: taken to be in range, and equal."

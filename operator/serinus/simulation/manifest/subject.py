@@ -1,0 +1,145 @@
+"""A ModelDeployment's own policy, as the simulation and the backtest play it.
+
+Everything that decides is taken from the product's own code: the defaults, the streams that are compared, the
+configuration of the monitor. Here is only what the two commands need beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from serinus.api.defaults import Policy, policy_of
+from serinus.api.durations import seconds
+from serinus.api.parsing import ApiError, parse_model_deployment
+from serinus.api.policy import Metric, Pace, Preset, Provider, QueryType, Step
+from serinus.core.analysis.comparison_metrics import monitor_config, streams_of
+from serinus.core.analysis.promql import has_baseline
+from serinus.core.analysis.sequential.config import MonitorConfig
+from serinus.core.model.assessment import Increment, Look, Measured, Observation
+from serinus.core.model.errors import SerinusError
+
+KIND: Final = "ModelDeployment"
+ISTIO_BOUNDS_S: Final = tuple(
+    milliseconds / 1000
+    for milliseconds in (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000)
+)
+"""Bounds of istio_request_duration_milliseconds that a request is ever near to."""
+
+
+class UnusableManifest(SerinusError):
+    """A file that holds no policy to play."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One weight (per cent) and how long the walk stays there at least, whatever is known."""
+
+    weight: int
+    wait_s: float
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is played: a ModelDeployment's name, and its policy with nothing left to default."""
+
+    namespace: str
+    name: str
+    policy: Policy
+    replicas: int = 1
+
+    @property
+    def interval_s(self) -> float:
+        """Time between two looks."""
+        return seconds(self.policy.analysis.interval or "5s")
+
+    @property
+    def pace(self) -> Pace:
+        """What the weight waits for."""
+        return self.policy.strategy.canary.pace or Pace.TIMED
+
+    def stages(self, promoted_after_s: float) -> tuple[Stage, ...]:
+        """List the weights up to 100 %, which stands for the guard window.
+
+        A pause without a duration lasts `promoted_after_s`, the time a person takes; with pace Evidence only those
+        are waited for.
+        """
+        stages: list[Stage] = []
+        for step in self.policy.strategy.canary.steps:
+            if step.set_weight is not None:
+                stages.append(Stage(step.set_weight, 0.0))
+            elif stages:
+                stages[-1] = Stage(stages[-1].weight, stages[-1].wait_s + self._pause_s(step, promoted_after_s))
+        guard = self.policy.guard.seconds
+        if stages and stages[-1].weight == 100:
+            return (*stages[:-1], Stage(100, stages[-1].wait_s + guard))
+        return (*stages, Stage(100, guard))
+
+    def _pause_s(self, step: Step, promoted_after_s: float) -> float:
+        duration = step.pause.seconds if step.pause else 0.0
+        if duration is None:
+            return promoted_after_s
+        return 0.0 if self.pace is Pace.EVIDENCE else duration
+
+    def waits_for_people(self) -> bool:
+        """Whether a step stays until a person promotes."""
+        return any(step.pause is not None and step.pause.seconds is None for step in self.policy.strategy.canary.steps)
+
+    def left_out(self) -> tuple[str, ...]:
+        """Name the metrics that nobody can make up traffic for: they are taken to be in range, and equal."""
+        return tuple(metric.name for metric in self.policy.analysis.metrics if not made_up(metric))
+
+    def halved(self) -> frozenset[str]:
+        """Name the error rates whose series are per pod, where stable has two pods to be compared with each other."""
+        metrics = self.policy.analysis.metrics if self.replicas > 1 else ()
+        return frozenset(metric.name for metric in metrics if metric.provider is Provider.TRITON)
+
+    def monitor(self) -> MonitorConfig:
+        """Configure the monitor as the product does, from a look at which every metric has answered."""
+        analysis = self.policy.analysis
+        look = Look(0.0, {metric.name: _answered(metric) for metric in analysis.metrics})
+        try:
+            return monitor_config(analysis, streams_of(look, analysis) or (), self.pace)
+        except ValueError as error:
+            raise UnusableManifest(f"spec.analysis: {error}") from error
+
+
+def made_up(metric: Metric) -> bool:
+    """Whether synthetic traffic says anything about a metric: the presets over Istio's counters, not own queries."""
+    if metric.preset is None:
+        return False
+    return metric.preset is not Preset.LATENCY or metric.provider is not Provider.TRITON
+
+
+def read_subject(text: str, name: str | None = None) -> Subject:
+    """Find the ModelDeployment of a file (the one called `name`, if there are several); raises UnusableManifest."""
+    found = [each for each in _documents(text) if each.get("kind") == KIND]
+    chosen = [each for each in found if name is None or (each.get("metadata") or {}).get("name") == name]
+    if len(chosen) != 1:
+        names = ", ".join(str((each.get("metadata") or {}).get("name")) for each in found) or "none"
+        raise UnusableManifest(f"one ModelDeployment is played at a time; the file holds: {names}")
+    try:
+        view = parse_model_deployment(chosen[0])
+    except ApiError as error:
+        raise UnusableManifest(f"the manifest cannot be read: {error}") from error
+    return Subject(view.namespace, view.name, policy_of(view.spec), view.spec.scaling.min_replicas)
+
+
+def _documents(text: str) -> list[Mapping[str, Any]]:
+    try:
+        return [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
+    except yaml.YAMLError as error:
+        raise UnusableManifest(f"the file is no YAML: {error}") from error
+
+
+def _answered(metric: Metric) -> Observation:
+    """An observation with every part that the product waits for before it begins to compare."""
+    value = Measured(0.0, None, 0.0)
+    alone = metric.query is not None and not has_baseline(metric.query)
+    if metric.type is QueryType.DISTRIBUTION:
+        bins = (0.0,) * 10
+        return Observation(value, value, "", (Increment(0.0, bins, bins),))
+    return Observation(value, None if alone else value, "", bounds=ISTIO_BOUNDS_S)
