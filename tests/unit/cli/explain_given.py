@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.unit.cli.given import CANARY, NOW, STABLE, rollout
-
 from serinus.api.parsing import parse_rollout
 from serinus.cli.explain_account import Account
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 from serinus.core.model.kinds import Json
+from tests.unit.cli.given import CANARY, NOW, STABLE, rollout
 
 BEGAN = NOW - 100.0
 """2026-01-01T00:00:00Z"""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.unit.cli.given import ROLLOUT, FakeCluster, cluster, deployment, reverted, rollout, say
 
 from serinus.cli.errors import NotAllowed, Refused
+from tests.unit.cli.given import ROLLOUT, FakeCluster, cluster, deployment, reverted, rollout, say
 
 
 def test_a_lever_says_what_it_asked_for() -> None:

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.cli.explain_given import comparison, condemned, held, raised, taken
-from tests.unit.cli.given import ROLLOUT, cluster, rollout, say
 
 from serinus.core.model.kinds import Json
+from tests.unit.cli.explain_given import comparison, condemned, held, raised, taken
+from tests.unit.cli.given import ROLLOUT, cluster, rollout, say
 
 GUARDRAIL = {
     "reason": "LimitExceeded",

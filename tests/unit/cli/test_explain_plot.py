@@ -12,8 +12,6 @@ from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.unit.cli.explain_given import BEGAN, DURATION, Memory, account, comparison, condemned, held, raised, taken
-from tests.unit.cli.given import NOW, cluster, rollout, say
 
 from serinus.cli import plot
 from serinus.cli.errors import Refused
@@ -22,6 +20,8 @@ from serinus.cli.explain_replay import Stage, replayed, stages_of
 from serinus.cli.plot_data import Picture, recorded_picture, remembered_picture, weights_line
 from serinus.core.model.answers import SeriesSet
 from serinus.core.model.kinds import Json
+from tests.unit.cli.explain_given import BEGAN, DURATION, Memory, account, comparison, condemned, held, raised, taken
+from tests.unit.cli.given import NOW, cluster, rollout, say
 
 SPAN = Span(BEGAN, BEGAN + DURATION)
 

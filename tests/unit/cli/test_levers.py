@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.cli.given import CANARY, ROLLOUT, cluster, condition, reverted, rollout, say, story
 
 from serinus.cli import levers
 from serinus.cli.errors import Refused
 from serinus.core.model.kinds import Json
+from tests.unit.cli.given import CANARY, ROLLOUT, cluster, condition, reverted, rollout, say, story
 
 REJECTED = [condition("Stalled", "True", "RevisionRejected", "version 42 was taken back")]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.cli.given import ROLLOUT, FakeCluster, cluster, condition, deployment, reverted, rollout, say
 
 from serinus.core.model.kinds import Json
+from tests.unit.cli.given import ROLLOUT, FakeCluster, cluster, condition, deployment, reverted, rollout, say
 
 REJECTED = [condition("Stalled", "True", "RevisionRejected", "version 42 was taken back by Rollout x")]
 
