@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.admission_server import DATA, AdmissionServer, changed, manifest
 
 from serinus.api import crds
 from serinus_local.control_plane import ControlPlane
+from tests.cluster.admission_server import DATA, AdmissionServer, changed, manifest
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
 

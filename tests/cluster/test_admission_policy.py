@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.cluster.admission_server import DATA
 
 from serinus_local import build, chart
 from serinus_local.control_plane import ControlPlane, control_plane
+from tests.cluster.admission_server import DATA
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import Result
-from tests.unit.cli.given import ROLLOUT, deployment, reverted, rollout
 from typer.testing import CliRunner
 
 from serinus.api import API_VERSION, crds
 from serinus.cli.app import app
 from serinus_local.control_plane import ControlPlane
+from tests.unit.cli.given import ROLLOUT, deployment, reverted, rollout
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
 
