@@ -10,26 +10,17 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from serinus.adapters.clock import Clock
+from serinus.adapters.kubernetes.writer import Writer
 from serinus.core.model.errors import ClusterError, Conflict
-from serinus.core.model.kinds import LEASE, Json, Kind
+from serinus.core.model.kinds import LEASE, Json
 
 MARGIN_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 1.0
 
 log = logging.getLogger(__name__)
-
-
-class Writer(Protocol):
-    """What is needed of the cluster; not one that asks this very lease whether it may write."""
-
-    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None: ...
-
-    async def create(self, manifest: Json) -> Json: ...
-
-    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,10 @@ class LeaseName:
 
 
 class LeaderLease:
-    """Acquires, renews and releases. `writes_allowed` is false from before anybody else may have it."""
+    """Acquires, renews and releases. `writes_allowed` is false from before anybody else may have it.
+
+    `cluster` is not one that asks this very lease whether it may write.
+    """
 
     def __init__(self, cluster: Writer, clock: Clock, name: LeaseName, *, seconds: int = 15) -> None:
         self._cluster = cluster

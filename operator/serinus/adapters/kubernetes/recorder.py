@@ -14,11 +14,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 from serinus.adapters.clock import Clock
+from serinus.adapters.kubernetes.writer import Writer
 from serinus.core.model.errors import ClusterError, Conflict, Gone
-from serinus.core.model.kinds import EVENT, Json, Kind
+from serinus.core.model.kinds import EVENT, Json
 
 LINE_LENGTH: Final = 256
 REMEMBERED: Final = 2048
@@ -28,16 +29,6 @@ PAUSE_SECONDS: Final = 0.1
 """An Event lets pass what is more urgent, but not for ever."""
 
 log = logging.getLogger(__name__)
-
-
-class Writer(Protocol):
-    """What is needed of the cluster."""
-
-    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None: ...
-
-    async def create(self, manifest: Json) -> Json: ...
-
-    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json: ...
 
 
 @dataclass(frozen=True)
