@@ -37,27 +37,23 @@ class Kubelets:
         await self._mirror.__aexit__()
         await asyncio.gather(*self._writes, return_exceptions=True)
 
-    async def set_ready(self, pods: list[Json], *, ready: bool) -> None:
-        """Say of some pods that they are ready, or that they are not any more."""
-        await asyncio.gather(*(self._write(pod, ready=ready) for pod in pods))
-
     def _see(self, change: Change) -> None:
         pod = change.manifest
         if change.event == "DELETED" or pod["metadata"].get("deletionTimestamp") or has_status(pod):
             return
         if version_of(pod) in self.failing:
             return
-        task = asyncio.create_task(self._write(pod, ready=True))
+        task = asyncio.create_task(self._write(pod))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
-    async def _write(self, pod: Json, *, ready: bool) -> None:
+    async def _write(self, pod: Json) -> None:
         metadata = pod["metadata"]
         number = next(self._numbers)
         address = (
             pod.get("status", {}).get("podIP") or f"10.{64 + number // 65025}.{number // 255 % 255}.{number % 255}"
         )
-        status = _status(address, ready=ready)
+        status = _status(address)
         try:
             await self._api.patch(POD, metadata["namespace"], metadata["name"], {"status": status}, "status")
         except Refused as refused:
@@ -65,13 +61,12 @@ class Kubelets:
                 raise
 
 
-def _status(address: str, *, ready: bool) -> Json:
-    said = "True" if ready else "False"
+def _status(address: str) -> Json:
     return {
         "phase": "Running",
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "conditions": [{"type": kind, "status": said} for kind in ("Ready", "ContainersReady")],
+        "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")],
     }
 
 

@@ -28,12 +28,6 @@ def next_number(revisions: Iterable[Revision]) -> int:
     return max((revision.number for revision in revisions), default=0) + 1
 
 
-def newest_succeeded(revisions: Iterable[Revision]) -> Revision | None:
-    """Find the revision that was stable last; a success mark is renewed when an old revision becomes stable again."""
-    marked = [revision for revision in revisions if revision.succeeded]
-    return max(marked, key=lambda revision: (revision.succeeded_at or 0.0, revision.number), default=None)
-
-
 def render_controller_revision(
     owner: Owner,
     *,

@@ -61,12 +61,6 @@ def source_config_map(uri: str) -> str | None:
     return rest
 
 
-def claim_name(uri: str) -> str | None:
-    """Name the PersistentVolumeClaim of a pvc:// URI; None for every other scheme."""
-    scheme, rest = _parts(uri)
-    return rest.partition("/")[0] if scheme == "pvc" else None
-
-
 def _parts(uri: str) -> tuple[str, str]:
     match = _URI.match(uri)
     if match is None:

@@ -10,7 +10,6 @@ from serinus.core.model.kinds import Json
 from serinus.core.plan.revisions import (
     content_digest,
     mark_succeeded,
-    newest_succeeded,
     next_number,
     read_revision,
     render_config_map,
@@ -76,14 +75,6 @@ def test_the_success_mark_is_an_apply_of_the_whole_object_with_its_uid() -> None
     assert marked["metadata"]["uid"] == "rev-uid"
     assert marked["data"] == _rendered()["data"]
     assert "managedFields" not in marked["metadata"]
-
-
-def test_stable_is_the_revision_that_was_marked_last_not_the_one_of_the_highest_number() -> None:
-    came_back = revision("a000000000", number=1, succeeded_at=300.0)
-    earlier = revision("b000000000", number=2, succeeded_at=200.0)
-    tried = revision("c000000000", number=3)
-    assert newest_succeeded([came_back, earlier, tried]) == came_back
-    assert newest_succeeded([tried]) is None
 
 
 def test_numbers_go_on_from_the_highest_that_is_kept() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serinus.core.model.errors import InvalidSpec
-from serinus.core.plan.storage import Storage, claim_name, plan_storage, source_config_map
+from serinus.core.plan.storage import Storage, plan_storage, source_config_map
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,6 @@ def test_a_config_map_that_was_not_copied_is_refused() -> None:
         plan_storage("configmap://fraud-src", model="fraud", keys=("model.py",))
 
 
-def test_the_objects_that_a_uri_names_can_be_asked_for() -> None:
+def test_the_config_map_that_a_uri_names_can_be_asked_for() -> None:
     assert source_config_map("configmap://fraud-src") == "fraud-src"
     assert source_config_map("pvc://models/fraud") is None
-    assert claim_name("pvc://models/fraud") == "models"
-    assert claim_name("file:///models/fraud") is None

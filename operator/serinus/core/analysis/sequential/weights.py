@@ -12,7 +12,6 @@ from typing import Final
 from serinus.core.analysis.sequential.config import GROUP_OF_KIND, Group, MonitorConfig
 from serinus.core.analysis.sequential.evidence import Evidence
 
-GROUP_WEIGHT: Final = 0.2
 _LARGEST: Final = 1e300
 
 
