@@ -30,6 +30,7 @@ from serinus_local.control_plane import ControlPlane
 from tests.support.cluster_api import NAMESPACE, ClusterApi
 from tests.support.fake_prometheus import FakePrometheus
 from tests.support.mirror import Change, Mirror
+from tests.support.newest import NewestRollout
 from tests.support.pods import Kubelets, version_of
 from tests.support.world.given import fraud
 
@@ -43,7 +44,7 @@ LASTING = [{"setWeight": 10}, {"pause": {}}]
 
 
 @dataclass(frozen=True)
-class RealWorld:
+class RealWorld(NewestRollout):
     """Reads and writes as people do; `mirror` holds what is there."""
 
     plane: ControlPlane
@@ -106,23 +107,6 @@ class RealWorld:
         """All of them, in the order of creation."""
         created = {change.name: change.version for change in reversed(self.mirror.history) if change.kind == ROLLOUT}
         return sorted(self.mirror.all(ROLLOUT), key=lambda one: created[one["metadata"]["name"]])
-
-    @property
-    def rollout(self) -> Json:
-        return self.rollouts[-1]
-
-    @property
-    def state(self) -> Json:
-        """The newest Rollout's status."""
-        return (self.rollout.get("status") or {}) if self.rollouts else {}
-
-    @property
-    def phase(self) -> str | None:
-        return self.state.get("phase")
-
-    @property
-    def tried(self) -> str | None:
-        return self.rollout["spec"]["to"]["version"] if self.rollouts else None
 
     @property
     def routed(self) -> dict[str, int]:

@@ -27,6 +27,7 @@ from serinus.runtime.probes import Probes
 from serinus.runtime.reconcile import Reconciler
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import Wishes
+from tests.support.newest import NewestRollout
 from tests.support.world.api import InMemoryApi, Killed
 from tests.support.world.clock import START, VirtualClock
 from tests.support.world.kubelet import Kubelet, Model
@@ -38,7 +39,7 @@ KEY = Key("ml", "fraud")
 DRAIN_SECONDS = 5.0
 
 
-class World:
+class World(NewestRollout):
     """Everything. `after_tick` is called each second: the place for what must always hold."""
 
     def __init__(self, *, requests_per_second: int = 100) -> None:
@@ -157,30 +158,12 @@ class World:
         return sorted(self.api.all(ROLLOUT), key=lambda one: int(one["metadata"]["uid"].removeprefix("uid-")))
 
     @property
-    def rollout(self) -> Json:
-        return self.rollouts[-1]
-
-    @property
-    def state(self) -> Json:
-        """The newest Rollout's status."""
-        return (self.rollout.get("status") or {}) if self.rollouts else {}
-
-    @property
-    def phase(self) -> str | None:
-        return self.state.get("phase")
-
-    @property
     def reason(self) -> str | None:
         return self.state.get("reason")
 
     @property
     def weight(self) -> int:
         return int(self.state.get("weight", 0))
-
-    @property
-    def tried(self) -> str | None:
-        """The version that the newest Rollout tries."""
-        return self.rollout["spec"]["to"]["version"] if self.rollouts else None
 
     @property
     def status(self) -> Json:
