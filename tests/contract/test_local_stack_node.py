@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.stack import require_node
 
 from serinus_local import stack as local
 from serinus_local.images import TRITON
 from serinus_local.waiting import until
+from tests.support.stack import require_node
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from tests.support.scripted_server import ScriptedServer, answers, cuts, hangs, scripted_server
 
 from serinus.adapters.clock import SystemClock
 from serinus.adapters.prometheus.instant import InstantQueries
@@ -17,6 +16,7 @@ from serinus.adapters.prometheus.ranges import RangeQueries
 from serinus.adapters.prometheus.source import Source
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, SeriesSet
 from serinus_local.prometheus import Prometheus, static_config
+from tests.support.scripted_server import ScriptedServer, answers, cuts, hangs, scripted_server
 
 NOWHERE = "http://127.0.0.1:1"
 

@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.support.stack import require_node
-from tests.support.triton_server import triton_server
 
 from serinus.adapters.triton import AT_ONCE, TritonProbe
 from serinus.api.model_deployment import Probe
 from serinus.core.model.answers import ProbeOutcome
+from tests.support.stack import require_node
+from tests.support.triton_server import triton_server
 
 AMOUNT = {"name": "AMOUNT", "datatype": "FP32", "shape": [2], "data": [1, 2.5]}
 

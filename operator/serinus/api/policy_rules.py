@@ -98,8 +98,8 @@ def _sequential(field: str) -> dict[str, str]:
 
 ANALYSIS = (
     spoken(
-        f"!has(self.falseRevertRate) || !{_IS_SHARE.format('falseRevertRate')} || ({_SHARE.format('falseRevertRate')} > 0.0 &&"
-        f" {_SHARE.format('falseRevertRate')} < 0.5)",
+        f"!has(self.falseRevertRate) || !{_IS_SHARE.format('falseRevertRate')} ||"
+        f" ({_SHARE.format('falseRevertRate')} > 0.0 && {_SHARE.format('falseRevertRate')} < 0.5)",
         "'falseRevertRate ' + self.falseRevertRate + ' is not above 0 and below 0.5: write it as 0.01'",
     ),
     spoken(

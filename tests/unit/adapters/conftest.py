@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.support.hand_clock import HandClock
-from tests.support.scripted_server import ScriptedServer, scripted_server
 
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint
+from tests.support.hand_clock import HandClock
+from tests.support.scripted_server import ScriptedServer, scripted_server
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from tests.support.hand_clock import HandClock
-from tests.support.scripted_server import ScriptedServer, answers, cuts, hangs
 
 from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid, Unavailable
 from serinus.core.model.kinds import SERVICE, Json
+from tests.support.hand_clock import HandClock
+from tests.support.scripted_server import ScriptedServer, answers, cuts, hangs
 
 WANTED: Json = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "fraud", "namespace": "ml"}}
 BUSY = answers({"message": "too many requests"}, 429, Retry_After="1")

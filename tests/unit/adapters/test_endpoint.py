@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.hand_clock import HandClock
 
 from serinus.adapters.authorization import Authorization, token_file
 from serinus.adapters.kubernetes.endpoint import find_endpoint, in_cluster
 from serinus.core.model.errors import Unavailable
+from tests.support.hand_clock import HandClock
 
 
 @pytest.fixture(scope="session")

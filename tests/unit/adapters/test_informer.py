@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support.hand_clock import HandClock
-from tests.support.scripted_server import Answer, ScriptedServer, answers, cuts, streams
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.informer import ABSENT_DELAY, LONGEST_DELAY, Informer, Informers
 from serinus.adapters.kubernetes.watch import Watched
 from serinus.core.model.kinds import SERVICE, Json, Kind
+from tests.support.hand_clock import HandClock
+from tests.support.scripted_server import Answer, ScriptedServer, answers, cuts, streams
 
 SERVICES = Watched(SERVICE, "serinus.dev/modeldeployment")
 

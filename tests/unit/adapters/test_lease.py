@@ -6,11 +6,11 @@ import asyncio
 import copy
 
 import pytest
-from tests.support.hand_clock import HandClock
 
 from serinus.adapters.kubernetes.lease import MARGIN_SECONDS, LeaderLease, LeaseName
 from serinus.core.model.errors import Conflict, Unavailable
 from serinus.core.model.kinds import Json, Kind
+from tests.support.hand_clock import HandClock
 
 
 class Store:

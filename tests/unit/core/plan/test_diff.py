@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.core.plan.given import FULL, HASH, OWNER, revision, template
 
 from serinus.core.model.kinds import Json
 from serinus.core.plan.diff import INTENT_ANNOTATION, carries, with_intent
 from serinus.core.plan.revisions import render_config_map
 from serinus.core.plan.workload import render_deployment, render_service
+from tests.unit.core.plan.given import FULL, HASH, OWNER, revision, template
 
 DEPLOYMENT = render_deployment(OWNER, revision(template=template(FULL)), 2)
 SERVICE = render_service(OWNER, revision())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.core.plan.given import revision
 
 from serinus.core.plan.history import obsolete_revisions, obsolete_rollouts
+from tests.unit.core.plan.given import revision
 
 REVISIONS = [revision(f"{number:010x}", number=number) for number in range(1, 6)]
 NAMES = [one.name for one in REVISIONS]

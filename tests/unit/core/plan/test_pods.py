@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.core.plan.given import FULL, SMALL, assert_valid, expected, revision, template
 
 from serinus.core.model.kinds import Json
 from serinus.core.plan.pods import EXIT_TIMEOUT_SECONDS, PRE_STOP_SECONDS
+from tests.unit.core.plan.given import FULL, SMALL, assert_valid, expected, revision, template
 
 
 def _container(raw: Json) -> Json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.core.plan.given import FULL, HASH, OWNER, assert_valid, expected, revision, spec, template
 
 from serinus.core.model.kinds import Json
 from serinus.core.plan.revisions import (
@@ -15,6 +14,7 @@ from serinus.core.plan.revisions import (
     render_config_map,
     render_controller_revision,
 )
+from tests.unit.core.plan.given import FULL, HASH, OWNER, assert_valid, expected, revision, spec, template
 
 SERVER_FIELDS = {"uid": "rev-uid", "creationTimestamp": "2026-03-01T10:00:00Z", "resourceVersion": "7"}
 

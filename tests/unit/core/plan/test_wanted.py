@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.unit.core.plan.given import OWNER, revision
-
 from serinus.core.plan.wanted import Workload, plan_children
+from tests.unit.core.plan.given import OWNER, revision
 
 STABLE, CANARY = revision("a000000000"), revision("b000000000")
 ROUTE = {"kind": "VirtualService", "metadata": {"name": "fraud"}}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.unit.core.plan.given import HASH, OWNER, assert_valid, expected, revision, template
-
 from serinus.core.plan.workload import render_deployment, render_root_service, render_service
+from tests.unit.core.plan.given import HASH, OWNER, assert_valid, expected, revision, template
 
 SELECTOR = {"serinus.dev/modeldeployment": "fraud", "serinus.dev/revision": HASH}
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
+from serinus.core.model.kinds import Json
+from serinus.core.plan.diagnosis import Diagnosis, Reason, diagnose
 from tests.unit.core.plan.diagnosis.given import (
     POD,
     crashed,
@@ -16,9 +19,6 @@ from tests.unit.core.plan.diagnosis.given import (
     waiting,
 )
 from tests.unit.core.plan.given import FULL, revision, template
-
-from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis import Diagnosis, Reason, diagnose
 
 REVISION = revision(config_map="fraud-abcdef0123", template=template(FULL))
 RUNNING: Json = {"running": {"startedAt": "2026-03-01T10:00:00Z"}}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.core.plan.diagnosis.given import kept, log
 
 from serinus.core.plan.diagnosis.triton_log import gave_up, load_failure
+from tests.unit.core.plan.diagnosis.given import kept, log
 
 
 @pytest.mark.parametrize(
