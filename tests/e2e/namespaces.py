@@ -20,4 +20,6 @@ def namespace(stack: local.Stack, name: str) -> Iterator[None]:
     try:
         yield
     finally:
+        # First the models: the operator would else bring back what a dying namespace loses, and be refused.
+        stack.kubectl("delete", "mdep", "--all", f"--namespace={name}", "--timeout=30s")
         stack.kubectl("delete", "namespace", name, "--wait=false")

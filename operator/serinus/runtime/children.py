@@ -20,7 +20,7 @@ from serinus.core.model.kinds import (
     kind_of,
 )
 from serinus.core.model.snapshot import Obstacle
-from serinus.core.plan.diff import carries, with_intent
+from serinus.core.plan.diff import carries, same_intent, with_intent
 from serinus.runtime.memory import Carried, Memory
 from serinus.runtime.ports import Cache, Cluster
 
@@ -30,10 +30,11 @@ RETIRING = (DEPLOYMENT, DESTINATION_RULE, SERVICE, CONFIG_MAP)
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of a child: written or not, and whether it was there before."""
+    """What became of a child that was written: whether it was there before, and was changed by somebody else."""
 
     manifest: Json
     created: bool
+    drifted: bool = False
 
 
 class Children:
@@ -55,7 +56,8 @@ class Children:
             memory.conflicts.pop(label, None)
             if carries(live, stamped):
                 return None
-            return Applied(await self._apply(_conditional(stamped, live)), created=False)
+            stored = await self._apply(_conditional(stamped, live))
+            return Applied(stored, created=False, drifted=same_intent(live, stamped))
         return await self._introduce(owner, stamped, memory)
 
     def carry(self, owner: Owner, wish: tuple[object, ...], memory: Memory) -> bool:

@@ -169,7 +169,10 @@ class Reconciler:
         children, written, failed = await self._wanted(view, owner, decision), False, False
         for wanted in children:
             try:
-                written = await self._children.ensure(owner, wanted, memory) is not None or written
+                applied = await self._children.ensure(owner, wanted, memory)
+                written = applied is not None or written
+                if applied is not None and applied.drifted:
+                    await self._tell(view, _corrected(wanted))
             except ClusterError as error:
                 failed = True
                 yield error
@@ -234,11 +237,12 @@ class Reconciler:
 
     async def _tell_people(self, view: ModelDeploymentView, decision: Decision) -> None:
         for note in decision.notes:
-            if self._report is not None:
-                self._report.note(view, note)
-            await self._recorder.record(
-                _about(view, note), reason=note.reason, message=note.message, warning=note.warning
-            )
+            await self._tell(view, note)
+
+    async def _tell(self, view: ModelDeploymentView, note: Note) -> None:
+        if self._report is not None:
+            self._report.note(view, note)
+        await self._recorder.record(_about(view, note), reason=note.reason, message=note.message, warning=note.warning)
 
 
 def _takes_weight(decision: Decision) -> bool:
@@ -247,6 +251,11 @@ def _takes_weight(decision: Decision) -> bool:
 
 def _phase_changed(decision: Decision) -> bool:
     return any(stored.state.phase is not stored.before.phase for stored in decision.states)
+
+
+def _corrected(child: Json) -> Note:
+    text = f"{child['kind']} {child['metadata']['name']} was changed by somebody else: it is as it was again"
+    return Note("DriftCorrected", text, warning=True)
 
 
 def _about(view: ModelDeploymentView, note: Note) -> Json:

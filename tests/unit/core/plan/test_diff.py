@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diff import INTENT_ANNOTATION, carries, with_intent
+from serinus.core.plan.diff import INTENT_ANNOTATION, carries, same_intent, with_intent
 from serinus.core.plan.revisions import render_config_map
 from serinus.core.plan.workload import render_deployment, render_service
 from tests.unit.core.plan.given import FULL, HASH, OWNER, revision, template
@@ -202,3 +202,15 @@ def test_preconditions_are_no_part_of_the_intent() -> None:
     conditional = {**SERVICE, "metadata": {**SERVICE["metadata"], "uid": "1", "resourceVersion": "7"}}
     stamps = [with_intent(manifest)["metadata"]["annotations"] for manifest in (SERVICE, conditional)]
     assert stamps[0] == stamps[1]
+
+
+def test_a_change_by_somebody_else_is_told_from_a_wish_of_our_own() -> None:
+    """The mark of the wish is the same after a hand edit, and another one when we want something else."""
+    live = with_intent(ROUTE)
+    edited = copy.deepcopy(live)
+    edited["spec"]["http"][0]["route"][0]["weight"] = 0
+    other = copy.deepcopy(ROUTE)
+    other["spec"]["http"][0]["route"][0]["weight"] = 0
+    assert same_intent(edited, with_intent(ROUTE))
+    assert not same_intent(live, with_intent(other))
+    assert not same_intent(ROUTE, with_intent(ROUTE))
