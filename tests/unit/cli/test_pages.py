@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from serinus.api.status import Verdict
 from serinus.cli.app import app
+from serinus.core.analysis.comparison_words import _HOLDS, _REVERTS
 from serinus.core.model.assessment import Reason
 from serinus.core.model.snapshot import Probed
 from serinus.core.rollout.reasons import RolloutReason
@@ -15,7 +17,18 @@ from serinus.runtime.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
-TOP = ("operator/", "crds/", "charts/", "examples/", "tests/", "docs/", "scripts/", "requirements/", ".ci/")
+TOP = (
+    "operator/",
+    "crds/",
+    "charts/",
+    "examples/",
+    "tests/",
+    "docs/",
+    "scripts/",
+    "requirements/",
+    "benchmarks/",
+    ".ci/",
+)
 ROOM = re.compile(r"^(api|core|runtime|adapters|handlers|cli|simulation)/[\w/]+\.py$|^(app|config)\.py$")
 TOKEN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
@@ -68,12 +81,36 @@ def test_every_make_target_exists(page: Path) -> None:
 
 def test_the_picture_of_the_architecture_is_the_folder_listing() -> None:
     """The README's first screen shows the rooms that exist, and all of them."""
-    picture = BLOCK.findall((ROOT / "README.md").read_text())[1]
+    picture = _picture()
     shown = set(re.findall(r"^ +([a-z_]+)/", picture, re.MULTILINE)) | {"cli"}
     serinus = ROOT / "operator" / "serinus"
-    rooms = {path.parent.name for path in serinus.glob("*/__init__.py")} - {"simulation"}
+    rooms = {path.parent.name for path in serinus.glob("*/__init__.py")}
     inner = {path.parent.name for path in serinus.glob("core/*/__init__.py")}
     assert shown == rooms | inner
+    modules = {path.name for path in serinus.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert [name for name in sorted(modules) if name not in picture] == []
+
+
+def test_the_picture_names_every_folder_of_the_top() -> None:
+    """Nobody wonders what a folder is for."""
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
+    made = {"build", "dist"}
+    picture = _picture()
+    assert [name for name in sorted(folders - made) if f"{name}/" not in picture] == []
+
+
+def _picture() -> str:
+    return BLOCK.findall((ROOT / "README.md").read_text())[1]
+
+
+def test_the_statistics_speak_of_verdicts_and_reasons_that_a_rollout_has() -> None:
+    """The one on call finds on the page what the status says, all of what the test can say, and nothing else."""
+    section = (ROOT / "docs" / "statistics.md").read_text().partition("## For the one on call")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1:3] for row in section.splitlines() if re.match(r"^\| [A-Z]\w+ \| `", row)]
+    assert {verdict.strip() for verdict, _ in rows} == set(Verdict)
+    named = {token for _, reasons in rows for token in TOKEN.findall(reasons)}
+    assert named <= set(Reason)
+    assert {*_HOLDS.values(), *_REVERTS.values(), Reason.WORSE, Reason.WITHIN_LIMITS} <= named
 
 
 def test_operations_name_only_reasons_that_exist() -> None:
