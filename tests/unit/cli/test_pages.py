@@ -17,17 +17,8 @@ from serinus.runtime.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
-TOP = (
-    "operator/",
-    "crds/",
-    "charts/",
-    "examples/",
-    "tests/",
-    "docs/",
-    "scripts/",
-    "requirements/",
-    "benchmarks/",
-    ".ci/",
+TOP = tuple(
+    f"{folder}/" for folder in "operator crds charts examples tests docs scripts requirements benchmarks .ci".split()
 )
 ROOM = re.compile(r"^(api|core|runtime|adapters|handlers|cli|simulation)/[\w/]+\.py$|^(app|config)\.py$")
 TOKEN = re.compile(r"`([^`\n]+)`")
@@ -100,7 +91,8 @@ def test_the_picture_names_every_folder_of_the_top() -> None:
 
 
 def _picture() -> str:
-    return BLOCK.findall((ROOT / "README.md").read_text())[1]
+    blocks: list[str] = BLOCK.findall((ROOT / "README.md").read_text())
+    return blocks[1]
 
 
 def test_the_statistics_speak_of_verdicts_and_reasons_that_a_rollout_has() -> None:
