@@ -13,7 +13,7 @@ import typer
 from serinus.cli import levers
 from serinus.cli.cluster import Target
 from serinus.cli.operator import LogFormat, run_operator
-from serinus.cli.options import Context, Kubeconfig, Name, Namespace, Wait
+from serinus.cli.options import Context, Kubeconfig, Name, Namespace, Plot, Wait
 from serinus.cli.session import begin, pull, told
 from serinus.core.model.timestamps import to_rfc3339
 
@@ -64,18 +64,16 @@ def explain(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg.")] = None,
+    plot: Plot = None,
     prometheus: Annotated[
         str | None, typer.Option("--prometheus", help="With --plot: the URL that the curves are read from.")
     ] = None,
 ) -> None:
     """Say why a rollout was decided as it was: one sentence, the numbers, the decisions."""
-    if plot is not None and plot.suffix.lower() not in {".png", ".svg"}:
-        raise typer.BadParameter("--plot takes a file that ends in .png or .svg")
     if prometheus is not None and plot is None:
         raise typer.BadParameter("--prometheus is for --plot: name a file too")
-    from serinus.cli.explain import Wish
-    from serinus.cli.explain import explain as explained
+    from serinus.cli.explain.command import Wish
+    from serinus.cli.explain.command import explain as explained
 
     with told():
         explained(begin(ctx, name, Target(namespace, context, kubeconfig)), Wish(rollout, as_json, plot, prometheus))
@@ -186,7 +184,7 @@ def simulate(
         str, typer.Option("--promoted-after", help="How long a pause without a duration lasts.")
     ] = "10m",
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg.")] = None,
+    plot: Plot = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same answer.")] = 1,
 ) -> None:
     """Play a manifest's own policy against made-up traffic: how often, how soon, at what price?"""
@@ -203,7 +201,6 @@ def simulate(
         seed=seed,
         compare=compare,
         promoted_after=promoted_after,
-        plot=plot,
     )
     with told():
         simulated(file, name, wish, as_json=as_json, plot=plot)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
+
+FORMATS: Final = {".png", ".svg"}
+
+
+def _is_picture(file: Path | None) -> Path | None:
+    if file is not None and file.suffix.lower() not in FORMATS:
+        raise typer.BadParameter("name a file that ends in .png or .svg")
+    return file
+
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The ModelDeployment.")]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Its namespace; default the context's.")]
@@ -14,3 +24,4 @@ Wait = Annotated[
     float,
     typer.Option("--wait", min=0, help="Seconds to wait until the operator has answered; 0 does not wait."),
 ]
+Plot = Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg.", callback=_is_picture)]

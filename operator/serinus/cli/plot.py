@@ -1,4 +1,4 @@
-"""Draws a picture to a file; matplotlib is an optional extra, and is loaded by whoever draws."""
+"""Puts a picture into a file; matplotlib is an optional extra, and is loaded by whoever draws."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 from serinus.cli.errors import Refused
 
 if TYPE_CHECKING:
-    from serinus.cli.plot_data import Picture
+    from matplotlib.figure import Figure
 
-FORMATS = (".png", ".svg")
 DOTS_PER_INCH = 150
-SIZE_INCHES = (10.0, 8.0)
 
 
 def require_matplotlib() -> None:
@@ -25,14 +23,8 @@ def require_matplotlib() -> None:
         )
 
 
-def draw(picture: Picture, file: Path) -> None:
-    """Draw the three panels; raises Refused when the file cannot be written."""
-    from matplotlib.figure import Figure
-
-    from serinus.cli.plot_panels import fill
-
-    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
-    fill(figure, picture)
+def save(figure: Figure, file: Path) -> None:
+    """Write a picture in the format that the file's name ends in; raises Refused when it cannot be written."""
     try:
         figure.savefig(file, dpi=DOTS_PER_INCH, format=file.suffix.lower().removeprefix("."))
     except OSError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serinus.api.parsing import parse_rollout
-from serinus.cli.explain_account import Account
+from serinus.cli.explain.account import Account
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 from serinus.core.model.kinds import Json
 from tests.unit.cli.given import CANARY, NOW, STABLE, rollout

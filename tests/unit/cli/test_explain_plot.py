@@ -15,9 +15,10 @@ import pytest
 
 from serinus.cli import plot
 from serinus.cli.errors import Refused
-from serinus.cli.explain_history import Span, observed
-from serinus.cli.explain_replay import Stage, replayed, stages_of
-from serinus.cli.plot_data import Picture, recorded_picture, remembered_picture, weights_line
+from serinus.cli.explain.history import Span, observed
+from serinus.cli.explain.panels import draw
+from serinus.cli.explain.picture import Picture, recorded_picture, remembered_picture, weights_line
+from serinus.cli.explain.replay import Stage, replayed, stages_of
 from serinus.core.model.answers import SeriesSet
 from serinus.core.model.kinds import Json
 from tests.unit.cli.explain_given import BEGAN, DURATION, Memory, account, comparison, condemned, held, raised, taken
@@ -30,13 +31,21 @@ def _remembered(memory: Memory, manifest: Json | None = None) -> Picture:
     return remembered_picture(account(manifest or condemned()), memory, NOW)
 
 
+def _assert_pictures(*files: Path) -> None:
+    """Each is of the type that its name says, and holds more than a frame."""
+    for file in files:
+        written = file.read_bytes()
+        assert written.startswith({".png": b"\x89PNG", ".svg": b"<?xml"}[file.suffix])
+        assert len(written) > 10_000
+
+
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_a_picture_is_drawn_from_the_record_alone(tmp_path: Path, kind: str) -> None:
     """Without a Prometheus there are points instead of curves, and it is said."""
     file = tmp_path / f"why.{kind}"
     answer = say(cluster(condemned()), "explain", "fraud", "--plot", str(file))
     assert answer.exit_code == 0, answer.stderr
-    assert file.read_bytes().startswith({"png": b"\x89PNG", "svg": b"<?xml"}[kind])
+    _assert_pictures(file)
     assert "only what the record stores; --prometheus URL draws the curves" in answer.stderr
 
 
@@ -49,8 +58,8 @@ def test_a_picture_is_drawn_with_curves(tmp_path: Path, histogram: bool) -> None
         manifest["spec"]["analysis"]["metrics"].insert(0, latency)
         manifest["status"]["decisions"][-1]["metric"] = "p99"
     picture = _remembered(Memory(histogram=histogram), manifest)
-    plot.draw(picture, tmp_path / "why.png")
-    assert (tmp_path / "why.png").stat().st_size > 10_000
+    plot.save(draw(picture), tmp_path / "why.png")
+    _assert_pictures(tmp_path / "why.png")
     assert picture.rates is not None
     assert picture.rates.metric.name == ("p99" if histogram else "errors")
 
@@ -62,8 +71,9 @@ def test_a_picture_is_drawn_with_curves(tmp_path: Path, histogram: bool) -> None
 )
 def test_every_state_can_be_drawn(tmp_path: Path, manifest: Json) -> None:
     """A picture is asked for at any time."""
-    plot.draw(_remembered(Memory(bad=0.0), manifest), tmp_path / "why.svg")
-    plot.draw(recorded_picture(account(manifest), NOW), tmp_path / "why.png")
+    plot.save(draw(_remembered(Memory(bad=0.0), manifest)), tmp_path / "why.svg")
+    plot.save(draw(recorded_picture(account(manifest), NOW)), tmp_path / "why.png")
+    _assert_pictures(tmp_path / "why.svg", tmp_path / "why.png")
 
 
 def test_in_threshold_mode_the_last_panel_says_that_there_is_no_test(tmp_path: Path) -> None:
@@ -71,7 +81,7 @@ def test_in_threshold_mode_the_last_panel_says_that_there_is_no_test(tmp_path: P
     manifest = condemned()
     manifest["spec"]["analysis"]["mode"] = "Threshold"
     picture = _remembered(Memory(), manifest)
-    plot.draw(picture, tmp_path / "why.svg")
+    plot.save(draw(picture), tmp_path / "why.svg")
     assert picture.evidence == ()
     assert "mode Threshold: there is no test" in (tmp_path / "why.svg").read_text()
 
@@ -79,7 +89,7 @@ def test_in_threshold_mode_the_last_panel_says_that_there_is_no_test(tmp_path: P
 def test_times_are_in_utc_and_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """People of several time zones look at one picture."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    plot.draw(_remembered(Memory()), tmp_path / "why.svg")
+    plot.save(draw(_remembered(Memory())), tmp_path / "why.svg")
     text = (tmp_path / "why.svg").read_text()
     assert "time (UTC), 2026-01-01" in text
     assert "00:01:00" in text
@@ -162,18 +172,20 @@ def test_a_prometheus_that_does_not_answer_is_one_sentence() -> None:
         _remembered(Memory(reachable=False))
 
 
-def test_without_traffic_there_is_nothing_to_draw() -> None:
+def test_without_traffic_there_is_nothing_to_draw(tmp_path: Path) -> None:
     """One sentence."""
-    answer = say(cluster(rollout(weight=0)), "explain", "fraud", "--plot", "/tmp/never.png")
+    answer = say(cluster(rollout(weight=0)), "explain", "fraud", "--plot", str(tmp_path / "never.png"))
     assert answer.exit_code == 1
+    assert not (tmp_path / "never.png").exists()
     assert "has had no traffic: there is nothing to draw" in answer.stderr
 
 
-def test_without_matplotlib_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_one_sentence_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An optional extra: nobody needs it to operate."""
     monkeypatch.setattr(plot, "find_spec", lambda name: None)
-    answer = say(cluster(condemned()), "explain", "fraud", "--plot", "/tmp/never.png")
+    answer = say(cluster(condemned()), "explain", "fraud", "--plot", str(tmp_path / "never.png"))
     assert answer.exit_code == 1
+    assert not (tmp_path / "never.png").exists()
     assert answer.stderr.startswith("serinus: --plot needs matplotlib, which is not installed: run `pip install matp")
     assert answer.stdout == ""
 
@@ -196,7 +208,8 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 def test_an_explanation_without_a_picture_loads_nothing_heavy() -> None:
     """Matplotlib, numpy and the metrics client are for those who draw."""
     heavy = ("matplotlib", "numpy", "scipy", "prometheus_api_client")
-    code = f"import sys, serinus.cli.app, serinus.cli.explain; print([name for name in {heavy} if name in sys.modules])"
+    modules = "sys, serinus.cli.app, serinus.cli.explain.command"
+    code = f"import {modules}; print([name for name in {heavy} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert answer.stdout.strip() == "[]"
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serinus.cli.errors import Refused
+from serinus.cli.plot import save
 
 if TYPE_CHECKING:
     from serinus.simulation.manifest.play import Job
     from serinus.simulation.manifest.walk import Outcome
 
 Row = tuple["Job", "Outcome"]
-DOTS_PER_INCH = 150
 
 
 def draw(rows: Sequence[Row], told: str, file: Path) -> None:
@@ -27,10 +26,7 @@ def draw(rows: Sequence[Row], told: str, file: Path) -> None:
     figure.suptitle(told, wrap=True, fontsize="small")
     for panel, label in zip(figure.subplots(len(labels), squeeze=False)[:, 0], labels, strict=True):
         _fill(panel, [row for row in rows if row[0].scenario.label == label], label)
-    try:
-        figure.savefig(file, dpi=DOTS_PER_INCH, format=file.suffix.lower().removeprefix("."))
-    except OSError as error:
-        raise Refused(f"{file} cannot be written: {error.strerror}") from error
+    save(figure, file)
 
 
 def _fill(panel: Any, rows: Sequence[Row], label: str) -> None:

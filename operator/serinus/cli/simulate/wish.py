@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
 from serinus.api.durations import in_base_units, seconds
 from serinus.cli.simulate.command import NOISES, Wish
-
-PICTURES = {".png", ".svg"}
 
 
 def wish_of(
@@ -23,7 +19,6 @@ def wish_of(
     seed: int,
     compare: bool,
     promoted_after: str,
-    plot: Path | None,
 ) -> Wish:
     """Make the wish; raises typer.BadParameter, which names the option."""
     good, bad = _share("--error-rate", error_rate), _share("--bad-error-rate", bad_error_rate)
@@ -31,8 +26,6 @@ def wish_of(
         raise typer.BadParameter("--bad-error-rate is above --error-rate: else nothing is bad about it")
     if noise != "all" and noise not in NOISES:
         raise typer.BadParameter(f"--noise is one of {', '.join(NOISES)} and all")
-    if plot is not None and plot.suffix.lower() not in PICTURES:
-        raise typer.BadParameter("--plot takes a file that ends in .png or .svg")
     noises = tuple(NOISES) if noise == "all" else (noise,)
     wait_s = _seconds("--promoted-after", promoted_after)
     return Wish(rate, good, bad, latency_factor, noises, runs, seed, compare, wait_s)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import typer
 
-from serinus.cli.explain_account import Account, account_of
-from serinus.cli.explain_json import account_json
-from serinus.cli.explain_page import show
+from serinus.cli.explain.account import Account, account_of
+from serinus.cli.explain.as_json import account_json
+from serinus.cli.explain.page import show
+from serinus.cli.plot import require_matplotlib, save
 from serinus.cli.session import Session
 from serinus.cli.watching import console
 
@@ -28,8 +29,6 @@ class Wish:
 def explain(session: Session, wish: Wish) -> None:
     """Print the explanation, and draw it where a file is named."""
     if wish.plot is not None:
-        from serinus.cli.plot import require_matplotlib
-
         require_matplotlib()
     account = account_of(session.story(), wish.rollout)
     if wish.as_json:
@@ -41,15 +40,15 @@ def explain(session: Session, wish: Wish) -> None:
 
 
 def _draw(session: Session, account: Account, file: Path, prometheus: str | None) -> None:
-    from serinus.cli.plot import draw
-    from serinus.cli.plot_data import recorded_picture, remembered_picture
+    from serinus.cli.explain.panels import draw
+    from serinus.cli.explain.picture import recorded_picture, remembered_picture
 
     now = session.world.now()
     if prometheus is None:
         picture = recorded_picture(account, now)
     else:
-        from serinus.cli.explain_history import PrometheusArchive
+        from serinus.cli.explain.history import PrometheusArchive
 
         picture = remembered_picture(account, PrometheusArchive(prometheus), now)
-    draw(picture, file)
+    save(draw(picture), file)
     typer.echo(f"drawn to {file}" + (f": {picture.note}" if picture.note else ""), err=True)

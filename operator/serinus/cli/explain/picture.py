@@ -11,10 +11,10 @@ from serinus.api.parsing import unix_seconds
 from serinus.api.policy import Metric
 from serinus.api.rollout import DecisionRecord
 from serinus.cli.errors import Refused
-from serinus.cli.explain_account import Account
-from serinus.cli.explain_history import Archive, Span, observed
-from serinus.cli.explain_rates import RatePoint, Rates, rates_of
-from serinus.cli.explain_replay import EvidencePoint, Stage, replayed, stages_of
+from serinus.cli.explain.account import Account
+from serinus.cli.explain.history import Archive, Span, observed
+from serinus.cli.explain.rates import RatePoint, Rates, rates_of
+from serinus.cli.explain.replay import EvidencePoint, Stage, replayed, stages_of
 from serinus.cli.moments import clock_time
 from serinus.core.analysis.sequential.bounds import confidence_bounds
 from serinus.core.model.assessment import Observation

@@ -16,7 +16,7 @@ from serinus.adapters.prometheus.source import Source
 from serinus.api.durations import seconds
 from serinus.api.policy import Metric, Preset, Provider, QueryType
 from serinus.cli.errors import Refused
-from serinus.cli.explain_account import Account
+from serinus.cli.explain.account import Account
 from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.exposition import read_istio, read_triton
 from serinus.core.analysis.increments import preset_increments

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from serinus.cli.explain_account import SUSPICIOUS, Account
-from serinus.cli.explain_sentence import sentence
+from serinus.cli.explain.account import SUSPICIOUS, Account
+from serinus.cli.explain.sentence import sentence
 from serinus.core.model.kinds import Json
 
 

@@ -12,20 +12,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from serinus.api.policy import Metric, Preset
-from serinus.cli.explain_account import SUSPICIOUS
-from serinus.cli.explain_numbers import limit_of, one_in
-from serinus.cli.explain_rates import RatePoint, Rates
-from serinus.cli.plot_data import Picture, weights_line
+from serinus.cli.explain.account import SUSPICIOUS
+from serinus.cli.explain.numbers import limit_of, one_in
+from serinus.cli.explain.picture import Picture, weights_line
+from serinus.cli.explain.rates import RatePoint, Rates
 
 dates: Any = untyped
+SIZE_INCHES = (10.0, 8.0)
 CANARY, STABLE, EVIDENCE = "#d1495b", "#2e6f95", "#3d348b"
 REVERT, HOLD, QUIET = "#b00020", "#c77700", "#5f6368"
 LEAST_EVIDENCE = 0.2
 MOST_STREAMS = 4
 
 
-def fill(figure: Figure, picture: Picture) -> None:
+def draw(picture: Picture) -> Figure:
     """Draw everything."""
+    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
     axes = figure.subplots(3, 1, sharex=True, height_ratios=(1.0, 1.6, 1.6))
     figure.suptitle(picture.title, fontsize=12, fontweight="bold")
     _weights(axes[0], picture)
@@ -34,6 +36,7 @@ def fill(figure: Figure, picture: Picture) -> None:
     for panel in axes:
         _dress(panel, picture)
     _time_axis(axes[2], picture)
+    return figure
 
 
 def _moment(at: float) -> Any:

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from serinus.api.rollout import DecisionRecord, MetricComparison
-from serinus.cli.explain_account import SUSPICIOUS, Account
-from serinus.cli.explain_numbers import NOTHING, bounded, counted, limit_of, one_in, rated
-from serinus.cli.explain_sentence import missing, sentence, without_test
+from serinus.cli.explain.account import SUSPICIOUS, Account
+from serinus.cli.explain.numbers import NOTHING, bounded, counted, limit_of, one_in, rated
+from serinus.cli.explain.sentence import missing, sentence, without_test
 from serinus.cli.moments import clock_time
 from serinus.cli.present import VERDICT_STYLES
 

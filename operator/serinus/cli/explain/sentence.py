@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from serinus.api.rollout import DecisionRecord
 from serinus.api.status import Phase
-from serinus.cli.explain_account import Account, Decider
-from serinus.cli.explain_numbers import bounded, counted, limit_of, one_in, took
+from serinus.cli.explain.account import Account, Decider
+from serinus.cli.explain.numbers import bounded, counted, limit_of, one_in, took
 from serinus.cli.moments import clock_time
 from serinus.core.analysis.words import shown_duration
 

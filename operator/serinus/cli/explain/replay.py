@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from serinus.api.parsing import unix_seconds
 from serinus.api.policy import Pace
-from serinus.cli.explain_account import Account
+from serinus.cli.explain.account import Account
 from serinus.core.analysis.comparison_metrics import Stream, monitor_config, streams_of
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.model.assessment import Look, Observation

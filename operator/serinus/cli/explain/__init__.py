@@ -1,0 +1,1 @@
+"""`serinus explain`."""
