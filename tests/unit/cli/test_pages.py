@@ -17,9 +17,8 @@ from serinus.runtime.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
-TOP = tuple(
-    f"{folder}/" for folder in "operator crds charts examples tests docs scripts requirements benchmarks .ci".split()
-)
+FOLDERS = ("operator", "crds", "charts", "examples", "tests", "docs", "scripts", "requirements", "benchmarks", ".ci")
+TOP = tuple(f"{folder}/" for folder in FOLDERS)
 ROOM = re.compile(r"^(api|core|runtime|adapters|handlers|cli|simulation)/[\w/]+\.py$|^(app|config)\.py$")
 TOKEN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
