@@ -51,8 +51,11 @@ class Cluster(Protocol):
 class Metrics(Protocol):
     """Named Prometheus sources. A failure is an answer, never an exception."""
 
-    async def ask(self, source: str, query: str, at: float | None = None) -> MetricsAnswer:
-        """Ask an instant query (POST form); a range selector in it gives raw samples with true scrape times."""
+    async def ask(self, source: str, query: str, at: float | None = None, *, own: bool = False) -> MetricsAnswer:
+        """Ask an instant query (POST form); a range selector in it gives raw samples with true scrape times.
+
+        `own` says that a user wrote it: such queries have places of their own, so that slow ones hold up no preset.
+        """
 
     def names(self) -> tuple[str, ...]: ...
 

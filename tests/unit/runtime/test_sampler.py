@@ -30,7 +30,7 @@ class Answers:
     def names(self) -> tuple[str, ...]:
         return ("default",)
 
-    async def ask(self, source: str, query: str, at: float | None = None) -> MetricsAnswer:
+    async def ask(self, source: str, query: str, at: float | None = None, *, own: bool = False) -> MetricsAnswer:
         self.asked.append(query)
         now = self.clock.now()
         if self.failure is not None:
