@@ -148,7 +148,7 @@ class AnalysisCheckpoint(Model):
     blind_since: Timestamp | None = None
     """Since when nothing has been seen."""
     evidence: Json | None = None
-    """JSON of the policy's own, with a schema version."""
+    """Evidence of the sequential test: JSON with a schema version, deflated, in base64."""
 
 
 class MetricComparison(Model):

@@ -84,6 +84,9 @@ class Cache(Protocol):
     def put(self, manifest: Json) -> None:
         """Replace an entry by a write's answer, unless the cache is newer."""
 
+    def forget(self, kind: Kind, namespace: str, name: str, resource_version: str | None = None) -> None:
+        """Take in a deletion as of a resourceVersion; an object that was made again since then stays."""
+
     def all(self, kind: Kind) -> Mapping[tuple[str, str], Json]: ...
 
     def follow(self, kind: Kind, follower: Callable[[str, str, Json | None], None]) -> None:

@@ -9,7 +9,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.decision import Decision
-from serinus.runtime.sampler import Watch
+from serinus.runtime.watch import Watch
 
 
 def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> Watch | None:

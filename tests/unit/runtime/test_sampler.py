@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,8 @@ from serinus.core.analysis.promql import Arm
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 from serinus.core.model.assessment import Measured, Missing, Reason
 from serinus.core.model.identity import Key
-from serinus.runtime.sampler import Sampler, Watch
+from serinus.runtime.sampler import Sampler
+from serinus.runtime.watch import Watch
 from tests.support.world.clock import VirtualClock
 from tests.unit.core.rollout.given import ERROR_RATE, spec
 
@@ -26,6 +28,8 @@ class Answers:
         self.clock = clock
         self.asked: list[str] = []
         self.failure: NoAnswer | None = None
+        self.fails = ""
+        self.slow = False
 
     def names(self) -> tuple[str, ...]:
         return ("default",)
@@ -33,8 +37,10 @@ class Answers:
     async def ask(self, source: str, query: str, at: float | None = None, *, own: bool = False) -> MetricsAnswer:
         self.asked.append(query)
         now = self.clock.now()
-        if self.failure is not None:
+        if self.failure is not None and self.fails in query:
             return self.failure
+        if own and self.slow:
+            await asyncio.Event().wait()
         if query.startswith("istio"):
             return SeriesSet(())
         return SeriesSet((Series({}, ((now, now if query.startswith("max") else 0.1),)),))
@@ -159,3 +165,46 @@ async def test_nobody_watched_is_nobody_asked() -> None:
     desk = Desk()
     await desk.sampler.take_looks(1.0)
     assert desk.answers.asked == []
+
+
+async def test_after_a_quiet_week_no_more_than_the_window_is_asked_for() -> None:
+    """A range that grows with the silence would be refused, and grow again."""
+    desk = Desk()
+    key = desk.watch(0)
+    await desk.sampler.take_looks(1.0)
+    desk.sampler.forget(key)
+    desk.clock.move(7 * 86_400.0)
+    desk.watch(0)
+    desk.answers.asked.clear()
+    await desk.sampler.take_looks(1.0)
+    (asked,) = [query for query in desk.answers.asked if query.startswith("istio")]
+    assert asked.endswith("[61s]")
+
+
+async def test_what_one_chunk_cannot_be_told_of_blinds_nobody_else() -> None:
+    """A hundred Services a question: the hundred and first rollout still sees."""
+    desk = Desk()
+    keys = [desk.watch(number) for number in range(100, 160)]
+    desk.answers.failure, desk.answers.fails = NoAnswer(Failure.REFUSED, "too many samples"), "m100-c"
+    await desk.sampler.take_looks(1.0)
+    readings = [desk.sampler.look(key, f"uid-{key.name[1:]}").observations["error-rate"].canary for key in keys]  # type: ignore[union-attr]
+    assert [isinstance(one, Missing) and one.reason is Reason.REFUSED for one in (readings[0], readings[-1])] == [
+        True,
+        False,
+    ]
+
+
+async def test_a_slow_query_of_a_users_own_delays_no_preset() -> None:
+    """Its own rollout is Blind for it; every other look comes in time."""
+    desk = Desk()
+    desk.answers.slow = True
+    slow, other = desk.watch(0, ERROR_RATE, DRIFT), desk.watch(1)
+    async with asyncio.timeout(5):
+        await desk.sampler.take_looks(1.0)
+    assert desk.sampler.look(other, "uid-1") is not None
+    look = desk.sampler.look(slow, "uid-0")
+    assert look is not None
+    late = look.observations["drift"].canary
+    assert isinstance(late, Missing)
+    assert late.reason is Reason.STALE
+    await desk.sampler.close()

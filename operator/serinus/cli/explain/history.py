@@ -109,7 +109,7 @@ def _presets(
         owners = _owners(arms, provider)
         tallies = _tallied(provider, arms, owners, span, archive, latency=latency)
         for metric in mine:
-            increments, bounds = preset_increments(metric, tallies, *owners, span.start)
+            increments, bounds = preset_increments(metric, tallies, *owners, (span.start, span.end))
             found[metric.name] = _observation(increments, bounds)
     return found
 

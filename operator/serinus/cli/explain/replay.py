@@ -42,7 +42,7 @@ def stages_of(account: Account) -> tuple[Stage, ...]:
 def replayed(account: Account, observations: Mapping[str, Observation]) -> tuple[EvidencePoint, ...]:
     """Feed the test, stage by stage; empty where there is no test, or nothing to feed it with."""
     spec = account.rollout.spec
-    streams = streams_of(Look(0.0, observations), spec.analysis) if account.tests else None
+    streams = streams_of(Look(0.0, observations), spec.analysis).known if account.tests else ()
     if not streams:
         return ()
     pace = spec.strategy.canary.pace or Pace.TIMED

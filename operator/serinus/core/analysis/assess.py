@@ -20,7 +20,7 @@ def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: 
     """Judge one look. `stage` is what is judged, `now` times blindness, `pace` says what Safe has to prove."""
     remembered, guardrail = threshold.assess(look, evidence, stage, policy, now)
     remembered = replace(remembered, gathered=evidence.gathered)
-    if policy.mode is Mode.THRESHOLD or guardrail.verdict in {Verdict.UNSAFE, Verdict.BLIND}:
+    if policy.mode is Mode.THRESHOLD or guardrail.verdict is Verdict.UNSAFE:
         return remembered, guardrail
     # Late: numpy and scipy are the price of the test alone.
     from serinus.core.analysis.comparison import compare

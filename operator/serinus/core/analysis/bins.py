@@ -11,6 +11,9 @@ from serinus.core.analysis.counters import CounterTracker
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Increment, Measured, Missing, Reading, Reason
 
+MOST_BINS = 50
+"""More bins than this say nothing more about drift, and each is stored."""
+
 
 @dataclass
 class Bins:
@@ -24,7 +27,7 @@ class Bins:
         """Take the answers of both arms; None while there is nothing to compare."""
         read = {arm: _by_bin(answer, label) for arm, answer in answers}
         if not self.names:
-            self.names = tuple(sorted({name for bins in read.values() for name in bins}, key=_order))
+            self.names = tuple(sorted({name for bins in read.values() for name in bins}, key=_order))[:MOST_BINS]
         if len(self.names) < 2 or len(read) < 2:
             return None
         canary, stable = (self._increments(arm, bins, at) for arm, bins in read.items())

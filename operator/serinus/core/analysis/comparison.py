@@ -6,14 +6,16 @@ trace, and it is fed at the true times of the scrapes: replaying them after a cr
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
+import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
-from serinus.core.analysis.comparison_metrics import Stream, monitor_config, streams_of
+from serinus.core.analysis.comparison_metrics import Stream, Streams, monitor_config, streams_of
 from serinus.core.analysis.comparison_words import findings_of, spoken
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
@@ -21,6 +23,7 @@ from serinus.core.analysis.sequential.state import UnknownStateSchemaError
 from serinus.core.model.assessment import Assessment, Evidence, Gathered, Look, Reason, Stage
 
 SCHEMA = 1
+COMPRESSION = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +35,8 @@ class Weighed:
     stage_started: float
 
     def stored(self) -> str:
-        """Write it as JSON."""
-        return json.dumps(
+        """Write it as JSON, compressed: twenty histograms must fit in a status."""
+        text = json.dumps(
             {
                 "schema": SCHEMA,
                 "takenUntil": self.taken_until,
@@ -42,6 +45,7 @@ class Weighed:
             },
             separators=(",", ":"),
         )
+        return base64.b64encode(zlib.compress(text.encode(), COMPRESSION)).decode()
 
 
 def read_weighed(gathered: Gathered | None) -> Weighed | None:
@@ -49,12 +53,12 @@ def read_weighed(gathered: Gathered | None) -> Weighed | None:
     if gathered is None or isinstance(gathered, Weighed):
         return gathered
     try:
-        found: dict[str, Any] = json.loads(gathered.stored())
+        found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(gathered.stored(), validate=True)))
         if found.get("schema") != SCHEMA:
             return None
         monitor = RolloutMonitor.from_dict(found["monitor"])
         return Weighed(monitor, float(found["takenUntil"]), float(found["stageStarted"]))
-    except (UnknownStateSchemaError, ValueError, KeyError, TypeError):
+    except (UnknownStateSchemaError, ValueError, KeyError, TypeError, zlib.error):
         return None
 
 
@@ -69,34 +73,35 @@ def compare(
 ) -> tuple[Evidence, Assessment]:
     """Weigh what one look brings; the guardrail's own reason to hold goes before the test's."""
     streams = streams_of(look, policy)
-    if streams is None:
-        return remembered, guardrail if guardrail.verdict is not Verdict.SAFE else _waiting(guardrail)
-    if not streams:
-        return remembered, guardrail
-    weighed = read_weighed(remembered.gathered) or _anew(stage, policy, streams, pace)
-    answer, weighed = _fed(weighed, look, stage, streams)
-    evidence = replace(remembered, gathered=weighed)
-    if answer is None:
-        return evidence, guardrail if guardrail.verdict is not Verdict.SAFE else _waiting(guardrail)
-    return evidence, _combined(guardrail, answer, policy, pace)
+    weighed = read_weighed(remembered.gathered)
+    if not streams.known:
+        return remembered, _held_by(guardrail, streams)
+    if weighed is None or any(not _fits(stream, weighed.monitor) for stream in streams.known):
+        # A metric that shows for the first time makes another test: its evidence begins anew.
+        weighed = _anew(stage, policy, streams.known, pace)
+    answer, weighed = _fed(weighed, look, stage, streams.known)
+    assessment = _combined(guardrail, answer, policy, pace)
+    if assessment.verdict is Verdict.SAFE:
+        assessment = _held_by(assessment, streams)
+    return replace(remembered, gathered=weighed), assessment
 
 
 def _anew(stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
     return Weighed(RolloutMonitor(monitor_config(policy, streams, pace)), stage.started, -1.0)
 
 
-def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[Answer | None, Weighed]:
+def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[Answer, Weighed]:
     """Feed a copy of the monitor with every scrape that it has not seen."""
     monitor = copy.deepcopy(weighed.monitor)
     if weighed.stage_started != stage.started:
         monitor.start_stage(float(stage.weight), float(stage.next_weight), stage.started)
-    known = [stream for stream in streams if _fits(stream, monitor)]
-    times = sorted({at for stream in known for at in stream.observations if at > weighed.taken_until})
-    answer = None
-    for at in times or [look.at]:
-        answer = monitor.observe(at, {stream.name: stream.observations.get(at) for stream in known})
+    times = sorted({at for stream in streams for at in stream.observations if at > weighed.taken_until})
+    answers = [
+        monitor.observe(at, {stream.name: stream.observations.get(at) for stream in streams})
+        for at in times or [look.at]
+    ]
     until = times[-1] if times else weighed.taken_until
-    return answer, Weighed(monitor, until, stage.started)
+    return answers[-1], Weighed(monitor, until, stage.started)
 
 
 def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:
@@ -121,9 +126,13 @@ def _combined(guardrail: Assessment, answer: Answer, policy: Analysis, pace: Pac
     return replace(shown, verdict=verdict, reason=reason, finding=finding)
 
 
-def _waiting(guardrail: Assessment) -> Assessment:
-    """Nothing to compare yet: not safe, and not unsafe."""
-    finding = guardrail.findings[0] if guardrail.findings else None
-    if finding is not None:
-        finding = replace(finding, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA)
-    return replace(guardrail, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA, finding=finding)
+def _held_by(assessment: Assessment, streams: Streams) -> Assessment:
+    """Hold what is Safe so far while a metric that decides has shown nothing to be compared by."""
+    if not streams.silent or assessment.verdict is not Verdict.SAFE:
+        return assessment
+    name = streams.silent[0]
+    found = next((one for one in assessment.findings if one.metric == name), None)
+    if found is not None:
+        text = f"{name}: neither revision has shown anything to compare yet"
+        found = replace(found, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA, message=text)
+    return replace(assessment, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA, finding=found)

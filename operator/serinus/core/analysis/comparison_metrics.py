@@ -35,17 +35,27 @@ class Stream:
     observations: Mapping[float, Observation]
 
 
-def streams_of(look: Look, policy: Analysis) -> tuple[Stream, ...] | None:
-    """List the streams; None while a histogram or a distribution that is compared has not shown its buckets."""
-    streams: list[Stream] = []
+@dataclass(frozen=True)
+class Streams:
+    """What can be compared now, and the gating metrics that have shown nothing yet to be compared by."""
+
+    known: tuple[Stream, ...]
+    silent: tuple[str, ...]
+
+
+def streams_of(look: Look, policy: Analysis) -> Streams:
+    """List the streams; one metric that is silent keeps no other from being compared."""
+    known: list[Stream] = []
+    silent: list[str] = []
     for metric in policy.metrics:
         seen = look.observations.get(metric.name)
         if seen is None or not _is_compared(metric):
             continue
-        if _is_silent(metric, seen):
-            return None
-        streams.extend(_streams(metric, seen, policy))
-    return tuple(streams)
+        if not _is_silent(metric, seen):
+            known.extend(_streams(metric, seen, policy))
+        elif metric.gating is not False:
+            silent.append(metric.name)
+    return Streams(tuple(known), tuple(silent))
 
 
 def metric_of(stream: str) -> str:

@@ -11,19 +11,21 @@ from serinus.core.model.assessment import Increment
 
 
 def preset_increments(
-    metric: Metric, tallies: Tallies, canary: Owner, stable: Owner, after: float
+    metric: Metric, tallies: Tallies, canary: Owner, stable: Owner, span: tuple[float, float]
 ) -> tuple[tuple[Increment, ...], tuple[float, ...]]:
-    """Give the increments of a preset after a time, and the finite bounds of its histogram, if it has one."""
+    """Give the increments of a preset within (after, until], and the finite bounds of its histogram, if it has one."""
+    after, until = span
     ours, theirs = tallies.scrapes(canary, after), tallies.scrapes(stable, after)
-    times = sorted({*ours, *theirs})
+    times = sorted(at for at in {*ours, *theirs} if at <= until)
     if metric.preset is Preset.ERROR_RATE:
         halves = _halves(metric, tallies, stable, after)
         return tuple(_error_increment(at, ours, theirs, halves) for at in times), ()
-    bounds = _closed(tallies.bounds(canary) | tallies.bounds(stable))
-    if metric.preset is not Preset.LATENCY or not bounds:
+    finite = histogram_bounds(tallies, canary, stable)
+    if metric.preset is not Preset.LATENCY or not finite:
         return (), ()
+    bounds = (*finite, math.inf)
     increments = (Increment(at, _buckets(ours.get(at), bounds), _buckets(theirs.get(at), bounds)) for at in times)
-    return tuple(increments), bounds[:-1]
+    return tuple(increments), finite
 
 
 def _halves(
@@ -49,9 +51,10 @@ def _counts(totals: Totals | None) -> tuple[float, ...]:
     return (0.0, 0.0, 0.0) if totals is None else (totals.requests, totals.server_errors, totals.client_errors)
 
 
-def _closed(bounds: set[float]) -> tuple[float, ...]:
-    """Order the bounds, +Inf last; none where that is missing."""
-    return tuple(sorted(bounds)) if any(math.isinf(bound) for bound in bounds) else ()
+def histogram_bounds(tallies: Tallies, *owners: Owner) -> tuple[float, ...]:
+    """List the finite bounds of these owners' histograms; none where +Inf is missing."""
+    bounds = {bound for owner in owners for bound in tallies.bounds(owner)}
+    return tuple(sorted(bounds - {math.inf})) if math.inf in bounds else ()
 
 
 def _buckets(totals: Totals | None, bounds: tuple[float, ...]) -> tuple[float, ...]:

@@ -101,7 +101,6 @@ class Tallies:
         for owner in asked:
             self._asked_at.setdefault(owner, now)
             self._asked_last[owner] = now
-        self._forget(now)
 
     def knows(self, owner: Owner) -> bool:
         """Whether an answer about this revision has come before."""
@@ -121,6 +120,18 @@ class Tallies:
             if half is None or line.half == half:
                 by_time.setdefault(line.at, []).append(line)
         return {at: _summed(lines) for at, lines in by_time.items()}
+
+    def horizon(self, owners: Iterable[Owner], now: float, interval: float) -> float:
+        """Tell up to when all scrapes of these owners are surely here: targets are not scraped at the same moment.
+
+        A target that is stale is not waited for.
+        """
+        names = {name for owner in owners for name in self._owner_targets.get(owner, ())}
+        targets = [self._targets[name] for name in names if name in self._targets]
+        fresh = [
+            one.last for one in targets if now - one.last <= STALE_INTERVALS * max(one.interval or interval, interval)
+        ]
+        return min(fresh, default=now)
 
     def bounds(self, owner: Owner) -> set[float]:
         """Tell the upper bounds in seconds of an owner's histogram, of buckets that never grew too."""
@@ -184,7 +195,8 @@ class Tallies:
         known = self._targets.get(target)
         return known is not None and known.first < first and self._asked_at.get(owner, first) < first
 
-    def _forget(self, now: float) -> None:
+    def forget(self, now: float) -> None:
+        """Drop what is too old for any window, once a round: it walks over everything that is kept."""
         for line in self._lines.values():
             while line and line[0].at < now - self.keep_s:
                 line.popleft()

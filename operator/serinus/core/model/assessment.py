@@ -156,7 +156,7 @@ class Stage:
 
 
 class Gathered(Protocol):
-    """Evidence of a sequential test: gathered over the whole rollout, stored as JSON with a schema version."""
+    """Evidence of a sequential test: gathered over the whole rollout, stored as text with a schema version."""
 
     def stored(self) -> str: ...
 

@@ -9,8 +9,11 @@ from serinus.api.parsing import RolloutView
 from serinus.api.policy import Pace, Step
 from serinus.api.rollout import AnalysisCheckpoint, DecisionRecord, Levers, Outlook, Promote, RolloutSpec, RolloutStatus
 from serinus.api.status import Condition, Phase, Verdict
-from serinus.core.model.assessment import Assessment, Evidence, StoredEvidence
+from serinus.core.model.assessment import Assessment, Evidence, Gathered, StoredEvidence
 from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc3339
+
+LONGEST_EVIDENCE = 49_152
+"""Characters: a status as a whole stays under 64 KiB. Evidence that is longer begins anew after a restart."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,12 @@ def from_status(status: RolloutStatus) -> RolloutState:
     )
 
 
+def _fitting(gathered: Gathered | None) -> str | None:
+    """Write evidence down if it fits: a status that the API server refuses would hold up a revert."""
+    text = gathered.stored() if gathered else None
+    return text if text is None or len(text) <= LONGEST_EVIDENCE else None
+
+
 def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
     """Write the state as a status stores it."""
     evidence = state.evidence
@@ -166,7 +175,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         excused={name: to_rfc3339(until) for name, until in evidence.excused.items()} or None,
         last_look=stored(evidence.last_look),
         blind_since=stored(evidence.blind_since),
-        evidence=evidence.gathered.stored() if evidence.gathered else None,
+        evidence=_fitting(evidence.gathered),
     )
     return RolloutStatus(
         observed_generation=state.observed_generation,

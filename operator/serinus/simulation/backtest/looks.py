@@ -80,7 +80,7 @@ class Looks:
         seen = observe_preset(metric, query="", canary=canary, stable=stable, targets_fresh=True)
         if self.analysis.mode is Mode.THRESHOLD:
             return seen
-        increments, bounds = preset_increments(metric, tallies, arms.canary, arms.stable, after)
+        increments, bounds = preset_increments(metric, tallies, arms.canary, arms.stable, (after, at))
         return replace(seen, increments=increments, bounds=bounds)
 
     def _own_query(self, metric: Metric, own: Own, at: float) -> Observation:

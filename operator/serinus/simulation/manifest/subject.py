@@ -14,6 +14,7 @@ import yaml
 
 from serinus.api.defaults import Policy, policy_of
 from serinus.api.durations import seconds
+from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import ApiError, parse_model_deployment
 from serinus.api.policy import Metric, Pace, Preset, Provider, QueryType, Step
 from serinus.core.analysis.comparison_metrics import monitor_config, streams_of
@@ -102,7 +103,7 @@ class Subject:
         analysis = self.policy.analysis
         look = Look(0.0, {metric.name: _answered(metric) for metric in analysis.metrics})
         try:
-            return monitor_config(analysis, streams_of(look, analysis) or (), self.pace)
+            return monitor_config(analysis, streams_of(look, analysis).known, self.pace)
         except ValueError as error:
             raise UnusableManifest(f"spec.analysis: {error}") from error
 
@@ -126,6 +127,18 @@ def read_subject(text: str, name: str | None = None) -> Subject:
     except ApiError as error:
         raise UnusableManifest(f"the manifest cannot be read: {error}") from error
     return Subject(view.namespace, view.name, policy_of(view.spec), view.spec.scaling.min_replicas)
+
+
+def default_subject() -> Subject:
+    """Give the policy of a ModelDeployment that says nothing of one."""
+    spec = ModelDeploymentSpec.parse(
+        {
+            "model": {"version": "1", "storageUri": "configmap://model"},
+            "runtime": {"image": "triton"},
+            "traffic": {"hosts": ["model.example.com"], "istio": {"gateways": ["public"]}},
+        }
+    )
+    return Subject("default", "default", policy_of(spec), spec.scaling.min_replicas)
 
 
 def _documents(text: str) -> list[Mapping[str, Any]]:

@@ -19,6 +19,7 @@ from serinus.core.model.assessment import (
     Increment,
     Look,
     Measured,
+    Missing,
     Observation,
     Reason,
     Stage,
@@ -168,3 +169,31 @@ def test_the_excuse_lasts_for_one_window(later: float, verdict: Verdict) -> None
     evidence, _ = assess(during, Evidence(), STAGE, analysis, 100.0, pace=Pace.TIMED)
     after = seen(100.0 + later, canary=0.06, stable=0.04, newest=(450.0, 0.0, 0.0))
     assert assess(after, evidence, STAGE, analysis, after.at, pace=Pace.TIMED)[1].verdict is verdict
+
+
+def test_a_metric_that_is_blind_switches_no_other_test_off() -> None:
+    """The drift exporter gives NaN; thirty errors in a hundred are still evidence."""
+    blind: dict[str, object] = {"name": "drift", "query": "psi", "thresholdRange": {"max": "0.25"}}
+    analysis = policy({**ERRORS, "thresholdRange": {"max": "50%"}}, blind)
+
+    def dark(at: int) -> Look:
+        one = look(at, failing=30)
+        missing = Missing(Verdict.BLIND, Reason.NOT_A_NUMBER, "the query gives nan")
+        return Look(one.at, {**one.observations, "drift": Observation(missing, None, "psi")})
+
+    _, assessment = judged(analysis, (dark(at) for at in range(1, 120)))
+    assert (assessment.verdict, assessment.reason) == (Verdict.UNSAFE, Reason.WORSE)
+
+
+def test_a_histogram_that_has_shown_nothing_holds_safe_and_switches_no_other_test_off() -> None:
+    """Errors are compared meanwhile."""
+    silent = Observation(Measured(0.4, 100, 1.0), Measured(0.4, 900, 1.0), "q")
+
+    def half(at: int, failing: int) -> Look:
+        one = look(at, failing=failing)
+        return Look(one.at, {**one.observations, "p99": silent})
+
+    _, held = judged(policy(ERRORS, LATENCY), (half(at, 0) for at in range(1, 60)))
+    assert (held.verdict, held.reason) == (Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA)
+    _, bad = judged(policy(ERRORS, LATENCY), (half(at, 3) for at in range(1, 120)))
+    assert bad.verdict is Verdict.UNSAFE

@@ -39,7 +39,7 @@ def test_both_revisions_stand_side_by_side_at_each_scrape() -> None:
     tallies = Tallies(read_istio, keep_s=60)
     answer = [istio("fraud-b", 0, 1, 3), istio("fraud-b", 0, 0, 1, code="500"), istio("fraud-a", 10, 19, 37)]
     tallies.ingest(answer, [CANARY, STABLE], now=3.0)
-    increments, bounds = preset_increments(ERRORS, tallies, CANARY, STABLE, after=0.5)
+    increments, bounds = preset_increments(ERRORS, tallies, CANARY, STABLE, (0.5, 99.0))
     assert [(one.at, one.canary, one.stable) for one in increments] == [
         (1.0, (1.0, 0.0, 0.0), (9.0, 0.0, 0.0)),
         (2.0, (3.0, 1.0, 0.0), (18.0, 0.0, 0.0)),
@@ -51,7 +51,7 @@ def test_what_was_taken_in_is_not_given_again() -> None:
     """A look after the last scrape that was taken in is empty."""
     tallies = Tallies(read_istio, keep_s=60)
     tallies.ingest([istio("fraud-b", 0, 1, 3)], [CANARY], now=3.0)
-    assert preset_increments(ERRORS, tallies, CANARY, STABLE, after=2.0)[0] == ()
+    assert preset_increments(ERRORS, tallies, CANARY, STABLE, (2.0, 99.0))[0] == ()
 
 
 def test_a_histogram_is_given_as_answers_of_each_bucket() -> None:
@@ -59,7 +59,7 @@ def test_a_histogram_is_given_as_answers_of_each_bucket() -> None:
     tallies = Tallies(read_istio, keep_s=60)
     answer = [istio("fraud-b", 0, 2, le="100"), istio("fraud-b", 0, 5, le="500"), istio("fraud-b", 0, 6, le="+Inf")]
     tallies.ingest(answer, [CANARY], now=2.0)
-    increments, bounds = preset_increments(LATENCY, tallies, CANARY, STABLE, after=0.0)
+    increments, bounds = preset_increments(LATENCY, tallies, CANARY, STABLE, (0.0, 99.0))
     assert bounds == (0.1, 0.5)
     assert increments[0].canary == (2.0, 3.0, 1.0)
     assert not any(math.isinf(bound) for bound in bounds)
@@ -71,7 +71,7 @@ def test_the_halves_of_stables_pods_add_up_to_stable() -> None:
     metric = ERRORS.model_copy(update={"provider": Provider.TRITON})
     pods = [triton(f"pod-{number}", 0, number) for number in range(1, 7)]
     tallies.ingest(pods, [("ml", "b"), ("ml", "a")], now=2.0)
-    (increment,), _ = preset_increments(metric, tallies, ("ml", "b"), ("ml", "a"), after=0.0)
+    (increment,), _ = preset_increments(metric, tallies, ("ml", "b"), ("ml", "a"), (0.0, 99.0))
     assert increment.halves is not None
     one, other = increment.halves
     assert tuple(map(sum, zip(one, other, strict=True))) == increment.stable == (21.0, 0.0, 0.0)
@@ -83,5 +83,5 @@ def test_a_gateways_halves_would_say_nothing_of_pods() -> None:
     """Its series are not per pod."""
     tallies = Tallies(read_istio, keep_s=60)
     tallies.ingest([istio("fraud-a", 0, 9)], [STABLE], now=2.0)
-    (increment,), _ = preset_increments(ERRORS, tallies, CANARY, STABLE, after=0.0)
+    (increment,), _ = preset_increments(ERRORS, tallies, CANARY, STABLE, (0.0, 99.0))
     assert increment.halves is None

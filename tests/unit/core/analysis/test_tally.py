@@ -113,6 +113,7 @@ def test_a_window_holds_what_was_scraped_after_its_beginning(since: float, count
 def test_what_is_older_than_any_window_is_forgotten() -> None:
     """Memory is bounded by the longest window that is asked for."""
     tallies = tallied([series([(1, 0), (2, 10), (90, 30)])], [series([(100, 31)])], keep_s=20)
+    tallies.forget(100.0)
     assert requests(tallies) == (21, 0)
 
 
@@ -162,6 +163,6 @@ def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
     }
     tallies.ingest([Series(labels, ((1.0, 1.0), (2.0, 5.0)))], [("ml", "gone")], now=2.0)
     assert tallies.knows(("ml", "gone"))
-    tallies.ingest([], [("ml", "other")], now=2000.0)
+    tallies.forget(2000.0)
     assert not tallies.knows(("ml", "gone"))
     assert tallies.freshness(("ml", "gone"), 2000.0, 1.0).newest is None

@@ -1,0 +1,126 @@
+"""Asks the users' own queries beside the presets: a slow one is late for its own rollout and for nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from serinus.api.policy import Metric, QueryType
+from serinus.api.status import Verdict
+from serinus.core.analysis.bins import Bins
+from serinus.core.analysis.promql import Arm, has_baseline, render_query
+from serinus.core.analysis.readings import no_answer, read_answer
+from serinus.core.analysis.tally import STALE_INTERVALS
+from serinus.core.analysis.threshold import DEFAULT_WINDOW
+from serinus.core.model.answers import MetricsAnswer, NoAnswer
+from serinus.core.model.assessment import Increment, Measured, Missing, Observation, Reason
+from serinus.runtime.ports import Clock, Metrics
+from serinus.runtime.watch import Watch
+
+KEPT_INCREMENTS = 120
+LONGEST_PATIENCE = 1.0
+SLACK = 5.0
+NOT_ANSWERED = Missing(Verdict.BLIND, Reason.STALE, "the query has not been answered in time")
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """The last answers to one metric's query, one an arm."""
+
+    at: float
+    answers: tuple[tuple[str, MetricsAnswer], ...]
+
+
+class OwnQueries:
+    """Keeps the last answers, and what no pass has taken in yet, by rollout and metric."""
+
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._answered: dict[tuple[str, str], _Answered] = {}
+        self._bins: dict[tuple[str, str], Bins] = {}
+        self._kept: dict[tuple[str, str], deque[Increment]] = {}
+
+    async def ask(self, watches: Sequence[Watch]) -> None:
+        """Ask, and wait a moment for the answers; those that take longer are there for a later look."""
+        asked = []
+        for watch in watches:
+            if watch.queries and watch.rollout not in self._running:
+                task = asyncio.create_task(self._ask(watch))
+                self._running[watch.rollout] = task
+                asked.append(task)
+        if asked:
+            patience = min(LONGEST_PATIENCE, min(watch.interval for watch in watches) / 4)
+            await asyncio.wait(asked, timeout=patience)
+
+    def observe(self, watch: Watch, metric: Metric) -> Observation:
+        """Say what the last answers to a query say."""
+        place, query, now = (watch.rollout, metric.name), _rendered(metric, watch.canary), self._clock.now()
+        answered = self._answered.get(place)
+        if answered is None or now - answered.at > STALE_INTERVALS * watch.interval + SLACK:
+            return Observation(NOT_ANSWERED, None, query)
+        if metric.type is QueryType.DISTRIBUTION:
+            return self._observe_bins(watch, metric, answered, query)
+        readings = [read_answer(answer, answered.at) for _, answer in answered.answers]
+        seen = Observation(readings[0], readings[1] if len(readings) > 1 else None, query)
+        canary, stable = seen.canary, seen.stable
+        if watch.since is None or not isinstance(canary, Measured) or not isinstance(stable, Measured):
+            return seen
+        increment = Increment(answered.at, (canary.value,), (stable.value,))
+        return replace(seen, increments=self._not_taken(watch, metric, increment))
+
+    def forget(self, watch: Watch) -> None:
+        """Drop what is kept for a rollout."""
+        running = self._running.pop(watch.rollout, None)
+        if running is not None:
+            running.cancel()
+        for metric in watch.analysis.metrics:
+            for kept in (self._answered, self._bins, self._kept):
+                kept.pop((watch.rollout, metric.name), None)
+
+    async def close(self) -> None:
+        """End all asking."""
+        tasks = tuple(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self, watch: Watch) -> None:
+        try:
+            await asyncio.gather(*(self._ask_metric(watch, metric) for metric in watch.queries))
+        finally:
+            self._running.pop(watch.rollout, None)
+
+    async def _ask_metric(self, watch: Watch, metric: Metric) -> None:
+        arms = watch.arms if has_baseline(metric.query or "") else (watch.canary,)
+        source = metric.source or self._metrics.names()[0]
+        answers = await asyncio.gather(*(self._metrics.ask(source, _rendered(metric, arm), own=True) for arm in arms))
+        named = tuple((arm.revision, answer) for arm, answer in zip(arms, answers, strict=True))
+        self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), named)
+
+    def _observe_bins(self, watch: Watch, metric: Metric, answered: _Answered, query: str) -> Observation:
+        failed = next((answer for _, answer in answered.answers if isinstance(answer, NoAnswer)), None)
+        if failed is not None:
+            return Observation(no_answer(failed), None, query)
+        bins = self._bins.setdefault((watch.rollout, metric.name), Bins())
+        increment = bins.take(answered.at, metric.bucket_label or "", answered.answers)
+        reading = bins.reading([arm for arm, _ in answered.answers])
+        if increment is None or watch.since is None:
+            return Observation(reading, None, query)
+        return Observation(reading, None, query, self._not_taken(watch, metric, increment))
+
+    def _not_taken(self, watch: Watch, metric: Metric, increment: Increment) -> tuple[Increment, ...]:
+        """Keep what no pass has taken in yet: looks may come faster than passes."""
+        kept = self._kept.setdefault((watch.rollout, metric.name), deque(maxlen=KEPT_INCREMENTS))
+        if not kept or increment.at > kept[-1].at:
+            kept.append(increment)
+        while kept and kept[0].at <= (watch.taken_until or 0.0):
+            kept.popleft()
+        return tuple(kept)
+
+
+def _rendered(metric: Metric, arm: Arm) -> str:
+    return render_query(metric.query or "", arm, metric.window or f"{DEFAULT_WINDOW:.0f}s")

@@ -1,0 +1,68 @@
+"""A rollout whose metrics are looked at, and what its metrics' times mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serinus.api.durations import seconds
+from serinus.api.policy import Analysis, Metric, Mode, Preset
+from serinus.core.analysis.promql import Arm
+from serinus.core.analysis.threshold import DEFAULT_WINDOW
+from serinus.core.model.identity import Key
+
+REPLAYED_SECONDS = 300.0
+"""How far back a first look reaches in Sequential mode: beyond the last checkpoint of a process that was killed."""
+WARM_UP_SECONDS = 30.0
+"""The first seconds of a stage do not count for latency, never for errors: pods that just got traffic are cold, and a
+gateway's series do not tell which pod answered."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight.
+
+    `taken_until` is the scrape up to which its evidence reaches.
+    """
+
+    key: Key
+    rollout: str
+    canary: Arm
+    stable: Arm | None
+    analysis: Analysis
+    since: float | None
+    taken_until: float | None = None
+
+    @property
+    def interval(self) -> float:
+        return seconds(self.analysis.interval or "5s")
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        return (self.canary,) if self.stable is None else (self.canary, self.stable)
+
+    @property
+    def presets(self) -> tuple[Metric, ...]:
+        return tuple(metric for metric in self.analysis.metrics if metric.preset is not None)
+
+    @property
+    def queries(self) -> tuple[Metric, ...]:
+        """The users' own."""
+        return tuple(metric for metric in self.analysis.metrics if metric.query is not None)
+
+    @property
+    def reach(self) -> float:
+        """How far back its looks go, in seconds."""
+        longest = max(window_of(metric) for metric in self.analysis.metrics)
+        return longest if self.analysis.mode is Mode.THRESHOLD else max(longest, REPLAYED_SECONDS)
+
+    def counts_from(self, metric: Metric) -> float:
+        """Tell from when on its stage counts for a metric."""
+        if self.since is None:
+            return 0.0
+        warms_up = metric.preset is Preset.LATENCY and self.analysis.mode is not Mode.THRESHOLD
+        return self.since + (WARM_UP_SECONDS if warms_up else 0.0)
+
+
+def window_of(metric: Metric) -> float:
+    """The time in seconds that a metric's value is taken over."""
+    return seconds(metric.window) if metric.window else DEFAULT_WINDOW
