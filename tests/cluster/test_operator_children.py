@@ -161,10 +161,10 @@ async def test_a_route_with_our_host_is_left_alone(world: RealWorld, operator: O
 
 
 async def test_replicas_that_another_owns_are_left_out(world: RealWorld, operator: Operator) -> None:
-    """An autoscaler applies spec.replicas: ours is given up, its number stays, also through a change of our own."""
+    """An autoscaler sets spec.replicas: ours is given up, its number stays, also through a change of our own."""
     await serving(world)
-    name = world.revision("1")
-    await world.api.patch(DEPLOYMENT, world.namespace, name, {"spec": {"replicas": 3}})
+    name, wish = world.revision("1"), {"spec": {"replicas": 3}}
+    await world.api.patch(DEPLOYMENT, world.namespace, name, wish, "scale", manager="kube-controller-manager")
     await world.until(lambda: "serinus" not in _owners_of_replicas(world.mirror.get(DEPLOYMENT, name)), "ours given up")
     await world.commit("1", scaling={"minReplicas": 1})
     await world.until(lambda: world.said("Reconciling") == "False", "the new scaling to be seen")
@@ -172,6 +172,15 @@ async def test_replicas_that_another_owns_are_left_out(world: RealWorld, operato
     found = world.mirror.get(DEPLOYMENT, name)
     assert found is not None
     assert found["spec"]["replicas"] == 3
+
+
+async def test_replicas_that_a_hand_has_scaled_are_put_right(world: RealWorld, operator: Operator) -> None:
+    """`kubectl scale` writes what an autoscaler writes, and no autoscaler comes back to look after it."""
+    await serving(world)
+    name = world.revision("1")
+    before = _field(world.mirror.get(DEPLOYMENT, name), "replicas")
+    await world.api.patch(DEPLOYMENT, world.namespace, name, {"spec": {"replicas": 7}}, "scale", manager="kubectl")
+    await world.until(lambda: _field(world.mirror.get(DEPLOYMENT, name), "replicas") == before, "the number to be ours")
 
 
 async def test_history_is_kept_to_its_limit(world: RealWorld, operator: Operator) -> None:

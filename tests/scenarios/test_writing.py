@@ -117,7 +117,11 @@ async def test_replicas_that_an_autoscaler_owns_are_left_out() -> None:
     def autoscale(deployment: Json) -> None:
         deployment["spec"]["replicas"] = 9
         deployment["metadata"]["managedFields"] = [
-            {"manager": "kube-controller-manager", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+            {
+                "manager": "kube-controller-manager",
+                "subresource": "scale",
+                "fieldsV1": {"f:spec": {"f:replicas": {}}},
+            }
         ]
 
     world.api.edit(DEPLOYMENT, stable, autoscale)
@@ -129,6 +133,24 @@ async def test_replicas_that_an_autoscaler_owns_are_left_out() -> None:
     assert deployment["spec"]["replicas"] == 9
     assert deployment["spec"]["template"]["spec"]["enableServiceLinks"] is False
     assert world.condition("Degraded")["status"] == "False"
+
+
+async def test_a_number_of_replicas_that_a_hand_has_set_is_put_right() -> None:
+    """`kubectl scale` writes the same subresource as an autoscaler, once."""
+    world = await serving()
+    stable = world.status["stable"]["revision"]
+
+    def scale(deployment: Json) -> None:
+        deployment["spec"]["replicas"] = 1
+        deployment["metadata"]["managedFields"] = [
+            {"manager": "kubectl", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+        ]
+
+    world.api.edit(DEPLOYMENT, stable, scale)
+    await world.run(2)
+    deployment = world.api.find(DEPLOYMENT, stable)
+    assert deployment is not None
+    assert deployment["spec"]["replicas"] == 4
 
 
 async def test_pods_of_the_canary_follow_its_weight() -> None:

@@ -72,10 +72,19 @@ class ClusterApi:
         params = {"fieldManager": manager, "force": "true"}
         return await self._send("PATCH", path, params, manifest, "application/apply-patch+yaml")
 
-    async def patch(self, kind: Kind, namespace: str, name: str, patch: Json, subresource: str = "") -> Json:
-        """Merge-patch an object or a subresource of it, as `kubectl patch` does."""
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        patch: Json,
+        subresource: str = "",
+        *,
+        manager: str = "kubectl-patch",
+    ) -> Json:
+        """Merge-patch an object or a subresource of it, as `kubectl patch` does, or a controller of that name."""
         path = path_of(kind, namespace, name) + (f"/{subresource}" if subresource else "")
-        return await self._send("PATCH", path, {"fieldManager": "kubectl-patch"}, patch, "application/merge-patch+json")
+        return await self._send("PATCH", path, {"fieldManager": manager}, patch, "application/merge-patch+json")
 
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete an object; what it owns goes with it."""

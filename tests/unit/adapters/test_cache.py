@@ -136,14 +136,26 @@ def test_managed_fields_are_dropped(cache: ObjectCache) -> None:
     assert "managedFields" not in found["metadata"]
 
 
+HPA = "kube-controller-manager"
+
+
 @pytest.mark.parametrize(
-    ("manager", "owner"), [("kube-controller-manager", "kube-controller-manager"), ("serinus", None)]
+    ("manager", "subresource", "owner"),
+    [
+        pytest.param(HPA, "scale", HPA, id="an HPA's controller"),
+        pytest.param("kubectl", "scale", None, id="kubectl scale"),
+        pytest.param("kubectl-edit", "", None, id="kubectl edit"),
+        pytest.param(HPA, "", None, id="a controller that writes the whole object"),
+        pytest.param("serinus", "", None, id="ourselves"),
+    ],
 )
-def test_who_else_owns_the_number_of_replicas_is_kept(cache: ObjectCache, manager: str, owner: str | None) -> None:
-    """Then an autoscaler sets it, and our applies must leave it out."""
+def test_only_an_autoscaler_owns_the_number_of_replicas(
+    cache: ObjectCache, manager: str, subresource: str, owner: str | None
+) -> None:
+    """Then our applies must leave it out; what a hand sets is put right."""
     fields = [
         {"manager": "serinus", "fieldsV1": {"f:spec": {"f:template": {}}}},
-        {"manager": manager, "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+        {"manager": manager, "subresource": subresource, "fieldsV1": {"f:spec": {"f:replicas": {}}}},
     ]
     cache.store(an(DEPLOYMENT, "a", 1, metadata={"managedFields": fields}))
     found = cache.get(DEPLOYMENT, "ml", "a")

@@ -1,7 +1,7 @@
 """What the cache keeps of each kind: the fields that some decision reads.
 
 Ten thousand objects fit in one process only without managedFields, which are as large as the object. One thing in them
-decides something, and is kept as `metadata.replicasOwner`: whoever but us owns a Deployment's `spec.replicas`.
+decides something, and is kept as `metadata.replicasOwner`: the autoscaler that owns a Deployment's `spec.replicas`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from serinus.core.model.kinds import (
 )
 
 Trim: TypeAlias = Callable[[Json], Json]
+
+_HANDS: Final = (FIELD_MANAGER, "kubectl")
+"""Managers that are no autoscaler: ourselves, and whoever types."""
 
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _FOREIGN_METADATA: Final = (
@@ -48,7 +51,7 @@ def trim(manifest: Json) -> Json:
 
 
 def trim_deployment(manifest: Json) -> Json:
-    """Keep who else owns the number of replicas."""
+    """Keep which autoscaler owns the number of replicas."""
     kept = trim(manifest)
     owner = replicas_owner(manifest["metadata"].get("managedFields") or ())
     if owner is not None:
@@ -59,11 +62,15 @@ def trim_deployment(manifest: Json) -> Json:
 
 
 def replicas_owner(managed_fields: Iterable[Json]) -> str | None:
-    """Find who but us owns `spec.replicas`: an HPA's controller, KEDA, or somebody's kubectl."""
+    """Find the autoscaler that owns `spec.replicas`: an HPA's controller, which KEDA acts through too.
+
+    Autoscalers write the scale subresource; so does `kubectl scale`, but a hand that set a number once owns nothing.
+    """
     for entry in managed_fields:
         spec = (entry.get("fieldsV1") or {}).get("f:spec") or {}
-        if "f:replicas" in spec and entry.get("manager") != FIELD_MANAGER:
-            return str(entry.get("manager"))
+        manager = str(entry.get("manager"))
+        if "f:replicas" in spec and entry.get("subresource") == "scale" and not manager.startswith(_HANDS):
+            return manager
     return None
 
 
