@@ -40,13 +40,15 @@ from serinus.runtime.observe import Observer
 from serinus.runtime.probes import Probes
 from serinus.runtime.reconcile import Reconciler
 from serinus.runtime.reporting import Reports
+from serinus.runtime.rereading import Rereading
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.telemetry import Telemetry
 from serinus.runtime.wish import Wishes
 
 SYNC_SECONDS = 60.0
 SWEEP_SECONDS = 300.0
-"""kopf tells nothing of what was deleted while its watch was down: both kinds are listed again this often."""
+"""kopf tells nothing of what was deleted while its watch was down, and nothing at all when it hangs: both kinds are
+listed again this often."""
 FLUSH_SECONDS = 2.0
 SILENCE_SECONDS = 900.0
 """Bookmarks come each minute, and lost connections are made again: longer silence means that we hang."""
@@ -147,6 +149,7 @@ class Parts:
             targets={one.name: one.targets for one in config.prometheus},
         )
         self.probes = Probes(TritonProbe(), clock, wake=self._wake)
+        self.rereading = Rereading(self.cluster, self.cache)
         self.reports = Reports(telemetry, self.cache, clock)
         self.engine = self._engine(config, clock)
 
@@ -171,7 +174,14 @@ class Parts:
             mesh=config.mesh_gateway,
             report=self.reports,
         )
-        engine = Engine(reconciler, self.cache, clock, monotonic=clock.monotonic, workers=config.workers)
+        engine = Engine(
+            reconciler,
+            self.cache,
+            clock,
+            reread=self.rereading,
+            monotonic=clock.monotonic,
+            workers=config.workers,
+        )
         engine.on_pass = self._count_pass
         return engine
 
@@ -184,8 +194,7 @@ class Parts:
             kinds = ", ".join(self.informers.waiting_for())
             raise Unavailable(f"cannot list {kinds} within {SYNC_SECONDS:.0f} s: check the ClusterRole") from None
         for kind in (MODEL_DEPLOYMENT, ROLLOUT):
-            for manifest in await self.cluster.list(kind, ""):
-                self.cache.store({**manifest, "apiVersion": kind.api_version, "kind": kind.name})
+            await self.rereading.everything(kind)
 
     def take(self, kind: Kind, event: str, manifest: Json) -> None:
         """Take an event of kopf's."""
@@ -196,21 +205,14 @@ class Parts:
             self.cache.store(manifest)
 
     async def sweep(self) -> None:
-        """Find what was deleted while nobody watched."""
+        """Find what happened while nobody watched."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             for kind in (MODEL_DEPLOYMENT, ROLLOUT):
                 try:
-                    await self._sweep(kind)
+                    await self.rereading.everything(kind)
                 except ClusterError as error:
                     log.warning("could not list", kind=kind.plural, why=str(error))
-
-    async def _sweep(self, kind: Kind) -> None:
-        before = {place: one["metadata"]["resourceVersion"] for place, one in self.cache.all(kind).items()}
-        listed = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in await self.cluster.list(kind, "")}
-        for (namespace, name), version in before.items():
-            if (namespace, name) not in listed:
-                self.cache.forget(kind, namespace, name, version)
 
     def wrong(self) -> str:
         """Say which watch has gone dead; the kubelet then starts us anew."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 
@@ -12,28 +13,44 @@ from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json, Kind
 from serinus.runtime.ports import Cache, Clock
 from serinus.runtime.queue import WorkQueue
-from serinus.runtime.reconcile import Outcome, Reconciler
+from serinus.runtime.reconcile import Outcome
 
 log = structlog.get_logger("serinus.engine")
 
 CONFLICT_SECONDS = 0.05
-"""How soon to look again after a 409: the watch brings what we decided without."""
+"""How soon to look again after a 409, with what was read anew; after each further one it is twice as long."""
+LONGEST_CONFLICT_SECONDS = 1.0
 RESYNC_SECONDS = 300.0
 """A pass that nothing woke: heals what an event that was lost would have healed."""
+
+
+class Passes(Protocol):
+    """One pass over one ModelDeployment: the reconciler."""
+
+    async def reconcile(self, key: Key) -> Outcome | None: ...
 
 
 class Engine:
     """Runs passes: one at a time for a key, several keys at once, live rollouts first."""
 
     def __init__(
-        self, reconciler: Reconciler, cache: Cache, clock: Clock, *, monotonic: Callable[[], float], workers: int = 8
+        self,
+        reconciler: Passes,
+        cache: Cache,
+        clock: Clock,
+        *,
+        reread: Callable[[Key], Awaitable[None]],
+        monotonic: Callable[[], float],
+        workers: int = 8,
     ) -> None:
         self._reconciler = reconciler
+        self._reread = reread
         self._cache = cache
         self._clock = clock
         self._monotonic = monotonic
         self._workers = workers
         self._live: set[Key] = set()
+        self._conflicts: dict[Key, int] = {}
         self.queue: WorkQueue[Key] = WorkQueue(monotonic, is_urgent=self._live.__contains__)
         self.on_pass: Callable[[float, Exception | None], None] = lambda seconds, failure: None
 
@@ -70,14 +87,26 @@ class Engine:
         except Exception as error:
             failure = error
         self.on_pass(self._monotonic() - started, failure)
+        if isinstance(failure, Conflict | Gone):
+            failure = await self._read_anew(key, failure)
+            if failure is None:
+                return True
         return self._failed(key, failure) if failure is not None else self._scheduled(key, outcome)
 
+    async def _read_anew(self, key: Key, why: Exception) -> Exception | None:
+        """Look again soon at what is stored; give the failure when that cannot be read."""
+        log.debug("looks again", key=str(key), why=str(why))
+        try:
+            await self._reread(key)
+        except Exception as error:
+            return error
+        before = self._conflicts.get(key, 0)
+        self._conflicts[key] = before + 1
+        self.queue.add_after(key, min(LONGEST_CONFLICT_SECONDS, CONFLICT_SECONDS * 2 ** min(before, 16)))
+        return None
+
     def _failed(self, key: Key, error: Exception) -> bool:
-        """Say what went wrong; tell whether it is enough to look again at once."""
-        if isinstance(error, Conflict | Gone):
-            log.debug("looks again", key=str(key), why=str(error))
-            self.queue.add_after(key, CONFLICT_SECONDS)
-            return True
+        """Say what went wrong; the key comes again by itself, each time later."""
         if isinstance(error, ClusterError):
             log.warning("the API server does not take it", key=str(key), kind=type(error).__name__, why=str(error))
         else:
@@ -86,6 +115,7 @@ class Engine:
 
     def _scheduled(self, key: Key, outcome: Outcome | None) -> bool:
         """Say when to look again."""
+        self._conflicts.pop(key, None)
         if outcome is None:
             self._live.discard(key)
             self.queue.forget(key)

@@ -84,6 +84,9 @@ class Cache(Protocol):
     def put(self, manifest: Json) -> None:
         """Replace an entry by a write's answer, unless the cache is newer."""
 
+    def store(self, manifest: Json) -> None:
+        """Take in what a watch or list saw, and wake its owner where it is news."""
+
     def forget(self, kind: Kind, namespace: str, name: str, resource_version: str | None = None) -> None:
         """Take in a deletion as of a resourceVersion; an object that was made again since then stays."""
 

@@ -29,7 +29,8 @@ class InMemoryApi:
     """The port `Cluster` over a dict; every write is seen by the cache at once, as a watch would bring it.
 
     `writes` lists what the operator wrote. `kill_at` kills it at the n-th write from now on: before it takes effect,
-    or with `kill_after_effect` after that. `refuse` names the kinds whose writes fail.
+    or with `kill_after_effect` after that. `refuse` names the kinds whose writes fail, `unwatched` those whose watch
+    is dead.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -40,6 +41,7 @@ class InMemoryApi:
         self.reads: list[str] = []
         self.down = False
         self.refuse: set[Kind] = set()
+        self.unwatched: set[Kind] = set()
         self.kill_at: int | None = None
         self.kill_after_effect = False
         self.on_write: Callable[[str, Json], None] = lambda verb, manifest: None
@@ -75,7 +77,7 @@ class InMemoryApi:
         self, kind: Kind, namespace: str, *, label_selector: str = "", field_selector: str = ""
     ) -> list[Json]:
         self._read("list", kind, field_selector)
-        return [copied(one) for (k, ns, _), one in self.objects.items() if k == kind and ns == namespace]
+        return [copied(one) for (k, ns, _), one in self.objects.items() if k == kind and namespace in ("", ns)]
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
@@ -106,7 +108,8 @@ class InMemoryApi:
         gone = self.objects.pop((kind, namespace, name), None)
         if gone is None:
             return
-        self.cache.forget(kind, namespace, name)
+        if kind not in self.unwatched:
+            self.cache.forget(kind, namespace, name)
         uid = gone["metadata"]["uid"]
         for (owned_kind, ns, owned), one in list(self.objects.items()):
             if any(reference["uid"] == uid for reference in one["metadata"].get("ownerReferences", ())):
@@ -167,7 +170,8 @@ class InMemoryApi:
             metadata["generation"] = before["metadata"]["generation"] + int(changed)
         metadata["resourceVersion"] = str(next(self._versions))
         self.objects[place] = manifest
-        self.cache.store(copied(manifest))
+        if kind_of(manifest) not in self.unwatched:
+            self.cache.store(copied(manifest))
         return manifest
 
     def _live(self, manifest: Json) -> Json | None:

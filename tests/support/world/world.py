@@ -25,6 +25,7 @@ from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
 from serinus.runtime.probes import Probes
 from serinus.runtime.reconcile import Reconciler
+from serinus.runtime.rereading import Rereading
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import Wishes
 from tests.support.newest import NewestRollout
@@ -107,7 +108,8 @@ class World(NewestRollout):
             memories=self.memories,
             mesh=True,
         )
-        self.engine = Engine(reconciler, cache, self.clock, monotonic=self.clock.monotonic)
+        self.rereading = Rereading(self.api, cache)
+        self.engine = Engine(reconciler, cache, self.clock, reread=self.rereading, monotonic=self.clock.monotonic)
         cache._on_change = self.engine.changed
         for place in cache.all(MODEL_DEPLOYMENT):
             self.engine.wake(Key(*place))

@@ -1,0 +1,56 @@
+"""Reads a ModelDeployment and its Rollouts from the API server itself, after it has refused what we decided.
+
+The watch that feeds the cache may be late or dead, and a second look at the same cache would be refused in the same
+way: the write that takes weight away from a bad revision must not wait for a watch.
+"""
+
+from __future__ import annotations
+
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
+from serinus.runtime.ports import Cache, Cluster
+
+
+class Rereading:
+    """Puts what is stored in the place of what is cached."""
+
+    def __init__(self, cluster: Cluster, cache: Cache) -> None:
+        self._cluster = cluster
+        self._cache = cache
+
+    async def __call__(self, key: Key) -> None:
+        """Read one ModelDeployment and all its Rollouts anew; raises ClusterError."""
+        await self._deployment(key)
+        await self._rollouts(key)
+
+    async def everything(self, kind: Kind) -> None:
+        """Read all objects of a kind, and wake the owners of what the watch did not tell of; raises ClusterError."""
+        before = {place: one["metadata"]["resourceVersion"] for place, one in self._cache.all(kind).items()}
+        listed = await self._cluster.list(kind, "")
+        for manifest in listed:
+            self._cache.store(manifest)
+        for namespace, name in before.keys() - {_place(manifest) for manifest in listed}:
+            self._cache.forget(kind, namespace, name, before[namespace, name])
+
+    async def _deployment(self, key: Key) -> None:
+        before = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+        stored = await self._cluster.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+        if stored is not None:
+            self._cache.put(stored)
+        elif before is not None:
+            version = before["metadata"]["resourceVersion"]
+            self._cache.forget(MODEL_DEPLOYMENT, key.namespace, key.name, version)
+
+    async def _rollouts(self, key: Key) -> None:
+        """By one list: it also brings the Rollout that we do not know of, and could not create for that reason."""
+        before = self._cache.owned(ROLLOUT, key.namespace, key.name)
+        selector = f"{MODEL_DEPLOYMENT_LABEL}={key.name}"
+        listed = await self._cluster.list(ROLLOUT, key.namespace, label_selector=selector)
+        for manifest in listed:
+            self._cache.put(manifest)
+        for name in before.keys() - {manifest["metadata"]["name"] for manifest in listed}:
+            self._cache.forget(ROLLOUT, key.namespace, name, before[name]["metadata"]["resourceVersion"])
+
+
+def _place(manifest: Json) -> tuple[str, str]:
+    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]

@@ -1,0 +1,72 @@
+"""The workers' engine: what a failed pass leads to, who is looked at first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from serinus.adapters.kubernetes.cache import ObjectCache
+from serinus.core.model.errors import Conflict, Gone, Unavailable
+from serinus.core.model.identity import Key
+from serinus.runtime.engine import Engine
+from serinus.runtime.reconcile import Outcome
+from tests.support.world.clock import VirtualClock
+
+KEY = Key("ml", "fraud")
+
+
+@dataclass
+class Bench:
+    """An engine over passes that end as the test says."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    cache: ObjectCache = field(default_factory=ObjectCache)
+    failures: list[Exception] = field(default_factory=list)
+    read: list[Key] = field(default_factory=list)
+    unreadable: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(self, self.cache, self.clock, reread=self.reread, monotonic=self.clock.monotonic)
+
+    async def reconcile(self, key: Key) -> Outcome | None:
+        if self.failures:
+            raise self.failures.pop(0)
+        return Outcome(None, live=False)
+
+    async def reread(self, key: Key) -> None:
+        self.read.append(key)
+        if self.unreadable is not None:
+            raise self.unreadable
+
+    async def look(self) -> tuple[bool, float | None]:
+        """Run one pass; tell whether it went well, and when the key is due again."""
+        done = await self.engine.run_pass(KEY)
+        due = self.engine.queue.due_in()
+        self.engine.queue.forget(KEY)
+        self.engine.queue._later.clear()
+        return done, due
+
+
+@pytest.mark.parametrize("refusal", [Conflict("old"), Gone("not there")])
+async def test_what_was_refused_as_old_is_read_anew(refusal: Exception) -> None:
+    """Once a refusal, before the key comes again."""
+    bench = Bench(failures=[refusal])
+    assert await bench.look() == (True, pytest.approx(0.05))
+    assert bench.read == [KEY]
+
+
+async def test_repeated_conflicts_are_further_and_further_apart() -> None:
+    """Up to a second; a pass that goes well ends that."""
+    bench = Bench(failures=[Conflict("old")] * 7)
+    waits = [(await bench.look())[1] for _ in range(7)]
+    assert waits == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0])
+    await bench.look()
+    bench.failures.append(Conflict("old"))
+    assert (await bench.look())[1] == pytest.approx(0.05)
+
+
+async def test_what_cannot_be_read_anew_is_a_failed_pass() -> None:
+    """The key backs off, as while the API server is down."""
+    bench = Bench(failures=[Conflict("old")], unreadable=Unavailable("down"))
+    assert await bench.look() == (False, None)
