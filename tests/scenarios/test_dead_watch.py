@@ -48,8 +48,7 @@ async def test_a_sweep_finds_what_nobody_told_of() -> None:
     world = await unheard()
     world.commit(fraud("1", steps=STEPS))
     await world.rereading.everything(MODEL_DEPLOYMENT)
-    await world.settle()
-    assert world.phase == "Superseded"
+    await world.until(lambda w: w.phase == "Superseded", limit=3)
     world.api.remove(MODEL_DEPLOYMENT, "ml", "fraud")
     await world.rereading.everything(MODEL_DEPLOYMENT)
     await world.settle()

@@ -1,17 +1,29 @@
-"""Why what git asks for may not be tried: tenancy, hosts that others claim, names that others hold."""
+"""Why what git asks for may not be tried, and what of it may stand in a route that is live.
+
+Tenancy, hosts that others claim, names that others hold. Traffic is live: a spec that is edited in mid-rollout must not
+reach what a new rollout could not start with, and must not stop the writes by which a rollout goes back.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from serinus.api.parsing import ModelDeploymentView
-from serinus.core.model.identity import Key, Owner
+from serinus.api.traffic import IstioTraffic, Traffic
+from serinus.core.model.identity import Key, Owner, controller_uid
 from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.model.tenancy import Tenancy
 from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.claimants import Claimants
-from serinus.core.traffic.hosts import HostConflict, OurRoute, host_conflicts, read_foreign_route
+from serinus.core.traffic.hosts import (
+    HostConflict,
+    OurRoute,
+    host_conflicts,
+    normal_gateway,
+    normal_host,
+    read_foreign_route,
+)
 from serinus.core.traffic.istio import route_gateways, route_hosts
 from serinus.runtime.memory import Memory
 from serinus.runtime.ports import Cache
@@ -31,10 +43,43 @@ class Claims:
     def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
         """The reasons why nothing new may start."""
         yield from self._refused(view)
+        if not route_gateways(view.spec.traffic, mesh=self._mesh):
+            text = "the route is bound to no gateway, and the mesh is off here: name one in spec.traffic.istio.gateways"
+            yield Obstacle("NoGateway", text)
         for conflict in self.conflicts(view):
             if conflict.blocking:
                 yield Obstacle("HostConflict", conflict.message)
         yield from memory.conflicts.values()
+
+    def admitted(self, view: ModelDeploymentView) -> Traffic | None:
+        """The spec's traffic without what may not be used: refused here, or taken before ours had it.
+
+        A route that would be left without a gateway keeps those that it has: a revert must reach it.
+        """
+        traffic = view.spec.traffic
+        if traffic is None and self._mesh:
+            return None
+        traffic = traffic or Traffic()
+        live = self._live(view)
+        lost_hosts, lost_gateways = self._taken(view, live)
+        tenancy, place = self._tenancy, view.namespace
+        named = (traffic.istio.gateways if traffic.istio else None) or ()
+        hosts = tuple(
+            one
+            for one in traffic.hosts
+            if tenancy.may_use_host(place, one) and normal_host(one, place) not in lost_hosts
+        )
+        gateways = tuple(
+            one
+            for one in named
+            if tenancy.may_use_gateway(place, one) and normal_gateway(one, place) not in lost_gateways
+        )
+        if not gateways and not self._mesh and live is not None:
+            gateways = tuple(live["spec"].get("gateways") or ())
+        if (hosts, gateways) == (traffic.hosts, named):
+            return traffic
+        istio = (traffic.istio or IstioTraffic()).model_copy(update={"gateways": gateways})
+        return traffic.model_copy(update={"hosts": hosts, "istio": istio})
 
     def concern(self, view: ModelDeploymentView) -> Obstacle | None:
         """What people should know although it stops nothing: a younger route on a host of ours."""
@@ -54,6 +99,24 @@ class Claims:
         )
         others = self._claimants.beside(route)
         return host_conflicts(route, others) if others else ()
+
+    def _live(self, view: ModelDeploymentView) -> Json | None:
+        manifest = self._cache.get(VIRTUAL_SERVICE, view.namespace, view.name)
+        return manifest if manifest is not None and controller_uid(manifest) == view.uid else None
+
+    def _taken(self, view: ModelDeploymentView, live: Json | None) -> tuple[set[str], set[str]]:
+        """The hosts, and the gateways, on which an older route came before ours: those are never begun with."""
+        had = read_foreign_route(live) if live is not None else None
+        hosts: set[str] = set()
+        gateways: set[str] = set()
+        for one in self.conflicts(view):
+            if not one.blocking or (had and one.host in had.hosts and one.gateway in had.gateways):
+                continue
+            if had and one.host in had.hosts:
+                gateways.add(one.gateway)
+            else:
+                hosts.add(one.host)
+        return hosts, gateways
 
     def _routed(self, namespace: str, name: str, manifest: Json | None) -> None:
         """Follow what becomes of a VirtualService."""

@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
+from serinus.api.traffic import Traffic
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import (
@@ -29,7 +30,7 @@ from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note
-from serinus.core.traffic.istio import render_destination_rule, render_virtual_service
+from serinus.core.traffic.istio import render_destination_rule, render_virtual_service, route_gateways
 from serinus.runtime.children import Children, first_error, forget_conflicts
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
@@ -163,10 +164,11 @@ class Reconciler:
         self, view: ModelDeploymentView, owner: Owner, decision: Decision, memory: Memory
     ) -> AsyncIterator[ClusterError]:
         """Make the children what they should be; nothing is rendered while they are known to be just that."""
-        wish = (view.spec.traffic, decision.workloads, decision.stable, decision.split)
+        traffic = self._observer.claims.admitted(view)
+        wish = (traffic, decision.workloads, decision.stable, decision.split)
         if self._children.carry(owner, wish, memory):
             return
-        children, written, failed = await self._wanted(view, owner, decision), False, False
+        children, written, failed = await self._wanted(owner, traffic, decision), False, False
         for wanted in children:
             try:
                 applied = await self._children.ensure(owner, wanted, memory)
@@ -182,11 +184,10 @@ class Reconciler:
             names = [(kind_of(child), str(child["metadata"]["name"])) for child in children]
             self._children.remember(owner, wish, memory, [*names, *copies])
 
-    async def _wanted(self, view: ModelDeploymentView, owner: Owner, decision: Decision) -> list[Json]:
+    async def _wanted(self, owner: Owner, traffic: Traffic | None, decision: Decision) -> list[Json]:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
-        traffic = view.spec.traffic
         route = None
-        if decision.split is not None:
+        if decision.split is not None and route_gateways(traffic, mesh=self._mesh):
             route = render_virtual_service(owner, traffic=traffic, split=decision.split, mesh=self._mesh)
         children = plan_children(
             owner,

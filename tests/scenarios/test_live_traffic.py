@@ -1,0 +1,146 @@
+"""`spec.traffic` is live: edited in mid-rollout it must reach no host and no gateway that a start could not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
+from serinus.core.model.tenancy import Grant, Tenancy
+from serinus.core.model.timestamps import to_rfc3339_seconds
+from tests.support.world import START, Model, World, fraud, serving, trying
+
+OWN, OTHER = "fraud.example.com", "payments.example.com"
+ROOT = "fraud.ml.svc.cluster.local"
+
+
+def restrict(world: World) -> None:
+    """Let the namespace use one host, and the Gateways of its own."""
+    grants = (Grant("ml", hosts=(OWN,), sources=("*",)),)
+    world.engine._reconciler._observer.claims._tenancy = Tenancy(grants)
+
+
+def leave_the_mesh(world: World) -> None:
+    """As with `meshGateway: false`."""
+    world.engine._reconciler._mesh = False
+    world.engine._reconciler._observer.claims._mesh = False
+
+
+def traffic(*hosts: str, gateways: tuple[str, ...] = ("public",)) -> dict[str, Any]:
+    return {"traffic": {"hosts": list(hosts), "istio": {"gateways": list(gateways)}}}
+
+
+def claimed(world: World) -> tuple[list[str], list[str]]:
+    route = world.api.find(VIRTUAL_SERVICE, "fraud")
+    assert route is not None
+    return route["spec"]["hosts"], route["spec"]["gateways"]
+
+
+def older_route(host: str) -> Json:
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "theirs", "namespace": "ml", "creationTimestamp": to_rfc3339_seconds(START - 100)},
+        "spec": {"hosts": [host], "gateways": ["public", "private"], "http": []},
+    }
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        pytest.param(traffic(OWN, OTHER), "HostNotAllowed", id="a host"),
+        pytest.param(traffic(OWN, gateways=("public", "infra/public")), "GatewayNotAllowed", id="a gateway"),
+    ],
+)
+async def test_what_the_configuration_refuses_is_left_out_of_a_live_route(edit: dict[str, Any], reason: str) -> None:
+    """What is allowed stays, and the condition says what is not."""
+    world = await serving()
+    restrict(world)
+    world.commit(fraud("1", **edit))
+    await world.run(2)
+    assert claimed(world) == ([OWN, ROOT], ["public", "mesh"])
+    assert world.condition("Stalled")["reason"] == reason
+
+
+async def test_a_host_that_an_older_route_has_is_never_begun_with() -> None:
+    """Where ours did not have it before: Istio would follow theirs, or merge the two."""
+    world = World()
+    world.api.put(older_route(OTHER))
+    await serving(world=world)
+    world.commit(fraud("1", **traffic(OWN, OTHER)))
+    await world.run(2)
+    assert claimed(world)[0] == [OWN, ROOT]
+    assert world.condition("Stalled")["reason"] == "HostConflict"
+    world.api.remove(VIRTUAL_SERVICE, "ml", "theirs")
+    await world.run(2)
+    assert claimed(world)[0] == [OWN, OTHER, ROOT]
+
+
+async def test_a_gateway_on_which_an_older_route_has_our_host_is_never_begun_with() -> None:
+    """The host stays on the gateways on which it was."""
+    world = await serving()
+    theirs = older_route(OWN)
+    world.api.put({**theirs, "spec": {**theirs["spec"], "gateways": ["private"]}})
+    world.commit(fraud("1", **traffic(OWN, gateways=("public", "private"))))
+    await world.run(2)
+    assert claimed(world) == ([OWN, ROOT], ["public", "mesh"])
+
+
+async def test_a_host_that_ours_had_before_is_kept_though_an_older_route_takes_it() -> None:
+    """Somebody added it to an old route: a revert of ours must not be blocked."""
+    world = await trying(model=Model(), at=50)
+    world.api.put(older_route(OWN))
+    await world.run(1)
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=10)
+    await world.run(1)
+    assert world.routed["1"] == 100
+    assert claimed(world)[0] == [OWN, ROOT]
+
+
+async def test_a_route_that_loses_its_last_gateway_keeps_it_until_there_is_another() -> None:
+    """Without one Istio would take the mesh; the revert reaches the route all the same."""
+    world = World()
+    leave_the_mesh(world)
+    world.models |= {"1": Model(), "2": Model()}
+    world.commit(fraud("1"))
+    await world.until(lambda w: w.phase == "Succeeded")
+    world.commit(fraud("2"))
+    await world.until(lambda w: w.routed.get("2") == 50)
+    world.commit(fraud("2", traffic={"hosts": [OWN]}))
+    await world.run(2)
+    assert claimed(world)[1] == ["public"]
+    assert world.condition("Stalled")["reason"] == "NoGateway"
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=10)
+    await world.run(1)
+    assert world.routed["1"] == 100
+
+
+async def test_nothing_starts_without_a_gateway() -> None:
+    """The condition says so, and the rest of the pass goes on."""
+    world = World()
+    leave_the_mesh(world)
+    world.models["1"] = Model()
+    world.commit(fraud("1", traffic={"hosts": [OWN]}))
+    await world.run(20)
+    assert world.routed == {}
+    assert world.condition("Stalled")["reason"] == "NoGateway"
+    world.commit(fraud("1"))
+    await world.until(lambda w: w.phase == "Succeeded")
+
+
+async def test_a_route_lost_while_there_is_no_gateway_holds_up_no_other_child() -> None:
+    """It comes back with the gateway."""
+    world = World()
+    leave_the_mesh(world)
+    await serving(world=world)
+    world.commit(fraud("1", traffic={"hosts": [OWN]}, scaling={"minReplicas": 6}))
+    world.api.remove(VIRTUAL_SERVICE, "ml", "fraud")
+    await world.run(5)
+    assert world.api.find(VIRTUAL_SERVICE, "fraud") is None
+    assert len(world.pods("1")) == 6
+    world.commit(fraud("1"))
+    await world.run(2)
+    assert world.routed == {"1": 100}
