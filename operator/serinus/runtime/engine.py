@@ -9,8 +9,8 @@ from typing import Protocol
 import structlog
 
 from serinus.core.model.errors import ClusterError, Conflict, Gone
-from serinus.core.model.identity import Key
-from serinus.core.model.kinds import MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json, Kind
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, VIRTUAL_SERVICE, Json, Kind
 from serinus.runtime.ports import Cache, Clock
 from serinus.runtime.queue import WorkQueue
 from serinus.runtime.reconcile import Outcome
@@ -68,9 +68,18 @@ class Engine:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        self.find_live()
         async with asyncio.TaskGroup() as group:
             for number in range(self._workers):
                 group.create_task(self._work(), name=f"worker-{number}")
+
+    def find_live(self) -> None:
+        """Put in front what had weight when the last process ended: its revert must not wait for all that is idle."""
+        for (namespace, _), rollout in self._cache.all(ROLLOUT).items():
+            owner = (rollout["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
+            if owner is not None and _has_weight(rollout.get("status") or {}):
+                self._live.add(Key(namespace, owner))
+                self.wake(Key(namespace, owner))
 
     async def _work(self) -> None:
         while True:
@@ -126,3 +135,7 @@ class Engine:
         if outcome.put_off:
             self.queue.add(key)
         return True
+
+
+def _has_weight(status: Json) -> bool:
+    return int(status.get("weight") or 0) > 0 and status.get("settledAt") is None

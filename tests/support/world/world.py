@@ -113,6 +113,7 @@ class World(NewestRollout):
         cache._on_change = self.engine.changed
         for place in cache.all(MODEL_DEPLOYMENT):
             self.engine.wake(Key(*place))
+        self.engine.find_live()
 
     def _wake(self, key: Key) -> None:
         self.engine.wake(key)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.errors import Conflict, Gone, Unavailable
-from serinus.core.model.identity import Key
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
+from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.runtime.engine import Engine
 from serinus.runtime.reconcile import Outcome
 from tests.support.world.clock import VirtualClock
@@ -23,6 +26,8 @@ class Bench:
     clock: VirtualClock = field(default_factory=VirtualClock)
     cache: ObjectCache = field(default_factory=ObjectCache)
     failures: list[Exception] = field(default_factory=list)
+    looked: list[Key] = field(default_factory=list)
+    all_looked: asyncio.Event = field(default_factory=asyncio.Event)
     read: list[Key] = field(default_factory=list)
     unreadable: Exception | None = None
 
@@ -30,6 +35,9 @@ class Bench:
         self.engine = Engine(self, self.cache, self.clock, reread=self.reread, monotonic=self.clock.monotonic)
 
     async def reconcile(self, key: Key) -> Outcome | None:
+        self.looked.append(key)
+        if len(self.looked) == 3:
+            self.all_looked.set()
         if self.failures:
             raise self.failures.pop(0)
         return Outcome(None, live=False)
@@ -70,3 +78,23 @@ async def test_what_cannot_be_read_anew_is_a_failed_pass() -> None:
     """The key backs off, as while the API server is down."""
     bench = Bench(failures=[Conflict("old")], unreadable=Unavailable("down"))
     assert await bench.look() == (False, None)
+
+
+def rollout(version: int, owner: str, **status: Any) -> Json:
+    labels = {MODEL_DEPLOYMENT_LABEL: owner}
+    metadata = {"namespace": "ml", "name": f"{owner}-0", "labels": labels, "resourceVersion": str(version)}
+    return {"apiVersion": ROLLOUT.api_version, "kind": "Rollout", "metadata": metadata, "status": status}
+
+
+async def test_a_new_process_looks_first_at_what_has_weight() -> None:
+    """Though it was told of it last, behind all that is idle; what has settled at 100 % is idle, too."""
+    bench = Bench()
+    bench.cache.store(rollout(1, "done", weight=100, settledAt="2024-01-01T00:00:00Z"))
+    bench.cache.store(rollout(2, "waits", weight=0))
+    bench.cache.store(rollout(3, "live", weight=10))
+    for name in ("done", "waits", "live"):
+        bench.engine.wake(Key("ml", name))
+    running = asyncio.create_task(bench.engine.run())
+    await asyncio.wait_for(bench.all_looked.wait(), 5)
+    running.cancel()
+    assert [key.name for key in bench.looked] == ["live", "done", "waits"]
