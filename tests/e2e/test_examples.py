@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from serinus_local import stack as local
+from serinus_local.waiting import until
 from tests.e2e.namespaces import namespace
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
@@ -41,6 +44,35 @@ def test_an_example_becomes_ready(stack: local.Stack, folder: Path) -> None:
     )
     assert serving.startswith("1@")
     assert serving.endswith("Succeeded")
+
+
+@pytest.mark.usefixtures("applied")
+def test_scores_that_drift_in_version_2_alone_revert_it(stack: local.Stack) -> None:
+    """Example 03 goes the way that its README says: the literal limit on the user's own query takes the weight."""
+    model = {"version": "2", "storageUri": "configmap://drift-model-2"}
+    patch = json.dumps({"spec": {"model": model}})
+    stack.kubectl("patch", "mdep", "drift", f"--namespace={NAMESPACE}", "--type=merge", f"--patch={patch}")
+    until(lambda: reverted(stack, "drift"), what="drift to be reverted", limit=90)
+    path = "--output=jsonpath={.items[*].status.decisions[-1:]['reason','metric']}"
+    rollouts = stack.kubectl(
+        "get", "mro", f"--namespace={NAMESPACE}", "--selector=serinus.dev/modeldeployment=drift", path
+    )
+    assert "LimitExceeded drift" in rollouts
+
+
+def reverted(stack: local.Stack, name: str) -> bool:
+    """Send a few requests, and tell whether the newest rollout of a model was reverted."""
+    row = {"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
+    question = urllib.request.Request(
+        f"http://{stack.gateway_address}/v2/models/{name}/infer",
+        data=json.dumps({"inputs": [row]}).encode(),
+        headers={"Host": f"{name}.e2e-examples.example.com"},
+    )
+    for _ in range(20):
+        with urllib.request.urlopen(question, timeout=10) as answer:
+            assert answer.status == 200
+    phase = stack.kubectl("get", "mdep", name, f"--namespace={NAMESPACE}", "--output=jsonpath={.status.phase}")
+    return phase == "Reverted"
 
 
 def apply(stack: local.Stack, files: Iterable[Path], volume: Path) -> None:
