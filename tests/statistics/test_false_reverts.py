@@ -7,6 +7,7 @@ from scipy import stats
 
 from serinus.simulation.peers import PEERS
 from serinus.simulation.play import Played, play
+from serinus.simulation.policies import DEFAULT, HIGH_LIMIT, guarded
 from serinus.simulation.ramp import run_ramp
 from serinus.simulation.tables import Cell, Path
 from serinus.simulation.traffic import Noise, Workload
@@ -61,6 +62,25 @@ def test_few_pods_with_rates_of_their_own_stay(path: Path) -> None:
 def test_scrapes_of_a_second_are_no_more_proofs_than_scrapes_of_five(noise: Noise, path: Path) -> None:
     workload = Workload(100, 0.005, 0.005, noise, scrape_s=1.0)
     assert upper_limit(play(Cell("test", f"{noise} fast", workload, 400, path), SEED)) <= 3.0
+
+
+POLICIES = [cell for cell in guarded(400) if cell.method == HIGH_LIMIT and cell.label.endswith(", 100 req/s")]
+
+
+@pytest.mark.parametrize("cell", POLICIES, ids=lambda cell: cell.label)
+def test_a_high_limit_beside_the_tests_condemns_no_equal_model(cell: Cell) -> None:
+    played = play(cell, SEED)
+    assert played.reverted_percent <= 1.0
+    assert played.promoted_percent >= 99.0
+
+
+def test_the_default_limit_costs_what_the_page_says() -> None:
+    """5 % is above chance at this traffic, and below what an outage does in the guard window."""
+    cells = {cell.label: cell for cell in guarded(400) if cell.method == DEFAULT}
+    assert play(cells["iid, 0.5 %, 100 req/s"], SEED).reverted_percent <= 1.5
+    outage = play(cells["outage, 0.1 %, 100 req/s"], SEED)
+    assert outage.reverted_percent == 100.0
+    assert outage.in_guard.mean() > 0.9
 
 
 @pytest.mark.parametrize("method", ["independent", "naive z"])

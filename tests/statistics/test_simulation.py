@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serinus.simulation import tables
+from serinus.simulation import policies, tables
 from serinus.simulation.__main__ import main
 from serinus.simulation.distribution import shifted_shares
 from serinus.simulation.play import Played, chunks, play
@@ -80,6 +80,17 @@ def test_the_page_tells_good_from_bad() -> None:
     page = render(bad_rows, seed=1)
     assert "**no**" in page
     assert "100 of 100" in page
+
+
+def test_the_table_of_policies_marks_what_is_over_its_bound() -> None:
+    cells = [cell for cell in policies.guarded(100) if cell.label.startswith("outage, 0.1 %")]
+    fine, bad = played(0, 0, reverted=False), replace(played(900, 0), in_guard=np.ones(100, dtype=np.bool_))
+    rows = [(cell, bad if cell.method == policies.DEFAULT else fine) for cell in cells]
+    page = render(rows, seed=1)
+    assert "0 of 4 cells within" in page
+    assert "4 of 4 cells within" in page
+    assert "| outage, 0.1 % | **100.00 %** (100.00) |" in page
+    assert all(good for _, _, _, good in acceptance(rows))
 
 
 def test_the_command_writes_the_page(tmp_path: Path) -> None:

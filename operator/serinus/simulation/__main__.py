@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-from serinus.simulation import tables
+from serinus.simulation import policies, tables
 from serinus.simulation.peers import PEERS
 from serinus.simulation.play import Played, chunks, join, play_chunk
 from serinus.simulation.report import acceptance, meets, render
@@ -39,9 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m serinus.simulation", description=__doc__)
     parser.add_argument("--out", type=Path, help="page to write; standard output without it")
-    parser.add_argument(
-        "--plots", type=Path, help="folder for the pictures of the page; nothing else is made"
-    )
+    parser.add_argument("--plots", type=Path, help="folder for the pictures of the page; nothing else is made")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--scale", type=float, default=1.0, help="part of the full number of rollouts")
     parser.add_argument("--seed", type=int, default=1)
@@ -70,6 +68,7 @@ def _cells(scale: float) -> list[tables.Cell]:
         *tables.drift(part(2000)),
         *tables.scalars(part(1000)),
         *tables.closed_loop(part(2000)),
+        *policies.guarded(part(2000)),
         *tables.peers(("ours", *PEERS), part(500)),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.simulation.closed_loop import run_closed_loop
 from serinus.simulation.distribution import DriftWorkload, LatencyWorkload, run_drift, run_latency
 from serinus.simulation.judge import Judgement
+from serinus.simulation.manifest import play as manifest_play
+from serinus.simulation.manifest.traffic import Scenario
 from serinus.simulation.peers import PEERS
 from serinus.simulation.ramp import run_ramp, serinus_method
 from serinus.simulation.scalars import ScalarWorkload, run_scalars
@@ -23,12 +25,16 @@ CHUNK = {"latency": 125, "ramp": 1000, "other": 500}
 
 @dataclass(frozen=True)
 class Played:
-    """Per rollout: seconds to the revert (inf = none), promoted, wrong answers, seconds to either verdict, [R]."""
+    """Per rollout: seconds to the revert (inf = none), promoted, wrong answers, seconds to either verdict, [R].
+
+    Of whole policies also: reverted after 100 %, in the guard window.
+    """
 
     reverted_s: Floats
     promoted: Bools
     wrong: Floats
     decided_s: Floats
+    in_guard: Bools = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     @property
     def runs(self) -> int:
@@ -73,6 +79,8 @@ def play_chunk(cell: Cell, chunk: int, runs: int, seed: int) -> Played:
     """Play one chunk of a cell."""
     own_seed = seed_of(cell, chunk, seed)
     judgement = Judgement(history=cell.path == "history")
+    if isinstance(cell.workload, Scenario):
+        return _play_policy(cell, cell.workload, chunk, runs, own_seed)
     if isinstance(cell.workload, LatencyWorkload):
         result = run_latency(cell.workload, runs, own_seed)
     elif isinstance(cell.workload, DriftWorkload):
@@ -90,6 +98,14 @@ def play_chunk(cell: Cell, chunk: int, runs: int, seed: int) -> Played:
     return Played(result.reverted_s, nothing, result.wrong_answers, result.reverted_s)
 
 
+def _play_policy(cell: Cell, scenario: Scenario, chunk: int, runs: int, seed: int) -> Played:
+    assert cell.subject is not None
+    outcome = manifest_play.play(manifest_play.Job(cell.subject, scenario, runs, seed, chunk))
+    decided_s, promoted = np.minimum(outcome.reverted_s, outcome.promoted_s), np.isfinite(outcome.promoted_s)
+    in_guard = np.isfinite(outcome.reverted_s) & np.isfinite(outcome.full_s)
+    return Played(outcome.reverted_s, promoted, outcome.wrong, decided_s, in_guard)
+
+
 def join(parts: Sequence[Played]) -> Played:
     """All chunks of a cell together."""
     return Played(
@@ -97,6 +113,7 @@ def join(parts: Sequence[Played]) -> Played:
         np.concatenate([part.promoted for part in parts]),
         np.concatenate([part.wrong for part in parts]),
         np.concatenate([part.decided_s for part in parts]),
+        np.concatenate([part.in_guard for part in parts]),
     )
 
 

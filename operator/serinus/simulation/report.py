@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from serinus.simulation import policies
 from serinus.simulation.play import Played
+from serinus.simulation.policy_report import policy_table
 from serinus.simulation.tables import MEDIAN_FACTOR, P95_FACTOR, WRONG_FACTOR, Cell, Reference
 
 Row = tuple[Cell, Played]
@@ -17,6 +19,7 @@ TITLES = {
     "4.4": "Drift (times on the ramp; requests of the challenger until the revert)",
     "4.5": "Scalar series, 40 blocks of a minute",
     "4.6": "Closed loop: the verdict moves the weight",
+    policies.TABLE: "Whole policies: false reverts with the guardrail, the same rate on both sides",
     "peers": "The rules of other tools on the same ramp",
 }
 
@@ -67,6 +70,7 @@ def acceptance(rows: Iterable[Row]) -> list[tuple[str, str, str, bool]]:
         median = played.wrong_answers(50)
         found.append(("PSI 0.25 at 100 req/s: requests (median)", "<= 1,300", f"{median:,.0f}", median <= 1300.0))
     found += _closed_loop(rows)
+    found += _policies(rows)
     return found
 
 
@@ -118,6 +122,21 @@ def _closed_loop(rows: Sequence[Row]) -> list[tuple[str, str, str, bool]]:
     return found
 
 
+def _policies(rows: Sequence[Row]) -> list[tuple[str, str, str, bool]]:
+    """Only of the limit that is meant for broken versions, where its weight can rise; the table tells the others."""
+    cells = _select(rows, lambda c: c.table == policies.TABLE and c.method == policies.HIGH_LIMIT)
+    cells = [row for row in cells if not row[0].label.endswith(", 1 req/s")]
+    found = []
+    for what, bound, sticky in (("without sticky clients", 1.5, False), ("sticky clients", 2.5, True)):
+        chosen = [row for row in cells if row[0].label.startswith("sticky") is sticky]
+        if chosen:
+            cell, played = max(chosen, key=lambda row: row[1].reverted_percent)
+            name = f"False reverts, {policies.HIGH_LIMIT}, {what}: worst cell ({cell.label})"
+            share = played.reverted_percent
+            found.append((name, f"<= {bound} %", f"{share:.2f} %", share <= bound))
+    return found
+
+
 def _select(rows: Iterable[Row], chosen: Callable[[Cell], bool]) -> list[Row]:
     return [row for row in rows if chosen(row[0])]
 
@@ -125,6 +144,8 @@ def _select(rows: Iterable[Row], chosen: Callable[[Cell], bool]) -> list[Row]:
 def _table(table: str, rows: Sequence[Row]) -> list[str]:
     if table == "peers":
         return _peer_table(rows)
+    if table == policies.TABLE:
+        return policy_table(rows)
     wrong = "requests" if table == "4.4" else "wrong answers mean / median / p95"
     head = f"| Cell | Path | Rollouts | Reverted | Promoted | Median / p95 s | {wrong} | Reference | |"
     lines = [head, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]

@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 from serinus.simulation.closed_loop import LoopPolicy
 from serinus.simulation.distribution import DriftWorkload, LatencyWorkload
+from serinus.simulation.manifest.subject import Subject
+from serinus.simulation.manifest.traffic import Scenario
 from serinus.simulation.scalars import ScalarNoise, ScalarWorkload
 from serinus.simulation.traffic import NOISES, Noise, Workload
 
@@ -41,12 +43,14 @@ class Cell:
 
     table: str
     label: str
-    workload: Workload | LatencyWorkload | DriftWorkload | ScalarWorkload
+    workload: Workload | LatencyWorkload | DriftWorkload | ScalarWorkload | Scenario
     runs: int
     path: Path = "history"
     method: str = "ours"
     loop: LoopPolicy | None = None
     reference: Reference = Reference()
+    subject: Subject | None = None
+    """The whole policy that a `Scenario` is played against."""
 
 
 FALSE_REVERT_CELLS: Final[tuple[tuple[Noise, int, float], ...]] = (

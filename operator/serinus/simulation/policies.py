@@ -1,0 +1,58 @@
+"""Whole policies of the product, with their guardrail, against an equal version: how often is it reverted?
+
+The other tables measure the tests alone. Here the limit beside them acts too, on small numbers and within seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from serinus.api.policy import ThresholdRange
+from serinus.simulation.manifest.subject import Subject, default_subject
+from serinus.simulation.manifest.traffic import Scenario
+from serinus.simulation.tables import LEVELS, Cell, Reference
+from serinus.simulation.traffic import NOISES
+
+TABLE: Final = "policy"
+RATES: Final = (0.001, 0.005)
+DEFAULT: Final = "default"
+HIGH_LIMIT: Final = "limit 30 %, failureLimit 2"
+
+
+def policies() -> dict[str, Subject]:
+    """Give the default policy, and the same with a limit that is meant for broken versions alone."""
+    subject = default_subject()
+    return {DEFAULT: subject, HIGH_LIMIT: _with_high_limit(subject)}
+
+
+def _with_high_limit(subject: Subject) -> Subject:
+    analysis = subject.policy.analysis
+    changes = {"threshold_range": ThresholdRange(max="30%"), "failure_limit": 2}
+    metrics = tuple(metric.model_copy(update=changes) for metric in analysis.metrics)
+    changed = subject.policy.model_copy(update={"analysis": analysis.model_copy(update={"metrics": metrics})})
+    return replace(subject, policy=changed)
+
+
+def guarded(runs: int = 2000) -> Iterator[Cell]:
+    """The same error rate on both sides, in every noise, from the first weight to the end of the guard window.
+
+    Fewer at the lowest traffic: there the weight does not rise, and each is looked at for six hours.
+    """
+    for name, subject in policies().items():
+        for noise in NOISES:
+            for rate in RATES:
+                for level in LEVELS:
+                    scenario = Scenario(noise, level, rate, rate, noise=noise)
+                    most = 2.5 if noise == "sticky" else 1.5
+                    yield Cell(
+                        TABLE,
+                        f"{noise}, {100 * rate:g} %, {level:g} req/s",
+                        scenario,
+                        runs // 4 if level == LEVELS[0] else runs,
+                        "conservative",
+                        method=name,
+                        reference=Reference(most_reverted=most),
+                        subject=subject,
+                    )
