@@ -36,7 +36,7 @@ def advice(subject: Subject, odds: Sequence[Odds], promoted_after_s: float) -> t
         *_thin(subject, bad[:1]),
         *_starved(subject, good[:1]),
         *_nervous(subject, good),
-        *_alone(good),
+        *_alone(subject, good),
         *_unproven(subject, good[:1], promoted_after_s),
         *_hasty(subject, list({one.scenario.label: one for one in reversed(bad)}.values())),
         *_assumed(subject, promoted_after_s),
@@ -122,17 +122,23 @@ def least_samples(limit: float, rate: float) -> int | None:
     return None
 
 
-def _alone(good: Sequence[Odds]) -> Iterator[str]:
+def _alone(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
     """Say it when equal versions are lost to an outage that both share."""
     shared = "An outage of what both versions depend on reverts"
+    excused = subject.policy.analysis.mode is Mode.SEQUENTIAL
+    remedy = "A limit well above what an outage brings leaves it to the comparison."
     for one in good:
         if one.scenario.noise != "outage":
             continue
         before, after = (100.0 * count / one.runs for count in (one.reverted - one.after_full, one.after_full))
         if before > 100.0 * OFTEN:
             yield (
-                f"{shared} {before:.0f} % of the equal versions before 100 %: one crosses the limit just before the "
-                "other. A limit well above what an outage brings leaves it to the comparison."
+                f"{shared} {before:.0f} % of the equal versions before 100 %: "
+                + (
+                    f"one crosses the limit before the other. {remedy}"
+                    if excused
+                    else "only mode Sequential excuses it."
+                )
             )
         if after > 100.0 * OFTEN:
             yield (
