@@ -57,7 +57,9 @@ class Snapshot:
     """One ModelDeployment at one time. `rollouts` and `revisions` are ordered from old to new.
 
     `obstacle` keeps anything new from being tried, `concern` is only said. `watched_since` is when this process began
-    to ask for the metrics: looks before that are nobody's fault.
+    to ask for the metrics: looks before that are nobody's fault. `unrouted_since` is when this process first saw the
+    live route without weight for a revision; with `route_unread` there is a route, and what it says is not ours.
+    `used_names` are Rollouts that exist and cannot be seen.
     """
 
     deployment: ModelDeploymentView
@@ -68,6 +70,9 @@ class Snapshot:
     rollouts: tuple[RolloutSeen, ...] = ()
     fleets: Mapping[str, Fleet] = field(default_factory=dict)
     route: Split | None = None
+    route_unread: bool = False
+    unrouted_since: Mapping[str, float] = field(default_factory=dict)
+    used_names: frozenset[str] = frozenset()
     look: Look | None = None
     watched_since: float = 0.0
     drain_seconds: float = 5.0
@@ -75,6 +80,10 @@ class Snapshot:
     def fleet(self, revision: str | None) -> Fleet:
         """The pods of a revision; none where there is no such revision."""
         return self.fleets.get(revision or "", Fleet())
+
+    def routed(self, revision: str) -> bool:
+        """Whether the live route gives a revision weight; one that we cannot read may give it to anybody."""
+        return self.route_unread or (self.route is not None and self.route.weight_of(revision) > 0)
 
     def revision(self, name: str | None) -> Revision | None:
         """Find a kept revision."""

@@ -122,7 +122,7 @@ def _successes(seen: Snapshot, stable: str | None, now: float) -> tuple[Success,
 def _retired(seen: Snapshot, workloads: tuple[Workload, ...], now: float) -> frozenset[str]:
     """The revisions whose pods may go: no weight in the live route, and the drain delay is over."""
     return frozenset(
-        name for name in _leaving(seen, workloads) if drained_at(seen, name) <= now and not _routed(seen, name)
+        name for name in _leaving(seen, workloads) if drained_at(seen, name) <= now and not seen.routed(name)
     )
 
 
@@ -130,10 +130,6 @@ def _leaving(seen: Snapshot, workloads: tuple[Workload, ...]) -> set[str]:
     """The revisions that have objects and need none; pods of which no ControllerRevision is left are not touched."""
     known = {revision.name for revision in seen.revisions}
     return (set(seen.fleets) & known) - {workload.revision.name for workload in workloads}
-
-
-def _routed(seen: Snapshot, name: str) -> bool:
-    return seen.route is not None and seen.route.weight_of(name) > 0
 
 
 def _obsolete_revisions(seen: Snapshot, workloads: tuple[Workload, ...]) -> tuple[str, ...]:
@@ -150,7 +146,10 @@ def _obsolete_rollouts(seen: Snapshot) -> tuple[str, ...]:
 
 
 def _wake_at(seen: Snapshot, active: RolloutSeen | None, workloads: tuple[Workload, ...], now: float) -> float | None:
-    drains = [at for name in _leaving(seen, workloads) if (at := drained_at(seen, name)) > now]
+    leaving = _leaving(seen, workloads)
+    drains = [at for name in leaving if (at := drained_at(seen, name)) > now]
+    # Of a route that is written only now no watch tells us: the writer knows.
+    drains += [now + seen.drain_seconds for name in leaving if seen.routed(name)]
     own = next_wake(active.plan, active.state, now) if active else None
     again = [now + OBSTACLE_SECONDS] if seen.obstacle else []
     return min((*drains, *again, *(() if own is None else (own,))), default=None)

@@ -80,14 +80,14 @@ def rejections(seen: Snapshot) -> tuple[Rejection, ...]:
         pair = (plan.canary, plan.spec.policy)
         if state.phase in REJECTING:
             entries[pair] = _rejection(plan, state)
-        elif pair in entries and plan.spec.attempt > attempt_of(entries[pair]):
+        elif pair in entries and plan.spec.attempt > attempt_of(entries[pair].rollout):
             del entries[pair]
     return tuple(entry for entry in entries.values() if entry.revision in kept)[-MOST_REJECTIONS:]
 
 
-def attempt_of(entry: Rejection) -> int:
-    """Read the attempt that was rejected from its Rollout's name."""
-    number = entry.rollout.rpartition("-")[2]
+def attempt_of(rollout: str) -> int:
+    """Read the attempt from a Rollout's name."""
+    number = rollout.rpartition("-")[2]
     return int(number) if number.isdigit() else 0
 
 

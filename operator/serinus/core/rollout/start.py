@@ -39,8 +39,9 @@ def _retried(seen: Snapshot, wanted: Revision) -> bool:
 def _next_attempt(seen: Snapshot, wanted: Revision, rejected: Iterable[Rejection]) -> int:
     """Count on from every attempt that is still known, so that a name is never used twice."""
     attempts = [rollout.plan.spec.attempt for rollout in seen.rollouts if rollout.plan.canary == wanted.name]
-    rejections = (attempt_of(entry) for entry in rejected if entry.revision == wanted.name)
-    return 1 + max((*attempts, *rejections), default=0)
+    rejections = (attempt_of(entry.rollout) for entry in rejected if entry.revision == wanted.name)
+    unseen = (attempt_of(name) for name in seen.used_names if name.rpartition("-")[0] == wanted.name)
+    return 1 + max((*attempts, *rejections, *unseen), default=0)
 
 
 def _spec(seen: Snapshot, wanted: Revision, stable: str | None, attempt: int) -> RolloutSpec:

@@ -21,9 +21,13 @@ def next_wake(plan: RolloutPlan, state: RolloutState, now: float) -> float | Non
 
 
 def drained_at(seen: Snapshot, revision: str) -> float:
-    """When the last traffic that a revision may have got has drained; 0 when it never had any."""
+    """When the last traffic that a revision may have got has drained; 0 when it never had any.
+
+    What was decided counts from when the live route is seen to say it: a write of the route may have failed for long.
+    """
+    unrouted = seen.unrouted_since.get(revision, 0.0)
     ends = (
-        rollout.state.settled_at + seen.drain_seconds
+        max(rollout.state.settled_at, unrouted) + seen.drain_seconds
         for rollout in seen.rollouts
         if revision in {rollout.plan.canary, rollout.plan.stable}
         and rollout.state.weight_changed_at is not None
