@@ -22,6 +22,7 @@ from serinus.core.model.kinds import (
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.diff import carries, same_intent, with_intent
 from serinus.runtime.memory import Carried, Memory
+from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
 
 NEVER_SERVED_GRACE_SECONDS = 5
@@ -102,7 +103,7 @@ class Children:
         """Delete what ran a revision; one that never served need not say goodbye to anyone."""
         grace = None if served else NEVER_SERVED_GRACE_SECONDS
         for kind in RETIRING:
-            live = self._cache.owned(kind, owner.namespace, owner.name).get(revision)
+            live = ours(self._cache, kind, owner).get(revision)
             if live is not None:
                 await self._delete(owner, kind, live, grace if kind is DEPLOYMENT else None)
 
@@ -110,13 +111,13 @@ class Children:
         """Delete history that is beyond the limit."""
         assert kind in {CONTROLLER_REVISION, ROLLOUT}
         for name in names:
-            live = self._cache.owned(kind, owner.namespace, owner.name).get(name)
+            live = ours(self._cache, kind, owner).get(name)
             if live is not None:
                 await self._delete(owner, kind, live, None)
 
     async def _delete(self, owner: Owner, kind: Kind, live: Json, grace: int | None) -> None:
         metadata = live["metadata"]
-        if controller_uid(live) != owner.uid or metadata.get("deletionTimestamp"):
+        if metadata.get("deletionTimestamp"):
             return
         await self._cluster.delete(kind, owner.namespace, metadata["name"], uid=metadata["uid"], grace_seconds=grace)
 

@@ -63,8 +63,9 @@ class Carried:
 
 @dataclass
 class Memory:
-    """What is remembered of one ModelDeployment."""
+    """What is remembered of one ModelDeployment; `uid` is its own, so that the next of its name remembers nothing."""
 
+    uid: str = ""
     rollouts: dict[str, Remembered] = field(default_factory=dict)
     status: ModelDeploymentStatus | None = None
     status_written_at: float = 0.0
@@ -79,6 +80,9 @@ class Memory:
     revisions_read: Readings[Revision] = field(default_factory=Readings)
     rollouts_read: Readings[tuple[RolloutPlan, RolloutStatus, RolloutState] | None] = field(default_factory=Readings)
     carried: Carried | None = None
+    unrouted_since: dict[str, float] = field(default_factory=dict)
+    used_names: set[str] = field(default_factory=set)
+    """Rollouts that exist and cannot be seen: their names are taken."""
 
     def state_of(self, uid: str, stored: RolloutStatus, read: RolloutState) -> RolloutState:
         """Go on from memory while the stored status is the one that we wrote; else trust what is stored."""
@@ -90,6 +94,12 @@ class Memory:
         known = self.rollouts.get(uid)
         at = written_at if written_at is not None else known.written_at if known else 0.0
         self.rollouts[uid] = Remembered(stored, state, at)
+
+    def count_unrouted(self, routed: Mapping[str, bool], now: float) -> Mapping[str, float]:
+        """Tell since when revisions have been seen without weight in the live route; a new process counts anew."""
+        known = self.unrouted_since
+        self.unrouted_since = {name: known.get(name, now) for name, weighs in routed.items() if not weighs}
+        return self.unrouted_since
 
     def forget_rollouts(self, keep: set[str]) -> None:
         """Drop what is gone."""
@@ -107,8 +117,15 @@ class Memories:
     def __init__(self) -> None:
         self._kept: dict[Key, Memory] = {}
 
-    def of(self, key: Key) -> Memory:
-        return self._kept.setdefault(key, Memory())
+    def of(self, key: Key, uid: str) -> Memory:
+        """Give what is remembered of this very object."""
+        if key not in self._kept or self.is_of_another(key, uid):
+            self._kept[key] = Memory(uid=uid)
+        return self._kept[key]
+
+    def is_of_another(self, key: Key, uid: str) -> bool:
+        """Whether what is remembered under a name is of an object that is gone."""
+        return key in self._kept and self._kept[key].uid != uid
 
     def forget(self, key: Key) -> None:
         self._kept.pop(key, None)

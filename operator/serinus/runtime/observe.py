@@ -17,18 +17,17 @@ from serinus.core.model.kinds import (
     POD,
     ROLLOUT,
     SERVICE,
-    VIRTUAL_SERVICE,
     Json,
 )
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, read_plan
 from serinus.core.model.snapshot import Fleet, Obstacle, RolloutSeen, Snapshot
-from serinus.core.model.split import Split
 from serinus.core.plan.diagnosis import diagnose
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.traffic.istio import read_split
 from serinus.runtime.claims import Claims
 from serinus.runtime.memory import Memory
+from serinus.runtime.ours import our_route, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.probes import Probes, ReadyPod
 from serinus.runtime.restoring import restore_revisions
@@ -72,37 +71,44 @@ class Observer:
             revisions = (*revisions, wanted)
         newest = rollouts[-1] if rollouts else None
         obstacle = wanted if isinstance(wanted, Obstacle) else next(self.claims.obstacles(view, memory), None)
-        return Snapshot(
+        fleets = await self._fleets(view, memory, revisions)
+        manifest = our_route(self.cache, view)
+        route = read_split(manifest) if manifest else None
+        seen = Snapshot(
             deployment=view,
             revisions=revisions,
             wanted=wanted if isinstance(wanted, Revision) else None,
             obstacle=obstacle,
             concern=self.claims.concern(view),
             rollouts=rollouts,
-            fleets=await self._fleets(view, memory, revisions),
-            route=self._route(view),
+            fleets=fleets,
+            route=route,
+            route_unread=manifest is not None and route is None,
+            used_names=frozenset(memory.used_names),
             look=self.sampler.look(key, newest.plan.uid) if newest else None,
             watched_since=self.sampler.watched_since(key),
             drain_seconds=self.drain_seconds,
         )
+        routed = {name: seen.routed(name) for name in fleets}
+        return replace(seen, unrouted_since=memory.count_unrouted(routed, round(self.clock.now(), 3)))
 
     async def _revisions(
         self, view: ModelDeploymentView, memory: Memory, rollouts: Sequence[RolloutSeen]
     ) -> tuple[Revision, ...]:
-        running = self.cache.owned(DEPLOYMENT, view.namespace, view.name)
+        running = ours(self.cache, DEPLOYMENT, view)
         in_use = {name for name, deployment in running.items() if _is_live(deployment)}
         if rollouts and rollouts[-1].state.active:
             plan = rollouts[-1].plan
             in_use |= {plan.canary, plan.stable or plan.canary}
         restored = await restore_revisions(self.cluster, self.cache, view, memory, in_use)
-        owned = self.cache.owned(CONTROLLER_REVISION, view.namespace, view.name)
+        owned = ours(self.cache, CONTROLLER_REVISION, view)
         found = {one["metadata"]["name"]: one for one in (*restored, *owned.values()) if _is_live(one)}
         memory.revisions_read.keep(found)
         revisions = [memory.revisions_read.of(manifest, read_revision) for manifest in found.values()]
         return tuple(sorted(revisions, key=lambda revision: revision.number))
 
     def _rollouts(self, view: ModelDeploymentView, memory: Memory) -> tuple[RolloutSeen, ...]:
-        seen, owned = [], self.cache.owned(ROLLOUT, view.namespace, view.name)
+        seen, owned = [], ours(self.cache, ROLLOUT, view)
         memory.rollouts_read.keep(owned)
         for manifest in owned.values():
             read = memory.rollouts_read.of(manifest, _read_rollout) if _is_live(manifest) else None
@@ -112,16 +118,10 @@ class Observer:
         memory.forget_rollouts({rollout.plan.uid for rollout in seen})
         return tuple(sorted(seen, key=_age))
 
-    def _route(self, view: ModelDeploymentView) -> Split | None:
-        manifest = self.cache.owned(VIRTUAL_SERVICE, view.namespace, view.name).get(view.name)
-        return read_split(manifest) if manifest else None
-
     async def _fleets(
         self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]
     ) -> dict[str, Fleet]:
-        kinds = {
-            kind: self.cache.owned(kind, view.namespace, view.name) for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE)
-        }
+        kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE)}
         pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name))
         memory.forget_pods({pod["metadata"]["uid"] for group in pods.values() for pod in group})
         known = {revision.name: revision for revision in revisions}

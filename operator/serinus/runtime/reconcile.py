@@ -15,7 +15,7 @@ import structlog
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
 from serinus.api.traffic import Traffic
 from serinus.core.model.errors import ClusterError
-from serinus.core.model.identity import Key, Owner
+from serinus.core.model.identity import Key, Owner, controller_uid
 from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -95,12 +95,15 @@ class Reconciler:
         if manifest is None or manifest["metadata"].get("deletionTimestamp"):
             self._forget(key)
             return None
+        if self._memories.is_of_another(key, manifest["metadata"]["uid"]):
+            # It was deleted and made again, and no pass has seen it gone.
+            self._forget(key)
         outcome = Outcome(None, live=False)
         for _ in range(ROUNDS):
             view = self._view(key)
             if view is None:
                 return None
-            decision, again = await self._round(view, self._memories.of(key))
+            decision, again = await self._round(view, self._memories.of(key, view.uid))
             outcome = Outcome(decision.wake_at, decision.live, put_off=_takes_weight(decision))
             if outcome.put_off or not again:
                 break
@@ -108,8 +111,10 @@ class Reconciler:
 
     def _view(self, key: Key) -> ModelDeploymentView | None:
         manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+        if manifest is None:
+            return None
         try:
-            return self._memories.of(key).views.of(manifest, parse_model_deployment) if manifest else None
+            return self._memories.of(key, manifest["metadata"]["uid"]).views.of(manifest, parse_model_deployment)
         except ApiError as error:
             # The schema admits nothing that does not parse; an object from before a schema change stays as it is.
             log.error("a ModelDeployment cannot be read", key=str(key), why=str(error))
@@ -152,23 +157,24 @@ class Reconciler:
     ) -> AsyncIterator[ClusterError]:
         """Do what was decided, each thing whatever becomes of the others; give the errors."""
         owner = Owner(view.namespace, view.name, view.uid)
-        async for error in self._carry_out_children(view, owner, decision, memory):
+        async for error in self._carry_out_children(view, seen, decision, memory):
             yield error
         for step in (self._mark, self._start, self._clean):
             try:
-                await step(owner, seen, decision)
+                await step(owner, seen, decision, memory)
             except ClusterError as error:
                 yield error
 
     async def _carry_out_children(
-        self, view: ModelDeploymentView, owner: Owner, decision: Decision, memory: Memory
+        self, view: ModelDeploymentView, seen: Snapshot, decision: Decision, memory: Memory
     ) -> AsyncIterator[ClusterError]:
         """Make the children what they should be; nothing is rendered while they are known to be just that."""
+        owner = Owner(view.namespace, view.name, view.uid)
         traffic = self._observer.claims.admitted(view)
         wish = (traffic, decision.workloads, decision.stable, decision.split)
         if self._children.carry(owner, wish, memory):
             return
-        children, written, failed = await self._wanted(owner, traffic, decision), False, False
+        children, written, failed = await self._wanted(owner, traffic, seen, decision), False, False
         for wanted in children:
             try:
                 applied = await self._children.ensure(owner, wanted, memory)
@@ -184,7 +190,7 @@ class Reconciler:
             names = [(kind_of(child), str(child["metadata"]["name"])) for child in children]
             self._children.remember(owner, wish, memory, [*names, *copies])
 
-    async def _wanted(self, owner: Owner, traffic: Traffic | None, decision: Decision) -> list[Json]:
+    async def _wanted(self, owner: Owner, traffic: Traffic | None, seen: Snapshot, decision: Decision) -> list[Json]:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
         route = None
         if decision.split is not None and route_gateways(traffic, mesh=self._mesh):
@@ -196,8 +202,7 @@ class Reconciler:
             policies=[render_destination_rule(owner, one.revision, traffic) for one in decision.workloads],
             route=route,
         )
-        taking = _takes_weight(decision)
-        if taking:
+        if _takes_weight(decision) or _still_takes(seen, decision):
             children = tuple(sorted(children, key=lambda child: kind_of(child) != VIRTUAL_SERVICE))
             return list(children)
         return [*await self._lost_copies(owner, decision), *children]
@@ -213,18 +218,18 @@ class Reconciler:
         copies = [await self._observer.wishes.restored_copy(owner, revision) for revision in lost]
         return [copy for copy in copies if copy is not None]
 
-    async def _start(self, owner: Owner, seen: Snapshot, decision: Decision) -> None:
+    async def _start(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
         if decision.start is not None and seen.wanted is not None:
-            await self._statuses.create_rollout(owner, decision.start, seen.wanted.hash)
+            await self._statuses.create_rollout(owner, decision.start, seen.wanted.hash, memory)
 
-    async def _mark(self, owner: Owner, seen: Snapshot, decision: Decision) -> None:
+    async def _mark(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
         """Put the success mark on what has become stable."""
         for success in decision.successes:
             live = await self._cluster.get(CONTROLLER_REVISION, owner.namespace, success.revision.name)
-            if live is not None:
+            if live is not None and controller_uid(live) == owner.uid:
                 self._cache.put(await self._cluster.apply(mark_succeeded(live, success.at), force=True))
 
-    async def _clean(self, owner: Owner, seen: Snapshot, decision: Decision) -> None:
+    async def _clean(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
         served = {
             name
             for rollout in seen.rollouts
@@ -248,6 +253,15 @@ class Reconciler:
 
 def _takes_weight(decision: Decision) -> bool:
     return any(stored.state.weight < stored.before.weight for stored in decision.states)
+
+
+def _still_takes(seen: Snapshot, decision: Decision) -> bool:
+    """Whether the live route gives a revision beside stable more than it shall have: a revert that was cut short."""
+    stable = decision.stable.name if decision.stable else None
+    if seen.route is None or decision.split is None:
+        return False
+    shall = decision.split.weight_of
+    return any(weight > shall(name) for name, weight in seen.route.weights if name != stable)
 
 
 def _phase_changed(decision: Decision) -> bool:

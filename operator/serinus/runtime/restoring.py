@@ -15,9 +15,10 @@ from serinus.core.model.identity import REVISION_LABEL, Owner, controller_uid
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, Json
 from serinus.core.plan.revisions import rebuilt_revision
 from serinus.runtime.memory import Memory
+from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
 
-_WISHED = frozenset({"name", "namespace", "labels", "annotations", "ownerReferences"})
+_WISHED = frozenset({"name", "namespace", "labels", "annotations"})
 """What of the metadata was our wish; the rest, such as a deletion's time and finalizers, is the API server's."""
 
 
@@ -25,31 +26,32 @@ async def restore_revisions(
     cluster: Cluster, cache: Cache, view: ModelDeploymentView, memory: Memory, in_use: Collection[str]
 ) -> list[Json]:
     """Write the ControllerRevisions that are missing, and give them."""
-    kept = cache.owned(CONTROLLER_REVISION, view.namespace, view.name)
+    kept = ours(cache, CONTROLLER_REVISION, view)
     lost = sorted(set(in_use) - set(kept))
     memory.revisions = {**{name: memory.revisions[name] for name in lost if name in memory.revisions}, **kept}
     owner = Owner(view.namespace, view.name, view.uid)
     restored = []
     for name in lost:
-        manifest = _remembered(memory, name) or _from_deployment(cache, view, owner, name)
+        manifest = _remembered(memory, owner, name) or _from_deployment(cache, view, owner, name)
         if manifest is not None:
             restored.append(await _written(cluster, cache, owner, manifest))
     return restored
 
 
-def _remembered(memory: Memory, name: str) -> Json | None:
-    """The ControllerRevision as we saw it last, as a wish."""
+def _remembered(memory: Memory, owner: Owner, name: str) -> Json | None:
+    """The ControllerRevision as we saw it last, as a wish of its owner."""
     seen = memory.revisions.get(name)
     if seen is None:
         return None
-    return {**seen, "metadata": {key: value for key, value in seen["metadata"].items() if key in _WISHED}}
+    wished = {key: value for key, value in seen["metadata"].items() if key in _WISHED}
+    return {**seen, "metadata": {**wished, "ownerReferences": [owner.reference()]}}
 
 
 def _from_deployment(cache: Cache, view: ModelDeploymentView, owner: Owner, name: str) -> Json | None:
-    deployment = cache.owned(DEPLOYMENT, owner.namespace, owner.name).get(name)
+    deployment = ours(cache, DEPLOYMENT, owner).get(name)
     if deployment is None or REVISION_LABEL not in deployment["metadata"]["labels"]:
         return None
-    copied = name in cache.owned(CONFIG_MAP, owner.namespace, owner.name)
+    copied = name in ours(cache, CONFIG_MAP, owner)
     return rebuilt_revision(owner, deployment, spec=view.spec, config_map=name if copied else None)
 
 
@@ -61,7 +63,7 @@ async def _written(cluster: Cluster, cache: Cache, owner: Owner, manifest: Json)
         if found is not None:
             return found if controller_uid(found) == owner.uid else manifest
         files = await cluster.get(CONFIG_MAP, owner.namespace, copied) if copied else None
-        if files is not None:
+        if files is not None and controller_uid(files) == owner.uid:
             held = {key: files[key] for key in ("data", "binaryData") if key in files}
             manifest = {**manifest, "data": {**manifest["data"], "files": held}}
         stored = await cluster.apply(manifest, force=False)

@@ -6,10 +6,11 @@ from typing import Any
 
 from serinus.api import API_VERSION
 from serinus.api.model_deployment import ModelDeploymentStatus
-from serinus.api.parsing import ModelDeploymentView
+from serinus.api.parsing import ApiError, ModelDeploymentView, parse_rollout
 from serinus.api.rollout import RolloutStatus
 from serinus.api.status import Condition
-from serinus.core.model.identity import Owner
+from serinus.core.model.errors import Conflict
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Owner, controller_uid
 from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, to_status
 from serinus.core.rollout.decision import NewRollout, StoredState
@@ -45,7 +46,7 @@ class Statuses:
         memory.remember(plan.uid, _read_back(answer), state, now)
         return True
 
-    async def create_rollout(self, owner: Owner, new: NewRollout, revision_hash: str) -> Json:
+    async def create_rollout(self, owner: Owner, new: NewRollout, revision_hash: str, memory: Memory) -> Json:
         """Create the object that carries the plan of a new transition."""
         manifest = {
             "apiVersion": API_VERSION,
@@ -53,9 +54,22 @@ class Statuses:
             "metadata": owner.metadata(new.name, revision_hash),
             "spec": new.spec.manifest(),
         }
-        answer = await self._cluster.create(manifest)
+        try:
+            answer = await self._cluster.create(manifest)
+        except Conflict:
+            await self._name_taken(owner, new.name, memory)
+            raise
         self._cache.put(answer)
         return answer
+
+    async def _name_taken(self, owner: Owner, name: str, memory: Memory) -> None:
+        """Take in a Rollout that is there already; one that no pass can see has used up its name, and its attempt."""
+        found = await self._cluster.get(ROLLOUT, owner.namespace, name)
+        if found is None:
+            return
+        self._cache.put(found)
+        if not _can_be_seen(owner, found):
+            memory.used_names.add(name)
 
     async def store_summary(self, view: ModelDeploymentView, status: ModelDeploymentStatus, memory: Memory) -> bool:
         """Store the copy for people; what only words differ in waits for the next minute."""
@@ -113,6 +127,17 @@ def _without_words(status: ModelDeploymentStatus) -> Json:
 
 def _bare(condition: Condition) -> tuple[Any, ...]:
     return (condition.type, condition.status, condition.reason, condition.observed_generation)
+
+
+def _can_be_seen(owner: Owner, manifest: Json) -> bool:
+    metadata = manifest["metadata"]
+    if controller_uid(manifest) != owner.uid or metadata.get("deletionTimestamp"):
+        return False
+    try:
+        parse_rollout(manifest)
+    except ApiError:
+        return False
+    return (metadata.get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL) == owner.name
 
 
 def _stored_status(cache: Cache, owner: Owner, plan: RolloutPlan) -> RolloutStatus:

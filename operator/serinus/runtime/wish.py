@@ -89,7 +89,9 @@ class Wishes:
     def _pinned(self, view: ModelDeploymentView, kept: Sequence[Revision]) -> Revision | None:
         """The revision that was recorded for this very generation."""
         for revision in kept:
-            manifest = self._cache.get(CONTROLLER_REVISION, view.namespace, revision.name) or {"metadata": {}}
+            manifest = self._cache.get(CONTROLLER_REVISION, view.namespace, revision.name)
+            if manifest is None or controller_uid(manifest) != view.uid:
+                continue  # generations are counted for each object anew
             annotations = manifest["metadata"].get("annotations") or {}
             if annotations.get(GENERATION_ANNOTATION) == str(view.generation):
                 return revision
@@ -133,7 +135,7 @@ class Wishes:
     async def _pin(self, view: ModelDeploymentView, name: str) -> None:
         """Say for which generation the ConfigMap was read, so that a later edit of it changes nothing."""
         live = await self._cluster.get(CONTROLLER_REVISION, view.namespace, name)
-        if live is not None:
+        if live is not None and controller_uid(live) == view.uid:
             marked = annotated(live, {GENERATION_ANNOTATION: str(view.generation)})
             self._cache.put(await self._cluster.apply(marked, force=True))
 
@@ -142,7 +144,7 @@ class Wishes:
         if revision.config_map is None:
             return None
         live = await self._cluster.get(CONTROLLER_REVISION, owner.namespace, revision.name)
-        if live is None:
+        if live is None or controller_uid(live) != owner.uid:
             return None
         files = live["data"].get("files") or {}
         if not files:

@@ -1,0 +1,38 @@
+"""What belongs to this very ModelDeployment, and not to one of the same name that is gone.
+
+Labels carry names only. Who deletes a ModelDeployment and applies another under its name finds the dead one's objects
+until the garbage collector has been there: they are nobody's history.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from serinus.core.model.identity import controller_uid
+from serinus.core.model.kinds import VIRTUAL_SERVICE, Json, Kind
+from serinus.runtime.ports import Cache
+
+
+class Owning(Protocol):
+    """Whoever controls objects: an Owner, or the view of a ModelDeployment."""
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def uid(self) -> str: ...
+
+
+def ours(cache: Cache, kind: Kind, owner: Owning) -> dict[str, Json]:
+    """Give the objects of a kind that it controls, by name."""
+    owned = cache.owned(kind, owner.namespace, owner.name)
+    return {name: one for name, one in owned.items() if controller_uid(one) == owner.uid}
+
+
+def our_route(cache: Cache, owner: Owning) -> Json | None:
+    """Give its VirtualService, also when somebody has taken our label off."""
+    manifest = cache.get(VIRTUAL_SERVICE, owner.namespace, owner.name)
+    return manifest if manifest is not None and controller_uid(manifest) == owner.uid else None
