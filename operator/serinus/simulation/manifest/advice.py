@@ -125,21 +125,15 @@ def least_samples(limit: float, rate: float) -> int | None:
 def _alone(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
     """Say it when equal versions are lost to an outage that both share."""
     shared = "An outage of what both versions depend on reverts"
-    excused = subject.policy.analysis.mode is Mode.SEQUENTIAL
-    remedy = "A limit well above what an outage brings leaves it to the comparison."
+    why = "only mode Sequential excuses it."
+    if subject.policy.analysis.mode is Mode.SEQUENTIAL:
+        why = "one crosses the limit first. A limit well above what an outage brings leaves it to the comparison."
     for one in good:
         if one.scenario.noise != "outage":
             continue
         before, after = (100.0 * count / one.runs for count in (one.reverted - one.after_full, one.after_full))
         if before > 100.0 * OFTEN:
-            yield (
-                f"{shared} {before:.0f} % of the equal versions before 100 %: "
-                + (
-                    f"one crosses the limit before the other. {remedy}"
-                    if excused
-                    else "only mode Sequential excuses it."
-                )
-            )
+            yield f"{shared} {before:.0f} % of the equal versions before 100 %: {why}"
         if after > 100.0 * OFTEN:
             yield (
                 f"{shared} {after:.0f} % of the equal versions in the guard window: after 100 % there is nothing to "
