@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.world import Model, World, trying
+from tests.support.world import Model, World, fraud, serving, trying
 
 
 async def bad_canary(*, at: int, unready: int) -> World:
@@ -71,6 +71,20 @@ async def test_pods_that_fail_again_give_the_canary_nothing_back() -> None:
     assert world.weight == 50
 
 
+async def test_a_commit_that_waits_for_the_way_back_is_told_so() -> None:
+    """Stable has no pod, so the bad canary keeps its weight, and nothing new may start."""
+    world = await bad_canary(at=100, unready=4)
+    world.models["3"] = Model()
+    world.commit(fraud("3"))
+    await world.run(2)
+    reconciling = world.condition("Reconciling")
+    assert reconciling["status"] == "True"
+    assert "version 3 waits until version 1 has taken the weight back" in reconciling["message"]
+    world.break_pods("1", 0)
+    await world.until(lambda w: w.tried == "3", limit=10)
+    assert "waits until" not in world.condition("Reconciling")["message"]
+
+
 async def test_the_reverting_record_outlives_all_that_follow() -> None:
     """It says metric, value, limit, baseline, samples and time."""
     world = await bad_canary(at=100, unready=4)
@@ -121,8 +135,6 @@ async def test_a_revert_goes_on_although_other_writes_are_refused() -> None:
 async def test_a_new_spec_that_cannot_be_recorded_does_not_block_a_revert() -> None:
     """Its ControllerRevision is refused, by a quota for example; the bad canary goes back all the same."""
     from serinus.core.model.kinds import CONTROLLER_REVISION
-    from tests.support.world import fraud
-
     world = await trying(at=50)
     world.api.refuse = {CONTROLLER_REVISION}
     world.models |= {"3": Model()}
@@ -143,10 +155,38 @@ async def test_the_deadline_counts_only_the_time_that_the_canary_waits_for_pods(
     assert world.phase in {"Progressing", "Paused"}
 
 
+async def in_a_long_pause() -> World:
+    """The canary's two pods serve half of the requests, and it waits for people."""
+    return await trying(at=50, steps=[{"setWeight": 50}, {"pause": {}}], progressDeadlineSeconds=15)
+
+
+async def lose_a_pod(world: World, *, seconds: float) -> None:
+    """One of the canary's pods is unready for a time."""
+    world.break_pods("2", 1)
+    await world.run(seconds)
+    world.kubelet.unready = set()
+    await world.run(4)
+
+
+async def test_short_outages_in_a_long_pause_do_not_add_up_to_the_deadline() -> None:
+    """Nothing waits for the pods there."""
+    world = await in_a_long_pause()
+    for _ in range(5):
+        await lose_a_pod(world, seconds=8)
+    assert world.phase == "Paused"
+    assert world.state.get("waitedSeconds", 0) == 0
+
+
+async def test_one_outage_as_long_as_the_deadline_aborts_in_a_pause_too() -> None:
+    """The canary cannot carry what it has."""
+    world = await in_a_long_pause()
+    await lose_a_pod(world, seconds=17)
+    assert world.phase == "Aborted"
+    assert world.reason == "ProgressDeadlineExceeded"
+
+
 async def test_the_deadline_aborts_a_canary_that_never_loads() -> None:
     """No request is lost, and the pair is rejected."""
-    from tests.support.world import fraud, serving
-
     world = await serving()
     world.models["2"] = Model(loads=False)
     world.commit(fraud("2"))

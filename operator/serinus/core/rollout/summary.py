@@ -89,7 +89,21 @@ def _reconciling(standing: Standing) -> Statement:
         return Statement("Reconciling", False, "Settled", "no rollout is under way")
     state, to = active.state, active.plan.spec.to.version
     text = f"version {to} at {state.weight}%: {state.message or state.reason or state.phase}"
-    return Statement("Reconciling", True, state.phase, text)
+    return Statement("Reconciling", True, state.phase, f"{text}{_who_waits(standing, active)}")
+
+
+def _who_waits(standing: Standing, active: RolloutSeen) -> str:
+    """Say which commit waits for the end of a rollout that cannot give its weight back yet."""
+    seen, wanted, stable = standing.seen, standing.seen.wanted, standing.seen.revision(standing.stable)
+    if wanted is None or stable is None or not active.state.phase.ended:
+        return ""
+    if wanted.name in {active.plan.canary, stable.name}:
+        return ""
+    ready = seen.fleet(stable.name).ready
+    return (
+        f"; version {wanted.version} waits until version {stable.version} has taken the weight back "
+        f"({ready} of its pods are ready; promote does not apply)"
+    )
 
 
 def _stalled(standing: Standing) -> Statement:

@@ -97,13 +97,22 @@ def _cause_of(state: RolloutState) -> Cause:
 
 
 def _timed_wait(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
-    """Time the waiting for pods, and nothing else: pauses, holds and blindness are no fault of the canary."""
+    """Time the waiting for pods, and nothing else: pauses, holds and blindness are no fault of the canary.
+
+    Before a rise its waits add up. In a pause and in the guard each counts for itself: nothing waits for the canary
+    there, and short outages over hours make no long one.
+    """
     waits = waits_for_pods(Question(plan, state, seen, now)) is not None and not plan.spec.paused
     if waits:
         return state if state.waiting_since is not None else replace(state, waiting_since=now)
     if state.waiting_since is None:
         return state
-    return replace(state, waiting_since=None, waited_seconds=_waited(state, now))
+    return replace(state, waiting_since=None, waited_seconds=_waited(state, now) if _rises_next(plan, state) else 0.0)
+
+
+def _rises_next(plan: RolloutPlan, state: RolloutState) -> bool:
+    """Whether the next thing is a rise of the weight, and no pause or guard whose end is awaited."""
+    return state.phase is not Phase.GUARDING and plan.weight_at(state.step) is not None
 
 
 def _waited(state: RolloutState, now: float) -> float:
