@@ -58,9 +58,12 @@ def decide(seen: Snapshot, now: float) -> Decision:
 
 
 def _decided_states(seen: Snapshot, now: float) -> tuple[StoredState, ...]:
-    """Walk the active Rollout on; heal a wiped one; acknowledge a retry that has begun."""
+    """Walk the active Rollout on; heal a wiped one; acknowledge a retry that has begun.
+
+    The newest goes first: what an older one has seen must not keep its verdict from being stored.
+    """
     decided = []
-    for rollout in seen.rollouts[-2:]:
+    for rollout in reversed(seen.rollouts[-2:]):
         state = _decided_state(seen, rollout, now)
         if state != rollout.state:
             decided.append(StoredState(rollout.plan, rollout.state, state))

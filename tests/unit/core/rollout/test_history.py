@@ -12,6 +12,7 @@ from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.model.split import Split
+from serinus.core.rollout.decide import decide
 from serinus.core.rollout.history import (
     MOST_REJECTIONS,
     active_rollout,
@@ -161,3 +162,11 @@ def test_a_retry_is_a_new_text_on_a_rejecting_rollout_of_the_wanted_revision(
     """Anything else starts nothing."""
     state = ended(phase, acknowledged=Levers(retry=acknowledged))
     assert retry_asked(RolloutSeen(plan(retry=retry), state), revision(wanted)) is asked
+
+
+def test_the_newest_rollout_is_stored_before_an_older_ones_retry() -> None:
+    """A write that fails for the older one must not keep a verdict from the cluster."""
+    older = RolloutSeen(plan(retry="mended"), ended(Phase.REVERTED))
+    newest = RolloutSeen(plan(attempt=2), at_step(0, 0, started_at=None))
+    decision = decide(seen(rollouts=(older, newest)), NOW)
+    assert [stored.plan.spec.attempt for stored in decision.states] == [2, 1]
