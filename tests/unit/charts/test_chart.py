@@ -155,6 +155,14 @@ def test_no_rule_reaches_secrets(documents: list[dict[str, Any]]) -> None:
             assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
 
 
+def test_events_may_be_read_where_they_are_counted_on(documents: list[dict[str, Any]]) -> None:
+    """An Event that exists already is read before its count is raised."""
+    rules = [rule for role in _kinds(documents, "ClusterRole") for rule in role["rules"]]
+    for rule in rules:
+        if "events" in rule["resources"] and "create" in rule["verbs"]:
+            assert {"get", "list", "patch"} <= set(rule["verbs"])
+
+
 def test_no_person_may_write_status(documents: list[dict[str, Any]]) -> None:
     """The roles for people leave status to the operator."""
     for role in _kinds(documents, "ClusterRole"):
