@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
+from serinus.core.model.kinds import Json
 from tests.support.world import Model, World, fraud, serving, trying
 
 
@@ -135,6 +139,7 @@ async def test_a_revert_goes_on_although_other_writes_are_refused() -> None:
 async def test_a_new_spec_that_cannot_be_recorded_does_not_block_a_revert() -> None:
     """Its ControllerRevision is refused, by a quota for example; the bad canary goes back all the same."""
     from serinus.core.model.kinds import CONTROLLER_REVISION
+
     world = await trying(at=50)
     world.api.refuse = {CONTROLLER_REVISION}
     world.models |= {"3": Model()}
@@ -198,3 +203,21 @@ async def test_the_deadline_aborts_a_canary_that_never_loads() -> None:
     assert world.condition("Stalled")["reason"] == "RevisionRejected"
     await world.run(10)
     assert not world.pods("2")
+
+
+async def test_a_revert_does_not_wait_for_the_events_of_a_pod() -> None:
+    """The API server answers writes, and leaves a LIST hanging; the diagnosis comes when it comes."""
+    world = await trying(at=50)
+    answer, listed = asyncio.Event(), world.api.list
+
+    async def slow(*given: Any, **named: Any) -> list[Json]:
+        await answer.wait()
+        return await listed(*given, **named)
+
+    world.api.list = slow  # type: ignore[method-assign]
+    world.break_pods("1", 1)
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=5)
+    assert world.routed["1"] == 100
+    answer.set()
+    await world.run(2)

@@ -74,7 +74,8 @@ class Memory:
     probing: set[str] = field(default_factory=set)
     conflicts: dict[str, Obstacle] = field(default_factory=dict)
     wanted: tuple[int, Revision] | None = None
-    diagnosed: dict[str, tuple[float, Obstacle | None]] = field(default_factory=dict)
+    events: dict[str, tuple[float, list[Json]]] = field(default_factory=dict)
+    listing: set[str] = field(default_factory=set)
     revisions: Mapping[str, Json] = field(default_factory=dict)
     views: Readings[ModelDeploymentView] = field(default_factory=Readings)
     revisions_read: Readings[Revision] = field(default_factory=Readings)
@@ -104,6 +105,10 @@ class Memory:
     def forget_rollouts(self, keep: set[str]) -> None:
         """Drop what is gone."""
         self.rollouts = {uid: known for uid, known in self.rollouts.items() if uid in keep}
+
+    def forget_events(self, keep: set[str]) -> None:
+        """Drop what was said of pods that nobody waits for any more."""
+        self.events = {name: known for name, known in self.events.items() if name in keep}
 
     def forget_pods(self, keep: set[str]) -> None:
         """Drop the answers of pods that are gone."""

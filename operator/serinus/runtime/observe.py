@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_rollout
 from serinus.api.rollout import RolloutStatus
-from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import REVISION_LABEL, Key
 from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     DESTINATION_RULE,
-    EVENT,
     POD,
     ROLLOUT,
     SERVICE,
@@ -22,10 +21,10 @@ from serinus.core.model.kinds import (
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, read_plan
 from serinus.core.model.snapshot import Fleet, Obstacle, RolloutSeen, Snapshot
-from serinus.core.plan.diagnosis import diagnose
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.traffic.istio import read_split
 from serinus.runtime.claims import Claims
+from serinus.runtime.diagnoses import Diagnoses
 from serinus.runtime.memory import Memory
 from serinus.runtime.ours import our_route, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
@@ -33,9 +32,6 @@ from serinus.runtime.probes import Probes, ReadyPod
 from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import Wishes
-
-DIAGNOSIS_SECONDS = 3.0
-"""How old a diagnosis may be: it costs a LIST of Events."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +57,11 @@ class Observer:
     claims: Claims
     drain_seconds: float
 
+    @cached_property
+    def diagnoses(self) -> Diagnoses:
+        """What says why pods are not ready."""
+        return Diagnoses(self.cluster, self.clock, self.probes)
+
     async def observe(self, view: ModelDeploymentView, memory: Memory) -> Snapshot:
         """Look at one ModelDeployment."""
         key = Key(view.namespace, view.name)
@@ -71,7 +72,7 @@ class Observer:
             revisions = (*revisions, wanted)
         newest = rollouts[-1] if rollouts else None
         obstacle = wanted if isinstance(wanted, Obstacle) else next(self.claims.obstacles(view, memory), None)
-        fleets = await self._fleets(view, memory, revisions)
+        fleets = self._fleets(view, memory, revisions)
         manifest = our_route(self.cache, view)
         route = read_split(manifest) if manifest else None
         seen = Snapshot(
@@ -118,9 +119,7 @@ class Observer:
         memory.forget_rollouts({rollout.plan.uid for rollout in seen})
         return tuple(sorted(seen, key=_age))
 
-    async def _fleets(
-        self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]
-    ) -> dict[str, Fleet]:
+    def _fleets(self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]) -> dict[str, Fleet]:
         kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE)}
         pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name))
         memory.forget_pods({pod["metadata"]["uid"] for group in pods.values() for pod in group})
@@ -129,18 +128,19 @@ class Observer:
         fleets = {}
         for name in sorted(present):
             parts = _Parts(known.get(name), kinds[DEPLOYMENT].get(name), pods.get(name, ()), name in kinds[SERVICE])
-            fleets[name] = await self._fleet(view, memory, parts)
+            fleets[name] = self._fleet(view, memory, parts)
+        memory.forget_events({name for name, fleet in fleets.items() if fleet.ready < fleet.desired})
         return fleets
 
-    async def _fleet(self, view: ModelDeploymentView, memory: Memory, parts: _Parts) -> Fleet:
+    def _fleet(self, view: ModelDeploymentView, memory: Memory, parts: _Parts) -> Fleet:
         ready = [ReadyPod(*_identity(pod)) for pod in parts.pods if is_ready(pod)]
         deployment = parts.deployment or {}
         desired = int(deployment.get("spec", {}).get("replicas", 0))
         fleet = Fleet(desired=desired, ready=len(ready), service_exists=parts.service_exists)
         if parts.revision is None:
             return fleet
-        obstacle = await self._diagnosis(memory, parts) if len(ready) < desired else None
         key = Key(view.namespace, view.name)
+        obstacle = self._diagnosis(key, memory, parts.revision, parts) if len(ready) < desired else None
         probed, message = self.probes.look(key, memory, parts.revision, ready)
         return replace(
             fleet,
@@ -150,30 +150,9 @@ class Observer:
             scaled_by_other=bool(deployment.get("metadata", {}).get("replicasOwner")),
         )
 
-    async def _diagnosis(self, memory: Memory, parts: _Parts) -> Obstacle | None:
-        """Say why pods are not ready; the Events of the first such pod are the one LIST that a pass may make."""
-        now, revision, pods = self.clock.now(), parts.revision, parts.pods
-        assert revision is not None
-        known = memory.diagnosed.get(revision.name)
-        if known is not None and now - known[0] < DIAGNOSIS_SECONDS:
-            return known[1]
-        events: list[Json] = []
-        waiting = next((pod for pod in pods if not is_ready(pod)), None)
-        if waiting is not None:
-            events = await self._events(waiting)
-        diagnosis = diagnose(pods, parts.deployment, events, revision=revision)
-        obstacle = Obstacle(str(diagnosis.reason), diagnosis.message) if diagnosis else None
-        memory.diagnosed[revision.name] = (now, obstacle)
-        return obstacle
-
-    async def _events(self, pod: Json) -> list[Json]:
-        metadata = pod["metadata"]
-        try:
-            return await self.cluster.list(
-                EVENT, metadata["namespace"], field_selector=f"involvedObject.uid={metadata['uid']}"
-            )
-        except ClusterError:
-            return []
+    def _diagnosis(self, key: Key, memory: Memory, revision: Revision, parts: _Parts) -> Obstacle | None:
+        waiting = next((pod for pod in parts.pods if not is_ready(pod)), None)
+        return self.diagnoses.look(key, memory, revision, pods=parts.pods, waiting=waiting, runs=parts.deployment)
 
 
 def _read_rollout(manifest: Json) -> tuple[RolloutPlan, RolloutStatus, RolloutState] | None:

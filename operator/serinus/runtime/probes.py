@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from serinus.core.model.answers import ProbeOutcome
 from serinus.core.model.identity import Key
@@ -32,7 +33,7 @@ class Probes:
     def __init__(self, probe: ModelProbe, clock: Clock, *, wake: Callable[[Key], None]) -> None:
         self._probe = probe
         self._clock = clock
-        self._wake = wake
+        self.wake = wake
         self._tasks: set[asyncio.Task[None]] = set()
 
     def look(self, key: Key, memory: Memory, revision: Revision, pods: Iterable[ReadyPod]) -> tuple[Probed, str]:
@@ -43,6 +44,12 @@ class Probes:
         for pod in pods:
             self._ask(key, memory, revision, pod)
         return _summed_up(memory, pods)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the passes, until it is done or all is closed."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -58,9 +65,7 @@ class Probes:
         if pod.uid in memory.probing or not due:
             return
         memory.probing.add(pod.uid)
-        task = asyncio.create_task(self._run(key, memory, revision, pod))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.beside(self._run(key, memory, revision, pod))
 
     async def _run(self, key: Key, memory: Memory, revision: Revision, pod: ReadyPod) -> None:
         assert revision.probe is not None
@@ -70,11 +75,11 @@ class Probes:
             memory.probing.discard(pod.uid)
         memory.probes[pod.uid] = answer
         memory.probed_at[pod.uid] = self._clock.now()
-        self._wake(key)
+        self.wake(key)
         if answer.outcome is not ProbeOutcome.ANSWERED:
             await self._clock.sleep(RETRY_SECONDS)
             memory.probed_at.pop(pod.uid, None)
-            self._wake(key)
+            self.wake(key)
 
 
 def _summed_up(memory: Memory, pods: tuple[ReadyPod, ...]) -> tuple[Probed, str]:

@@ -1,0 +1,71 @@
+"""Says why the pods of a revision are not ready. Their Events are listed beside the passes: a verdict waits for none.
+
+Events are neither watched nor cached, so this is a look-up; a pass takes what the last one has brought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serinus.core.model.errors import ClusterError
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import EVENT, Json
+from serinus.core.model.revision import Revision
+from serinus.core.model.snapshot import Obstacle
+from serinus.core.plan.diagnosis import diagnose
+from serinus.runtime.memory import Memory
+from serinus.runtime.ports import Clock, Cluster
+from serinus.runtime.probes import Probes
+
+EVENTS_SECONDS = 3.0
+"""How old the Events may be."""
+
+
+class Diagnoses:
+    """Diagnoses with the Events that are known, and has them listed anew when they are old."""
+
+    def __init__(self, cluster: Cluster, clock: Clock, probes: Probes) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._probes = probes
+
+    def look(
+        self,
+        key: Key,
+        memory: Memory,
+        revision: Revision,
+        *,
+        pods: Sequence[Json],
+        waiting: Json | None,
+        runs: Json | None,
+    ) -> Obstacle | None:
+        """Say why pods are not ready; `waiting` is the first that is not, `runs` their Deployment."""
+        if waiting is not None:
+            self._ask(key, memory, revision.name, waiting)
+        _, events = memory.events.get(revision.name, (0.0, []))
+        diagnosis = diagnose(pods, runs, events, revision=revision)
+        return Obstacle(str(diagnosis.reason), diagnosis.message) if diagnosis else None
+
+    def _ask(self, key: Key, memory: Memory, name: str, pod: Json) -> None:
+        at, _ = memory.events.get(name, (0.0, []))
+        if name in memory.listing or self._clock.now() - at < EVENTS_SECONDS:
+            return
+        memory.listing.add(name)
+        self._probes.beside(self._list(key, memory, name, pod))
+
+    async def _list(self, key: Key, memory: Memory, name: str, pod: Json) -> None:
+        _, before = memory.events.get(name, (0.0, []))
+        try:
+            events = await self._events(pod)
+        except ClusterError:
+            events = before
+        finally:
+            memory.listing.discard(name)
+        memory.events[name] = (self._clock.now(), events)
+        if events != before:
+            self._probes.wake(key)
+
+    async def _events(self, pod: Json) -> list[Json]:
+        metadata = pod["metadata"]
+        selector = f"involvedObject.uid={metadata['uid']}"
+        return await self._cluster.list(EVENT, metadata["namespace"], field_selector=selector)
