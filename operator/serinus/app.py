@@ -161,7 +161,13 @@ class Parts:
             probes=self.probes,
             sampler=self.sampler,
             wishes=Wishes(self.cluster, self.cache),
-            claims=Claims(self.cache, config.tenancy(), sources=self.metrics.names(), mesh=config.mesh_gateway),
+            claims=Claims(
+                self.cache,
+                config.tenancy(),
+                sources=self.metrics.names(),
+                mesh=config.mesh_gateway,
+                wake=self._wake,
+            ),
             drain_seconds=config.drain_seconds,
         )
         reconciler = Reconciler(

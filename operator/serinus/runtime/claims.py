@@ -6,17 +6,18 @@ reach what a new rollout could not start with, and must not stop the writes by w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import IstioTraffic, Traffic
-from serinus.core.model.identity import Key, Owner, controller_uid
-from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
+from serinus.core.model.identity import Key, Owner
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.model.tenancy import Tenancy
 from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.claimants import Claimants
 from serinus.core.traffic.hosts import (
+    ForeignRoute,
     HostConflict,
     OurRoute,
     host_conflicts,
@@ -26,19 +27,40 @@ from serinus.core.traffic.hosts import (
 )
 from serinus.core.traffic.istio import route_gateways, route_hosts
 from serinus.runtime.memory import Memory
+from serinus.runtime.ours import our_route
 from serinus.runtime.ports import Cache
 
 
-class Claims:
-    """Judges what a spec claims against the configuration and everybody's VirtualServices."""
+def nobody(key: Key) -> None:
+    """Wake nobody."""
 
-    def __init__(self, cache: Cache, tenancy: Tenancy, *, sources: tuple[str, ...], mesh: bool) -> None:
+
+class Claims:
+    """Judges what a spec claims against the configuration and everybody's VirtualServices.
+
+    `wake` is told which ModelDeployments are to be judged anew, because a route that overlaps theirs came, changed what
+    it claims, or went.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        tenancy: Tenancy,
+        *,
+        sources: tuple[str, ...],
+        mesh: bool,
+        wake: Callable[[Key], None] = nobody,
+    ) -> None:
         self._cache = cache
         self._tenancy = tenancy
         self._sources = sources
         self._mesh = mesh
+        self._wake = wake
         self._claimants = Claimants()
+        self._ours = Claimants()
+        self._asked: dict[Key, OurRoute] = {}
         cache.follow(VIRTUAL_SERVICE, self._routed)
+        cache.follow(MODEL_DEPLOYMENT, self._deployed)
 
     def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
         """The reasons why nothing new may start."""
@@ -60,7 +82,7 @@ class Claims:
         if traffic is None and self._mesh:
             return None
         traffic = traffic or Traffic()
-        live = self._live(view)
+        live = our_route(self._cache, view)
         lost_hosts, lost_gateways = self._taken(view, live)
         tenancy, place = self._tenancy, view.namespace
         named = (traffic.istio.gateways if traffic.istio else None) or ()
@@ -97,12 +119,9 @@ class Claims:
             gateways=route_gateways(view.spec.traffic, mesh=self._mesh),
             created=from_rfc3339(ours["metadata"]["creationTimestamp"]) if ours else None,
         )
+        self._remember(route)
         others = self._claimants.beside(route)
         return host_conflicts(route, others) if others else ()
-
-    def _live(self, view: ModelDeploymentView) -> Json | None:
-        manifest = self._cache.get(VIRTUAL_SERVICE, view.namespace, view.name)
-        return manifest if manifest is not None and controller_uid(manifest) == view.uid else None
 
     def _taken(self, view: ModelDeploymentView, live: Json | None) -> tuple[set[str], set[str]]:
         """The hosts, and the gateways, on which an older route came before ours: those are never begun with."""
@@ -119,11 +138,32 @@ class Claims:
         return hosts, gateways
 
     def _routed(self, namespace: str, name: str, manifest: Json | None) -> None:
-        """Follow what becomes of a VirtualService."""
-        if manifest is None:
-            self._claimants.drop(Key(namespace, name))
+        """Follow what becomes of a VirtualService; weights are no news to anybody but its owner."""
+        key = Key(namespace, name)
+        before, now = self._claimants.of(key), read_foreign_route(manifest) if manifest is not None else None
+        if before == now:
+            return
+        if now is None:
+            self._claimants.drop(key)
         else:
-            self._claimants.add(read_foreign_route(manifest))
+            self._claimants.add(now)
+        concerned = {ours.key for one in (before, now) if one for ours in self._ours.beside(_as_ours(one))}
+        for ours in sorted(concerned | ({key} & self._asked.keys())):
+            self._wake(ours)
+
+    def _deployed(self, namespace: str, name: str, manifest: Json | None) -> None:
+        if manifest is None and self._asked.pop(Key(namespace, name), None) is not None:
+            self._ours.drop(Key(namespace, name))
+
+    def _remember(self, route: OurRoute) -> None:
+        """Keep what a ModelDeployment claims, to know whom a route concerns."""
+        if self._asked.get(route.key) == route:
+            return
+        self._asked[route.key] = route
+        place = route.key.namespace
+        hosts = frozenset(normal_host(host, place) for host in route.hosts)
+        gateways = frozenset(normal_gateway(gateway, place) for gateway in route.gateways)
+        self._ours.add(ForeignRoute(route.key, hosts, gateways, created=0.0))
 
     def _refused(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
         traffic, namespace = view.spec.traffic, view.namespace
@@ -146,3 +186,7 @@ class Claims:
                 yield Obstacle("SourceUnknown", f"metric {metric.name} asks {source}: the sources are {known}")
             elif not self._tenancy.may_use_source(view.namespace, source):
                 yield Obstacle("SourceNotAllowed", f"namespace {view.namespace} may not ask {source}")
+
+
+def _as_ours(route: ForeignRoute) -> OurRoute:
+    return OurRoute(route.key, tuple(route.hosts), tuple(route.gateways), route.created)

@@ -10,7 +10,7 @@ import structlog
 
 from serinus.core.model.errors import ClusterError, Conflict, Gone
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
-from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, VIRTUAL_SERVICE, Json, Kind
+from serinus.core.model.kinds import ROLLOUT, Json, Kind
 from serinus.runtime.ports import Cache, Clock
 from serinus.runtime.queue import WorkQueue
 from serinus.runtime.reconcile import Outcome
@@ -59,12 +59,9 @@ class Engine:
         self.queue.add(key)
 
     def changed(self, kind: Kind, namespace: str, model_deployment: str | None, manifest: Json | None) -> None:
-        """Take a change from a watch: wake the owner, or everybody whose hosts a foreign route may claim."""
+        """Take a change from a watch: wake the owner. Whom a foreign route concerns is for `Claims` to say."""
         if model_deployment is not None:
             self.wake(Key(namespace, model_deployment))
-        elif kind == VIRTUAL_SERVICE:
-            for place in self._cache.all(MODEL_DEPLOYMENT):
-                self.wake(Key(*place))
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -96,7 +96,13 @@ class World(NewestRollout):
             probes=self.probes,
             sampler=self.sampler,
             wishes=Wishes(self.api, cache),
-            claims=Claims(cache, Tenancy((Grant("*", hosts=("*",), sources=("*",)),)), sources=("default",), mesh=True),
+            claims=Claims(
+                cache,
+                Tenancy((Grant("*", hosts=("*",), sources=("*",)),)),
+                sources=("default",),
+                mesh=True,
+                wake=self._wake,
+            ),
             drain_seconds=DRAIN_SECONDS,
         )
         reconciler = Reconciler(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.traffic.claimants import Claimants
@@ -141,3 +142,62 @@ def test_a_route_of_others_is_news_only_when_its_claims_change() -> None:
     assert len(woken) == 1
     stored(3, "b.test", weight=20)
     assert len(woken) == 2
+
+
+class Neighbours:
+    """Three ModelDeployments whose passes have asked for conflicts, and what a route of others does to them."""
+
+    def __init__(self) -> None:
+        self.cache = ObjectCache()
+        self.woken: list[str] = []
+        self.claims = Claims(
+            self.cache, TENANCY, sources=("default",), mesh=True, wake=lambda key: self.woken.append(key.name)
+        )
+        for name in ("a", "b", "c"):
+            view = deployment(traffic={"hosts": [f"{name}.example.com"], "istio": {"gateways": ["public"]}})
+            self.claims.conflicts(replace(view, name=name))
+        self.version = 1
+
+    def theirs(self, *hosts: str, name: str = "theirs", weight: int = 0) -> list[str]:
+        """Let a route claim hosts, or be gone when it claims none; give who is woken."""
+        self.woken.clear()
+        self.version += 1
+        metadata = {"name": name, "namespace": "ml", "resourceVersion": str(self.version)}
+        metadata["creationTimestamp"] = "2020-01-01T00:00:00Z"
+        spec = {"hosts": list(hosts), "gateways": ["public"], "http": [{"route": [{"weight": weight}]}]}
+        if hosts:
+            self.cache.store(
+                {"apiVersion": VIRTUAL_SERVICE.api_version, "kind": "VirtualService"}
+                | {"metadata": metadata, "spec": spec}
+            )
+        else:
+            self.cache.forget(VIRTUAL_SERVICE, "ml", name, str(self.version))
+        return self.woken
+
+
+def test_a_route_wakes_those_whose_hosts_it_overlaps() -> None:
+    """Those that it claims and those that it did; ten thousand others sleep on."""
+    beside = Neighbours()
+    assert beside.theirs("a.example.com") == ["a"]
+    assert beside.theirs("a.example.com", weight=9) == []
+    assert beside.theirs("b.example.com") == ["a", "b"]
+    assert beside.theirs() == ["b"]
+    assert beside.theirs("elsewhere.test") == []
+    assert beside.theirs("*.example.com") == ["a", "b", "c"]
+
+
+def test_a_route_that_holds_our_name_wakes_us_when_it_goes() -> None:
+    """Whatever it claims: the name is free for ours."""
+    beside = Neighbours()
+    beside.theirs("elsewhere.test", name="c")
+    assert beside.theirs(name="c") == ["c"]
+
+
+def test_a_deleted_model_deployment_is_not_woken() -> None:
+    """Its claims went with it."""
+    beside = Neighbours()
+    kind = MODEL_DEPLOYMENT
+    metadata = {"name": "a", "namespace": "ml", "resourceVersion": "1"}
+    beside.cache.store({"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": {}})
+    beside.cache.forget(kind, "ml", "a", "2")
+    assert beside.theirs("a.example.com", "b.example.com") == ["b"]

@@ -35,6 +35,10 @@ class Claimants:
             if not shelf[claim]:
                 del shelf[claim]
 
+    def of(self, key: Key) -> ForeignRoute | None:
+        """Give what is known of a route."""
+        return self._routes.get(key)
+
     def beside(self, ours: OurRoute) -> list[ForeignRoute]:
         """List the other routes that may claim what ours does; wildcards are few, and looked through."""
         namespace = ours.key.namespace
