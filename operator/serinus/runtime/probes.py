@@ -26,6 +26,11 @@ class ReadyPod:
     name: str
     address: str
 
+    @property
+    def target(self) -> str:
+        """Where its gRPC is; an IPv6 address stands in brackets."""
+        return f"[{self.address}]:{GRPC_PORT}" if ":" in self.address else f"{self.address}:{GRPC_PORT}"
+
 
 class Probes:
     """Runs each probe once a pod, and again while it is not answered."""
@@ -70,7 +75,7 @@ class Probes:
     async def _run(self, key: Key, memory: Memory, revision: Revision, pod: ReadyPod) -> None:
         assert revision.probe is not None
         try:
-            answer = await self._probe.infer(f"{pod.address}:{GRPC_PORT}", revision.model, revision.probe)
+            answer = await self._probe.infer(pod.target, revision.model, revision.probe)
         finally:
             memory.probing.discard(pod.uid)
         memory.probes[pod.uid] = answer
