@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,12 +73,16 @@ class Operator:
         """Run until told to stop; what is held is released in the opposite order."""
         async with AsyncExitStack() as held:
             parts = await self._assemble(held)
-            await self._lead(held, parts)
+            if not await _unless(stop, self._lead(held, parts)):
+                return
             held.push_async_callback(parts.close)
-            await parts.cluster_is_known()
-            shell = Shell(parts.take, lambda: connection_info(self.endpoint))
-            shell.start()
-            held.push_async_callback(shell.stop)
+            if not await _unless(stop, parts.cluster_is_known()):
+                return
+            parts.shell.start()
+            held.push_async_callback(parts.shell.stop)
+            # The last to be pushed is the first to be done: once the workers have ended nothing is left to write but
+            # Events, and a successor need not wait for those, nor for kopf.
+            held.push_async_callback(parts.leave)
             running = [asyncio.create_task(parts.engine.run()), asyncio.create_task(parts.sweep())]
             held.push_async_callback(_cancel, *running)
             self.ready.set()
@@ -112,9 +118,8 @@ class Operator:
         self.standby = True
         await parts.lease.acquire()
         self.standby = False
-        held.push_async_callback(parts.lease.release)
         parts.lost_lease = asyncio.create_task(parts.lease.hold())
-        held.push_async_callback(_cancel, parts.lost_lease)
+        held.push_async_callback(parts.leave)
 
 
 class Parts:
@@ -125,6 +130,7 @@ class Parts:
         sources = [Source(one.name, one.url, one.bearer_token_file) for one in config.prometheus]
         self.telemetry = telemetry
         self.lost_lease: asyncio.Task[None] | None = None
+        self.left = False
         self.connection = Connection(endpoint, clock)
         self.lease = _lease(config, endpoint, self.connection, clock)
         self.cluster = KubernetesCluster(
@@ -136,8 +142,9 @@ class Parts:
         self.cache = ObjectCache(on_change=self._changed)
         self.informers = Informers(self.connection, WATCHED, self.cache, clock)
         self.metrics = InstantQueries(sources, clock, on_answer=telemetry.question_done)
+        self.shell = Shell(self.take, lambda: connection_info(endpoint), monotonic=clock.monotonic)
         self.recorder = EventRecorder(
-            self.cluster,
+            KubernetesCluster(self.connection, clock, writes_allowed=self._may_tell, on_request=telemetry.request_done),
             clock,
             instance=socket.gethostname(),
             must_wait=lambda: self.engine.queue.urgent > 0,
@@ -198,7 +205,8 @@ class Parts:
                 await self.informers.synced()
         except TimeoutError:
             kinds = ", ".join(self.informers.waiting_for())
-            raise Unavailable(f"cannot list {kinds} within {SYNC_SECONDS:.0f} s: check the ClusterRole") from None
+            text = f"cannot list {kinds} within {SYNC_SECONDS:.0f} s: check the API server and the ClusterRole"
+            raise Unavailable(text) from None
         for kind in (MODEL_DEPLOYMENT, ROLLOUT):
             await self.rereading.everything(kind)
 
@@ -222,6 +230,8 @@ class Parts:
 
     def wrong(self) -> str:
         """Say which watch has gone dead; the kubelet then starts us anew."""
+        if self.shell.dead:
+            return "the thread of kopf has ended: nothing is heard of ModelDeployments and Rollouts"
         dead = [kind for kind, seconds in self.informers.silence().items() if seconds > SILENCE_SECONDS]
         return f"no word from the watches of {', '.join(dead)}" if dead else ""
 
@@ -231,8 +241,22 @@ class Parts:
         self.telemetry.leader.set(1 if self.lease is None or self.lease.writes_allowed() else 0)
         self.telemetry.events_lost.set(self.recorder.dropped + self.recorder.failed)
         self.telemetry.show_watches(silence=self.informers.silence(), restarts=self.informers.restarts())
+        self.telemetry.kopf_silence_seconds.set(self.shell.silence())
+        self.telemetry.kopf_restarts.set(self.shell.restarts)
         self.reports.before_scrape()
         return self.telemetry.expose()
+
+    async def leave(self) -> None:
+        """Give the lease up, and hold it no longer; nothing but Events is written afterwards. Done once or twice."""
+        if self.lease is None or self.lost_lease is None:
+            return
+        await _cancel(self.lost_lease)
+        self.left = self.left or self.lease.writes_allowed()
+        await self.lease.release()
+
+    def _may_tell(self) -> bool:
+        """Whether Events may be sent: also those of what was done before the lease was given up in good order."""
+        return self.lease is None or self.left or self.lease.writes_allowed()
 
     async def close(self) -> None:
         """End what runs beside the passes, and send the last Events."""
@@ -258,15 +282,18 @@ class Parts:
 
 def connection_info(endpoint: Endpoint) -> kopf.ConnectionInfo:
     """Tell kopf how to log in: the same way as everything else does."""
-    header = endpoint.read_authorization() or ""
+    scheme, _, token = (endpoint.read_authorization() or "").partition(" ")
     certificate, key = endpoint.client_certificate or (None, None)
     return kopf.ConnectionInfo(
         server=endpoint.server,
         ca_path=endpoint.ca_file,
-        token=header.removeprefix("Bearer ") or None,
+        insecure=isinstance(endpoint.tls, ssl.SSLContext) and endpoint.tls.verify_mode is ssl.CERT_NONE,
+        scheme=scheme or None,
+        token=token or None,
         certificate_path=certificate,
         private_key_path=key,
         default_namespace=endpoint.namespace,
+        proxy_url=endpoint.proxy,
     )
 
 
@@ -311,6 +338,18 @@ async def _cancel(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do something unless we are told to stop meanwhile; tell whether it was done."""
+    doing, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([doing, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            doing.result()
+        return doing.done()
+    finally:
+        await _cancel(doing, stopped)
 
 
 async def _first_of(*waits: Any) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
+from typing import Final
 
 import kopf
 
@@ -19,14 +21,19 @@ from serinus.handlers.watches import Login, Take, watching
 RESTART_SECONDS = 1.0
 STOP_SECONDS = 10.0
 
+ENDED: Final = (Exception, asyncio.CancelledError)
+"""What kopf may end with: it cancels every task of its loop, the one that runs it too."""
+
 log = logging.getLogger(__name__)
 
 
 class Shell:
     """kopf as a part that can be started, stopped and counted."""
 
-    def __init__(self, take: Take, login: Login) -> None:
+    def __init__(self, take: Take, login: Login, *, monotonic: Callable[[], float]) -> None:
         self.restarts = 0
+        self._monotonic = monotonic
+        self._heard_at = monotonic()
         self._loop = asyncio.get_running_loop()
         self._take = take
         self._login = login
@@ -37,6 +44,15 @@ class Shell:
         """Begin to watch."""
         self._thread.start()
 
+    @property
+    def dead(self) -> bool:
+        """Whether nobody starts kopf again: its thread has ended unasked."""
+        return self._thread.ident is not None and not self._thread.is_alive() and not self._stop.is_set()
+
+    def silence(self) -> float:
+        """Give the seconds since kopf told of anything; where nothing happens it tells of nothing."""
+        return self._monotonic() - self._heard_at
+
     async def stop(self) -> None:
         """End kopf and wait for its thread."""
         self._stop.set()
@@ -46,8 +62,8 @@ class Shell:
         while not self._stop.is_set():
             try:
                 asyncio.run(self._operate())
-            except Exception as error:
-                log.warning("kopf ended and is started again: %s", error)
+            except ENDED as error:
+                log.warning("kopf ended and is started again: %s", error or type(error).__name__)
             if not self._stop.is_set():
                 self.restarts += 1
                 self._stop.wait(RESTART_SECONDS)
@@ -59,5 +75,6 @@ class Shell:
         )
 
     def _hand_over(self, kind: Kind, event: str, manifest: Json) -> None:
+        self._heard_at = self._monotonic()
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._take, kind, event, manifest)

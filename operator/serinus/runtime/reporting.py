@@ -8,7 +8,7 @@ import structlog
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.status import Verdict
-from serinus.core.model.identity import Key
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import ROLLOUT
 from serinus.core.rollout.decision import Decision, Note, StoredState
 from serinus.runtime.ports import Cache, Clock
@@ -35,28 +35,32 @@ class Reports:
         """Count what a pass decided, after it was done."""
         for stored in decision.states:
             self._verdict(stored)
-            self._weight(view, stored)
+            self._reverted(stored)
 
     def forgotten(self, key: Key) -> None:
-        """Drop the numbers of a ModelDeployment that is gone."""
-        self._telemetry.forget(key.namespace, key.name)
+        """Nothing is kept of one ModelDeployment: what each scrape shows is read from the cache."""
 
     def before_scrape(self) -> None:
-        """Count the Rollouts by phase."""
-        rollouts = self._cache.all(ROLLOUT).values()
-        phases = Counter(str((rollout.get("status") or {}).get("phase", "Pending")) for rollout in rollouts)
-        self._telemetry.show_rollouts(phases)
+        """Count the Rollouts by phase, and show the weights of those that go on."""
+        statuses = {place: rollout.get("status") or {} for place, rollout in self._cache.all(ROLLOUT).items()}
+        self._telemetry.show_rollouts(Counter(str(status.get("phase", "Pending")) for status in statuses.values()))
+        active = (place for place, status in statuses.items() if status.get("settledAt") is None)
+        self._telemetry.show_weights({self._owner(place): int(statuses[place].get("weight") or 0) for place in active})
+
+    def _owner(self, place: tuple[str, str]) -> tuple[str, str]:
+        """Find whose Rollout it is; one without our label goes by its own name."""
+        labels = self._cache.all(ROLLOUT)[place]["metadata"].get("labels") or {}
+        return place[0], str(labels.get(MODEL_DEPLOYMENT_LABEL, place[1]))
 
     def _verdict(self, stored: StoredState) -> None:
         assessment = stored.state.assessment
         if assessment is not None and assessment is not stored.before.assessment:
             self._telemetry.verdicts.labels(assessment.verdict, assessment.reason).inc()
 
-    def _weight(self, view: ModelDeploymentView, stored: StoredState) -> None:
+    def _reverted(self, stored: StoredState) -> None:
         before, state = stored.before, stored.state
         if state.weight == before.weight:
             return
-        self._telemetry.canary_weight.labels(view.namespace, view.name).set(state.weight)
         assessment = state.assessment
         if state.weight == 0 and assessment is not None and assessment.verdict is Verdict.UNSAFE:
             self._telemetry.revert_seconds.observe(max(0.0, self._clock.now() - assessment.at))

@@ -32,6 +32,8 @@ class Telemetry:
     prometheus_seconds: Histogram
     watch_silence_seconds: Gauge
     informer_restarts: Gauge
+    kopf_silence_seconds: Gauge
+    kopf_restarts: Gauge
     events_lost: Gauge
     revert_seconds: Histogram
     leader: Gauge
@@ -67,6 +69,8 @@ class Telemetry:
             prometheus_seconds=histogram("prometheus_query_seconds", "Duration of a query.", REQUEST_BUCKETS, "source"),
             watch_silence_seconds=gauge("watch_silence_seconds", "Seconds since a watch said anything.", "kind"),
             informer_restarts=gauge("informer_restarts", "Watches that had to be started anew.", "kind"),
+            kopf_silence_seconds=gauge("kopf_silence_seconds", "Seconds since kopf told of a change to our two kinds."),
+            kopf_restarts=gauge("kopf_restarts", "Times that kopf ended and was started again."),
             events_lost=gauge("events_lost", "Kubernetes Events that could not be written."),
             revert_seconds=histogram(
                 "revert_seconds", "Time from the sample that condemned a revision to its weight 0.", REVERT_BUCKETS
@@ -100,9 +104,11 @@ class Telemetry:
         for phase, number in by_phase.items():
             self.rollouts.labels(phase).set(number)
 
-    def forget(self, namespace: str, name: str) -> None:
-        """Drop the series of a ModelDeployment that is gone: a label's values must not pile up."""
-        self.canary_weight.remove(namespace, name)
+    def show_weights(self, weights: Mapping[tuple[str, str], int]) -> None:
+        """Replace the weights of what is being tried, by namespace and name: a label's values must not pile up."""
+        self.canary_weight.clear()
+        for (namespace, name), weight in weights.items():
+            self.canary_weight.labels(namespace, name).set(weight)
 
     def expose(self) -> bytes:
         """Render all metrics in Prometheus' text format."""

@@ -54,13 +54,13 @@ async def test_metrics_are_served() -> None:
 def test_what_is_gone_has_no_series() -> None:
     """A deleted ModelDeployment leaves none behind, nor does a phase that no Rollout is in."""
     telemetry = Telemetry.create()
-    telemetry.canary_weight.labels("ml", "fraud").set(5)
-    telemetry.forget("ml", "fraud")
-    telemetry.forget("ml", "never-seen")
+    telemetry.show_weights({("ml", "fraud"): 5})
+    telemetry.show_weights({("ml", "other"): 10})
     telemetry.show_rollouts({"Progressing": 2})
     telemetry.show_rollouts({"Succeeded": 1})
     text = telemetry.expose().decode()
     assert "fraud" not in text
+    assert 'serinus_canary_weight{name="other",namespace="ml"} 10.0' in text
     assert 'serinus_rollouts{phase="Succeeded"} 1.0' in text
     assert "Progressing" not in text
 

@@ -1,0 +1,79 @@
+"""kopf in its thread: how it logs in, and that it is started again whatever it ends with."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+
+import pytest
+
+from serinus.adapters.kubernetes.endpoint import Endpoint
+from serinus.app import connection_info
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json, Kind
+from serinus.handlers import shell
+from serinus.handlers.shell import Shell
+
+
+def unheard(kind: Kind, event: str, manifest: Json) -> None:
+    """Take nothing in."""
+
+
+def made(hand: list[float] | None = None) -> Shell:
+    hand = hand or [0.0]
+    return Shell(unheard, lambda: connection_info(Endpoint("http://127.0.0.1:1", "ml")), monotonic=lambda: hand[0])
+
+
+def test_kopf_logs_in_as_everything_else_does() -> None:
+    """By the same proxy, and with any scheme of authorization."""
+    endpoint = Endpoint("https://api", "ml", read_authorization=lambda: "Basic dTpw", proxy="http://proxy:3128")
+    info = connection_info(endpoint)
+    assert info.as_http_headers() == {"Authorization": "Basic dTpw"}
+    assert (info.proxy_url, info.insecure) == ("http://proxy:3128", False)
+
+
+def test_kopf_verifies_nothing_where_a_kubeconfig_says_so() -> None:
+    """`insecure-skip-tls-verify`: it would else never connect, and we would hear of nothing."""
+    tls = ssl.create_default_context()
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
+    assert connection_info(Endpoint("https://api", "ml", tls=tls)).insecure is True
+
+
+async def test_kopf_is_started_again_though_it_cancels_its_own_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is no Exception, and ended the thread without a word."""
+    again = threading.Event()
+
+    async def operate(self: Shell) -> None:
+        if self.restarts:
+            again.set()
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Shell, "_operate", operate)
+    monkeypatch.setattr(shell, "RESTART_SECONDS", 0.01)
+    running = made()
+    running.start()
+    assert await asyncio.to_thread(again.wait, 5)
+    assert not running.dead
+    await running.stop()
+    assert not running.dead
+
+
+async def test_a_thread_that_has_ended_is_known_to_be_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before it was started, and not because it was asked to end."""
+    monkeypatch.setattr(Shell, "_supervise", lambda self: None)
+    running = made()
+    assert not running.dead
+    running.start()
+    await asyncio.to_thread(running._thread.join, 5)
+    assert running.dead
+
+
+async def test_the_silence_ends_with_an_event() -> None:
+    """Seconds since kopf told of anything."""
+    hand = [0.0]
+    heard = made(hand)
+    hand[0] = 70.0
+    assert heard.silence() == 70.0
+    heard._hand_over(MODEL_DEPLOYMENT, "ADDED", {})
+    assert heard.silence() == 0.0
