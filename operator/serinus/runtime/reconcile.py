@@ -60,8 +60,6 @@ class Report(Protocol):
 
     def carried_out(self, view: ModelDeploymentView, decision: Decision) -> None: ...
 
-    def forgotten(self, key: Key) -> None: ...
-
 
 class Reconciler:
     """The one writer of what belongs to a ModelDeployment."""
@@ -122,8 +120,6 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._memories.forget(key)
-        if self._report is not None:
-            self._report.forgotten(key)
         self._observer.sampler.forget(key)
 
     async def _round(self, view: ModelDeploymentView, memory: Memory) -> tuple[Decision, bool]:

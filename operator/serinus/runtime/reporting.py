@@ -8,7 +8,7 @@ import structlog
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.status import Verdict
-from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import ROLLOUT
 from serinus.core.rollout.decision import Decision, Note, StoredState
 from serinus.runtime.ports import Cache, Clock
@@ -36,9 +36,6 @@ class Reports:
         for stored in decision.states:
             self._verdict(stored)
             self._reverted(stored)
-
-    def forgotten(self, key: Key) -> None:
-        """Nothing is kept of one ModelDeployment: what each scrape shows is read from the cache."""
 
     def before_scrape(self) -> None:
         """Count the Rollouts by phase, and show the weights of those that go on."""
