@@ -121,7 +121,8 @@ def _excused(judged: tuple[Finding, int], excuses: Mapping[str, float], evidence
     failing = finding.verdict is Verdict.UNSAFE or finding.reason is Reason.SUSPICIOUS
     if not failing or finding.metric not in excuses:
         return judged
-    held = replace(finding, verdict=Verdict.UNDECIDED, reason=Reason.COMMON_CAUSE)
+    text = f"{finding.message.partition(' (')[0]}: stable is, or just was, over the same limit"
+    held = replace(finding, verdict=Verdict.UNDECIDED, reason=Reason.COMMON_CAUSE, message=text)
     return held, evidence.failures.get(finding.metric, 0)
 
 
