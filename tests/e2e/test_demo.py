@@ -23,6 +23,7 @@ def test_the_demo_promotes_v2_reverts_v3_aborts_v4_and_loses_no_other_request(
     command = [sys.executable, "-m", "serinus_local", "demo", f"--state={stack.state}", f"--json={file}"]
     environment = os.environ | {"PYTHONPATH": str(local.REPOSITORY / "operator"), "KEEP": "1"}
     played = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=360, check=False)
+    explained = _explain(stack, version="3") if played.returncode == 0 else ""
     stack.kubectl("delete", "mdep", "fraud", f"--namespace={local.TEAM_NAMESPACE}", "--wait=false")
     assert played.returncode == 0, played.stdout + played.stderr
     numbers = json.loads(file.read_text())
@@ -31,3 +32,17 @@ def test_the_demo_promotes_v2_reverts_v3_aborts_v4_and_loses_no_other_request(
     assert numbers["other_failed_requests"] == 0
     assert 0 < numbers["bad_answers_served"] < numbers["requests_total"] / 20
     assert "ProgressDeadlineExceeded" in played.stdout
+    assert "version 3" in explained
+    assert "guardrail" in explained
+
+
+def _explain(stack: local.Stack, *, version: str) -> str:
+    """Ask why a version's Rollout ended as it did, as an SRE would."""
+    rollouts = json.loads(stack.kubectl("get", "mro", f"--namespace={local.TEAM_NAMESPACE}", "-o=json"))["items"]
+    name = next(one["metadata"]["name"] for one in rollouts if one["spec"]["to"]["version"] == version)
+    command = [sys.executable, "-m", "serinus", "explain", "fraud", f"--namespace={local.TEAM_NAMESPACE}"]
+    environment = os.environ | {"KUBECONFIG": str(stack.kubeconfig)}
+    said = subprocess.run(
+        [*command, f"--rollout={name}"], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    return said.stdout + said.stderr
