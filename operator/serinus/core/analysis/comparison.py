@@ -16,7 +16,7 @@ from typing import Any
 from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import Stream, Streams, monitor_config, streams_of
-from serinus.core.analysis.comparison_words import findings_of, spoken
+from serinus.core.analysis.comparison_words import comparisons_of, spoken
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
@@ -115,7 +115,7 @@ def _combined(guardrail: Assessment, answer: Answer, policy: Analysis, pace: Pac
     finding, verdict, reason = spoken(answer, guardrail, policy, pace)
     shown = replace(
         guardrail,
-        comparisons=findings_of(answer, policy),
+        comparisons=comparisons_of(answer),
         e_total=answer.e_total,
         requests_needed=answer.requests_needed,
         eta_s=answer.eta_s,

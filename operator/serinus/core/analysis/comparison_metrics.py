@@ -7,7 +7,8 @@ have none, since callers' own faults fall on both revisions alike.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from serinus.api.durations import seconds, share
 from serinus.api.policy import Analysis, ClientErrors, Metric, OnMaxHold, Pace, Preset, Provider, QueryType
@@ -105,27 +106,25 @@ def _streams(metric: Metric, seen: Seen, policy: Analysis) -> list[Stream]:
     return [_scalar_stream(metric, seen, policy)]
 
 
-def _common(metric: Metric) -> dict[str, object]:
-    return {
-        "weight": float(metric.weight or 1),
-        "gating": metric.gating is not False,
-        "tolerance": share(metric.tolerated_increase) if metric.tolerated_increase else None,
-    }
+def _config(metric: Metric) -> MetricConfig:
+    """Configure what every kind of stream of a metric has in common."""
+    return MetricConfig(
+        metric.name,
+        weight=float(metric.weight or 1),
+        gating=metric.gating is not False,
+        tolerance=share(metric.tolerated_increase) if metric.tolerated_increase else None,
+    )
 
 
 def _error_streams(metric: Metric, seen: Seen) -> list[Stream]:
     """Requests and errors; a limit of 100 % or none is no limit test."""
     limit = metric.threshold_range.upper
     counted = metric.client_errors is ClientErrors.COUNT
-    config = MetricConfig(
-        metric.name,
-        limit=limit if limit is not None and 0.0 < limit < 1.0 else None,
-        **_common(metric),  # type: ignore[arg-type]
-    )
+    config = replace(_config(metric), limit=limit if limit is not None and 0.0 < limit < 1.0 else None)
     streams = [Stream(metric.name, config, {one.at: _errors(one, counted=counted) for one in seen.increments})]
     if metric.client_errors is ClientErrors.COMPARE:
         name = metric.name + CLIENT_ERRORS
-        client = MetricConfig(name, **_common(metric))  # type: ignore[arg-type]
+        client = replace(_config(metric), name=name)
         streams.append(Stream(name, client, {one.at: _client_errors(one) for one in seen.increments}))
     return streams
 
@@ -147,13 +146,8 @@ def _client_errors(one: Increment) -> ShareObservation:
 
 
 def _latency_stream(metric: Metric, seen: Seen) -> Stream:
-    config = MetricConfig(
-        metric.name,
-        kind="latency",
-        bounds_s=seen.bounds,
-        quantile=float(metric.quantile or "0.99"),
-        **_common(metric),  # type: ignore[arg-type]
-    )
+    quantile = float(metric.quantile or "0.99")
+    config = replace(_config(metric), kind="latency", bounds_s=seen.bounds, quantile=quantile)
     observed: dict[float, Observation] = {
         one.at: HistogramObservation(one.canary, one.stable) for one in seen.increments
     }
@@ -162,19 +156,17 @@ def _latency_stream(metric: Metric, seen: Seen) -> Stream:
 
 def _drift_stream(metric: Metric, seen: Seen) -> Stream:
     """The range's max is the divergence (PSI) that is tolerated."""
-    common = _common(metric)
-    common["tolerance"] = metric.threshold_range.upper or 0.25
-    config = MetricConfig(metric.name, kind="drift", bins=len(seen.increments[0].canary), **common)  # type: ignore[arg-type]
+    tolerance, bins = metric.threshold_range.upper or 0.25, len(seen.increments[0].canary)
+    config = replace(_config(metric), kind="drift", bins=bins, tolerance=tolerance)
     observed: dict[float, Observation] = {one.at: DriftObservation(one.canary, one.stable) for one in seen.increments}
     return Stream(metric.name, config, observed)
 
 
 def _scalar_stream(metric: Metric, seen: Seen, policy: Analysis) -> Stream:
     """A bound from above means that more is worse; values of overlapping windows are not new data."""
-    common = _common(metric)
     block = max(seconds(metric.window) if metric.window else SHORTEST_SCALAR_BLOCK, seconds(policy.interval or "5s"))
-    direction = "increase" if metric.threshold_range.upper is not None else "decrease"
-    config = MetricConfig(metric.name, kind="scalar", direction=direction, interval_s=block, **common)  # type: ignore[arg-type]
+    direction: Literal["increase", "decrease"] = "increase" if metric.threshold_range.upper is not None else "decrease"
+    config = replace(_config(metric), kind="scalar", direction=direction, interval_s=block)
     observed: dict[float, Observation] = {
         one.at: ScalarObservation(one.canary[0], one.stable[0]) for one in seen.increments
     }

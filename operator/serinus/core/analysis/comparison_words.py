@@ -47,7 +47,7 @@ def spoken(
     return finding, verdict, reason
 
 
-def findings_of(answer: Answer, policy: Analysis) -> tuple[Comparison, ...]:
+def comparisons_of(answer: Answer) -> tuple[Comparison, ...]:
     """Give what is known of each stream."""
     return tuple(_comparison(name, one) for name, one in answer.evidence.items())
 

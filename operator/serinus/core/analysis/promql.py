@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 SERVICES_PER_QUERY = 100
@@ -75,8 +75,8 @@ def _chunks(arms: Sequence[Arm]) -> list[Sequence[Arm]]:
     return [arms[start : start + SERVICES_PER_QUERY] for start in range(0, len(arms), SERVICES_PER_QUERY)]
 
 
-def _either(values: object) -> str:
-    return "|".join(sorted({quoted(str(value)) for value in values}))  # type: ignore[attr-defined]
+def _either(values: Iterable[str]) -> str:
+    return "|".join(sorted({quoted(value) for value in values}))
 
 
 def _range(seconds: float) -> str:
