@@ -117,7 +117,7 @@ class OwnQueries:
         kept = self._kept.setdefault((watch.rollout, metric.name), deque(maxlen=KEPT_INCREMENTS))
         if not kept or increment.at > kept[-1].at:
             kept.append(increment)
-        while kept and kept[0].at <= (watch.taken_until or 0.0):
+        while kept and kept[0].at <= watch.taken_until(metric):
             kept.popleft()
         return tuple(kept)
 

@@ -112,7 +112,7 @@ class Presets:
         seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=targets_fresh)
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
-        span = max(began, watch.taken_until or 0.0), tallies.horizon(owners, now, watch.interval)
+        span = max(began, watch.taken_until(metric)), tallies.horizon(owners, now, watch.interval)
         increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], span)
         return replace(seen, increments=increments, bounds=bounds)
 
