@@ -8,6 +8,7 @@ for the jitter of a scrape interval wherever the times do not prove it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -26,12 +27,13 @@ _Core = tuple[Owner, Place, Labels]
 
 @dataclass(slots=True)
 class Reported:
-    """One series: what it means, where it lives, when it was first seen, and the counter that it reports."""
+    """One series: what it means, where it lives, its first and its newest sample, and the counter that it reports."""
 
     key: Labels
     meaning: Meaning
     place: Place
     first: float
+    last: float
     marks: Labels
     counter: ReportedCounter | None = None
 
@@ -110,34 +112,34 @@ class Register:
     def _recognised(self, answer: Iterable[Series]) -> Iterator[tuple[Reported, Samples]]:
         strange: list[tuple[Labels, Meaning, Mapping[str, str], Samples]] = []
         for series in answer:
-            samples = [(at, value) for at, value in series.samples if is_count(value)]
-            if not samples:
-                continue
             key = tuple(sorted(series.labels.items()))
             known = self._series.get(key)
+            # Ranges overlap, so that no scrape is missed.
+            after = -math.inf if known is None else known.last
+            samples = [(at, value) for at, value in series.samples if at > after and is_count(value)]
+            if not samples:
+                continue
             if known is not None:
+                known.last = samples[-1][0]
                 yield known, samples
             elif (meaning := self._read(series.labels)) is not None:
                 self._places.learn(series.labels)
                 strange.append((key, meaning, series.labels, samples))
         for key, meaning, labels, samples in strange:
             place, first = self._places.place_of(labels), samples[0][0]
-            self._series[key] = one = Reported(key, meaning, place, first, self._marks(labels))
+            self._series[key] = one = Reported(key, meaning, place, first, samples[-1][0], self._marks(labels))
             yield one, samples
 
     def _grown(self, series: Iterable[tuple[Reported, Samples]]) -> Iterator[Growth]:
         """Take the samples counter by counter, those of all its reporters in the order of time."""
-        by_counter: dict[int, list[tuple[Reported, Samples]]] = {}
-        for pair in series:
-            by_counter.setdefault(id(pair[0].counter), []).append(pair)
-        for pairs in by_counter.values():
-            moments = [(at, value, one) for one, samples in pairs for at, value in samples]
-            if len(pairs) > 1:
-                moments.sort(key=lambda moment: moment[0])
-            for at, value, one in moments:
-                if one.counter is None:
-                    continue
-                amount = one.counter.take(one.key, at, value, interval=self._interval(one.place))
+        by_counter: dict[ReportedCounter, list[tuple[float, float, Reported]]] = {}
+        for one, samples in series:
+            if one.counter is not None:
+                by_counter.setdefault(one.counter, []).extend((at, value, one) for at, value in samples)
+        for counter, moments in by_counter.items():
+            interval = self._interval(moments[0][2].place)
+            for at, value, one in sorted(moments, key=lambda moment: moment[0]):
+                amount = counter.take(one.key, at, value, interval=interval)
                 if amount:
                     yield Growth(at, one.meaning, one.place, amount)
 

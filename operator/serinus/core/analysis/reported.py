@@ -81,6 +81,8 @@ class ReportedCounter:
         return self.value - last
 
     def _is_alone(self, reporter: object, at: float, interval: float) -> bool:
+        if len(self._reporters) == 1 and reporter in self._reporters:
+            return True
         others = (one.at for name, one in self._reporters.items() if name != reporter)
         return all(at - last > ALIVE_INTERVALS * interval for last in others)
 
