@@ -14,7 +14,7 @@ from serinus.core.analysis.promql import Arm, has_baseline, render_query
 from serinus.core.analysis.readings import no_answer, read_answer
 from serinus.core.analysis.tally import STALE_INTERVALS
 from serinus.core.analysis.threshold import DEFAULT_WINDOW
-from serinus.core.model.answers import MetricsAnswer, NoAnswer
+from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Increment, Measured, Missing, Observation, Reason
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.watch import Watch
@@ -98,7 +98,7 @@ class OwnQueries:
         arms = watch.arms if has_baseline(metric.query or "") else (watch.canary,)
         source = metric.source or self._metrics.names()[0]
         answers = await asyncio.gather(*(self._metrics.ask(source, _rendered(metric, arm), own=True) for arm in arms))
-        named = tuple((arm.revision, answer) for arm, answer in zip(arms, answers, strict=True))
+        named = tuple((arm.revision, whole(answer)) for arm, answer in zip(arms, answers, strict=True))
         self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), named)
 
     def _observe_bins(self, watch: Watch, metric: Metric, answered: _Answered, query: str) -> Observation:
@@ -117,7 +117,7 @@ class OwnQueries:
         kept = self._kept.setdefault((watch.rollout, metric.name), deque(maxlen=KEPT_INCREMENTS))
         if not kept or increment.at > kept[-1].at:
             kept.append(increment)
-        while kept and kept[0].at <= (watch.taken_until or 0.0):
+        while kept and kept[0].at <= watch.taken_until(metric):
             kept.popleft()
         return tuple(kept)
 

@@ -11,19 +11,22 @@ from dataclasses import dataclass, replace
 
 from serinus.api.policy import Metric, Mode, Preset, Provider
 from serinus.api.status import Verdict
-from serinus.core.analysis.exposition import read_istio, read_triton
+from serinus.core.analysis.exposition import Owner, read_istio, read_triton
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
 from serinus.core.analysis.promql import (
     SERVICES_PER_QUERY,
     Arm,
     istio_queries,
     newest_scrape,
+    newest_scrape_of_gateways,
+    newest_scrape_of_pods,
     triton_queries,
 )
 from serinus.core.analysis.readings import no_answer, observe_preset
-from serinus.core.analysis.tally import STALE_INTERVALS, Owner, Tallies
-from serinus.core.model.answers import MetricsAnswer, NoAnswer
-from serinus.core.model.assessment import Missing, Observation, Reason
+from serinus.core.analysis.scope import Scope
+from serinus.core.analysis.tally import STALE_INTERVALS, Tallies
+from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
+from serinus.core.model.assessment import Missing, Observation, Reading, Reason
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.watch import WARM_UP_SECONDS, Watch, window_of
 
@@ -44,6 +47,7 @@ class Group:
     source: str
     provider: Provider
     interval: float
+    scope: Scope
 
     def owner(self, arm: Arm) -> Owner:
         """Name a revision as the provider's series do."""
@@ -52,8 +56,16 @@ class Group:
     def queries(self, arms: Sequence[Arm], range_s: float, *, latency: bool) -> list[str]:
         """Write the questions about revisions."""
         if self.provider is Provider.TRITON:
-            return triton_queries(arms, seconds=range_s)
-        return istio_queries(arms, seconds=range_s, latency=latency)
+            return triton_queries(arms, seconds=range_s, matchers=self.scope.matchers)
+        return istio_queries(arms, seconds=range_s, latency=latency, matchers=self.scope.matchers)
+
+    def targets(self, arms: Sequence[Arm]) -> str:
+        """Write the question when what is scraped for these revisions was scraped last."""
+        if self.scope.targets:
+            return newest_scrape(self.scope.targets)
+        if self.provider is Provider.TRITON:
+            return newest_scrape_of_pods(arms, self.scope.matchers)
+        return newest_scrape_of_gateways(self.scope.gateways, self.scope.matchers)
 
 
 @dataclass(frozen=True)
@@ -65,16 +77,16 @@ class _Question:
 
 
 class Presets:
-    """Keeps the increments of every source. `targets` maps a source to its selector of scrape targets."""
+    """Keeps the increments of every source. `scopes` says by source whose requests count."""
 
-    def __init__(self, metrics: Metrics, clock: Clock, targets: Mapping[str, str]) -> None:
+    def __init__(self, metrics: Metrics, clock: Clock, scopes: Mapping[str, Scope]) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._targets = targets
+        self._scopes = scopes
         self._tallies: dict[Group, Tallies] = {}
         self._answered_at: dict[Group, dict[Arm, float]] = {}
         self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
-        self._scraped: dict[str, float | NoAnswer] = {}
+        self._scraped: dict[Group, float | NoAnswer] = {}
 
     def source_of(self, metric: Metric) -> str:
         """Name the Prometheus that a metric asks."""
@@ -87,7 +99,7 @@ class Presets:
             for group in dict.fromkeys(self._group(watch, metric) for metric in watch.presets):
                 groups.setdefault(group, []).append(watch)
         await asyncio.gather(
-            *(self._ask_targets(source) for source in {group.source for group in groups}),
+            *(self._ask_targets(group, served) for group, served in groups.items()),
             *(self._ask_group(group, served) for group, served in groups.items()),
         )
 
@@ -95,7 +107,7 @@ class Presets:
         """Say what is known of a preset now."""
         now, group, window = self._clock.now(), self._group(watch, metric), window_of(metric)
         query = " ; ".join(group.queries([watch.canary], window, latency=metric.preset is Preset.LATENCY))
-        scraped = self._scraped.get(group.source, 0.0)
+        scraped = self._scraped.get(group, 0.0)
         failures = self._failures.get(group, {})
         failure = next((failures[arm] for arm in watch.arms if arm in failures), None)
         if failure is not None or isinstance(scraped, NoAnswer):
@@ -105,28 +117,34 @@ class Presets:
         if began > now:
             return Observation(WARMING_UP, None, query, (), histogram_bounds(tallies, *owners))
         since = max(now - window, began)
+        several = next(filter(None, (tallies.several(owner, since) for owner in owners)), None)
+        if several is not None:
+            return Observation(Missing(Verdict.BLIND, Reason.SEVERAL_SERIES, several.message), None, query)
         canary, stable = (
             (tallies.totals(owner, since), tallies.freshness(owner, now, watch.interval)) for owner in owners
         )
         targets_fresh = now - scraped <= STALE_INTERVALS * watch.interval + SLACK
         seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=targets_fresh)
+        seen = replace(seen, canary=_naming(tallies.strangers(owners[0], since), seen.canary, group.source))
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
-        span = max(began, watch.taken_until or 0.0), tallies.horizon(owners, now, watch.interval)
+        span = max(began, watch.taken_until(metric)), tallies.horizon(owners, now, watch.interval)
         increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], span)
         return replace(seen, increments=increments, bounds=bounds)
 
     def _group(self, watch: Watch, metric: Metric) -> Group:
-        return Group(self.source_of(metric), metric.provider or Provider.ISTIO, watch.interval)
+        source = self.source_of(metric)
+        scope = self._scopes.get(source, Scope())
+        return Group(source, metric.provider or Provider.ISTIO, watch.interval, scope)
 
-    async def _ask_targets(self, source: str) -> None:
-        """Ask when anything was scraped last."""
-        answer = await self._metrics.ask(source, newest_scrape(self._targets.get(source, "up")))
-        self._scraped[source] = _newest(answer)
+    async def _ask_targets(self, group: Group, watches: Sequence[Watch]) -> None:
+        """Ask when anything of ours was scraped last."""
+        arms = sorted({arm for watch in watches for arm in watch.arms})
+        self._scraped[group] = _newest(await self._metrics.ask(group.source, group.targets(arms)))
 
     async def _ask_group(self, group: Group, watches: Sequence[Watch]) -> None:
         reach = max(watch.reach for watch in watches)
-        tallies = self._tallies.setdefault(group, Tallies(_READERS[group.provider], keep_s=reach))
+        tallies = self._tallies.setdefault(group, Tallies(_READERS[group.provider], keep_s=reach, scope=group.scope))
         tallies.keep_s, now = max(tallies.keep_s, reach), self._clock.now()
         tallies.forget(now)
         arms = _arms_and_latency(watches)
@@ -134,7 +152,7 @@ class Presets:
         questions = list(self._questions(group, arms, answered, reach, now))
         answers = await asyncio.gather(*(self._metrics.ask(group.source, one.query) for one in questions))
         failures: dict[Arm, NoAnswer] = {}
-        for question, answer in zip(questions, answers, strict=True):
+        for question, answer in zip(questions, map(whole, answers), strict=True):
             if isinstance(answer, NoAnswer):
                 failures.update(dict.fromkeys(question.arms, answer))
             else:
@@ -169,6 +187,18 @@ def _arms_and_latency(watches: Iterable[Watch]) -> dict[Arm, bool]:
 def _chunks(arms: Sequence[Arm]) -> Iterator[tuple[Arm, ...]]:
     for start in range(0, len(arms), SERVICES_PER_QUERY):
         yield tuple(arms[start : start + SERVICES_PER_QUERY])
+
+
+def _naming(strangers: Sequence[str], reading: Reading, source: str) -> Reading:
+    """Say who else reports requests of a revision for which no gateway of ours reports any."""
+    if not strangers or not isinstance(reading, Missing) or reading.reason is not Reason.NO_TRAFFIC:
+        return reading
+    more = f", and {len(strangers) - 3} more" if len(strangers) > 3 else ""
+    text = (
+        f"no request has come through a gateway; those of {', '.join(strangers[:3])}{more} do not count: if that is a "
+        f"gateway of yours, name it in `gateways` of the metrics source {source!r} (`mesh: true` counts everybody)"
+    )
+    return replace(reading, message=text)
 
 
 def _newest(answer: MetricsAnswer) -> float | NoAnswer:

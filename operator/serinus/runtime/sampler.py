@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
+from serinus.core.analysis.scope import Scope
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
 from serinus.runtime.own_queries import OwnQueries
@@ -28,11 +29,11 @@ class Sampler:
     """Keeps the newest look of each watched rollout."""
 
     def __init__(
-        self, metrics: Metrics, clock: Clock, *, wake: Callable[[Key], None], targets: Mapping[str, str] | None = None
+        self, metrics: Metrics, clock: Clock, *, wake: Callable[[Key], None], scopes: Mapping[str, Scope] | None = None
     ) -> None:
         self._clock = clock
         self._wake = wake
-        self._presets = Presets(metrics, clock, targets or {})
+        self._presets = Presets(metrics, clock, scopes or {})
         self._own = OwnQueries(metrics, clock)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}

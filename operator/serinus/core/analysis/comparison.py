@@ -10,36 +10,48 @@ import base64
 import copy
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
-from serinus.core.analysis.comparison_metrics import Stream, Streams, monitor_config, streams_of
+from serinus.core.analysis.comparison_metrics import Stream, Streams, metric_of, monitor_config, streams_of
 from serinus.core.analysis.comparison_words import comparisons_of, spoken
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
 from serinus.core.model.assessment import Assessment, Evidence, Gathered, Look, Reason, Stage
 
-SCHEMA = 1
+SCHEMA: Final = 2
+ONE_WATERMARK: Final = 1
+"""The schema that knew one time for all streams."""
 COMPRESSION = 6
 
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """The evidence of a rollout: the monitor, the time up to which scrapes were taken in, and the stage it knows."""
+    """The evidence of a rollout: the monitor, up to when each stream's scrapes were taken in, and the stage it knows.
+
+    Each stream has a watermark of its own: queries and sources are answered at times of their own, and the newest of
+    one says nothing about what has come of another.
+    """
 
     monitor: RolloutMonitor
-    taken_until: float
     stage_started: float
+    taken: Mapping[str, float]
+
+    @property
+    def taken_until(self) -> float:
+        """Tell up to when the scrapes of all streams are taken in."""
+        return min(self.taken.values())
 
     def stored(self) -> str:
         """Write it as JSON, compressed: twenty histograms must fit in a status."""
         text = json.dumps(
             {
                 "schema": SCHEMA,
-                "takenUntil": self.taken_until,
+                "taken": dict(self.taken),
                 "stageStarted": self.stage_started,
                 "monitor": self.monitor.to_dict(),
             },
@@ -54,18 +66,28 @@ def read_weighed(gathered: Gathered | None) -> Weighed | None:
         return gathered
     try:
         found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(gathered.stored(), validate=True)))
-        if found.get("schema") != SCHEMA:
+        if found.get("schema") not in {SCHEMA, ONE_WATERMARK}:
             return None
         monitor = RolloutMonitor.from_dict(found["monitor"])
-        return Weighed(monitor, float(found["takenUntil"]), float(found["stageStarted"]))
+        return Weighed(monitor, float(found["stageStarted"]), _read_taken(found, monitor))
     except (UnknownStateSchemaError, ValueError, KeyError, TypeError, zlib.error):
         return None
 
 
-def taken_until(gathered: Gathered | None) -> float | None:
-    """Tell up to which scrape the evidence reaches."""
-    weighed = read_weighed(gathered)
-    return weighed.taken_until if weighed else None
+def _read_taken(found: Mapping[str, Any], monitor: RolloutMonitor) -> dict[str, float]:
+    names = [metric.name for metric in monitor.config.metrics]
+    if found["schema"] == ONE_WATERMARK:
+        return dict.fromkeys(names, float(found["takenUntil"]))
+    return {name: float(found["taken"][name]) for name in names}
+
+
+def taken_of(gathered: Gathered | None) -> dict[str, float]:
+    """Tell up to which scrape the evidence reaches, by metric; a metric of two streams is as far as the slower one."""
+    weighed, taken = read_weighed(gathered), dict[str, float]()
+    for stream, at in (weighed.taken if weighed else {}).items():
+        metric = metric_of(stream)
+        taken[metric] = min(at, taken.get(metric, at))
+    return taken
 
 
 def compare(
@@ -87,21 +109,26 @@ def compare(
 
 
 def _anew(stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
-    return Weighed(RolloutMonitor(monitor_config(policy, streams, pace)), stage.started, -1.0)
+    names = (stream.name for stream in streams)
+    return Weighed(RolloutMonitor(monitor_config(policy, streams, pace)), -1.0, dict.fromkeys(names, stage.started))
 
 
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[Answer, Weighed]:
-    """Feed a copy of the monitor with every scrape that it has not seen."""
+    """Feed a copy of the monitor with every scrape that its stream has not seen, the oldest first."""
     monitor = copy.deepcopy(weighed.monitor)
     if weighed.stage_started != stage.started:
         monitor.start_stage(float(stage.weight), float(stage.next_weight), stage.started)
-    times = sorted({at for stream in streams for at in stream.observations if at > weighed.taken_until})
-    answers = [
-        monitor.observe(at, {stream.name: stream.observations.get(at) for stream in streams})
-        for at in times or [look.at]
-    ]
-    until = times[-1] if times else weighed.taken_until
-    return answers[-1], Weighed(monitor, until, stage.started)
+    scrapes: dict[float, dict[str, Any]] = {}
+    for stream in streams:
+        for at, observation in stream.observations.items():
+            if at > weighed.taken[stream.name]:
+                scrapes.setdefault(at, {})[stream.name] = observation
+    answers = [monitor.observe(at, scrapes.get(at, {})) for at in sorted(scrapes) or [look.at]]
+    return answers[-1], Weighed(monitor, stage.started, _taken_after(weighed, streams))
+
+
+def _taken_after(weighed: Weighed, streams: tuple[Stream, ...]) -> dict[str, float]:
+    return {**weighed.taken, **{one.name: max([*one.observations, weighed.taken[one.name]]) for one in streams}}
 
 
 def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:

@@ -12,6 +12,12 @@ from serinus.core.analysis.tally import Freshness, Totals
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 
+_REASONS = {
+    Failure.UNREACHABLE: Reason.UNREACHABLE,
+    Failure.REFUSED: Reason.REFUSED,
+    Failure.PARTIAL: Reason.PARTIAL_ANSWER,
+}
+
 
 def observe_preset(
     metric: Metric,
@@ -49,8 +55,7 @@ def read_answer(answer: MetricsAnswer, now: float) -> Reading:
 
 def no_answer(answer: NoAnswer) -> Missing:
     """Say that the source could not be asked; that is Blind, not bad."""
-    reason = Reason.UNREACHABLE if answer.failure is Failure.UNREACHABLE else Reason.REFUSED
-    return Missing(Verdict.BLIND, reason, answer.message)
+    return Missing(Verdict.BLIND, _REASONS[answer.failure], answer.message)
 
 
 def _reading(
