@@ -211,30 +211,3 @@ async def test_the_copy_of_a_config_map_comes_back_with_what_it_held() -> None:
     assert copied is not None
     assert copied["data"] == {"model.py": "v1"}
     assert copied["immutable"] is True
-
-
-async def test_a_config_map_is_read_once_a_generation() -> None:
-    """Editing it moves no pod; the next commit, even of another field, takes it in."""
-    world = World()
-    source = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "model-1"}, "data": {"model.py": "v1"}}
-    model = {"version": "1", "storageUri": "configmap://model-1"}
-    world.api.put(source)
-    await serving(world=world, model=model)
-    world.api.put({**source, "data": {"model.py": "edited"}})
-    world.restart()
-    await world.run(30)
-    assert len(world.rollouts) == 1
-    world.commit(fraud("1", model=model, scaling={"minReplicas": 5}))
-    await world.run(2)
-    assert len(world.rollouts) == 2
-
-
-async def test_a_config_map_that_does_not_exist_is_said_and_waited_for() -> None:
-    """It is not watched, so it is looked up again now and then."""
-    world = World()
-    world.models["1"] = Model()
-    world.commit(fraud("1", model={"version": "1", "storageUri": "configmap://model-1"}))
-    await world.run(3)
-    assert world.condition("Stalled")["reason"] == "ConfigMapNotFound"
-    world.api.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "model-1"}, "data": {"model.py": "1"}})
-    await world.until(lambda w: w.phase == "Succeeded", limit=20)

@@ -61,6 +61,16 @@ class Carried:
     live: tuple[tuple[Kind, str, Json], ...]
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What a spec asks for: a revision, or why there is none, or what has to pass first; `due` is the next look."""
+
+    revision: Revision | None = None
+    obstacle: Obstacle | None = None
+    awaited: Obstacle | None = None
+    due: float = float("inf")
+
+
 @dataclass
 class Memory:
     """What is remembered of one ModelDeployment; `uid` is its own, so that the next of its name remembers nothing."""
@@ -73,7 +83,8 @@ class Memory:
     probed_at: dict[str, float] = field(default_factory=dict)
     probing: set[str] = field(default_factory=set)
     conflicts: dict[str, Obstacle] = field(default_factory=dict)
-    wanted: tuple[int, Revision] | None = None
+    wish: tuple[int, Wish] | None = None
+    asked: tuple[str, float] | None = None
     events: dict[str, tuple[float, list[Json]]] = field(default_factory=dict)
     listing: set[str] = field(default_factory=set)
     revisions: Mapping[str, Json] = field(default_factory=dict)
@@ -107,6 +118,12 @@ class Memory:
         down = (name for name, fleet in fleets.items() if fleet.ready == 0 and fleet.desired > 0)
         self.down_since = _since(self.down_since, down, now)
         return self.down_since
+
+    def asked_since(self, wish: str, now: float) -> float:
+        """Tell since when this process has seen this wish asked for, and no other."""
+        if self.asked is None or self.asked[0] != wish:
+            self.asked = (wish, now)
+        return self.asked[1]
 
     def forget_rollouts(self, keep: set[str]) -> None:
         """Drop what is gone."""

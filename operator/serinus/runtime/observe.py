@@ -31,7 +31,7 @@ from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.probes import Probes, ReadyPod
 from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
-from serinus.runtime.wish import Wishes
+from serinus.runtime.wish import NEVER, Wishes
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,22 @@ class Observer:
         key = Key(view.namespace, view.name)
         rollouts = self._rollouts(view, memory)
         revisions = await self._revisions(view, memory, rollouts)
-        wanted = await self.wishes.revision(view, memory, revisions)
-        if isinstance(wanted, Revision) and all(wanted.name != one.name for one in revisions):
+        wish = await self.wishes.look(view, memory, revisions, self.clock.now())
+        wanted = wish.revision
+        if wanted is not None and all(wanted.name != one.name for one in revisions):
             revisions = (*revisions, wanted)
         newest = rollouts[-1] if rollouts else None
-        obstacle = wanted if isinstance(wanted, Obstacle) else next(self.claims.obstacles(view, memory), None)
+        obstacle = wish.obstacle or next(self.claims.obstacles(view, memory), None)
         fleets = self._fleets(view, memory, revisions)
         manifest = our_route(self.cache, view)
         route = read_split(manifest) if manifest else None
         seen = Snapshot(
             deployment=view,
             revisions=revisions,
-            wanted=wanted if isinstance(wanted, Revision) else None,
+            wanted=wanted,
             obstacle=obstacle,
+            awaited=wish.awaited,
+            look_again_at=wish.due if wish.due < NEVER else None,
             concern=self.claims.concern(view),
             rollouts=rollouts,
             fleets=fleets,

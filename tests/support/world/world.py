@@ -184,9 +184,14 @@ class World(NewestRollout):
     @property
     def routed(self) -> dict[str, int]:
         """Weights by version, as the live route has them."""
+        return {self.version(name): weight for name, weight in self.routed_revisions.items()}
+
+    @property
+    def routed_revisions(self) -> dict[str, int]:
+        """Weights by revision, as the live route has them."""
         route = self.api.find(VIRTUAL_SERVICE, "fraud")
         split = read_split(route) if route else None
-        return {self.version(name): weight for name, weight in split.weights} if split else {}
+        return dict(split.weights) if split else {}
 
     def version(self, revision: str) -> str:
         """The version of a revision, also when its ControllerRevision is gone."""

@@ -28,6 +28,10 @@ class Revision:
     created_at: float = 0.0
     uid: str = ""
     config_map: str | None = None
+    wish: str | None = None
+    wished_at: float | None = None
+    files_until: float | None = None
+    """The wish that it answers, since when it does, and until when a changed ConfigMap puts another in its place."""
 
     @property
     def succeeded(self) -> bool:
@@ -37,10 +41,13 @@ class Revision:
 
 def revision_hash(spec: ModelDeploymentSpec, content_digest: str | None = None) -> str:
     """Hash the user-set fields of model and runtime to ten hex digits; `content_digest` is that of a ConfigMap."""
-    canonical: dict[str, Any] = {
-        "scheme": HASH_SCHEME,
-        "model": spec.model.manifest(),
-        "runtime": spec.runtime.manifest(),
-        "content": content_digest,
-    }
-    return digest(canonical)
+    return digest({**_canonical(spec), "content": content_digest})
+
+
+def wish_digest(spec: ModelDeploymentSpec) -> str:
+    """Digest what a spec says of model and runtime; a ConfigMap that it names is no part of it."""
+    return digest(_canonical(spec))
+
+
+def _canonical(spec: ModelDeploymentSpec) -> dict[str, Any]:
+    return {"scheme": HASH_SCHEME, "model": spec.model.manifest(), "runtime": spec.runtime.manifest()}

@@ -57,7 +57,8 @@ class RolloutSeen:
 class Snapshot:
     """One ModelDeployment at one time. `rollouts` and `revisions` are ordered from old to new.
 
-    `obstacle` keeps anything new from being tried, `concern` is only said. `watched_since` is when this process began
+    `obstacle` keeps anything new from being tried, `concern` is only said, `awaited` passes by itself at
+    `look_again_at`, when what no watch tells of is looked at anyway. `watched_since` is when this process began
     to ask for the metrics: looks before that are nobody's fault. `unrouted_since` is when this process first saw the
     live route without weight for a revision; with `route_unread` there is a route, and what it says is not ours.
     `down_since` is when it first saw a revision that wants pods without a ready one.
@@ -69,6 +70,8 @@ class Snapshot:
     wanted: Revision | None = None
     obstacle: Obstacle | None = None
     concern: Obstacle | None = None
+    awaited: Obstacle | None = None
+    look_again_at: float | None = None
     rollouts: tuple[RolloutSeen, ...] = ()
     fleets: Mapping[str, Fleet] = field(default_factory=dict)
     route: Split | None = None

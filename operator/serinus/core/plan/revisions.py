@@ -10,12 +10,18 @@ from serinus.api.model_deployment import ModelDeploymentSpec, Probe
 from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
 from serinus.core.model.revision import HASH_SCHEME, Revision
-from serinus.core.model.timestamps import restored, to_rfc3339
+from serinus.core.model.timestamps import restored, stored, to_rfc3339
 from serinus.core.plan.pods import VERSION_ANNOTATION
 
 SUCCEEDED_ANNOTATION = f"{GROUP}/succeeded-at"
+WISH_ANNOTATION = f"{GROUP}/wish"
+"""The digest of model and runtime as the spec had them: what the revision was recorded for."""
+WISHED_AT_ANNOTATION = f"{GROUP}/wished-at"
+"""Since when it is what the spec asks for; of all revisions the latest is the one that was asked for last."""
+FILES_UNTIL_ANNOTATION = f"{GROUP}/files-until"
+"""Until when a changed ConfigMap makes another revision of the same wish; absent once the files are pinned."""
 GENERATION_ANNOTATION = f"{GROUP}/generation"
-"""The generation of the spec for which the user's ConfigMap was read: once, whatever becomes of it later."""
+"""Written by earlier versions: the generation of the spec for which the user's ConfigMap was read."""
 
 
 def revision_name(owner_name: str, revision_hash: str) -> str:
@@ -98,8 +104,13 @@ def mark_succeeded(manifest: Json, at: float) -> Json:
     return annotated(manifest, {SUCCEEDED_ANNOTATION: to_rfc3339(at)})
 
 
-def annotated(manifest: Json, annotations: Mapping[str, str]) -> Json:
-    """Render the apply that annotates a live ControllerRevision; its uid is the precondition.
+def wish_marks(wish: str, *, at: float, until: float | None) -> dict[str, str | None]:
+    """Write the annotations that say which wish a revision answers, since when, and until when its files may change."""
+    return {WISH_ANNOTATION: wish, WISHED_AT_ANNOTATION: to_rfc3339(at), FILES_UNTIL_ANNOTATION: stored(until)}
+
+
+def annotated(manifest: Json, annotations: Mapping[str, str | None]) -> Json:
+    """Render the apply that annotates a live ControllerRevision, or with None takes one off; its uid is a precondition.
 
     The whole object is applied: an apply that leaves `data` out would ask to remove it, which the API server refuses.
     """
@@ -107,7 +118,7 @@ def annotated(manifest: Json, annotations: Mapping[str, str]) -> Json:
     kept = ("name", "namespace", "uid", "labels", "ownerReferences")
     metadata = {key: live[key] for key in kept if key in live}
     ours = {key: value for key, value in live.get("annotations", {}).items() if key.startswith(f"{GROUP}/")}
-    metadata["annotations"] = {**ours, **annotations}
+    metadata["annotations"] = {name: value for name, value in {**ours, **annotations}.items() if value is not None}
     return {
         "apiVersion": CONTROLLER_REVISION.api_version,
         "kind": CONTROLLER_REVISION.name,
@@ -120,6 +131,7 @@ def annotated(manifest: Json, annotations: Mapping[str, str]) -> Json:
 def read_revision(manifest: Json) -> Revision:
     """Read a ControllerRevision back; raises KeyError or ValueError for one that we did not write."""
     metadata, data = manifest["metadata"], manifest["data"]
+    marks = metadata.get("annotations") or {}
     probe = data.get("probe")
     return Revision(
         name=metadata["name"],
@@ -129,10 +141,13 @@ def read_revision(manifest: Json) -> Revision:
         model=data["model"],
         template=data["template"],
         probe=Probe.parse(probe) if probe else None,
-        succeeded_at=restored(metadata.get("annotations", {}).get(SUCCEEDED_ANNOTATION)),
+        succeeded_at=restored(marks.get(SUCCEEDED_ANNOTATION)),
         created_at=restored(metadata.get("creationTimestamp")) or 0.0,
         uid=metadata.get("uid", ""),
         config_map=data.get("configMap"),
+        wish=marks.get(WISH_ANNOTATION),
+        wished_at=restored(marks.get(WISHED_AT_ANNOTATION)),
+        files_until=restored(marks.get(FILES_UNTIL_ANNOTATION)),
     )
 
 

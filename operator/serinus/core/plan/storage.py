@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.kinds import Json
+from serinus.core.plan.model_files import VERSION_FOLDER, file_paths
 
 REPOSITORY = "/models"
-CONFIG_KEY = "config.pbtxt"
-VERSION_FOLDER = "1"
 
 _FIELD = "spec.model.storageUri"
 _URI = re.compile(r"^(?P<scheme>[a-z0-9+.-]+)://(?P<rest>.*)$")
@@ -33,10 +32,13 @@ class Storage:
     repository: str = REPOSITORY
 
 
-def plan_storage(uri: str, *, model: str, config_map: str | None = None, keys: Sequence[str] = ()) -> Storage:
+def plan_storage(
+    uri: str, *, model: str, config_map: str | None = None, keys: Sequence[str] = (), config: str = ""
+) -> Storage:
     """Plan the storage of a model; `config_map` and `keys` are those of the revision's own copy (configmap:// only).
 
-    Raises InvalidSpec for a scheme or a form that we do not know.
+    `config` is the text of its config.pbtxt, which says where some of the files are looked for. Raises InvalidSpec for
+    a scheme or a form that we do not know.
     """
     scheme, rest = _parts(uri)
     match scheme:
@@ -45,7 +47,7 @@ def plan_storage(uri: str, *, model: str, config_map: str | None = None, keys: S
         case "file":
             return _baked(rest, model)
         case "configmap":
-            return _config_map(source_config_map(uri), config_map, model, keys)
+            return _config_map(source_config_map(uri), config_map, model, file_paths(keys, config))
     raise InvalidSpec(
         _FIELD, f"no scheme {scheme}:// is known: write pvc://claim/path, file:///path or configmap://name"
     )
@@ -95,12 +97,12 @@ def _baked(rest: str, model: str) -> Storage:
     return Storage(repository=repository)
 
 
-def _config_map(source: str | None, copy: str | None, model: str, keys: Sequence[str]) -> Storage:
+def _config_map(source: str | None, copy: str | None, model: str, paths: Mapping[str, str]) -> Storage:
     if copy is None:
         raise InvalidSpec(_FIELD, f"ConfigMap {source} was not copied into the revision")
-    if not any(key != CONFIG_KEY for key in keys):
+    if not any(path.startswith(f"{VERSION_FOLDER}/") for path in paths.values()):
         raise InvalidSpec(_FIELD, f"ConfigMap {source} holds no model: add one key a file, such as model.py")
-    items = [{"key": key, "path": key if key == CONFIG_KEY else f"{VERSION_FOLDER}/{key}"} for key in sorted(keys)]
+    items = [{"key": key, "path": path} for key, path in paths.items()]
     return Storage(
         volumes=({"name": "model", "configMap": {"name": copy, "items": items}},), volume_mounts=(_mount(model),)
     )

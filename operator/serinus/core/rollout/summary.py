@@ -87,6 +87,8 @@ def _reconciling(standing: Standing) -> Statement:
     if active is None:
         if standing.start is not None:
             return Statement("Reconciling", True, "RolloutStarting", f"{standing.start.name} starts")
+        if standing.seen.awaited is not None:
+            return Statement("Reconciling", True, standing.seen.awaited.reason, standing.seen.awaited.message)
         return Statement("Reconciling", False, "Settled", "no rollout is under way")
     state, to = active.state, active.plan.spec.to.version
     text = f"version {to} at {state.weight}%: {state.message or state.reason or state.phase}"
