@@ -96,35 +96,92 @@ async def test_a_pod_that_does_not_listen_is_unreachable() -> None:
     assert answer.message
 
 
-async def test_a_pod_that_never_answers_is_unreachable_within_the_limit() -> None:
-    """A policy that drops packets looks like this."""
+@asynccontextmanager
+async def refusing(*, says: bytes = b"") -> AsyncIterator[str]:
+    """Take each connection and end it: with a word after the caller's first one, else by a reset."""
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not says:
+            writer.transport.abort()
+        elif await reader.read(10):
+            writer.write(says)
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("says", [b"", b"\x15\x03\x01\x00\x02\x02\x28"], ids=["a reset", "a TLS alert"])
+async def test_a_proxy_that_wants_a_certificate_makes_a_pod_unreachable(says: bytes) -> None:
+    """Strict mTLS looks like this: a connection, and its end before any request has gone in."""
+    async with refusing(says=says) as address:
+        answer = await TritonProbe().infer(address, "fraud", probe())
+    assert answer.outcome is ProbeOutcome.UNREACHABLE
+    assert answer.message
+
+
+async def test_a_pod_whose_packets_are_dropped_is_unreachable_within_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A NetworkPolicy looks like this: no connection ever comes about."""
+
+    async def connect(host: str, port: int) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "open_connection", connect)
+    answer = await asyncio.wait_for(TritonProbe(time_limit=0.2).infer("127.0.0.1:1", "fraud", probe()), 2)
+    assert answer.outcome is ProbeOutcome.UNREACHABLE
+    assert "within 0.2 s" in answer.message
+
+
+async def test_a_pod_that_takes_the_request_and_never_answers_has_failed_within_the_limit() -> None:
+    """The way to it is open: it hangs."""
 
     async def infer(request: Any, context: Any) -> Any:
         await asyncio.Event().wait()
 
     async with standing_in(infer) as address:
         answer = await asyncio.wait_for(TritonProbe(time_limit=0.2).infer(address, "fraud", probe()), 2)
-    assert answer.outcome is ProbeOutcome.UNREACHABLE
+    assert (answer.outcome, answer.message) == (
+        ProbeOutcome.FAILED,
+        "did not answer the sample request within 0.2 s",
+    )
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod's address is the cluster's own."""
+    from tritonclient.grpc import service_pb2
+
+    async def infer(request: Any, context: Any) -> Any:
+        return service_pb2.ModelInferResponse()
+
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with standing_in(infer) as address:
+        assert (await TritonProbe().infer(address, "fraud", probe())).outcome is ProbeOutcome.ANSWERED
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome"),
+    ("code", "words", "outcome"),
     [
-        ("INTERNAL", ProbeOutcome.FAILED),
-        ("INVALID_ARGUMENT", ProbeOutcome.FAILED),
-        ("UNAVAILABLE", ProbeOutcome.UNREACHABLE),
+        ("INTERNAL", "in its words", ProbeOutcome.FAILED),
+        ("INVALID_ARGUMENT", "in its words", ProbeOutcome.FAILED),
+        ("UNAVAILABLE", "Exceeds maximum queue size", ProbeOutcome.FAILED),
+        ("UNAVAILABLE", "upstream connect error or disconnect/reset before headers", ProbeOutcome.UNREACHABLE),
+        ("PERMISSION_DENIED", "RBAC: access denied", ProbeOutcome.UNREACHABLE),
     ],
 )
-async def test_what_triton_refuses_is_told_in_its_words(code: str, outcome: ProbeOutcome) -> None:
-    """UNAVAILABLE, also a full queue, is to be asked again; everything else is the model's fault."""
+async def test_what_is_answered_is_told_in_its_words(code: str, words: str, outcome: ProbeOutcome) -> None:
+    """Triton's own answers are the model's fault; a mesh on the way says that the request has not arrived."""
     import grpc
 
     async def infer(request: Any, context: Any) -> Any:
-        await context.abort(getattr(grpc.StatusCode, code), "in its words")
+        await context.abort(getattr(grpc.StatusCode, code), words)
 
     async with standing_in(infer) as address:
         answer = await TritonProbe().infer(address, "fraud", probe())
-    assert (answer.outcome, answer.message) == (outcome, "in its words")
+    assert (answer.outcome, answer.message) == (outcome, words)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ class ServedModel(Model):
     model_format: ModelFormat | None = None
     """The format that the model is stored in."""
     storage_uri: StorageUri
-    """Where the model is: pvc://claim/path, file:///path (baked into the image) or configmap://name (small models)."""
+    """Where the model is: pvc://claim/path, file:///path (baked into the image) or configmap://name (small models; its
+    files are copied when model or runtime changes)."""
     probe: Probe | None = None
-    """A sample request that every pod must answer once, over gRPC, before it gets traffic."""
+    """A sample request that every pod must answer once, over gRPC, before it gets traffic; where the operator cannot
+    reach the pods, their readiness counts instead."""

@@ -81,6 +81,8 @@ class Memory:
     status_written_at: float = 0.0
     probes: dict[str, ProbeAnswer] = field(default_factory=dict)
     probed_at: dict[str, float] = field(default_factory=dict)
+    unreached: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """Since when, and how often in a row, a pod's probe could not be sent."""
     probing: set[str] = field(default_factory=set)
     conflicts: dict[str, Obstacle] = field(default_factory=dict)
     wish: tuple[int, Wish] | None = None
@@ -137,6 +139,7 @@ class Memory:
         """Drop the answers of pods that are gone."""
         self.probes = {uid: answer for uid, answer in self.probes.items() if uid in keep}
         self.probed_at = {uid: at for uid, at in self.probed_at.items() if uid in keep}
+        self.unreached = {uid: known for uid, known in self.unreached.items() if uid in keep}
 
 
 def _since(known: Mapping[str, float], names: Iterable[str], now: float) -> dict[str, float]:

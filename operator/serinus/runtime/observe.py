@@ -20,7 +20,7 @@ from serinus.core.model.kinds import (
 )
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, read_plan
-from serinus.core.model.snapshot import Fleet, Obstacle, RolloutSeen, Snapshot
+from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.traffic.istio import read_split
 from serinus.runtime.claims import Claims
@@ -83,7 +83,7 @@ class Observer:
             obstacle=obstacle,
             awaited=wish.awaited,
             look_again_at=wish.due if wish.due < NEVER else None,
-            concern=self.claims.concern(view),
+            concern=_unreached(newest, fleets) or self.claims.concern(view),
             rollouts=rollouts,
             fleets=fleets,
             route=route,
@@ -159,6 +159,12 @@ class Observer:
     def _diagnosis(self, key: Key, memory: Memory, revision: Revision, parts: _Parts) -> Obstacle | None:
         waiting = next((pod for pod in parts.pods if not is_ready(pod)), None)
         return self.diagnoses.look(key, memory, revision, pods=parts.pods, waiting=waiting, runs=parts.deployment)
+
+
+def _unreached(newest: RolloutSeen | None, fleets: Mapping[str, Fleet]) -> Obstacle | None:
+    """Say that a canary was let through on the kubelet's word."""
+    fleet = fleets.get(newest.plan.canary) if newest is not None and newest.state.active else None
+    return Obstacle(fleet.probed, fleet.probe_message) if fleet and fleet.probed is Probed.UNREACHABLE else None
 
 
 def _read_rollout(manifest: Json) -> tuple[RolloutPlan, RolloutStatus, RolloutState] | None:

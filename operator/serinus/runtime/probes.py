@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from serinus.core.model.answers import ProbeOutcome
+from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Probed
@@ -16,6 +16,10 @@ from serinus.runtime.ports import Clock, ModelProbe
 
 GRPC_PORT = 8001
 RETRY_SECONDS = 2.0
+UNREACHABLE_SECONDS = 10.0
+UNREACHABLE_TRIES = 3
+"""How long, and how often, a pod must be out of reach until it counts: a network takes seconds to know a new pod."""
+UNREACHABLE_RETRY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Probes:
         answer = memory.probes.get(pod.uid)
         if answer is not None and answer.outcome is ProbeOutcome.ANSWERED:
             return
-        due = self._clock.now() - memory.probed_at.get(pod.uid, 0.0) >= RETRY_SECONDS
+        due = self._clock.now() - memory.probed_at.get(pod.uid, 0.0) >= _pause(memory, pod.uid)
         if pod.uid in memory.probing or not due:
             return
         memory.probing.add(pod.uid)
@@ -80,19 +84,48 @@ class Probes:
             memory.probing.discard(pod.uid)
         memory.probes[pod.uid] = answer
         memory.probed_at[pod.uid] = self._clock.now()
+        _count(memory, pod.uid, answer, self._clock.now())
         self.wake(key)
         if answer.outcome is not ProbeOutcome.ANSWERED:
-            await self._clock.sleep(RETRY_SECONDS)
+            await self._clock.sleep(_pause(memory, pod.uid))
             memory.probed_at.pop(pod.uid, None)
             self.wake(key)
 
 
+def _count(memory: Memory, uid: str, answer: ProbeAnswer, now: float) -> None:
+    """Remember since when, and how often in a row, a pod could not be reached."""
+    since, tries = memory.unreached.get(uid, (now, 0))
+    if answer.outcome is ProbeOutcome.UNREACHABLE:
+        memory.unreached[uid] = (since, tries + 1)
+    else:
+        memory.unreached.pop(uid, None)
+
+
+def _out_of_reach(memory: Memory, uid: str) -> bool:
+    """Whether a pod has been asked in vain for so long that the kubelet's word has to do."""
+    since, tries = memory.unreached.get(uid, (0.0, 0))
+    return tries >= UNREACHABLE_TRIES and memory.probed_at.get(uid, since) - since >= UNREACHABLE_SECONDS
+
+
+def _pause(memory: Memory, uid: str) -> float:
+    return UNREACHABLE_RETRY_SECONDS if _out_of_reach(memory, uid) else RETRY_SECONDS
+
+
 def _summed_up(memory: Memory, pods: tuple[ReadyPod, ...]) -> tuple[Probed, str]:
-    answers = [(pod, memory.probes.get(pod.uid)) for pod in pods]
-    for outcome, probed in ((ProbeOutcome.FAILED, Probed.FAILED), (ProbeOutcome.UNREACHABLE, Probed.UNREACHABLE)):
-        for pod, answer in answers:
-            if answer is not None and answer.outcome is outcome:
-                return probed, f"pod {pod.name}: {answer.message}"
-    if pods and all(answer is not None for _, answer in answers):
-        return Probed.ANSWERED, ""
-    return Probed.WAITING, ""
+    """Sum up: one that fails speaks for all; one out of reach is the kubelet's to judge, once that is sure."""
+    answers = {pod: memory.probes.get(pod.uid) for pod in pods}
+    for pod, answer in answers.items():
+        if answer is not None and answer.outcome is ProbeOutcome.FAILED:
+            return Probed.FAILED, f"pod {pod.name}: {answer.message}"
+    unreached = {
+        pod: answer for pod, answer in answers.items() if answer and answer.outcome is not ProbeOutcome.ANSWERED
+    }
+    if not pods or None in answers.values() or not all(_out_of_reach(memory, pod.uid) for pod in unreached):
+        return Probed.WAITING, ""
+    for pod, answer in unreached.items():
+        return Probed.UNREACHABLE, (
+            f"the sample request cannot reach pod {pod.name} ({answer.message}); its readiness counts instead: "
+            f"allow the operator to connect to port {GRPC_PORT} (NetworkPolicy, strict mTLS), or leave out "
+            "spec.model.probe"
+        )
+    return Probed.ANSWERED, ""

@@ -103,9 +103,10 @@ def service_missing(question: Question) -> Cause | None:
 
 
 def probe_not_answered(question: Question) -> Cause | None:
+    """A pod that the operator cannot reach is asked by the kubelet: that says nothing against the model."""
     fleet = question.seen.fleet(question.plan.canary)
     match fleet.probed:
-        case Probed.NOT_ASKED_FOR | Probed.ANSWERED:
+        case Probed.NOT_ASKED_FOR | Probed.ANSWERED | Probed.UNREACHABLE:
             return None
         case Probed.WAITING:
             return Cause(RolloutReason.PROBE_WAITING, "the sample request has not been answered by every pod yet")

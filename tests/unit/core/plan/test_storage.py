@@ -51,6 +51,37 @@ def test_a_config_map_is_laid_out_as_a_model_with_one_version() -> None:
 
 
 @pytest.mark.parametrize(
+    ("config", "key", "path"),
+    [
+        pytest.param('output [{label_filename: "labels.txt"}]', "labels.txt", "labels.txt", id="labels"),
+        pytest.param("label_filename : 'labels.txt'", "labels.txt", "labels.txt", id="single quotes"),
+        pytest.param('label_filename:"a.txt" label_filename:"b.txt"', "b.txt", "b.txt", id="several labels"),
+        pytest.param('label_filename: "names/labels.txt"', "labels.txt", "names/labels.txt", id="in a folder"),
+        pytest.param('input_data_file: "sample"', "sample", "warmup/sample", id="a warm-up"),
+        pytest.param('data_file: "zeros"', "zeros", "initial_state/zeros", id="an initial state"),
+        pytest.param(
+            'parameters {key: "EXECUTION_ENV_PATH" value {string_value: "$$TRITON_MODEL_DIRECTORY/env.tar.gz"}}',
+            "env.tar.gz",
+            "env.tar.gz",
+            id="an environment",
+        ),
+        pytest.param('# label_filename: "labels.txt"', "labels.txt", "1/labels.txt", id="a comment"),
+        pytest.param('name: "a # b" label_filename: "l.txt"', "l.txt", "l.txt", id="no comment"),
+        pytest.param('label_filename: "../../labels.txt"', "labels.txt", "1/labels.txt", id="out of the folder"),
+        pytest.param('label_filename: "/labels.txt"', "labels.txt", "1/labels.txt", id="absolute"),
+        pytest.param('default_model_filename: "net.onnx"', "net.onnx", "1/net.onnx", id="the model's own file"),
+        pytest.param("", "labels.txt", "1/labels.txt", id="not named"),
+    ],
+)
+def test_a_file_that_the_configuration_names_stands_where_triton_looks(config: str, key: str, path: str) -> None:
+    """Keys cannot hold a slash; config.pbtxt says where each of them belongs."""
+    keys = ("model.py", "config.pbtxt", key)
+    storage = plan_storage("configmap://src", model="fraud", config_map="copy", keys=keys, config=config)
+    paths = {item["key"]: item["path"] for item in storage.volumes[0]["configMap"]["items"]}
+    assert paths == {"config.pbtxt": "config.pbtxt", "model.py": "1/model.py", key: path}
+
+
+@pytest.mark.parametrize(
     ("uri", "fix"),
     [
         pytest.param("s3://bucket/fraud", "write pvc://", id="a scheme we do not have"),

@@ -58,6 +58,13 @@ def test_nothing_refuses_a_higher_weight_after_a_safe_assessment_of_this_stage()
     assert refusal(seen(state), state) is None
 
 
+def test_a_pod_out_of_the_operators_reach_holds_nothing_up() -> None:
+    """The kubelet has asked it."""
+    state = replace(ABOVE, assessment=assessed(Verdict.SAFE))
+    out_of_reach = {STABLE: fleet(), CANARY: fleet(probed=Probed.UNREACHABLE)}
+    assert refusal(seen(state, fleets=out_of_reach), state) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -68,9 +75,6 @@ def test_nothing_refuses_a_higher_weight_after_a_safe_assessment_of_this_stage()
         ),
         pytest.param({"fleets": {CANARY: fleet(probed=Probed.WAITING)}}, "ProbeWaiting", id="the probe is under way"),
         pytest.param({"fleets": {CANARY: fleet(probed=Probed.FAILED)}}, "ProbeFailed", id="the probe failed"),
-        pytest.param(
-            {"fleets": {CANARY: fleet(probed=Probed.UNREACHABLE)}}, "ProbeUnreachable", id="a pod cannot be reached"
-        ),
         pytest.param({"look": None}, "MetricsUnreachable", id="nobody has looked"),
         pytest.param({"look": look(at=NOW - 60)}, "MetricsUnreachable", id="the look is old"),
         pytest.param({"look": look(reading(None))}, "MetricsUnreachable", id="Prometheus is unreachable"),
