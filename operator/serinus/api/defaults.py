@@ -35,7 +35,10 @@ QUANTILE = "0.99"
 FALSE_REVERT_RATE = "0.01"
 RISK_BUDGET = "0.005"
 MIN_DWELL = "1m"
+LOAD_TIMEOUT_SECONDS = 300
 PROGRESS_DEADLINE_SECONDS = 600
+SECONDS_BESIDE_LOADING = 60
+"""For the image, the scheduler and the sample request: a deadline must not cut off a load that has the time for it."""
 
 STRATEGY = Strategy(
     canary=Canary(
@@ -70,8 +73,13 @@ def policy_of(spec: ModelDeploymentSpec) -> Policy:
         strategy=spec.strategy or STRATEGY,
         analysis=_analysis(spec.analysis or Analysis(metrics=METRICS)),
         guard=spec.guard or GUARD,
-        progress_deadline_seconds=spec.progress_deadline_seconds or PROGRESS_DEADLINE_SECONDS,
+        progress_deadline_seconds=spec.progress_deadline_seconds or _deadline(spec),
     )
+
+
+def _deadline(spec: ModelDeploymentSpec) -> int:
+    loading = spec.runtime.load_timeout_seconds or LOAD_TIMEOUT_SECONDS
+    return max(PROGRESS_DEADLINE_SECONDS, loading + SECONDS_BESIDE_LOADING)
 
 
 def frozen_policy(spec: RolloutSpec) -> Policy:

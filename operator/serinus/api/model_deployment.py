@@ -9,7 +9,7 @@ from pydantic import Field
 from serinus.api.base import Model
 from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Text, Timestamp, Word
 from serinus.api.policy import Analysis, Guard, Strategy
-from serinus.api.rules import ATOMIC, LIVE_DEFAULT
+from serinus.api.rules import ATOMIC, LIVE_DEFAULT, ruled, spoken
 from serinus.api.runtime import (
     EnvSource,
     EnvVar,
@@ -66,6 +66,17 @@ class RollbackWindow(Model):
 class ModelDeploymentSpec(Model):
     """The wish, as a team commits it to git."""
 
+    model_config = ruled(
+        spoken(
+            "!has(self.progressDeadlineSeconds) || !has(self.runtime.loadTimeoutSeconds)"
+            " || self.progressDeadlineSeconds >= self.runtime.loadTimeoutSeconds",
+            "'progressDeadlineSeconds ' + string(self.progressDeadlineSeconds) + ' would end a rollout before"
+            " runtime.loadTimeoutSeconds ' + string(self.runtime.loadTimeoutSeconds) + ' has passed: raise it to ' +"
+            " string(self.runtime.loadTimeoutSeconds + 60) + ', or leave it out'",
+            path=".progressDeadlineSeconds",
+        )
+    )
+
     model: ServedModel
     """The model. A change here makes a new revision."""
     runtime: Runtime
@@ -85,7 +96,8 @@ class ModelDeploymentSpec(Model):
     revision_history_limit: Annotated[int, Field(ge=1, le=100), LIVE_DEFAULT] = 10
     """How many revisions and Rollouts are kept besides those in use. Live."""
     progress_deadline_seconds: DeadlineSeconds | None = None
-    """How long a canary may wait for its pods before one weight, until the rollout is aborted; default 600."""
+    """How long a canary may wait for its pods before one weight, until the rollout is aborted; not less than
+    runtime.loadTimeoutSeconds; default 600, or loadTimeoutSeconds and a minute if that is more."""
 
 
 class RevisionStatus(Model):

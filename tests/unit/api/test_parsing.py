@@ -130,6 +130,17 @@ def test_the_digest_is_about_what_a_revision_is_judged_by(change: dict[str, Any]
     assert (policy_of(_spec(**change)).digest == policy_of(_spec()).digest) is same
 
 
+@pytest.mark.parametrize(
+    ("loading", "deadline"),
+    [(None, 600), (540, 600), (541, 601), (3600, 3660)],
+    ids=["default", "as long", "longer", "an hour"],
+)
+def test_a_deadline_that_nobody_set_lets_a_model_load(loading: int | None, deadline: int) -> None:
+    """Ten minutes, or the time that a load may take and a minute."""
+    runtime = {"image": "triton:1", **({"loadTimeoutSeconds": loading} if loading else {})}
+    assert policy_of(_spec(runtime=runtime)).progress_deadline_seconds == deadline
+
+
 def test_a_rollout_freezes_the_policy() -> None:
     """What a Rollout stores is the policy it was made with."""
     policy = policy_of(_spec())

@@ -8,6 +8,7 @@ the pod sleeps first, until the data plane has stopped sending.
 from __future__ import annotations
 
 from serinus.api import GROUP
+from serinus.api.defaults import LOAD_TIMEOUT_SECONDS
 from serinus.api.model_deployment import ModelDeploymentSpec, Resources, Runtime
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
@@ -21,7 +22,6 @@ PRE_STOP_SECONDS = 5
 EXIT_TIMEOUT_SECONDS = 30
 GRACE_SECONDS = PRE_STOP_SECONDS + EXIT_TIMEOUT_SECONDS + 10
 
-DEFAULT_LOAD_TIMEOUT_SECONDS = 300
 DEFAULT_GPU = "nvidia.com/gpu"
 DEFAULT_SHARED_MEMORY = "1Gi"
 USER = 1000
@@ -87,7 +87,7 @@ def _container(runtime: Runtime, model: str, storage: Storage) -> Json:
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
             {"name": "http-metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
-        **_probes(model, runtime.load_timeout_seconds or DEFAULT_LOAD_TIMEOUT_SECONDS),
+        **_probes(model, runtime.load_timeout_seconds or LOAD_TIMEOUT_SECONDS),
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
         "securityContext": {
             "allowPrivilegeEscalation": False,

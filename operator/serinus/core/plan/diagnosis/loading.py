@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from serinus.api.defaults import LOAD_TIMEOUT_SECONDS
 from serinus.core.plan.diagnosis.evidence import Evidence, sentence
 from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
 from serinus.core.plan.diagnosis.triton_log import gave_up, load_failure
-from serinus.core.plan.pods import DEFAULT_LOAD_TIMEOUT_SECONDS
 
 _NO_FOLDER = "correct spec.model.storageUri, which names no folder in the image"
 
@@ -28,7 +28,7 @@ def model_load_failed(evidence: Evidence) -> Diagnosis | None:
 
 def model_load_timeout(evidence: Evidence) -> Diagnosis | None:
     """Look for a pod that the kubelet killed because its startup probe never passed."""
-    limit = evidence.container.get("startupProbe", {}).get("failureThreshold", DEFAULT_LOAD_TIMEOUT_SECONDS)
+    limit = evidence.container.get("startupProbe", {}).get("failureThreshold", LOAD_TIMEOUT_SECONDS)
     for pod in evidence.pods:
         if any("failed startup probe" in message for message in pod.said("Killing")):
             fix = (
