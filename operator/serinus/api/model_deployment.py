@@ -70,9 +70,9 @@ class ModelDeploymentSpec(Model):
         spoken(
             "!has(self.progressDeadlineSeconds) || !has(self.runtime.loadTimeoutSeconds)"
             " || self.progressDeadlineSeconds >= self.runtime.loadTimeoutSeconds",
-            "'progressDeadlineSeconds ' + string(self.progressDeadlineSeconds) + ' would end a rollout before"
-            " runtime.loadTimeoutSeconds ' + string(self.runtime.loadTimeoutSeconds) + ' has passed: raise it to ' +"
-            " string(self.runtime.loadTimeoutSeconds + 60) + ', or leave it out'",
+            "'progressDeadlineSeconds %d would end a rollout before runtime.loadTimeoutSeconds %d has passed:"
+            " raise it to %d, or leave it out'.format([self.progressDeadlineSeconds, self.runtime.loadTimeoutSeconds,"
+            " self.runtime.loadTimeoutSeconds + 60])",
             path=".progressDeadlineSeconds",
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from serinus.core.model.errors import ClusterError, Conflict, Gone
+from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid
 from serinus.core.model.identity import Owner, controller_uid
 from serinus.core.model.kinds import (
     CONFIG_MAP,
@@ -50,6 +50,17 @@ class Children:
 
         A name that we do not know as ours is looked up first: what somebody else made is a NameConflict, left alone.
         """
+        try:
+            applied = await self._ensured(owner, wanted, memory)
+        except (Invalid, Forbidden) as error:
+            if kind_of(wanted) == DEPLOYMENT:
+                memory.refused[wanted["metadata"]["name"]] = str(error)
+            raise
+        if kind_of(wanted) == DEPLOYMENT:
+            memory.refused.pop(wanted["metadata"]["name"], None)
+        return applied
+
+    async def _ensured(self, owner: Owner, wanted: Json, memory: Memory) -> Applied | None:
         kind, name = kind_of(wanted), wanted["metadata"]["name"]
         label, live = _label(kind, name), self._cache.get(kind, owner.namespace, name)
         stamped = with_intent(wanted)

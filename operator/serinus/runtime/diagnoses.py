@@ -19,6 +19,8 @@ from serinus.runtime.probes import Probes
 
 EVENTS_SECONDS = 3.0
 """How old the Events may be."""
+CALM_SECONDS = 10.0
+"""How soon to look again when they said nothing new: no watch tells of an Event, and the pod may stay as it is."""
 
 
 class Diagnoses:
@@ -64,6 +66,8 @@ class Diagnoses:
         memory.events[name] = (self._clock.now(), events)
         if events != before:
             self._probes.wake(key)
+        await self._clock.sleep(EVENTS_SECONDS if events != before else CALM_SECONDS)
+        self._probes.wake(key)
 
     async def _events(self, pod: Json) -> list[Json]:
         metadata = pod["metadata"]

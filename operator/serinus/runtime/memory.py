@@ -85,6 +85,8 @@ class Memory:
     """Since when, and how often in a row, a pod's probe could not be sent."""
     probing: set[str] = field(default_factory=set)
     conflicts: dict[str, Obstacle] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Deployments that the API server does not take, by revision, and its words."""
     wish: tuple[int, Wish] | None = None
     asked: tuple[str, float] | None = None
     events: dict[str, tuple[float, list[Json]]] = field(default_factory=dict)

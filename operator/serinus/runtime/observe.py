@@ -21,6 +21,7 @@ from serinus.core.model.kinds import (
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, read_plan
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
+from serinus.core.plan.diagnosis import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.traffic.istio import read_split
 from serinus.runtime.claims import Claims
@@ -146,7 +147,8 @@ class Observer:
         if parts.revision is None:
             return fleet
         key = Key(view.namespace, view.name)
-        obstacle = self._diagnosis(key, memory, parts.revision, parts) if len(ready) < desired else None
+        refused = memory.refused.get(parts.revision.name)
+        obstacle = self._diagnosis(key, memory, parts.revision, parts) if refused or len(ready) < desired else None
         probed, message = self.probes.look(key, memory, parts.revision, ready)
         return replace(
             fleet,
@@ -157,6 +159,10 @@ class Observer:
         )
 
     def _diagnosis(self, key: Key, memory: Memory, revision: Revision, parts: _Parts) -> Obstacle | None:
+        refused = memory.refused.get(revision.name)
+        if refused is not None:
+            diagnosis = deployment_refused(refused)
+            return Obstacle(str(diagnosis.reason), diagnosis.message)
         waiting = next((pod for pod in parts.pods if not is_ready(pod)), None)
         return self.diagnoses.look(key, memory, revision, pods=parts.pods, waiting=waiting, runs=parts.deployment)
 

@@ -15,9 +15,10 @@ from serinus.core.plan.diagnosis.images import image_pull_failed
 from serinus.core.plan.diagnosis.loading import model_load_failed, model_load_timeout
 from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
 from serinus.core.plan.diagnosis.references import claim_not_found, reference_not_found
-from serinus.core.plan.diagnosis.scheduling import pods_refused, unschedulable
+from serinus.core.plan.diagnosis.scheduling import deployment_refused, pods_refused, unschedulable
+from serinus.core.plan.diagnosis.starting import init_container_failed, sandbox_failed, volume_not_mounted
 
-__all__ = ["Diagnosis", "Reason", "diagnose"]
+__all__ = ["Diagnosis", "Reason", "deployment_refused", "diagnose"]
 
 Check = Callable[[Evidence], Diagnosis | None]
 
@@ -27,7 +28,10 @@ CHECKS: tuple[Check, ...] = (
     claim_not_found,
     image_pull_failed,
     unschedulable,
+    volume_not_mounted,
+    sandbox_failed,
     out_of_memory,
+    init_container_failed,
     model_load_failed,
     model_load_timeout,
     crash_loop,

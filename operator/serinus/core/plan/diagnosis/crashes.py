@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, sentence
+from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, last_end, sentence
 from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+from serinus.core.plan.diagnosis.starting import beside_triton
+from serinus.core.plan.pods import CONTAINER
 
 _CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
 _DID_NOT_START = frozenset({"StartError", "ContainerCannotRun"})
@@ -11,13 +13,18 @@ _KILLED_FOR_MEMORY = "OOMKilled"
 
 
 def out_of_memory(evidence: Evidence) -> Diagnosis | None:
-    """Look for a Triton that was killed at its memory limit."""
+    """Look for a container that was killed at its memory limit, also while it is backed off, or runs again."""
     for pod in evidence.pods:
-        if pod.terminated.get("reason") == _KILLED_FOR_MEMORY:
-            limit = evidence.container.get("resources", {}).get("limits", {}).get("memory")
+        for status in pod.containers:
+            if last_end(status).get("reason") != _KILLED_FOR_MEMORY:
+                continue
+            limit = evidence.memory_limit(status["name"])
             where = f"at its limit of {limit}" if limit else "by its node, which had none left"
             fix = "raise spec.runtime.resources.limits.memory (shared memory counts in it)"
-            return Diagnosis(Reason.OUT_OF_MEMORY, f"pod {pod.name} was killed for memory {where}: {fix}")
+            who = f"pod {pod.name}"
+            if status["name"] != CONTAINER:
+                who, fix = f"container {status['name']} of {who}", "give it more memory"
+            return Diagnosis(Reason.OUT_OF_MEMORY, f"{who} was killed for memory {where}: {fix}")
     return None
 
 
@@ -52,6 +59,10 @@ def not_ready(evidence: Evidence) -> Diagnosis | None:
         if pod.status.get("phase") == "Failed":
             said = sentence(f"{pod.status.get('reason', 'Failed')}: {pod.status.get('message', '')}")
             return Diagnosis(Reason.NOT_READY, f"pod {pod.name} is lost ({said}): another one takes its place")
+        other = beside_triton(pod)
+        if other is not None:
+            fix = f"see: kubectl describe pod {pod.name}"
+            return Diagnosis(Reason.NOT_READY, f"{other} of pod {pod.name} is not ready, beside Triton: {fix}")
         if "running" in _state(pod) and pod.container.get("started"):
             model = evidence.revision.model
             fix = f"see: kubectl logs {pod.name}"

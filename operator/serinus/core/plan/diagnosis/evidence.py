@@ -35,23 +35,37 @@ class PodEvidence:
         return next((status for status in statuses if status["name"] == CONTAINER), {})
 
     @property
+    def init_containers(self) -> tuple[Json, ...]:
+        """The statuses of the init containers, in the order in which they run."""
+        return tuple(self.status.get("initContainerStatuses") or ())
+
+    @property
+    def containers(self) -> tuple[Json, ...]:
+        """The statuses of all containers, those that an admission webhook has put beside Triton too."""
+        return (*self.init_containers, *(self.status.get("containerStatuses") or ()))
+
+    @property
+    def set_up(self) -> bool:
+        """Whether the pod has got as far as a container: its volumes are mounted and its sandbox stands."""
+        states = [container.get("state") or {} for container in self.containers]
+        return bool(self.status.get("podIP")) or any(state.keys() & {"running", "terminated"} for state in states)
+
+    @property
     def waiting(self) -> Json:
         """Why a container waits to start, init containers first; empty when none does."""
-        statuses = (*(self.status.get("initContainerStatuses") or ()), self.container)
+        statuses = (*self.init_containers, self.container)
         waiting = (status.get("state", {}).get("waiting") for status in statuses)
         return next((state for state in waiting if state), {})
 
     @property
     def terminated(self) -> Json:
         """How Triton ended, now or last; empty when it never did."""
-        container = self.container
-        now, last = container.get("state", {}), container.get("lastState", {})
-        found: Json = now.get("terminated") or last.get("terminated") or {}
-        return found
+        return last_end(self.container)
 
-    def said(self, reason: str) -> tuple[str, ...]:
-        """List the messages of the pod's Events with this reason."""
-        return tuple(str(event.get("message", "")) for event in self.events if event.get("reason") == reason)
+    def said(self, *reasons: str) -> tuple[str, ...]:
+        """List the messages of the pod's Events with these reasons, oldest first."""
+        told = sorted((event for event in self.events if event.get("reason") in reasons), key=_told_at)
+        return tuple(str(event.get("message", "")) for event in told)
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,28 @@ class Evidence:
         """Triton's container as the revision asks for it."""
         found: Json = self.revision.template["spec"]["containers"][0]
         return found
+
+    def memory_limit(self, container: str) -> str | None:
+        """Tell the memory limit of a container of the revision's own template."""
+        pod = self.revision.template["spec"]
+        for asked in (*pod["containers"], *pod.get("initContainers", ())):
+            if asked["name"] == container:
+                limit: str | None = asked.get("resources", {}).get("limits", {}).get("memory")
+                return limit
+        return None
+
+
+def last_end(container: Json) -> Json:
+    """Tell how a container ended, now or last; empty when it never did."""
+    now, last = container.get("state") or {}, container.get("lastState") or {}
+    found: Json = now.get("terminated") or last.get("terminated") or {}
+    return found
+
+
+def _told_at(event: Json) -> str:
+    """Tell when an Event was seen last; RFC 3339 in one time zone sorts as text."""
+    series = event.get("series") or {}
+    return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def sentence(message: str) -> str:

@@ -12,6 +12,10 @@ class Reason(StrEnum):
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 (a reason, not a password)
     CLAIM_NOT_FOUND = "ClaimNotFound"
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
+    DEPLOYMENT_REFUSED = "DeploymentRefused"
+    VOLUME_NOT_MOUNTED = "VolumeNotMounted"
+    SANDBOX_FAILED = "SandboxFailed"
+    INIT_CONTAINER_FAILED = "InitContainerFailed"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     MODEL_LOAD_FAILED = "ModelLoadFailed"
     MODEL_LOAD_TIMEOUT = "ModelLoadTimeout"

@@ -13,6 +13,12 @@ _PREEMPTION = re.compile(r"(?:no new claims to deallocate, )?preemption:")
 _REFUSED = re.compile(r'^(?:pods|Pod) "[^"]*" is (?:forbidden|invalid): ')
 
 
+def deployment_refused(words: str) -> Diagnosis:
+    """Repeat why the API server does not take the Deployment itself: a value of the template, or a policy."""
+    fix = "correct the field of spec.runtime that it names, or ask who runs the cluster"
+    return Diagnosis(Reason.DEPLOYMENT_REFUSED, f"the API server refuses the Deployment ({sentence(words)}): {fix}")
+
+
 def pods_refused(evidence: Evidence) -> Diagnosis | None:
     """Look for a Deployment whose pods the API server refuses: quota, limit range, an admission policy."""
     conditions = evidence.deployment.get("status", {}).get("conditions") or ()

@@ -14,14 +14,22 @@ _ESCAPED = {"\\n": "\n", '\\"': '"', "\\t": "\t", "\\\\": "\\"}
 _LOAD_FAILURES = tuple(
     re.compile(rf"{_PREFIX}\"?{form}(?P<reason>.*)", re.MULTILINE)
     for form in (
-        r"failed to load '[^']*' version \d+: ",
+        r"failed to load '(?P<model>[^']*)' version \d+: ",
         r"failed to load model '[^']*': ",
         r"Poll failed for model directory '[^']*': ",
         r"Failed to (?:pre)?initialize Python stub(?: for auto-complete)?: ",
     )
 )
+_REPOSITORY_FAILURE = re.compile(
+    r"^E\d{4} [\d:.]+ \d+ model_(?:repository_manager|lifecycle)\.cc:\d+\] +\"?(?P<reason>.*)", re.MULTILINE
+)
+"""Whatever else keeps a model out: an ensemble that misses a model, a tensor that none of its steps makes, a circle."""
+_CUT_OFF = re.compile(r'\A(?P<reason>[^\n]{600,}\S)"\n')
+"""The end of a line that is longer than what was kept: an ensemble repeats all that its model had to say."""
 _CONFIG_ERROR = re.compile(r"Error parsing text-format inference\.ModelConfig: (?P<detail>.*)")
 _SERVER_FAILURE = re.compile(r"^error: creating server: (?P<reason>.*)", re.MULTILINE)
+_TELLING = 300
+"""How much of a line without a beginning is repeated: errors end with what is the matter."""
 _ALL_FAILED = "failed to load all models"
 _STATUS_ROW = re.compile(r"^\| (?P<model>[^|]*)\| (?P<version>[^|]*)\| (?P<status>.*?)\s*\|$", re.MULTILINE)
 _FRAME = re.compile(r"At:\s+(?P<frame>\S.*)")
@@ -32,8 +40,26 @@ def load_failure(log: str) -> str | None:
     for form in _LOAD_FAILURES:
         matches = list(form.finditer(log))
         if matches:
-            return _with_place(matches[-1]["reason"], log[matches[-1].end() :]) + _config_error(log)
-    return _from_table(log) or _from_server(log)
+            found = matches[-1]
+            return _part_of_ensemble(found, log) + _with_place(found["reason"], log[found.end() :]) + _config_error(log)
+    return _from_repository(log) or _from_table(log) or _from_server(log) or _from_cut_off(log)
+
+
+def _part_of_ensemble(found: re.Match[str], log: str) -> str:
+    """Name the model when it is not the one that is served, but one that it is made of."""
+    model = found.groupdict().get("model")
+    return f"model '{model}' of the ensemble: " if model and f"depends on '{model}'" in log else ""
+
+
+def _from_repository(log: str) -> str | None:
+    """Take the last line of what manages the models."""
+    matches = list(_REPOSITORY_FAILURE.finditer(log))
+    return _with_place(matches[-1]["reason"], "") if matches else None
+
+
+def _from_cut_off(log: str) -> str | None:
+    cut = _CUT_OFF.match(log) if gave_up(log) else None
+    return f"… {_unescaped(cut['reason'])[-_TELLING:].strip()}" if cut else None
 
 
 def gave_up(log: str) -> bool:

@@ -57,6 +57,23 @@ from tests.unit.core.plan.diagnosis.given import kept, log
             id="an older Triton, over several lines",
         ),
         pytest.param(
+            "ensemble-part",
+            "model 'features' of the ensemble: Internal: ModuleNotFoundError: No module named 'lightgbm' "
+            "at /models/features/1/model.py(1): <module>",
+            id="a model of an ensemble",
+        ),
+        pytest.param(
+            "ensemble-missing",
+            "Invalid argument: ensemble fraud contains models that are not available or ambiguous: features",
+            id="an ensemble without one of its models",
+        ),
+        pytest.param(
+            "ensemble-tensor",
+            "Invalid argument: in ensemble fraud, ensemble tensor SCORE: inconsistent data type: TYPE_FP32 is inferred "
+            "from model fraud while TYPE_FP64 is inferred from model scores",
+            id="an ensemble whose tensors do not fit",
+        ),
+        pytest.param(
             "table-only",
             "Internal: ModuleNotFoundError: No module named 'lightgbm' at /models/fraud/1/model.py(1): <module>",
             id="the table of models alone",
@@ -65,6 +82,14 @@ from tests.unit.core.plan.diagnosis.given import kept, log
 )
 def test_tritons_reason_is_found_in_what_the_kubelet_keeps(name: str, reason: str) -> None:
     assert load_failure(kept(log(name))) == reason
+
+
+def test_of_a_line_that_is_longer_than_what_is_kept_the_end_is_told() -> None:
+    """An ensemble repeats the whole trace of the model that it misses."""
+    reason = load_failure(kept(log("ensemble-long")))
+    assert reason is not None
+    assert reason.startswith("… ")
+    assert reason.endswith("ValueError: 12 features, not 11;")
 
 
 def test_at_the_info_level_the_reason_is_beyond_what_the_kubelet_keeps() -> None:

@@ -1,0 +1,80 @@
+"""Pods that do not get as far as Triton: a volume, the sandbox, or what runs before it."""
+
+from __future__ import annotations
+
+from serinus.core.model.kinds import Json
+from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, last_end, sentence
+from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+
+_MOUNTS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
+_SANDBOXES = ("FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady")
+_TIMED_OUT = "timed out waiting for the condition"
+_CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
+_WAITS_ITS_TURN = frozenset({"PodInitializing", "ContainerCreating"})
+
+
+def volume_not_mounted(evidence: Evidence) -> Diagnosis | None:
+    """Look for a volume that cannot be attached or mounted, in the kubelet's words."""
+    for pod in evidence.pods:
+        if pod.set_up:
+            continue
+        said = _most_telling(pod.said(*_MOUNTS))
+        if said:
+            fix = "see the claim and the volume that spec.model.storageUri names, and its node"
+            return Diagnosis(Reason.VOLUME_NOT_MOUNTED, f"pod {pod.name} waits for a volume ({sentence(said)}): {fix}")
+    return None
+
+
+def _most_telling(messages: tuple[str, ...]) -> str | None:
+    """Take the latest; the kubelet sums up now and then that it has waited, which tells no cause."""
+    causes = [message for message in messages if _TIMED_OUT not in message]
+    return next(reversed(causes or messages), None)
+
+
+def sandbox_failed(evidence: Evidence) -> Diagnosis | None:
+    """Look for a pod whose node cannot make it a sandbox: no address, no network plugin, no runtime class."""
+    for pod in evidence.pods:
+        said = pod.said(*_SANDBOXES)
+        if said and not pod.set_up:
+            fix = "ask who runs the cluster"
+            return Diagnosis(Reason.SANDBOX_FAILED, f"pod {pod.name} gets no sandbox ({sentence(said[-1])}): {fix}")
+    return None
+
+
+def init_container_failed(evidence: Evidence) -> Diagnosis | None:
+    """Look for an init container that cannot start, or ends with an error: Triton waits for it."""
+    for pod in evidence.pods:
+        for container in pod.init_containers:
+            why = _why_failed(container)
+            if why is not None:
+                name = container["name"]
+                fix = f"see: kubectl logs {pod.name} -c {name}"
+                return Diagnosis(Reason.INIT_CONTAINER_FAILED, f"init container {name} of pod {pod.name} {why}: {fix}")
+    return None
+
+
+def _why_failed(container: Json) -> str | None:
+    state = container.get("state") or {}
+    waiting = state.get("waiting") or {}
+    if waiting.get("reason") in _CANNOT_START:
+        return f"cannot start ({sentence(str(waiting.get('message') or waiting['reason']))})"
+    if "running" in state or container.get("ready") or waiting.get("reason") in _WAITS_ITS_TURN:
+        return None
+    end = last_end(container)
+    code = end.get("exitCode", 0)
+    if not end or code == 0:
+        return None
+    last = sentence(str(end.get("message") or "").strip().rpartition("\n")[2])
+    return f"ended with exit code {code}" + (f" ({last})" if last else "")
+
+
+def beside_triton(pod: PodEvidence) -> str | None:
+    """Name the container that keeps a pod unready although Triton is ready."""
+    if not pod.container.get("ready"):
+        return None
+    for container in pod.containers:
+        if container.get("ready") is False and container not in pod.init_containers:
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            said = sentence(str(waiting.get("message") or waiting.get("reason") or ""))
+            return f"container {container['name']}" + (f" ({said})" if said else "")
+    return None
