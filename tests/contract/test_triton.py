@@ -68,6 +68,19 @@ class TestTheRealOne:
         assert answer.outcome is ProbeOutcome.FAILED
         assert "AMOUNT" in answer.message
 
+    def test_labels_beside_the_configuration_are_found(self, address: str) -> None:
+        """A ConfigMap's key that config.pbtxt names stands where Triton looks for it."""
+        import numpy
+        from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
+
+        amount, name = InferInput("AMOUNT", [2], "FP32"), InferInput("NAME", [1], "BYTES")
+        amount.set_data_from_numpy(numpy.array([1, 2.5], dtype=numpy.float32))
+        name.set_data_from_numpy(numpy.array(["grüße".encode()], dtype=object))
+        asked = [InferRequestedOutput("SCORE", class_count=1)]
+        with InferenceServerClient(address) as client:
+            answer = client.infer("fraud", [amount, name], outputs=asked)
+        assert answer.as_numpy("SCORE")[0].endswith(b":1:high")
+
 
 @asynccontextmanager
 async def standing_in(infer: Callable[[Any, Any], Awaitable[Any]]) -> AsyncIterator[str]:

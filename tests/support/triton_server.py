@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from serinus.core.plan.model_files import file_paths
 from serinus_local import images
 from serinus_local.ports import Ports
 from serinus_local.process import Processes, Program
@@ -20,7 +21,7 @@ CONFIG = """
 backend: "python"
 max_batch_size: 0
 input [{name: "AMOUNT", data_type: TYPE_FP32, dims: [2]}, {name: "NAME", data_type: TYPE_STRING, dims: [1]}]
-output [{name: "SCORE", data_type: TYPE_FP32, dims: [2]}]
+output [{name: "SCORE", data_type: TYPE_FP32, dims: [2], label_filename: "labels.txt"}]
 """
 MODEL = """
 import numpy as np
@@ -78,6 +79,8 @@ def _unpacked(root: Path) -> Path:
 
 
 def _put_model(folder: Path) -> None:
-    (folder / "1").mkdir(parents=True)
-    (folder / "config.pbtxt").write_text(CONFIG)
-    (folder / "1" / "model.py").write_text(MODEL)
+    """Lay the model out as a ConfigMap with these keys would be."""
+    files = {"config.pbtxt": CONFIG, "model.py": MODEL, "labels.txt": "low\nhigh\n"}
+    for key, path in file_paths(files, CONFIG).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(files[key])

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from serinus.core.model.kinds import Json
+from serinus.core.plan.diagnosis import Diagnosis, Reason, diagnose
+from tests.unit.core.plan.given import FULL, revision, template
 
 POD = "fraud-abcdef0123-6d5f9c7b8d-x2x4z"
 LOGS = Path(__file__).parent / "logs"
@@ -85,3 +87,21 @@ def refused(message: str) -> Json:
     """Make a Deployment whose pods the API server refuses."""
     condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
     return {"metadata": {"name": "fraud-abcdef0123"}, "status": {"conditions": [condition]}}
+
+
+REVISION = revision(config_map="fraud-abcdef0123", template=template(FULL))
+RUNNING: Json = {"running": {"startedAt": "2026-03-01T10:00:00Z"}}
+
+
+def diagnosed(one: Json | None, *events: Json, deployment: Json | None = None) -> Diagnosis | None:
+    """Diagnose one pod, with what was said about it."""
+    return diagnose([one] if one else [], deployment, events, revision=REVISION)
+
+
+def assert_says(found: Diagnosis | None, reason: Reason, *parts: str) -> None:
+    """Check a diagnosis, and that its message is one line."""
+    assert found is not None
+    assert found.reason is reason
+    for part in parts:
+        assert part in found.message
+    assert "\n" not in found.message

@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis import Diagnosis, Reason, diagnose
+from serinus.core.plan.diagnosis import Reason, diagnose
 from tests.unit.core.plan.diagnosis.given import (
     POD,
+    REVISION,
+    RUNNING,
+    assert_says,
     crashed,
+    diagnosed,
     event,
     kept,
     log,
@@ -18,22 +22,7 @@ from tests.unit.core.plan.diagnosis.given import (
     unschedulable,
     waiting,
 )
-from tests.unit.core.plan.given import FULL, revision, template
-
-REVISION = revision(config_map="fraud-abcdef0123", template=template(FULL))
-RUNNING: Json = {"running": {"startedAt": "2026-03-01T10:00:00Z"}}
-
-
-def _diagnose(one: Json | None, *events: Json, deployment: Json | None = None) -> Diagnosis | None:
-    return diagnose([one] if one else [], deployment, events, revision=REVISION)
-
-
-def _assert_says(found: Diagnosis | None, reason: Reason, *parts: str) -> None:
-    assert found is not None
-    assert found.reason is reason
-    for part in parts:
-        assert part in found.message
-    assert "\n" not in found.message
+from tests.unit.core.plan.given import revision
 
 
 @pytest.mark.parametrize(
@@ -60,7 +49,7 @@ def _assert_says(found: Diagnosis | None, reason: Reason, *parts: str) -> None:
     ],
 )
 def test_what_a_variable_names_in_vain_is_named(reason: Reason, message: str, parts: tuple[str, ...]) -> None:
-    _assert_says(_diagnose(waiting("CreateContainerConfigError", message)), reason, *parts)
+    assert_says(diagnosed(waiting("CreateContainerConfigError", message)), reason, *parts)
 
 
 @pytest.mark.parametrize(
@@ -79,18 +68,18 @@ def test_what_a_variable_names_in_vain_is_named(reason: Reason, message: str, pa
     ],
 )
 def test_a_mount_that_fails_names_the_config_map(message: str, part: str) -> None:
-    found = _diagnose(waiting("ContainerCreating"), event("FailedMount", message))
-    _assert_says(found, Reason.CONFIG_MAP_NOT_FOUND, part)
+    found = diagnosed(waiting("ContainerCreating"), event("FailedMount", message))
+    assert_says(found, Reason.CONFIG_MAP_NOT_FOUND, part)
 
 
 def test_a_mount_that_failed_once_and_works_now_is_no_reason() -> None:
     past = event("FailedMount", 'MountVolume.SetUp failed for volume "model" : configmap "x" not found')
-    assert _diagnose(pod(state=RUNNING), past) is None
+    assert diagnosed(pod(state=RUNNING), past) is None
 
 
 def test_events_of_another_pod_are_no_reason() -> None:
     other = event("FailedMount", 'MountVolume.SetUp failed for volume "model" : configmap "x" not found', about="other")
-    assert _diagnose(waiting("ContainerCreating"), other) is None
+    assert diagnosed(waiting("ContainerCreating"), other) is None
 
 
 @pytest.mark.parametrize(
@@ -117,21 +106,21 @@ def test_events_of_another_pod_are_no_reason() -> None:
     ],
 )
 def test_a_claim_that_is_not_there_is_named(one: Json, part: str) -> None:
-    _assert_says(_diagnose(one), Reason.CLAIM_NOT_FOUND, part)
+    assert_says(diagnosed(one), Reason.CLAIM_NOT_FOUND, part)
 
 
 @pytest.mark.parametrize(
     "reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"]
 )
 def test_an_image_that_cannot_be_pulled_is_named(reason: str) -> None:
-    found = _diagnose(waiting(reason, "not found"))
-    _assert_says(found, Reason.IMAGE_PULL_FAILED, "example.com/triton:26.07", "(not found)", "spec.runtime.image")
+    found = diagnosed(waiting(reason, "not found"))
+    assert_says(found, Reason.IMAGE_PULL_FAILED, "example.com/triton:26.07", "(not found)", "spec.runtime.image")
 
 
 def test_the_registrys_own_words_are_repeated_where_an_event_has_them() -> None:
     said = 'Failed to pull image "example.com/triton:26.07": example.com/triton:26.07: denied'
-    found = _diagnose(waiting("ImagePullBackOff", 'Back-off pulling image "x"'), event("Failed", said))
-    _assert_says(found, Reason.IMAGE_PULL_FAILED, "denied")
+    found = diagnosed(waiting("ImagePullBackOff", 'Back-off pulling image "x"'), event("Failed", said))
+    assert_says(found, Reason.IMAGE_PULL_FAILED, "denied")
 
 
 def test_a_failed_pull_is_told_alike_at_each_try() -> None:
@@ -139,20 +128,20 @@ def test_a_failed_pull_is_told_alike_at_each_try() -> None:
         f"Failed to pull image: dial tcp: lookup example.com: read udp 10.0.0.2:{port}->10.0.0.1:53: i/o timeout"
         for port in (34624, 47039)
     ]
-    told = [_diagnose(waiting("ErrImagePull"), event("Failed", said)) for said in tries]
+    told = [diagnosed(waiting("ErrImagePull"), event("Failed", said)) for said in tries]
     assert told[0] == told[1]
-    _assert_says(told[0], Reason.IMAGE_PULL_FAILED, "lookup example.com: i/o timeout")
+    assert_says(told[0], Reason.IMAGE_PULL_FAILED, "lookup example.com: i/o timeout")
 
 
 def test_a_missing_pull_secret_is_the_cause_of_a_failed_pull() -> None:
     said = "Unable to retrieve some image pull secrets (registry); attempting to pull the image may not succeed."
-    found = _diagnose(waiting("ErrImagePull", "denied"), event("FailedToRetrieveImagePullSecret", said))
-    _assert_says(found, Reason.SECRET_NOT_FOUND, "Secret registry", "spec.runtime.imagePullSecrets")
+    found = diagnosed(waiting("ErrImagePull", "denied"), event("FailedToRetrieveImagePullSecret", said))
+    assert_says(found, Reason.SECRET_NOT_FOUND, "Secret registry", "spec.runtime.imagePullSecrets")
 
 
 def test_a_missing_pull_secret_is_no_reason_while_the_image_is_there() -> None:
     said = "Unable to retrieve some image pull secrets (registry); attempting to pull the image may not succeed."
-    assert _diagnose(pod(state=RUNNING), event("FailedToRetrieveImagePullSecret", said)) is None
+    assert diagnosed(pod(state=RUNNING), event("FailedToRetrieveImagePullSecret", said)) is None
 
 
 @pytest.mark.parametrize(
@@ -176,19 +165,19 @@ def test_a_model_that_does_not_load_is_told_in_tritons_words(name: str, part: st
         "just ended": pod(state=ended),
         "started again": pod(state=RUNNING, last=ended),
     }[state]
-    _assert_says(_diagnose(one), Reason.MODEL_LOAD_FAILED, "Triton cannot load fraud", part)
+    assert_says(diagnosed(one), Reason.MODEL_LOAD_FAILED, "Triton cannot load fraud", part)
 
 
 def test_a_startup_probe_that_never_passed_is_a_timeout() -> None:
     killed = event("Killing", "Container triton failed startup probe, will be restarted")
-    found = _diagnose(pod(state=RUNNING, last=terminated("", 137)), killed)
-    _assert_says(found, Reason.MODEL_LOAD_TIMEOUT, "not loaded within 900 s", "spec.runtime.loadTimeoutSeconds")
+    found = diagnosed(pod(state=RUNNING, last=terminated("", 137)), killed)
+    assert_says(found, Reason.MODEL_LOAD_TIMEOUT, "not loaded within 900 s", "spec.runtime.loadTimeoutSeconds")
 
 
 def test_a_timeout_with_tritons_reason_is_a_failed_load() -> None:
     killed = event("Killing", "Container triton failed startup probe, will be restarted")
-    found = _diagnose(pod(state=RUNNING, last=terminated(kept(log("no-file")), 137)), killed)
-    _assert_says(found, Reason.MODEL_LOAD_FAILED, "Python model file not found")
+    found = diagnosed(pod(state=RUNNING, last=terminated(kept(log("no-file")), 137)), killed)
+    assert_says(found, Reason.MODEL_LOAD_FAILED, "Python model file not found")
 
 
 @pytest.mark.parametrize(
@@ -213,15 +202,15 @@ def test_a_timeout_with_tritons_reason_is_a_failed_load() -> None:
     ],
 )
 def test_pods_beyond_the_quota_are_told_with_the_numbers(message: str, part: str) -> None:
-    found = _diagnose(None, deployment=refused(message))
-    _assert_says(found, Reason.QUOTA_EXCEEDED, part, "spec.runtime.resources")
+    found = diagnosed(None, deployment=refused(message))
+    assert_says(found, Reason.QUOTA_EXCEEDED, part, "spec.runtime.resources")
     assert found is not None
     assert "is forbidden" not in found.message
 
 
 def test_pods_that_a_policy_refuses_are_told() -> None:
     message = 'pods "fraud-1" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities'
-    _assert_says(_diagnose(None, deployment=refused(message)), Reason.NOT_READY, "violates PodSecurity")
+    assert_says(diagnosed(None, deployment=refused(message)), Reason.NOT_READY, "violates PodSecurity")
 
 
 def test_a_missing_gpu_is_told_apart_from_any_other_shortage() -> None:
@@ -229,8 +218,8 @@ def test_a_missing_gpu_is_told_apart_from_any_other_shortage() -> None:
         "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. no new claims to deallocate, "
         "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
     )
-    found = _diagnose(unschedulable(message))
-    _assert_says(found, Reason.UNSCHEDULABLE_GPU, "no node has 2 free nvidia.com/gpu", "spec.runtime.gpu")
+    found = diagnosed(unschedulable(message))
+    assert_says(found, Reason.UNSCHEDULABLE_GPU, "no node has 2 free nvidia.com/gpu", "spec.runtime.gpu")
     assert found is not None
     assert "(0/3 nodes are available: 3 Insufficient nvidia.com/gpu)" in found.message
 
@@ -238,7 +227,7 @@ def test_a_missing_gpu_is_told_apart_from_any_other_shortage() -> None:
 def test_a_gpu_that_was_gone_when_the_pod_came_is_a_missing_gpu_too() -> None:
     message = "Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 2"
     lost = pod(phase="Failed", reason="UnexpectedAdmissionError", message=message)
-    _assert_says(_diagnose(lost), Reason.UNSCHEDULABLE_GPU, "devices unavailable")
+    assert_says(diagnosed(lost), Reason.UNSCHEDULABLE_GPU, "devices unavailable")
 
 
 @pytest.mark.parametrize(
@@ -254,17 +243,17 @@ def test_a_gpu_that_was_gone_when_the_pod_came_is_a_missing_gpu_too() -> None:
     ],
 )
 def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words(message: str, part: str) -> None:
-    _assert_says(_diagnose(unschedulable(message)), Reason.UNSCHEDULABLE, message.rstrip("."), part)
+    assert_says(diagnosed(unschedulable(message)), Reason.UNSCHEDULABLE, message.rstrip("."), part)
 
 
 def test_a_kill_for_memory_names_the_limit() -> None:
-    found = _diagnose(crashed("", 137, "OOMKilled"))
-    _assert_says(found, Reason.OUT_OF_MEMORY, POD, "limit of 2Gi", "spec.runtime.resources.limits.memory")
+    found = diagnosed(crashed("", 137, "OOMKilled"))
+    assert_says(found, Reason.OUT_OF_MEMORY, POD, "limit of 2Gi", "spec.runtime.resources.limits.memory")
 
 
 def test_a_kill_for_memory_without_a_limit_is_the_nodes() -> None:
     found = diagnose([crashed("", 137, "OOMKilled")], None, [], revision=revision())
-    _assert_says(found, Reason.OUT_OF_MEMORY, "by its node")
+    assert_says(found, Reason.OUT_OF_MEMORY, "by its node")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +279,7 @@ def test_a_kill_for_memory_without_a_limit_is_the_nodes() -> None:
     ],
 )
 def test_a_triton_that_does_not_stay_is_told(one: Json, parts: tuple[str, ...]) -> None:
-    _assert_says(_diagnose(one), Reason.CRASH_LOOP, *parts)
+    assert_says(diagnosed(one), Reason.CRASH_LOOP, *parts)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +294,7 @@ def test_a_triton_that_does_not_stay_is_told(one: Json, parts: tuple[str, ...]) 
     ],
 )
 def test_a_pod_that_was_up_and_is_not_ready_is_told(one: Json, part: str) -> None:
-    _assert_says(_diagnose(one), Reason.NOT_READY, part)
+    assert_says(diagnosed(one), Reason.NOT_READY, part)
 
 
 @pytest.mark.parametrize(
@@ -321,18 +310,18 @@ def test_a_pod_that_was_up_and_is_not_ready_is_told(one: Json, part: str) -> Non
     ],
 )
 def test_a_pod_on_its_ordinary_way_up_has_nothing_wrong(one: Json | None) -> None:
-    assert _diagnose(one) is None
+    assert diagnosed(one) is None
 
 
 def test_a_pod_that_is_being_deleted_is_passed_over() -> None:
     leaving = crashed("", 139)
     leaving["metadata"]["deletionTimestamp"] = "2026-03-01T10:00:00Z"
-    assert _diagnose(leaving) is None
+    assert diagnosed(leaving) is None
 
 
 def test_an_init_container_that_cannot_start_is_looked_at() -> None:
     status = {"name": "fetch", "state": {"waiting": {"reason": "ErrImagePull", "message": "denied"}}}
-    _assert_says(_diagnose(pod(initContainerStatuses=[status])), Reason.IMAGE_PULL_FAILED, "denied")
+    assert_says(diagnosed(pod(initContainerStatuses=[status])), Reason.IMAGE_PULL_FAILED, "denied")
 
 
 def test_the_cause_comes_before_what_follows_from_it_whatever_the_order_of_the_pods() -> None:
@@ -341,147 +330,10 @@ def test_the_cause_comes_before_what_follows_from_it_whatever_the_order_of_the_p
         waiting("CreateContainerConfigError", 'secret "x" not found'),
     ]
     for order in (pods, pods[::-1]):
-        _assert_says(diagnose(order, None, [], revision=REVISION), Reason.SECRET_NOT_FOUND)
+        assert_says(diagnose(order, None, [], revision=REVISION), Reason.SECRET_NOT_FOUND)
 
 
 def test_a_long_message_is_cut() -> None:
-    found = _diagnose(unschedulable("x" * 5000))
+    found = diagnosed(unschedulable("x" * 5000))
     assert found is not None
     assert len(found.message) < 1000
-
-
-WAITS = waiting("ContainerCreating")
-ATTACH = 'AttachVolume.Attach failed for volume "pvc-1" : volume is attached to node-2'
-TIMED_OUT = "Unable to attach or mount volumes: unmounted volumes=[model]: timed out waiting for the condition"
-
-
-@pytest.mark.parametrize(
-    ("events", "reason", "said"),
-    [
-        pytest.param(
-            [event("FailedMount", 'MountVolume.SetUp failed for volume "model" : rpc error: access denied')],
-            Reason.VOLUME_NOT_MOUNTED,
-            "rpc error: access denied",
-            id="a mount",
-        ),
-        pytest.param([event("FailedAttachVolume", ATTACH)], Reason.VOLUME_NOT_MOUNTED, ATTACH, id="an attachment"),
-        pytest.param(
-            [event("FailedAttachVolume", ATTACH), event("FailedMount", TIMED_OUT)],
-            Reason.VOLUME_NOT_MOUNTED,
-            ATTACH,
-            id="the cause, not the sum of it",
-        ),
-        pytest.param([event("FailedMount", TIMED_OUT)], Reason.VOLUME_NOT_MOUNTED, TIMED_OUT, id="the sum alone"),
-        pytest.param(
-            [event("FailedCreatePodSandBox", 'plugin type="calico" failed (add): no IPs available in range')],
-            Reason.SANDBOX_FAILED,
-            "no IPs available in range",
-            id="a sandbox",
-        ),
-        pytest.param(
-            [event("NetworkNotReady", "network is not ready: cni plugin not initialized")],
-            Reason.SANDBOX_FAILED,
-            "cni plugin not initialized",
-            id="no network",
-        ),
-    ],
-)
-def test_a_pod_that_gets_no_container_is_told_in_the_kubelets_words(
-    events: list[Json], reason: Reason, said: str
-) -> None:
-    _assert_says(_diagnose(WAITS, *events), reason, POD, said)
-
-
-@pytest.mark.parametrize(
-    "one", [pod(state=RUNNING), waiting("PodInitializing", podIP="10.0.0.5")], ids=["Triton runs", "it has an address"]
-)
-@pytest.mark.parametrize("reason", ["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"])
-def test_what_failed_before_and_works_now_is_no_reason(one: Json, reason: str) -> None:
-    """Events outlive what they tell of."""
-    assert _diagnose(one, event(reason, "failed")) is None
-
-
-def test_the_latest_of_several_events_is_told() -> None:
-    old = {**event("FailedMount", "first"), "lastTimestamp": "2026-03-01T10:00:00Z"}
-    new = {**event("FailedMount", "second"), "lastTimestamp": "2026-03-01T10:05:00Z"}
-    _assert_says(_diagnose(WAITS, new, old), Reason.VOLUME_NOT_MOUNTED, "(second)")
-
-
-def _initialising(**status: Json) -> Json:
-    """Make a pod whose init container has a status, while Triton waits for it."""
-    return waiting("PodInitializing", initContainerStatuses=[{"name": "fetch", **status}], podIP="10.0.0.5")
-
-
-BACKED_OFF: Json = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
-
-
-@pytest.mark.parametrize(
-    ("status", "said"),
-    [
-        pytest.param({"state": terminated("fetching\n404 not found", 1)}, "exit code 1 (404 not found)", id="it fails"),
-        pytest.param(
-            {"state": BACKED_OFF, "lastState": terminated("403 denied", 2)},
-            "exit code 2 (403 denied)",
-            id="it is backed off",
-        ),
-        pytest.param(
-            {"state": {"waiting": {"reason": "CreateContainerError", "message": "no such device"}}},
-            "cannot start (no such device)",
-            id="it cannot start",
-        ),
-    ],
-)
-def test_an_init_container_that_fails_is_told(status: Json, said: str) -> None:
-    _assert_says(_diagnose(_initialising(**status)), Reason.INIT_CONTAINER_FAILED, "fetch", said, f"{POD} -c fetch")
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        {"state": RUNNING},
-        {"state": RUNNING, "lastState": terminated("a first try", 1)},
-        {"state": terminated("", 0, "Completed")},
-        {"state": {"waiting": {"reason": "PodInitializing"}}},
-    ],
-    ids=["it runs", "it runs again", "it is done", "its turn has not come"],
-)
-def test_an_init_container_on_its_way_is_no_reason(status: Json) -> None:
-    assert _diagnose(_initialising(**status)) is None
-
-
-@pytest.mark.parametrize(
-    ("one", "who"),
-    [
-        pytest.param(crashed("", 137, "OOMKilled"), f"pod {POD}", id="Triton, backed off"),
-        pytest.param(pod(state=terminated("", 137, "OOMKilled")), f"pod {POD}", id="Triton, just now"),
-        pytest.param(pod(state=RUNNING, last=terminated("", 137, "OOMKilled")), f"pod {POD}", id="Triton, tried again"),
-        pytest.param(
-            _initialising(state=BACKED_OFF, lastState=terminated("", 137, "OOMKilled")), "container fetch", id="init"
-        ),
-        pytest.param(_initialising(state=terminated("", 137, "OOMKilled")), "container fetch", id="init, just now"),
-    ],
-)
-def test_a_kill_for_memory_is_the_cause_wherever_it_happened(one: Json, who: str) -> None:
-    """A back-off and an exit code only follow from it."""
-    _assert_says(_diagnose(one), Reason.OUT_OF_MEMORY, who, "was killed for memory")
-
-
-def test_a_container_beside_triton_that_is_not_ready_is_named() -> None:
-    """A mesh's proxy, for one: Triton itself answers."""
-    one = pod(state=RUNNING, started=True)
-    one["status"]["containerStatuses"][0]["ready"] = True
-    proxy = {"name": "istio-proxy", "ready": False, "state": {"waiting": {"reason": "ImagePullBackOff"}}}
-    one["status"]["containerStatuses"].append(proxy)
-    _assert_says(_diagnose(one), Reason.NOT_READY, "container istio-proxy (ImagePullBackOff)", "beside Triton")
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        'pods "fraud-x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true',
-        'admission webhook "images.example.com" denied the request: image is not signed',
-    ],
-    ids=["PodSecurity", "a webhook"],
-)
-def test_pods_that_are_refused_are_told_in_the_words_of_who_refuses(message: str) -> None:
-    _assert_says(_diagnose(None, deployment=refused(message)), Reason.NOT_READY, message.rpartition(": ")[2])
