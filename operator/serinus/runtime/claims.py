@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from serinus.api.parsing import ModelDeploymentView, policy_of
+from serinus.api.defaults import METRICS
+from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import IstioTraffic, Traffic
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import ISTIO_GATEWAY, MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json
@@ -248,7 +249,7 @@ class Claims:
 
     def _refused_sources(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
         """Say which metrics ask a source that they may not; one that names none asks the first."""
-        for metric in policy_of(view.spec).analysis.metrics:
+        for metric in view.spec.analysis.metrics if view.spec.analysis else METRICS:
             source = metric.source or next(iter(self._sources), "")
             if source not in self._sources:
                 known = ", ".join(self._sources)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json
@@ -34,11 +35,11 @@ class OurRoute:
     created: float | None
     domain: str = CLUSTER_DOMAIN
 
-    @property
+    @cached_property
     def normal_hosts(self) -> frozenset[str]:
         return frozenset(normal_host(host, self.key.namespace, self.domain) for host in self.hosts)
 
-    @property
+    @cached_property
     def normal_gateways(self) -> frozenset[str]:
         return frozenset(normal_gateway(gateway, self.key.namespace) for gateway in self.gateways)
 
