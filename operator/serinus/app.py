@@ -185,6 +185,7 @@ class Parts:
             recorder=self.recorder,
             memories=Memories(),
             mesh=config.mesh_gateway,
+            mesh_config=config.mesh_config(),
             report=self.reports,
         )
         engine = Engine(

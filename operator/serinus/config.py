@@ -6,6 +6,7 @@ a mistake, because a misspelt limit that is ignored in silence is worse than an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,7 +18,9 @@ from pydantic.alias_generators import to_camel
 
 from serinus.core.analysis.scope import MATCHER, USUAL_GATEWAYS, WORKLOAD, Scope
 from serinus.core.model.errors import SerinusError
+from serinus.core.model.names import CLUSTER_DOMAIN
 from serinus.core.model.tenancy import Grant, Tenancy
+from serinus.core.traffic.istio import MeshConfig
 
 ENVIRONMENT: Final = {
     "SERINUS_WORKERS": "workers",
@@ -27,6 +30,7 @@ ENVIRONMENT: Final = {
 }
 """Variables that set a field; SERINUS_CONFIG is the file, and lists are left to it."""
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+DNS_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 
 class ConfigError(SerinusError):
@@ -118,13 +122,23 @@ class Config(_Strict):
     prometheus: tuple[PrometheusSource, ...] = (
         PrometheusSource(name="default", url="http://prometheus.monitoring:9090"),
     )
-    tenants: tuple[Tenant, ...] = (Tenant(namespace="*", hosts=("*",), sources=("*",)),)
+    tenants: tuple[Tenant, ...] = ()
     mesh_gateway: bool = True
+    cluster_domain: Annotated[str, Field(pattern=DNS_NAME)] = CLUSTER_DOMAIN
+    export_to: tuple[str, ...] = ()
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 5
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     metrics_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     leader_election: LeaderElection = LeaderElection()
+
+    @field_validator("export_to")
+    @classmethod
+    def _are_namespaces(cls, export_to: tuple[str, ...]) -> tuple[str, ...]:
+        for each in export_to:
+            if each not in (".", "*") and re.fullmatch(DNS_LABEL, each) is None:
+                raise ValueError(f"{each!r} must be a namespace, `.` for the route's own, or `*` for all")
+        return export_to
 
     @field_validator("prometheus")
     @classmethod
@@ -141,7 +155,11 @@ class Config(_Strict):
     def tenancy(self) -> Tenancy:
         """Give the rules of who may use what."""
         grants = tuple(Grant(each.namespace, each.hosts, each.gateways, each.sources) for each in self.tenants)
-        return Tenancy(grants, self.mesh_gateway)
+        return Tenancy(grants, self.mesh_gateway, self.cluster_domain)
+
+    def mesh_config(self) -> MeshConfig:
+        """Give what routes need to know of the mesh."""
+        return MeshConfig(self.cluster_domain, self.export_to)
 
 
 def load_config(

@@ -46,7 +46,8 @@ class Operator:
     def _config(self) -> dict[str, object]:
         host, _, port = self.metrics_address.rpartition(":")
         source = {"name": "default", "url": self._prometheus_url}
-        return {"prometheus": [source], "metricsAddress": host, "metricsPort": int(port)}
+        tenant = {"namespace": "*", "hosts": ["*.example.com"], "sources": ["default"]}
+        return {"prometheus": [source], "tenants": [tenant], "metricsAddress": host, "metricsPort": int(port)}
 
     def _is_ready(self) -> bool:
         try:

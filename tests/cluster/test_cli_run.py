@@ -24,6 +24,7 @@ NAMESPACE = "levered"
 SOURCES = crds.ROOT / "operator"
 WITHOUT_METRICS_AND_LEASE = {
     "prometheus": [{"name": "default", "url": "http://127.0.0.1:9"}],
+    "tenants": [{"namespace": "*", "sources": ["default"]}],
     "leaderElection": {"enabled": False},
 }
 MANIFEST = {

@@ -69,6 +69,7 @@ def version(
     deadline: int = 90,
     pace: str = "Timed",
     analysis: Manifest | None = None,
+    traffic: Manifest | None = None,
 ) -> str:
     """Render one version of a model: its ConfigMap and the ModelDeployment that asks for it."""
     source = {"config.pbtxt": CONFIG, "model.py": MODEL.format(bad_when=fails, words=BAD, version=number)}
@@ -81,7 +82,7 @@ def version(
         },
         "runtime": {"image": TRITON, "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}},
         "scaling": {"minReplicas": replicas},
-        "traffic": {"hosts": [host(name)], "istio": {"gateways": ["public"]}},
+        "traffic": {"hosts": [host(name)], "istio": {"gateways": ["public"]}, **(traffic or {})},
         "strategy": {"canary": {"steps": list(steps), "pace": pace}},
         "analysis": {"interval": "1s", "metrics": [ERROR_RATE], **(analysis or {})},
         "guard": {"duration": guard},

@@ -12,7 +12,6 @@ from serinus.core.model.timestamps import to_rfc3339_seconds
 from tests.support.world import START, Model, World, fraud, serving, trying
 
 OWN, OTHER = "fraud.example.com", "payments.example.com"
-ROOT = "fraud.ml.svc.cluster.local"
 
 
 def restrict(world: World) -> None:
@@ -59,7 +58,7 @@ async def test_what_the_configuration_refuses_is_left_out_of_a_live_route(edit: 
     restrict(world)
     world.commit(fraud("1", **edit))
     await world.run(2)
-    assert claimed(world) == ([OWN, ROOT], ["public", "mesh"])
+    assert claimed(world) == ([OWN], ["public"])
     assert world.condition("Stalled")["reason"] == reason
 
 
@@ -70,11 +69,11 @@ async def test_a_host_that_an_older_route_has_is_never_begun_with() -> None:
     await serving(world=world)
     world.commit(fraud("1", **traffic(OWN, OTHER)))
     await world.run(2)
-    assert claimed(world)[0] == [OWN, ROOT]
+    assert claimed(world)[0] == [OWN]
     assert world.condition("Stalled")["reason"] == "HostConflict"
     world.api.remove(VIRTUAL_SERVICE, "ml", "theirs")
     await world.run(2)
-    assert claimed(world)[0] == [OWN, OTHER, ROOT]
+    assert claimed(world)[0] == [OWN, OTHER]
 
 
 async def test_a_gateway_on_which_an_older_route_has_our_host_is_never_begun_with() -> None:
@@ -84,7 +83,7 @@ async def test_a_gateway_on_which_an_older_route_has_our_host_is_never_begun_wit
     world.api.put({**theirs, "spec": {**theirs["spec"], "gateways": ["private"]}})
     world.commit(fraud("1", **traffic(OWN, gateways=("public", "private"))))
     await world.run(2)
-    assert claimed(world) == ([OWN, ROOT], ["public", "mesh"])
+    assert claimed(world) == ([OWN], ["public"])
 
 
 async def test_a_host_that_ours_had_before_is_kept_though_an_older_route_takes_it() -> None:
@@ -96,7 +95,7 @@ async def test_a_host_that_ours_had_before_is_kept_though_an_older_route_takes_i
     await world.until(lambda w: w.phase == "Reverted", limit=10)
     await world.run(1)
     assert world.routed["1"] == 100
-    assert claimed(world)[0] == [OWN, ROOT]
+    assert claimed(world)[0] == [OWN]
 
 
 async def test_a_route_that_loses_its_last_gateway_keeps_it_until_there_is_another() -> None:

@@ -27,9 +27,10 @@ READY_SECONDS = 60.0
 
 
 def settings(prometheus_url: str, **fields: Any) -> dict[str, Any]:
-    """Give a configuration for tests: a free port, one Prometheus, a short drain, no lease unless it is asked for."""
+    """Give a configuration for tests: a free port, one Prometheus for all, a short drain, no lease unless asked for."""
     return {
         "prometheus": [{"name": "default", "url": prometheus_url}],
+        "tenants": [{"namespace": "*", "hosts": ["*.example.com"], "sources": ["default"]}],
         "metricsAddress": "127.0.0.1",
         "metricsPort": 0,
         "drainSeconds": 0.5,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from serinus.core.model.kinds import (
 )
 from serinus.core.traffic.istio import read_split
 from serinus_local.control_plane import ControlPlane
+from serinus_local.gateway import public
 from tests.support.cluster_api import NAMESPACE, ClusterApi
 from tests.support.fake_prometheus import FakePrometheus
 from tests.support.mirror import Change, Mirror
@@ -117,7 +119,10 @@ class RealWorld(NewestRollout):
     @property
     def routes(self) -> list[dict[str, int]]:
         """All splits that the route ever had, in their order."""
-        return [self.weights(one.manifest) for one in self.mirror.history if one.kind == VIRTUAL_SERVICE]
+        return [self.weights(one.manifest) for one in self._routes_written()]
+
+    def _routes_written(self) -> Iterator[Change]:
+        return (one for one in self.mirror.history if one.kind == VIRTUAL_SERVICE and one.name == self.name)
 
     def weights_of(self, version: str) -> list[int]:
         """The weights that a version had one after the other."""
@@ -164,6 +169,7 @@ async def real_world(
 ) -> AsyncIterator[RealWorld]:
     """Give a namespace of its own; it is emptied afterwards, so that the next operator finds nothing of it."""
     await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    await api.create(json.loads(public(namespace)))
     async with Mirror(api, namespace, [SERVICE_ACCOUNT]) as accounts:
         await accounts.until(lambda: accounts.get(SERVICE_ACCOUNT, "default"), "the default service account")
     async with Mirror(api, namespace, KINDS) as mirror:

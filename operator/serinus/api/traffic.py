@@ -52,7 +52,8 @@ class IstioTraffic(Model):
     """What is particular to Istio."""
 
     gateways: Annotated[tuple[GatewayName, ...], Field(max_length=16), SET] | None = None
-    """Istio Gateways, as name or namespace/name; those of other namespaces as the operator's configuration allows."""
+    """Istio Gateways, as name or namespace/name; those of other namespaces as the operator's configuration allows. The
+    mesh has a route of its own, with the Service's name alone."""
     connection_pool: ConnectionPool | None = None
     """Limits of the connections to each revision."""
     outlier_detection: OutlierDetection | None = None
@@ -65,6 +66,10 @@ class Traffic(Model):
     provider: TrafficProvider | None = None
     """Who carries out the split; default istio."""
     hosts: Annotated[tuple[Host, ...], Field(max_length=32), SET, LIVE_DEFAULT] = ()
-    """DNS names that clients ask for, without scheme or port. Callers in the mesh also reach the Service's own name."""
+    """DNS names that clients ask for, without scheme or port, on the gateways below. Callers in the mesh reach the
+    Service's own name."""
+    all_paths: bool | None = None
+    """Route every path of the server, its administration too. Default false: inference, metadata, statistics and health
+    alone."""
     istio: IstioTraffic | None = None
     """What is particular to Istio."""

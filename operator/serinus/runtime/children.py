@@ -118,6 +118,13 @@ class Children:
             if live is not None:
                 await self._delete(owner, kind, live, grace if kind is DEPLOYMENT else None)
 
+    async def withdraw(self, owner: Owner, names: Iterable[str]) -> None:
+        """Delete routes that are wanted no more."""
+        for name in sorted(names):
+            live = self._cache.get(VIRTUAL_SERVICE, owner.namespace, name)
+            if live is not None and controller_uid(live) == owner.uid:
+                await self._delete(owner, VIRTUAL_SERVICE, live, None)
+
     async def forget(self, owner: Owner, kind: Kind, names: Iterable[str]) -> None:
         """Delete history that is beyond the limit."""
         assert kind in {CONTROLLER_REVISION, ROLLOUT}

@@ -6,13 +6,16 @@ reach what a new rollout could not start with, and must not stop the writes by w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
+from serinus.api.defaults import METRICS
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import IstioTraffic, Traffic
 from serinus.core.model.identity import Key, Owner
-from serinus.core.model.kinds import MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json
-from serinus.core.model.snapshot import Obstacle
+from serinus.core.model.kinds import ISTIO_GATEWAY, MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json
+from serinus.core.model.names import MESH, cluster_namespace, normal_gateway, normal_host
+from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.tenancy import Tenancy
 from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.claimants import Claimants
@@ -21,11 +24,10 @@ from serinus.core.traffic.hosts import (
     HostConflict,
     OurRoute,
     host_conflicts,
-    normal_gateway,
-    normal_host,
     read_foreign_route,
 )
-from serinus.core.traffic.istio import route_gateways, route_hosts
+from serinus.core.traffic.istio import route_gateways, route_hosts, route_name
+from serinus.core.traffic.listeners import Listeners, read_listeners, unreached
 from serinus.runtime.memory import Memory
 from serinus.runtime.ours import our_route
 from serinus.runtime.ports import Cache
@@ -38,8 +40,8 @@ def nobody(key: Key) -> None:
 class Claims:
     """Judges what a spec claims against the configuration and everybody's VirtualServices.
 
-    `wake` is told which ModelDeployments are to be judged anew, because a route that overlaps theirs came, changed what
-    it claims, or went.
+    `wake` is told which ModelDeployments are to be judged anew, because a route that overlaps theirs, or a Gateway that
+    they name, came, changed what it claims or listens for, or went.
     """
 
     def __init__(
@@ -58,25 +60,40 @@ class Claims:
         self._wake = wake
         self._claimants = Claimants()
         self._ours = Claimants()
-        self._asked: dict[Key, OurRoute] = {}
+        self._asked: dict[Key, Sequence[OurRoute]] = {}
+        self._owners: dict[Key, Key] = {}
+        self._listening: dict[str, Listeners] = {}
         cache.follow(VIRTUAL_SERVICE, self._routed)
+        cache.follow(ISTIO_GATEWAY, self._listened)
         cache.follow(MODEL_DEPLOYMENT, self._deployed)
 
     def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
         """The reasons why nothing new may start."""
         yield from self._refused(view)
-        if not route_gateways(view.spec.traffic, mesh=self._mesh):
-            text = "the route is bound to no gateway, and the mesh is off here: name one in spec.traffic.istio.gateways"
-            yield Obstacle("NoGateway", text)
+        yield from self._unbound(view)
         for conflict in self.conflicts(view):
             if conflict.blocking:
                 yield Obstacle("HostConflict", conflict.message)
         yield from memory.conflicts.values()
 
+    def unreached(self, view: ModelDeploymentView) -> Unreached | None:
+        """Why requests from outside do not arrive: a gateway that is not there, or has no server for a host.
+
+        Nothing is said of what the namespace may not use: it is refused, and whether it exists is its owner's business.
+        """
+        tenancy, place, traffic = self._tenancy, view.namespace, view.spec.traffic
+        hosts = tuple(host for host in (traffic.hosts if traffic else ()) if tenancy.may_use_host(place, host))
+        gateways = tuple(one for one in route_gateways(traffic) if tenancy.may_use_gateway(place, one))
+        if not hosts or not gateways:
+            return None
+        ours = self._our_route(view, mesh=False)
+        return unreached(replace(ours, hosts=hosts, gateways=gateways), self._listening)
+
     def admitted(self, view: ModelDeploymentView) -> Traffic | None:
         """The spec's traffic without what may not be used: refused here, or taken before ours had it.
 
-        A route that would be left without a gateway keeps those that it has: a revert must reach it.
+        Where the mesh is off, a route that would be left without a gateway keeps those that it has: a revert must
+        reach it.
         """
         traffic = view.spec.traffic
         if traffic is None and self._mesh:
@@ -89,7 +106,7 @@ class Claims:
         hosts = tuple(
             one
             for one in traffic.hosts
-            if tenancy.may_use_host(place, one) and normal_host(one, place) not in lost_hosts
+            if tenancy.may_use_host(place, one) and normal_host(one, place, tenancy.domain) not in lost_hosts
         )
         gateways = tuple(
             one
@@ -110,22 +127,31 @@ class Claims:
         return Obstacle("HostConflict", conflict.message) if conflict else None
 
     def conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
-        """Hosts of ours that another VirtualService claims too."""
-        owner = Owner(view.namespace, view.name, view.uid)
-        ours = self._cache.get(VIRTUAL_SERVICE, view.namespace, view.name)
-        route = OurRoute(
-            key=Key(view.namespace, view.name),
-            hosts=route_hosts(owner, view.spec.traffic),
-            gateways=route_gateways(view.spec.traffic, mesh=self._mesh),
-            created=from_rfc3339(ours["metadata"]["creationTimestamp"]) if ours else None,
+        """Hosts of ours that another VirtualService claims too, on the gateways or in the mesh."""
+        routes = [self._our_route(view, mesh=mesh) for mesh in ((False, True) if self._mesh else (False,))]
+        self._remember(Key(view.namespace, view.name), routes)
+        both = {Key(view.namespace, route_name(view.name, mesh=mesh)) for mesh in (False, True)}
+        found: list[HostConflict] = []
+        for route in routes:
+            others = [one for one in self._claimants.beside(route) if one.key not in both]
+            found += host_conflicts(route, others)
+        return tuple(sorted(found, key=lambda conflict: not conflict.blocking))
+
+    def _our_route(self, view: ModelDeploymentView, *, mesh: bool) -> OurRoute:
+        owner, traffic, domain = Owner(view.namespace, view.name, view.uid), view.spec.traffic, self._tenancy.domain
+        name = route_name(view.name, mesh=mesh)
+        live = self._cache.get(VIRTUAL_SERVICE, view.namespace, name)
+        return OurRoute(
+            key=Key(view.namespace, name),
+            hosts=route_hosts(owner, None if mesh else traffic, domain),
+            gateways=(MESH,) if mesh else route_gateways(traffic),
+            created=from_rfc3339(live["metadata"]["creationTimestamp"]) if live else None,
+            domain=domain,
         )
-        self._remember(route)
-        others = self._claimants.beside(route)
-        return host_conflicts(route, others) if others else ()
 
     def _taken(self, view: ModelDeploymentView, live: Json | None) -> tuple[set[str], set[str]]:
         """The hosts, and the gateways, on which an older route came before ours: those are never begun with."""
-        had = read_foreign_route(live) if live is not None else None
+        had = read_foreign_route(live, self._tenancy.domain) if live is not None else None
         hosts: set[str] = set()
         gateways: set[str] = set()
         for one in self.conflicts(view):
@@ -140,7 +166,7 @@ class Claims:
     def _routed(self, namespace: str, name: str, manifest: Json | None) -> None:
         """Follow what becomes of a VirtualService; weights are no news to anybody but its owner."""
         key = Key(namespace, name)
-        before, now = self._claimants.of(key), read_foreign_route(manifest) if manifest is not None else None
+        before, now = self._claimants.of(key), self._read(manifest)
         if before == now:
             return
         if now is None:
@@ -148,44 +174,99 @@ class Claims:
         else:
             self._claimants.add(now)
         concerned = {ours.key for one in (before, now) if one for ours in self._ours.beside(_as_ours(one))}
-        for ours in sorted(concerned | ({key} & self._asked.keys())):
-            self._wake(ours)
+        owners = {self._owners[ours] for ours in (*concerned, key) if ours in self._owners}
+        for owner in sorted(owners):
+            self._wake(owner)
+
+    def _read(self, manifest: Json | None) -> ForeignRoute | None:
+        return read_foreign_route(manifest, self._tenancy.domain) if manifest is not None else None
+
+    def _listened(self, namespace: str, name: str, manifest: Json | None) -> None:
+        """Follow what becomes of an Istio Gateway; those who name it are told when its hosts change."""
+        gateway = f"{namespace}/{name}"
+        before, now = self._listening.get(gateway), read_listeners(manifest) if manifest is not None else None
+        if before == now:
+            return
+        if now is None:
+            del self._listening[gateway]
+        else:
+            self._listening[gateway] = now
+        for key in sorted(key for key, routes in self._asked.items() if _names(routes, gateway)):
+            self._wake(key)
 
     def _deployed(self, namespace: str, name: str, manifest: Json | None) -> None:
-        if manifest is None and self._asked.pop(Key(namespace, name), None) is not None:
-            self._ours.drop(Key(namespace, name))
+        key = Key(namespace, name)
+        if manifest is None:
+            for route in self._asked.pop(key, ()):
+                self._ours.drop(route.key)
+                del self._owners[route.key]
 
-    def _remember(self, route: OurRoute) -> None:
+    def _remember(self, key: Key, routes: Sequence[OurRoute]) -> None:
         """Keep what a ModelDeployment claims, to know whom a route concerns."""
-        if self._asked.get(route.key) == route:
+        if self._asked.get(key) == routes:
             return
-        self._asked[route.key] = route
-        place = route.key.namespace
-        hosts = frozenset(normal_host(host, place) for host in route.hosts)
-        gateways = frozenset(normal_gateway(gateway, place) for gateway in route.gateways)
-        self._ours.add(ForeignRoute(route.key, hosts, gateways, created=0.0))
+        self._asked[key] = routes
+        for route in routes:
+            self._owners[route.key] = key
+            self._ours.add(ForeignRoute(route.key, route.normal_hosts, route.normal_gateways, created=0.0))
 
     def _refused(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
         traffic, namespace = view.spec.traffic, view.namespace
         for host in traffic.hosts if traffic else ():
             if not self._tenancy.may_use_host(namespace, host):
-                yield Obstacle("HostNotAllowed", f"namespace {namespace} may not use host {host}: ask your admin")
+                yield Obstacle("HostNotAllowed", self._host_refused(namespace, host))
         for gateway in (traffic.istio.gateways if traffic and traffic.istio else None) or ():
             if not self._tenancy.may_use_gateway(namespace, gateway):
-                text = f"namespace {namespace} may not use gateway {gateway}: use one of its own"
-                yield Obstacle("GatewayNotAllowed", text)
+                yield Obstacle("GatewayNotAllowed", self._gateway_refused(namespace, gateway))
         yield from self._refused_sources(view)
 
+    def _host_refused(self, namespace: str, host: str) -> str:
+        domain = self._tenancy.domain
+        if cluster_namespace(normal_host(host, namespace, domain), domain) is not None:
+            return f"host {host} is the name of another namespace's Service: nobody else may route it"
+        return f"namespace {namespace} may not use host {host}: ask your administrator to grant it (tenants)"
+
+    def _gateway_refused(self, namespace: str, gateway: str) -> str:
+        if gateway == MESH:
+            return "gateway mesh is off here (meshGateway: false): name a Gateway"
+        return (
+            f"namespace {namespace} may not use Gateway {normal_gateway(gateway, namespace)}: use one of its own, or "
+            f"ask your administrator to grant it (tenants)"
+        )
+
+    def _unbound(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
+        """Say that requests for the hosts would reach nothing: the mesh has none of them."""
+        if route_gateways(view.spec.traffic):
+            return
+        hosts = view.spec.traffic.hosts if view.spec.traffic else ()
+        usable = [host for host in hosts if self._tenancy.may_use_host(view.namespace, host)]
+        if not self._mesh:
+            text = "the route is bound to no gateway, and the mesh is off here: name one in spec.traffic.istio.gateways"
+            yield Obstacle("NoGateway", text)
+        elif usable:
+            text = f"host {usable[0]} is bound to no gateway: name one in spec.traffic.istio.gateways"
+            yield Obstacle("NoGateway", text)
+
     def _refused_sources(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
-        for metric in view.spec.analysis.metrics if view.spec.analysis else ():
-            source = metric.source
-            if source is None:
-                continue
+        """Say which metrics ask a source that they may not; one that names none asks the first."""
+        for metric in view.spec.analysis.metrics if view.spec.analysis else METRICS:
+            source = metric.source or next(iter(self._sources), "")
             if source not in self._sources:
                 known = ", ".join(self._sources)
                 yield Obstacle("SourceUnknown", f"metric {metric.name} asks {source}: the sources are {known}")
             elif not self._tenancy.may_use_source(view.namespace, source):
-                yield Obstacle("SourceNotAllowed", f"namespace {view.namespace} may not ask {source}")
+                yield Obstacle("SourceNotAllowed", _source_refused(view.namespace, metric.name, source))
+
+
+def _source_refused(namespace: str, metric: str, source: str) -> str:
+    return (
+        f"metric {metric} asks the metrics source {source}, which namespace {namespace} may not use: ask your "
+        f"administrator to grant it (tenants)"
+    )
+
+
+def _names(routes: Iterable[OurRoute], gateway: str) -> bool:
+    return any(gateway in route.normal_gateways for route in routes)
 
 
 def _as_ours(route: ForeignRoute) -> OurRoute:

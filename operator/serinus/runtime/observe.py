@@ -23,11 +23,11 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, r
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
 from serinus.core.plan.diagnosis import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
-from serinus.core.traffic.istio import read_split
+from serinus.core.traffic.istio import read_splits
 from serinus.runtime.claims import Claims
 from serinus.runtime.diagnoses import Diagnoses
 from serinus.runtime.memory import Memory
-from serinus.runtime.ours import our_route, ours
+from serinus.runtime.ours import our_routes, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.probes import Probes, ReadyPod
 from serinus.runtime.restoring import restore_revisions
@@ -75,8 +75,7 @@ class Observer:
         newest = rollouts[-1] if rollouts else None
         obstacle = wish.obstacle or next(self.claims.obstacles(view, memory), None)
         fleets = self._fleets(view, memory, revisions)
-        manifest = our_route(self.cache, view)
-        route = read_split(manifest) if manifest else None
+        route, unread = read_splits(our_routes(self.cache, view))
         seen = Snapshot(
             deployment=view,
             revisions=revisions,
@@ -85,10 +84,11 @@ class Observer:
             awaited=wish.awaited,
             look_again_at=wish.due if wish.due < NEVER else None,
             concern=_unreached(newest, fleets) or self.claims.concern(view),
+            unreached=self.claims.unreached(view),
             rollouts=rollouts,
             fleets=fleets,
             route=route,
-            route_unread=manifest is not None and route is None,
+            route_unread=unread,
             used_names=frozenset(memory.used_names),
             look=self.sampler.look(key, newest.plan.uid) if newest else None,
             watched_since=self.sampler.watched_since(key),

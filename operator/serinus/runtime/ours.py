@@ -10,6 +10,7 @@ from typing import Protocol
 
 from serinus.core.model.identity import controller_uid
 from serinus.core.model.kinds import VIRTUAL_SERVICE, Json, Kind
+from serinus.core.traffic.istio import route_name
 from serinus.runtime.ports import Cache
 
 
@@ -32,7 +33,13 @@ def ours(cache: Cache, kind: Kind, owner: Owning) -> dict[str, Json]:
     return {name: one for name, one in owned.items() if controller_uid(one) == owner.uid}
 
 
-def our_route(cache: Cache, owner: Owning) -> Json | None:
-    """Give its VirtualService, also when somebody has taken our label off."""
-    manifest = cache.get(VIRTUAL_SERVICE, owner.namespace, owner.name)
+def our_route(cache: Cache, owner: Owning, *, mesh: bool = False) -> Json | None:
+    """Give its VirtualService for the gateways, or for the mesh, also when somebody has taken our label off."""
+    manifest = cache.get(VIRTUAL_SERVICE, owner.namespace, route_name(owner.name, mesh=mesh))
     return manifest if manifest is not None and controller_uid(manifest) == owner.uid else None
+
+
+def our_routes(cache: Cache, owner: Owning) -> tuple[Json, ...]:
+    """Give those of its VirtualServices that are there."""
+    routes = (our_route(cache, owner, mesh=mesh) for mesh in (False, True))
+    return tuple(route for route in routes if route is not None)

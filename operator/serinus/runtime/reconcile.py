@@ -6,7 +6,7 @@ carried out differs from what is wanted.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,15 +25,22 @@ from serinus.core.model.kinds import (
     Json,
     kind_of,
 )
+from serinus.core.model.names import MESH
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note
-from serinus.core.traffic.istio import render_destination_rule, render_virtual_service, route_gateways
+from serinus.core.traffic.istio import (
+    MESH_CONFIG,
+    MeshConfig,
+    render_destination_rule,
+    render_virtual_services,
+)
 from serinus.runtime.children import Children, first_error, forget_conflicts
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
+from serinus.runtime.ours import our_route, our_routes
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Statuses
@@ -74,6 +81,7 @@ class Reconciler:
         recorder: Recorder,
         memories: Memories,
         mesh: bool,
+        mesh_config: MeshConfig = MESH_CONFIG,
         report: Report | None = None,
     ) -> None:
         self._cluster = cluster
@@ -83,6 +91,7 @@ class Reconciler:
         self._recorder = recorder
         self._memories = memories
         self._mesh = mesh
+        self._mesh_config = mesh_config
         self._report = report
         self._children = Children(cluster, cache)
         self._statuses = Statuses(cluster, cache, clock)
@@ -180,6 +189,11 @@ class Reconciler:
             except ClusterError as error:
                 failed = True
                 yield error
+        try:
+            written = await self._withdraw(owner, children) or written
+        except ClusterError as error:
+            failed = True
+            yield error
         forget_conflicts(memory, children)
         if not (written or failed or memory.conflicts):
             copies = [(CONFIG_MAP, one.revision.config_map) for one in decision.workloads if one.revision.config_map]
@@ -188,20 +202,43 @@ class Reconciler:
 
     async def _wanted(self, owner: Owner, traffic: Traffic | None, seen: Snapshot, decision: Decision) -> list[Json]:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
-        route = None
-        if decision.split is not None and route_gateways(traffic, mesh=self._mesh):
-            route = render_virtual_service(owner, traffic=traffic, split=decision.split, mesh=self._mesh)
+        routes = self._routes(owner, traffic, decision)
         children = plan_children(
             owner,
             workloads=decision.workloads,
             stable_hash=decision.stable.hash if decision.stable else None,
-            policies=[render_destination_rule(owner, one.revision, traffic) for one in decision.workloads],
-            route=route,
+            policies=[
+                render_destination_rule(owner, one.revision, traffic, self._mesh_config) for one in decision.workloads
+            ],
+            routes=routes,
         )
         if _takes_weight(decision) or _still_takes(seen, decision):
-            children = tuple(sorted(children, key=lambda child: kind_of(child) != VIRTUAL_SERVICE))
-            return list(children)
+            rest = [child for child in children if kind_of(child) != VIRTUAL_SERVICE]
+            return [*routes, *rest]
         return [*await self._lost_copies(owner, decision), *children]
+
+    def _routes(self, owner: Owner, traffic: Traffic | None, decision: Decision) -> tuple[Json, ...]:
+        """Render the routes, that of the gateways first.
+
+        One from before the mesh had a route of its own names the mesh until that route stands.
+        """
+        if decision.split is None:
+            return ()
+        routes = render_virtual_services(
+            owner, traffic=traffic, split=decision.split, mesh=self._mesh, config=self._mesh_config
+        )
+        live = our_route(self._cache, owner)
+        names_the_mesh = live is not None and MESH in (live["spec"].get("gateways") or ())
+        return tuple(reversed(routes)) if names_the_mesh else routes
+
+    async def _withdraw(self, owner: Owner, children: Iterable[Json]) -> bool:
+        """Delete our routes that are wanted no more, once all that are wanted are there; True when one was there."""
+        live = {str(route["metadata"]["name"]) for route in our_routes(self._cache, owner)}
+        wanted = {str(child["metadata"]["name"]) for child in children if kind_of(child) == VIRTUAL_SERVICE}
+        if not wanted or not wanted < live:
+            return False
+        await self._children.withdraw(owner, live - wanted)
+        return True
 
     async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json]:
         """Render the copies of ConfigMaps that are missing: pods wait for them, a revert does not."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,16 @@ from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api.model_deployment import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, POD, ROLLOUT, VIRTUAL_SERVICE, Json, kind_of
+from serinus.core.model.kinds import (
+    CONTROLLER_REVISION,
+    ISTIO_GATEWAY,
+    MODEL_DEPLOYMENT,
+    POD,
+    ROLLOUT,
+    VIRTUAL_SERVICE,
+    Json,
+    kind_of,
+)
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.traffic.istio import read_split
 from serinus.runtime.claims import Claims
@@ -50,6 +60,9 @@ class World(NewestRollout):
         self.models: dict[str, Model] = {}
         self.kubelet = Kubelet(self.api, self.clock, self.models)
         self.requests_per_second = requests_per_second
+        self.gateways: dict[tuple[str, str], Json] = {}
+        self._gateway_versions = itertools.count(1)
+        self.listen("public")
         self.events: list[tuple[str, str, str]] = []
         self.answers: dict[tuple[str, str], float] = {}
         self.lost = 0.0
@@ -76,13 +89,14 @@ class World(NewestRollout):
         other.models.update(copy.deepcopy(self.models))
         for kept in ("counters", "scraped", "last_scrape"):
             setattr(other.prometheus, kept, copy.deepcopy(getattr(self.prometheus, kept)))
+        other.gateways = copy.deepcopy(self.gateways)
         other._versions = dict(self._versions)
         other._start()
         return other
 
     def _start(self) -> None:
         cache = ObjectCache()
-        for manifest in self.api.objects.values():
+        for manifest in (*self.api.objects.values(), *self.gateways.values()):
             cache.store(copy.deepcopy(manifest))
         self.api.cache = cache
         self.sampler = Sampler(self.prometheus, self.clock, wake=self._wake)
@@ -142,6 +156,22 @@ class World(NewestRollout):
         if live is not None and "status" in live:
             manifest["status"] = live["status"]
         self.api.put(manifest)
+
+    def listen(self, name: str, *hosts: str, namespace: str = "ml") -> None:
+        """Have an Istio Gateway with these hosts; any, where none is named. The platform's: no collector takes it."""
+        server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": list(hosts or ("*",))}
+        self.gateways[namespace, name] = {
+            "apiVersion": ISTIO_GATEWAY.api_version,
+            "kind": ISTIO_GATEWAY.name,
+            "metadata": {"name": name, "namespace": namespace, "resourceVersion": str(next(self._gateway_versions))},
+            "spec": {"servers": [server]},
+        }
+        self.api.cache.store(copy.deepcopy(self.gateways[namespace, name]))
+
+    def unlisten(self, name: str, namespace: str = "ml") -> None:
+        """Delete an Istio Gateway."""
+        del self.gateways[namespace, name]
+        self.api.cache.forget(ISTIO_GATEWAY, namespace, name, str(next(self._gateway_versions)))
 
     def lever(self, **fields: Any) -> None:
         """Patch the newest Rollout's spec, as an SRE does; None takes a field away."""

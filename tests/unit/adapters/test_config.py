@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from serinus.config import Config, ConfigError, load_config
+from serinus.core.traffic.istio import MeshConfig
 
 
 def written(folder: Path, text: str) -> Path:
@@ -41,6 +42,24 @@ def test_the_file_is_read_in_the_words_of_the_documentation(tmp_path: Path) -> N
         Path("/token"),
     )
     assert (config.mesh_gateway, config.drain_seconds, config.leader_election.lease_seconds) == (False, 2.5, 30)
+
+
+def test_nothing_is_granted_by_default() -> None:
+    """A namespace has its own gateways and names, and what the administrator grants."""
+    tenancy = Config().tenancy()
+    assert tenancy.may_use_gateway("ml", "public")
+    assert tenancy.may_use_gateway("ml", "mesh")
+    assert tenancy.may_use_host("ml", "fraud.ml.svc.cluster.local")
+    assert not tenancy.may_use_host("ml", "fraud.example.com")
+    assert not tenancy.may_use_gateway("ml", "istio-system/public")
+    assert not tenancy.may_use_source("ml", "default")
+
+
+def test_the_mesh_is_as_the_file_says(tmp_path: Path) -> None:
+    """Its domain, and who sees the routes in it."""
+    config = load_config(written(tmp_path, 'clusterDomain: corp.internal\nexportTo: [".", istio-ingress]\n'))
+    assert config.mesh_config() == MeshConfig("corp.internal", (".", "istio-ingress"))
+    assert not config.tenancy().may_use_host("ml", "payments.prod.svc.corp.internal")
 
 
 def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path) -> None:
@@ -90,6 +109,8 @@ def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path
             "tenants: [{namespace: ml, sources: [other]}]",
             "tenants[0].sources: 'other' is no Prometheus of this configuration: use one of default, *",
         ),
+        ("exportTo: [a/b]", "exportTo: ['a/b']: 'a/b' must be a namespace, `.` for the route's own, or `*` for all"),
+        ("clusterDomain: .local", "clusterDomain: '.local': use lower-case letters, digits and hyphens"),
         ("leaderElection: {leaseSeconds: 1}", "leaderElection.leaseSeconds: 1: must be at least 5"),
         ("- workers", "the file must hold fields, such as `workers: 8`"),
     ],

@@ -41,6 +41,6 @@ def test_every_reason_of_the_page_is_in_the_code(title: str) -> None:
 def test_every_reason_of_the_code_is_on_the_page() -> None:
     """An obstacle or a statement with a reason of its own is documented."""
     code = "".join(path.read_text() for path in (crds.ROOT / "operator/serinus").rglob("*.py"))
-    said = re.findall(r'\b(?:Obstacle|Note)\(\s*"(\w+)"', code)
+    said = re.findall(r'\b(?:Obstacle|Unreached|Note)\(\s*"(\w+)"', code)
     said += re.findall(r'\bStatement\(\s*"\w+", [^,]+, "(\w+)"', code)
     assert [reason for reason in said if f"`{reason}`" not in PAGE] == []

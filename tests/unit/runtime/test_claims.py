@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json
+from serinus.core.model.kinds import ISTIO_GATEWAY, MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.traffic.claimants import Claimants
@@ -32,17 +32,29 @@ def reasons(traffic: Json | None = None, **analysis: Any) -> list[str]:
     return [obstacle.reason for obstacle in claims().obstacles(view, Memory())]
 
 
-def metric(source: str) -> Json:
-    return {"name": "errors", "preset": "error-rate", "source": source, "thresholdRange": {"max": "5%"}}
+def bound(*hosts: str) -> Json:
+    return {"hosts": list(hosts), "istio": {"gateways": ["public"]}}
+
+
+def metric(source: str | None) -> Json:
+    named = {"source": source} if source else {}
+    return {"name": "errors", "preset": "error-rate", "thresholdRange": {"max": "5%"}, **named}
 
 
 @pytest.mark.parametrize(
     ("traffic", "expected"),
     [
-        pytest.param({"hosts": ["fraud.ml.example.com"]}, [], id="a host of the namespace"),
-        pytest.param({"hosts": ["fraud.shop.example.com"]}, ["HostNotAllowed"], id="a host of another"),
+        pytest.param(bound("fraud.ml.example.com"), [], id="a host of the namespace"),
+        pytest.param(bound("fraud.shop.example.com"), ["HostNotAllowed"], id="a host of another"),
+        pytest.param(bound("payments.shop.svc.cluster.local"), ["HostNotAllowed"], id="another's Service"),
+        pytest.param({"hosts": ["payments.shop.svc"]}, ["HostNotAllowed"], id="another's Service in the mesh"),
+        pytest.param({"hosts": ["fraud.ml.example.com"]}, ["NoGateway"], id="a host on no gateway"),
+        pytest.param(
+            {"hosts": ["fraud.ml.example.com"], "istio": {"gateways": ["mesh"]}}, ["NoGateway"], id="a host on the mesh"
+        ),
         pytest.param({"hosts": [], "istio": {"gateways": ["public"]}}, [], id="a gateway of its own"),
         pytest.param({"istio": {"gateways": ["infra/public"]}}, ["GatewayNotAllowed"], id="a gateway of another"),
+        pytest.param({"istio": {"gateways": ["public.infra"]}}, ["GatewayNotAllowed"], id="the same with a dot"),
     ],
 )
 def test_hosts_and_gateways_are_as_the_configuration_allows(traffic: Json, expected: list[str]) -> None:
@@ -59,6 +71,25 @@ def test_metrics_sources_are_named_by_the_configuration(source: str, expected: l
     if source.startswith("http"):
         source = "elsewhere"
     assert reasons(metrics=[metric(source)]) == expected
+
+
+@pytest.mark.parametrize("source", [None, "default"], ids=["omitted", "named"])
+@pytest.mark.parametrize(("granted", "expected"), [(("*",), []), (("default",), []), ((), ["SourceNotAllowed"])])
+def test_the_default_source_is_granted_like_any_other(
+    source: str | None, granted: tuple[str, ...], expected: list[str]
+) -> None:
+    """Whether a metric names it or not."""
+    judge = Claims(ObjectCache(), Tenancy((Grant("ml", sources=granted),)), sources=("default", "other"), mesh=True)
+    view = deployment(analysis={"metrics": [metric(source)]})
+    assert [one.reason for one in judge.obstacles(view, Memory())] == expected
+
+
+def test_metrics_by_default_ask_the_default_source() -> None:
+    """A spec without analysis is watched all the same."""
+    judge = Claims(ObjectCache(), Tenancy(()), sources=("default",), mesh=True)
+    view = deployment()
+    view = replace(view, spec=view.spec.model_copy(update={"analysis": None}))
+    assert {one.reason for one in judge.obstacles(view, Memory())} == {"SourceNotAllowed"}
 
 
 def test_a_name_that_somebody_else_holds_is_an_obstacle() -> None:
@@ -201,3 +232,45 @@ def test_a_deleted_model_deployment_is_not_woken() -> None:
     beside.cache.store({"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": {}})
     beside.cache.forget(kind, "ml", "a", "2")
     assert beside.theirs("a.example.com", "b.example.com") == ["b"]
+
+
+def a_gateway(cache: ObjectCache, version: int, *hosts: str, namespace: str = "ml") -> None:
+    server = {"port": {"protocol": "HTTP"}, "hosts": list(hosts)}
+    metadata = {"name": "public", "namespace": namespace, "resourceVersion": str(version)}
+    kind = ISTIO_GATEWAY
+    cache.store(
+        {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": {"servers": [server]}}
+    )
+
+
+def test_a_gateway_wakes_those_who_name_it() -> None:
+    """When it comes, when its hosts change, and when it goes."""
+    beside = Neighbours()
+    a_gateway(beside.cache, 1, "*")
+    assert beside.woken == ["a", "b", "c"]
+    beside.woken.clear()
+    a_gateway(beside.cache, 2, "*")
+    a_gateway(beside.cache, 3, "*", namespace="edge")
+    assert beside.woken == []
+    a_gateway(beside.cache, 4, "a.example.com")
+    assert beside.woken == ["a", "b", "c"]
+    beside.woken.clear()
+    beside.cache.forget(ISTIO_GATEWAY, "ml", "public", "5")
+    assert beside.woken == ["a", "b", "c"]
+
+
+def test_nothing_is_told_of_gateways_that_a_namespace_may_not_use() -> None:
+    """Whether they exist is their owner's business."""
+    judge = claims()
+    traffic = {"hosts": ["fraud.ml.example.com"], "istio": {"gateways": ["infra/public"]}}
+    assert judge.unreached(deployment(traffic=traffic)) is None
+
+
+def test_our_own_two_routes_are_no_conflict() -> None:
+    """One from before the mesh had its own names the Service's host in the mesh, too."""
+    cache = ObjectCache()
+    metadata = {"name": "fraud", "namespace": "ml", "resourceVersion": "1", "creationTimestamp": "2020-01-01T00:00:00Z"}
+    spec = {"hosts": ["fraud.ml.svc.cluster.local"], "gateways": ["mesh"]}
+    kind = VIRTUAL_SERVICE
+    cache.store({"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec})
+    assert claims(cache).conflicts(deployment()) == ()

@@ -15,6 +15,7 @@ from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    ISTIO_GATEWAY,
     POD,
     SERVICE,
     VIRTUAL_SERVICE,
@@ -116,6 +117,25 @@ def trim_virtual_service(manifest: Json) -> Json:
     }
 
 
+def trim_gateway(manifest: Json) -> Json:
+    """Keep which hosts its servers have, and how they speak."""
+    servers = (manifest.get("spec") or {}).get("servers") or ()
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        "metadata": _only(manifest["metadata"], _FOREIGN_METADATA),
+        "spec": {"servers": [_trim_server(server) for server in servers]},
+    }
+
+
+def _trim_server(server: Json) -> Json:
+    return {
+        "hosts": list(server.get("hosts") or ()),
+        "port": _only(server.get("port") or {}, ("protocol",)),
+        "tls": _only(server.get("tls") or {}, ("mode",)),
+    }
+
+
 def _only(fields: Json, names: Iterable[str]) -> Json:
     return {name: fields[name] for name in names if name in fields}
 
@@ -130,5 +150,6 @@ TRIMS: Final[Mapping[Kind, Trim]] = {
     POD: trim_pod,
     CONFIG_MAP: trim_config_map,
     VIRTUAL_SERVICE: trim_virtual_service,
+    ISTIO_GATEWAY: trim_gateway,
     CONTROLLER_REVISION: trim_controller_revision,
 }

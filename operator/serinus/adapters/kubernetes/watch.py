@@ -18,6 +18,7 @@ from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     DESTINATION_RULE,
+    ISTIO_GATEWAY,
     POD,
     SERVICE,
     VIRTUAL_SERVICE,
@@ -45,8 +46,9 @@ WATCHED: Final = (
         for kind in (DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION, CONFIG_MAP, DESTINATION_RULE)
     ),
     Watched(VIRTUAL_SERVICE),
+    Watched(ISTIO_GATEWAY),
 )
-"""What we own, by label; and everybody's VirtualServices, because theirs may claim our hosts."""
+"""What we own, by label; everybody's VirtualServices, because theirs may claim our hosts, and the Gateways for them."""
 
 
 @dataclass(frozen=True)

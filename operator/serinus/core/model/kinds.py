@@ -32,6 +32,7 @@ EVENT = Kind("v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 VIRTUAL_SERVICE = Kind("networking.istio.io/v1", "VirtualService", "virtualservices")
 DESTINATION_RULE = Kind("networking.istio.io/v1", "DestinationRule", "destinationrules")
+ISTIO_GATEWAY = Kind("networking.istio.io/v1", "Gateway", "gateways")
 
 KINDS = {
     (kind.api_version, kind.name): kind
@@ -47,6 +48,7 @@ KINDS = {
         LEASE,
         VIRTUAL_SERVICE,
         DESTINATION_RULE,
+        ISTIO_GATEWAY,
     )
 }
 

@@ -21,6 +21,13 @@ class Obstacle:
     message: str
 
 
+@dataclass(frozen=True)
+class Unreached(Obstacle):
+    """Why requests from outside do not arrive; `served` when some of the hosts are reached all the same."""
+
+    served: bool = False
+
+
 class Probed(StrEnum):
     """How far the sample request of a revision is, over all of its ready pods."""
 
@@ -60,8 +67,9 @@ class Snapshot:
     `obstacle` keeps anything new from being tried, `concern` is only said, `awaited` passes by itself at
     `look_again_at`, when what no watch tells of is looked at anyway. `watched_since` is when this process began
     to ask for the metrics: looks before that are nobody's fault. `unrouted_since` is when this process first saw the
-    live route without weight for a revision; with `route_unread` there is a route, and what it says is not ours.
-    `down_since` is when it first saw a revision that wants pods without a ready one.
+    live route without weight for a revision; with `route_unread` there are routes, and what they say is not ours, or
+    they differ. `down_since` is when it first saw a revision that wants pods without a ready one. `unreached` stops
+    nothing that runs: a Gateway that somebody deletes is said, not acted upon.
     `used_names` are Rollouts that exist and cannot be seen.
     """
 
@@ -69,6 +77,7 @@ class Snapshot:
     revisions: tuple[Revision, ...] = ()
     wanted: Revision | None = None
     obstacle: Obstacle | None = None
+    unreached: Unreached | None = None
     concern: Obstacle | None = None
     awaited: Obstacle | None = None
     look_again_at: float | None = None
@@ -94,6 +103,11 @@ class Snapshot:
     def revision(self, name: str | None) -> Revision | None:
         """Find a kept revision."""
         return next((revision for revision in self.revisions if revision.name == name), None)
+
+    @property
+    def in_the_way(self) -> Obstacle | None:
+        """Why nothing new may start."""
+        return self.obstacle or self.unreached
 
     @property
     def newest(self) -> RolloutSeen | None:

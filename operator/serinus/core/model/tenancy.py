@@ -1,17 +1,23 @@
 """What a namespace may use: hosts, gateways and metrics sources, as the operator's configuration says.
 
-Gateways of the own namespace and the mesh need no permission: whoever may write there owns them anyway. With several
-grants for a namespace each adds to what the others allow.
+Gateways of the own namespace, names of its own Services and the mesh need no permission: whoever may write there owns
+them anyway. Names of other namespaces' Services are granted to nobody. With several grants for a namespace each adds to
+what the others allow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-MESH: Final = "mesh"
-EVERYTHING: Final = "*"
+from serinus.core.model.names import (
+    CLUSTER_DOMAIN,
+    EVERYTHING,
+    MESH,
+    cluster_namespace,
+    normal_gateway,
+    normal_host,
+)
 
 
 @dataclass(frozen=True)
@@ -30,23 +36,29 @@ class Grant:
 
 @dataclass(frozen=True)
 class Tenancy:
-    """All grants; `mesh` is whether routes may be bound to the mesh."""
+    """All grants; `mesh` is whether routes may be bound to the mesh, `domain` is the cluster's."""
 
     grants: tuple[Grant, ...]
     mesh: bool = True
+    domain: str = CLUSTER_DOMAIN
 
     def may_use_host(self, namespace: str, host: str) -> bool:
-        """Tell whether a namespace may route a host of the outside world."""
-        return any(_covers_host(each, host.lower()) for grant in self._of(namespace) for each in grant.hosts)
+        """Tell whether a namespace may route a host: one of its own Services', or one that is granted to it."""
+        host = normal_host(host, namespace, self.domain)
+        inside = cluster_namespace(host, self.domain)
+        if inside is not None:
+            return inside == namespace
+        return any(_covers_host(each, host) for grant in self._of(namespace) for each in grant.hosts)
 
     def may_use_gateway(self, namespace: str, gateway: str) -> bool:
-        """Tell whether a namespace may bind to a gateway: a name of its own namespace, namespace/name, or the mesh."""
+        """Tell whether a namespace may bind to a gateway, written in any way that Istio reads."""
         if gateway == MESH:
             return self.mesh
-        where, _, name = gateway.rpartition("/")
-        if where in ("", namespace):
+        gateway = normal_gateway(gateway, namespace)
+        where = gateway.partition("/")[0]
+        if where == namespace:
             return True
-        wanted = {f"{where}/{name}", f"{where}/{EVERYTHING}", EVERYTHING}
+        wanted = {gateway, f"{where}/{EVERYTHING}", EVERYTHING}
         return any(wanted.intersection(grant.gateways) for grant in self._of(namespace))
 
     def may_use_source(self, namespace: str, source: str) -> bool:
@@ -58,7 +70,7 @@ class Tenancy:
 
 
 def _covers_host(pattern: str, host: str) -> bool:
-    pattern = pattern.lower()
+    pattern = pattern.lower().rstrip(".")
     if pattern.startswith("*."):
         return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
     return pattern in (EVERYTHING, host)

@@ -29,13 +29,13 @@ def plan_children(
     workloads: Sequence[Workload],
     stable_hash: str | None,
     policies: Sequence[Json] = (),
-    route: Json | None = None,
+    routes: Sequence[Json] = (),
 ) -> tuple[Json, ...]:
-    """Order what is wanted; `policies` and `route` are what a traffic provider rendered for the same revisions.
+    """Order what is wanted; `policies` and `routes` are what a traffic provider rendered for the same revisions.
 
     Without a stable revision there is no root Service: it would select nothing that may serve.
     """
     services = [render_service(owner, workload.revision) for workload in workloads]
     root = [] if stable_hash is None else [render_root_service(owner, stable_hash)]
     deployments = [render_deployment(owner, workload.revision, workload.replicas) for workload in workloads]
-    return (*services, *policies, *deployments, *root, *([] if route is None else [route]))
+    return (*services, *policies, *deployments, *root, *routes)

@@ -18,7 +18,7 @@ DEFAULT_ROLLBACK_REVISIONS = 2
 def new_rollout(seen: Snapshot, stable: str | None, rejected: Iterable[Rejection]) -> NewRollout | None:
     """Plan the transition to the wanted revision; None when there is nothing to do or it may not be tried."""
     wanted = seen.wanted
-    if wanted is None or seen.obstacle is not None or wanted.name == stable:
+    if wanted is None or seen.in_the_way is not None or wanted.name == stable:
         return None
     if rejection_of(seen, rejected) is not None and not _retried(seen, wanted):
         return None

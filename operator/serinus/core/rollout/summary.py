@@ -74,8 +74,8 @@ def _ready(standing: Standing) -> Statement:
         ready = seen.fleet(stable.name).ready > 0
         text = f"version {stable.version} serves" if ready else f"no pod of version {stable.version} is ready"
         return Statement("Ready", ready, "StableServing" if ready else "StableNotReady", text)
-    if seen.obstacle is not None:
-        return Statement("Ready", False, seen.obstacle.reason, seen.obstacle.message)
+    if seen.in_the_way is not None:
+        return Statement("Ready", False, seen.in_the_way.reason, seen.in_the_way.message)
     if seen.newest is not None:
         state = seen.newest.state
         return Statement("Ready", False, state.reason or "Pending", state.message or "the first revision is not ready")
@@ -111,7 +111,7 @@ def _who_waits(standing: Standing, active: RolloutSeen) -> str:
 
 def _stalled(standing: Standing) -> Statement:
     """True when git asks in vain; kstatus then says Failed and the pipeline goes red."""
-    obstacle = standing.seen.obstacle
+    obstacle = standing.seen.in_the_way
     if obstacle is not None:
         return Statement("Stalled", True, obstacle.reason, obstacle.message)
     rejection = rejection_of(standing.seen, standing.rejected)
@@ -136,12 +136,13 @@ def _serving(standing: Standing) -> Statement:
     stable = seen.revision(standing.stable)
     if stable is None:
         return Statement("Serving", False, "NothingServes", "no revision gets traffic yet")
-    if active is None or active.state.weight == 0:
-        return Statement("Serving", True, "Stable", f"100% to version {stable.version}")
-    weight, to = active.state.weight, active.plan.spec.to.version
-    return Statement(
-        "Serving", True, "Split", f"{100 - weight}% to version {stable.version}, {weight}% to version {to}"
-    )
+    reason, text = "Stable", f"100% to version {stable.version}"
+    if active is not None and active.state.weight > 0:
+        weight, to = active.state.weight, active.plan.spec.to.version
+        reason, text = "Split", f"{100 - weight}% to version {stable.version}, {weight}% to version {to}"
+    if seen.unreached is not None:
+        return Statement("Serving", seen.unreached.served, seen.unreached.reason, f"{text}; {seen.unreached.message}")
+    return Statement("Serving", True, reason, text)
 
 
 def _degraded(standing: Standing) -> Statement:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from serinus.core.model.identity import Key
-from serinus.core.traffic.hosts import ForeignRoute, HostConflict, OurRoute, normal_gateway, normal_host, overlap
+from serinus.core.model.names import overlap
+from serinus.core.traffic.hosts import ForeignRoute, HostConflict, OurRoute
 
 Claim = tuple[str, str]
 """A gateway and a host, both normalised."""
@@ -41,10 +42,9 @@ class Claimants:
 
     def beside(self, ours: OurRoute) -> list[ForeignRoute]:
         """List the other routes that may claim what ours does; wildcards are few, and looked through."""
-        namespace = ours.key.namespace
         found: set[Key] = set()
-        for gateway in {normal_gateway(gateway, namespace) for gateway in ours.gateways}:
-            for host in {normal_host(host, namespace) for host in ours.hosts}:
+        for gateway in ours.normal_gateways:
+            for host in ours.normal_hosts:
                 found |= self._by_claim.get((gateway, host), set())
                 found.update(self._around(gateway, host))
         return [self._routes[key] for key in sorted(found - {ours.key})]

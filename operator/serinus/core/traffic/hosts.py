@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json
+from serinus.core.model.names import CLUSTER_DOMAIN, MESH, normal_gateway, normal_host, overlap
 from serinus.core.model.timestamps import from_rfc3339
-from serinus.core.traffic.istio import MESH, service_fqdn
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,21 @@ class ForeignRoute:
 
 @dataclass(frozen=True)
 class OurRoute:
-    """What our VirtualService claims, as the spec writes it; `created` is None while it does not exist."""
+    """What a VirtualService of ours claims, as the spec writes it; `created` is None while it does not exist."""
 
     key: Key
     hosts: tuple[str, ...]
     gateways: tuple[str, ...]
     created: float | None
+    domain: str = CLUSTER_DOMAIN
+
+    @cached_property
+    def normal_hosts(self) -> frozenset[str]:
+        return frozenset(normal_host(host, self.key.namespace, self.domain) for host in self.hosts)
+
+    @cached_property
+    def normal_gateways(self) -> frozenset[str]:
+        return frozenset(normal_gateway(gateway, self.key.namespace) for gateway in self.gateways)
 
 
 @dataclass(frozen=True)
@@ -49,13 +59,13 @@ class HostConflict:
     message: str
 
 
-def read_foreign_route(manifest: Json) -> ForeignRoute:
+def read_foreign_route(manifest: Json, domain: str = CLUSTER_DOMAIN) -> ForeignRoute:
     """Read what a VirtualService claims."""
     metadata, spec = manifest["metadata"], manifest.get("spec", {})
     namespace = metadata["namespace"]
     return ForeignRoute(
         key=Key(namespace, metadata["name"]),
-        hosts=frozenset(normal_host(host, namespace) for host in spec.get("hosts") or ()),
+        hosts=frozenset(normal_host(host, namespace, domain) for host in spec.get("hosts") or ()),
         gateways=frozenset(normal_gateway(gateway, namespace) for gateway in spec.get("gateways") or (MESH,)),
         created=from_rfc3339(metadata["creationTimestamp"]),
     )
@@ -63,43 +73,15 @@ def read_foreign_route(manifest: Json) -> ForeignRoute:
 
 def host_conflicts(ours: OurRoute, others: Iterable[ForeignRoute]) -> tuple[HostConflict, ...]:
     """List the conflicts, blocking ones first; our own route among `others` is passed over."""
-    hosts = {normal_host(host, ours.key.namespace) for host in ours.hosts}
-    gateways = {normal_gateway(gateway, ours.key.namespace) for gateway in ours.gateways}
     found = [
         _conflict(ours, theirs, host, gateway)
         for theirs in others
         if theirs.key != ours.key
-        for gateway in gateways & theirs.gateways
-        for host in hosts
+        for gateway in ours.normal_gateways & theirs.gateways
+        for host in ours.normal_hosts
         if any(overlap(host, other) for other in theirs.hosts)
     ]
     return tuple(sorted(found, key=lambda conflict: (not conflict.blocking, conflict.host, conflict.gateway)))
-
-
-def overlap(host: str, other: str) -> bool:
-    """Tell whether two normalised hosts can name the same: equal, or one a wildcard around the other."""
-    return host == other or _covers(host, other) or _covers(other, host)
-
-
-def normal_host(host: str, namespace: str) -> str:
-    """Write a host as Istio reads it: lower case, a short name as a Service of the route's own namespace."""
-    host = host.lower()
-    return host if "." in host or "*" in host else service_fqdn(namespace, host)
-
-
-def normal_gateway(gateway: str, namespace: str) -> str:
-    """Write a gateway as namespace/name; `mesh` stays."""
-    if gateway == MESH:
-        return gateway
-    place, slash, name = gateway.partition("/")
-    if slash:
-        return f"{namespace if place == '.' else place}/{name}"
-    name, dot, rest = gateway.partition(".")
-    return f"{rest.partition('.')[0] if dot else namespace}/{name}"
-
-
-def _covers(wildcard: str, host: str) -> bool:
-    return wildcard.startswith("*") and host.endswith(wildcard[1:])
 
 
 def _conflict(ours: OurRoute, theirs: ForeignRoute, host: str, gateway: str) -> HostConflict:

@@ -1,4 +1,7 @@
-"""Istio: a split as a VirtualService, and back; the traffic policy of a revision as a DestinationRule.
+"""Istio: a split as VirtualServices, and back; the traffic policy of a revision as a DestinationRule.
+
+The user's hosts stand on the user's gateways alone, and callers in the mesh have a route of their own, with the root
+Service's name alone: on the mesh a host is heard by every pod of the cluster, and nobody may name another's there.
 
 Both revisions stand in the route from the moment both exist, at weight 0 too: a gateway that is configured to know only
 the clusters that its routes name (PILOT_FILTER_GATEWAY_CLUSTER_CONFIG) then knows the canary's before its first weight.
@@ -7,51 +10,81 @@ Envoy itself gets no entry of weight 0.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
 
 from serinus.api.model_deployment import ConnectionPool, OutlierDetection, Traffic
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import DESTINATION_RULE, VIRTUAL_SERVICE, Json
+from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn
 from serinus.core.model.revision import Revision
 from serinus.core.model.split import Split
+from serinus.core.traffic.paths import grpc_matches, http_matches
 
-MESH = "mesh"
 HTTP_PORT, GRPC_PORT = 8000, 8001
-GRPC_PREFIXES = ("/inference.GRPCInferenceService/", "/grpc.health.v1.Health/")
-
-_DOMAIN = "svc.cluster.local"
-
-
-def service_fqdn(namespace: str, name: str) -> str:
-    """Name a Service in full: a short name means another Service when the route is read in another namespace."""
-    return f"{name}.{namespace}.{_DOMAIN}"
+MESH_SUFFIX: Final = ".mesh"
+"""Ends the name of the mesh's VirtualService. No ModelDeployment's name has a dot, so no other one's route has it."""
 
 
-def route_hosts(owner: Owner, traffic: Traffic | None) -> tuple[str, ...]:
-    """List the hosts of the route: the user's, and the root Service's for callers in the mesh."""
+@dataclass(frozen=True)
+class MeshConfig:
+    """What the administrator says of the mesh: the cluster's domain, and to which namespaces routes are exported."""
+
+    domain: str = CLUSTER_DOMAIN
+    export_to: tuple[str, ...] = ()
+
+
+MESH_CONFIG: Final = MeshConfig()
+
+
+def route_name(name: str, *, mesh: bool) -> str:
+    """Name the VirtualService for the user's gateways, or that for the mesh."""
+    return f"{name}{MESH_SUFFIX}" if mesh else name
+
+
+def route_hosts(owner: Owner, traffic: Traffic | None, domain: str = CLUSTER_DOMAIN) -> tuple[str, ...]:
+    """List the hosts on the user's gateways: the user's, or the root Service's own where there is none."""
     hosts = traffic.hosts if traffic else ()
-    return tuple(dict.fromkeys((*hosts, service_fqdn(owner.namespace, owner.name))))
+    return hosts or (service_fqdn(owner.namespace, owner.name, domain),)
 
 
-def route_gateways(traffic: Traffic | None, *, mesh: bool) -> tuple[str, ...]:
-    """List the gateways of the route: the user's, and the mesh. Empty when the route would be attached to nothing."""
-    gateways = (traffic.istio.gateways if traffic and traffic.istio else None) or ()
-    return tuple(dict.fromkeys((*gateways, MESH) if mesh else gateways))
+def route_gateways(traffic: Traffic | None) -> tuple[str, ...]:
+    """List the user's gateways; the mesh is none of them: it has a route of its own, and none of the user's hosts."""
+    named = (traffic.istio.gateways if traffic and traffic.istio else None) or ()
+    return tuple(gateway for gateway in named if gateway != MESH)
 
 
-def render_virtual_service(owner: Owner, *, traffic: Traffic | None, split: Split, mesh: bool) -> Json:
-    """Render the route of a ModelDeployment; raises ValueError when it has no gateway (Istio would take the mesh)."""
-    gateways = route_gateways(traffic, mesh=mesh)
+def render_virtual_services(
+    owner: Owner, *, traffic: Traffic | None, split: Split, mesh: bool, config: MeshConfig = MESH_CONFIG
+) -> tuple[Json, ...]:
+    """Render every route of a ModelDeployment: that of the user's gateways, and that of the mesh, where it is on."""
+    wanted = (*((False,) if route_gateways(traffic) else ()), *((True,) if mesh else ()))
+    return tuple(render_virtual_service(owner, traffic=traffic, split=split, mesh=one, config=config) for one in wanted)
+
+
+def render_virtual_service(
+    owner: Owner, *, traffic: Traffic | None, split: Split, mesh: bool, config: MeshConfig = MESH_CONFIG
+) -> Json:
+    """Render the route for callers in the mesh, with the root Service's name alone, or that of the user's gateways.
+
+    Raises ValueError where there is no gateway: Istio would take the mesh.
+    """
+    gateways = (MESH,) if mesh else route_gateways(traffic)
     if not gateways:
         raise ValueError("a route needs a gateway: Istio reads none as the mesh")
+    hosts = route_hosts(owner, None if mesh else traffic, config.domain)
+    exported = {"exportTo": list(config.export_to)} if config.export_to else {}
+    all_paths = traffic is not None and bool(traffic.all_paths)
     return {
         "apiVersion": VIRTUAL_SERVICE.api_version,
         "kind": VIRTUAL_SERVICE.name,
-        "metadata": owner.metadata(owner.name),
+        "metadata": owner.metadata(route_name(owner.name, mesh=mesh)),
         "spec": {
-            "hosts": list(route_hosts(owner, traffic)),
+            "hosts": list(hosts),
             "gateways": list(gateways),
-            "http": _rules(owner.namespace, split),
+            **exported,
+            "http": _rules(Destinations(owner.namespace, config.domain, split), all_paths=all_paths),
         },
     }
 
@@ -59,15 +92,28 @@ def render_virtual_service(owner: Owner, *, traffic: Traffic | None, split: Spli
 def read_split(manifest: Json) -> Split | None:
     """Read the split that a VirtualService carries; None when its rules are not what we render for any split."""
     try:
-        namespace = manifest["metadata"]["namespace"]
         rules = manifest["spec"]["http"]
-        split = Split(tuple(_weight(entry, namespace) for entry in rules[0]["route"]))
+        found = _read_destinations(rules[0]["route"], manifest["metadata"]["namespace"])
     except (KeyError, IndexError, TypeError, ValueError):
         return None
-    return split if rules == _rules(namespace, split) else None
+    rendered = any(rules == _rules(found, all_paths=all_paths) for all_paths in (False, True))
+    return found.split if rendered else None
 
 
-def render_destination_rule(owner: Owner, revision: Revision, traffic: Traffic | None) -> Json:
+def read_splits(manifests: Iterable[Json]) -> tuple[Split | None, bool]:
+    """Read what our routes say together, and whether it is not clear what they say.
+
+    Where one write of two has failed they differ: then the one that gives more to a revision beside stable counts.
+    """
+    splits = [read_split(manifest) for manifest in manifests]
+    known = [split for split in splits if split is not None]
+    widest = max(known, key=lambda split: sum(weight for _, weight in split.weights[1:]), default=None)
+    return widest, len(known) < len(splits) or any(split != widest for split in known)
+
+
+def render_destination_rule(
+    owner: Owner, revision: Revision, traffic: Traffic | None, config: MeshConfig = MESH_CONFIG
+) -> Json:
     """Render the traffic policy of a revision's Service; limits and ejection only when asked."""
     istio = traffic.istio if traffic else None
     wishes = {
@@ -79,41 +125,64 @@ def render_destination_rule(owner: Owner, revision: Revision, traffic: Traffic |
         "apiVersion": DESTINATION_RULE.api_version,
         "kind": DESTINATION_RULE.name,
         "metadata": owner.metadata(revision.name, revision.hash),
-        "spec": {"host": service_fqdn(owner.namespace, revision.name), "trafficPolicy": policy},
+        "spec": {"host": service_fqdn(owner.namespace, revision.name, config.domain), "trafficPolicy": policy},
     }
 
 
-def _rules(namespace: str, split: Split) -> list[Json]:
-    """Render a rule for gRPC, known by its paths, and one for the rest.
+@dataclass(frozen=True)
+class Destinations:
+    """A split, and how the Services that it names are called in full."""
+
+    namespace: str
+    domain: str
+    split: Split
+
+    def on(self, port: int) -> list[Json]:
+        """Render them with one of their ports."""
+        return [
+            {
+                "destination": {"host": service_fqdn(self.namespace, name, self.domain), "port": {"number": port}},
+                "weight": weight,
+            }
+            for name, weight in self.split.weights
+        ]
+
+
+def _rules(to: Destinations, *, all_paths: bool) -> list[Json]:
+    """Render a rule for gRPC, known by its paths, and one for the rest; what neither admits is answered 404.
 
     Retries are off: a retry that succeeds on stable hides a bad canary from its own counters. No timeout: Istio's
     default is none, and how long an inference may take is the caller's business.
     """
-    grpc = [{"uri": {"prefix": prefix}} for prefix in GRPC_PREFIXES]
+    http = http_matches(all_paths=all_paths)
     return [
         {
             "name": "grpc",
-            "match": grpc,
-            "route": _destinations(namespace, split, GRPC_PORT),
+            "match": grpc_matches(all_paths=all_paths),
+            "route": to.on(GRPC_PORT),
             "retries": {"attempts": 0},
         },
-        {"name": "http", "route": _destinations(namespace, split, HTTP_PORT), "retries": {"attempts": 0}},
+        {
+            "name": "http",
+            **({"match": http} if http else {}),
+            "route": to.on(HTTP_PORT),
+            "retries": {"attempts": 0},
+        },
     ]
 
 
-def _destinations(namespace: str, split: Split, port: int) -> list[Json]:
-    return [
-        {"destination": {"host": service_fqdn(namespace, name), "port": {"number": port}}, "weight": weight}
-        for name, weight in split.weights
-    ]
-
-
-def _weight(entry: Json, namespace: str) -> tuple[str, int]:
-    suffix = f".{namespace}.{_DOMAIN}"
-    host: str = entry["destination"]["host"]
-    if not host.endswith(suffix):
-        raise ValueError(f"{host} is no Service of {namespace}")
-    return host.removesuffix(suffix), entry["weight"]
+def _read_destinations(route: list[Json], namespace: str) -> Destinations:
+    """Read Services of a namespace and their weights; raises ValueError for anything else."""
+    between = f".{namespace}.svc."
+    weights, domains = [], set()
+    for entry in route:
+        name, found, domain = entry["destination"]["host"].partition(between)
+        if not found:
+            raise ValueError(f"{name} is no Service of {namespace}")
+        weights.append((name, entry["weight"]))
+        domains.add(domain)
+    (domain,) = domains
+    return Destinations(namespace, domain, Split(tuple(weights)))
 
 
 def _connection_pool(pool: ConnectionPool) -> Json:

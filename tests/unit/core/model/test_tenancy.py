@@ -28,11 +28,45 @@ TENANCY = Tenancy(
         ("ml", "*", False),
         ("risk", "anything.example.com", True),
         ("other", "fraud.ml.example.com", False),
+        ("ml", "fraud.ml.example.com.", True),
     ],
 )
 def test_a_host_must_be_granted(namespace: str, host: str, allowed: bool) -> None:
     """Exact, below a suffix, or everything; and never another namespace's."""
     assert TENANCY.may_use_host(namespace, host) is allowed
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "payments.prod.svc.cluster.local",
+        "Payments.Prod.SVC.cluster.LOCAL",
+        "payments.prod.svc.cluster.local.",
+        "payments.prod.svc",
+        "10-0-0-1.prod.pod.cluster.local",
+        "*.prod.svc.cluster.local",
+        "*.svc.cluster.local",
+        "*.local",
+        "*",
+    ],
+)
+@pytest.mark.parametrize("granted", [(), ("*",), ("payments.prod.svc.cluster.local", "*.local")])
+def test_names_of_other_namespaces_services_are_granted_to_nobody(granted: tuple[str, ...], host: str) -> None:
+    """Written in any way, and whatever the configuration grants."""
+    assert not Tenancy((Grant("*", hosts=granted),)).may_use_host("evil", host)
+
+
+@pytest.mark.parametrize("host", ["fraud", "fraud.ml.svc", "fraud.ml.svc.cluster.local", "*.ml.svc.cluster.local"])
+def test_names_of_its_own_services_need_no_grant(host: str) -> None:
+    """Whoever may write there owns them anyway."""
+    assert Tenancy(()).may_use_host("ml", host)
+
+
+def test_the_clusters_domain_is_configuration() -> None:
+    """Names in it are the namespaces' own."""
+    tenancy = Tenancy((Grant("*", hosts=("*",)),), domain="corp.internal")
+    assert not tenancy.may_use_host("evil", "payments.prod.svc.corp.internal")
+    assert tenancy.may_use_host("evil", "www.corp.internal")
 
 
 @pytest.mark.parametrize(
@@ -45,10 +79,17 @@ def test_a_host_must_be_granted(namespace: str, host: str, allowed: bool) -> Non
         ("risk", "infra/any", True),
         ("other", "istio-system/public", False),
         ("other", "mesh", True),
+        ("ml", "public.istio-system", True),
+        ("other", "public.istio-system", False),
+        ("other", "public.istio-system.svc.cluster.local", False),
+        ("other", "public.other.svc.cluster.local", True),
+        ("other", "./public", True),
+        ("other", "/public", False),
+        ("other", "public.", False),
     ],
 )
 def test_a_gateway_of_another_namespace_must_be_granted(namespace: str, gateway: str, allowed: bool) -> None:
-    """Those of the own namespace and the mesh need no grant."""
+    """In any way that Istio reads; those of the own namespace and the mesh need no grant."""
     assert TENANCY.may_use_gateway(namespace, gateway) is allowed
 
 

@@ -16,7 +16,7 @@ def test_services_and_policies_come_before_pods_and_the_route_comes_last() -> No
         workloads=(Workload(STABLE, 2), Workload(CANARY, 1)),
         stable_hash=STABLE.hash,
         policies=(POLICY,),
-        route=ROUTE,
+        routes=[ROUTE],
     )
     assert [(child["kind"], child["metadata"]["name"]) for child in children] == [
         ("Service", "fraud-a000000000"),

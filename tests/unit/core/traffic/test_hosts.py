@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json
@@ -12,9 +10,6 @@ from serinus.core.traffic.hosts import (
     ForeignRoute,
     OurRoute,
     host_conflicts,
-    normal_gateway,
-    normal_host,
-    overlap,
     read_foreign_route,
 )
 
@@ -84,32 +79,6 @@ def test_blocking_conflicts_come_first_and_each_gateway_is_one() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("gateway", "normal"),
-    [
-        ("public", "ml/public"),
-        ("edge/public", "edge/public"),
-        ("./public", "ml/public"),
-        ("public.edge.svc.cluster.local", "edge/public"),
-        ("mesh", "mesh"),
-    ],
-)
-def test_gateways_are_named_with_their_namespace(gateway: str, normal: str) -> None:
-    assert normal_gateway(gateway, "ml") == normal
-
-
-@pytest.mark.parametrize(
-    ("host", "normal"),
-    [
-        pytest.param("fraud", "fraud.ml.svc.cluster.local", id="a short name"),
-        pytest.param("Fraud.Example.com", "fraud.example.com", id="upper case"),
-        pytest.param("*", "*", id="any"),
-    ],
-)
-def test_hosts_are_named_as_istio_reads_them(host: str, normal: str) -> None:
-    assert normal_host(host, "ml") == normal
-
-
 def _manifest(**spec: object) -> Json:
     metadata = {"name": "theirs", "namespace": "web", "creationTimestamp": "2026-03-01T10:00:00Z"}
     return {"metadata": metadata, "spec": spec}
@@ -130,14 +99,11 @@ def test_a_route_without_gateways_is_the_meshs(spec: Json) -> None:
     assert read_foreign_route(_manifest(**spec)).gateways == {"mesh"}
 
 
+def test_the_clusters_domain_is_configuration() -> None:
+    """A short name is a Service's in that domain."""
+    route = read_foreign_route(_manifest(hosts=["shop"], gateways=["public"]), "corp.internal")
+    assert route.hosts == {"shop.web.svc.corp.internal"}
+
+
 def test_a_delegate_route_claims_no_host() -> None:
     assert host_conflicts(_ours(), [read_foreign_route(_manifest())]) == ()
-
-
-HOSTS = st.sampled_from(["*", "*.example.com", "*.a.example.com", "a.example.com", "x.a.example.com", "b.org"])
-
-
-@given(HOSTS, HOSTS)
-def test_overlap_does_not_depend_on_who_asks(one: str, other: str) -> None:
-    assert overlap(one, other) == overlap(other, one)
-    assert overlap(one, one)

@@ -19,17 +19,25 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.split import Split
 from serinus.core.plan import pods
 from serinus.core.traffic import istio
-from serinus.core.traffic.istio import read_split, render_destination_rule, render_virtual_service
+from serinus.core.traffic.istio import (
+    MeshConfig,
+    read_split,
+    read_splits,
+    render_destination_rule,
+    render_virtual_service,
+    render_virtual_services,
+)
 
 OWNER = Owner(namespace="ml", name="fraud", uid="5d2c8a3e-0000-4000-8000-000000000001")
 STABLE, CANARY = "fraud-aaaaaaaaaa", "fraud-bbbbbbbbbb"
 REVISION = Revision(name=STABLE, hash="aaaaaaaaaa", number=1, version="42", model="fraud", template={})
 TRAFFIC = Traffic.parse({"hosts": ["fraud.ml.example.com"], "istio": {"gateways": ["public", "edge/shared"]}})
 HALF = Split(((STABLE, 75), (CANARY, 25)))
-IN_MESH = "fraud.ml.svc.cluster.local"
+HOST, IN_MESH = "fraud.ml.example.com", "fraud.ml.svc.cluster.local"
+EVERY_PATH = TRAFFIC.model_copy(update={"all_paths": True})
 
 
-def _route(split: Split = HALF, traffic: Traffic | None = TRAFFIC, *, mesh: bool = True) -> Json:
+def _route(split: Split = HALF, traffic: Traffic | None = TRAFFIC, *, mesh: bool = False) -> Json:
     return render_virtual_service(OWNER, traffic=traffic, split=split, mesh=mesh)
 
 
@@ -37,45 +45,72 @@ def _expected(name: str) -> Any:
     return yaml.safe_load((Path(__file__).parent / "expected" / f"{name}.yaml").read_text())
 
 
-def test_the_route_is_the_one_on_record() -> None:
-    assert _route() == _expected("virtual-service")
+@pytest.mark.parametrize(("mesh", "file"), [(False, "virtual-service"), (True, "virtual-service-mesh")])
+def test_the_routes_are_those_on_record(mesh: bool, file: str) -> None:
+    assert _route(mesh=mesh) == _expected(file)
 
 
 @pytest.mark.parametrize(
-    ("traffic", "mesh", "hosts", "gateways"),
+    ("traffic", "mesh", "bound"),
     [
-        pytest.param(None, True, [IN_MESH], ["mesh"], id="no traffic section"),
+        pytest.param(None, True, {"mesh": [IN_MESH]}, id="no traffic section"),
         pytest.param(
-            TRAFFIC, True, ["fraud.ml.example.com", IN_MESH], ["public", "edge/shared", "mesh"], id="gateways and mesh"
+            TRAFFIC, True, {"public": [HOST], "edge/shared": [HOST], "mesh": [IN_MESH]}, id="gateways and mesh"
         ),
-        pytest.param(TRAFFIC, False, ["fraud.ml.example.com", IN_MESH], ["public", "edge/shared"], id="gateways alone"),
-        pytest.param(Traffic.parse({"hosts": [IN_MESH]}), True, [IN_MESH], ["mesh"], id="no host twice"),
+        pytest.param(TRAFFIC, False, {"public": [HOST], "edge/shared": [HOST]}, id="gateways alone"),
+        pytest.param(Traffic.parse({"hosts": [HOST]}), True, {"mesh": [IN_MESH]}, id="hosts alone"),
         pytest.param(
-            Traffic.parse({"istio": {"gateways": ["mesh"]}}), True, [IN_MESH], ["mesh"], id="no gateway twice"
+            Traffic.parse({"hosts": [HOST], "istio": {"gateways": ["mesh"]}}),
+            True,
+            {"mesh": [IN_MESH]},
+            id="the mesh among the gateways",
         ),
+        pytest.param(
+            Traffic.parse({"istio": {"gateways": ["public"]}}),
+            True,
+            {"public": [IN_MESH], "mesh": [IN_MESH]},
+            id="a gateway alone",
+        ),
+        pytest.param(None, False, {}, id="nothing"),
     ],
 )
-def test_the_route_has_the_users_hosts_and_gateways_and_the_mesh(
-    traffic: Traffic | None, mesh: bool, hosts: list[str], gateways: list[str]
+def test_the_users_hosts_are_bound_to_the_users_gateways_alone(
+    traffic: Traffic | None, mesh: bool, bound: dict[str, list[str]]
 ) -> None:
-    spec = _route(traffic=traffic, mesh=mesh)["spec"]
-    assert (spec["hosts"], spec["gateways"]) == (hosts, gateways)
+    """In the mesh there is no host but the root Service's."""
+    routes = render_virtual_services(OWNER, traffic=traffic, split=HALF, mesh=mesh)
+    assert {gateway: one["spec"]["hosts"] for one in routes for gateway in one["spec"]["gateways"]} == bound
 
 
 def test_a_route_without_any_gateway_is_refused_because_istio_would_take_the_mesh() -> None:
     with pytest.raises(ValueError, match="needs a gateway"):
-        _route(traffic=None, mesh=False)
+        _route(traffic=None)
 
 
-def test_grpc_is_known_by_its_paths_and_everything_else_is_http() -> None:
+def test_the_clusters_domain_and_the_export_are_the_administrators() -> None:
+    config = MeshConfig("corp.internal", (".", "edge"))
+    routes = render_virtual_services(OWNER, traffic=TRAFFIC, split=HALF, mesh=True, config=config)
+    assert [one["spec"]["exportTo"] for one in routes] == [[".", "edge"]] * 2
+    assert routes[1]["spec"]["hosts"] == ["fraud.ml.svc.corp.internal"]
+    assert read_split(routes[0]) == HALF
+    rule = render_destination_rule(OWNER, REVISION, TRAFFIC, config)
+    assert rule["spec"]["host"] == f"{STABLE}.ml.svc.corp.internal"
+
+
+def test_grpc_and_http_have_a_port_each() -> None:
     grpc, http = _route()["spec"]["http"]
+    assert {entry["destination"]["port"]["number"] for entry in grpc["route"]} == {8001}
+    assert {entry["destination"]["port"]["number"] for entry in http["route"]} == {8000}
+
+
+@pytest.mark.parametrize("mesh", [False, True])
+def test_all_paths_are_routed_when_asked(mesh: bool) -> None:
+    grpc, http = _route(traffic=EVERY_PATH, mesh=mesh)["spec"]["http"]
     assert [match["uri"]["prefix"] for match in grpc["match"]] == [
         "/inference.GRPCInferenceService/",
         "/grpc.health.v1.Health/",
     ]
-    assert {entry["destination"]["port"]["number"] for entry in grpc["route"]} == {8001}
     assert "match" not in http
-    assert {entry["destination"]["port"]["number"] for entry in http["route"]} == {8000}
 
 
 def test_retries_are_off_and_no_timeout_is_set() -> None:
@@ -93,6 +128,34 @@ def test_a_canary_of_weight_0_stands_in_the_route() -> None:
 def test_a_split_reads_back_as_it_was_rendered(weight: int) -> None:
     split = Split(((STABLE, 100 - weight), (CANARY, weight)))
     assert read_split(_route(split)) == split
+    assert read_split(_route(split, EVERY_PATH, mesh=True)) == split
+
+
+def _split(weight: int) -> Split:
+    return Split(((STABLE, 100 - weight), (CANARY, weight)))
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        pytest.param([], (None, False), id="no route"),
+        pytest.param([_split(25)], (_split(25), False), id="one"),
+        pytest.param([_split(25), _split(25)], (_split(25), False), id="two of a mind"),
+        pytest.param([_split(0), _split(25)], (_split(25), True), id="a write of two has failed"),
+        pytest.param([_split(25), Split(((STABLE, 100),))], (_split(25), True), id="one without the canary"),
+    ],
+)
+def test_of_two_routes_that_differ_the_canarys_larger_share_counts(
+    splits: list[Split], expected: tuple[Split | None, bool]
+) -> None:
+    """And it is said that they are not clear."""
+    assert read_splits(_route(split) for split in splits) == expected
+
+
+def test_of_two_routes_one_may_be_unreadable() -> None:
+    route = copy.deepcopy(_route())
+    route["spec"]["http"].pop()
+    assert read_splits([route, _route(mesh=True)]) == (HALF, True)
 
 
 def test_a_lone_revision_reads_back() -> None:
@@ -120,6 +183,8 @@ def test_weights_edited_by_hand_read_as_the_split_that_they_are() -> None:
         pytest.param(lambda spec: spec["http"].insert(0, {"name": "mine"}), id="a rule more"),
         pytest.param(lambda spec: spec["http"][1].update(fault={"abort": {}}), id="a fault"),
         pytest.param(lambda spec: spec["http"][1].update(match=[{"uri": {"exact": "/"}}]), id="a match"),
+        pytest.param(lambda spec: spec["http"][1].pop("match"), id="every path of HTTP"),
+        pytest.param(lambda spec: spec["http"][0]["match"].pop(), id="a method less"),
         pytest.param(lambda spec: spec["http"][1].pop("retries"), id="retries back on"),
         pytest.param(
             lambda spec: spec["http"][0]["route"][0]["destination"].update(host="other.svc"), id="another destination"

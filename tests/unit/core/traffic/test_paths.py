@@ -1,0 +1,154 @@
+"""Which requests a route admits, matched as Envoy does: whole paths, case-sensitive, after its normalisation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pytest
+
+from serinus.core.model.kinds import Json
+from serinus.core.traffic.paths import grpc_matches, http_matches
+
+
+def admits(matches: Iterable[Json], path: str) -> bool:
+    """Match a path, from which Envoy has taken the query."""
+    path = path.partition("?")[0]
+    return any(_holds(match["uri"], path) for match in matches)
+
+
+def _holds(uri: Json, path: str) -> bool:
+    ((how, value),) = uri.items()
+    return {
+        "exact": path == value,
+        "prefix": path.startswith(value),
+        "regex": how == "regex" and re.fullmatch(value, path) is not None,
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/fraud",
+        "/v2/models/fraud/infer",
+        "/v2/models/fraud/infer?timeout=5",
+        "/v2/models/fraud/generate",
+        "/v2/models/fraud/generate_stream",
+        "/v2/models/fraud/ready",
+        "/v2/models/fraud/config",
+        "/v2/models/fraud/stats",
+        "/v2/models/stats",
+        "/v2/models/fraud/versions/1",
+        "/v2/models/fraud/versions/42/infer",
+        "/v2/models/fraud/versions/1/stats",
+        "/v2/models/Fraud_v2.onnx-fp16/infer",
+    ],
+)
+def test_inference_metadata_statistics_and_health_are_admitted(path: str) -> None:
+    """Triton's own HTTP paths; the server answers for models that it does not have."""
+    assert admits(http_matches(all_paths=False), path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/metrics",
+        "/v2/",
+        "/v1/models/fraud:predict",
+        "/v2/logging",
+        "/v2/trace/setting",
+        "/v2/models/fraud/trace/setting",
+        "/v2/models/fraud/versions/1/trace/setting",
+        "/v2/repository/index",
+        "/v2/repository/models/fraud/load",
+        "/v2/repository/models/fraud/unload",
+        "/v2/systemsharedmemory/status",
+        "/v2/systemsharedmemory/region/r/register",
+        "/v2/cudasharedmemory/region/r/register",
+        "/v2/models/../repository/index",
+        "/v2/models/fraud/../../repository/models/fraud/unload",
+        "/v2/models/..",
+        "/v2/models/%2e%2e/repository/index",
+        "/v2/models/..%2Frepository%2Findex",
+        "/v2/models/%2E%2E%2Frepository%2Findex",
+        "/v2//repository/index",
+        "//v2/models/fraud/infer",
+        "/v2/models//infer",
+        "/v2/models/fraud/infer/../../../logging",
+        "/v2/models/fraud/infer/",
+        "/v2/models/fraud/inference",
+        "/v2/models/fraud;x/infer",
+        "/v2/models/fraud/versions/latest/infer",
+        "/v2/models/fraud\n/infer",
+        "/V2/repository/index",
+        "/V2/Models/fraud/infer",
+        "/v2/health/readyz",
+        "/xv2/models/fraud/infer",
+    ],
+)
+def test_nothing_of_the_servers_administration_is_admitted(path: str) -> None:
+    """Nor what another reading of the path could turn into it."""
+    assert not admits(http_matches(all_paths=False), path)
+
+
+INFERENCE, HEALTH = "/inference.GRPCInferenceService/", "/grpc.health.v1.Health/"
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "ModelInfer",
+        "ModelStreamInfer",
+        "ServerLive",
+        "ServerReady",
+        "ModelReady",
+        "ServerMetadata",
+        "ModelMetadata",
+        "ModelConfig",
+        "ModelStatistics",
+    ],
+)
+def test_grpc_has_the_same_methods(method: str) -> None:
+    """Each by its whole name."""
+    matches = grpc_matches(all_paths=False)
+    assert admits(matches, f"{INFERENCE}{method}")
+    assert not admits(matches, f"{INFERENCE}{method}s")
+    assert not admits(matches, f"{INFERENCE}{method.lower()}")
+
+
+def test_grpc_health_checks_are_admitted() -> None:
+    """The standard service's, which Triton serves beside its own."""
+    assert admits(grpc_matches(all_paths=False), f"{HEALTH}Check")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "",
+        "RepositoryIndex",
+        "RepositoryModelLoad",
+        "RepositoryModelUnload",
+        "TraceSetting",
+        "LogSettings",
+        "SystemSharedMemoryStatus",
+        "SystemSharedMemoryRegister",
+        "SystemSharedMemoryUnregister",
+        "CudaSharedMemoryStatus",
+        "CudaSharedMemoryRegister",
+        "CudaSharedMemoryUnregister",
+    ],
+)
+def test_grpc_admits_no_administration_unless_asked(method: str) -> None:
+    """Neither by its own rule nor by that of HTTP."""
+    path = f"{INFERENCE}{method}"
+    assert not admits([*grpc_matches(all_paths=False), *http_matches(all_paths=False)], path)
+    assert admits(grpc_matches(all_paths=True), path)
+
+
+def test_http_has_no_match_when_every_path_is_asked_for() -> None:
+    """A rule without a match is everything's."""
+    assert http_matches(all_paths=True) == []
