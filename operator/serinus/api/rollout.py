@@ -257,6 +257,8 @@ class RolloutStatus(Model):
     """Why, in one word."""
     message: Text | None = None
     """Why, for people: metric, value, limit, baseline and number of samples."""
+    assessed_at: Timestamp | None = None
+    """When the metrics behind verdict, message and outlook were looked at; refreshed every 10 s while it is live."""
     acknowledged: Levers | None = None
     """The levers as last acted on."""
     decisions: Annotated[tuple[DecisionRecord, ...], Field(max_length=100), ATOMIC] = ()

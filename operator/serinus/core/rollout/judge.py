@@ -58,8 +58,14 @@ def _overdue(state: RolloutState, now: float) -> RolloutState:
 
 
 def _with(state: RolloutState, evidence: Evidence, assessment: Assessment) -> RolloutState:
-    outlook = outlook_of(assessment) or state.outlook
-    state = replace(state, evidence=evidence, assessment=assessment, outlook=outlook, verdict=assessment.verdict)
+    state = replace(
+        state,
+        evidence=evidence,
+        assessment=assessment,
+        outlook=outlook_of(assessment) or state.outlook,
+        verdict=assessment.verdict,
+        assessed_at=evidence.last_look or state.assessed_at,
+    )
     return _at_full_weight(state, assessment) if state.weight == FULL_WEIGHT else state
 
 
