@@ -13,7 +13,6 @@ from serinus.core.rollout.decision import NewRollout
 from serinus.core.rollout.room import shortfall
 from serinus.core.rollout.start import rejection_of
 
-
 SERVING = "Serving"
 NOT_READY = "NotReady"
 TROUBLE = ("Stalled", "Degraded")
