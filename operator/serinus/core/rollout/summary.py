@@ -127,7 +127,7 @@ def _who_waits(standing: Standing, active: RolloutSeen) -> str:
         return ""
     ready = seen.fleet(stable.name).ready
     return (
-        f"; version {wanted.version} waits until version {stable.version} has all traffic back "
+        f"; version {wanted.version} waits until version {stable.version} has taken the weight back "
         f"({ready} of its pods are ready; promote does not apply)"
     )
 
@@ -181,5 +181,5 @@ def _degraded(standing: Standing) -> Statement:
     if fleet.obstacle is not None:
         text = f"{text}: {fleet.obstacle.message}"
     if active is not None and active.state.phase.ended and active.state.weight > 0:
-        text = f"{text}; the canary keeps {active.state.weight}% of traffic until they are"
+        text = f"{text}; {active.state.weight}% stay on the canary until they are"
     return Statement("Degraded", True, "StableNotReady", text)
