@@ -76,6 +76,16 @@ def console() -> Console:
     return screen if screen.is_terminal else Console(highlight=False, width=NO_TERMINAL_WIDTH)
 
 
+def put(screen: Console, shown: RenderableType) -> None:
+    """Print; in a file or a pipe without the blanks that tables are filled up with."""
+    if screen.is_terminal:
+        screen.print(shown)
+        return
+    with screen.capture() as captured:
+        screen.print(shown)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
 def _looks(view: View[T], sleep: Callable[[float], None]) -> Iterator[T]:
     """Read again and again."""
     yield view.read()
@@ -106,4 +116,4 @@ def _print(view: View[T], seen: T, screen: Console, *, as_json: bool, indent: in
     if as_json:
         typer.echo(json.dumps(view.as_json(seen), indent=indent, ensure_ascii=False))
     else:
-        screen.print(view.page(seen))
+        put(screen, view.page(seen))

@@ -13,6 +13,7 @@ from serinus.cli.decisions import Decisions
 from serinus.cli.explain.account import SUSPICIOUS, Account
 from serinus.cli.explain.numbers import IF_EQUAL, NOTHING, bounded, counted, limit_of, odds, one_in, rated
 from serinus.cli.explain.sentence import missing, sentence, without_test
+from serinus.cli.watching import put
 
 LIMIT_STREAM = "/limit"
 STATUS_STYLES = {"Worse": "bold red", "Suspicious": "yellow", "CommonCause": "yellow", "NoData": "bold yellow"}
@@ -21,7 +22,7 @@ STATUS_STYLES = {"Worse": "bold red", "Suspicious": "yellow", "CommonCause": "ye
 def show(account: Account, screen: Console) -> None:
     """Print the whole answer; the sentence is left for the terminal to fold, so that it is pasted as one line."""
     screen.print(Text(sentence(account), style="bold"), soft_wrap=True)
-    screen.print(_numbers(account))
+    put(screen, _numbers(account))
 
 
 def _numbers(account: Account) -> RenderableType:
