@@ -76,10 +76,21 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _print(running: stack.Stack) -> None:
-    print(f"export KUBECONFIG={running.kubeconfig}")
-    print(f"gateway    http://{running.gateway_address}")
-    print(f"prometheus {running.prometheus_url}")
-    print(f"logs       {running.processes.logs}")
+    """End with what is pasted into a shell to use the stack."""
+    print(f"logs are in {running.processes.logs}; to use the stack, paste:\n")
+    for line in exports(running):
+        print(line)
+
+
+def exports(running: stack.Stack) -> tuple[str, ...]:
+    """Write the environment that the docs' commands want: kubectl, helm and serinus on the path."""
+    path = f"{build.folder()}:{Path(sys.executable).parent}"
+    return (
+        f"export KUBECONFIG={running.kubeconfig}",
+        f"export GATEWAY={running.gateway_address}",
+        f"export PROMETHEUS={running.prometheus_url}",
+        f'export PATH="{path}:$PATH"',
+    )
 
 
 if __name__ == "__main__":

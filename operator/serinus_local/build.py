@@ -63,10 +63,15 @@ PROGRAMS = (
 )
 
 
+def folder() -> Path:
+    """Name the folder of the programs, whether or not they are built."""
+    return cache.folder("bin", _digest())
+
+
 def binaries(only: Part = "all") -> Path:
     """Return the folder with the programs of `only`, building those that are missing."""
     wanted = [program for program in PROGRAMS if only in ("all", program.part)]
-    target = cache.used(cache.folder("bin", _digest()))
+    target = cache.used(folder())
     assets = _assets(target)
     missing = [p for p in wanted if not (target / p.name).exists()]
     if missing:

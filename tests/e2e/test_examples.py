@@ -43,7 +43,7 @@ def test_an_example_becomes_ready(stack: local.Stack, folder: Path) -> None:
         "get", "mdep", name, f"--namespace={NAMESPACE}", "--output=jsonpath={.status.serving} {.status.phase}"
     )
     assert serving.startswith("1@")
-    assert serving.endswith("Succeeded")
+    assert serving.endswith("Serving")
 
 
 @pytest.mark.usefixtures("applied")
@@ -71,7 +71,8 @@ def reverted(stack: local.Stack, name: str) -> bool:
     for _ in range(20):
         with urllib.request.urlopen(question, timeout=10) as answer:
             assert answer.status == 200
-    phase = stack.kubectl("get", "mdep", name, f"--namespace={NAMESPACE}", "--output=jsonpath={.status.phase}")
+    newest = stack.kubectl("get", "mdep", name, f"--namespace={NAMESPACE}", "--output=jsonpath={.status.rollout}")
+    phase = stack.kubectl("get", "mro", newest, f"--namespace={NAMESPACE}", "--output=jsonpath={.status.phase}")
     return phase == "Reverted"
 
 

@@ -21,14 +21,18 @@ def test_get_and_describe_say_what_serves_what_is_tried_at_which_weight_and_why_
         asked.ask_for(given.BREAKING)
         cluster.rollout("seen", 2, lambda status: status.get("phase") == "Reverted", what="the revert")
         asked.ask_for((1.0, 2.0, 3.0, 4.0))
-        cluster.deployed("seen", lambda status: status.get("phase") == "Reverted", what="the summary")
+        cluster.deployed("seen", lambda status: status.get("reason") == "RevisionRejected", what="the summary")
         cluster.wait("Event", "", was_reverted, what="the Event", by="")
+        settled = row(cluster, "mdep", "seen")
         reverted, told = row(cluster, "mro", name), cluster.kubectl("describe", "mro", name)
         described = cluster.kubectl("describe", "mdep", "seen")
-    assert (halfway["SERVING"].partition("@")[0], halfway["CANARY"].partition("@")[0]) == ("1", "2")
-    assert (halfway["WEIGHT"], halfway["VERDICT"]) == ("50", "Safe")
-    assert [reverted[column] for column in ("FROM", "TO", "WEIGHT", "PHASE", "VERDICT")] == [
-        "1", "2", "0", "Reverted", "Unsafe",
+    assert (halfway["SERVING"].partition("@")[0], halfway["TRYING"].partition("@")[0]) == ("1", "2")
+    assert (halfway["CANARY"], halfway["VERDICT"]) == ("50", "Safe")
+    assert [reverted[column] for column in ("FROM", "TO", "ATTEMPT", "CANARY", "PHASE", "VERDICT")] == [
+        "1", "2", "1", "0", "Reverted", "Unsafe",
+    ]  # fmt: skip
+    assert [settled[column] for column in ("TRYING", "PHASE", "VERDICT", "REASON")] == [
+        "", "Serving", "", "RevisionRejected",
     ]  # fmt: skip
     for word in ("error-rate", "Limit:", "Value:", "Baseline:", "Samples:", "RolloutReverted"):
         assert word in told

@@ -29,10 +29,12 @@ async def test_a_first_revision_that_never_loads_is_waited_for() -> None:
     world.commit(fraud("1"))
     await world.run(120)
     assert (world.phase, world.reason) == ("Pending", "CanaryNotReady")
+    assert world.condition("Stalled")["reason"] == "ProgressDeadlineExceeded"
     assert world.condition("Ready")["status"] == "False"
     assert world.status["rejected"] == []
     world.models["1"].loads = True
     await world.until(lambda w: w.phase == "Succeeded", limit=10)
+    assert world.condition("Stalled")["status"] == "False"
 
 
 async def test_a_fixed_revision_replaces_a_first_one_that_never_loads() -> None:

@@ -64,7 +64,7 @@ class RollbackWindow(Model):
 
 
 class ModelDeploymentSpec(Model):
-    """The wish, as a team commits it to git."""
+    """The desired state, as a team commits it to git."""
 
     model_config = ruled(
         spoken(
@@ -138,17 +138,19 @@ class ModelDeploymentStatus(Model):
     model: Text | None = None
     """Triton's model name."""
     serving: Text | None = None
-    """The version that is stable."""
+    """The stable version."""
     phase: Word | None = None
-    """Where the newest rollout stands."""
+    """The rollout's phase while one is in progress; otherwise Serving, or NotReady when stable has no ready pod."""
     verdict: Word | None = None
-    """What the last assessment said."""
+    """What the last assessment of the rollout in progress said."""
+    reason: Word | None = None
+    """Why the rollout in progress stands where it does, or what needs a person; absent when all is well."""
     stable: RevisionStatus | None = None
     """The revision that serves."""
     canary: RevisionStatus | None = None
-    """The revision that is tried."""
+    """The revision being tried."""
     canary_version: Text | None = None
-    """The version that is tried."""
+    """The version being tried."""
     weight: Percent | None = None
     """The canary's share of requests, in percent."""
     rollout: Annotated[str, Field(max_length=63)] | None = None

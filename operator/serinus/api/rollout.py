@@ -127,7 +127,7 @@ class DecisionRecord(Model):
     baseline: Short | None = None
     """Stable's value at the same time."""
     samples: Annotated[int, Field(ge=0)] | None = None
-    """How many requests or readings the value rests on."""
+    """The number of requests or readings behind the value."""
     query: QueryText | None = None
     """The PromQL that was asked."""
     first_time: Timestamp
@@ -177,22 +177,22 @@ class MetricComparison(Model):
     upper: float | None = None
     """Upper bound of the estimate."""
     e_value: float
-    """Evidence that the canary is worse: 1 in so many by chance."""
+    """Evidence that the canary is worse: 1-in-so-many odds if both versions were equal."""
 
 
 class Outlook(Model):
     """What the sequential test knows, and what is missing to decide."""
 
     evidence: float
-    """Evidence over all metrics: 1 in so many by chance; 1 / falseRevertRate reverts."""
+    """Evidence over all metrics: 1-in-so-many odds if both versions were equal; 1 / falseRevertRate reverts."""
     requests_needed: float | None = None
-    """Further requests of the canary until the risk budget allows the next weight."""
+    """Further canary requests until riskBudget allows the next weight; waited for with pace Evidence only."""
     eta_seconds: float | None = None
-    """The time that they take at the present rate."""
+    """How long they take at the current rate."""
     suggested_weight: float | None = None
-    """A weight, in percent, that would decide sooner."""
+    """A weight, in percent, at which the test would decide sooner."""
     text: Short | None = None
-    """What is missing, for people: 1200 requests, 4 min."""
+    """What is missing, for people: 1200 requests, 4 min. Absent with pace Timed."""
     comparisons: Annotated[tuple[MetricComparison, ...], Field(max_length=40), ATOMIC] = ()
     """Metric by metric."""
 
@@ -257,6 +257,8 @@ class RolloutStatus(Model):
     """Why, in one word."""
     message: Text | None = None
     """Why, for people: metric, value, limit, baseline and number of samples."""
+    assessed_at: Timestamp | None = None
+    """When the metrics behind verdict, message and outlook were looked at; refreshed every 10 s while it is live."""
     acknowledged: Levers | None = None
     """The levers as last acted on."""
     decisions: Annotated[tuple[DecisionRecord, ...], Field(max_length=100), ATOMIC] = ()

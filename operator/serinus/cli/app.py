@@ -6,21 +6,25 @@ Start-up stays light: what talks to a cluster, and the operator, are imported by
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from serinus.cli import levers
 from serinus.cli.cluster import Target
 from serinus.cli.operator import LogFormat, run_operator
-from serinus.cli.options import Context, Kubeconfig, Name, Namespace, Plot, Wait
-from serinus.cli.session import begin, pull, told
+from serinus.cli.options import AnyName, Context, Everywhere, Kubeconfig, Name, Namespace, Plot, Wait
+from serinus.cli.session import World, begin, pull, told, world_of
 from serinus.core.model.timestamps import to_rfc3339
 
+if TYPE_CHECKING:
+    from serinus.cli.watching import View
+
 ANSWER_SECONDS = 5.0
+T = TypeVar("T")
 
 app = typer.Typer(
-    help="Look at a model's rollout, and pull its levers.",
+    help="Inspect and control the rollouts of models.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -31,27 +35,40 @@ app = typer.Typer(
 @app.command()
 def status(
     ctx: typer.Context,
-    name: Name,
+    name: AnyName = None,
     *,
+    everywhere: Everywhere = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until interrupted.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep watching until interrupted.")] = False,
 ) -> None:
-    """Show what serves, what is tried, at which weight, why, and what to type next."""
+    """Show stable, canary, weight, verdict and what to type next; without a name, list all ModelDeployments."""
+    if everywhere and (name is not None or namespace is not None):
+        raise typer.BadParameter("--all-namespaces lists everything: leave out the name and --namespace")
     from serinus.cli import watching
 
     with told():
-        session = begin(ctx, name, Target(namespace, context, kubeconfig))
-        if not watch:
-            watching.show(session, as_json=as_json)
-            return
-        try:
-            watching.watch(session, as_json=as_json)
-        except KeyboardInterrupt:
-            # Click would say "Aborted!", and somebody would believe it of the rollout.
-            return
+        world, target = world_of(ctx), Target(namespace, context, kubeconfig)
+        if name is None:
+            look(watching.several(world.connect(target), everywhere=everywhere), world, as_json=as_json, watch=watch)
+        else:
+            look(watching.one(begin(ctx, name, target)), world, as_json=as_json, watch=watch)
+
+
+def look(view: View[T], world: World, *, as_json: bool, watch: bool) -> None:
+    """Print what is looked at, once or until interrupted."""
+    from serinus.cli import watching
+
+    if not watch:
+        watching.show(view, as_json=as_json)
+        return
+    try:
+        watching.watch(view, world.sleep, as_json=as_json)
+    except KeyboardInterrupt:
+        # Click would say "Aborted!", and somebody would believe it of the rollout.
+        return
 
 
 @app.command()
@@ -59,7 +76,7 @@ def explain(
     ctx: typer.Context,
     name: Name,
     *,
-    rollout: Annotated[str | None, typer.Option("--rollout", help="An older Rollout; default the newest.")] = None,
+    rollout: Annotated[str | None, typer.Option("--rollout", help="An older Rollout; the newest by default.")] = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -69,9 +86,9 @@ def explain(
         str | None, typer.Option("--prometheus", help="With --plot: the URL that the curves are read from.")
     ] = None,
 ) -> None:
-    """Say why a rollout was decided as it was: one sentence, the numbers, the decisions."""
+    """Explain a rollout's outcome: one sentence, the numbers, the decisions."""
     if prometheus is not None and plot is None:
-        raise typer.BadParameter("--prometheus is for --plot: name a file too")
+        raise typer.BadParameter("--prometheus goes with --plot: name a file too")
     from serinus.cli.explain.command import Wish
     from serinus.cli.explain.command import explain as explained
 
@@ -88,14 +105,14 @@ def promote(
         int | None, typer.Option("--through-step", min=1, max=50, help="Skip all pauses up to this step.")
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Go to 100 percent, also when Undecided or Blind; never when Unsafe.")
+        bool, typer.Option("--full", help="Go to 100% even when Undecided or Blind; never when Unsafe.")
     ] = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     wait: Wait = ANSWER_SECONDS,
 ) -> None:
-    """Skip the pause that the rollout stands in, or more."""
+    """Skip the current pause, or more."""
     if full and through_step is not None:
         raise typer.BadParameter("give --through-step or --full, not both")
     with told():
@@ -128,7 +145,7 @@ def resume(
     kubeconfig: Kubeconfig = None,
     wait: Wait = ANSWER_SECONDS,
 ) -> None:
-    """Go on after pause."""
+    """Continue after pause."""
     with told():
         pull(begin(ctx, name, Target(namespace, context, kubeconfig)), levers.resume, wait)
 
@@ -143,7 +160,7 @@ def abort(
     kubeconfig: Kubeconfig = None,
     wait: Wait = ANSWER_SECONDS,
 ) -> None:
-    """Put all traffic back on the stable revision and end the rollout."""
+    """Send all traffic back to stable and end the rollout."""
     with told():
         pull(begin(ctx, name, Target(namespace, context, kubeconfig)), levers.abort, wait)
 
@@ -158,7 +175,7 @@ def retry(
     kubeconfig: Kubeconfig = None,
     wait: Wait = ANSWER_SECONDS,
 ) -> None:
-    """Try a reverted or aborted revision once more."""
+    """Start another attempt at a reverted or aborted revision."""
     with told():
         session = begin(ctx, name, Target(namespace, context, kubeconfig))
         pull(session, lambda story: levers.retry(story, to_rfc3339(session.world.now())), wait)
@@ -168,26 +185,26 @@ def retry(
 def simulate(
     *,
     file: Annotated[Path, typer.Option("--file", "-f", help="The manifest with the ModelDeployment.")],
-    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file holds several.")] = None,
-    rate: Annotated[float, typer.Option("--rate", min=0.001, help="Requests a second, of both versions.")] = 100.0,
-    error_rate: Annotated[str, typer.Option("--error-rate", help="What the version that serves fails.")] = "0.1%",
-    bad_error_rate: Annotated[str, typer.Option("--bad-error-rate", help="What a bad version fails.")] = "1%",
+    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file has several.")] = None,
+    rate: Annotated[float, typer.Option("--rate", min=0.001, help="Requests per second to both versions.")] = 100.0,
+    error_rate: Annotated[str, typer.Option("--error-rate", help="Error rate of the stable version.")] = "0.1%",
+    bad_error_rate: Annotated[str, typer.Option("--bad-error-rate", help="Error rate of a bad version.")] = "1%",
     latency_factor: Annotated[
         float, typer.Option("--latency-factor", min=1, help="How many times slower a slow version is.")
     ] = 2.0,
     noise: Annotated[str, typer.Option("--noise", help="iid, storms, outage, diurnal, sticky or all.")] = "iid",
-    runs: Annotated[int, typer.Option("--runs", min=20, max=100_000, help="Rollouts of each version.")] = 1000,
+    runs: Annotated[int, typer.Option("--runs", min=20, max=100_000, help="Number of rollouts per version.")] = 1000,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Beside it the documented rules of Argo Rollouts and Flagger.")
+        bool, typer.Option("--compare", help="Compare with the documented rules of Argo Rollouts and Flagger.")
     ] = False,
     promoted_after: Annotated[
-        str, typer.Option("--promoted-after", help="How long a pause without a duration lasts.")
+        str, typer.Option("--promoted-after", help="How long a pause without a duration is assumed to last.")
     ] = "10m",
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     plot: Plot = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same answer.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.")] = 1,
 ) -> None:
-    """Play a manifest's own policy against made-up traffic: how often, how soon, at what price?"""
+    """Run a manifest's policy against simulated traffic: how often does it revert, how soon, at what cost?"""
     from serinus.cli.simulate.command import simulate as simulated
     from serinus.cli.simulate.wish import wish_of
 
@@ -210,20 +227,21 @@ def simulate(
 def backtest(
     *,
     file: Annotated[Path, typer.Option("--file", "-f", help="The manifest with the ModelDeployment.")],
-    prometheus: Annotated[str, typer.Option("--prometheus", help="The URL of the Prometheus that remembers.")],
-    since: Annotated[str, typer.Option("--from", help="When to begin: 2026-01-31T08:00:00Z, or 6h for that long ago.")],
-    until: Annotated[str, typer.Option("--to", help="When to end; default now.")] = "0s",
-    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file holds several.")] = None,
+    prometheus: Annotated[str, typer.Option("--prometheus", help="URL of the Prometheus with the series.")],
+    since: Annotated[str, typer.Option("--from", help="Start: 2026-01-31T08:00:00Z, or 6h for six hours ago.")],
+    until: Annotated[str, typer.Option("--to", help="End; now by default.")] = "0s",
+    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file has several.")] = None,
     service: Annotated[
-        list[str] | None, typer.Option("--service", help="A revision's Service; default all of the ModelDeployment's.")
+        list[str] | None,
+        typer.Option("--service", help="A revision's Service; all of them by default."),
     ] = None,
-    pods: Annotated[bool, typer.Option("--pods", help="A revision against itself, pod by pod.")] = False,
+    pods: Annotated[bool, typer.Option("--pods", help="Compare a revision with itself, pod by pod.")] = False,
     step: Annotated[
-        str | None, typer.Option("--step", help="The scrape interval; default the policy's interval.")
+        str | None, typer.Option("--step", help="Scrape interval; the policy's interval by default.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Replay a policy against what was recorded: which past rollouts would it have reverted, and why?"""
+    """Replay a policy against recorded series: which past rollouts would it have reverted, and why?"""
     from serinus.cli.backtest.command import backtest as backtested
     from serinus.cli.backtest.wish import wish_of
 
@@ -235,14 +253,16 @@ def backtest(
 @app.command()
 def run(
     *,
-    config: Annotated[Path | None, typer.Option("--config", help="The operator's configuration.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="The operator's configuration file.")] = None,
     kubeconfig: Kubeconfig = None,
-    log_format: Annotated[LogFormat, typer.Option("--log-format", help="One JSON a line, or columns.")] = "json",
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="One JSON object per line, or columns.")
+    ] = "json",
     metrics_port: Annotated[
-        int | None, typer.Option("--metrics-port", min=0, max=65535, help="For /metrics, /healthz and /readyz.")
+        int | None, typer.Option("--metrics-port", min=0, max=65535, help="Port of /metrics, /healthz and /readyz.")
     ] = None,
     metrics_address: Annotated[
-        str | None, typer.Option("--metrics-address", help="The address that they are served on.")
+        str | None, typer.Option("--metrics-address", help="Address they are served on.")
     ] = None,
 ) -> None:
     """Run the operator."""

@@ -1,4 +1,4 @@
-"""The cluster as the commands see it: three reads and one patch.
+"""The cluster as the commands see it: reads, and one patch.
 
 A Protocol, so that the commands run against a double in tests; `connection.py` holds the real one.
 """
@@ -21,6 +21,9 @@ class Cluster(Protocol):
         """The namespace that was asked for, or the context's own."""
 
     def names(self, namespace: str | None) -> list[Key]:
+        """Name the ModelDeployments of a namespace, or of all of them."""
+
+    def model_deployments(self, namespace: str | None) -> list[Json]:
         """List the ModelDeployments of a namespace, or of all of them."""
 
     def model_deployment(self, name: str) -> Json | None:

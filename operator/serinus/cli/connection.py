@@ -72,6 +72,11 @@ class KubernetesCluster:
         return self._namespace
 
     def names(self, namespace: str | None) -> list[Key]:
+        """Name the ModelDeployments of a namespace, or of all of them."""
+        found = self.model_deployments(namespace)
+        return [Key(item["metadata"]["namespace"], item["metadata"]["name"]) for item in found]
+
+    def model_deployments(self, namespace: str | None) -> list[Json]:
         """List the ModelDeployments of a namespace, or of all of them."""
         place = (GROUP, VERSION, namespace, MODEL_DEPLOYMENT.plural)
         if namespace is None:
@@ -80,7 +85,7 @@ class KubernetesCluster:
             answer = self._ask("list modeldeployments", self._api.list_namespaced_custom_object, *place)
         if answer is None:
             raise Refused(f"the cluster at {self._host} knows no ModelDeployments: install Serinus' CRDs first")
-        return [Key(item["metadata"]["namespace"], item["metadata"]["name"]) for item in answer["items"]]
+        return list(answer["items"])
 
     def model_deployment(self, name: str) -> Json | None:
         """Read a ModelDeployment; None when there is none."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from serinus.api.parsing import unix_seconds
+from serinus.core.analysis.words import shown_duration
+
+FRESH_SECONDS = 10.0
+"""Numbers of a live rollout are written this often; older ones are shown with their age."""
 
 
 def ago(timestamp: str | None, now: float) -> str:
@@ -14,6 +18,12 @@ def ago(timestamp: str | None, now: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
+
+
+def as_of(timestamp: str | None, now: float) -> str:
+    """Say how old numbers are, as in "as of 42 s ago"; empty while they are fresh, or where nobody knows."""
+    age = now - unix_seconds(timestamp) if timestamp is not None else 0.0
+    return f"as of {shown_duration(age)} ago" if age > FRESH_SECONDS else ""
 
 
 def clock_time(timestamp: str) -> str:

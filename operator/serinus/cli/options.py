@@ -17,11 +17,13 @@ def _is_picture(file: Path | None) -> Path | None:
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The ModelDeployment.")]
-Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Its namespace; default the context's.")]
-Context = Annotated[str | None, typer.Option("--context", help="A context of the kubeconfig.")]
-Kubeconfig = Annotated[str | None, typer.Option("--kubeconfig", help="The kubeconfig's path.")]
+AnyName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The ModelDeployment; all of them without.")]
+Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Its namespace; the context's by default.")]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="List those of all namespaces.")]
+Context = Annotated[str | None, typer.Option("--context", help="A context in the kubeconfig.")]
+Kubeconfig = Annotated[str | None, typer.Option("--kubeconfig", help="Path of the kubeconfig.")]
 Wait = Annotated[
     float,
-    typer.Option("--wait", min=0, help="Seconds to wait until the operator has answered; 0 does not wait."),
+    typer.Option("--wait", min=0, help="Seconds to wait for the operator's answer; 0 does not wait."),
 ]
-Plot = Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg.", callback=_is_picture)]
+Plot = Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg file.", callback=_is_picture)]

@@ -1,4 +1,4 @@
-"""A story as a page for the terminal: what serves, what is tried, at which weight, why, and what to type next."""
+"""A story as a page for the terminal: stable, canary, the weight, why it is what it is, and what to type next."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from rich.text import Text
 
 from serinus.api.parsing import RolloutView
 from serinus.api.rollout import DecisionRecord, RevisionReference
-from serinus.api.status import Phase, Verdict
+from serinus.api.status import Phase
 from serinus.cli.advice import Advice
-from serinus.cli.moments import ago, clock_time
-from serinus.cli.story import Story, deciding_record
+from serinus.cli.decisions import VERDICT_STYLES, Decisions
+from serinus.cli.moments import ago, as_of, clock_time
+from serinus.cli.story import Story, deciding_record, measured_at
 
 SHOWN_RECORDS = 6
 PHASE_STYLES = {
@@ -22,12 +23,6 @@ PHASE_STYLES = {
     Phase.ABORTED: "bold red",
     Phase.PAUSED: "yellow",
 }
-VERDICT_STYLES = {
-    Verdict.SAFE: "green",
-    Verdict.UNSAFE: "bold red",
-    Verdict.UNDECIDED: "yellow",
-    Verdict.BLIND: "bold yellow",
-}
 
 
 def page(story: Story, advised: Iterable[Advice], now: float) -> RenderableType:
@@ -35,9 +30,9 @@ def page(story: Story, advised: Iterable[Advice], now: float) -> RenderableType:
     sections = (
         _title(story),
         _facts(story, now),
-        _section("Not well", [(one.type, one.reason, one.message) for one in story.unwell()], "red"),
-        _section("Waits for the operator", [(text,) for text in story.unseen()], "yellow"),
-        _section("Decisions", _records(story), "dim"),
+        _section("Problems", [(one.type, one.reason, one.message) for one in story.unwell()], "red"),
+        _section("Waiting for the operator", [(text,) for text in story.unseen()], "yellow"),
+        _decisions(story),
         _section("Next", [(one.command, one.effect) for one in advised], "cyan"),
     )
     return Group(*(section for section in sections if section is not None))
@@ -50,26 +45,34 @@ def _title(story: Story) -> RenderableType:
 
 def _facts(story: Story, now: float) -> Table:
     facts = _grid()
-    facts.add_row("Serves", _serves(story))
+    facts.add_row("Stable", _stable(story))
     rollout = story.newest
     if rollout is None:
         return facts
-    facts.add_row("Tries" if story.active else "Tried", _tries(story, rollout))
+    if story.active is not None or rollout.status.phase is not Phase.SUCCEEDED:
+        facts.add_row(_role(story, rollout), _tried(story, rollout))
     facts.add_row("Rollout", _standing(rollout, now))
-    facts.add_row("Verdict", _verdict(rollout))
+    facts.add_row(*_why(rollout, now))
     record = deciding_record(rollout)
     if record is not None and record.metric is not None:
         facts.add_row("", _measured(record))
     return facts
 
 
-def _serves(story: Story) -> Text:
+def _stable(story: Story) -> Text:
     if story.stable is None:
-        return Text("nothing yet", style="yellow")
+        return Text("none yet", style="yellow")
     return _revision(story, story.stable, 100 - story.weight)
 
 
-def _tries(story: Story, rollout: RolloutView) -> Text:
+def _role(story: Story, rollout: RolloutView) -> str:
+    """A first revision is no canary: there is nothing that it could be compared with."""
+    if story.active is None:
+        return "Tried"
+    return "Canary" if rollout.spec.from_ else "Starting"
+
+
+def _tried(story: Story, rollout: RolloutView) -> Text:
     if story.active is None:
         return Text(f"version {rollout.spec.to.version}  ({rollout.spec.to.revision})")
     return _revision(story, rollout.spec.to, story.weight)
@@ -100,7 +103,7 @@ def _step(rollout: RolloutView) -> str:
     """Say the step and its verb: step 2/6 (pause 5m)."""
     status, steps = rollout.status, rollout.spec.strategy.canary.steps
     if status.phase is Phase.GUARDING:
-        return f"guard window of {rollout.spec.guard.duration}"
+        return f"guard window of {rollout.spec.guard.duration} at 100%"
     if status.step >= len(steps):
         return "last step (100%)"
     step = steps[status.step]
@@ -108,10 +111,15 @@ def _step(rollout: RolloutView) -> str:
     return f"step {status.step_text} ({verb})"
 
 
-def _verdict(rollout: RolloutView) -> Text:
+def _why(rollout: RolloutView, now: float) -> tuple[str, Text]:
+    """The verdict with its reason while there is something to judge; of what ended otherwise, the reason alone."""
     status = rollout.status
-    verdict = (str(status.verdict), VERDICT_STYLES[status.verdict]) if status.verdict else ("none", "dim")
-    return Text.assemble(verdict, f"  {status.reason or ''}", f": {status.message}" if status.message else "")
+    reason = f"{status.reason or ''}{f': {status.message}' if status.message else ''}"
+    if status.verdict is None or (status.phase.ended and status.phase is not Phase.REVERTED):
+        return "Reason", Text(reason)
+    verdict = (str(status.verdict), VERDICT_STYLES[status.verdict])
+    age = "" if status.phase.ended else as_of(measured_at(rollout), now)
+    return "Verdict", Text.assemble(verdict, f"  {reason}", (f"  ({age})" if age else "", "yellow"))
 
 
 def _measured(record: DecisionRecord) -> Text:
@@ -126,25 +134,19 @@ def _measured(record: DecisionRecord) -> Text:
     return Text("  ".join(f"{name} {value}" for name, value in parts if value is not None))
 
 
-def _records(story: Story) -> list[tuple[str, ...]]:
+def _decisions(story: Story) -> RenderableType | None:
     """The last few decisions of the newest rollout, the newest last."""
-    decisions = story.newest.status.decisions if story.newest else ()
-    return [
-        (
-            clock_time(record.first_time),
-            record.action,
-            f"{record.weight}%",
-            str(record.verdict or ""),
-            record.reason + (f" x{record.count}" if record.count > 1 else ""),
-            record.message or "",
-        )
-        for record in decisions[-SHOWN_RECORDS:]
-    ]
+    records = story.newest.status.decisions[-SHOWN_RECORDS:] if story.newest else ()
+    return Group(Text("Decisions (UTC)", style="dim"), Decisions(records)) if records else None
 
 
 def _section(title: str, rows: Iterable[tuple[str, ...]], style: str) -> RenderableType | None:
     table = _grid()
+    table.add_column()
     for row in rows:
+        while len(table.columns) <= len(row):
+            # Only the last cell is a sentence, and only sentences are folded.
+            table.add_column(no_wrap=len(table.columns) < len(row))
         table.add_row("", *(Text(cell) for cell in row))
     return Group(Text(title, style=style), table) if table.row_count else None
 

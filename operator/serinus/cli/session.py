@@ -50,9 +50,14 @@ class Session:
 
 
 def begin(ctx: typer.Context, name: str, target: Target) -> Session:
-    """Connect; `ctx.obj` is a test's World, if there is one."""
-    world = ctx.obj if isinstance(ctx.obj, World) else World(_connect)
+    """Connect."""
+    world = world_of(ctx)
     return Session(name, target, world, world.connect(target))
+
+
+def world_of(ctx: typer.Context) -> World:
+    """Give the world that a command works in; `ctx.obj` is a test's, if there is one."""
+    return ctx.obj if isinstance(ctx.obj, World) else World(_connect)
 
 
 def pull(session: Session, choose: Callable[[Story], Pull], wait: float) -> None:
@@ -64,8 +69,8 @@ def pull(session: Session, choose: Callable[[Story], Pull], wait: float) -> None
         typer.echo(f"note: {chosen.hint}")
     if wait > 0 and not acknowledged(session.cluster, session.name, chosen, limit=wait, sleep=session.world.sleep):
         raise Refused(
-            f"the lever is set, but the operator has not answered within {wait:g}s: is it running? "
-            "It will act as soon as it is"
+            f"the field is set, but the operator has not acknowledged it within {wait:g}s: is it running? "
+            "It will act on it once it is"
         )
 
 

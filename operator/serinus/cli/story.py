@@ -91,6 +91,12 @@ def levers_of(rollout: RolloutView) -> Levers:
     return Levers(paused=spec.paused, abort=spec.abort, promote=spec.promote, retry=spec.retry)
 
 
+def measured_at(rollout: RolloutView) -> str | None:
+    """When the numbers in a status were measured, as far as it says."""
+    status = rollout.status
+    return status.assessed_at or (status.analysis.last_look if status.analysis else None)
+
+
 def deciding_record(rollout: RolloutView) -> DecisionRecord | None:
     """The record that explains the phase: what took the weight, or else the newest of the same reason."""
     status = rollout.status

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import typer
 from rich.console import Console, RenderableType
@@ -11,71 +13,107 @@ from rich.live import Live
 
 from serinus.cli.advice import advice
 from serinus.cli.as_json import story_json
+from serinus.cli.cluster import Cluster
 from serinus.cli.errors import Refused
+from serinus.cli.listing import Listing, listing_json, listing_page, read_listing
 from serinus.cli.present import page
 from serinus.cli.session import Session
 from serinus.cli.story import Story
+from serinus.core.model.kinds import Json
 
 LOOK_SECONDS = 1.0
 NO_TERMINAL_WIDTH = 400
-"""Lines for a file or a pipe are never folded."""
+"""Lines for a file or a pipe are folded only where they are prose."""
+T = TypeVar("T")
 
 
-def show(session: Session, *, as_json: bool) -> None:
-    """Print the status once."""
-    _print(session, session.story(), console(), as_json=as_json)
+@dataclass(frozen=True)
+class View(Generic[T]):
+    """What is looked at: how it is read, and how it is written for people and for scripts."""
+
+    read: Callable[[], T]
+    page: Callable[[T], RenderableType]
+    as_json: Callable[[T], Json | list[Json]]
 
 
-def watch(session: Session, *, as_json: bool) -> None:
-    """Show the status until interrupted: redrawn on a terminal, else printed again when it has changed.
+def one(session: Session) -> View[Story]:
+    """Look at one ModelDeployment."""
+    typed, now = session.typed, session.world.now
+    return View(
+        session.story,
+        lambda story: page(story, advice(story, typed), now()),
+        lambda story: story_json(story, advice(story, typed)),
+    )
+
+
+def several(cluster: Cluster, *, everywhere: bool) -> View[Listing]:
+    """Look at all ModelDeployments of the namespace, or of the cluster."""
+    return View(lambda: read_listing(cluster, everywhere=everywhere), listing_page, listing_json)
+
+
+def show(view: View[T], *, as_json: bool) -> None:
+    """Print it once."""
+    _print(view, view.read(), console(), as_json=as_json)
+
+
+def watch(view: View[T], sleep: Callable[[float], None], *, as_json: bool) -> None:
+    """Show it until interrupted: redrawn on a terminal, else printed again, and flushed, when it has changed.
 
     A cluster that does not answer for a while does not end it; one that never did, does.
     """
     screen = console()
-    if screen.is_terminal and not as_json:
-        _redraw(session, screen)
+    looks = _looks(view, sleep)
+    # A file is no terminal, whatever FORCE_COLOR makes of it: what redraws a screen would fill it with control codes.
+    if screen.file.isatty() and not as_json:
+        _redraw(view, looks, screen)
     else:
-        _print_changes(session, screen, as_json=as_json)
+        _print_changes(view, looks, screen, as_json=as_json)
 
 
 def console() -> Console:
-    """A console that folds lines on a terminal only."""
+    """Make a console that folds lines on a terminal only."""
     screen = Console(highlight=False)
     return screen if screen.is_terminal else Console(highlight=False, width=NO_TERMINAL_WIDTH)
 
 
-def _stories(session: Session) -> Iterator[Story]:
+def put(screen: Console, shown: RenderableType) -> None:
+    """Print; in a file or a pipe without the blanks that tables are filled up with."""
+    if screen.is_terminal:
+        screen.print(shown)
+        return
+    with screen.capture() as captured:
+        screen.print(shown)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _looks(view: View[T], sleep: Callable[[float], None]) -> Iterator[T]:
     """Read again and again."""
-    yield session.story()
+    yield view.read()
     while True:
-        session.world.sleep(LOOK_SECONDS)
+        sleep(LOOK_SECONDS)
         try:
-            yield session.story()
+            yield view.read()
         except Refused as error:
-            typer.echo(f"serinus: {error}; looks again", err=True)
+            typer.echo(f"serinus: {error}; retrying", err=True)
 
 
-def _redraw(session: Session, screen: Console) -> None:
+def _redraw(view: View[T], looks: Iterator[T], screen: Console) -> None:
     with Live(console=screen, auto_refresh=False) as live:
-        for story in _stories(session):
-            live.update(_page(session, story), refresh=True)
+        for seen in looks:
+            live.update(view.page(seen), refresh=True)
 
 
-def _print_changes(session: Session, screen: Console, *, as_json: bool) -> None:
+def _print_changes(view: View[T], looks: Iterator[T], screen: Console, *, as_json: bool) -> None:
     before = None
-    for story in _stories(session):
-        if story != before:
-            _print(session, story, screen, as_json=as_json, indent=None)
-        before = story
+    for seen in looks:
+        if seen != before:
+            _print(view, seen, screen, as_json=as_json, indent=None)
+            screen.file.flush()
+        before = seen
 
 
-def _print(session: Session, story: Story, screen: Console, *, as_json: bool, indent: int | None = 2) -> None:
+def _print(view: View[T], seen: T, screen: Console, *, as_json: bool, indent: int | None = 2) -> None:
     if as_json:
-        told = story_json(story, advice(story, session.typed))
-        typer.echo(json.dumps(told, indent=indent, ensure_ascii=False))
+        typer.echo(json.dumps(view.as_json(seen), indent=indent, ensure_ascii=False))
     else:
-        screen.print(_page(session, story))
-
-
-def _page(session: Session, story: Story) -> RenderableType:
-    return page(story, advice(story, session.typed), session.world.now())
+        put(screen, view.page(seen))

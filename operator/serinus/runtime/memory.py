@@ -18,6 +18,7 @@ from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, Obstacle
+from serinus.runtime.budget import Turn
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class Remembered:
 
     stored: RolloutStatus
     state: RolloutState
-    written_at: float
+    turn: Turn
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,9 @@ class Memory:
         known = self.rollouts.get(uid)
         return known.state if known is not None and known.stored == stored else read
 
-    def remember(self, uid: str, stored: RolloutStatus, state: RolloutState, written_at: float | None) -> None:
-        """Keep a state; `written_at` None means that only memory has it."""
-        known = self.rollouts.get(uid)
-        at = written_at if written_at is not None else known.written_at if known else 0.0
-        self.rollouts[uid] = Remembered(stored, state, at)
+    def remember(self, uid: str, stored: RolloutStatus, state: RolloutState, turn: Turn) -> None:
+        """Keep a state, and when it is written next if nothing urgent comes."""
+        self.rollouts[uid] = Remembered(stored, state, turn)
 
     def count_unrouted(self, routed: Mapping[str, bool], now: float) -> Mapping[str, float]:
         """Tell since when revisions have been seen without weight in the live route; a new process counts anew."""

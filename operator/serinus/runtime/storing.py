@@ -1,4 +1,4 @@
-"""Writes the two statuses: when something that people or a restart need has changed, and once a minute what is left."""
+"""Writes the two statuses: at once what a decision or a restart needs, and now and then what people read."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from serinus.api.status import Condition
 from serinus.core.model.errors import Conflict
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Owner, controller_uid
 from serinus.core.model.kinds import ROLLOUT, Json
-from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, to_status
+from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, refreshed, to_status
 from serinus.core.rollout.decision import NewRollout, StoredState
+from serinus.runtime.budget import CHECKPOINT_SECONDS, LONGEST_SECONDS, Turn, WriteBudget
 from serinus.runtime.memory import Memory
 from serinus.runtime.ports import Cache, Clock, Cluster
-
-CHECKPOINT_SECONDS = 60.0
 
 
 class Statuses:
@@ -27,6 +26,7 @@ class Statuses:
         self._cluster = cluster
         self._cache = cache
         self._clock = clock
+        self._budget = WriteBudget()
 
     async def store_rollout(self, owner: Owner, stored: StoredState, memory: Memory) -> bool:
         """Store a Rollout's state if it is worth a write; tell whether it was written."""
@@ -35,16 +35,28 @@ class Statuses:
         in_cache = _stored_status(self._cache, owner, plan)
         on_record = known.stored if known is not None and known.stored == in_cache else in_cache
         now = self._clock.now()
-        due = now - (known.written_at if known else 0.0) >= CHECKPOINT_SECONDS
+        turn = known.turn if known else self._budget.first_turn(now)
+        urgent = worth_storing(from_status(on_record), state)
+        if not urgent:
+            if not self._has_turn(turn, state, now):
+                memory.remember(plan.uid, on_record, state, turn)
+                return False
+            turn = self._budget.next_turn(turn, now)
         # Evidence is written out only when it is due: that costs more than all the rest of an idle look.
-        status = to_status(state, plan) if due or worth_storing(from_status(on_record), state) else on_record
+        whole = urgent or turn.checkpoint_due(now)
+        status = to_status(state, plan) if whole else refreshed(on_record, state, plan)
+        turn = turn.checkpointed(now) if whole else turn
         if status == on_record:
-            memory.remember(plan.uid, on_record, state, None)
+            memory.remember(plan.uid, on_record, state, turn)
             return False
         answer = await self._cluster.apply_status(_status_manifest(owner.namespace, plan, status))
         self._cache.put(answer)
-        memory.remember(plan.uid, _read_back(answer), state, now)
+        memory.remember(plan.uid, _read_back(answer), state, turn)
         return True
+
+    def _has_turn(self, turn: Turn, state: RolloutState, now: float) -> bool:
+        """Whether a write is due that nothing but people and a later restart ask for."""
+        return turn.overdue(now) or (state.active and now >= turn.numbers_from and self._budget.take(now))
 
     async def create_rollout(self, owner: Owner, new: NewRollout, revision_hash: str, memory: Memory) -> Json:
         """Create the object that carries the plan of a new transition."""
@@ -72,12 +84,12 @@ class Statuses:
             memory.used_names.add(name)
 
     async def store_summary(self, view: ModelDeploymentView, status: ModelDeploymentStatus, memory: Memory) -> bool:
-        """Store the copy for people; what only words differ in waits for the next minute."""
+        """Store the copy for people; what only words differ in waits for the next minute, and for the budget."""
         now = self._clock.now()
         if status == view.status:
             return False
-        due = now - memory.status_written_at >= CHECKPOINT_SECONDS
-        if not due and _without_words(status) == _without_words(view.status):
+        words_only = _without_words(status) == _without_words(view.status)
+        if words_only and not self._words_due(now - memory.status_written_at, now):
             return False
         manifest = {
             "apiVersion": API_VERSION,
@@ -93,6 +105,9 @@ class Statuses:
         self._cache.put(await self._cluster.apply_status(manifest))
         memory.status_written_at = now
         return True
+
+    def _words_due(self, age: float, now: float) -> bool:
+        return age >= CHECKPOINT_SECONDS and (age >= LONGEST_SECONDS or self._budget.take(now))
 
 
 def worth_storing(before: RolloutState, after: RolloutState) -> bool:

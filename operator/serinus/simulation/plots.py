@@ -101,7 +101,7 @@ def _fill_evidence(panel: Any, seed: int) -> None:
         ylim=(0.3, 2000.0),
         xlim=(0.0, WATCHED_S / 60.0),
         xlabel="minutes at a weight of 5 %",
-        ylabel="evidence E: 1 in E by chance",
+        ylabel="evidence E: 1-in-E odds if equal",
         title=f"{REQUESTS_PER_S:.0f} requests a second; stable fails 0.1 %; {SEEDS} rollouts of each version",
     )
     panel.legend(loc="upper left", fontsize="small")

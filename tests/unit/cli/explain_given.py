@@ -59,7 +59,7 @@ def taken(reason: str = "Worse", at: float = DURATION, **told: Any) -> Json:
         "weight": 0,
         "verdict": "Unsafe",
         "reason": reason,
-        "message": "errors is 1.05% of 2341 requests, stable 0.02% of 44120; 1 in 132 by chance",
+        "message": "errors is 1.05% of 2341 requests, stable 0.02% of 44120; 1-in-132 odds if both versions were equal",
         "metric": "errors",
         "value": "1.05%",
         "limit": "evidence 100 (now 132)",

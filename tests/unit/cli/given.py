@@ -131,6 +131,13 @@ class FakeCluster:
         keys = [Key(one["metadata"]["namespace"], one["metadata"]["name"]) for one in self.deployments]
         return [key for key in keys if namespace in (None, key.namespace)]
 
+    def model_deployments(self, namespace: str | None) -> list[Json]:
+        if self.refusal is not None:
+            raise self.refusal
+        if namespace is None and not self.sees_all:
+            raise NotAllowed("you may not list modeldeployments")
+        return [one for one in self.deployments if namespace in (None, one["metadata"]["namespace"])]
+
     def model_deployment(self, name: str) -> Json | None:
         if self.refusal is not None:
             raise self.refusal

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 
 from serinus.cli.errors import NotAllowed, Refused
-from tests.unit.cli.given import ROLLOUT, FakeCluster, cluster, deployment, reverted, rollout, say
+from serinus.cli.present import page
+from serinus.cli.story import read_story
+from serinus.cli.watching import View, watch
+from tests.unit.cli.given import NOW, ROLLOUT, FakeCluster, cluster, deployment, reverted, rollout, say
 
 
 def test_a_lever_says_what_it_asked_for() -> None:
@@ -22,7 +26,7 @@ def test_a_lever_that_nobody_answers_is_an_error() -> None:
     fake.answers = False
     answer = say(fake, "abort", "fraud")
     assert answer.exit_code == 1
-    assert "the lever is set, but the operator has not answered within 5s: is it running?" in answer.stderr
+    assert "the field is set, but the operator has not acknowledged it within 5s: is it running?" in answer.stderr
 
 
 def test_a_lever_need_not_wait() -> None:
@@ -42,7 +46,7 @@ def test_an_old_acknowledgement_is_no_answer() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["status"],
+        ["explain"],
         ["promote", "fraud", "--full", "--through-step", "2"],
         ["promote", "fraud", "--through-step", "0"],
         ["abort", "fraud", "--wait", "-1"],
@@ -153,4 +157,30 @@ def test_watching_survives_a_cluster_that_does_not_answer_for_a_while() -> None:
 
     fake.rollouts = look  # type: ignore[method-assign]
     answer = say(fake, "status", "fraud", "--watch")
-    assert (answer.exit_code, answer.stderr) == (0, "serinus: no cluster can be reached; looks again\n")
+    assert (answer.exit_code, answer.stderr) == (0, "serinus: no cluster can be reached; retrying\n")
+
+
+def test_watching_into_a_file_is_flushed_page_by_page_and_never_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads the file sees what was seen last, and no control codes, whatever the colours are forced to be."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    fake = cluster(rollout())
+    flushed: list[str] = []
+
+    class File(io.StringIO):
+        def flush(self) -> None:
+            flushed.append(self.getvalue())
+
+    def sleep(seconds: float) -> None:
+        if len(flushed) > 20 or fake.kept[0]["status"]["weight"] == 50:
+            raise KeyboardInterrupt
+        assert "5%" in flushed[-1]
+        fake.kept[0]["status"]["weight"] = 50
+
+    file = File()
+    monkeypatch.setattr("sys.stdout", file)
+    with pytest.raises(KeyboardInterrupt):
+        watch(
+            View(lambda: read_story(fake, "fraud"), lambda one: page(one, (), NOW), lambda _: {}), sleep, as_json=False
+        )
+    assert "50%" in flushed[-1]
+    assert "\x1b[?25l" not in file.getvalue()

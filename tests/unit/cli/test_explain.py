@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serinus.core.model.kinds import Json
-from tests.unit.cli.explain_given import comparison, condemned, held, raised, taken
+from tests.unit.cli.explain_given import clock, comparison, condemned, held, raised, taken
 from tests.unit.cli.given import ROLLOUT, cluster, rollout, say
 
 GUARDRAIL = {
@@ -45,11 +45,11 @@ def _in_threshold_mode(manifest: Json) -> Json:
 def test_a_revert_by_the_test_is_one_sentence() -> None:
     """What, when, how fast, who decided and by which numbers: it is pasted as it stands."""
     assert _sentence(condemned()) == (
-        "ml/fraud: version 42 was tried on up to 5% of traffic instead of version 41 and reverted at "
+        "ml/fraud: version 42, tried on up to 5% of traffic in place of version 41, was reverted at "
         "2026-01-01 00:01:30Z, 90 s after its first traffic at 2026-01-01 00:00:00Z; decided by the sequential test, "
         "with no limit exceeded (Worse): errors was 1.05% of 2,341 requests, version 41 had 0.02% of 44,120, "
-        "ratio 52.4 (12.1 to 301), 1 in 132 by chance where 1 in 100 reverts (limit max 5%); "
-        "none of the traffic goes to it any more."
+        "ratio 52.4 (12.1 to 301), 1-in-132 odds if both versions were equal (1 in 100 reverts; limit max 5%); "
+        "it no longer gets any traffic."
     )
 
 
@@ -57,7 +57,7 @@ def test_a_revert_by_the_guardrail_is_not_credited_to_the_test() -> None:
     """The literal limit acts in seconds, before evidence is weighed, and the sentence says which of the two it was."""
     sentence = _sentence(_by_guardrail())
     assert "6 s after its first traffic" in sentence
-    assert "decided by the guardrail, a literal limit, and not by the test (LimitExceeded)" in sentence
+    assert "decided by the guardrail, a fixed limit, not by the test (LimitExceeded)" in sentence
     assert "errors was 20% of 50 requests against a limit of max 5%, version 41 had 0.1%;" in sentence
 
 
@@ -69,8 +69,8 @@ def test_a_limit_that_fell_to_evidence_is_credited_to_the_test() -> None:
 def test_in_threshold_mode_there_is_no_test() -> None:
     """Nobody shall look for evidence that was never gathered."""
     page = _said(_in_threshold_mode(_by_guardrail()))
-    assert "decided by a literal limit alone, as mode is Threshold and there is no test" in page.splitlines()[0]
-    assert "Judged by mode is Threshold: the limits alone decide, there is no test" in page
+    assert "decided by a fixed limit alone (mode is Threshold: there is no test)" in page.splitlines()[0]
+    assert "Judged by mode is Threshold: fixed limits alone decide, there is no test" in page
     assert "Evidence" not in page
 
 
@@ -86,7 +86,7 @@ def test_the_test_of_a_limit_is_a_row_without_stable() -> None:
     """It compares the canary with a number, and its estimate is a rate."""
     row = comparison("errors/limit", estimate=0.0105, lower=0.006, upper=0.02, eValue=0.4, status="Measuring")
     page = _said(condemned(outlook={"evidence": 132.0, "comparisons": [row]}))
-    assert "errors, its limit 1.05% of 2,341 - 33 1.05% (0.6% to 2%) - Measuring" in page
+    assert "errors vs limit 1.05% of 2,341 - 33 1.05% (0.6% to 2%) - Measuring" in page
 
 
 def test_a_ratio_without_upper_bound_says_at_least() -> None:
@@ -101,8 +101,46 @@ def test_what_is_missing_to_decide_and_when() -> None:
     page = _said(held())
     assert "Undecided, InsufficientData" in page.splitlines()[0]
     assert (
-        "Missing 1,200 more requests to the canary fit the risk budget, in about 4 min, at 2026-01-01 00:05:20Z" in page
+        "Missing 1,200 more canary requests until riskBudget allows the next step, in about 4 min, "
+        "at 2026-01-01 00:05:20Z (not waited for: pace is Timed)\n" in page
     )
+
+
+def test_with_pace_evidence_the_weight_waits_for_what_is_missing() -> None:
+    """So there it is said without a reservation."""
+    waiting = held()
+    waiting["spec"]["strategy"]["canary"]["pace"] = "Evidence"
+    page = _said(waiting)
+    assert "at 2026-01-01 00:05:20Z\n" in page
+    assert "not waited for" not in page
+
+
+def test_what_no_number_of_requests_brings_is_said_to_be_hopeless() -> None:
+    """A million more requests are no forecast."""
+    page = _said(held(requestsNeeded=5e6, etaSeconds=1e6))
+    assert "Missing at the current error rates riskBudget will never allow the next step" in page
+
+
+@pytest.mark.parametrize(
+    ("preset", "shown"),
+    [("error-rate", "errors 0% of 2,341 0% of 44,120 0 - - Measuring"), (None, "52.4 (12.1 to 301) - Measuring")],
+    ids=["error rate", "own query"],
+)
+def test_no_error_on_either_side_has_no_ratio(preset: str | None, shown: str) -> None:
+    """What the estimate's prior makes of nothing is no measurement."""
+    silent = held()
+    if preset is None:
+        silent["spec"]["analysis"]["metrics"] = [{"name": "errors", "query": "x", "thresholdRange": {"max": "5"}}]
+    assert shown in _said(silent)
+
+
+@pytest.mark.parametrize(("second", "said"), [(95, ""), (58, "as of 42 s ago")], ids=["fresh", "old"])
+def test_old_numbers_of_a_live_rollout_are_shown_with_their_age(second: int, said: str) -> None:
+    """Nobody shall take them for those of now."""
+    live = held()
+    live["status"]["assessedAt"] = f"2026-01-01T00:01:{second - 60:02d}.000Z" if second >= 60 else clock(second)
+    page = _said(live)
+    assert (said in page.splitlines()[0] and f"Numbers {said}" in page) if said else "as of" not in page
 
 
 def test_a_wait_of_hours_suggests_a_weight() -> None:
@@ -171,7 +209,7 @@ def test_a_person_who_aborted_is_named_as_such() -> None:
 def test_the_first_revision_has_nothing_to_be_compared_with() -> None:
     """And says so."""
     first = rollout(first=True, phase="Guarding", weight=100, stageStartedAt="2026-01-01T00:00:00Z")
-    assert "it is the first revision: there is nothing to compare it with, and no test" in _said(first)
+    assert "it is the first revision: there is nothing to compare it with, so no test" in _said(first)
 
 
 def test_json_gives_the_numbers_as_they_are_stored() -> None:

@@ -147,7 +147,12 @@ def test_a_moving_rate_has_a_band_around_it() -> None:
 
 def test_stored_points_stand_beside_the_curve() -> None:
     """What the operator said then, and what is worked out now, can be compared."""
-    suspicious = {**taken(at=60), "action": "Held", "weight": 5, "message": "errors is 1%; 1 in 27.5 by chance"}
+    suspicious = {
+        **taken(at=60),
+        "action": "Held",
+        "weight": 5,
+        "message": "errors is 1%; 1-in-27.5 odds if both versions were equal",
+    }
     picture = _remembered(Memory(), condemned(decisions=[raised(5, 0), suspicious, taken()]))
     assert picture.stored == ((BEGAN + 60, 27.5), (BEGAN + DURATION, 132.0))
 

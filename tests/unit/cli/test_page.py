@@ -9,6 +9,7 @@ import pytest
 from serinus.core.model.kinds import Json
 from tests.unit.cli.given import ROLLOUT, FakeCluster, cluster, condition, deployment, reverted, rollout, say
 
+ENDED = "2026-01-01T00:01:00Z"
 REJECTED = [condition("Stalled", "True", "RevisionRejected", "version 42 was taken back by Rollout x")]
 
 
@@ -21,8 +22,8 @@ def _page(*rollouts: Json, **status: Any) -> str:
 def test_what_serves_and_what_is_tried_at_which_weight() -> None:
     """Version, revision, weight and pods of both sides."""
     page = _page(rollout())
-    assert "Serves version 41 (fraud-aaaaaaaaaa) 95% 2 of 2 pods ready" in page
-    assert "Tries version 42 (fraud-bbbbbbbbbb) 5% 1 of 1 pods ready" in page
+    assert "Stable version 41 (fraud-aaaaaaaaaa) 95% 2 of 2 pods ready" in page
+    assert "Canary version 42 (fraud-bbbbbbbbbb) 5% 1 of 1 pods ready" in page
 
 
 def test_where_the_rollout_stands() -> None:
@@ -46,19 +47,19 @@ def test_why_it_was_reverted() -> None:
 def test_after_a_revert_stable_has_all_traffic() -> None:
     """What was tried is told without a weight."""
     page = _page(reverted())
-    assert "Serves version 41 (fraud-aaaaaaaaaa) 100%" in page
+    assert "Stable version 41 (fraud-aaaaaaaaaa) 100%" in page
     assert "Tried version 42 (fraud-bbbbbbbbbb)\n" in page
 
 
 def test_a_revert_whose_weight_is_still_on_its_way_shows_it() -> None:
     """With stable's pods down a canary keeps traffic for a while, and nobody may believe otherwise."""
-    assert "Tries version 42 (fraud-bbbbbbbbbb) 40%" in _page(reverted(weight=40, settledAt=None))
+    assert "Canary version 42 (fraud-bbbbbbbbbb) 40%" in _page(reverted(weight=40, settledAt=None))
 
 
 def test_the_first_revision_serves_only_when_it_is_ready() -> None:
     """Before that there is nothing that serves."""
     page = _page(rollout(first=True, weight=0), stable=None)
-    assert "Serves nothing yet" in page
+    assert "Stable none yet\nStarting version 42" in page
 
 
 def test_a_model_deployment_without_a_rollout_has_a_page_too() -> None:
@@ -73,7 +74,23 @@ def test_conditions_that_are_well_are_not_shown() -> None:
     page = _page(
         rollout(), conditions=[condition("Ready", "True"), condition("Degraded", "True", "StableNotReady", "1 of 4")]
     )
-    assert "Not well\nDegraded StableNotReady 1 of 4" in page
+    assert "Problems\nDegraded StableNotReady 1 of 4" in page
+
+
+def test_old_numbers_of_a_live_rollout_are_shown_with_their_age() -> None:
+    """The operator may be short of time, or gone."""
+    live = {"verdict": "Undecided", "reason": "NoTraffic", "message": "errors: no requests"}
+    assert "errors: no requests (as of 42 s ago)" in _page(rollout(**live, assessedAt="2026-01-01T00:00:58.000Z"))
+    assert "as of" not in _page(rollout(**live, assessedAt="2026-01-01T00:01:31.000Z"))
+    assert "as of" not in _page(reverted(assessedAt="2026-01-01T00:00:58.000Z"))
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Superseded", "Aborted"])
+def test_what_ended_without_a_revert_has_a_reason_and_no_verdict(phase: str) -> None:
+    """A verdict of then says nothing of now."""
+    page = _page(rollout(phase=phase, verdict="Undecided", reason="NewSpec", message="x", settledAt=ENDED, weight=0))
+    assert "Reason NewSpec: x" in page
+    assert "Undecided" not in page
 
 
 def test_what_the_operator_has_not_seen_is_shown() -> None:
@@ -92,7 +109,7 @@ def test_the_last_decisions_are_listed() -> None:
         for number in range(10)
     ]  # fmt: skip
     page = _page(rollout(decisions=records))
-    assert "2026-01-01 00:00:09Z Held 5% Blind Stale x3 look 9" in page
+    assert "2026-01-01 00:00:09 to 00:00:30Z Held 5% Blind Stale x3 look 9" in page
     assert "look 4" in page
     assert "look 3" not in page
 
@@ -118,7 +135,17 @@ def test_the_commands_that_make_sense_are_ready_to_be_typed(manifest: Json, comm
     assert offered == [f"serinus {command} -n ml" for command in commands]
 
 
-def test_nothing_is_folded_where_there_is_no_terminal() -> None:
+def test_a_long_decision_is_folded_below_its_line() -> None:
+    """In a pipe too: what, when and why stay one line for grep, the sentence is for people."""
+    told = reverted()
+    told["status"]["decisions"][0]["message"] = "errors is 20%, " * 20
+    lines = say(cluster(told), "status", "fraud").stdout.partition("Decisions")[2].splitlines()[1:]
+    assert lines[0] == "  2026-01-01 00:01:20Z  Taken  0%  Unsafe  LimitExceeded"
+    assert lines[1].startswith("      errors is 20%, errors")
+    assert max(map(len, lines)) <= 120
+
+
+def test_nothing_else_is_folded_where_there_is_no_terminal() -> None:
     """A line for grep stays a line."""
     message = "x" * 300
     assert message in _page(rollout(message=message))

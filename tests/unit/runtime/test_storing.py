@@ -13,11 +13,13 @@ from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import Evidence
 from serinus.core.model.errors import Conflict
 from serinus.core.model.identity import Owner
-from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json
 from serinus.core.model.rollout import RolloutState
+from serinus.core.model.timestamps import to_rfc3339
 from serinus.core.rollout.decision import StoredState
+from serinus.runtime.budget import CHECKPOINT_SECONDS, REFRESH_SECONDS, WRITES_A_SECOND
 from serinus.runtime.memory import Memory
-from serinus.runtime.storing import CHECKPOINT_SECONDS, Statuses, worth_storing
+from serinus.runtime.storing import Statuses, worth_storing
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock
 from tests.unit.core.rollout.given import at_step, deployment, plan
@@ -27,22 +29,35 @@ STATE = at_step(1, 10, evidence=Evidence(last_look=1_790_000_000.0))
 LATER = replace(STATE, evidence=Evidence(last_look=1_790_000_001.0))
 
 
-class Desk:
-    """An API server with one Rollout, and its writer."""
+def told(second: int) -> RolloutState:
+    """The state after a look so many seconds later."""
+    at = 1_790_000_000.0 + second
+    return replace(STATE, evidence=Evidence(last_look=at), assessed_at=at, message=f"look {second}")
 
-    def __init__(self) -> None:
+
+class Desk:
+    """An API server with Rollouts, and their writer."""
+
+    def __init__(self, rollouts: int = 1) -> None:
         self.clock = VirtualClock()
         self.api = InMemoryApi(self.clock)
         self.memory = Memory()
         self.statuses = Statuses(self.api, self.api.cache, self.clock)
         manifest = {"apiVersion": ROLLOUT.api_version, "kind": "Rollout", "spec": {}}
-        self.put = self.api.put({**manifest, "metadata": {"name": plan().name}})
+        self.plans = [replace(plan(), name=f"fraud-{number:010x}-1") for number in range(rollouts)]
+        self.put = [self.api.put({**manifest, "metadata": {"name": one.name}}) for one in self.plans]
 
-    async def store(self, state: RolloutState, *, version: str | None = None) -> bool:
-        live = self.api.find(ROLLOUT, plan().name)
+    def stored(self, number: int = 0) -> Json:
+        live = self.api.find(ROLLOUT, self.plans[number].name)
+        assert live is not None
+        return dict(live["status"])
+
+    async def store(self, state: RolloutState, *, version: str | None = None, number: int = 0) -> bool:
+        of = self.plans[number]
+        live = self.api.find(ROLLOUT, of.name)
         assert live is not None
         metadata = live["metadata"]
-        of = replace(plan(), uid=metadata["uid"], resource_version=version or metadata["resourceVersion"])
+        of = replace(of, uid=metadata["uid"], resource_version=version or metadata["resourceVersion"])
         return await self.statuses.store_rollout(OWNER, StoredState(of, RolloutState(), state), self.memory)
 
 
@@ -70,7 +85,7 @@ def test_what_people_or_a_restart_need_is_worth_a_write(changes: dict[str, Any])
 
 @pytest.mark.parametrize("changes", [{"message": "other words"}, {"evidence": LATER.evidence}], ids=["words", "a look"])
 def test_what_the_next_look_brings_anyway_is_not(changes: dict[str, Any]) -> None:
-    """It waits for the checkpoint."""
+    """It waits for its turn."""
     assert not worth_storing(STATE, replace(STATE, **changes))
 
 
@@ -82,15 +97,55 @@ async def test_a_change_is_written_at_once() -> None:
     assert len(desk.api.writes) == 2
 
 
-async def test_a_look_is_written_once_a_minute() -> None:
-    """The checkpoint: not before it is due, and then once."""
+async def test_numbers_are_written_every_ten_seconds() -> None:
+    """Not before they are due, and then once."""
     desk = Desk()
     await desk.store(STATE)
-    desk.clock.move(CHECKPOINT_SECONDS - 0.1)
-    assert not await desk.store(LATER)
-    desk.clock.move(0.1)
-    assert await desk.store(LATER)
-    assert not await desk.store(LATER)
+    desk.clock.move(REFRESH_SECONDS - 1.0)
+    assert not await desk.store(told(1))
+    desk.clock.move(1.0)
+    assert await desk.store(told(2))
+    assert not await desk.store(told(3))
+
+
+async def test_numbers_are_written_without_the_evidence_until_the_minute_is_over() -> None:
+    """What people read is fresh; the checkpoint, which costs more, stays as it was stored."""
+    desk = Desk()
+    await desk.store(STATE)
+    looks = []
+    for second in range(10, 61, 10):
+        desk.clock.move(10.0)
+        assert await desk.store(told(second))
+        stored = desk.stored()
+        looks.append(stored["analysis"]["lastLook"])
+        assert (stored["message"], stored["assessedAt"]) == (f"look {second}", to_rfc3339(1_790_000_000.0 + second))
+    assert len(set(looks[:-1])) == 1
+    assert looks[-1] == to_rfc3339(1_790_000_060.0)
+
+
+async def test_an_ended_rollout_has_no_numbers_to_refresh() -> None:
+    """What it was decided on stands in its record."""
+    desk = Desk()
+    ended = replace(STATE, phase=Phase.SUCCEEDED, settled_at=1_790_000_000.0)
+    await desk.store(ended)
+    desk.clock.move(REFRESH_SECONDS)
+    assert not await desk.store(replace(ended, message="other words"))
+
+
+async def test_a_thousand_rollouts_refresh_their_numbers_twenty_times_a_second_in_turn() -> None:
+    """The budget is one for all of them; nobody starves, and what matters is written whatever it says."""
+    desk = Desk(rollouts=1000)
+    for number in range(1000):
+        await desk.store(STATE, number=number)
+    rates, written = [], set()
+    for second in range(1, 120):
+        desk.clock.move(1.0)
+        now = {number for number in range(1000) if await desk.store(told(second), number=number)}
+        rates.append(len(now))
+        written |= now
+    assert max(rates) <= WRITES_A_SECOND
+    assert len(written) == 1000
+    assert await desk.store(replace(STATE, verdict=Verdict.BLIND), number=999)
 
 
 async def test_a_status_that_is_decided_on_an_old_version_is_refused() -> None:
@@ -108,7 +163,7 @@ async def test_what_is_not_worth_a_write_is_remembered() -> None:
     await desk.store(LATER)
     (known,) = desk.memory.rollouts.values()
     assert known.state == LATER
-    assert desk.memory.state_of(desk.put["metadata"]["uid"], known.stored, STATE) == LATER
+    assert desk.memory.state_of(desk.put[0]["metadata"]["uid"], known.stored, STATE) == LATER
 
 
 def condition(message: str, reason: str = "StableServing") -> Condition:

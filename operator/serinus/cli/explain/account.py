@@ -11,7 +11,8 @@ from serinus.api.policy import Metric, Mode
 from serinus.api.rollout import DecisionRecord, MetricComparison
 from serinus.api.status import Phase
 from serinus.cli.errors import Refused
-from serinus.cli.story import Story, deciding_record
+from serinus.cli.moments import as_of
+from serinus.cli.story import Story, deciding_record, measured_at
 from serinus.core.model.assessment import Reason
 from serinus.core.model.timestamps import to_rfc3339
 from serinus.core.rollout.reasons import RolloutReason
@@ -54,10 +55,19 @@ class Account:
     namespace: str
     name: str
     rollout: RolloutView
+    now: float | None = None
+    """When it is read, in unix seconds; None where nobody asks how old it is."""
+
+    @property
+    def age(self) -> str:
+        """How old the numbers of a live rollout are, where they are not fresh."""
+        if self.now is None or self.rollout.status.phase.ended:
+            return ""
+        return as_of(measured_at(self.rollout), self.now)
 
     @property
     def tests(self) -> bool:
-        """Whether there is a test at all: in Threshold mode, or with nothing to compare with, there is none."""
+        """Whether there is a test: in Threshold mode, or with nothing to compare with, there is none."""
         return self.rollout.spec.analysis.mode is not Mode.THRESHOLD and self.rollout.spec.from_ is not None
 
     @property
@@ -118,8 +128,7 @@ class Account:
     @property
     def looked(self) -> str | None:
         """When the numbers were last taken."""
-        status = self.rollout.status
-        return (status.analysis.last_look if status.analysis else None) or status.finished_at
+        return measured_at(self.rollout) or self.rollout.status.finished_at
 
     @property
     def decides_at(self) -> str | None:
@@ -149,7 +158,7 @@ class Account:
         return any(record.reason == RolloutReason.PROMOTED for record in self.rollout.status.decisions)
 
 
-def account_of(story: Story, rollout: str | None) -> Account:
+def account_of(story: Story, rollout: str | None, now: float | None = None) -> Account:
     """Take the newest Rollout, or the one that is named; raises Refused, which names those there are."""
     if not story.rollouts:
         raise Refused(f"{story.name} has no Rollout: nothing has been tried yet")
@@ -157,4 +166,4 @@ def account_of(story: Story, rollout: str | None) -> Account:
     if found is None:
         names = ", ".join(one.name for one in reversed(story.rollouts))
         raise Refused(f"{story.name} has no Rollout {rollout}: there are {names}")
-    return Account(story.deployment.namespace, story.name, found)
+    return Account(story.deployment.namespace, story.name, found, now)

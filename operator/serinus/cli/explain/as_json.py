@@ -26,6 +26,7 @@ def account_json(account: Account) -> Json:
         "ended": account.ended,
         "evidence": _evidence(account),
         "missing": _missing(account),
+        "asOf": account.looked,
         "metrics": [one.manifest() for one in account.comparisons],
         "decisions": [record.manifest() for record in status.decisions],
     }

@@ -30,7 +30,7 @@ def explain(session: Session, wish: Wish) -> None:
     """Print the explanation, and draw it where a file is named."""
     if wish.plot is not None:
         require_matplotlib()
-    account = account_of(session.story(), wish.rollout)
+    account = account_of(session.story(), wish.rollout, session.world.now())
     if wish.as_json:
         typer.echo(json.dumps(account_json(account), indent=2, ensure_ascii=False))
     else:

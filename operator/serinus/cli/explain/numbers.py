@@ -7,6 +7,7 @@ from serinus.api.policy import Metric, Preset
 from serinus.core.analysis.words import shown_duration, shown_value
 
 NOTHING = "-"
+IF_EQUAL = "if both versions were equal"
 LARGEST_SPELT = 1e9
 """Beyond this nobody counts the zeros."""
 
@@ -23,6 +24,11 @@ def one_in(e_value: float) -> str:
     if e_value >= LARGEST_SPELT:
         return f"1 in {e_value:.0e}".replace("e+", "e")
     return f"1 in {counted(e_value)}" if e_value >= 10 else f"1 in {e_value:.2g}"
+
+
+def odds(e_value: float) -> str:
+    """Write an e-value as odds before a noun's place: 1-in-132 odds."""
+    return f"{one_in(e_value).replace('1 in ', '1-in-')} odds"
 
 
 def rated(metric: Metric | None, rate: float | None, requests: float) -> str:

@@ -140,7 +140,7 @@ def _limit(panel: Axes, metric: Metric, scale: float, top: float) -> None:
 
 
 def _evidence(panel: Axes, picture: Picture) -> None:
-    panel.set_ylabel("evidence against it\n(1 in so many by chance)")
+    panel.set_ylabel("evidence against it\n(1 in so many if equal)")
     if not picture.account.tests:
         _say(panel, "mode Threshold: there is no test" if picture.account.rollout.spec.from_ else "first revision")
         panel.set_yticks([])

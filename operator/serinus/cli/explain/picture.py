@@ -19,7 +19,7 @@ from serinus.cli.moments import clock_time
 from serinus.core.analysis.sequential.bounds import confidence_bounds
 from serinus.core.model.assessment import Observation
 
-_CHANCE = re.compile(r"1 in ([0-9.]+(?:e[+-]?[0-9]+)?) by chance")
+_CHANCE = re.compile(r"1[ -]in[ -]([0-9.]+(?:e[+-]?[0-9]+)?) (?:odds|by chance)")
 RECORD_ALONE = "only what the record stores; --prometheus URL draws the curves"
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from serinus.api.policy import Pace
 from serinus.api.rollout import DecisionRecord
 from serinus.api.status import Phase
 from serinus.cli.explain.account import Account, Decider
-from serinus.cli.explain.numbers import bounded, counted, limit_of, one_in, took
+from serinus.cli.explain.numbers import IF_EQUAL, bounded, counted, limit_of, odds, one_in, took
 from serinus.cli.moments import clock_time
-from serinus.core.analysis.words import shown_duration
+from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration
 
 _DECIDERS = {
-    Decider.GUARDRAIL: "by the guardrail, a literal limit, and not by the test",
-    Decider.LIMITS: "by a literal limit alone, as mode is Threshold and there is no test",
+    Decider.GUARDRAIL: "by the guardrail, a fixed limit, not by the test",
+    Decider.LIMITS: "by a fixed limit alone (mode is Threshold: there is no test)",
     Decider.TEST: "by the sequential test, with no limit exceeded",
     Decider.LIMIT_TEST: "by the sequential test of the limit",
-    Decider.MAX_HOLD: "by maxHold: it could not be proven safe in that time",
-    Decider.BLIND_TIMEOUT: "by blindTimeout: nothing could be measured",
-    Decider.DEADLINE: "by progressDeadlineSeconds: its pods did not become ready",
+    Decider.MAX_HOLD: "by maxHold: it was not shown to be safe in time",
+    Decider.BLIND_TIMEOUT: "by blindTimeout: no metrics could be read",
+    Decider.DEADLINE: "by progressDeadlineSeconds: its pods were not ready in time",
     Decider.PERSON: "by a person",
-    Decider.SPEC: "because the spec asks for something else",
+    Decider.SPEC: "because the spec asks for another version",
     Decider.WALK: "by the operator",
 }
 
@@ -35,9 +36,9 @@ def _ended(account: Account) -> str:
     if status.phase is Phase.SUCCEEDED:
         parts.append(_summary(account))
     elif status.weight > 0:
-        parts.append(f"it still has {status.weight}% of traffic, as stable cannot carry all of it yet")
+        parts.append(f"it still gets {status.weight}% of traffic because stable cannot take all of it yet")
     elif account.first_traffic is not None:
-        parts.append("none of the traffic goes to it any more")
+        parts.append("it no longer gets any traffic")
     return "; ".join(part for part in parts if part)
 
 
@@ -49,22 +50,26 @@ def _what(account: Account) -> str:
         case Phase.SUCCEEDED:
             return f"{tried} replaced {before}" if before else f"{tried}, the first revision, took all traffic"
         case Phase.SUPERSEDED:
-            return f"{tried} was tried{_at_most(account)} instead of {before} and superseded"
+            return f"{tried}{_at_most(account)} was superseded"
         case phase:
             ended = "reverted" if phase is Phase.REVERTED else "aborted"
-            return f"{tried} was tried{_at_most(account)} instead of {before} and {ended}"
+            return f"{tried}{_at_most(account)} was {ended}"
 
 
 def _at_most(account: Account) -> str:
-    return f" on up to {account.highest_weight}% of traffic" if account.highest_weight else ""
+    """Say how far a canary came: a first revision has nothing beside it."""
+    before = account.rollout.spec.from_
+    if before is None or not account.highest_weight:
+        return ""
+    return f", tried on up to {account.highest_weight}% of traffic in place of version {before.version},"
 
 
 def _when(account: Account) -> str:
     first, last = account.first_traffic, account.ended
     if last is None:
-        return "at a time that was not recorded"
+        return "at an unrecorded time"
     if first is None:
-        return f"at {clock_time(last)}, before it had any traffic"
+        return f"at {clock_time(last)}, before it got any traffic"
     return f"at {clock_time(last)}, {took(first, last)} after its first traffic at {clock_time(first)}"
 
 
@@ -107,8 +112,8 @@ def _bar(account: Account, record: DecisionRecord) -> str:
     if account.decided_by not in {Decider.TEST, Decider.LIMIT_TEST} or account.evidence is None:
         return ""
     metric = account.metric(record.metric or "")
-    limit = f" (limit {limit_of(metric)})" if metric else ""
-    return f"{one_in(account.evidence)} by chance where {one_in(account.reverts_at)} reverts{limit}"
+    limit = f"; limit {limit_of(metric)}" if metric else ""
+    return f"{odds(account.evidence)} {IF_EQUAL} ({one_in(account.reverts_at)} reverts{limit})"
 
 
 def _under_way(account: Account) -> str:
@@ -116,12 +121,12 @@ def _under_way(account: Account) -> str:
     tried, before = f"version {spec.to.version}", f"version {spec.from_.version}" if spec.from_ else "nothing"
     first = account.first_traffic
     if status.weight == 0 or first is None:
-        return f"{tried} waits for its first traffic, {before} serves; {_standing(account)}"
+        return f"{tried} is waiting for its first traffic, {before} is serving; {_standing(account)}"
     since = f"since {clock_time(status.stage_started_at or first)}"
     if status.phase is Phase.GUARDING:
-        had = f"{tried} has all traffic {since}, {before} is kept warm"
+        had = f"{tried} has had all traffic {since}, {before} is kept warm"
     else:
-        had = f"{tried} has {status.weight}% of traffic {since}, {before} the rest"
+        had = f"{tried} has had {status.weight}% of traffic {since}, {before} the rest"
     parts = (had, _standing(account), missing(account), "" if account.tests else without_test(account))
     return "; ".join(part for part in parts if part)
 
@@ -130,7 +135,8 @@ def _standing(account: Account) -> str:
     status = account.rollout.status
     verdict = f"{status.verdict}, " if status.verdict else ""
     text = f": {status.message.rstrip('.')}" if status.message else ""
-    return f"{status.phase} ({verdict}{status.reason}){text}"
+    age = f" ({account.age})" if account.age else ""
+    return f"{status.phase} ({verdict}{status.reason}){text}{age}"
 
 
 def _summary(account: Account) -> str:
@@ -138,9 +144,9 @@ def _summary(account: Account) -> str:
     found = max(account.comparisons, key=lambda one: one.e_value, default=None)
     if found is None:
         return "no test compared them" if account.rollout.spec.from_ else "there was nothing to compare it with"
-    requests = f"over {counted(found.requests_canary)} requests of it and {counted(found.requests_stable)} of stable"
+    requests = f"over {counted(found.requests_canary)} canary and {counted(found.requests_stable)} stable requests"
     evidence = account.evidence or 0.0
-    against = f"evidence against it {one_in(evidence)} by chance" if evidence >= 1.5 else "no evidence against it"
+    against = f"{odds(evidence)} {IF_EQUAL}," if evidence >= 1.5 else "no evidence against it"
     return f"{against} {requests}"
 
 
@@ -149,18 +155,26 @@ def missing(account: Account) -> str:
     outlook = account.rollout.status.outlook
     if account.rollout.status.phase.ended or outlook is None:
         return ""
+    if (outlook.requests_needed or 0.0) > HOPELESS_REQUESTS:
+        return f"at the current error rates riskBudget will never allow the next step{_unless_timed(account)}"
     parts = []
     if outlook.requests_needed:
-        parts.append(f"{counted(outlook.requests_needed)} more requests to the canary fit the risk budget")
+        parts.append(f"{counted(outlook.requests_needed)} more canary requests until riskBudget allows the next step")
     if outlook.eta_seconds and account.decides_at:
         parts.append(f"in about {shown_duration(outlook.eta_seconds)}, at {clock_time(account.decides_at)}")
     if outlook.suggested_weight and (outlook.eta_seconds or 0) > 3600:
         parts.append(f"a weight of {outlook.suggested_weight:.3g}% would decide sooner")
-    return ", ".join(parts)
+    return f"{', '.join(parts)}{_unless_timed(account)}" if parts else ""
+
+
+def _unless_timed(account: Account) -> str:
+    """With pace Timed the weight rises without this proof."""
+    timed = (account.rollout.spec.strategy.canary.pace or Pace.TIMED) is Pace.TIMED
+    return " (not waited for: pace is Timed)" if timed else ""
 
 
 def without_test(account: Account) -> str:
-    """Why there is no test."""
+    """Say why there is no test."""
     if account.rollout.spec.from_ is None:
-        return "it is the first revision: there is nothing to compare it with, and no test"
-    return "mode is Threshold: the limits alone decide, there is no test"
+        return "it is the first revision: there is nothing to compare it with, so no test"
+    return "mode is Threshold: fixed limits alone decide, there is no test"

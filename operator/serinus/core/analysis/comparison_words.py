@@ -11,6 +11,8 @@ from serinus.core.analysis.sequential.evidence import Verdict as Answer
 from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, shown_value
 from serinus.core.model.assessment import Assessment, Comparison, Finding, Reason
 
+LEAST_E = 1.5
+"""Less evidence than this is none that anybody needs to hear of."""
 _HOLDS = {
     "InsufficientData": Reason.INSUFFICIENT_DATA,
     "Suspicious": Reason.SUSPICIOUS,
@@ -29,7 +31,7 @@ def spoken(
     name = answer.metric or (policy.metrics[0].name if policy.metrics else "")
     found = next((one for one in guardrail.findings if one.metric == metric_of(name)), None)
     verdict, reason = _verdict(answer, pace)
-    message = _sentence(answer, name, policy) if verdict is not Verdict.SAFE else _safe(answer, guardrail)
+    message = _sentence(answer, name, policy, pace) if verdict is not Verdict.SAFE else _safe(answer, guardrail)
     if found is None:
         return None, verdict, reason
     evidence = answer.evidence.get(name)
@@ -87,17 +89,24 @@ def _was_shared(answer: Answer, pace: Pace) -> bool:
 
 
 def _safe(answer: Answer, guardrail: Assessment) -> str:
-    return f"{guardrail.message}, evidence against it {answer.e_total:.2g} ({SUSPICIOUS_E:.0f} would hold it)"
+    if answer.e_total < LEAST_E:
+        return f"{guardrail.message}; nothing speaks against the canary"
+    return f"{guardrail.message}; {_odds(answer.e_total)} (1 in {SUSPICIOUS_E:.0f} would hold it)"
 
 
-def _sentence(answer: Answer, name: str, policy: Analysis) -> str:
+def _odds(e_value: float) -> str:
+    return f"1-in-{e_value:.3g} odds if both versions were equal"
+
+
+def _sentence(answer: Answer, name: str, policy: Analysis, pace: Pace) -> str:
     metric = next((one for one in policy.metrics if one.name == metric_of(name)), None)
     evidence = answer.evidence.get(name)
     what = f"{metric_of(name)}{' (4xx)' if name.endswith(CLIENT_ERRORS) else ''}"
     parts = [f"{what} {_rates(metric, evidence)}" if evidence else what]
-    if answer.e_total >= 1.5:
-        parts.append(f"1 in {answer.e_total:.3g} by chance")
-    if answer.action == "Hold":
+    if answer.e_total >= LEAST_E:
+        parts.append(_odds(answer.e_total))
+    if answer.action == "Hold" and pace is Pace.EVIDENCE:
+        # With pace Timed the weight does not wait for this.
         parts.extend(_missing(answer))
     return "; ".join(parts)
 
@@ -105,12 +114,13 @@ def _sentence(answer: Answer, name: str, policy: Analysis) -> str:
 def _rates(metric: Metric | None, one: Evidence) -> str:
     preset = metric.preset if metric else None
     if one.rate_challenger is None or one.rate_champion is None:
-        return f"rests on {one.n_challenger:.0f} requests"
+        return f"has {one.n_challenger:.0f} canary requests so far"
     text = (
         f"is {shown_value(preset, one.rate_challenger)} of {one.n_challenger:.0f} requests, "
         f"stable {shown_value(preset, one.rate_champion)} of {one.n_champion:.0f}"
     )
-    if preset is Preset.ERROR_RATE and one.estimate is not None and one.lower is not None and one.upper is not None:
+    known = one.estimate is not None and one.lower is not None and one.upper is not None
+    if preset is Preset.ERROR_RATE and known and one.events:
         text = f"{text}, ratio {one.estimate:.3g} ({one.lower:.2g} to {one.upper:.2g})"
     return text
 
@@ -118,14 +128,14 @@ def _rates(metric: Metric | None, one: Evidence) -> str:
 def _missing(answer: Answer) -> list[str]:
     """Say what is missing to decide, and when it will be there."""
     if answer.requests_needed and answer.requests_needed > HOPELESS_REQUESTS:
-        return ["its excess does not fit the risk budget"]
+        return ["at the current error rates riskBudget will never allow the next step"]
     said = []
     if answer.requests_needed:
-        said.append(f"{answer.requests_needed:.0f} more canary requests to fit the risk budget")
+        said.append(f"{answer.requests_needed:.0f} more canary requests until riskBudget allows the next step")
     if answer.eta_s:
         said.append(f"about {shown_duration(answer.eta_s)}")
     if answer.suggested_weight and answer.eta_s and answer.eta_s > 3600:
-        said.append(f"a first weight of {answer.suggested_weight:.0f} would decide sooner")
+        said.append(f"a first weight of {answer.suggested_weight:.0f}% would decide sooner")
     return said
 
 

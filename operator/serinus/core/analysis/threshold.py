@@ -148,7 +148,7 @@ def _too_few(metric: Metric, reading: Measured) -> str | None:
     needed = metric.min_samples
     if needed is None or reading.samples is None or reading.samples >= needed:
         return None
-    return f"{metric.name} rests on {reading.samples:.0f} requests, {needed} are needed"
+    return f"{metric.name} has {reading.samples:.0f} requests so far, {needed} are needed"
 
 
 def _exceeded(metric: Metric, value: float) -> str | None:

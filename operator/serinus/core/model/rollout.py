@@ -54,6 +54,7 @@ class RolloutState:
     decisions: tuple[DecisionRecord, ...] = ()
     evidence: Evidence = field(default_factory=Evidence)
     conditions: tuple[Condition, ...] = ()
+    assessed_at: float | None = None
     outlook: Outlook | None = field(default=None, compare=False)
     assessment: Assessment | None = field(default=None, compare=False)
     """The last one, in memory only: after a restart the next look brings it."""
@@ -148,6 +149,7 @@ _TIMES = (
     "stable_woken_at",
     "safe_at",
     "asked_at",
+    "assessed_at",
 )
 
 
@@ -196,6 +198,15 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         blind_since=stored(evidence.blind_since),
         evidence=_fitting(evidence.gathered),
     )
+    return _written(state, plan, checkpoint if checkpoint != AnalysisCheckpoint() else None)
+
+
+def refreshed(before: RolloutStatus, state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
+    """Write the state with the checkpoint that is stored already: what people read, and nothing costly."""
+    return _written(state, plan, before.analysis)
+
+
+def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpoint | None) -> RolloutStatus:
     return RolloutStatus(
         observed_generation=state.observed_generation,
         phase=state.phase,
@@ -210,7 +221,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         acknowledged=state.acknowledged if state.acknowledged != Levers() else None,
         decisions=state.decisions,
         outlook=state.outlook,
-        analysis=checkpoint if checkpoint != AnalysisCheckpoint() else None,
+        analysis=checkpoint,
         conditions=state.conditions,
         **{name: stored(getattr(state, name)) for name in _TIMES},
     )

@@ -29,8 +29,8 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
         stage = Stage(state.weight, plan.next_weight(state.step), began)
         evidence, assessment = assess(look, state.evidence, stage, plan.policy.analysis, now, pace=plan.pace)
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
-            return _with(state, evidence, assessment)
-    return _overdue(state, now) if overdue(plan, max(last, seen.watched_since), now) else state
+            return _with(plan, state, evidence, assessment)
+    return _overdue(plan, state, now) if overdue(plan, max(last, seen.watched_since), now) else state
 
 
 def unsafe(plan: RolloutPlan, state: RolloutState, now: float) -> Cause | None:
@@ -50,16 +50,22 @@ def _is_judged(plan: RolloutPlan, state: RolloutState) -> bool:
     return plan.stable is not None and state.weight > 0 and not state.phase.ended
 
 
-def _overdue(state: RolloutState, now: float) -> RolloutState:
-    text = "no look at the metrics has come in time"
+def _overdue(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
+    text = "the metrics were not evaluated in time"
     finding = Finding("", Verdict.BLIND, Reason.LOOK_OVERDUE, text, "")
     evidence = replace(state.evidence, blind_since=state.evidence.blind_since or now)
-    return _with(state, evidence, Assessment(now, Verdict.BLIND, Reason.LOOK_OVERDUE, finding))
+    return _with(plan, state, evidence, Assessment(now, Verdict.BLIND, Reason.LOOK_OVERDUE, finding))
 
 
-def _with(state: RolloutState, evidence: Evidence, assessment: Assessment) -> RolloutState:
-    outlook = outlook_of(assessment) or state.outlook
-    state = replace(state, evidence=evidence, assessment=assessment, outlook=outlook, verdict=assessment.verdict)
+def _with(plan: RolloutPlan, state: RolloutState, evidence: Evidence, assessment: Assessment) -> RolloutState:
+    state = replace(
+        state,
+        evidence=evidence,
+        assessment=assessment,
+        outlook=outlook_of(assessment, plan.pace) or state.outlook,
+        verdict=assessment.verdict,
+        assessed_at=evidence.last_look or state.assessed_at,
+    )
     return _at_full_weight(state, assessment) if state.weight == FULL_WEIGHT else state
 
 

@@ -22,7 +22,7 @@ SELF_EVIDENT = frozenset(
 
 def notes_of(standing: Standing, states: tuple[StoredState, ...], status: ModelDeploymentStatus) -> tuple[Note, ...]:
     """Compare before and after."""
-    started = [Note("RolloutStarted", f"{standing.start.name} starts")] if standing.start else []
+    started = [Note("RolloutStarted", f"Starting Rollout {standing.start.name}")] if standing.start else []
     told = [note for stored in states for note in _rollout_notes(stored)]
     return (*started, *told, *_condition_notes(standing.seen.deployment.status.conditions, status.conditions))
 
@@ -31,15 +31,15 @@ def _rollout_notes(stored: StoredState) -> Iterator[Note]:
     before, after, plan = stored.before, stored.state, stored.plan
     to = plan.spec.to.version
     if after.weight > before.weight:
-        yield Note("WeightRaised", f"version {to}: weight {before.weight} to {after.weight}", rollout=plan)
+        yield Note("WeightRaised", f"Version {to}: weight {before.weight}% to {after.weight}%", rollout=plan)
     if after.phase is not before.phase and (after.phase.ended or after.phase is Phase.GUARDING):
-        text = f"version {to} at weight {after.weight}: {after.message or after.reason}"
+        text = f"Version {to} at {after.weight}%: {after.message or after.reason}"
         yield Note(f"Rollout{after.phase}", text, after.phase in WARNING_PHASES, plan)
     elif after.weight < before.weight:
-        yield Note("WeightTaken", f"version {to}: weight {before.weight} to {after.weight}", rollout=plan)
+        yield Note("WeightTaken", f"Version {to}: weight {before.weight}% to {after.weight}%", rollout=plan)
     elif after.reason != before.reason and not after.phase.ended and not _says_nothing_new(after):
         warning = after.verdict in {Verdict.BLIND, Verdict.UNSAFE}
-        yield Note(after.reason or "", f"version {to} held at weight {after.weight}: {after.message}", warning, plan)
+        yield Note(after.reason or "", f"Version {to} held at {after.weight}%: {after.message}", warning, plan)
 
 
 def _says_nothing_new(state: RolloutState) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from serinus.api.policy import Pace
 from serinus.api.rollout import MetricComparison, Outlook
 from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration
 from serinus.core.model.assessment import Assessment, Comparison
@@ -10,7 +11,7 @@ DIGITS = 6
 """More are noise, and each is a byte of every status."""
 
 
-def outlook_of(assessment: Assessment) -> Outlook | None:
+def outlook_of(assessment: Assessment, pace: Pace) -> Outlook | None:
     """Write down what the test knows; None where no test was asked."""
     if assessment.e_total is None:
         return None
@@ -19,14 +20,14 @@ def outlook_of(assessment: Assessment) -> Outlook | None:
         requests_needed=assessment.requests_needed,
         eta_seconds=None if assessment.eta_s is None else round(assessment.eta_s, 1),
         suggested_weight=assessment.suggested_weight,
-        text=_missing(assessment),
+        text=_missing(assessment) if pace is Pace.EVIDENCE else None,
         comparisons=tuple(_written(one) for one in assessment.comparisons),
     )
 
 
 def _missing(assessment: Assessment) -> str | None:
     if assessment.requests_needed and assessment.requests_needed > HOPELESS_REQUESTS:
-        return "does not fit the risk budget"
+        return "never at the current error rates"
     parts = []
     if assessment.requests_needed:
         parts.append(f"{assessment.requests_needed:.0f} requests")

@@ -1,16 +1,24 @@
-"""What a ModelDeployment's status says to people: what serves, what is tried, at which weight, and why."""
+"""What a ModelDeployment's status tells people: what serves, what is being tried, at which weight, and why."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from serinus.api.model_deployment import ModelDeploymentStatus, Rejection, RevisionStatus
+from serinus.api.status import Phase
 from serinus.core.model.revision import Revision
-from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
 from serinus.core.rollout.conditions import Statement, conditions_of
 from serinus.core.rollout.decision import NewRollout
+from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.room import shortfall
 from serinus.core.rollout.start import rejection_of
+from serinus.core.rollout.waiting import waited_too_long
+
+SERVING = "Serving"
+NOT_READY = "NotReady"
+TROUBLE = ("Stalled", "Degraded")
+FIRST = "The first revision is not ready yet"
 
 
 @dataclass(frozen=True)
@@ -32,21 +40,40 @@ def summarise(standing: Standing, now: float) -> ModelDeploymentStatus:
     """Write the copy for people; the truth is in the Rollout."""
     seen, active, newest = standing.seen, standing.active, standing.seen.newest
     stable, canary = seen.revision(standing.stable), seen.revision(active.plan.canary) if active else None
-    view = seen.deployment
+    view, statements = seen.deployment, _statements(standing)
     return ModelDeploymentStatus(
         observed_generation=view.generation,
         model=view.model_name,
         serving=_called(stable),
-        phase=newest.state.phase if newest else None,
-        verdict=newest.state.verdict if newest else None,
+        phase=_phase(standing),
+        verdict=active.state.verdict if active else None,
+        reason=_reason(standing, statements),
         stable=_revision_status(seen, stable),
         canary=_revision_status(seen, canary),
         canary_version=_called(canary),
         weight=active.state.weight if active else 0,
         rollout=newest.plan.name if newest else None,
         rejected=standing.rejected,
-        conditions=conditions_of(view.status.conditions, _statements(standing), generation=view.generation, now=now),
+        conditions=conditions_of(view.status.conditions, statements, generation=view.generation, now=now),
     )
+
+
+def _phase(standing: Standing) -> str:
+    """Tell the rollout's phase while one is in progress, and else how stable is: it is all that there is."""
+    active, newest = standing.active, standing.seen.newest
+    if active is not None:
+        return active.state.phase
+    if standing.start is not None:
+        return Phase.PENDING
+    if standing.stable is None:
+        return newest.state.phase if newest else Phase.PENDING
+    return SERVING if standing.seen.fleet(standing.stable).ready > 0 else NOT_READY
+
+
+def _reason(standing: Standing, statements: tuple[Statement, ...]) -> str | None:
+    """Give the reason of what is going on, or of what needs a person; None when all is well."""
+    trouble = (one.reason for one in statements if one.type in TROUBLE and one.holds)
+    return standing.active.state.reason if standing.active is not None else next(trouble, None)
 
 
 def _called(revision: Revision | None) -> str | None:
@@ -63,8 +90,8 @@ def _revision_status(seen: Snapshot, revision: Revision | None) -> RevisionStatu
     )
 
 
-def _statements(standing: Standing) -> tuple[Statement, ...]:
-    return (_ready(standing), _reconciling(standing), _stalled(standing), _serving(standing), _degraded(standing))
+def _statements(standing: Standing, now: float) -> tuple[Statement, ...]:
+    return (_ready(standing), _reconciling(standing), _stalled(standing, now), _serving(standing), _degraded(standing))
 
 
 def _ready(standing: Standing) -> Statement:
@@ -72,26 +99,26 @@ def _ready(standing: Standing) -> Statement:
     seen, stable = standing.seen, standing.seen.revision(standing.stable)
     if stable is not None:
         ready = seen.fleet(stable.name).ready > 0
-        text = f"version {stable.version} serves" if ready else f"no pod of version {stable.version} is ready"
+        text = f"Version {stable.version} is serving" if ready else f"No pod of version {stable.version} is ready"
         return Statement("Ready", ready, "StableServing" if ready else "StableNotReady", text)
     if seen.in_the_way is not None:
         return Statement("Ready", False, seen.in_the_way.reason, seen.in_the_way.message)
     if seen.newest is not None:
         state = seen.newest.state
-        return Statement("Ready", False, state.reason or "Pending", state.message or "the first revision is not ready")
-    return Statement("Ready", False, "Pending", "the first revision is not ready")
+        return Statement("Ready", False, state.reason or "Pending", state.message or FIRST)
+    return Statement("Ready", False, "Pending", FIRST)
 
 
 def _reconciling(standing: Standing) -> Statement:
     active = standing.active
     if active is None:
         if standing.start is not None:
-            return Statement("Reconciling", True, "RolloutStarting", f"{standing.start.name} starts")
+            return Statement("Reconciling", True, "RolloutStarting", f"Starting Rollout {standing.start.name}")
         if standing.seen.awaited is not None:
             return Statement("Reconciling", True, standing.seen.awaited.reason, standing.seen.awaited.message)
-        return Statement("Reconciling", False, "Settled", "no rollout is under way")
+        return Statement("Reconciling", False, "Settled", "No rollout in progress")
     state, to = active.state, active.plan.spec.to.version
-    text = f"version {to} at {state.weight}%: {state.message or state.reason or state.phase}"
+    text = f"Version {to} at {state.weight}%: {state.message or state.reason or state.phase}"
     return Statement("Reconciling", True, state.phase, f"{text}{_who_waits(standing, active)}")
 
 
@@ -109,19 +136,31 @@ def _who_waits(standing: Standing, active: RolloutSeen) -> str:
     )
 
 
-def _stalled(standing: Standing) -> Statement:
-    """True when git asks in vain; kstatus then says Failed and the pipeline goes red."""
+def _stalled(standing: Standing, now: float) -> Statement:
+    """True when the spec cannot be applied; kstatus then says Failed and the pipeline goes red."""
     obstacle = standing.seen.in_the_way
     if obstacle is not None:
         return Statement("Stalled", True, obstacle.reason, obstacle.message)
+    if (late := _first_is_late(standing, now)) is not None:
+        return Statement("Stalled", True, late.reason, late.message)
     rejection = rejection_of(standing.seen, standing.rejected)
     if rejection is None or standing.under_way or rejection.revision == standing.stable:
-        return Statement("Stalled", False, "NotStalled", "nothing is asked for in vain")
+        return Statement("Stalled", False, "NotStalled", "The spec is being applied")
     text = (
-        f"version {rejection.version} was taken back by Rollout {rejection.rollout} ({_why(standing, rejection)}): "
-        f"commit another one, or set spec.retry on that Rollout"
+        f"Version {rejection.version} was rolled back by Rollout {rejection.rollout} ({_why(standing, rejection)}). "
+        f"Commit a different version, or set spec.retry on that Rollout"
     )
     return Statement("Stalled", True, "RevisionRejected", text)
+
+
+def _first_is_late(standing: Standing, now: float) -> Obstacle | None:
+    """Why a first revision is not ready after its deadline; it is waited for all the same."""
+    active = standing.active
+    if active is None or active.plan.stable is not None or not waited_too_long(active.plan, active.state, now):
+        return None
+    obstacle = standing.seen.fleet(active.plan.canary).obstacle
+    reason = obstacle.reason if obstacle else RolloutReason.DEADLINE_EXCEEDED
+    return Obstacle(reason, f"Version {active.plan.spec.to.version} is not ready: {active.state.message}")
 
 
 def _why(standing: Standing, rejection: Rejection) -> str:
@@ -135,7 +174,7 @@ def _serving(standing: Standing) -> Statement:
     seen, active = standing.seen, standing.active
     stable = seen.revision(standing.stable)
     if stable is None:
-        return Statement("Serving", False, "NothingServes", "no revision gets traffic yet")
+        return Statement("Serving", False, "NothingServes", "No revision is receiving traffic yet")
     reason, text = "Stable", f"100% to version {stable.version}"
     if active is not None and active.state.weight > 0:
         weight, to = active.state.weight, active.plan.spec.to.version
@@ -154,7 +193,7 @@ def _degraded(standing: Standing) -> Statement:
             return Statement("Degraded", True, short.reason, short.message)
         if seen.concern is not None:
             return Statement("Degraded", True, seen.concern.reason, seen.concern.message)
-        return Statement("Degraded", False, "AllReady", "all pods that should be ready are ready")
+        return Statement("Degraded", False, "AllReady", "All pods that should be ready are ready")
     text = f"{fleet.ready} of {fleet.desired or seen.min_replicas} pods of version {stable.version} are ready"
     if fleet.obstacle is not None:
         text = f"{text}: {fleet.obstacle.message}"

@@ -30,14 +30,19 @@ def timed_wait(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: floa
 
 def overdue_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> Cause | None:
     """Why the rollout ends for want of pods; the first revision is waited for: there is nothing to go back to."""
-    deadline = plan.policy.progress_deadline_seconds
-    if plan.stable is None or state.waiting_since is None or _waited(state, now) < deadline:
+    if plan.stable is None or not waited_too_long(plan, state, now):
         return None
+    deadline = plan.policy.progress_deadline_seconds
     why = waits_for_pods(Question(plan, state, seen, now))
     detail = f": {why.message}" if why else ""
     obstacle = seen.fleet(plan.canary).obstacle
     reason = obstacle.reason if obstacle else RolloutReason.DEADLINE_EXCEEDED
     return Cause(reason, f"not ready within progressDeadlineSeconds ({deadline}){detail}")
+
+
+def waited_too_long(plan: RolloutPlan, state: RolloutState, now: float) -> bool:
+    """Whether the deadline is over."""
+    return state.waiting_since is not None and _waited(state, now) >= plan.policy.progress_deadline_seconds
 
 
 def _waits(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> bool:

@@ -15,7 +15,7 @@ _KILLED_FOR_MEMORY = "OOMKilled"
 def out_of_memory(evidence: Evidence) -> Diagnosis | None:
     """Look for a container that was killed at its memory limit, also while it is backed off, or runs again."""
     for pod in evidence.pods:
-        for status in pod.containers:
+        for status in () if _is_lost(pod) else pod.containers:
             if last_end(status).get("reason") != _KILLED_FOR_MEMORY:
                 continue
             limit = evidence.memory_limit(status["name"])
@@ -35,13 +35,26 @@ def crash_loop(evidence: Evidence) -> Diagnosis | None:
         if said is not None:
             fix = "check that spec.runtime.image holds tritonserver"
             return Diagnosis(Reason.CRASH_LOOP, f"the container cannot start ({sentence(said)}): {fix}")
-        if pod.terminated and (pod.waiting.get("reason") == "CrashLoopBackOff" or "terminated" in _state(pod)):
-            code = pod.terminated.get("exitCode")
-            last = sentence(str(pod.terminated.get("message", "")).strip().rpartition("\n")[2])
-            said = f" ({last})" if last else ""
-            fix = f"see: kubectl logs {pod.name} --previous"
-            return Diagnosis(Reason.CRASH_LOOP, f"Triton ended with exit code {code}{said}: {fix}")
+        if _is_lost(pod) or not pod.terminated:
+            continue
+        if pod.waiting.get("reason") == "CrashLoopBackOff" or "terminated" in _state(pod):
+            return _ended(pod)
     return None
+
+
+def _ended(pod: PodEvidence) -> Diagnosis:
+    """Say how Triton ended; once is no loop yet."""
+    code = pod.terminated.get("exitCode")
+    last = sentence(str(pod.terminated.get("message", "")).strip().rpartition("\n")[2])
+    said = f" ({last})" if last else ""
+    text = f"Triton ended with exit code {code}{said}: see: kubectl logs {pod.name} --previous"
+    backs_off = pod.waiting.get("reason") == "CrashLoopBackOff"
+    return Diagnosis(Reason.CRASH_LOOP if backs_off or pod.container.get("restartCount") else Reason.NOT_READY, text)
+
+
+def _is_lost(pod: PodEvidence) -> bool:
+    """Whether the pod as a whole was ended: evicted, preempted, or its node was shut down."""
+    return pod.status.get("phase") == "Failed"
 
 
 def _cannot_start(pod: PodEvidence) -> str | None:
@@ -56,7 +69,7 @@ def _cannot_start(pod: PodEvidence) -> str | None:
 def not_ready(evidence: Evidence) -> Diagnosis | None:
     """Look for a pod that was evicted, or that had the model loaded and does not answer for it now."""
     for pod in evidence.pods:
-        if pod.status.get("phase") == "Failed":
+        if _is_lost(pod):
             said = sentence(f"{pod.status.get('reason', 'Failed')}: {pod.status.get('message', '')}")
             return Diagnosis(Reason.NOT_READY, f"pod {pod.name} is lost ({said}): another one takes its place")
         other = beside_triton(pod)

@@ -1,0 +1,66 @@
+"""`status` without a name: every ModelDeployment of the namespace, or of all of them, one line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
+from serinus.cli.cluster import Cluster
+from serinus.cli.errors import Refused
+from serinus.core.model.kinds import Json
+
+COLUMNS = ("NAME", "VERSION", "SERVING", "TRYING", "CANARY", "PHASE", "VERDICT", "REASON")
+"""As `kubectl get mdep` has them."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The ModelDeployments that were asked for; `namespace` is None for all of them."""
+
+    namespace: str | None
+    rows: tuple[ModelDeploymentView, ...]
+
+
+def read_listing(cluster: Cluster, *, everywhere: bool) -> Listing:
+    """Read them, sorted as kubectl sorts; raises Refused."""
+    namespace = None if everywhere else cluster.namespace
+    try:
+        views = [parse_model_deployment(manifest) for manifest in cluster.model_deployments(namespace)]
+    except ApiError as error:
+        raise Refused(f"what the cluster holds cannot be read by this version of serinus: {error}") from error
+    return Listing(namespace, tuple(sorted(views, key=lambda view: (view.namespace, view.name))))
+
+
+def listing_page(listing: Listing) -> RenderableType:
+    """Lay it out as `kubectl get` does, or say that there is none."""
+    if not listing.rows:
+        where = f"in namespace {listing.namespace}: -A looks in all of them" if listing.namespace else "in this cluster"
+        return Text(f"no ModelDeployments {where}")
+    table = Table.grid(padding=(0, 2))
+    everywhere = listing.namespace is None
+    for _ in COLUMNS:
+        table.add_column(no_wrap=True)
+    table.add_row(*(["NAMESPACE"] if everywhere else []), *COLUMNS)
+    for view in listing.rows:
+        table.add_row(*([view.namespace] if everywhere else []), *_cells(view))
+    return table
+
+
+def listing_json(listing: Listing) -> list[Json]:
+    """Write it for scripts: the keys are a contract (docs/operations.md)."""
+    keys = ("namespace", "name", "version", "serving", "trying", "weight", "phase", "verdict", "reason")
+    return [dict(zip(keys, (view.namespace, view.name, *_told(view)), strict=True)) for view in listing.rows]
+
+
+def _told(view: ModelDeploymentView) -> tuple[str | int | None, ...]:
+    told = view.status
+    version = view.spec.model.version
+    return version, told.serving, told.canary_version, told.weight, told.phase, told.verdict, told.reason
+
+
+def _cells(view: ModelDeploymentView) -> tuple[str, ...]:
+    return (view.name, *("" if cell is None else str(cell) for cell in _told(view)))
