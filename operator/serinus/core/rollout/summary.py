@@ -40,7 +40,7 @@ def summarise(standing: Standing, now: float) -> ModelDeploymentStatus:
     """Write the copy for people; the truth is in the Rollout."""
     seen, active, newest = standing.seen, standing.active, standing.seen.newest
     stable, canary = seen.revision(standing.stable), seen.revision(active.plan.canary) if active else None
-    view, statements = seen.deployment, _statements(standing)
+    view, statements = seen.deployment, _statements(standing, now)
     return ModelDeploymentStatus(
         observed_generation=view.generation,
         model=view.model_name,
