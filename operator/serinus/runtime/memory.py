@@ -6,18 +6,20 @@ Losing it costs nothing but another look: the next process starts from what is s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import RolloutStatus
 from serinus.core.model.answers import ProbeAnswer
+from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, Obstacle
+from serinus.core.plan.diff import Difference
 
 T = TypeVar("T")
 
@@ -38,6 +40,11 @@ class Readings(Generic[T]):
         self._read[name] = (manifest, value)
         return value
 
+    def source(self, name: str) -> Json | None:
+        """Give the manifest that was read last under a name."""
+        known = self._read.get(name)
+        return known[0] if known is not None else None
+
     def keep(self, names: Mapping[str, object]) -> None:
         """Drop what is gone."""
         if len(self._read) > len(names):
@@ -51,6 +58,16 @@ class Remembered:
     stored: RolloutStatus
     state: RolloutState
     written_at: float
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A status that the API server has not taken: why, when it was tried last and how often, and a Rollout's state."""
+
+    error: ClusterError
+    at: float
+    tries: int = 1
+    state: RolloutState | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,10 @@ class Memory:
 
     uid: str = ""
     rollouts: dict[str, Remembered] = field(default_factory=dict)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    """By the uid of the Rollout or ModelDeployment: what it should say stands in memory alone."""
     status: ModelDeploymentStatus | None = None
+    """The ModelDeployment's own as it should be, while it is refused: what was told once is not told again."""
     status_written_at: float = 0.0
     probes: dict[str, ProbeAnswer] = field(default_factory=dict)
     probed_at: dict[str, float] = field(default_factory=dict)
@@ -89,6 +109,8 @@ class Memory:
     """Deployments that the API server does not take, by revision, and its words."""
     wish: tuple[int, Wish] | None = None
     asked: tuple[str, float] | None = None
+    altered: dict[str, tuple[Difference, ...]] = field(default_factory=dict)
+    """By kind and name: what the API server's answer to our own apply had otherwise than it was sent."""
     events: dict[str, tuple[float, list[Json]]] = field(default_factory=dict)
     listing: set[str] = field(default_factory=set)
     revisions: Mapping[str, Json] = field(default_factory=dict)
@@ -112,6 +134,17 @@ class Memory:
         at = written_at if written_at is not None else known.written_at if known else 0.0
         self.rollouts[uid] = Remembered(stored, state, at)
 
+    def believed(self, view: ModelDeploymentView) -> ModelDeploymentView:
+        """Give the ModelDeployment with the status that it should have, where that one is not taken."""
+        if view.uid not in self.refusals or self.status is None:
+            return view
+        return replace(view, status=self.status)
+
+    def refuse(self, uid: str, error: ClusterError, now: float, state: RolloutState | None = None) -> None:
+        """Keep that a status was not taken."""
+        before = self.refusals.get(uid)
+        self.refusals[uid] = Refusal(error, now, before.tries + 1 if before else 1, state)
+
     def count_unrouted(self, routed: Mapping[str, bool], now: float) -> Mapping[str, float]:
         """Tell since when revisions have been seen without weight in the live route; a new process counts anew."""
         self.unrouted_since = _since(self.unrouted_since, (name for name, weighs in routed.items() if not weighs), now)
@@ -132,6 +165,8 @@ class Memory:
     def forget_rollouts(self, keep: set[str]) -> None:
         """Drop what is gone."""
         self.rollouts = {uid: known for uid, known in self.rollouts.items() if uid in keep}
+        keep = {*keep, self.uid}
+        self.refusals = {uid: refusal for uid, refusal in self.refusals.items() if uid in keep}
 
     def forget_events(self, keep: set[str]) -> None:
         """Drop what was said of pods that nobody waits for any more."""

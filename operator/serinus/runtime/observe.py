@@ -30,6 +30,7 @@ from serinus.runtime.memory import Memory
 from serinus.runtime.ours import our_routes, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.probes import Probes, ReadyPod
+from serinus.runtime.recording import unrecorded
 from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import NEVER, Wishes
@@ -77,7 +78,7 @@ class Observer:
         fleets = self._fleets(view, memory, revisions)
         route, unread = read_splits(our_routes(self.cache, view))
         seen = Snapshot(
-            deployment=view,
+            deployment=memory.believed(view),
             revisions=revisions,
             wanted=wanted,
             obstacle=obstacle,
@@ -90,6 +91,9 @@ class Observer:
             route=route,
             route_unread=unread,
             used_names=frozenset(memory.used_names),
+            altered=tuple(
+                f"{label.replace('/', ' ')}: {one}" for label, left in memory.altered.items() for one in left
+            ),
             look=self.sampler.look(key, newest.plan.uid) if newest else None,
             watched_since=self.sampler.watched_since(key),
             drain_seconds=self.drain_seconds,
@@ -97,7 +101,10 @@ class Observer:
         routed = {name: seen.routed(name) for name in fleets}
         now = round(self.clock.now(), 3)
         return replace(
-            seen, unrouted_since=memory.count_unrouted(routed, now), down_since=memory.count_down(fleets, now)
+            seen,
+            unrouted_since=memory.count_unrouted(routed, now),
+            down_since=memory.count_down(fleets, now),
+            unrecorded=unrecorded(seen, memory),
         )
 
     async def _revisions(

@@ -7,7 +7,7 @@ carried out differs from what is wanted.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -37,13 +37,24 @@ from serinus.core.traffic.istio import (
     render_destination_rule,
     render_virtual_services,
 )
-from serinus.runtime.children import Children, first_error, forget_conflicts
+from serinus.runtime.children import Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
 from serinus.runtime.ours import our_route, our_routes
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
+from serinus.runtime.recording import (
+    PATIENCE_SECONDS,
+    anything_owed,
+    must_hold,
+    next_try,
+    recording,
+    refusals_to_tell,
+    states_to_store,
+    unanswered,
+    unrecorded,
+)
 from serinus.runtime.sampling import watch_of
-from serinus.runtime.storing import Statuses
+from serinus.runtime.storing import Stale, Statuses, rises
 
 log = structlog.get_logger("serinus.reconcile")
 
@@ -105,15 +116,23 @@ class Reconciler:
         if self._memories.is_of_another(key, manifest["metadata"]["uid"]):
             # It was deleted and made again, and no pass has seen it gone.
             self._forget(key)
-        outcome = Outcome(None, live=False)
+        outcome, stale = Outcome(None, live=False), None
         for _ in range(ROUNDS):
             view = self._view(key)
             if view is None:
                 return None
-            decision, again = await self._round(view, self._memories.of(key, view.uid))
-            outcome = Outcome(decision.wake_at, decision.live, put_off=_takes_weight(decision))
+            memory = self._memories.of(key, view.uid)
+            try:
+                decision, again = await self._round(view, memory)
+            except Stale as error:
+                stale = error
+                continue
+            stale, wakes = None, [at for at in (decision.wake_at, next_try(memory)) if at is not None]
+            outcome = Outcome(min(wakes, default=None), decision.live, put_off=_takes_weight(decision))
             if outcome.put_off or not again:
                 break
+        if stale is not None:
+            raise stale
         return outcome
 
     def _view(self, key: Key) -> ModelDeploymentView | None:
@@ -140,30 +159,57 @@ class Reconciler:
             # Before the writes: a look that is taken while they last must count from the new stage on.
             self._observer.sampler.watch(watch)
         owner = Owner(view.namespace, view.name, view.uid)
-        for stored in decision.states:
-            await self._statuses.store_rollout(owner, stored, memory)
-        conflicts = set(memory.conflicts)
-        errors = [error async for error in self._carry_out(view, seen, decision, memory)]
+        before, refused = _findings(memory), dict(memory.refusals)
+        takes = _takes_weight(decision) or _still_takes(seen, decision)
+        async with recording(self._statuses, owner, states_to_store(seen, decision, memory), memory) as records:
+            await records.wait(PATIENCE_SECONDS if takes else None)
+            if must_hold(decision, memory):
+                seen = replace(seen, unrecorded=unrecorded(seen, memory))
+                decision = self._held(owner, seen, memory)
+            errors = [error async for error in self._carry_out_children(view, seen, decision, memory)]
+            await records.wait()
+        if not anything_owed(seen, memory):
+            errors += [error async for error in self._carry_out_the_rest(view, seen, decision, memory)]
         await self._tell_people(view, decision)
         if watch is None:
             self._observer.sampler.forget(Key(view.namespace, view.name))
         if self._report is not None:
             self._report.carried_out(view, decision)
-        if not _takes_weight(decision):
-            # Else it waits for the next pass, which is not urgent: another revert may stand in line behind this one.
-            await self._statuses.store_summary(view, decision.status, memory)
-        error = first_error(errors)
+        stale = await self._summarise(view, decision, memory)
+        for note in refusals_to_tell(seen, refused, memory):
+            await self._tell(view, note)
+        error = first_error((*errors, *unanswered(memory)))
         if error is not None:
             raise error
-        return decision, decision.start is not None or _phase_changed(decision) or conflicts != set(memory.conflicts)
+        recorded = set(refused) - set(memory.refusals)
+        changed = decision.start is not None or _phase_changed(decision) or before != _findings(memory)
+        return decision, changed or stale or bool(recorded)
 
-    async def _carry_out(
+    def _held(self, owner: Owner, seen: Snapshot, memory: Memory) -> Decision:
+        """Decide again without the rise that could not be recorded; what was judged stays in memory."""
+        decision = decide(seen, self._clock.now())
+        for stored in decision.states:
+            if rises(stored):
+                raise memory.refusals[stored.plan.uid].error
+            self._statuses.keep_in_memory(owner, stored, memory)
+        return decision
+
+    async def _summarise(self, view: ModelDeploymentView, decision: Decision, memory: Memory) -> bool:
+        """Store the copy for people; True when the ModelDeployment has changed meanwhile."""
+        if _takes_weight(decision):
+            # It waits for the next pass, which is not urgent: another revert may stand in line behind this one.
+            return False
+        try:
+            await self._statuses.store_summary(view, decision.status, memory)
+        except Stale:
+            return True
+        return False
+
+    async def _carry_out_the_rest(
         self, view: ModelDeploymentView, seen: Snapshot, decision: Decision, memory: Memory
     ) -> AsyncIterator[ClusterError]:
-        """Do what was decided, each thing whatever becomes of the others; give the errors."""
+        """Do what cannot be undone, and so only after its record; each thing whatever becomes of the others."""
         owner = Owner(view.namespace, view.name, view.uid)
-        async for error in self._carry_out_children(view, seen, decision, memory):
-            yield error
         for step in (self._mark, self._start, self._clean):
             try:
                 await step(owner, seen, decision, memory)
@@ -180,9 +226,11 @@ class Reconciler:
         if self._children.carry(owner, wish, memory):
             return
         children, written, failed = await self._wanted(owner, traffic, seen, decision), False, False
+        gives = _gives(seen, decision)
         for wanted in children:
             try:
-                applied = await self._children.ensure(owner, wanted, memory)
+                insist = kind_of(wanted) != VIRTUAL_SERVICE or not gives
+                applied = await self._children.ensure(owner, wanted, memory, insist=insist)
                 written = applied is not None or written
                 if applied is not None and applied.drifted:
                     await self._tell(view, _corrected(wanted))
@@ -194,7 +242,7 @@ class Reconciler:
         except ClusterError as error:
             failed = True
             yield error
-        forget_conflicts(memory, children)
+        forget_unwanted(memory, children)
         if not (written or failed or memory.conflicts):
             copies = [(CONFIG_MAP, one.revision.config_map) for one in decision.workloads if one.revision.config_map]
             names = [(kind_of(child), str(child["metadata"]["name"])) for child in children]
@@ -284,6 +332,11 @@ class Reconciler:
         await self._recorder.record(_about(view, note), reason=note.reason, message=note.message, warning=note.warning)
 
 
+def _findings(memory: Memory) -> tuple[object, ...]:
+    """What was found out while children were written, and changes what there is to say."""
+    return frozenset(memory.conflicts), tuple(memory.altered.items())
+
+
 def _takes_weight(decision: Decision) -> bool:
     return any(stored.state.weight < stored.before.weight for stored in decision.states)
 
@@ -292,9 +345,18 @@ def _still_takes(seen: Snapshot, decision: Decision) -> bool:
     """Whether the live route gives a revision beside stable more than it shall have: a revert that was cut short."""
     stable = decision.stable.name if decision.stable else None
     if seen.route is None or decision.split is None:
-        return False
+        # One that we cannot read may give weight to anybody.
+        return seen.route_unread and decision.split is not None
     shall = decision.split.weight_of
     return any(weight > shall(name) for name, weight in seen.route.weights if name != stable)
+
+
+def _gives(seen: Snapshot, decision: Decision) -> bool:
+    """Whether a revision beside stable shall have more than the live route gives it."""
+    stable = decision.stable.name if decision.stable else None
+    has = seen.route.weight_of if seen.route is not None else (lambda name: 0)
+    weights = decision.split.weights if decision.split is not None else ()
+    return any(weight > has(name) for name, weight in weights if name != stable)
 
 
 def _phase_changed(decision: Decision) -> bool:

@@ -26,7 +26,8 @@ class Reports:
         self._clock = clock
 
     def note(self, view: ModelDeploymentView, note: Note) -> None:
-        """Write the line of a decision."""
+        """Write the line of a decision, and count it."""
+        self._telemetry.events.labels(note.reason).inc()
         say = log.warning if note.warning else log.info
         rollout = note.rollout.name if note.rollout else None
         say(note.reason, namespace=view.namespace, name=view.name, rollout=rollout, message=note.message)

@@ -144,7 +144,7 @@ class KubernetesCluster:
                 return await self._observed(verb, request)
             except Unavailable as error:
                 wait = error.retry_after if error.retry_after is not None else delay
-                if delay is None or wait is None or wait > LONGEST_WAIT or isinstance(error, (_TooSlow, Expired)):
+                if delay is None or wait is None or wait > LONGEST_WAIT or isinstance(error, (TimedOut, Expired)):
                     raise
                 await self._clock.sleep(wait)
         raise AssertionError("the last try returns or raises")
@@ -167,7 +167,7 @@ class KubernetesCluster:
             async with self._connection.send(request) as response:
                 text = await response.text("utf-8")
         except TimeoutError as error:
-            raise _TooSlow(f"{request.method} {request.path}: no answer in time") from error
+            raise TimedOut(f"{request.method} {request.path}: no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{request.method} {request.path}: {error or type(error).__name__}") from error
         if not 200 <= response.status < 300:
@@ -175,7 +175,7 @@ class KubernetesCluster:
         return _read(text)
 
 
-class _TooSlow(Unavailable):
+class TimedOut(Unavailable):
     """No answer in time: the caller has waited long enough."""
 
 
