@@ -23,6 +23,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, r
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
 from serinus.core.plan.diagnosis import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
+from serinus.core.plan.scalers import SCALERS, scalers_by_deployment
 from serinus.core.traffic.istio import read_splits
 from serinus.runtime.claims import Claims
 from serinus.runtime.diagnoses import Diagnoses
@@ -44,6 +45,7 @@ class _Parts:
     deployment: Json | None
     pods: Sequence[Json]
     service_exists: bool
+    scaler: str
 
 
 @dataclass(frozen=True)
@@ -138,10 +140,16 @@ class Observer:
         pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name))
         memory.forget_pods({pod["metadata"]["uid"] for group in pods.values() for pod in group})
         known = {revision.name: revision for revision in revisions}
+        scalers = scalers_by_deployment(
+            one for kind in SCALERS for one in self.cache.owned(kind, view.namespace, view.name).values()
+        )
         present = {name for owned in kinds.values() for name in owned if name != view.name}
         fleets = {}
         for name in sorted(present):
-            parts = _Parts(known.get(name), kinds[DEPLOYMENT].get(name), pods.get(name, ()), name in kinds[SERVICE])
+            deployment = kinds[DEPLOYMENT].get(name)
+            # A Deployment that is not there is made with our number: left out, it would be 1.
+            scaler = scalers.get(name, "") if deployment is not None else ""
+            parts = _Parts(known.get(name), deployment, pods.get(name, ()), name in kinds[SERVICE], scaler)
             fleets[name] = self._fleet(view, memory, parts)
         memory.forget_events({name for name, fleet in fleets.items() if fleet.ready < fleet.desired})
         return fleets
@@ -162,7 +170,8 @@ class Observer:
             probed=probed,
             probe_message=message,
             obstacle=obstacle,
-            scaled_by_other=bool(deployment.get("metadata", {}).get("replicasOwner")),
+            scaled_by_other=bool(parts.scaler),
+            scaler=parts.scaler,
         )
 
     def _diagnosis(self, key: Key, memory: Memory, revision: Revision, parts: _Parts) -> Obstacle | None:

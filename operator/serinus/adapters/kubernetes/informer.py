@@ -141,10 +141,11 @@ class Informer:
     def _delay_when_absent(self, again: float) -> float:
         """Look again soon at first, then slowly; a kind that is surely absent has no objects, so it is synced."""
         self._resource_version = ""
-        if self._failures < LOOKS_FOR_ABSENT:
+        if self._failures < LOOKS_FOR_ABSENT and not self.watched.optional:
             return again
         if not self.absent:
-            log.warning("the cluster does not know %s: looking again later", self.watched.kind.plural)
+            say = log.info if self.watched.optional else log.warning
+            say("the cluster does not know %s: looking again later", self.watched.kind.plural)
         self.absent = True
         self.synced.set()
         return ABSENT_DELAY
