@@ -138,16 +138,6 @@ async def test_a_reverted_canary_keeps_its_pods_until_it_has_drained() -> None:
     assert not world.pods("2")
 
 
-async def test_a_spec_that_an_old_schema_let_through_is_left_as_it_is() -> None:
-    """It cannot be read, so nothing is decided about it, and nothing crashes."""
-    world = await serving()
-    world.api.edit(MODEL_DEPLOYMENT, "fraud", lambda one: one["spec"].pop("model"))
-    world.api.writes.clear()
-    await world.run(30)
-    assert world.api.writes == []
-    assert world.routed == {"1": 100}
-
-
 async def test_an_api_server_outage_is_survived_by_everything() -> None:
     """Nothing is decided on what could not be stored, and it goes on afterwards."""
     world = await trying(at=50)

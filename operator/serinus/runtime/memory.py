@@ -19,6 +19,7 @@ from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, Obstacle
+from serinus.core.model.split import Split
 from serinus.core.plan.diff import Difference
 
 T = TypeVar("T")
@@ -116,7 +117,11 @@ class Memory:
     revisions: Mapping[str, Json] = field(default_factory=dict)
     views: Readings[ModelDeploymentView] = field(default_factory=Readings)
     revisions_read: Readings[Revision] = field(default_factory=Readings)
-    rollouts_read: Readings[tuple[RolloutPlan, RolloutStatus, RolloutState] | None] = field(default_factory=Readings)
+    rollouts_read: Readings[tuple[RolloutPlan, RolloutStatus, RolloutState] | str] = field(default_factory=Readings)
+    """What a Rollout says, or why it cannot be read."""
+    frozen: Split | None = None
+    unread: str = ""
+    """Why the ModelDeployment itself cannot be read, as it was told."""
     carried: Carried | None = None
     unrouted_since: dict[str, float] = field(default_factory=dict)
     down_since: dict[str, float] = field(default_factory=dict)

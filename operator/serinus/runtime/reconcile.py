@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
+from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
 from serinus.api.traffic import Traffic
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key, Owner, controller_uid
@@ -23,6 +23,7 @@ from serinus.core.model.kinds import (
     ROLLOUT,
     VIRTUAL_SERVICE,
     Json,
+    Kind,
     kind_of,
 )
 from serinus.core.model.names import MESH
@@ -31,6 +32,7 @@ from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note
+from serinus.core.rollout.freeze import frozen
 from serinus.core.traffic.istio import (
     MESH_CONFIG,
     MeshConfig,
@@ -55,6 +57,7 @@ from serinus.runtime.recording import (
 )
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Stale, Statuses, rises
+from serinus.runtime.unreadable import UNREADABLE, UnreadableDeployments
 
 log = structlog.get_logger("serinus.reconcile")
 
@@ -75,6 +78,8 @@ class Report(Protocol):
     """Who is told what was decided, besides the cluster."""
 
     def note(self, view: ModelDeploymentView, note: Note) -> None: ...
+
+    def said(self, note: Note) -> None: ...
 
     def carried_out(self, view: ModelDeploymentView, decision: Decision) -> None: ...
 
@@ -106,6 +111,7 @@ class Reconciler:
         self._report = report
         self._children = Children(cluster, cache)
         self._statuses = Statuses(cluster, cache, clock)
+        self._unreadable = UnreadableDeployments(cluster, cache, clock)
 
     async def reconcile(self, key: Key) -> Outcome | None:
         """Look and act once; None when the ModelDeployment is gone. Raises ClusterError after doing what it could."""
@@ -118,10 +124,13 @@ class Reconciler:
             self._forget(key)
         outcome, stale = Outcome(None, live=False), None
         for _ in range(ROUNDS):
-            view = self._view(key)
-            if view is None:
+            manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+            if manifest is None:
                 return None
-            memory = self._memories.of(key, view.uid)
+            memory = self._memories.of(key, manifest["metadata"]["uid"])
+            view = self._view(manifest, memory)
+            if isinstance(view, str):
+                return await self._leave(key, manifest, view, memory)
             try:
                 decision, again = await self._round(view, memory)
             except Stale as error:
@@ -135,16 +144,24 @@ class Reconciler:
             raise stale
         return outcome
 
-    def _view(self, key: Key) -> ModelDeploymentView | None:
-        manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
-        if manifest is None:
-            return None
+    def _view(self, manifest: Json, memory: Memory) -> ModelDeploymentView | str:
+        """Read the ModelDeployment; why it cannot be read, for one that another version of the schema wrote."""
         try:
-            return self._memories.of(key, manifest["metadata"]["uid"]).views.of(manifest, parse_model_deployment)
-        except ApiError as error:
-            # The schema admits nothing that does not parse; an object from before a schema change stays as it is.
-            log.error("a ModelDeployment cannot be read", key=str(key), why=str(error))
-            return None
+            return memory.views.of(manifest, parse_model_deployment)
+        except UNREADABLE as error:
+            return str(error) or type(error).__name__
+
+    async def _leave(self, key: Key, manifest: Json, error: str, memory: Memory) -> Outcome:
+        """Leave everything of a ModelDeployment that cannot be read as it is, and say so."""
+        self._observer.sampler.forget(key)
+        note = await self._unreadable.say(manifest, error, memory)
+        if note is not None:
+            log.error("a ModelDeployment cannot be read", key=str(key), why=error)
+            if self._report is not None:
+                self._report.said(note)
+            about = _reference(MODEL_DEPLOYMENT, key.namespace, key.name, manifest["metadata"]["uid"])
+            await self._recorder.record(about, reason=note.reason, message=note.message, warning=True)
+        return Outcome(None, live=False)
 
     def _forget(self, key: Key) -> None:
         self._memories.forget(key)
@@ -153,7 +170,7 @@ class Reconciler:
     async def _round(self, view: ModelDeploymentView, memory: Memory) -> tuple[Decision, bool]:
         """Look, decide and act; True when what was done changes what there is to decide."""
         seen = await self._observer.observe(view, memory)
-        decision = decide(seen, self._clock.now())
+        decision = self._decide(seen)
         watch = watch_of(view, seen, decision)
         if watch is not None:
             # Before the writes: a look that is taken while they last must count from the new stage on.
@@ -185,9 +202,13 @@ class Reconciler:
         changed = decision.start is not None or _phase_changed(decision) or before != _findings(memory)
         return decision, changed or stale or bool(recorded)
 
+    def _decide(self, seen: Snapshot) -> Decision:
+        now = self._clock.now()
+        return decide(seen, now) if seen.freeze is None else frozen(seen, seen.freeze, now)
+
     def _held(self, owner: Owner, seen: Snapshot, memory: Memory) -> Decision:
         """Decide again without the rise that could not be recorded; what was judged stays in memory."""
-        decision = decide(seen, self._clock.now())
+        decision = self._decide(seen)
         for stored in decision.states:
             if rises(stored):
                 raise memory.refusals[stored.plan.uid].error
@@ -370,11 +391,10 @@ def _corrected(child: Json) -> Note:
 
 def _about(view: ModelDeploymentView, note: Note) -> Json:
     plan = note.rollout
-    kind = MODEL_DEPLOYMENT if plan is None else ROLLOUT
-    return {
-        "apiVersion": kind.api_version,
-        "kind": kind.name,
-        "namespace": view.namespace,
-        "name": view.name if plan is None else plan.name,
-        "uid": view.uid if plan is None else plan.uid,
-    }
+    if plan is None:
+        return _reference(MODEL_DEPLOYMENT, view.namespace, view.name, view.uid)
+    return _reference(ROLLOUT, view.namespace, plan.name, plan.uid)
+
+
+def _reference(kind: Kind, namespace: str, name: str, uid: str) -> Json:
+    return {"apiVersion": kind.api_version, "kind": kind.name, "namespace": namespace, "name": name, "uid": uid}

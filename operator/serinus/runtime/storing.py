@@ -50,7 +50,7 @@ class Statuses:
         known, on_record = memory.rollouts.get(plan.uid), self._on_record(owner, plan, memory)
         now = self._clock.now()
         refusal = memory.refusals.get(plan.uid)
-        if refusal is not None and not _due(refusal, now) and not worth_storing(refusal.state or state, state):
+        if refusal is not None and not retry_due(refusal, now) and not worth_storing(refusal.state or state, state):
             self.keep_in_memory(owner, stored, memory)
             return False
         due = now - (known.written_at if known else 0.0) >= CHECKPOINT_SECONDS
@@ -135,7 +135,7 @@ class Statuses:
         due = now - memory.status_written_at >= CHECKPOINT_SECONDS
         if not due and _without_words(status) == _without_words(view.status):
             return False
-        if refusal is not None and not _due(refusal, now):
+        if refusal is not None and not retry_due(refusal, now):
             return False
         metadata = {
             "name": view.name,
@@ -166,7 +166,7 @@ def rises(stored: StoredState) -> bool:
     return stored.state.weight > stored.before.weight
 
 
-def _due(refusal: Refusal, now: float) -> bool:
+def retry_due(refusal: Refusal, now: float) -> bool:
     """Whether a refused status is tried again; one that was merely not answered is at each pass."""
     return isinstance(refusal.error, Unavailable) or now - refusal.at >= RETRY_SECONDS
 

@@ -62,6 +62,14 @@ class RolloutSeen:
 
 
 @dataclass(frozen=True)
+class Freeze:
+    """Why nothing can be decided, and the split that stays meanwhile; None when the route has none that is ours."""
+
+    why: Obstacle
+    split: Split | None
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """One ModelDeployment at one time. `rollouts` and `revisions` are ordered from old to new.
 
@@ -92,6 +100,7 @@ class Snapshot:
     used_names: frozenset[str] = frozenset()
     unrecorded: Obstacle | None = None
     altered: tuple[str, ...] = ()
+    freeze: Freeze | None = None
     look: Look | None = None
     watched_since: float = 0.0
     drain_seconds: float = 5.0
