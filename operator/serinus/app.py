@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
+from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, OtherInstalls
 from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.watch import WATCHED
@@ -68,6 +70,8 @@ class Operator:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
     standby: bool = False
+    in_the_way: Callable[[], str] = str
+    """Says which other install watches the same namespaces; nothing when there is none."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until told to stop; what is held is released in the opposite order."""
@@ -91,10 +95,13 @@ class Operator:
 
     def _not_ready_because(self) -> str:
         """A standby is ready: a Deployment's new pod must be, before the old one goes and gives up the lease."""
+        if self.in_the_way():
+            return self.in_the_way()
         return "" if self.ready.is_set() or self.standby else "the caches are not filled yet"
 
     async def _assemble(self, held: AsyncExitStack) -> Parts:
         parts = Parts(self.config, self.endpoint, self.telemetry)
+        self.in_the_way = lambda: parts.others.said if parts.others else ""
         await held.enter_async_context(parts.connection)
         await held.enter_async_context(parts.metrics)
         for background in (parts.informers.run(), parts.recorder.run()):
@@ -116,10 +123,11 @@ class Operator:
             return
         log.info("waits for the lease")
         self.standby = True
-        await parts.lease.acquire()
-        self.standby = False
-        parts.lost_lease = asyncio.create_task(parts.lease.hold())
         held.push_async_callback(parts.leave)
+        while not await parts.try_to_lead():
+            self.standby = False
+            await asyncio.sleep(AGAIN_SECONDS)
+        self.standby = False
 
 
 class Parts:
@@ -132,11 +140,18 @@ class Parts:
         self.lost_lease: asyncio.Task[None] | None = None
         self.left = False
         self.connection = Connection(endpoint, clock)
-        self.lease = _lease(config, endpoint, self.connection, clock)
+        self.lease: LeaderLease | None = None
+        self.others: OtherInstalls | None = None
+        if config.leader_election.enabled:
+            # A client of its own: the lease must be renewed before it allows writes.
+            unfenced, name = KubernetesCluster(self.connection, clock), _lease_name(config, endpoint)
+            self.lease = LeaderLease(unfenced, clock, name, seconds=config.leader_election.lease_seconds)
+            self.others = OtherInstalls(unfenced, clock, name)
         self.cluster = KubernetesCluster(
             self.connection,
             clock,
             writes_allowed=self.lease.writes_allowed if self.lease else lambda: True,
+            write_seconds=self.lease.seconds_left if self.lease else lambda: math.inf,
             on_request=telemetry.request_done,
         )
         self.cache = ObjectCache(on_change=self._changed)
@@ -144,7 +159,13 @@ class Parts:
         self.metrics = InstantQueries(sources, clock, on_answer=telemetry.question_done)
         self.shell = Shell(self.take, lambda: connection_info(endpoint), monotonic=clock.monotonic)
         self.recorder = EventRecorder(
-            KubernetesCluster(self.connection, clock, writes_allowed=self._may_tell, on_request=telemetry.request_done),
+            KubernetesCluster(
+                self.connection,
+                clock,
+                writes_allowed=self._may_tell,
+                write_seconds=self._seconds_to_tell,
+                on_request=telemetry.request_done,
+            ),
             clock,
             instance=socket.gethostname(),
             must_wait=lambda: self.engine.queue.urgent > 0,
@@ -159,6 +180,22 @@ class Parts:
         self.rereading = Rereading(self.cluster, self.cache)
         self.reports = Reports(telemetry, self.cache, clock)
         self.engine = self._engine(config, clock)
+
+    async def try_to_lead(self) -> bool:
+        """Take the lease, and give it back if another install watches the same namespaces."""
+        assert self.lease is not None
+        assert self.others is not None
+        await self.lease.acquire()
+        self.lost_lease = asyncio.create_task(self.lease.hold())
+        try:
+            if await self.others.may_lead():
+                await self.lease.claim()
+                return True
+        except ClusterError as error:
+            log.warning("cannot tell which other installs there are", why=str(error))
+        await _cancel(self.lost_lease)
+        await self.lease.release()
+        return False
 
     def _engine(self, config: Config, clock: SystemClock) -> Engine:
         observer = Observer(
@@ -259,6 +296,9 @@ class Parts:
         """Whether Events may be sent: also those of what was done before the lease was given up in good order."""
         return self.lease is None or self.left or self.lease.writes_allowed()
 
+    def _seconds_to_tell(self) -> float:
+        return math.inf if self.lease is None or self.left else self.lease.seconds_left()
+
     async def close(self) -> None:
         """End what runs beside the passes, and send the last Events."""
         await self.sampler.close()
@@ -322,17 +362,13 @@ async def _main(config: Config, kubeconfig: str | None) -> None:
     await Operator(config, await find_endpoint(kubeconfig)).run(stop)
 
 
-def _lease(config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock) -> LeaderLease | None:
-    if not config.leader_election.enabled:
-        return None
-    name = LeaseName(
+def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:
+    return LeaseName(
         namespace=config.leader_election.namespace or os.environ.get("POD_NAMESPACE") or endpoint.namespace,
         name="serinus",
         # A container that was killed comes back in the same pod: it need not wait for its own lease to run out.
         identity=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
     )
-    # A client of its own: the lease must be renewed before it allows writes.
-    return LeaderLease(KubernetesCluster(connection, clock), clock, name, seconds=config.leader_election.lease_seconds)
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

@@ -160,29 +160,6 @@ async def test_a_route_with_our_host_is_left_alone(world: RealWorld, operator: O
     await world.until_phase("Succeeded", version="1")
 
 
-async def test_replicas_that_another_owns_are_left_out(world: RealWorld, operator: Operator) -> None:
-    """An autoscaler sets spec.replicas: ours is given up, its number stays, also through a change of our own."""
-    await serving(world)
-    name, wish = world.revision("1"), {"spec": {"replicas": 3}}
-    await world.api.patch(DEPLOYMENT, world.namespace, name, wish, "scale", manager="kube-controller-manager")
-    await world.until(lambda: "serinus" not in _owners_of_replicas(world.mirror.get(DEPLOYMENT, name)), "ours given up")
-    await world.commit("1", scaling={"minReplicas": 1})
-    await world.until(lambda: world.said("Reconciling") == "False", "the new scaling to be seen")
-    await world.until_still()
-    found = world.mirror.get(DEPLOYMENT, name)
-    assert found is not None
-    assert found["spec"]["replicas"] == 3
-
-
-async def test_replicas_that_a_hand_has_scaled_are_put_right(world: RealWorld, operator: Operator) -> None:
-    """`kubectl scale` writes what an autoscaler writes, and no autoscaler comes back to look after it."""
-    await serving(world)
-    name = world.revision("1")
-    before = _field(world.mirror.get(DEPLOYMENT, name), "replicas")
-    await world.api.patch(DEPLOYMENT, world.namespace, name, {"spec": {"replicas": 7}}, "scale", manager="kubectl")
-    await world.until(lambda: _field(world.mirror.get(DEPLOYMENT, name), "replicas") == before, "the number to be ours")
-
-
 async def test_history_is_kept_to_its_limit(world: RealWorld, operator: Operator) -> None:
     """`revisionHistoryLimit` holds for ControllerRevisions and Rollouts alike, beside what is in use."""
     for version in ("1", "2", "3"):
@@ -208,11 +185,6 @@ def _field(found: Json | None, name: str) -> object:
 def _newer(found: Json | None, than: Json) -> Json | None:
     there = found is not None and int(found["metadata"]["resourceVersion"]) > int(than["metadata"]["resourceVersion"])
     return found if there else None
-
-
-def _owners_of_replicas(deployment: Json | None) -> set[str]:
-    fields = (deployment or {"metadata": {"managedFields": []}})["metadata"]["managedFields"]
-    return {entry["manager"] for entry in fields if "f:replicas" in entry["fieldsV1"].get("f:spec", {})}
 
 
 def _route(namespace: str, name: str, host: str) -> Json:

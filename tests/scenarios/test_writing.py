@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.core.model.kinds import CONTROLLER_REVISION, DEPLOYMENT, MODEL_DEPLOYMENT, Json
+from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, Json
 from tests.scenarios.phases import PHASES, Build, in_every_phase
 from tests.support.world import Model, World, fraud, serving, trying
 from tests.support.world.given import STEPS
@@ -109,50 +109,6 @@ async def test_scaling_in_mid_rollout_applies_to_both_revisions(at: int, replica
     assert len(world.rollouts) == 2
 
 
-async def test_replicas_that_an_autoscaler_owns_are_left_out() -> None:
-    """They stay what it made them, also when we write the Deployment for another reason."""
-    world = await serving()
-    stable = world.status["stable"]["revision"]
-
-    def autoscale(deployment: Json) -> None:
-        deployment["spec"]["replicas"] = 9
-        deployment["metadata"]["managedFields"] = [
-            {
-                "manager": "kube-controller-manager",
-                "subresource": "scale",
-                "fieldsV1": {"f:spec": {"f:replicas": {}}},
-            }
-        ]
-
-    world.api.edit(DEPLOYMENT, stable, autoscale)
-    await world.run(3)
-    world.api.edit(DEPLOYMENT, stable, lambda one: one["spec"]["template"]["spec"].update(enableServiceLinks=True))
-    await world.run(3)
-    deployment = world.api.find(DEPLOYMENT, stable)
-    assert deployment is not None
-    assert deployment["spec"]["replicas"] == 9
-    assert deployment["spec"]["template"]["spec"]["enableServiceLinks"] is False
-    assert world.condition("Degraded")["status"] == "False"
-
-
-async def test_a_number_of_replicas_that_a_hand_has_set_is_put_right() -> None:
-    """`kubectl scale` writes the same subresource as an autoscaler, once."""
-    world = await serving()
-    stable = world.status["stable"]["revision"]
-
-    def scale(deployment: Json) -> None:
-        deployment["spec"]["replicas"] = 1
-        deployment["metadata"]["managedFields"] = [
-            {"manager": "kubectl", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
-        ]
-
-    world.api.edit(DEPLOYMENT, stable, scale)
-    await world.run(2)
-    deployment = world.api.find(DEPLOYMENT, stable)
-    assert deployment is not None
-    assert deployment["spec"]["replicas"] == 4
-
-
 async def test_pods_of_the_canary_follow_its_weight() -> None:
     """ceil(weight/100 x minReplicas), at least one, ready before the weight rises; stable keeps its full size."""
     world = await serving()
@@ -180,16 +136,6 @@ async def test_a_reverted_canary_keeps_its_pods_until_it_has_drained() -> None:
     assert world.pods("2")
     await world.run(5)
     assert not world.pods("2")
-
-
-async def test_a_spec_that_an_old_schema_let_through_is_left_as_it_is() -> None:
-    """It cannot be read, so nothing is decided about it, and nothing crashes."""
-    world = await serving()
-    world.api.edit(MODEL_DEPLOYMENT, "fraud", lambda one: one["spec"].pop("model"))
-    world.api.writes.clear()
-    await world.run(30)
-    assert world.api.writes == []
-    assert world.routed == {"1": 100}
 
 
 async def test_an_api_server_outage_is_survived_by_everything() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from serinus.api import policy_rules as rules
 from serinus.api.base import Model
@@ -197,6 +197,13 @@ class Step(Model):
     """The canary's share of requests, in percent; rises from step to step."""
     pause: Pause | None = None
     """Time at this weight; {} is until promoted."""
+
+    @model_validator(mode="after")
+    def _has_a_verb(self) -> Self:
+        """Refuse a verb of another version: a step that does nothing would let the weight walk on."""
+        if self.set_weight is None and self.pause is None:
+            raise ValueError("holds no verb that this version knows: setWeight or pause")
+        return self
 
 
 class Canary(Model):

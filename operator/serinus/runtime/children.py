@@ -1,4 +1,8 @@
-"""Makes derived objects what they should be: applies what differs, deletes what has retired, touches nothing else."""
+"""Makes derived objects what they should be: applies what differs, deletes what has retired, touches nothing else.
+
+Every write says which version of the object it was decided on. A 409 means that our copy was old, whatever has become
+of the watch: that very object is read, and what should be is compared with it anew.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +24,15 @@ from serinus.core.model.kinds import (
     kind_of,
 )
 from serinus.core.model.snapshot import Obstacle
-from serinus.core.plan.diff import carries, same_intent, with_intent
+from serinus.core.plan.diff import Difference, carries, differences, same_intent, with_intent
 from serinus.runtime.memory import Carried, Memory
 from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
+from serinus.runtime.rereading import read_anew
 
 NEVER_SERVED_GRACE_SECONDS = 5
+TRIES = 3
+"""Of a write whose copy was old; somebody may be writing all the time."""
 RETIRING = (DEPLOYMENT, DESTINATION_RULE, SERVICE, CONFIG_MAP)
 
 
@@ -45,13 +52,14 @@ class Children:
         self._cluster = cluster
         self._cache = cache
 
-    async def ensure(self, owner: Owner, wanted: Json, memory: Memory) -> Applied | None:
+    async def ensure(self, owner: Owner, wanted: Json, memory: Memory, *, insist: bool = True) -> Applied | None:
         """Apply a child if the live one does not carry it; None when nothing was written.
 
         A name that we do not know as ours is looked up first: what somebody else made is a NameConflict, left alone.
+        Without `insist` a 409 is raised once the object has been read anew: what it was decided on may be old, too.
         """
         try:
-            applied = await self._ensured(owner, wanted, memory)
+            applied = await self._insisted(owner, wanted, memory, TRIES if insist else 1)
         except (Invalid, Forbidden) as error:
             if kind_of(wanted) == DEPLOYMENT:
                 memory.refused[wanted["metadata"]["name"]] = str(error)
@@ -60,17 +68,34 @@ class Children:
             memory.refused.pop(wanted["metadata"]["name"], None)
         return applied
 
+    async def _insisted(self, owner: Owner, wanted: Json, memory: Memory, tries: int) -> Applied | None:
+        kind, name = kind_of(wanted), wanted["metadata"]["name"]
+        for attempt in range(tries):
+            try:
+                return await self._ensured(owner, wanted, memory)
+            except (Conflict, Gone):
+                await read_anew(self._cluster, self._cache, kind, owner.namespace, name)
+                if attempt == tries - 1:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
     async def _ensured(self, owner: Owner, wanted: Json, memory: Memory) -> Applied | None:
         kind, name = kind_of(wanted), wanted["metadata"]["name"]
         label, live = _label(kind, name), self._cache.get(kind, owner.namespace, name)
         stamped = with_intent(wanted)
-        if live is not None and controller_uid(live) == owner.uid:
-            memory.conflicts.pop(label, None)
-            if carries(live, stamped):
-                return None
-            stored = await self._apply(_conditional(stamped, live))
-            return Applied(stored, created=False, drifted=same_intent(live, stamped))
-        return await self._introduce(owner, stamped, memory)
+        if live is None or controller_uid(live) != owner.uid:
+            return await self._introduce(owner, stamped, memory)
+        memory.conflicts.pop(label, None)
+        if carries(live, stamped):
+            memory.altered.pop(label, None)
+            return None
+        differs = differences(live, stamped)
+        if differs and memory.altered.get(label) == differs:
+            # The API server answered our own apply with just this: admission has its reasons, and has the last word.
+            return None
+        stored = await self._apply(_conditional(_with_held_replicas(stamped, live), live))
+        left = _remember_altered(memory, label, stored, stamped)
+        return Applied(stored, created=False, drifted=same_intent(live, stamped) and left != differs)
 
     def carry(self, owner: Owner, wish: tuple[object, ...], memory: Memory) -> bool:
         """Whether the children were found to carry this very wish, and not one of them is another object by now."""
@@ -98,12 +123,15 @@ class Children:
                 f"{kind.name} {name} exists and is not ours: rename the ModelDeployment, or remove the {kind.name}",
             )
             return None
-        memory.conflicts.pop(_label(kind, name), None)
+        label = _label(kind, name)
+        memory.conflicts.pop(label, None)
         if found is not None:
-            return Applied(await self._apply(_conditional(stamped, found)), created=False)
-        stored = await self._cluster.apply(stamped, force=False)
-        self._cache.put(stored)
-        return Applied(stored, created=True)
+            stored = await self._apply(_conditional(_with_held_replicas(stamped, found), found))
+        else:
+            stored = await self._cluster.apply(stamped, force=False)
+            self._cache.put(stored)
+        _remember_altered(memory, label, stored, stamped)
+        return Applied(stored, created=found is None)
 
     async def _apply(self, manifest: Json) -> Json:
         stored = await self._cluster.apply(manifest, force=True)
@@ -140,10 +168,11 @@ class Children:
         await self._cluster.delete(kind, owner.namespace, metadata["name"], uid=metadata["uid"], grace_seconds=grace)
 
 
-def forget_conflicts(memory: Memory, wanted: Iterable[Json]) -> None:
-    """Forget the conflicts over names that are wanted no more."""
+def forget_unwanted(memory: Memory, wanted: Iterable[Json]) -> None:
+    """Forget the conflicts over names that are wanted no more, and what admission has made of them."""
     labels = {_label(kind_of(manifest), manifest["metadata"]["name"]) for manifest in wanted}
     memory.conflicts = {label: obstacle for label, obstacle in memory.conflicts.items() if label in labels}
+    memory.altered = {label: altered for label, altered in memory.altered.items() if label in labels}
 
 
 def first_error(errors: Iterable[ClusterError]) -> ClusterError | None:
@@ -153,11 +182,31 @@ def first_error(errors: Iterable[ClusterError]) -> ClusterError | None:
 
 
 def _conditional(stamped: Json, live: Json) -> Json:
-    """Put the precondition on a write: this very object, and for a route this very version of it."""
-    metadata = {**stamped["metadata"], "uid": live["metadata"]["uid"]}
-    if kind_of(stamped) == VIRTUAL_SERVICE:
-        metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
-    return {**stamped, "metadata": metadata}
+    """Put the precondition on a write: this very version of this very object."""
+    metadata = {field: live["metadata"][field] for field in ("uid", "resourceVersion")}
+    return {**stamped, "metadata": {**stamped["metadata"], **metadata}}
+
+
+def _with_held_replicas(stamped: Json, live: Json) -> Json:
+    """Write the live number of pods where a scaler decides it and has not written it yet.
+
+    Until somebody else is its owner the API server would reset a number that we leave out to 1.
+    """
+    if kind_of(stamped) != DEPLOYMENT or "replicas" in stamped["spec"] or live["metadata"].get("replicasOwner"):
+        return stamped
+    if "replicas" not in live.get("spec", {}):
+        return stamped
+    return {**stamped, "spec": {**stamped["spec"], "replicas": live["spec"]["replicas"]}}
+
+
+def _remember_altered(memory: Memory, label: str, stored: Json, stamped: Json) -> tuple[Difference, ...]:
+    """Keep what the API server's answer to our own apply has otherwise than it was sent: nobody else was in between."""
+    left = differences(stored, stamped)
+    if left:
+        memory.altered[label] = left
+    else:
+        memory.altered.pop(label, None)
+    return left
 
 
 def _label(kind: Kind, name: str) -> str:

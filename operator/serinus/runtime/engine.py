@@ -135,4 +135,5 @@ class Engine:
 
 
 def _has_weight(status: Json) -> bool:
-    return int(status.get("weight") or 0) > 0 and status.get("settledAt") is None
+    weight = status.get("weight")
+    return isinstance(weight, int) and weight > 0 and status.get("settledAt") is None

@@ -6,18 +6,21 @@ Losing it costs nothing but another look: the next process starts from what is s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import RolloutStatus
 from serinus.core.model.answers import ProbeAnswer
+from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, Obstacle
+from serinus.core.model.split import Split
+from serinus.core.plan.diff import Difference
 from serinus.runtime.budget import Turn
 
 T = TypeVar("T")
@@ -39,6 +42,11 @@ class Readings(Generic[T]):
         self._read[name] = (manifest, value)
         return value
 
+    def source(self, name: str) -> Json | None:
+        """Give the manifest that was read last under a name."""
+        known = self._read.get(name)
+        return known[0] if known is not None else None
+
     def keep(self, names: Mapping[str, object]) -> None:
         """Drop what is gone."""
         if len(self._read) > len(names):
@@ -52,6 +60,16 @@ class Remembered:
     stored: RolloutStatus
     state: RolloutState
     turn: Turn
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A status that the API server has not taken: why, when it was tried last and how often, and a Rollout's state."""
+
+    error: ClusterError
+    at: float
+    tries: int = 1
+    state: RolloutState | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,10 @@ class Memory:
 
     uid: str = ""
     rollouts: dict[str, Remembered] = field(default_factory=dict)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    """By the uid of the Rollout or ModelDeployment: what it should say stands in memory alone."""
     status: ModelDeploymentStatus | None = None
+    """The ModelDeployment's own as it should be, while it is refused: what was told once is not told again."""
     status_written_at: float = 0.0
     probes: dict[str, ProbeAnswer] = field(default_factory=dict)
     probed_at: dict[str, float] = field(default_factory=dict)
@@ -90,12 +111,18 @@ class Memory:
     """Deployments that the API server does not take, by revision, and its words."""
     wish: tuple[int, Wish] | None = None
     asked: tuple[str, float] | None = None
+    altered: dict[str, tuple[Difference, ...]] = field(default_factory=dict)
+    """By kind and name: what the API server's answer to our own apply had otherwise than it was sent."""
     events: dict[str, tuple[float, list[Json]]] = field(default_factory=dict)
     listing: set[str] = field(default_factory=set)
     revisions: Mapping[str, Json] = field(default_factory=dict)
     views: Readings[ModelDeploymentView] = field(default_factory=Readings)
     revisions_read: Readings[Revision] = field(default_factory=Readings)
-    rollouts_read: Readings[tuple[RolloutPlan, RolloutStatus, RolloutState] | None] = field(default_factory=Readings)
+    rollouts_read: Readings[tuple[RolloutPlan, RolloutStatus, RolloutState] | str] = field(default_factory=Readings)
+    """What a Rollout says, or why it cannot be read."""
+    frozen: Split | None = None
+    unread: str = ""
+    """Why the ModelDeployment itself cannot be read, as it was told."""
     carried: Carried | None = None
     unrouted_since: dict[str, float] = field(default_factory=dict)
     down_since: dict[str, float] = field(default_factory=dict)
@@ -107,9 +134,21 @@ class Memory:
         known = self.rollouts.get(uid)
         return known.state if known is not None and known.stored == stored else read
 
-    def remember(self, uid: str, stored: RolloutStatus, state: RolloutState, turn: Turn) -> None:
-        """Keep a state, and when it is written next if nothing urgent comes."""
-        self.rollouts[uid] = Remembered(stored, state, turn)
+    def remember(self, uid: str, stored: RolloutStatus, state: RolloutState, turn: Turn | None) -> None:
+        """Keep a state, and when it is written next if nothing urgent comes; None leaves that as it was."""
+        known = self.rollouts.get(uid)
+        self.rollouts[uid] = Remembered(stored, state, turn or (known.turn if known else Turn(0.0, 0.0)))
+
+    def believed(self, view: ModelDeploymentView) -> ModelDeploymentView:
+        """Give the ModelDeployment with the status that it should have, where that one is not taken."""
+        if view.uid not in self.refusals or self.status is None:
+            return view
+        return replace(view, status=self.status)
+
+    def refuse(self, uid: str, error: ClusterError, now: float, state: RolloutState | None = None) -> None:
+        """Keep that a status was not taken."""
+        before = self.refusals.get(uid)
+        self.refusals[uid] = Refusal(error, now, before.tries + 1 if before else 1, state)
 
     def count_unrouted(self, routed: Mapping[str, bool], now: float) -> Mapping[str, float]:
         """Tell since when revisions have been seen without weight in the live route; a new process counts anew."""
@@ -131,6 +170,8 @@ class Memory:
     def forget_rollouts(self, keep: set[str]) -> None:
         """Drop what is gone."""
         self.rollouts = {uid: known for uid, known in self.rollouts.items() if uid in keep}
+        keep = {*keep, self.uid}
+        self.refusals = {uid: refusal for uid, refusal in self.refusals.items() if uid in keep}
 
     def forget_events(self, keep: set[str]) -> None:
         """Drop what was said of pods that nobody waits for any more."""

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from serinus.api.parsing import ApiError, ModelDeploymentView, parse_rollout
-from serinus.api.rollout import RolloutStatus
+from serinus.api.parsing import ModelDeploymentView
 from serinus.core.model.identity import REVISION_LABEL, Key
 from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
@@ -19,10 +18,10 @@ from serinus.core.model.kinds import (
     Json,
 )
 from serinus.core.model.revision import Revision
-from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, read_plan
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
 from serinus.core.plan.diagnosis import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
+from serinus.core.plan.scalers import SCALERS, scalers_by_deployment
 from serinus.core.traffic.istio import read_splits
 from serinus.runtime.claims import Claims
 from serinus.runtime.diagnoses import Diagnoses
@@ -30,8 +29,10 @@ from serinus.runtime.memory import Memory
 from serinus.runtime.ours import our_routes, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.probes import Probes, ReadyPod
+from serinus.runtime.recording import unrecorded
 from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
+from serinus.runtime.unreadable import freeze_of, frozen_split, read_rollout
 from serinus.runtime.wish import NEVER, Wishes
 
 
@@ -43,6 +44,7 @@ class _Parts:
     deployment: Json | None
     pods: Sequence[Json]
     service_exists: bool
+    scaler: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Observer:
     async def observe(self, view: ModelDeploymentView, memory: Memory) -> Snapshot:
         """Look at one ModelDeployment."""
         key = Key(view.namespace, view.name)
-        rollouts = self._rollouts(view, memory)
+        rollouts, unread = self._rollouts(view, memory)
         revisions = await self._revisions(view, memory, rollouts)
         wish = await self.wishes.look(view, memory, revisions, self.clock.now())
         wanted = wish.revision
@@ -75,9 +77,9 @@ class Observer:
         newest = rollouts[-1] if rollouts else None
         obstacle = wish.obstacle or next(self.claims.obstacles(view, memory), None)
         fleets = self._fleets(view, memory, revisions)
-        route, unread = read_splits(our_routes(self.cache, view))
+        route, differ = read_splits(our_routes(self.cache, view))
         seen = Snapshot(
-            deployment=view,
+            deployment=memory.believed(view),
             revisions=revisions,
             wanted=wanted,
             obstacle=obstacle,
@@ -88,8 +90,12 @@ class Observer:
             rollouts=rollouts,
             fleets=fleets,
             route=route,
-            route_unread=unread,
+            route_unread=differ,
+            freeze=frozen_split(unread, route, memory),
             used_names=frozenset(memory.used_names),
+            altered=tuple(
+                f"{label.replace('/', ' ')}: {one}" for label, left in memory.altered.items() for one in left
+            ),
             look=self.sampler.look(key, newest.plan.uid) if newest else None,
             watched_since=self.sampler.watched_since(key),
             drain_seconds=self.drain_seconds,
@@ -97,7 +103,10 @@ class Observer:
         routed = {name: seen.routed(name) for name in fleets}
         now = round(self.clock.now(), 3)
         return replace(
-            seen, unrouted_since=memory.count_unrouted(routed, now), down_since=memory.count_down(fleets, now)
+            seen,
+            unrouted_since=memory.count_unrouted(routed, now),
+            down_since=memory.count_down(fleets, now),
+            unrecorded=unrecorded(seen, memory),
         )
 
     async def _revisions(
@@ -115,26 +124,38 @@ class Observer:
         revisions = [memory.revisions_read.of(manifest, read_revision) for manifest in found.values()]
         return tuple(sorted(revisions, key=lambda revision: revision.number))
 
-    def _rollouts(self, view: ModelDeploymentView, memory: Memory) -> tuple[RolloutSeen, ...]:
-        seen, owned = [], ours(self.cache, ROLLOUT, view)
+    def _rollouts(self, view: ModelDeploymentView, memory: Memory) -> tuple[tuple[RolloutSeen, ...], Obstacle | None]:
+        """Give the Rollouts that can be read, and why one that cannot may decide the split."""
+        seen, unread, owned = [], {}, ours(self.cache, ROLLOUT, view)
         memory.rollouts_read.keep(owned)
-        for manifest in owned.values():
-            read = memory.rollouts_read.of(manifest, _read_rollout) if _is_live(manifest) else None
-            if read is not None:
+        for name, manifest in owned.items():
+            if not _is_live(manifest):
+                continue
+            read = memory.rollouts_read.of(manifest, read_rollout)
+            if isinstance(read, str):
+                unread[name] = read
+            else:
                 plan, status, state = read
                 seen.append(RolloutSeen(plan, memory.state_of(plan.uid, status, state)))
+        memory.used_names |= unread.keys()
         memory.forget_rollouts({rollout.plan.uid for rollout in seen})
-        return tuple(sorted(seen, key=_age))
+        return tuple(sorted(seen, key=_age)), freeze_of(unread, owned, seen)
 
     def _fleets(self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]) -> dict[str, Fleet]:
         kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE)}
         pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name))
         memory.forget_pods({pod["metadata"]["uid"] for group in pods.values() for pod in group})
         known = {revision.name: revision for revision in revisions}
+        scalers = scalers_by_deployment(
+            one for kind in SCALERS for one in self.cache.owned(kind, view.namespace, view.name).values()
+        )
         present = {name for owned in kinds.values() for name in owned if name != view.name}
         fleets = {}
         for name in sorted(present):
-            parts = _Parts(known.get(name), kinds[DEPLOYMENT].get(name), pods.get(name, ()), name in kinds[SERVICE])
+            deployment = kinds[DEPLOYMENT].get(name)
+            # A Deployment that is not there is made with our number: left out, it would be 1.
+            scaler = scalers.get(name, "") if deployment is not None else ""
+            parts = _Parts(known.get(name), deployment, pods.get(name, ()), name in kinds[SERVICE], scaler)
             fleets[name] = self._fleet(view, memory, parts)
         memory.forget_events({name for name, fleet in fleets.items() if fleet.ready < fleet.desired})
         return fleets
@@ -155,7 +176,8 @@ class Observer:
             probed=probed,
             probe_message=message,
             obstacle=obstacle,
-            scaled_by_other=bool(deployment.get("metadata", {}).get("replicasOwner")),
+            scaled_by_other=bool(parts.scaler),
+            scaler=parts.scaler,
         )
 
     def _diagnosis(self, key: Key, memory: Memory, revision: Revision, parts: _Parts) -> Obstacle | None:
@@ -171,15 +193,6 @@ def _unreached(newest: RolloutSeen | None, fleets: Mapping[str, Fleet]) -> Obsta
     """Say that a canary was let through on the kubelet's word."""
     fleet = fleets.get(newest.plan.canary) if newest is not None and newest.state.active else None
     return Obstacle(fleet.probed, fleet.probe_message) if fleet and fleet.probed is Probed.UNREACHABLE else None
-
-
-def _read_rollout(manifest: Json) -> tuple[RolloutPlan, RolloutStatus, RolloutState] | None:
-    """Read a Rollout; None for one from before a change of the schema."""
-    try:
-        rollout = parse_rollout(manifest)
-    except ApiError:
-        return None
-    return read_plan(rollout), rollout.status, from_status(rollout.status)
 
 
 def _age(rollout: RolloutSeen) -> tuple[float, float, int, str]:

@@ -7,12 +7,12 @@ carried out differs from what is wanted.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 
-from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
+from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
 from serinus.api.traffic import Traffic
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key, Owner, controller_uid
@@ -23,6 +23,7 @@ from serinus.core.model.kinds import (
     ROLLOUT,
     VIRTUAL_SERVICE,
     Json,
+    Kind,
     kind_of,
 )
 from serinus.core.model.names import MESH
@@ -31,19 +32,32 @@ from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note
+from serinus.core.rollout.freeze import frozen
 from serinus.core.traffic.istio import (
     MESH_CONFIG,
     MeshConfig,
     render_destination_rule,
     render_virtual_services,
 )
-from serinus.runtime.children import Children, first_error, forget_conflicts
+from serinus.runtime.children import Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
 from serinus.runtime.ours import our_route, our_routes
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
+from serinus.runtime.recording import (
+    PATIENCE_SECONDS,
+    anything_owed,
+    must_hold,
+    next_try,
+    recording,
+    refusals_to_tell,
+    states_to_store,
+    unanswered,
+    unrecorded,
+)
 from serinus.runtime.sampling import watch_of
-from serinus.runtime.storing import Statuses
+from serinus.runtime.storing import Stale, Statuses, rises
+from serinus.runtime.unreadable import UNREADABLE, UnreadableDeployments
 
 log = structlog.get_logger("serinus.reconcile")
 
@@ -64,6 +78,8 @@ class Report(Protocol):
     """Who is told what was decided, besides the cluster."""
 
     def note(self, view: ModelDeploymentView, note: Note) -> None: ...
+
+    def said(self, note: Note) -> None: ...
 
     def carried_out(self, view: ModelDeploymentView, decision: Decision) -> None: ...
 
@@ -95,6 +111,7 @@ class Reconciler:
         self._report = report
         self._children = Children(cluster, cache)
         self._statuses = Statuses(cluster, cache, clock)
+        self._unreadable = UnreadableDeployments(cluster, cache, clock)
 
     async def reconcile(self, key: Key) -> Outcome | None:
         """Look and act once; None when the ModelDeployment is gone. Raises ClusterError after doing what it could."""
@@ -105,27 +122,46 @@ class Reconciler:
         if self._memories.is_of_another(key, manifest["metadata"]["uid"]):
             # It was deleted and made again, and no pass has seen it gone.
             self._forget(key)
-        outcome = Outcome(None, live=False)
+        outcome, stale = Outcome(None, live=False), None
         for _ in range(ROUNDS):
-            view = self._view(key)
-            if view is None:
+            manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+            if manifest is None:
                 return None
-            decision, again = await self._round(view, self._memories.of(key, view.uid))
-            outcome = Outcome(decision.wake_at, decision.live, put_off=_takes_weight(decision))
+            memory = self._memories.of(key, manifest["metadata"]["uid"])
+            view = self._view(manifest, memory)
+            if isinstance(view, str):
+                return await self._leave(key, manifest, view, memory)
+            try:
+                decision, again = await self._round(view, memory)
+            except Stale as error:
+                stale = error
+                continue
+            stale, wakes = None, [at for at in (decision.wake_at, next_try(memory)) if at is not None]
+            outcome = Outcome(min(wakes, default=None), decision.live, put_off=_takes_weight(decision))
             if outcome.put_off or not again:
                 break
+        if stale is not None:
+            raise stale
         return outcome
 
-    def _view(self, key: Key) -> ModelDeploymentView | None:
-        manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
-        if manifest is None:
-            return None
+    def _view(self, manifest: Json, memory: Memory) -> ModelDeploymentView | str:
+        """Read the ModelDeployment; why it cannot be read, for one that another version of the schema wrote."""
         try:
-            return self._memories.of(key, manifest["metadata"]["uid"]).views.of(manifest, parse_model_deployment)
-        except ApiError as error:
-            # The schema admits nothing that does not parse; an object from before a schema change stays as it is.
-            log.error("a ModelDeployment cannot be read", key=str(key), why=str(error))
-            return None
+            return memory.views.of(manifest, parse_model_deployment)
+        except UNREADABLE as error:
+            return str(error) or type(error).__name__
+
+    async def _leave(self, key: Key, manifest: Json, error: str, memory: Memory) -> Outcome:
+        """Leave everything of a ModelDeployment that cannot be read as it is, and say so."""
+        self._observer.sampler.forget(key)
+        note = await self._unreadable.say(manifest, error, memory)
+        if note is not None:
+            log.error("a ModelDeployment cannot be read", key=str(key), why=error)
+            if self._report is not None:
+                self._report.said(note)
+            about = _reference(MODEL_DEPLOYMENT, key.namespace, key.name, manifest["metadata"]["uid"])
+            await self._recorder.record(about, reason=note.reason, message=note.message, warning=True)
+        return Outcome(None, live=False)
 
     def _forget(self, key: Key) -> None:
         self._memories.forget(key)
@@ -134,36 +170,67 @@ class Reconciler:
     async def _round(self, view: ModelDeploymentView, memory: Memory) -> tuple[Decision, bool]:
         """Look, decide and act; True when what was done changes what there is to decide."""
         seen = await self._observer.observe(view, memory)
-        decision = decide(seen, self._clock.now())
+        decision = self._decide(seen)
         watch = watch_of(view, seen, decision)
         if watch is not None:
             # Before the writes: a look that is taken while they last must count from the new stage on.
             self._observer.sampler.watch(watch)
         owner = Owner(view.namespace, view.name, view.uid)
-        for stored in decision.states:
-            await self._statuses.store_rollout(owner, stored, memory)
-        conflicts = set(memory.conflicts)
-        errors = [error async for error in self._carry_out(view, seen, decision, memory)]
+        before, refused = _findings(memory), dict(memory.refusals)
+        takes = _takes_weight(decision) or _still_takes(seen, decision)
+        async with recording(self._statuses, owner, states_to_store(seen, decision, memory), memory) as records:
+            await records.wait(PATIENCE_SECONDS if takes else None)
+            if must_hold(decision, memory):
+                seen = replace(seen, unrecorded=unrecorded(seen, memory))
+                decision = self._held(owner, seen, memory)
+            errors = [error async for error in self._carry_out_children(view, seen, decision, memory)]
+            await records.wait()
+        if not anything_owed(seen, memory):
+            errors += [error async for error in self._carry_out_the_rest(view, seen, decision, memory)]
         await self._tell_people(view, decision)
         if watch is None:
             self._observer.sampler.forget(Key(view.namespace, view.name))
         if self._report is not None:
             self._report.carried_out(view, decision)
-        if not _takes_weight(decision):
-            # Else it waits for the next pass, which is not urgent: another revert may stand in line behind this one.
-            await self._statuses.store_summary(view, decision.status, memory)
-        error = first_error(errors)
+        stale = await self._summarise(view, decision, memory)
+        for note in refusals_to_tell(seen, refused, memory):
+            await self._tell(view, note)
+        error = first_error((*errors, *unanswered(memory)))
         if error is not None:
             raise error
-        return decision, decision.start is not None or _phase_changed(decision) or conflicts != set(memory.conflicts)
+        recorded = set(refused) - set(memory.refusals)
+        changed = decision.start is not None or _phase_changed(decision) or before != _findings(memory)
+        return decision, changed or stale or bool(recorded)
 
-    async def _carry_out(
+    def _decide(self, seen: Snapshot) -> Decision:
+        now = self._clock.now()
+        return decide(seen, now) if seen.freeze is None else frozen(seen, seen.freeze, now)
+
+    def _held(self, owner: Owner, seen: Snapshot, memory: Memory) -> Decision:
+        """Decide again without the rise that could not be recorded; what was judged stays in memory."""
+        decision = self._decide(seen)
+        for stored in decision.states:
+            if rises(stored):
+                raise memory.refusals[stored.plan.uid].error
+            self._statuses.keep_in_memory(owner, stored, memory)
+        return decision
+
+    async def _summarise(self, view: ModelDeploymentView, decision: Decision, memory: Memory) -> bool:
+        """Store the copy for people; True when the ModelDeployment has changed meanwhile."""
+        if _takes_weight(decision):
+            # It waits for the next pass, which is not urgent: another revert may stand in line behind this one.
+            return False
+        try:
+            await self._statuses.store_summary(view, decision.status, memory)
+        except Stale:
+            return True
+        return False
+
+    async def _carry_out_the_rest(
         self, view: ModelDeploymentView, seen: Snapshot, decision: Decision, memory: Memory
     ) -> AsyncIterator[ClusterError]:
-        """Do what was decided, each thing whatever becomes of the others; give the errors."""
+        """Do what cannot be undone, and so only after its record; each thing whatever becomes of the others."""
         owner = Owner(view.namespace, view.name, view.uid)
-        async for error in self._carry_out_children(view, seen, decision, memory):
-            yield error
         for step in (self._mark, self._start, self._clean):
             try:
                 await step(owner, seen, decision, memory)
@@ -180,9 +247,11 @@ class Reconciler:
         if self._children.carry(owner, wish, memory):
             return
         children, written, failed = await self._wanted(owner, traffic, seen, decision), False, False
+        gives = _gives(seen, decision)
         for wanted in children:
             try:
-                applied = await self._children.ensure(owner, wanted, memory)
+                insist = kind_of(wanted) != VIRTUAL_SERVICE or not gives
+                applied = await self._children.ensure(owner, wanted, memory, insist=insist)
                 written = applied is not None or written
                 if applied is not None and applied.drifted:
                     await self._tell(view, _corrected(wanted))
@@ -194,7 +263,7 @@ class Reconciler:
         except ClusterError as error:
             failed = True
             yield error
-        forget_conflicts(memory, children)
+        forget_unwanted(memory, children)
         if not (written or failed or memory.conflicts):
             copies = [(CONFIG_MAP, one.revision.config_map) for one in decision.workloads if one.revision.config_map]
             names = [(kind_of(child), str(child["metadata"]["name"])) for child in children]
@@ -284,6 +353,11 @@ class Reconciler:
         await self._recorder.record(_about(view, note), reason=note.reason, message=note.message, warning=note.warning)
 
 
+def _findings(memory: Memory) -> tuple[object, ...]:
+    """What was found out while children were written, and changes what there is to say."""
+    return frozenset(memory.conflicts), tuple(memory.altered.items())
+
+
 def _takes_weight(decision: Decision) -> bool:
     return any(stored.state.weight < stored.before.weight for stored in decision.states)
 
@@ -292,9 +366,18 @@ def _still_takes(seen: Snapshot, decision: Decision) -> bool:
     """Whether the live route gives a revision beside stable more than it shall have: a revert that was cut short."""
     stable = decision.stable.name if decision.stable else None
     if seen.route is None or decision.split is None:
-        return False
+        # One that we cannot read may give weight to anybody.
+        return seen.route_unread and decision.split is not None
     shall = decision.split.weight_of
     return any(weight > shall(name) for name, weight in seen.route.weights if name != stable)
+
+
+def _gives(seen: Snapshot, decision: Decision) -> bool:
+    """Whether a revision beside stable shall have more than the live route gives it."""
+    stable = decision.stable.name if decision.stable else None
+    has = seen.route.weight_of if seen.route is not None else (lambda name: 0)
+    weights = decision.split.weights if decision.split is not None else ()
+    return any(weight > has(name) for name, weight in weights if name != stable)
 
 
 def _phase_changed(decision: Decision) -> bool:
@@ -308,11 +391,10 @@ def _corrected(child: Json) -> Note:
 
 def _about(view: ModelDeploymentView, note: Note) -> Json:
     plan = note.rollout
-    kind = MODEL_DEPLOYMENT if plan is None else ROLLOUT
-    return {
-        "apiVersion": kind.api_version,
-        "kind": kind.name,
-        "namespace": view.namespace,
-        "name": view.name if plan is None else plan.name,
-        "uid": view.uid if plan is None else plan.uid,
-    }
+    if plan is None:
+        return _reference(MODEL_DEPLOYMENT, view.namespace, view.name, view.uid)
+    return _reference(ROLLOUT, view.namespace, plan.name, plan.uid)
+
+
+def _reference(kind: Kind, namespace: str, name: str, uid: str) -> Json:
+    return {"apiVersion": kind.api_version, "kind": kind.name, "namespace": namespace, "name": name, "uid": uid}

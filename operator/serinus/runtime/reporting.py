@@ -26,10 +26,15 @@ class Reports:
         self._clock = clock
 
     def note(self, view: ModelDeploymentView, note: Note) -> None:
-        """Write the line of a decision."""
+        """Write the line of a decision, and count it."""
+        self.said(note)
         say = log.warning if note.warning else log.info
         rollout = note.rollout.name if note.rollout else None
         say(note.reason, namespace=view.namespace, name=view.name, rollout=rollout, message=note.message)
+
+    def said(self, note: Note) -> None:
+        """Count what people were told."""
+        self._telemetry.events.labels(note.reason).inc()
 
     def carried_out(self, view: ModelDeploymentView, decision: Decision) -> None:
         """Count what a pass decided, after it was done."""
@@ -42,7 +47,10 @@ class Reports:
         statuses = {place: rollout.get("status") or {} for place, rollout in self._cache.all(ROLLOUT).items()}
         self._telemetry.show_rollouts(Counter(str(status.get("phase", "Pending")) for status in statuses.values()))
         active = (place for place, status in statuses.items() if status.get("settledAt") is None)
-        self._telemetry.show_weights({self._owner(place): int(statuses[place].get("weight") or 0) for place in active})
+        weights = {place: statuses[place].get("weight") for place in active}
+        self._telemetry.show_weights(
+            {self._owner(place): weight for place, weight in weights.items() if isinstance(weight, int)}
+        )
 
     def _owner(self, place: tuple[str, str]) -> tuple[str, str]:
         """Find whose Rollout it is; one without our label goes by its own name."""

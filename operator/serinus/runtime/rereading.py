@@ -11,6 +11,17 @@ from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.runtime.ports import Cache, Cluster
 
 
+async def read_anew(cluster: Cluster, cache: Cache, kind: Kind, namespace: str, name: str) -> Json | None:
+    """Read one object into the cache, or forget that it was there; raises ClusterError."""
+    before = cache.get(kind, namespace, name)
+    stored = await cluster.get(kind, namespace, name)
+    if stored is not None:
+        cache.put(stored)
+    elif before is not None:
+        cache.forget(kind, namespace, name, before["metadata"]["resourceVersion"])
+    return stored
+
+
 class Rereading:
     """Puts what is stored in the place of what is cached."""
 
@@ -20,7 +31,7 @@ class Rereading:
 
     async def __call__(self, key: Key) -> None:
         """Read one ModelDeployment and all its Rollouts anew; raises ClusterError."""
-        await self._deployment(key)
+        await read_anew(self._cluster, self._cache, MODEL_DEPLOYMENT, key.namespace, key.name)
         await self._rollouts(key)
 
     async def everything(self, kind: Kind) -> None:
@@ -31,15 +42,6 @@ class Rereading:
             self._cache.store(manifest)
         for namespace, name in before.keys() - {_place(manifest) for manifest in listed}:
             self._cache.forget(kind, namespace, name, before[namespace, name])
-
-    async def _deployment(self, key: Key) -> None:
-        before = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
-        stored = await self._cluster.get(MODEL_DEPLOYMENT, key.namespace, key.name)
-        if stored is not None:
-            self._cache.put(stored)
-        elif before is not None:
-            version = before["metadata"]["resourceVersion"]
-            self._cache.forget(MODEL_DEPLOYMENT, key.namespace, key.name, version)
 
     async def _rollouts(self, key: Key) -> None:
         """By one list: it also brings the Rollout that we do not know of, and could not create for that reason."""

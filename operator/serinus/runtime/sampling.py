@@ -17,7 +17,7 @@ from serinus.runtime.watch import Watch
 def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> Watch | None:
     """Watch the newest Rollout from before its first weight until it has ended; the very first has no baseline."""
     newest = seen.newest
-    if newest is None or decision.start is not None:
+    if newest is None or decision.start is not None or seen.freeze is not None:
         return None
     plan, state = newest.plan, _state_after(newest, decision)
     canary, stable = seen.revision(plan.canary), seen.revision(plan.stable)

@@ -1,4 +1,8 @@
-"""Writes the two statuses: at once what a decision or a restart needs, and now and then what people read."""
+"""Writes the two statuses: at once what a decision or a restart needs, and now and then what people read.
+
+A status that the API server does not take is kept in memory and tried again. A 409 is looked into: where only our copy
+was old the write is sent again at once; what somebody else has written meanwhile is never overwritten, but decided on.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,24 @@ from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_rollout
 from serinus.api.rollout import RolloutStatus
 from serinus.api.status import Condition
-from serinus.core.model.errors import Conflict
+from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Owner, controller_uid
-from serinus.core.model.kinds import ROLLOUT, Json
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, refreshed, to_status
 from serinus.core.rollout.decision import NewRollout, StoredState
 from serinus.runtime.budget import CHECKPOINT_SECONDS, LONGEST_SECONDS, Turn, WriteBudget
-from serinus.runtime.memory import Memory
+from serinus.runtime.memory import Memory, Refusal
 from serinus.runtime.ports import Cache, Clock, Cluster
+from serinus.runtime.rereading import read_anew
+
+RETRY_SECONDS = 10.0
+"""Between two tries of a status that was refused, unless there is more to say."""
+TRIES = 3
+"""Of a write whose resourceVersion was old; somebody may be writing all the time."""
+
+
+class Stale(Conflict):
+    """Decided on what has changed since: the cache knows it now, decide again."""
 
 
 class Statuses:
@@ -29,12 +43,17 @@ class Statuses:
         self._budget = WriteBudget()
 
     async def store_rollout(self, owner: Owner, stored: StoredState, memory: Memory) -> bool:
-        """Store a Rollout's state if it is worth a write; tell whether it was written."""
+        """Store a Rollout's state if it is worth a write; tell whether it was written. Raises Stale.
+
+        What was refused stands in memory, with the error; what gives no weight is gone on from all the same.
+        """
         plan, state = stored.plan, stored.state
-        known = memory.rollouts.get(plan.uid)
-        in_cache = _stored_status(self._cache, owner, plan)
-        on_record = known.stored if known is not None and known.stored == in_cache else in_cache
+        known, on_record = memory.rollouts.get(plan.uid), self._on_record(owner, plan, memory)
         now = self._clock.now()
+        refusal = memory.refusals.get(plan.uid)
+        if refusal is not None and not retry_due(refusal, now) and not worth_storing(refusal.state or state, state):
+            self.keep_in_memory(owner, stored, memory)
+            return False
         turn = known.turn if known else self._budget.first_turn(now)
         urgent = worth_storing(from_status(on_record), state)
         if not urgent:
@@ -48,15 +67,51 @@ class Statuses:
         turn = turn.checkpointed(now) if whole else turn
         if status == on_record:
             memory.remember(plan.uid, on_record, state, turn)
+            memory.refusals.pop(plan.uid, None)
             return False
-        answer = await self._cluster.apply_status(_status_manifest(owner.namespace, plan, status))
-        self._cache.put(answer)
+        try:
+            decided_on = memory.rollouts_read.source(plan.name)
+            answer = await self._write(ROLLOUT, _status_manifest(owner.namespace, plan, status), decided_on)
+        except Stale:
+            raise
+        except ClusterError as error:
+            self.keep_in_memory(owner, stored, memory)
+            memory.refuse(plan.uid, error, now, state)
+            return False
+        memory.refusals.pop(plan.uid, None)
         memory.remember(plan.uid, _read_back(answer), state, turn)
         return True
 
     def _has_turn(self, turn: Turn, state: RolloutState, now: float) -> bool:
         """Whether a write is due that nothing but people and a later restart ask for."""
         return turn.overdue(now) or (state.active and now >= turn.numbers_from and self._budget.take(now))
+
+    def keep_in_memory(self, owner: Owner, stored: StoredState, memory: Memory) -> None:
+        """Go on from a state that is not on record; a rise never happened without one."""
+        if not rises(stored):
+            memory.remember(stored.plan.uid, self._on_record(owner, stored.plan, memory), stored.state, None)
+
+    def _on_record(self, owner: Owner, plan: RolloutPlan, memory: Memory) -> RolloutStatus:
+        """The status that is stored: as the very object that memory holds, where it is equal."""
+        known, in_cache = memory.rollouts.get(plan.uid), _stored_status(self._cache, owner, plan)
+        return known.stored if known is not None and known.stored == in_cache else in_cache
+
+    async def _write(self, kind: Kind, manifest: Json, decided_on: Json | None) -> Json:
+        """Apply a status; where only our copy was old, again with what is stored. Raises Stale and ClusterError."""
+        metadata = manifest["metadata"]
+        for attempt in range(TRIES):
+            try:
+                answer = await self._cluster.apply_status(manifest)
+                self._cache.put(answer)
+                return answer
+            except (Conflict, Gone) as error:
+                stored = await read_anew(self._cluster, self._cache, kind, metadata["namespace"], metadata["name"])
+                if stored is None or not _same_object(decided_on, stored):
+                    raise Stale(str(error)) from error
+                if attempt == TRIES - 1:
+                    raise
+                manifest = _based_on(manifest, stored)
+        raise AssertionError("the last try returns or raises")
 
     async def create_rollout(self, owner: Owner, new: NewRollout, revision_hash: str, memory: Memory) -> Json:
         """Create the object that carries the plan of a new transition."""
@@ -84,30 +139,69 @@ class Statuses:
             memory.used_names.add(name)
 
     async def store_summary(self, view: ModelDeploymentView, status: ModelDeploymentStatus, memory: Memory) -> bool:
-        """Store the copy for people; what only words differ in waits for the next minute, and for the budget."""
-        now = self._clock.now()
+        """Store the copy for people; what only words differ in waits for the next minute, and for the budget.
+
+        Raises Stale.
+        """
+        now, refusal = self._clock.now(), memory.refusals.get(view.uid)
+        memory.status = status
         if status == view.status:
+            memory.refusals.pop(view.uid, None)
             return False
         words_only = _without_words(status) == _without_words(view.status)
         if words_only and not self._words_due(now - memory.status_written_at, now):
             return False
+        if refusal is not None and not retry_due(refusal, now):
+            return False
+        metadata = {
+            "name": view.name,
+            "namespace": view.namespace,
+            "uid": view.uid,
+            "resourceVersion": view.resource_version,
+        }
         manifest = {
             "apiVersion": API_VERSION,
-            "kind": "ModelDeployment",
-            "metadata": {
-                "name": view.name,
-                "namespace": view.namespace,
-                "uid": view.uid,
-                "resourceVersion": view.resource_version,
-            },
+            "kind": MODEL_DEPLOYMENT.name,
+            "metadata": metadata,
             "status": status.manifest(),
         }
-        self._cache.put(await self._cluster.apply_status(manifest))
+        try:
+            await self._write(MODEL_DEPLOYMENT, manifest, memory.views.source(view.name))
+        except Stale:
+            raise
+        except ClusterError as error:
+            memory.refuse(view.uid, error, now)
+            return False
+        memory.refusals.pop(view.uid, None)
         memory.status_written_at = now
         return True
 
     def _words_due(self, age: float, now: float) -> bool:
         return age >= CHECKPOINT_SECONDS and (age >= LONGEST_SECONDS or self._budget.take(now))
+
+
+def rises(stored: StoredState) -> bool:
+    """Whether a state gives weight: nothing may be done about it before it is on record."""
+    return stored.state.weight > stored.before.weight
+
+
+def retry_due(refusal: Refusal, now: float) -> bool:
+    """Whether a refused status is tried again; one that was merely not answered is at each pass."""
+    return isinstance(refusal.error, Unavailable) or now - refusal.at >= RETRY_SECONDS
+
+
+def _same_object(decided_on: Json | None, stored: Json) -> bool:
+    """Whether what is stored says what we decided on: labels and annotations decide nothing."""
+    if decided_on is None:
+        return False
+    return all(decided_on.get(part) == stored.get(part) for part in ("spec", "status")) and all(
+        decided_on["metadata"].get(field) == stored["metadata"].get(field) for field in ("uid", "deletionTimestamp")
+    )
+
+
+def _based_on(manifest: Json, stored: Json) -> Json:
+    version = stored["metadata"]["resourceVersion"]
+    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
 
 
 def worth_storing(before: RolloutState, after: RolloutState) -> bool:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
 PASS_BUCKETS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 REQUEST_BUCKETS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 REVERT_BUCKETS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
+
+ANSWERS = frozenset({"OK", "Gone", "Expired", "Cancelled"})
+"""Outcomes of a request that are no errors: what is not there, a list that took too long, what we gave up ourselves."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Telemetry:
     informer_restarts: Gauge
     kopf_silence_seconds: Gauge
     kopf_restarts: Gauge
+    events: Counter
     events_lost: Gauge
     revert_seconds: Histogram
     leader: Gauge
@@ -42,6 +46,7 @@ class Telemetry:
     def create(cls) -> Self:
         """Make all instruments in a new registry."""
         registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"serinus_{name}", text, labels, registry=registry)
@@ -62,7 +67,7 @@ class Telemetry:
             queue_depth=gauge("queue_depth", "ModelDeployments that wait for a worker."),
             api_requests=counter("api_requests", "Requests to the API server.", "verb"),
             api_errors=counter(
-                "api_errors", "Requests that the API server refused or never answered.", "verb", "error"
+                "api_errors", "Requests that the API server refused or did not answer.", "verb", "error"
             ),
             api_seconds=histogram("api_request_seconds", "Duration of a request.", REQUEST_BUCKETS, "verb"),
             prometheus_errors=counter("prometheus_errors", "Questions without an answer.", "source", "failure"),
@@ -71,6 +76,7 @@ class Telemetry:
             informer_restarts=gauge("informer_restarts", "Watches that had to be started anew.", "kind"),
             kopf_silence_seconds=gauge("kopf_silence_seconds", "Seconds since kopf told of a change to our two kinds."),
             kopf_restarts=gauge("kopf_restarts", "Times that kopf ended and was started again."),
+            events=counter("events", "What people were told, by reason.", "reason"),
             events_lost=gauge("events_lost", "Kubernetes Events that could not be written."),
             revert_seconds=histogram(
                 "revert_seconds", "Time from the sample that condemned a revision to its weight 0.", REVERT_BUCKETS
@@ -82,7 +88,8 @@ class Telemetry:
         """Count a request to the API server; the hook of the client."""
         self.api_requests.labels(verb).inc()
         self.api_seconds.labels(verb).observe(seconds)
-        if outcome != "OK":
+        # That an Event is there already is how it is found to be one more of the same.
+        if outcome not in ANSWERS and (verb, outcome) != ("create", "Conflict"):
             self.api_errors.labels(verb, outcome).inc()
 
     def question_done(self, source: str, outcome: str, seconds: float) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from serinus.adapters.kubernetes.cache import ObjectCache
-from serinus.core.model.errors import Conflict, Gone, Unavailable
+from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
 from serinus.core.model.kinds import Json, Kind, kind_of
 from serinus.core.model.timestamps import to_rfc3339_seconds
 from tests.support.world.clock import VirtualClock
@@ -30,7 +30,8 @@ class InMemoryApi:
 
     `writes` lists what the operator wrote. `kill_at` kills it at the n-th write from now on: before it takes effect,
     or with `kill_after_effect` after that. `refuse` names the kinds whose writes fail, `unwatched` those whose watch
-    is dead.
+    is dead, `refused_statuses` the kinds whose status is answered with an error. `admit` changes what is applied, as an
+    admission policy does.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -42,6 +43,8 @@ class InMemoryApi:
         self.down = False
         self.refuse: set[Kind] = set()
         self.unwatched: set[Kind] = set()
+        self.refused_statuses: dict[Kind, ClusterError] = {}
+        self.admit: Callable[[Json], None] = lambda manifest: None
         self.kill_at: int | None = None
         self.kill_after_effect = False
         self.on_write: Callable[[str, Json], None] = lambda verb, manifest: None
@@ -56,6 +59,9 @@ class InMemoryApi:
             live = self._live(manifest)
             if live is None:
                 raise Gone(f"{manifest['metadata']['name']} is not there")
+            error = self.refused_statuses.get(kind_of(manifest))
+            if error is not None:
+                raise error
             return {**live, "status": copied(manifest["status"])}
 
         return self._write("status", manifest, effect)
@@ -152,6 +158,7 @@ class InMemoryApi:
                 merged["status"] = live["status"]
             if manifest["kind"] == "Deployment":
                 merged["spec"].setdefault("replicas", live["spec"]["replicas"])
+        self.admit(merged)
         return merged
 
     def _store(self, manifest: Json) -> Json:

@@ -9,6 +9,7 @@ from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
     MODEL_DEPLOYMENT,
     POD,
     SERVICE,
@@ -136,23 +137,19 @@ def test_managed_fields_are_dropped(cache: ObjectCache) -> None:
     assert "managedFields" not in found["metadata"]
 
 
-HPA = "kube-controller-manager"
-
-
 @pytest.mark.parametrize(
     ("manager", "subresource", "owner"),
     [
-        pytest.param(HPA, "scale", HPA, id="an HPA's controller"),
-        pytest.param("kubectl", "scale", None, id="kubectl scale"),
-        pytest.param("kubectl-edit", "", None, id="kubectl edit"),
-        pytest.param(HPA, "", None, id="a controller that writes the whole object"),
+        pytest.param("kube-controller-manager", "scale", "kube-controller-manager", id="an autoscaler's controller"),
+        pytest.param("k9s", "scale", "k9s", id="a hand at the scale subresource"),
+        pytest.param("kubectl-edit", "", "kubectl-edit", id="a hand at the whole object"),
         pytest.param("serinus", "", None, id="ourselves"),
     ],
 )
-def test_only_an_autoscaler_owns_the_number_of_replicas(
+def test_a_deployment_keeps_who_besides_us_owns_its_replicas(
     cache: ObjectCache, manager: str, subresource: str, owner: str | None
 ) -> None:
-    """Then our applies must leave it out; what a hand sets is put right."""
+    """Only then may an apply leave them out; whether that is a scaler is another question."""
     fields = [
         {"manager": "serinus", "fieldsV1": {"f:spec": {"f:template": {}}}},
         {"manager": manager, "subresource": subresource, "fieldsV1": {"f:spec": {"f:replicas": {}}}},
@@ -161,6 +158,17 @@ def test_only_an_autoscaler_owns_the_number_of_replicas(
     found = cache.get(DEPLOYMENT, "ml", "a")
     assert found is not None
     assert found["metadata"].get("replicasOwner") == owner
+
+
+def test_a_scaler_is_filed_with_whom_it_scales(cache: ObjectCache, told: Told) -> None:
+    """It carries no label of ours; its status changes each fifteen seconds and wakes nobody."""
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "fraud-0123456789"}}
+    hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "spec": spec}
+    for version, status in (("1", {"currentReplicas": 1}), ("2", {"currentReplicas": 2})):
+        cache.store({**hpa, "metadata": {"name": "a", "namespace": "ml", "resourceVersion": version}, "status": status})
+    assert set(cache.owned(HORIZONTAL_POD_AUTOSCALER, "ml", "fraud")) == {"a"}
+    cache.forget(HORIZONTAL_POD_AUTOSCALER, "ml", "a", "3")
+    assert [owner for _, _, owner, _ in told] == ["fraud", "fraud"]
 
 
 def test_a_pod_keeps_its_health_only(cache: ObjectCache) -> None:

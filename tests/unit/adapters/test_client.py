@@ -198,3 +198,43 @@ async def test_a_refused_token_is_read_again_once(server: ScriptedServer, clock:
     async with Connection(endpoint, clock) as connection:
         assert await KubernetesCluster(connection, clock).get(SERVICE, "ml", "fraud") == WANTED
     assert [each.headers["Authorization"] for each in server.seen] == ["Bearer old", "Bearer new"]
+
+
+@pytest.mark.parametrize(
+    ("left", "sent"),
+    [
+        pytest.param(8.0, "8000ms", id="less than a request may take"),
+        pytest.param(30.0, "10000ms", id="more"),
+        pytest.param(1.5, "1500ms", id="hardly any"),
+    ],
+)
+async def test_a_write_ends_before_the_lease_does(
+    connection: Connection, server: ScriptedServer, clock: HandClock, left: float, sent: str
+) -> None:
+    """The API server is told how long it may take, so that it abandons what we have abandoned."""
+    cluster = KubernetesCluster(connection, clock, write_seconds=lambda: left)
+    server.will(answers(WANTED))
+    await cluster.apply(WANTED, force=True)
+    await cluster.get(SERVICE, "ml", "fraud")
+    assert [one.query.get("timeout") for one in server.seen] == [sent, None]
+
+
+async def test_a_write_that_hangs_is_abandoned_in_time(
+    connection: Connection, server: ScriptedServer, clock: HandClock
+) -> None:
+    """By us, too: the lease ends, whatever becomes of the answer."""
+    cluster = KubernetesCluster(connection, clock, write_seconds=lambda: 0.3)
+    server.will(hangs())
+    with pytest.raises(Unavailable, match="no answer in time"):
+        await cluster.apply(WANTED, force=True)
+    assert len(server.seen) == 1
+
+
+async def test_a_write_with_hardly_any_time_left_is_not_begun(
+    connection: Connection, server: ScriptedServer, clock: HandClock
+) -> None:
+    """It would be abandoned half way, and nobody could tell whether it took effect."""
+    cluster = KubernetesCluster(connection, clock, write_seconds=lambda: 0.1)
+    with pytest.raises(Unavailable, match="lease"):
+        await cluster.create(WANTED)
+    assert server.seen == []

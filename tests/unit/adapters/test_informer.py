@@ -12,7 +12,7 @@ from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.informer import ABSENT_DELAY, LONGEST_DELAY, Informer, Informers
 from serinus.adapters.kubernetes.watch import Watched
-from serinus.core.model.kinds import SERVICE, Json, Kind
+from serinus.core.model.kinds import SCALED_OBJECT, SERVICE, Json, Kind
 from tests.support.hand_clock import HandClock
 from tests.support.scripted_server import Answer, ScriptedServer, answers, cuts, streams
 
@@ -182,6 +182,21 @@ async def test_an_absent_kind_is_looked_for_slowly_and_reported(
     await asyncio.gather(task, return_exceptions=True)
     assert not world.informer.absent
     assert clock.slept == [0.5, 1.0, 2.0, ABSENT_DELAY, ABSENT_DELAY]
+
+
+async def test_an_optional_kind_is_absent_at_the_first_look(
+    connection: Connection, server: ScriptedServer, clock: HandClock
+) -> None:
+    """Most clusters have no KEDA: nobody waits for it, nothing is counted, and its silence alarms nobody."""
+    server.will(answers("404 page not found", 404))
+    informer = Informer(connection, Watched(SCALED_OBJECT, optional=True), ObjectCache(), clock)
+    clock.move(1000)
+    task = asyncio.create_task(informer.run())
+    await asyncio.wait_for(informer.synced.wait(), 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert informer.absent
+    assert (informer.restarts, informer.silence() < 1000) == (0, True)
 
 
 async def test_a_kind_is_not_believed_to_be_absent_at_the_first_look(

@@ -38,6 +38,7 @@ class Store:
         if patch["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"]:
             raise Conflict("it has changed")
         self.lease["spec"].update(patch["spec"])
+        self.lease["metadata"].update(patch["metadata"])
         return self._bump()
 
     def _check(self) -> None:
@@ -147,3 +148,38 @@ async def test_two_that_come_at_once_are_told_apart(store: Store, clock: HandClo
     first, second = lease(store, clock, "first"), lease(store, clock, "second")
     await asyncio.gather(first._try("acquired"), second._try("acquired"))
     assert first.writes_allowed() != second.writes_allowed()
+
+
+async def test_a_renewal_that_hangs_is_given_up_in_time_for_others(store: Store, clock: HandClock) -> None:
+    """One request that is never answered must not cost the lease."""
+    first = LeaderLease(store, clock, LeaseName("serinus", "operator", "first"), seconds=1)
+    get, hung = store.get, asyncio.Event()
+
+    async def hang(kind: Kind, namespace: str, name: str) -> Json | None:
+        await hung.wait()
+        return await get(kind, namespace, name)
+
+    store.get = hang  # type: ignore[method-assign]
+    assert not await asyncio.wait_for(first._try("acquired"), 5)
+    store.get = get  # type: ignore[method-assign]
+    assert await first._try("acquired")
+
+
+async def test_the_record_says_what_is_watched_and_who_leads(store: Store, clock: HandClock) -> None:
+    """For other installs; a new holder has still to say that it leads."""
+
+    def said() -> tuple[str, str]:
+        assert store.lease is not None
+        annotations = store.lease["metadata"]["annotations"]
+        return annotations["serinus.dev/namespaces"], annotations["serinus.dev/leads"]
+
+    first = lease(store, clock)
+    await first.acquire()
+    assert said() == ("*", "false")
+    await first.claim()
+    await first._try("renewed")
+    assert said() == ("*", "true")
+    await first.release()
+    second = LeaderLease(store, clock, LeaseName("serinus", "operator", "second", ("ml", "web")), seconds=15)
+    await second.acquire()
+    assert said() == ("ml,web", "false")

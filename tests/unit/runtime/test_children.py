@@ -6,9 +6,9 @@ import pytest
 
 from serinus.core.model.errors import Conflict, Gone, Unavailable
 from serinus.core.model.identity import Owner
-from serinus.core.model.kinds import SERVICE, VIRTUAL_SERVICE, Json
+from serinus.core.model.kinds import SERVICE, VIRTUAL_SERVICE, Json, Kind, kind_of
 from serinus.core.model.snapshot import Obstacle
-from serinus.runtime.children import Children, first_error, forget_conflicts
+from serinus.runtime.children import TRIES, Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memory, Readings
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock
@@ -81,37 +81,69 @@ async def test_our_label_on_somebody_elses_object_makes_it_no_child_of_ours() ->
     assert desk.api.writes == []
 
 
-async def test_a_route_is_written_only_on_the_version_that_was_decided_on() -> None:
-    """409: look again."""
+@pytest.mark.parametrize("live", [service(), route(100)], ids=["a Service", "a route"])
+async def test_what_our_copy_was_too_old_for_is_read_and_written_again(live: Json) -> None:
+    """409 says that the watch is late or dead: the write does not wait for it."""
+    desk = Desk()
+    await desk.ensure(live)
+    kind = kind_of(live)
+    desk.api.unwatched = {kind}
+    desk.api.edit(kind, "fraud", lambda one: one["metadata"].update(annotations={}))
+    wanted = service(9000) if kind is SERVICE else route(50)
+    assert await desk.ensure(wanted)
+    assert desk.api.find(kind, "fraud")["spec"] == wanted["spec"]  # type: ignore[index]
+
+
+async def test_a_route_that_gives_weight_is_decided_on_again() -> None:
+    """409, and the record that allows it may be old as well; the cache knows the object by then."""
     desk = Desk()
     await desk.ensure(route(100))
+    desk.api.unwatched = {VIRTUAL_SERVICE}
     edited = desk.api.edit(VIRTUAL_SERVICE, "fraud", lambda one: one["spec"].update(http=[]))
-    stale = {**edited, "metadata": {**edited["metadata"], "resourceVersion": "1"}}
-    desk.children._cache = StaleCache(stale)  # type: ignore[assignment]
     with pytest.raises(Conflict):
-        await desk.ensure(route(50))
+        await desk.children.ensure(OWNER, route(50), desk.memory, insist=False)
+    assert desk.api.cache.get(VIRTUAL_SERVICE, "ml", "fraud")["spec"] == edited["spec"]  # type: ignore[index]
 
 
-class StaleCache:
-    """A cache that a watch has not told of the last edit yet."""
-
-    def __init__(self, manifest: Json) -> None:
-        self.manifest = manifest
-
-    def get(self, kind: object, namespace: str, name: str) -> Json:
-        return self.manifest
-
-
-async def test_an_object_that_was_made_anew_since_is_not_written() -> None:
-    """Its uid is the precondition: an apply would re-create what is gone."""
+async def test_who_writes_all_the_time_is_not_fought_for_ever() -> None:
+    """A bounded number of tries; then the pass goes on with the rest."""
     desk = Desk()
     await desk.ensure(service())
-    known = desk.api.find(SERVICE, "fraud")
-    assert known is not None
-    desk.children._cache = StaleCache(dict(known))  # type: ignore[assignment]
-    desk.api.remove(SERVICE, "ml", "fraud")
+    desk.api.unwatched = {SERVICE}
+    get = desk.api.get
+
+    async def get_and_edit(kind: Kind, namespace: str, name: str) -> Json | None:
+        found = await get(kind, namespace, name)
+        desk.api.edit(SERVICE, "fraud", lambda one: one["metadata"].update(annotations={}))
+        return found
+
+    desk.api.get = get_and_edit  # type: ignore[method-assign]
+    desk.api.edit(SERVICE, "fraud", lambda one: one["metadata"].update(annotations={}))
     with pytest.raises(Conflict):
         await desk.ensure(service(9000))
+    assert desk.api.reads.count("get Service fraud") <= 1 + TRIES
+
+
+async def test_an_object_that_is_somebody_elses_by_now_is_left_alone() -> None:
+    """Deleted and made again by another one, while nobody told us: 409, and then a NameConflict."""
+    desk = Desk()
+    await desk.ensure(service())
+    desk.api.unwatched = {SERVICE}
+    desk.api.remove(SERVICE, "ml", "fraud")
+    theirs = desk.api.put({**service(), "metadata": {"name": "fraud", "namespace": "ml"}})
+    assert not await desk.ensure(service(9000))
+    assert desk.memory.conflicts["Service/fraud"].reason == "NameConflict"
+    assert desk.api.find(SERVICE, "fraud") == theirs
+
+
+async def test_an_object_that_went_unheard_is_made_again() -> None:
+    """Its uid is the precondition of the write; after the 409 it is known to be gone."""
+    desk = Desk()
+    await desk.ensure(service())
+    desk.api.unwatched = {SERVICE}
+    desk.api.remove(SERVICE, "ml", "fraud")
+    assert await desk.ensure(service(9000))
+    assert desk.api.find(SERVICE, "fraud") is not None
 
 
 async def test_children_that_carry_a_wish_are_not_looked_at_again() -> None:
@@ -137,7 +169,7 @@ def test_conflicts_over_names_that_are_wanted_no_more_are_forgotten() -> None:
     """They are in nobody's way."""
     memory = Memory()
     memory.conflicts = {"Service/fraud": Obstacle("NameConflict", ""), "Service/old": Obstacle("NameConflict", "")}
-    forget_conflicts(memory, [service()])
+    forget_unwanted(memory, [service()])
     assert set(memory.conflicts) == {"Service/fraud"}
 
 

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from serinus.adapters.kubernetes.trim import TRIMS, Trim, trim
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json, Kind, kind_of
+from serinus.core.plan.scalers import SCALERS, scaled_model_deployment
 
 Place: TypeAlias = tuple[str, str]
 """Namespace and name."""
@@ -83,8 +84,8 @@ class ObjectCache:
             return
         now = self._shelf(kind).objects[place]
         owner = owner_of(kind, now)
-        if owner is None and before is not None and before.get("spec") == now.get("spec"):
-            # Of what is not ours only the claims are kept: others' weights change all the time, and are no news.
+        if (owner is None or kind in SCALERS) and before is not None and before.get("spec") == now.get("spec"):
+            # Of what is not ours only claims and targets are kept: weights and statuses change all the time.
             return
         if before is not None and owner_of(kind, before) != owner:
             self._on_change(kind, place[0], owner_of(kind, before), None)
@@ -137,10 +138,15 @@ class ObjectCache:
 
 
 def owner_of(kind: Kind, manifest: Json) -> str | None:
-    """Read the name of the ModelDeployment that an object belongs to; a ModelDeployment belongs to itself."""
+    """Read the name of the ModelDeployment that an object belongs to; a ModelDeployment belongs to itself.
+
+    A scaler is filed with whom it scales.
+    """
     metadata = manifest["metadata"]
     if kind == MODEL_DEPLOYMENT:
         return str(metadata["name"])
+    if kind in SCALERS:
+        return scaled_model_deployment(manifest)
     owner = (metadata.get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
     return None if owner is None else str(owner)
 

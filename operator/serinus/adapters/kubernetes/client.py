@@ -7,14 +7,16 @@ number of connections, and the API server's own 429 with its Retry-After. Tries 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import aiohttp
 
 from serinus.adapters.clock import Clock
 from serinus.adapters.kubernetes.answers import Expired, error_from
-from serinus.adapters.kubernetes.connection import Connection, Request
+from serinus.adapters.kubernetes.connection import QUICK, Connection, Request
 from serinus.adapters.kubernetes.paths import collection, item
 from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
 from serinus.core.model.identity import FIELD_MANAGER
@@ -23,6 +25,8 @@ from serinus.core.model.kinds import Json, Kind, kind_of
 PAGE_SIZE: Final = 500
 LONGEST_WAIT: Final = 2.0
 """A longer Retry-After is the caller's to wait for."""
+SHORTEST_WRITE: Final = 0.25
+"""Seconds; a write that would have to be abandoned sooner is not begun."""
 DELAYS: Final = (0.1, 0.4)
 """Between the tries: so there are three."""
 
@@ -36,7 +40,10 @@ def unobserved(verb: str, outcome: str, seconds: float) -> None:
 
 
 class KubernetesCluster:
-    """The API server. `writes_allowed` is asked before each write: false once our lease has run out."""
+    """The API server. `writes_allowed` is asked before each write: false once our lease has run out.
+
+    `write_seconds` says within which time a write must have ended: the API server is told, and we wait no longer.
+    """
 
     def __init__(
         self,
@@ -44,11 +51,13 @@ class KubernetesCluster:
         clock: Clock,
         *,
         writes_allowed: Callable[[], bool] = lambda: True,
+        write_seconds: Callable[[], float] = lambda: math.inf,
         on_request: OnRequest = unobserved,
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._writes_allowed = writes_allowed
+        self._write_seconds = write_seconds
         self._on_request = on_request
 
     async def apply(self, manifest: Json, *, force: bool) -> Json:
@@ -138,16 +147,31 @@ class KubernetesCluster:
     async def _send(self, verb: str, request: Request) -> Json:
         """Send, and send again after 429, 5xx or no connection; the last refusal is raised."""
         for delay in (*DELAYS, None):
-            if request.method != "GET" and not self._writes_allowed():
-                raise Unavailable("nothing is written: this process does not hold the lease any more")
             try:
-                return await self._observed(verb, request)
+                return await self._observed(verb, request if request.method == "GET" else self._fenced(request))
             except Unavailable as error:
                 wait = error.retry_after if error.retry_after is not None else delay
-                if delay is None or wait is None or wait > LONGEST_WAIT or isinstance(error, (_TooSlow, Expired)):
+                if (
+                    delay is None
+                    or wait is None
+                    or wait > LONGEST_WAIT
+                    or isinstance(error, (TimedOut, Expired, _Fenced))
+                ):
                     raise
                 await self._clock.sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+    def _fenced(self, request: Request) -> Request:
+        """Let a write take no longer than it is ours to make; raises Unavailable when it is not, or hardly."""
+        left = self._write_seconds()
+        if not self._writes_allowed() or left < SHORTEST_WRITE:
+            raise _Fenced("nothing is written: this process does not hold the lease any more")
+        if left == math.inf:
+            return request
+        total = min(left, QUICK.total or left)
+        limits = aiohttp.ClientTimeout(total=total, sock_connect=min(total, QUICK.sock_connect or total))
+        # The API server, too, gives up what we have given up: it must not reach the store after the lease has ended.
+        return replace(request, limits=limits, params={**request.params, "timeout": f"{int(total * 1000)}ms"})
 
     async def _observed(self, verb: str, request: Request) -> Json:
         started = self._clock.monotonic()
@@ -167,7 +191,7 @@ class KubernetesCluster:
             async with self._connection.send(request) as response:
                 text = await response.text("utf-8")
         except TimeoutError as error:
-            raise _TooSlow(f"{request.method} {request.path}: no answer in time") from error
+            raise TimedOut(f"{request.method} {request.path}: no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{request.method} {request.path}: {error or type(error).__name__}") from error
         if not 200 <= response.status < 300:
@@ -175,7 +199,11 @@ class KubernetesCluster:
         return _read(text)
 
 
-class _TooSlow(Unavailable):
+class _Fenced(Unavailable):
+    """Not sent: somebody else may be the one who writes."""
+
+
+class TimedOut(Unavailable):
     """No answer in time: the caller has waited long enough."""
 
 

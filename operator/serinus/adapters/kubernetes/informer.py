@@ -120,11 +120,11 @@ class Informer:
 
     def _delay_after(self, error: Exception) -> float:
         """Note why a list or watch ended, decide whether to list anew, and give the time to wait."""
-        self.restarts += 1
         again = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(self._failures, 10))
         self._failures += 1
         if isinstance(error, Gone):
             return self._delay_when_absent(again)
+        self.restarts += 1
         plural = self.watched.kind.plural
         if isinstance(error, Expired):
             self._resource_version = ""
@@ -141,10 +141,12 @@ class Informer:
     def _delay_when_absent(self, again: float) -> float:
         """Look again soon at first, then slowly; a kind that is surely absent has no objects, so it is synced."""
         self._resource_version = ""
-        if self._failures < LOOKS_FOR_ABSENT:
+        self._hear()
+        if self._failures < LOOKS_FOR_ABSENT and not self.watched.optional:
             return again
         if not self.absent:
-            log.warning("the cluster does not know %s: looking again later", self.watched.kind.plural)
+            say = log.info if self.watched.optional else log.warning
+            say("the cluster does not know %s: looking again later", self.watched.kind.plural)
         self.absent = True
         self.synced.set()
         return ABSENT_DELAY

@@ -2,11 +2,13 @@
 
 Two clocks of two machines are never compared: a lease has run out when its record has not changed for its duration by
 our own clock. The holder stops writing a margin earlier, by its own clock as well, counted from before its last
-successful renewal was sent: so two writers never overlap, however slow an answer was.
+successful renewal was sent, and a write that is under way by then is abandoned: by us, and by the API server, which is
+told how long it may take. So two writers never overlap, however slow an answer was.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,22 +16,34 @@ from typing import Any, Final
 
 from serinus.adapters.clock import Clock
 from serinus.adapters.kubernetes.writer import Writer
+from serinus.api import GROUP
 from serinus.core.model.errors import ClusterError, Conflict
 from serinus.core.model.kinds import LEASE, Json
 
 MARGIN_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 1.0
+TRIES_A_LEASE: Final = 5
+"""A renewal is begun, and given up, after this part of the lease: one that hangs must not cost it."""
+
+LEASE_LABEL: Final = f"{GROUP}/lease"
+NAMESPACES_ANNOTATION: Final = f"{GROUP}/namespaces"
+LEADS_ANNOTATION: Final = f"{GROUP}/leads"
+ALL_NAMESPACES: Final = "*"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LeaseName:
-    """Which lease, and as whom: an identity that comes back is taken for the same holder."""
+    """Which lease, and as whom: an identity that comes back is taken for the same holder.
+
+    `watched` are the namespaces that the holder looks after; none named is all of them.
+    """
 
     namespace: str
     name: str
     identity: str
+    watched: tuple[str, ...] = ()
 
 
 class LeaderLease:
@@ -48,7 +62,11 @@ class LeaderLease:
 
     def writes_allowed(self) -> bool:
         """Tell whether the lease is surely ours at this moment."""
-        return self._clock.monotonic() < self._allowed_until
+        return self.seconds_left() > 0
+
+    def seconds_left(self) -> float:
+        """Give the seconds within which a write must have ended."""
+        return self._allowed_until - self._clock.monotonic()
 
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
@@ -58,10 +76,16 @@ class LeaderLease:
     async def hold(self) -> None:
         """Renew the lease; returns when it is lost."""
         while True:
-            await self._clock.sleep(self._seconds / 5)
+            await self._clock.sleep(self._seconds / TRIES_A_LEASE)
             if not await self._try("renewed") and not self.writes_allowed():
                 log.error("the lease %s was lost", self._name.name)
                 return
+
+    async def claim(self) -> None:
+        """Say that the holder leads: whoever claims the same namespaces later knows that it is too late."""
+        there = await self._read()
+        if there is not None and holder_of(there) == self._name.identity:
+            await self._merge(there, {}, leads=True)
 
     async def release(self) -> None:
         """Give the lease up, so that a successor need not wait for it to run out."""
@@ -70,7 +94,7 @@ class LeaderLease:
         self._allowed_until = float("-inf")
         try:
             there = await self._read()
-            if there is not None and _holder(there) == self._name.identity:
+            if there is not None and holder_of(there) == self._name.identity:
                 await self._merge(there, {"holderIdentity": "", "leaseDurationSeconds": 1})
         except ClusterError as error:
             log.warning("the lease could not be released: %s", error)
@@ -79,9 +103,13 @@ class LeaderLease:
         """Take or renew the lease once; a failure is a no."""
         started = self._clock.monotonic()
         try:
-            taken = await self._take()
+            async with asyncio.timeout(self._seconds / TRIES_A_LEASE):
+                taken = await self._take()
         except Conflict:
             taken = False
+        except TimeoutError:
+            log.warning("the lease could not be %s: no answer in time", done)
+            return False
         except ClusterError as error:
             log.warning("the lease could not be %s: %s", done, error)
             return False
@@ -94,18 +122,20 @@ class LeaderLease:
         if there is None:
             await self._cluster.create(self._new())
             return True
-        if _holder(there) not in ("", self._name.identity) and not self._has_run_out(there):
+        if holder_of(there) not in ("", self._name.identity) and not self._has_run_out(there):
             self._allowed_until = float("-inf")
             return False
-        await self._merge(there, self._record(there))
+        await self._merge(
+            there, self._record(there), leads=says_it_leads(there) and holder_of(there) == self._name.identity
+        )
         return True
 
     async def _read(self) -> Json | None:
         return await self._cluster.get(LEASE, self._name.namespace, self._name.name)
 
-    async def _merge(self, there: Json, spec: Json) -> None:
+    async def _merge(self, there: Json, spec: Json, *, leads: bool = False) -> None:
         version = there["metadata"]["resourceVersion"]
-        patch: Json = {"metadata": {"resourceVersion": version}, "spec": spec}
+        patch: Json = {"metadata": {"resourceVersion": version, **self._marks(leads)}, "spec": spec}
         await self._cluster.merge(LEASE, self._name.namespace, self._name.name, patch)
 
     def _has_run_out(self, there: Json) -> bool:
@@ -122,7 +152,7 @@ class LeaderLease:
             "leaseDurationSeconds": self._seconds,
             "renewTime": now,
         }
-        if there is None or _holder(there) != self._name.identity:
+        if there is None or holder_of(there) != self._name.identity:
             transitions = 0 if there is None else int(there["spec"].get("leaseTransitions") or 0) + 1
             record |= {"acquireTime": now, "leaseTransitions": transitions}
         return record
@@ -131,10 +161,24 @@ class LeaderLease:
         return {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.name,
-            "metadata": {"name": self._name.name, "namespace": self._name.namespace},
+            "metadata": {"name": self._name.name, "namespace": self._name.namespace, **self._marks(False)},
             "spec": self._record(None),
         }
 
+    def _marks(self, leads: bool) -> Json:
+        """What other installs find it by, and what they want to know of it."""
+        return {
+            "labels": {LEASE_LABEL: "operator"},
+            "annotations": {
+                NAMESPACES_ANNOTATION: ",".join(self._name.watched) or ALL_NAMESPACES,
+                LEADS_ANNOTATION: "true" if leads else "false",
+            },
+        }
 
-def _holder(lease: Json) -> str:
+
+def says_it_leads(lease: Json) -> bool:
+    return (lease["metadata"].get("annotations") or {}).get(LEADS_ANNOTATION) == "true"
+
+
+def holder_of(lease: Json) -> str:
     return str(lease["spec"].get("holderIdentity") or "")

@@ -1,7 +1,7 @@
 """What the cache keeps of each kind: the fields that some decision reads.
 
 Ten thousand objects fit in one process only without managedFields, which are as large as the object. One thing in them
-decides something, and is kept as `metadata.replicasOwner`: the autoscaler that owns a Deployment's `spec.replicas`.
+decides something, and is kept as `metadata.replicasOwner`: who besides us owns a Deployment's `spec.replicas`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
     ISTIO_GATEWAY,
     POD,
+    SCALED_OBJECT,
     SERVICE,
     VIRTUAL_SERVICE,
     Json,
@@ -24,9 +26,6 @@ from serinus.core.model.kinds import (
 )
 
 Trim: TypeAlias = Callable[[Json], Json]
-
-_HANDS: Final = (FIELD_MANAGER, "kubectl")
-"""Managers that are no autoscaler: ourselves, and whoever types."""
 
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _FOREIGN_METADATA: Final = (
@@ -39,6 +38,7 @@ _FOREIGN_METADATA: Final = (
     "ownerReferences",
     "deletionTimestamp",
 )
+_SCALER_SPEC: Final = ("scaleTargetRef", "minReplicas", "maxReplicas", "minReplicaCount", "maxReplicaCount")
 _CONTAINER_STATUS: Final = ("name", "ready", "started", "restartCount", "state", "lastState", "image", "imageID")
 _POD_STATUS: Final = ("phase", "podIP", "startTime", "conditions", "reason", "message")
 
@@ -52,7 +52,7 @@ def trim(manifest: Json) -> Json:
 
 
 def trim_deployment(manifest: Json) -> Json:
-    """Keep which autoscaler owns the number of replicas."""
+    """Keep who besides us owns the number of replicas: only then may an apply leave it out."""
     kept = trim(manifest)
     owner = replicas_owner(manifest["metadata"].get("managedFields") or ())
     if owner is not None:
@@ -63,16 +63,25 @@ def trim_deployment(manifest: Json) -> Json:
 
 
 def replicas_owner(managed_fields: Iterable[Json]) -> str | None:
-    """Find the autoscaler that owns `spec.replicas`: an HPA's controller, which KEDA acts through too.
+    """Find the manager besides us that owns `spec.replicas`: a hand or an autoscaler, which nothing here tells apart.
 
-    Autoscalers write the scale subresource; so does `kubectl scale`, but a hand that set a number once owns nothing.
+    The entry outlives its controller, so it says only what an apply would do, and never who scales.
     """
     for entry in managed_fields:
         spec = (entry.get("fieldsV1") or {}).get("f:spec") or {}
-        manager = str(entry.get("manager"))
-        if "f:replicas" in spec and entry.get("subresource") == "scale" and not manager.startswith(_HANDS):
-            return manager
+        if "f:replicas" in spec and entry.get("manager") != FIELD_MANAGER:
+            return str(entry.get("manager"))
     return None
+
+
+def trim_scaler(manifest: Json) -> Json:
+    """Keep its target and bounds; the status of an autoscaler changes all the time and decides nothing."""
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        "metadata": _only(manifest["metadata"], _FOREIGN_METADATA),
+        "spec": _only(manifest.get("spec") or {}, _SCALER_SPEC),
+    }
 
 
 def trim_service(manifest: Json) -> Json:
@@ -152,4 +161,6 @@ TRIMS: Final[Mapping[Kind, Trim]] = {
     VIRTUAL_SERVICE: trim_virtual_service,
     ISTIO_GATEWAY: trim_gateway,
     CONTROLLER_REVISION: trim_controller_revision,
+    HORIZONTAL_POD_AUTOSCALER: trim_scaler,
+    SCALED_OBJECT: trim_scaler,
 }

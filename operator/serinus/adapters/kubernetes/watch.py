@@ -18,8 +18,10 @@ from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     DESTINATION_RULE,
+    HORIZONTAL_POD_AUTOSCALER,
     ISTIO_GATEWAY,
     POD,
+    SCALED_OBJECT,
     SERVICE,
     VIRTUAL_SERVICE,
     Json,
@@ -34,10 +36,14 @@ SILENCE_SECONDS: Final = 100
 
 @dataclass(frozen=True)
 class Watched:
-    """A kind that is watched in all namespaces, and which of its objects."""
+    """A kind that is watched in all namespaces, and which of its objects.
+
+    `optional` is one that many clusters never have: that it is absent is believed at once.
+    """
 
     kind: Kind
     label_selector: str = ""
+    optional: bool = False
 
 
 WATCHED: Final = (
@@ -47,8 +53,11 @@ WATCHED: Final = (
     ),
     Watched(VIRTUAL_SERVICE),
     Watched(ISTIO_GATEWAY),
+    Watched(HORIZONTAL_POD_AUTOSCALER),
+    Watched(SCALED_OBJECT, optional=True),
 )
-"""What we own, by label; everybody's VirtualServices, because theirs may claim our hosts, and the Gateways for them."""
+"""What we own, by label; everybody's VirtualServices, because theirs may claim our hosts, and the Gateways for them;
+and everybody's scalers: they carry no label of ours, and name what they scale."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Fleet:
     service_exists: bool = False
     scaled_by_other: bool = False
     scaler: str = ""
+    """Who scales it besides us, such as "HorizontalPodAutoscaler fraud"."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,14 @@ class RolloutSeen:
 
     plan: RolloutPlan
     state: RolloutState
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Why nothing can be decided, and the split that stays meanwhile; None when the route has none that is ours."""
+
+    why: Obstacle
+    split: Split | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,8 @@ class Snapshot:
     live route without weight for a revision; with `route_unread` there are routes, and what they say is not ours, or
     they differ. `down_since` is when it first saw a revision that wants pods without a ready one. `unreached` stops
     nothing that runs: a Gateway that somebody deletes is said, not acted upon.
-    `used_names` are Rollouts that exist and cannot be seen.
+    `used_names` are Rollouts that exist and cannot be seen. `unrecorded` says why the newest Rollout's status is not on
+    record: until it is, no weight is given. `altered` are fields that admission has made otherwise than we sent them.
     """
 
     deployment: ModelDeploymentView
@@ -88,6 +98,9 @@ class Snapshot:
     unrouted_since: Mapping[str, float] = field(default_factory=dict)
     down_since: Mapping[str, float] = field(default_factory=dict)
     used_names: frozenset[str] = frozenset()
+    unrecorded: Obstacle | None = None
+    altered: tuple[str, ...] = ()
+    freeze: Freeze | None = None
     look: Look | None = None
     watched_since: float = 0.0
     drain_seconds: float = 5.0

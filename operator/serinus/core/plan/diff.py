@@ -7,6 +7,9 @@ digest of the intent, kept as an annotation, does.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from serinus.api import GROUP
@@ -15,6 +18,9 @@ from serinus.core.model.kinds import Json
 from serinus.core.plan.quantities import same_quantity
 
 INTENT_ANNOTATION = f"{GROUP}/intent"
+
+LONGEST_SHOWN = 80
+"""Characters of a value in a message."""
 
 Path = tuple[str, ...]
 
@@ -43,6 +49,7 @@ _WHOLE: frozenset[Path] = frozenset(
 )
 """Values that an apply replaces as a whole, so that anything added to them by hand is a difference."""
 
+_COMPARED = ("labels", "annotations", "ownerReferences")
 _PRECONDITIONS = frozenset({"uid", "resourceVersion"})
 _QUANTITY_PARENTS = frozenset({"requests", "limits"})
 
@@ -74,9 +81,69 @@ def carries(live: Json, wanted: Json) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A field that is not as it was wished: its path, and both values as JSON."""
+
+    field: str
+    live: str
+    wanted: str
+
+    def __str__(self) -> str:
+        if ".env[" in self.field:
+            return self.field  # what a variable holds is nobody else's business
+        return f"{self.field} is {_short(self.live)} instead of {_short(self.wanted)}"
+
+
+def differences(live: Json, wanted: Json) -> tuple[Difference, ...]:
+    """Name each field in which `live` does not carry `wanted`; empty where `carries` is True."""
+    kind = str(wanted.get("kind", ""))
+    had, wished = live.get("metadata", {}), wanted.get("metadata", {})
+    found = [_differing(had.get(key), wished[key], ("metadata", key)) for key in _COMPARED if key in wished]
+    found += [
+        _differing(live.get(key), value, (kind, key))
+        for key, value in wanted.items()
+        if key not in {"apiVersion", "kind", "metadata"}
+    ]
+    return tuple(
+        Difference(name.removeprefix(f"{kind}."), _as_json(one), _as_json(other))
+        for each in found
+        for name, one, other in each
+    )
+
+
+def _differing(live: Any, wanted: Any, path: Path, shown: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Go down to the smallest values that differ; `shown` says where we are, elements by their keys."""
+    shown = shown or ".".join(path)
+    if _value_carries(live, wanted, path):
+        return
+    if path not in _WHOLE and isinstance(wanted, dict) and isinstance(live, dict):
+        for key, value in wanted.items():
+            yield from _differing(live.get(key), value, (*path, key), f"{shown}.{key}")
+    elif path not in _WHOLE and isinstance(wanted, list) and isinstance(live, list) and (keys := _keys(path)):
+        found = {tuple(element.get(key) for key in keys): element for element in live}
+        for element in wanted:
+            place = tuple(element.get(key) for key in keys)
+            name = f"{shown}[{'/'.join(map(str, place))}]"
+            yield from _differing(found.get(place), element, path, name)
+    else:
+        yield shown, live, wanted
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}…"
+
+
+def _keys(path: Path) -> tuple[str, ...] | None:
+    return _MERGED_PORTS.get(path) or _KEYS.get(path[-1])
+
+
 def _metadata_carries(live: Json, wanted: Json) -> bool:
-    compared = ("labels", "annotations", "ownerReferences")
-    return all(_value_carries(live.get(key), wanted[key], ("metadata", key)) for key in compared if key in wanted)
+    return all(_value_carries(live.get(key), wanted[key], ("metadata", key)) for key in _COMPARED if key in wanted)
 
 
 def _value_carries(live: Any, wanted: Any, path: Path) -> bool:
@@ -94,7 +161,7 @@ def _value_carries(live: Any, wanted: Any, path: Path) -> bool:
 
 
 def _list_carries(live: list[Any], wanted: list[Any], path: Path) -> bool:
-    keys = _MERGED_PORTS.get(path) or _KEYS.get(path[-1])
+    keys = _keys(path)
     if keys is None:
         return len(live) == len(wanted) and all(map(_value_carries, live, wanted, [path] * len(wanted)))
     found = {tuple(element.get(key) for key in keys): element for element in live}

@@ -62,6 +62,12 @@ def obstacle_in_the_way(question: Question) -> Cause | None:
     return Cause(obstacle.reason, obstacle.message) if obstacle else None
 
 
+def status_refused(question: Question) -> Cause | None:
+    """Intent before effect: a rise that cannot be recorded would be one that no record explains."""
+    refused = question.seen.unrecorded
+    return Cause(refused.reason, refused.message) if refused else None
+
+
 def canary_not_ready(question: Question) -> Cause | None:
     fleet = question.seen.fleet(question.plan.canary)
     needed = needed_replicas(question.plan, question.state, question.seen.min_replicas, question.now)
@@ -154,6 +160,7 @@ def _needs_no_look(question: Question) -> bool:
 POD_GATES: tuple[Gate, ...] = (canary_not_ready, service_missing, probe_not_answered)
 GATES: tuple[Gate, ...] = (
     paused_by_user,
+    status_refused,
     obstacle_in_the_way,
     *POD_GATES,
     stable_not_ready,

@@ -15,6 +15,7 @@ class RolloutReason(StrEnum):
     AWAITING_PROMOTION = "AwaitingPromotion"
     PAUSING = "Pausing"
     STAGE_BEGAN = "StageBegan"
+    STATUS_REFUSED = "StatusRefused"
     METRICS_UNREACHABLE = "MetricsUnreachable"
     NO_ASSESSMENT = "NoAssessment"
     RAISED = "WeightRaised"

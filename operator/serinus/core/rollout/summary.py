@@ -184,6 +184,11 @@ def _serving(standing: Standing) -> Statement:
     return Statement("Serving", True, reason, text)
 
 
+def _altered(fields: tuple[str, ...]) -> str:
+    more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
+    return f"an admission policy or webhook changes what the operator applies, and it is left so: {fields[0]}{more}"
+
+
 def _degraded(standing: Standing) -> Statement:
     seen, active, stable = standing.seen, standing.active, standing.seen.revision(standing.stable)
     fleet = seen.fleet(standing.stable)
@@ -193,6 +198,8 @@ def _degraded(standing: Standing) -> Statement:
             return Statement("Degraded", True, short.reason, short.message)
         if seen.concern is not None:
             return Statement("Degraded", True, seen.concern.reason, seen.concern.message)
+        if seen.altered:
+            return Statement("Degraded", False, "ChangedByAdmission", _altered(seen.altered))
         return Statement("Degraded", False, "AllReady", "All pods that should be ready are ready")
     text = f"{fleet.ready} of {fleet.desired or seen.min_replicas} pods of version {stable.version} are ready"
     if fleet.obstacle is not None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diff import INTENT_ANNOTATION, carries, same_intent, with_intent
+from serinus.core.plan.diff import INTENT_ANNOTATION, carries, differences, same_intent, with_intent
 from serinus.core.plan.revisions import render_config_map
 from serinus.core.plan.workload import render_deployment, render_service
 from tests.unit.core.plan.given import FULL, HASH, OWNER, revision, template
@@ -214,3 +214,38 @@ def test_a_change_by_somebody_else_is_told_from_a_wish_of_our_own() -> None:
     assert same_intent(edited, with_intent(ROUTE))
     assert not same_intent(live, with_intent(other))
     assert not same_intent(ROUTE, with_intent(ROUTE))
+
+
+def a_deployment(**container: object) -> Json:
+    pod = {"containers": [{"name": "triton", **container}]}
+    return {"kind": "Deployment", "metadata": {}, "spec": {"template": {"spec": pod}}}
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "said"),
+    [
+        pytest.param(a_deployment(image="a"), a_deployment(image="a"), [], id="nothing"),
+        pytest.param(
+            a_deployment(image="mirror/a", args=["x"]),
+            a_deployment(image="a"),
+            ['spec.template.spec.containers[triton].image is "mirror/a" instead of "a"'],
+            id="an element by its key",
+        ),
+        pytest.param(
+            a_deployment(env=[{"name": "TOKEN", "value": "theirs"}]),
+            a_deployment(env=[{"name": "TOKEN", "value": "secret"}]),
+            ["spec.template.spec.containers[triton].env[TOKEN].value"],
+            id="never what a variable holds",
+        ),
+        pytest.param(
+            {"kind": "Service", "metadata": {"labels": {"a": "1"}}, "spec": {}},
+            {"kind": "Service", "metadata": {"labels": {"a": "1", "b": "2"}}, "spec": {"type": "ClusterIP"}},
+            ['metadata.labels.b is null instead of "2"', 'spec.type is null instead of "ClusterIP"'],
+            id="several",
+        ),
+    ],
+)
+def test_differences_are_named_for_people(live: Json, wanted: Json, said: list[str]) -> None:
+    """The smallest value that differs, by a path that can be found in the manifest."""
+    assert [str(one) for one in differences(live, wanted)] == said
+    assert carries(live, wanted) is not bool(said)

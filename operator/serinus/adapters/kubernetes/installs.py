@@ -1,0 +1,115 @@
+"""Other installs of the operator whose namespaces overlap with ours: two would fight over every object, for ever.
+
+Each install holds a Lease of its own, found by its label in all namespaces, that says which namespaces it watches. Who
+has taken its Lease looks at all others before it leads, and leads only if there is no other: of two, whoever looks
+second sees the first. Of several that have only just begun the first by name waits for the rest to give way.
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import Final, Protocol
+
+from serinus.adapters.clock import Clock
+from serinus.adapters.kubernetes.lease import (
+    ALL_NAMESPACES,
+    LEASE_LABEL,
+    NAMESPACES_ANNOTATION,
+    LeaseName,
+    holder_of,
+    says_it_leads,
+)
+from serinus.core.model.errors import Forbidden
+from serinus.core.model.kinds import LEASE, Json, Kind
+
+AGAIN_SECONDS: Final = 5.0
+"""Between two claims of an install that has been refused."""
+LOOK_SECONDS: Final = 1.0
+DEFAULT_SECONDS: Final = 15.0
+
+log = logging.getLogger(__name__)
+
+
+class Lister(Protocol):
+    """Lists objects of all namespaces."""
+
+    async def list(self, kind: Kind, namespace: str, *, label_selector: str = "") -> list[Json]: ...
+
+
+class Turn(StrEnum):
+    """What an install does that has claimed its namespaces."""
+
+    LEAD = "Lead"
+    WAIT = "Wait"
+    GIVE_WAY = "GiveWay"
+
+
+class OtherInstalls:
+    """Looks at the others' Leases; `said` names the one that is in the way."""
+
+    def __init__(self, cluster: Lister, clock: Clock, name: LeaseName) -> None:
+        self.said = ""
+        self._cluster = cluster
+        self._clock = clock
+        self._name = name
+        self._seen: dict[tuple[str, str], tuple[str, float]] = {}
+
+    async def may_lead(self) -> bool:
+        """Look until it is clear who leads, after our own Lease was taken; raises ClusterError."""
+        while (turn := await self.turn()) is Turn.WAIT:
+            await self._clock.sleep(LOOK_SECONDS)
+        return turn is Turn.LEAD
+
+    async def turn(self) -> Turn:
+        """Look once; raises ClusterError."""
+        others = [one for one in await self._leases() if self._is_in_the_way(one)]
+        if not others:
+            self.said = ""
+            return Turn.LEAD
+        first = min(others, key=lambda one: (not says_it_leads(one), _place(one)))
+        self._say(first)
+        late = says_it_leads(first) or _place(first) < (self._name.namespace, self._name.name)
+        return Turn.GIVE_WAY if late else Turn.WAIT
+
+    async def _leases(self) -> list[Json]:
+        try:
+            return await self._cluster.list(LEASE, "", label_selector=LEASE_LABEL)
+        except Forbidden as error:
+            log.warning("whether another install watches the same namespaces cannot be told: %s", error)
+            return []
+
+    def _is_in_the_way(self, lease: Json) -> bool:
+        ours = (self._name.namespace, self._name.name)
+        return _place(lease) != ours and bool(holder_of(lease)) and self._overlaps(lease) and self._is_alive(lease)
+
+    def _overlaps(self, lease: Json) -> bool:
+        theirs = _watched(lease)
+        return not self._name.watched or ALL_NAMESPACES in theirs or not theirs.isdisjoint(self._name.watched)
+
+    def _is_alive(self, lease: Json) -> bool:
+        """Whether a record has moved within its duration, by our own clock; one that we see first is alive."""
+        place, version, now = _place(lease), str(lease["metadata"]["resourceVersion"]), self._clock.monotonic()
+        if self._seen.get(place, ("", 0.0))[0] != version:
+            self._seen[place] = (version, now)
+        return now - self._seen[place][1] < float(lease["spec"].get("leaseDurationSeconds") or DEFAULT_SECONDS)
+
+    def _say(self, lease: Json) -> None:
+        namespace, name = _place(lease)
+        scope = ", ".join(sorted(_watched(lease)))
+        text = (
+            f"another install of Serinus, with the Lease {namespace}/{name} ({holder_of(lease)}), watches "
+            f"{'all namespaces' if scope == ALL_NAMESPACES else scope}: this one does nothing until that one is removed"
+        )
+        if text != self.said:
+            log.error("%s", text)
+        self.said = text
+
+
+def _watched(lease: Json) -> set[str]:
+    annotations = lease["metadata"].get("annotations") or {}
+    return set(str(annotations.get(NAMESPACES_ANNOTATION) or ALL_NAMESPACES).split(","))
+
+
+def _place(lease: Json) -> tuple[str, str]:
+    return str(lease["metadata"]["namespace"]), str(lease["metadata"]["name"])

@@ -1,0 +1,151 @@
+"""Two installs whose namespaces overlap: one leads, the other says why it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+
+import pytest
+
+from serinus.adapters.kubernetes.installs import OtherInstalls, Turn
+from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
+from serinus.core.model.errors import Conflict, Forbidden
+from serinus.core.model.kinds import Json, Kind
+from tests.support.hand_clock import HandClock
+
+
+class Leases:
+    """All Leases of a cluster."""
+
+    def __init__(self) -> None:
+        self.stored: dict[tuple[str, str], Json] = {}
+        self.forbidden = False
+        self._version = 0
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        return copy.deepcopy(self.stored.get((namespace, name)))
+
+    async def create(self, manifest: Json) -> Json:
+        place = (manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        if place in self.stored:
+            raise Conflict("it exists")
+        return self._store(place, copy.deepcopy(manifest))
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        live = self.stored[namespace, name]
+        if live["metadata"]["resourceVersion"] != patch["metadata"]["resourceVersion"]:
+            raise Conflict("it has changed")
+        metadata, spec = {**live["metadata"], **patch["metadata"]}, {**live["spec"], **patch["spec"]}
+        return self._store((namespace, name), {**live, "metadata": metadata, "spec": spec})
+
+    async def list(self, kind: Kind, namespace: str, *, label_selector: str = "") -> list[Json]:
+        if self.forbidden:
+            raise Forbidden("leases")
+        return [copy.deepcopy(one) for one in self.stored.values() if label_selector in one["metadata"]["labels"]]
+
+    def _store(self, place: tuple[str, str], lease: Json) -> Json:
+        self._version += 1
+        lease["metadata"]["resourceVersion"] = str(self._version)
+        self.stored[place] = lease
+        return lease
+
+
+class Install:
+    """One install with its Lease, in a namespace of its own."""
+
+    def __init__(self, leases: Leases, clock: HandClock, namespace: str, *watched: str) -> None:
+        name = LeaseName(namespace, "serinus", f"pod-of-{namespace}", watched)
+        self.lease = LeaderLease(leases, clock, name)
+        self.others = OtherInstalls(leases, clock, name)
+
+    async def begin(self) -> Turn:
+        await self.lease.acquire()
+        turn = await self.others.turn()
+        if turn is Turn.LEAD:
+            await self.lease.claim()
+        elif turn is Turn.GIVE_WAY:
+            await self.lease.release()
+        return turn
+
+
+@pytest.fixture
+def leases() -> Leases:
+    return Leases()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "turn"),
+    [
+        pytest.param((), (), Turn.GIVE_WAY, id="both watch all"),
+        pytest.param((), ("ml",), Turn.GIVE_WAY, id="all and one"),
+        pytest.param(("ml",), (), Turn.GIVE_WAY, id="one and all"),
+        pytest.param(("ml", "web"), ("web", "shop"), Turn.GIVE_WAY, id="one in common"),
+        pytest.param(("ml",), ("web",), Turn.LEAD, id="nothing in common"),
+    ],
+)
+@pytest.mark.parametrize("places", [("a", "b"), ("b", "a")], ids=["", "the second sorts first"])
+async def test_the_second_gives_way_where_namespaces_overlap(
+    leases: Leases,
+    clock: HandClock,
+    first: tuple[str, ...],
+    *,
+    second: tuple[str, ...],
+    turn: Turn,
+    places: tuple[str, str],
+) -> None:
+    """Whatever it is called; it names the Lease of the one that leads, and holds none itself."""
+    leading, late = Install(leases, clock, places[0], *first), Install(leases, clock, places[1], *second)
+    assert await leading.begin() is Turn.LEAD
+    assert await late.begin() is turn
+    assert (f"{places[0]}/serinus" in late.others.said) == (turn is Turn.GIVE_WAY)
+    assert late.lease.writes_allowed() == (turn is Turn.LEAD)
+
+
+async def test_of_two_that_begin_at_once_one_leads(leases: Leases, clock: HandClock) -> None:
+    """Both have claimed before either looks: the first by name waits until the other has given way."""
+    one, other = Install(leases, clock, "a"), Install(leases, clock, "b")
+    await one.lease.acquire()
+    await other.lease.acquire()
+    assert (await one.others.turn(), await other.others.turn()) == (Turn.WAIT, Turn.GIVE_WAY)
+    await other.lease.release()
+    assert await one.others.may_lead()
+
+
+async def test_never_do_two_lead_whatever_the_order(leases: Leases, clock: HandClock) -> None:
+    """Claim, then look: whoever looks second sees the first."""
+    for order in ("aabb", "abab", "abba", "baab", "baba", "bbaa"):
+        leases.stored.clear()
+        installs, turns = {name: Install(leases, clock, name) for name in "ab"}, {}
+        for step, name in enumerate(order):
+            if name not in order[:step]:
+                await installs[name].lease.acquire()
+            else:
+                turns[name] = await installs[name].others.turn()
+        assert list(turns.values()).count(Turn.LEAD) <= 1, order
+
+
+async def test_the_second_leads_once_the_first_has_gone(leases: Leases, clock: HandClock) -> None:
+    """Removed in good order, or killed: then its record stands still for its duration."""
+    first, second = Install(leases, clock, "a"), Install(leases, clock, "b")
+    await first.begin()
+    assert await second.begin() is Turn.GIVE_WAY
+    clock.move(16)
+    assert await second.begin() is Turn.LEAD
+    assert second.others.said == ""
+
+
+async def test_a_leader_that_renews_is_never_taken_for_dead(leases: Leases, clock: HandClock) -> None:
+    """However long the second waits."""
+    first, second = Install(leases, clock, "a"), Install(leases, clock, "b")
+    await first.begin()
+    for _ in range(5):
+        assert await second.begin() is Turn.GIVE_WAY
+        clock.move(10)
+        await first.lease._try("renewed")
+
+
+async def test_who_may_not_list_leases_leads_without_having_looked(leases: Leases, clock: HandClock) -> None:
+    """An administrator has decided so; it is logged."""
+    await Install(leases, clock, "a").begin()
+    leases.forbidden = True
+    assert await asyncio.wait_for(Install(leases, clock, "b").others.may_lead(), 5)
