@@ -28,7 +28,6 @@ from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.watch import WATCHED
 from serinus.adapters.logging import Format, configure_logging
 from serinus.adapters.prometheus.instant import InstantQueries
-from serinus.adapters.prometheus.source import Source
 from serinus.adapters.triton import TritonProbe
 from serinus.config import Config, ConfigError, load_config
 from serinus.core.model.errors import ClusterError, Unavailable
@@ -127,7 +126,7 @@ class Parts:
 
     def __init__(self, config: Config, endpoint: Endpoint, telemetry: Telemetry) -> None:
         clock = SystemClock()
-        sources = [Source(one.name, one.url, one.bearer_token_file) for one in config.prometheus]
+        sources = [one.source() for one in config.prometheus]
         self.telemetry = telemetry
         self.lost_lease: asyncio.Task[None] | None = None
         self.left = False

@@ -28,7 +28,7 @@ def test_the_file_is_read_in_the_words_of_the_documentation(tmp_path: Path) -> N
         tmp_path,
         """
         prometheus:
-        - {name: mesh, url: "http://prometheus:9090/", targets: up, bearerTokenFile: /token}
+        - {name: mesh, url: "https://prometheus:9090/", targets: up, bearerTokenFile: /token}
         tenants:
         - {namespace: ml, hosts: ["*.ml.example.com"], gateways: [istio-system/public], sources: [mesh]}
         meshGateway: false
@@ -38,7 +38,7 @@ def test_the_file_is_read_in_the_words_of_the_documentation(tmp_path: Path) -> N
     )
     config = load_config(file)
     assert (config.prometheus[0].url, config.prometheus[0].bearer_token_file) == (
-        "http://prometheus:9090",
+        "https://prometheus:9090",
         Path("/token"),
     )
     assert (config.mesh_gateway, config.drain_seconds, config.leader_election.lease_seconds) == (False, 2.5, 30)
