@@ -47,6 +47,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- fail (printf "config.prometheus: two sources are called %q; give each a name of its own" .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
+{{- if contains "@" .url -}}
+{{- fail (printf "config.prometheus: the url of source %q has a user or password; use basicAuth or bearerTokenFile" .name) -}}
+{{- end -}}
+{{- $secrets := or .bearerTokenFile .basicAuth .headerFiles -}}
+{{- if and $secrets (hasPrefix "http://" .url) (not .allowInsecureAuth) -}}
+{{- fail (printf "config.prometheus: source %q would send its secrets over plain http; write url as https://, or set allowInsecureAuth: true" .name) -}}
+{{- end -}}
 {{- end -}}
 {{- range .Values.config.tenants -}}
 {{- $namespace := .namespace -}}

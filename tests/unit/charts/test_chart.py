@@ -30,7 +30,15 @@ MATRIX: dict[str, dict[str, Any]] = {
         "config": {
             "prometheus": [
                 {"name": "default", "url": "http://prometheus:9090", "targets": "up"},
-                {"name": "team", "url": "https://proxy:8443", "bearerTokenFile": "/var/run/tokens/prometheus"},
+                {
+                    "name": "team",
+                    "url": "https://proxy:8443",
+                    "bearerTokenFile": "/var/run/tokens/prometheus",
+                    "headers": {"X-Scope-OrgID": "ml"},
+                    "headerFiles": {"X-Api-Key": "/var/run/tokens/key"},
+                    "tlsConfig": {"caFile": "/var/run/tokens/ca.crt"},
+                    "enforcedLabel": "namespace",
+                },
             ],
             "tenants": [{"namespace": "ml", "hosts": ["*.example.com"], "gateways": ["istio-system/shared"]}],
         },
@@ -60,6 +68,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "tenant-of-no-source": (
         {"config": {"tenants": [{"namespace": "ml", "sources": ["team"]}]}},
         'namespace "ml" is granted "team", which is no source of config.prometheus; use one of default, *',
+    ),
+    "password-in-the-url": (
+        {"config": {"prometheus": [SOURCE | {"url": "https://bob:s3cret@prometheus"}]}},
+        'the url of source "default" has a user or password; use basicAuth or bearerTokenFile',
+    ),
+    "token-over-http": (
+        {"config": {"prometheus": [SOURCE | {"bearerTokenFile": "/token"}]}},
+        'source "default" would send its secrets over plain http',
+    ),
+    "token-instead-of-its-file": (
+        {"config": {"prometheus": [SOURCE | {"url": "https://p", "bearerTokenFile": "s3cret"}]}},
+        BY_THE_SCHEMA,
     ),
     "privileged-port": ({"config": {"metricsPort": 80}}, BY_THE_SCHEMA),
     "gateway-without-namespace": (
