@@ -247,6 +247,7 @@ class Config(_Strict):
     mesh_gateway: bool = True
     cluster_domain: Annotated[str, Field(pattern=DNS_NAME)] = CLUSTER_DOMAIN
     export_to: tuple[str, ...] = ()
+    watch_namespaces: tuple[Annotated[str, Field(pattern=DNS_LABEL)], ...] = ()
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 5
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -272,6 +273,13 @@ class Config(_Strict):
         if len(set(names)) != len(names):
             raise ValueError(f"the names {', '.join(names)} must differ")
         return sources
+
+    def gateway_namespaces(self) -> tuple[str, ...]:
+        """Name where Gateways are looked for: where we watch, and where one is granted; none named is everywhere."""
+        if not self.watch_namespaces:
+            return ()
+        granted = (each.partition("/")[0] for tenant in self.tenants for each in tenant.gateways if each != "*")
+        return tuple(dict.fromkeys((*self.watch_namespaces, *granted)))
 
     def tenancy(self) -> Tenancy:
         """Give the rules of who may use what."""
