@@ -1,5 +1,5 @@
 # The operator's image: `docker build -t serinus .`; the chart's `image` values point at where you push it.
-FROM python:3.12-slim AS build
+FROM python:3.11-slim AS build
 WORKDIR /src
 COPY requirements/runtime.txt requirements/
 RUN pip install --no-cache-dir --require-hashes --target /opt/serinus -r requirements/runtime.txt
@@ -8,7 +8,7 @@ COPY operator/serinus /opt/serinus/serinus
 COPY LICENSE /opt/serinus/
 RUN python -m compileall -q /opt/serinus/serinus
 
-FROM python:3.12-slim
+FROM python:3.11-slim
 COPY --from=build /opt/serinus /opt/serinus
 ENV PYTHONPATH=/opt/serinus PYTHONUNBUFFERED=1
 USER 65532:65532

@@ -3,7 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3
+# The image, the tests and the lock files have the same; pyproject.toml refuses any other.
+PYTHON_VERSION := 3.11
+PYTHON ?= $(shell command -v python$(PYTHON_VERSION) || echo python3)
 VENV := .venv
 PY := $(VENV)/bin/python
 UV := $(PY) -m uv
@@ -67,8 +69,8 @@ bench-statistics: $(INSTALLED) ## Make the full tables of docs/statistics-result
 	$(PY) -m serinus.simulation --out docs/statistics-results.md $(ARGS)
 
 lock: $(INSTALLED) ## Renew the lock files (hashes, no addresses)
-	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
-	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements/dev.txt
+	$(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
+	$(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements/dev.txt
 	grep -A40 '^uv==' requirements/dev.txt | awk 'NR>1 && !/^ /{exit} {print}' > requirements/bootstrap.txt
 
 clean: ## Remove what the targets made in this folder

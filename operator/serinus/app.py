@@ -27,10 +27,9 @@ from serinus.adapters.kubernetes.informer import Informers
 from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, OtherInstalls
 from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.adapters.kubernetes.recorder import EventRecorder
-from serinus.adapters.kubernetes.watch import WATCHED
+from serinus.adapters.kubernetes.watch import watched_within
 from serinus.adapters.logging import Format, configure_logging
 from serinus.adapters.prometheus.instant import InstantQueries
-from serinus.adapters.prometheus.source import Source
 from serinus.adapters.triton import TritonProbe
 from serinus.config import Config, ConfigError, load_config
 from serinus.core.model.errors import ClusterError, Unavailable
@@ -135,7 +134,7 @@ class Parts:
 
     def __init__(self, config: Config, endpoint: Endpoint, telemetry: Telemetry) -> None:
         clock = SystemClock()
-        sources = [Source(one.name, one.url, one.bearer_token_file) for one in config.prometheus]
+        sources = [one.source() for one in config.prometheus]
         self.telemetry = telemetry
         self.lost_lease: asyncio.Task[None] | None = None
         self.left = False
@@ -155,9 +154,19 @@ class Parts:
             on_request=telemetry.request_done,
         )
         self.cache = ObjectCache(on_change=self._changed)
-        self.informers = Informers(self.connection, WATCHED, self.cache, clock)
+        self.informers = Informers(
+            self.connection,
+            watched_within(config.watch_namespaces, config.gateway_namespaces()),
+            self.cache,
+            clock,
+        )
         self.metrics = InstantQueries(sources, clock, on_answer=telemetry.question_done)
-        self.shell = Shell(self.take, lambda: connection_info(endpoint), monotonic=clock.monotonic)
+        self.shell = Shell(
+            self.take,
+            lambda: connection_info(endpoint),
+            monotonic=clock.monotonic,
+            namespaces=config.watch_namespaces,
+        )
         self.recorder = EventRecorder(
             KubernetesCluster(
                 self.connection,
@@ -177,7 +186,7 @@ class Parts:
             scopes={one.name: one.scope() for one in config.prometheus},
         )
         self.probes = Probes(TritonProbe(), clock, wake=self._wake)
-        self.rereading = Rereading(self.cluster, self.cache)
+        self.rereading = Rereading(self.cluster, self.cache, config.watch_namespaces)
         self.reports = Reports(telemetry, self.cache, clock)
         self.engine = self._engine(config, clock)
 
@@ -210,6 +219,7 @@ class Parts:
                 config.tenancy(),
                 sources=self.metrics.names(),
                 mesh=config.mesh_gateway,
+                gateway_namespaces=config.gateway_namespaces(),
                 wake=self._wake,
             ),
             drain_seconds=config.drain_seconds,
@@ -243,7 +253,7 @@ class Parts:
                 await self.informers.synced()
         except TimeoutError:
             kinds = ", ".join(self.informers.waiting_for())
-            text = f"cannot list {kinds} within {SYNC_SECONDS:.0f} s: check the API server and the ClusterRole"
+            text = f"cannot list {kinds} within {SYNC_SECONDS:.0f} s: check the API server and the operator's rights"
             raise Unavailable(text) from None
         for kind in (MODEL_DEPLOYMENT, ROLLOUT):
             await self.rereading.everything(kind)

@@ -7,18 +7,28 @@ a mistake, because a misspelt limit that is ignored in silence is worse than an 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from serinus.core.analysis.scope import MATCHER, USUAL_GATEWAYS, WORKLOAD, Scope
 from serinus.core.model.errors import SerinusError
 from serinus.core.model.names import CLUSTER_DOMAIN
+from serinus.core.model.source import BasicAuth, Source, TlsFiles, without_secrets
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.traffic.istio import MeshConfig
 
@@ -44,7 +54,40 @@ class ConfigError(SerinusError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+
+def _absolute(file: Path) -> Path:
+    """Refuse what is no path: it is most likely the secret itself."""
+    if not file.is_absolute():
+        raise ValueError("write the absolute path of a file; the secret itself never stands in the configuration")
+    return file
+
+
+File = Annotated[Path, AfterValidator(_absolute)]
+
+
+class BasicAuthFiles(_Strict):
+    """A user's name, and the file with the password."""
+
+    username: Annotated[str, Field(min_length=1, pattern=r"^[^:\r\n]+$")]
+    password_file: File
+
+
+class TlsConfig(_Strict):
+    """A CA bundle for a server that no public one vouches for, and a client certificate for one that asks for it."""
+
+    ca_file: File | None = None
+    cert_file: File | None = None
+    key_file: File | None = None
+
+    @model_validator(mode="after")
+    def _is_a_pair(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("certFile and keyFile belong together: give both, or neither")
+        return self
 
 
 class PrometheusSource(_Strict):
@@ -52,6 +95,7 @@ class PrometheusSource(_Strict):
 
     `targets` is the selector whose fresh samples prove that scraping works; empty asks for the gateways. `matchers` are
     label matchers of every preset's query, `gateways` the workloads whose requests count (`mesh`: everybody's).
+    Whatever is secret lies in a file, and is sent over https alone unless `allow_insecure_auth` says otherwise.
     """
 
     name: Annotated[str, Field(pattern=DNS_LABEL)]
@@ -60,14 +104,33 @@ class PrometheusSource(_Strict):
     matchers: tuple[str, ...] = ()
     gateways: Annotated[tuple[str, ...], Field(min_length=1)] = USUAL_GATEWAYS
     mesh: bool = False
-    bearer_token_file: Path | None = None
+    bearer_token_file: File | None = None
+    basic_auth: BasicAuthFiles | None = None
+    headers: dict[str, str] = {}
+    header_files: dict[str, File] = {}
+    tls_config: TlsConfig | None = None
+    allow_insecure_auth: bool = False
+    enforced_label: Annotated[str, Field(pattern=r"^([a-zA-Z_][a-zA-Z0-9_]*)?$")] = ""
 
     @field_validator("url")
     @classmethod
-    def _has_scheme_and_host(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+    def _is_an_address_alone(cls, url: str, info: ValidationInfo) -> str:
+        named = f"source {info.data.get('name', '')!r}"
+        if "@" in url:
+            raise ValueError(
+                f"{named} has a user or password in its URL: use basicAuth (username, passwordFile) or bearerTokenFile"
+            )
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or re.search(r"\s", url):
             raise ValueError("write it as http://host:port or https://host")
+        if "?" in url or "#" in url:
+            raise ValueError(
+                f"{named} has a query string in its URL: leave it out; tokens belong in bearerTokenFile or headerFiles"
+            )
         return url.rstrip("/")
 
     @field_validator("matchers")
@@ -89,6 +152,64 @@ class PrometheusSource(_Strict):
     def scope(self) -> Scope:
         """Say whose requests count."""
         return Scope(self.matchers, self.gateways, self.mesh, self.targets)
+
+    @field_validator("headers")
+    @classmethod
+    def _carry_no_secret(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if _SECRET_NAME.search(name):
+                raise ValueError(f"{name} carries a secret: put it into a file and name the file in headerFiles")
+            if not value.isprintable() or not value.isascii():
+                raise ValueError(f"the value of {name} must be one line of ASCII")
+        return headers
+
+    @model_validator(mode="after")
+    def _sends_secrets_safely(self) -> Self:
+        mistake = next(self._mistakes(), None)
+        if mistake is not None:
+            raise ValueError(f"source {self.name!r} {mistake}")
+        return self
+
+    def _mistakes(self) -> Iterator[str]:
+        names = [name.lower() for name in (*self.headers, *self.header_files)]
+        unusable = [name for name in names if not _HEADER_NAME.fullmatch(name) or name in _OURS]
+        if unusable:
+            yield f"cannot set the header {unusable[0]}: leave it out"
+        if len(set(names)) != len(names):
+            yield "sets a header twice: name each once in headers or headerFiles"
+        credentials = [
+            *(["bearerTokenFile"] if self.bearer_token_file else []),
+            *(["basicAuth"] if self.basic_auth else []),
+            *(f"headerFiles.{name}" for name in self.header_files if name.lower() == "authorization"),
+        ]
+        if len(credentials) > 1:
+            yield f"has {' and '.join(credentials)}: use one of them"
+        if self.url.lower().startswith("https:"):
+            return
+        secrets = [*credentials, *(f"headerFiles.{name}" for name in self.header_files)]
+        if secrets and not self.allow_insecure_auth:
+            yield f"would send {secrets[0]} over plain http: write url as https://…, or set allowInsecureAuth: true"
+        if self.tls_config is not None:
+            yield "has tlsConfig but no TLS: write url as https://…"
+
+    def source(self) -> Source:
+        """Give the value that the adapters ask by."""
+        tls, basic = self.tls_config or TlsConfig(), self.basic_auth
+        return Source(
+            self.name,
+            self.url,
+            self.bearer_token_file,
+            BasicAuth(basic.username, basic.password_file) if basic else None,
+            self.headers,
+            self.header_files,
+            TlsFiles(tls.ca_file, tls.cert_file, tls.key_file),
+            self.enforced_label,
+        )
+
+
+_SECRET_NAME: Final = re.compile(r"auth|token|secret|passw|cookie|credential|key", re.IGNORECASE)
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_OURS: Final = {"host", "content-length", "content-type", "connection", "transfer-encoding", "accept-encoding", "te"}
 
 
 class Tenant(_Strict):
@@ -126,6 +247,7 @@ class Config(_Strict):
     mesh_gateway: bool = True
     cluster_domain: Annotated[str, Field(pattern=DNS_NAME)] = CLUSTER_DOMAIN
     export_to: tuple[str, ...] = ()
+    watch_namespaces: tuple[Annotated[str, Field(pattern=DNS_LABEL)], ...] = ()
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 5
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -151,6 +273,13 @@ class Config(_Strict):
         if len(set(names)) != len(names):
             raise ValueError(f"the names {', '.join(names)} must differ")
         return sources
+
+    def gateway_namespaces(self) -> tuple[str, ...]:
+        """Name where Gateways are looked for: where we watch, and where one is granted; none named is everywhere."""
+        if not self.watch_namespaces:
+            return ()
+        granted = (each.partition("/")[0] for tenant in self.tenants for each in tenant.gateways if each != "*")
+        return tuple(dict.fromkeys((*self.watch_namespaces, *granted)))
 
     def tenancy(self) -> Tenancy:
         """Give the rules of who may use what."""
@@ -188,12 +317,19 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(str(file), (f"the file cannot be read: {error.strerror}",)) from None
     except yaml.YAMLError as error:
-        raise ConfigError(str(file), (f"the file is no YAML: {' '.join(str(error).split())}",)) from None
+        raise ConfigError(str(file), (f"the file is no YAML: {_where(error)}",)) from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(str(file), ("the file must hold fields, such as `workers: 8`",))
     return content
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """Say what is wrong and where; the library would quote the line, which may hold a secret."""
+    mark = getattr(error, "problem_mark", None)
+    place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+    return f"{getattr(error, 'problem', None) or type(error).__name__}{place}"
 
 
 def _unknown_sources(config: Config) -> list[str]:
@@ -234,5 +370,18 @@ def _sentence(error: Mapping[str, Any]) -> str:
     template = _FIXES.get(error["type"])
     own = str(error["msg"]).removeprefix("Value error, ")
     fix = own if template is None else template.format(**(error.get("ctx") or {}))
-    value = "" if error["type"] == "missing" else f"{error['input']!r}: "
+    value = "" if error["type"] == "missing" else _shown(error["loc"], error["input"])
     return f"{field}: {value}{fix}"
+
+
+_SPOKEN: Final = {"name", "url", "targets", "matchers", "gateways", "mesh", "enforcedLabel"}
+"""The fields of a source whose value a message may quote: in any other a secret may stand by mistake."""
+
+
+def _shown(place: tuple[str | int, ...], value: Any) -> str:
+    """Quote a value that cannot be secret."""
+    if place[0] == "prometheus" and value:
+        if len(place) < 3 or place[2] not in _SPOKEN:
+            return ""
+        value = without_secrets(str(value)) if place[2] == "url" else value
+    return f"{value!r}: "

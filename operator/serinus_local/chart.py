@@ -23,9 +23,9 @@ def present() -> bool:
     return (CHART / "Chart.yaml").exists()
 
 
-def render() -> str:
-    """Return what `helm template` makes of the chart; the image is never pulled."""
-    settings = [f"--namespace={NAMESPACE}", "--set=image.repository=serinus"]
+def render(*values: str) -> str:
+    """Return what `helm template` makes of the chart with these `--set` values; the image is never pulled."""
+    settings = [f"--namespace={NAMESPACE}", "--set=image.repository=serinus", *(f"--set={each}" for each in values)]
     command = [str(build.binaries() / "helm"), "template", RELEASE, str(CHART), *settings]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
@@ -33,12 +33,12 @@ def render() -> str:
     return answer.stdout
 
 
-def apply(plane: ControlPlane) -> None:
-    """Apply the CRDs and the chart's rights."""
+def apply(plane: ControlPlane, *values: str) -> None:
+    """Apply the CRDs and the chart's rights, with these `--set` values."""
     plane.apply_crds("\n---\n".join(file.read_text() for file in sorted((REPOSITORY / "crds").glob("*.yaml"))))
     plane.apply_yaml(namespace(NAMESPACE))
-    wanted = [document for document in render().split("\n---\n") if _kind(document) not in _LEFT_OUT | {""}]
-    plane.kubectl("apply", "--server-side", f"--namespace={NAMESPACE}", "-f", "-", stdin="\n---\n".join(wanted))
+    wanted = [document for document in render(*values).split("\n---\n") if _kind(document) not in _LEFT_OUT | {""}]
+    plane.kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(wanted))
 
 
 def service_account() -> str:

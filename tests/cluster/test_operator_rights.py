@@ -10,6 +10,7 @@ from serinus.app import Operator
 from serinus.core.model.kinds import DEPLOYMENT, MODEL_DEPLOYMENT
 from serinus_local import chart
 from serinus_local.control_plane import control_plane
+from serinus_local.manifests import namespace
 from tests.support.cluster_api import ClusterApi
 from tests.support.fake_prometheus import FakePrometheus
 from tests.support.lines import Lines
@@ -22,12 +23,21 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
 NAMESPACE = "ml"
 
 
+@pytest.fixture(params=[(), (NAMESPACE, "shop")], ids=["all namespaces", "some namespaces"])
+def watched(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The namespaces that the operator watches; none named is all."""
+    chosen: tuple[str, ...] = request.param
+    return chosen
+
+
 @pytest.fixture
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealWorld]:
+async def world(tmp_path_factory: pytest.TempPathFactory, watched: tuple[str, ...]) -> AsyncIterator[RealWorld]:
     """A world on an API server of its own: the chart's policy would bind every other test, too."""
     with control_plane(tmp_path_factory.mktemp("rights")) as plane:
         plane.install_istio_crds()
-        chart.apply(plane)
+        for each in watched:
+            plane.apply_yaml(namespace(each))
+        chart.apply(plane, *(f"config.watchNamespaces[{at}]={each}" for at, each in enumerate(watched)))
         async with (
             ClusterApi(plane) as api,
             FakePrometheus() as prometheus,
@@ -38,11 +48,11 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealW
 
 
 @pytest.fixture
-async def operator(world: RealWorld) -> AsyncIterator[Operator]:
+async def operator(world: RealWorld, watched: tuple[str, ...]) -> AsyncIterator[Operator]:
     """The operator as the chart runs it, lease and all."""
     kubeconfig = world.plane.service_account_kubeconfig(chart.NAMESPACE, chart.service_account())
     election = {"enabled": True, "namespace": chart.NAMESPACE, "leaseSeconds": 5}
-    async with embedded(kubeconfig, world.prometheus.url, leaderElection=election) as running:
+    async with embedded(kubeconfig, world.prometheus.url, leaderElection=election, watchNamespaces=watched) as running:
         yield running
 
 

@@ -13,8 +13,8 @@ import pytest
 from serinus.adapters.clock import SystemClock
 from serinus.adapters.prometheus.instant import InstantQueries
 from serinus.adapters.prometheus.ranges import RangeQueries
-from serinus.adapters.prometheus.source import Source
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, SeriesSet
+from serinus.core.model.source import Source
 from serinus_local.prometheus import Prometheus, static_config
 from tests.support.scripted_server import ScriptedServer, answers, cuts, hangs, scripted_server
 
@@ -235,7 +235,7 @@ async def test_a_users_slow_queries_leave_the_presets_their_places(broken: Scrip
     broken.will(hangs(), answers({"status": "success", "data": {"resultType": "scalar", "result": [1, "1"]}}))
     source = Source("default", broken.url)
     async with InstantQueries([source], SystemClock(), time_limit=0.5, at_once=1, own_at_once=1) as queries:
-        slow = [asyncio.create_task(queries.ask("default", "slow", own=True)) for _ in range(3)]
+        slow = [asyncio.create_task(queries.ask("default", "slow", own="ml")) for _ in range(3)]
         while not broken.seen:  # noqa: ASYNC110 - it answers in a thread of its own
             await asyncio.sleep(0.01)
         assert isinstance(await queries.ask("default", "up"), SeriesSet)

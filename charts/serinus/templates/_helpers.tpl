@@ -39,6 +39,55 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .Values.config.leaderElection.namespace | default .Release.Namespace -}}
 {{- end -}}
 
+{{- /* Where else Gateways are looked for, as a JSON list: the namespaces of those that are granted. */ -}}
+{{- define "serinus.gatewayNamespaces" -}}
+{{- $found := list -}}
+{{- if .Values.config.watchNamespaces -}}
+{{- range .Values.config.tenants -}}
+{{- range .gateways -}}
+{{- $namespace := splitList "/" . | first -}}
+{{- if and (ne . "*") (not (has $namespace (concat $found $.Values.config.watchNamespaces))) -}}
+{{- $found = append $found $namespace -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{- /* A Role of one namespace and its binding to the operator. */ -}}
+{{- define "serinus.namespaced" }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ include "serinus.name" .root }}-{{ .name }}
+  namespace: {{ .namespace }}
+  labels:
+    {{- include "serinus.labels" .root | nindent 4 }}
+rules:
+{{ include .rules .root }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ include "serinus.name" .root }}-{{ .name }}
+  namespace: {{ .namespace }}
+  labels:
+    {{- include "serinus.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ include "serinus.name" .root }}-{{ .name }}
+subjects:
+{{ include "serinus.operatorSubjects" .root }}
+{{- end }}
+
+{{- /* What is of the cluster has a name for each install that watches some namespaces only: there may be several. */ -}}
+{{- define "serinus.clusterName" -}}
+{{- include "serinus.name" . -}}{{- if .Values.config.watchNamespaces }}-{{ .Release.Namespace }}{{- end -}}
+{{- end -}}
+
 {{- /* What the operator would refuse to start with, and a schema cannot say. */ -}}
 {{- define "serinus.checkConfig" -}}
 {{- $names := list -}}
@@ -47,6 +96,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- fail (printf "config.prometheus: two sources are called %q; give each a name of its own" .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
+{{- if contains "@" .url -}}
+{{- fail (printf "config.prometheus: the url of source %q has a user or password; use basicAuth or bearerTokenFile" .name) -}}
+{{- end -}}
+{{- $secrets := or .bearerTokenFile .basicAuth .headerFiles -}}
+{{- if and $secrets (hasPrefix "http://" .url) (not .allowInsecureAuth) -}}
+{{- fail (printf "config.prometheus: source %q would send its secrets over plain http; write url as https://, or set allowInsecureAuth: true" .name) -}}
+{{- end -}}
 {{- end -}}
 {{- range .Values.config.tenants -}}
 {{- $namespace := .namespace -}}

@@ -13,7 +13,18 @@ import typer
 from serinus.cli import levers
 from serinus.cli.cluster import Target
 from serinus.cli.operator import LogFormat, run_operator
-from serinus.cli.options import AnyName, Context, Everywhere, Kubeconfig, Name, Namespace, Plot, Wait
+from serinus.cli.options import (
+    AnyName,
+    Context,
+    Everywhere,
+    Kubeconfig,
+    Name,
+    Namespace,
+    Plot,
+    SourceConfig,
+    SourceName,
+    Wait,
+)
 from serinus.cli.session import World, begin, pull, told, world_of
 from serinus.core.model.timestamps import to_rfc3339
 
@@ -85,15 +96,19 @@ def explain(
     prometheus: Annotated[
         str | None, typer.Option("--prometheus", help="With --plot: the URL that the curves are read from.")
     ] = None,
+    config: SourceConfig = None,
+    source: SourceName = None,
 ) -> None:
     """Explain a rollout's outcome: one sentence, the numbers, the decisions."""
-    if prometheus is not None and plot is None:
-        raise typer.BadParameter("--prometheus goes with --plot: name a file too")
+    if plot is None and (prometheus or config or source):
+        raise typer.BadParameter("--prometheus, --config and --source go with --plot: name a file too")
     from serinus.cli.explain.command import Wish
     from serinus.cli.explain.command import explain as explained
+    from serinus.cli.sources import chosen_source
 
     with told():
-        explained(begin(ctx, name, Target(namespace, context, kubeconfig)), Wish(rollout, as_json, plot, prometheus))
+        asked = chosen_source(prometheus, config, source) if prometheus or config or source else None
+        explained(begin(ctx, name, Target(namespace, context, kubeconfig)), Wish(rollout, as_json, plot, asked))
 
 
 @app.command()
@@ -227,8 +242,12 @@ def simulate(
 def backtest(
     *,
     file: Annotated[Path, typer.Option("--file", "-f", help="The manifest with the ModelDeployment.")],
-    prometheus: Annotated[str, typer.Option("--prometheus", help="URL of the Prometheus with the series.")],
     since: Annotated[str, typer.Option("--from", help="Start: 2026-01-31T08:00:00Z, or 6h for six hours ago.")],
+    prometheus: Annotated[
+        str | None, typer.Option("--prometheus", help="URL of the Prometheus with the series.")
+    ] = None,
+    config: SourceConfig = None,
+    source: SourceName = None,
     until: Annotated[str, typer.Option("--to", help="End; now by default.")] = "0s",
     name: Annotated[str | None, typer.Option("--name", help="Which one, if the file has several.")] = None,
     service: Annotated[
@@ -244,9 +263,11 @@ def backtest(
     """Replay a policy against recorded series: which past rollouts would it have reverted, and why?"""
     from serinus.cli.backtest.command import backtest as backtested
     from serinus.cli.backtest.wish import wish_of
+    from serinus.cli.sources import chosen_source
 
-    wish = wish_of(url=prometheus, since=since, until=until, services=service or [], pods=pods, step=step)
     with told():
+        asked = chosen_source(prometheus, config, source)
+        wish = wish_of(source=asked, since=since, until=until, services=service or [], pods=pods, step=step)
         backtested(file, name, wish, as_json=as_json)
 
 

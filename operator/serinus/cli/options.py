@@ -27,3 +27,9 @@ Wait = Annotated[
     typer.Option("--wait", min=0, help="Seconds to wait for the operator's answer; 0 does not wait."),
 ]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Draw it to a .png or .svg file.", callback=_is_picture)]
+SourceConfig = Annotated[
+    Path | None, typer.Option("--config", help="A configuration with the Prometheus and its credentials.")
+]
+SourceName = Annotated[
+    str | None, typer.Option("--source", help="With --config: which Prometheus; the first by default.")
+]

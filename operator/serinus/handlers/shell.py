@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import kopf
@@ -28,15 +28,18 @@ log = logging.getLogger(__name__)
 
 
 class Shell:
-    """kopf as a part that can be started, stopped and counted."""
+    """kopf as a part that can be started, stopped and counted; without namespaces it watches all of them."""
 
-    def __init__(self, take: Take, login: Login, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, take: Take, login: Login, *, monotonic: Callable[[], float], namespaces: Sequence[str] = ()
+    ) -> None:
         self.restarts = 0
         self._monotonic = monotonic
         self._heard_at = monotonic()
         self._loop = asyncio.get_running_loop()
         self._take = take
         self._login = login
+        self._namespaces = tuple(namespaces)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="kopf", daemon=True)
 
@@ -71,7 +74,12 @@ class Shell:
     async def _operate(self) -> None:
         registry = watching(self._hand_over, self._login)
         await kopf.operator(
-            registry=registry, settings=settings(), clusterwide=True, standalone=True, stop_flag=self._stop
+            registry=registry,
+            settings=settings(),
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            standalone=True,
+            stop_flag=self._stop,
         )
 
     def _hand_over(self, kind: Kind, event: str, manifest: Json) -> None:

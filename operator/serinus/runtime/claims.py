@@ -41,7 +41,8 @@ class Claims:
     """Judges what a spec claims against the configuration and everybody's VirtualServices.
 
     `wake` is told which ModelDeployments are to be judged anew, because a route that overlaps theirs, or a Gateway that
-    they name, came, changed what it claims or listens for, or went.
+    they name, came, changed what it claims or listens for, or went. Gateways are known in `gateway_namespaces`, or
+    everywhere without any: of others nothing is said.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Claims:
         *,
         sources: tuple[str, ...],
         mesh: bool,
+        gateway_namespaces: Sequence[str] = (),
         wake: Callable[[Key], None] = nobody,
     ) -> None:
         self._cache = cache
         self._tenancy = tenancy
         self._sources = sources
         self._mesh = mesh
+        self._gateway_namespaces = frozenset(gateway_namespaces)
         self._wake = wake
         self._claimants = Claimants()
         self._ours = Claimants()
@@ -84,10 +87,15 @@ class Claims:
         tenancy, place, traffic = self._tenancy, view.namespace, view.spec.traffic
         hosts = tuple(host for host in (traffic.hosts if traffic else ()) if tenancy.may_use_host(place, host))
         gateways = tuple(one for one in route_gateways(traffic) if tenancy.may_use_gateway(place, one))
-        if not hosts or not gateways:
+        if not hosts or not all(self._is_known(one, place) for one in gateways) or not gateways:
             return None
         ours = self._our_route(view, mesh=False)
         return unreached(replace(ours, hosts=hosts, gateways=gateways), self._listening)
+
+    def _is_known(self, gateway: str, namespace: str) -> bool:
+        """Tell whether we would see a Gateway if it were there."""
+        place = normal_gateway(gateway, namespace).partition("/")[0]
+        return not self._gateway_namespaces or place in self._gateway_namespaces
 
     def admitted(self, view: ModelDeploymentView) -> Traffic | None:
         """The spec's traffic without what may not be used: refused here, or taken before ours had it.

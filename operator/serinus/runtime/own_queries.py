@@ -97,7 +97,9 @@ class OwnQueries:
     async def _ask_metric(self, watch: Watch, metric: Metric) -> None:
         arms = watch.arms if has_baseline(metric.query or "") else (watch.canary,)
         source = metric.source or self._metrics.names()[0]
-        answers = await asyncio.gather(*(self._metrics.ask(source, _rendered(metric, arm), own=True) for arm in arms))
+        answers = await asyncio.gather(
+            *(self._metrics.ask(source, _rendered(metric, arm), own=arm.namespace) for arm in arms)
+        )
         named = tuple((arm.revision, whole(answer)) for arm, answer in zip(arms, answers, strict=True))
         self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), named)
 

@@ -51,10 +51,11 @@ class Cluster(Protocol):
 class Metrics(Protocol):
     """Named Prometheus sources. A failure is an answer, never an exception."""
 
-    async def ask(self, source: str, query: str, at: float | None = None, *, own: bool = False) -> MetricsAnswer:
+    async def ask(self, source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
         """Ask an instant query (POST form); a range selector in it gives raw samples with true scrape times.
 
-        `own` says that a user wrote it: such queries have places of their own, so that slow ones hold up no preset.
+        `own` is the namespace of the user who wrote it, if one did: such queries have places of their own, a share for
+        each namespace, so that slow ones hold up no preset and nobody else; and they may be held to that namespace.
         """
 
     def names(self) -> tuple[str, ...]: ...

@@ -6,6 +6,8 @@ way: the write that takes weight away from a bad revision must not wait for a wa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.runtime.ports import Cache, Cluster
@@ -23,11 +25,12 @@ async def read_anew(cluster: Cluster, cache: Cache, kind: Kind, namespace: str, 
 
 
 class Rereading:
-    """Puts what is stored in the place of what is cached."""
+    """Puts what is stored in the place of what is cached; without namespaces of all of them."""
 
-    def __init__(self, cluster: Cluster, cache: Cache) -> None:
+    def __init__(self, cluster: Cluster, cache: Cache, namespaces: Sequence[str] = ()) -> None:
         self._cluster = cluster
         self._cache = cache
+        self._namespaces = tuple(namespaces) or ("",)
 
     async def __call__(self, key: Key) -> None:
         """Read one ModelDeployment and all its Rollouts anew; raises ClusterError."""
@@ -37,7 +40,7 @@ class Rereading:
     async def everything(self, kind: Kind) -> None:
         """Read all objects of a kind, and wake the owners of what the watch did not tell of; raises ClusterError."""
         before = {place: one["metadata"]["resourceVersion"] for place, one in self._cache.all(kind).items()}
-        listed = await self._cluster.list(kind, "")
+        listed = [one for each in self._namespaces for one in await self._cluster.list(kind, each)]
         for manifest in listed:
             self._cache.store(manifest)
         for namespace, name in before.keys() - {_place(manifest) for manifest in listed}:

@@ -37,7 +37,7 @@ class Prometheus:
         for key, value in self.counters.items():
             self.scraped.setdefault(key, []).append((self.clock.now(), value))
 
-    async def ask(self, source: str, query: str, at: float | None = None, *, own: bool = False) -> MetricsAnswer:
+    async def ask(self, source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
         self.asked.append(query)
         if not self.reachable:
             return NoAnswer(Failure.UNREACHABLE, "connection refused")

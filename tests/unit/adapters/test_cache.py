@@ -114,6 +114,17 @@ def test_a_late_answer_from_before_a_list_brings_no_ghost_back(cache: ObjectCach
     assert cache.get(SERVICE, "ml", "a") is None
 
 
+def test_a_list_of_one_namespace_says_nothing_of_another(cache: ObjectCache) -> None:
+    """Where some namespaces are watched, each is listed for itself, and at a time of its own."""
+    cache.store(an(SERVICE, "a", 5))
+    cache.retain(SERVICE, set(), "20", "shop")
+    assert cache.get(SERVICE, "ml", "a") is not None
+    cache.store(an(SERVICE, "b", 11))
+    assert cache.get(SERVICE, "ml", "b") is not None
+    cache.retain(SERVICE, set(), "30", "ml")
+    assert cache.get(SERVICE, "ml", "a") is None
+
+
 def test_a_list_does_not_take_what_was_made_after_it(cache: ObjectCache) -> None:
     """A write between the list and its end stays."""
     cache.put(an(SERVICE, "a", 21))

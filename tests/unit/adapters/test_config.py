@@ -28,7 +28,7 @@ def test_the_file_is_read_in_the_words_of_the_documentation(tmp_path: Path) -> N
         tmp_path,
         """
         prometheus:
-        - {name: mesh, url: "http://prometheus:9090/", targets: up, bearerTokenFile: /token}
+        - {name: mesh, url: "https://prometheus:9090/", targets: up, bearerTokenFile: /token}
         tenants:
         - {namespace: ml, hosts: ["*.ml.example.com"], gateways: [istio-system/public], sources: [mesh]}
         meshGateway: false
@@ -38,7 +38,7 @@ def test_the_file_is_read_in_the_words_of_the_documentation(tmp_path: Path) -> N
     )
     config = load_config(file)
     assert (config.prometheus[0].url, config.prometheus[0].bearer_token_file) == (
-        "http://prometheus:9090",
+        "https://prometheus:9090",
         Path("/token"),
     )
     assert (config.mesh_gateway, config.drain_seconds, config.leader_election.lease_seconds) == (False, 2.5, 30)
@@ -111,6 +111,7 @@ def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path
         ),
         ("exportTo: [a/b]", "exportTo: ['a/b']: 'a/b' must be a namespace, `.` for the route's own, or `*` for all"),
         ("clusterDomain: .local", "clusterDomain: '.local': use lower-case letters, digits and hyphens"),
+        ("watchNamespaces: ml", "watchNamespaces: 'ml': write a list"),
         ("leaderElection: {leaseSeconds: 1}", "leaderElection.leaseSeconds: 1: must be at least 5"),
         ("- workers", "the file must hold fields, such as `workers: 8`"),
     ],
@@ -120,6 +121,14 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> 
     with pytest.raises(ConfigError) as raised:
         load_config(written(tmp_path, text))
     assert raised.value.mistakes == (sentence,)
+
+
+def test_gateways_are_looked_for_in_what_is_watched_and_what_is_granted() -> None:
+    """A grant of all Gateways names no namespace; where everything is watched, nothing need be named."""
+    tenants = [{"namespace": "ml", "gateways": ["istio-ingress/public", "istio-ingress/*", "ml/own", "*"]}]
+    some = load_config(flags={"watchNamespaces": ["ml", "shop"], "tenants": tenants})
+    assert some.gateway_namespaces() == ("ml", "shop", "istio-ingress")
+    assert load_config(flags={"tenants": tenants}).gateway_namespaces() == ()
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

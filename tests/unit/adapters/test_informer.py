@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.informer import ABSENT_DELAY, LONGEST_DELAY, Informer, Informers
-from serinus.adapters.kubernetes.watch import Watched
-from serinus.core.model.kinds import SCALED_OBJECT, SERVICE, Json, Kind
+from serinus.adapters.kubernetes.watch import Watched, watched_within
+from serinus.core.model.kinds import ISTIO_GATEWAY, SCALED_OBJECT, SERVICE, Json, Kind
 from tests.support.hand_clock import HandClock
 from tests.support.scripted_server import Answer, ScriptedServer, answers, cuts, streams
 
@@ -248,3 +249,26 @@ async def test_a_task_that_somebody_ends_is_started_again(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert informers.waiting_for() == ()
+
+
+async def test_each_namespace_is_listed_and_watched_for_itself(
+    connection: Connection, server: ScriptedServer, clock: HandClock
+) -> None:
+    """An operator of some namespaces asks for nothing else; its numbers are still by kind."""
+    server.will(listed(10, service("a", 1)))
+    watched = [replace(SERVICES, namespace=each) for each in ("ml", "shop")]
+    informers = Informers(connection, watched, ObjectCache(), clock)
+    running = asyncio.create_task(informers.run())
+    await asyncio.wait_for(informers.synced(), 5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert {each.path for each in server.seen} == {f"/api/v1/namespaces/{each}/services" for each in ("ml", "shop")}
+    assert list(informers.silence()) == list(informers.restarts()) == ["services"]
+
+
+def test_gateways_are_looked_for_where_they_are_granted_too() -> None:
+    """All other kinds are read in the named namespaces alone."""
+    watched = watched_within(["ml"], ["ml", "istio-ingress"])
+    assert {each.namespace for each in watched if each.kind != ISTIO_GATEWAY} == {"ml"}
+    assert {each.namespace for each in watched if each.kind == ISTIO_GATEWAY} == {"ml", "istio-ingress"}
+    assert {each.namespace for each in watched_within([], [])} == {""}

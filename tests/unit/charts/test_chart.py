@@ -30,12 +30,26 @@ MATRIX: dict[str, dict[str, Any]] = {
         "config": {
             "prometheus": [
                 {"name": "default", "url": "http://prometheus:9090", "targets": "up"},
-                {"name": "team", "url": "https://proxy:8443", "bearerTokenFile": "/var/run/tokens/prometheus"},
+                {
+                    "name": "team",
+                    "url": "https://proxy:8443",
+                    "bearerTokenFile": "/var/run/tokens/prometheus",
+                    "headers": {"X-Scope-OrgID": "ml"},
+                    "headerFiles": {"X-Api-Key": "/var/run/tokens/key"},
+                    "tlsConfig": {"caFile": "/var/run/tokens/ca.crt"},
+                    "enforcedLabel": "namespace",
+                },
             ],
             "tenants": [{"namespace": "ml", "hosts": ["*.example.com"], "gateways": ["istio-system/shared"]}],
         },
         "extraVolumes": [{"name": "tokens", "secret": {"secretName": "prometheus"}}],
         "extraVolumeMounts": [{"name": "tokens", "mountPath": "/var/run/tokens", "readOnly": True}],
+    },
+    "some-namespaces": {
+        "config": {
+            "watchNamespaces": ["ml", "shop"],
+            "tenants": [{"namespace": "ml", "gateways": ["istio-ingress/public", "istio-ingress/*", "ml/own", "*"]}],
+        }
     },
     "placed": {
         "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -60,6 +74,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "tenant-of-no-source": (
         {"config": {"tenants": [{"namespace": "ml", "sources": ["team"]}]}},
         'namespace "ml" is granted "team", which is no source of config.prometheus; use one of default, *',
+    ),
+    "password-in-the-url": (
+        {"config": {"prometheus": [SOURCE | {"url": "https://bob:s3cret@prometheus"}]}},
+        'the url of source "default" has a user or password; use basicAuth or bearerTokenFile',
+    ),
+    "token-over-http": (
+        {"config": {"prometheus": [SOURCE | {"bearerTokenFile": "/token"}]}},
+        'source "default" would send its secrets over plain http',
+    ),
+    "token-instead-of-its-file": (
+        {"config": {"prometheus": [SOURCE | {"url": "https://p", "bearerTokenFile": "s3cret"}]}},
+        BY_THE_SCHEMA,
     ),
     "privileged-port": ({"config": {"metricsPort": 80}}, BY_THE_SCHEMA),
     "gateway-without-namespace": (
@@ -222,6 +248,31 @@ def test_the_lease_is_where_the_configuration_says(tmp_path: Path) -> None:
     """The right to the lease follows `config.leaderElection.namespace`."""
     roles = _kinds(_render(tmp_path, MATRIX["lease-elsewhere"]), "Role", "RoleBinding")
     assert [role["metadata"]["namespace"] for role in roles] == ["leases", "leases"]
+
+
+def test_some_namespaces_need_no_right_elsewhere(tmp_path: Path) -> None:
+    """Roles of the named namespaces instead of a ClusterRole; where a Gateway is granted, one to see it."""
+    everywhere = {each["metadata"]["name"]: each for each in _kinds(_render(tmp_path, {}), "ClusterRole")}
+    documents = _render(tmp_path, MATRIX["some-namespaces"])
+    assert _kinds(documents, "ClusterRoleBinding") == []
+    roles = {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in _kinds(documents, "Role")}
+    whole = everywhere["serinus-operator"]["rules"]
+    assert roles["ml", "serinus-operator"]["rules"] == roles["shop", "serinus-operator"]["rules"] == whole
+    (rule,) = roles["istio-ingress", "serinus-gateways"]["rules"]
+    assert (rule["resources"], rule["verbs"]) == (["gateways"], ["list", "watch"])
+    assert len(roles) == 4
+    (policy,) = _kinds(documents, "ValidatingAdmissionPolicy")
+    (selected,) = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
+    assert selected["values"] == ["ml", "shop"]
+
+
+def test_the_lease_is_the_only_one_that_may_be_written(tmp_path: Path) -> None:
+    """Other components keep theirs in the same namespace."""
+    (role,) = (each for each in _kinds(_render(tmp_path, {}), "Role") if each["metadata"]["name"] == "serinus-leader")
+    assert {tuple(rule["verbs"]): rule.get("resourceNames") for rule in role["rules"]} == {
+        ("create",): None,
+        ("get", "patch"): ["serinus"],
+    }
 
 
 def test_the_policy_trusts_the_account_in_use(tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from serinus.cli.backtest.fetch import Span, fetch
 from serinus.cli.backtest.page import sentence, written
 from serinus.cli.errors import Refused
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
+from serinus.core.model.source import Source
 from serinus.simulation.manifest.subject import Subject
 from tests.unit.cli.backtest_given import START, Past
 from tests.unit.simulation.given import ERRORS, subject
 
 OLD, NEW, NEWER = "m-aaaa", "m-bbbb", "m-cccc"
 GOOD = 0.002
+NOWHERE = Source("nowhere", "http://nowhere")
 
 
 def rollout(past: Past, old: str, new: str, errors: float) -> Past:
@@ -29,7 +31,7 @@ def rollout(past: Past, old: str, new: str, errors: float) -> Past:
 
 
 def wish(past: Past) -> Wish:
-    return Wish("http://nowhere", START, past.now)
+    return Wish(NOWHERE, START, past.now)
 
 
 def policy() -> Subject:
@@ -88,7 +90,7 @@ def test_only_the_named_services_are_asked_for() -> None:
 def test_no_series_is_said() -> None:
     """An empty answer is a wrong name more often than a quiet night."""
     with pytest.raises(Refused, match="no series of istio in that time"):
-        replayed_from(Past(), policy(), Wish("http://nowhere", START, START + 60))
+        replayed_from(Past(), policy(), Wish(NOWHERE, START, START + 60))
 
 
 def test_json_carries_every_rollout() -> None:

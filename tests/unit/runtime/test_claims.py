@@ -266,6 +266,19 @@ def test_nothing_is_told_of_gateways_that_a_namespace_may_not_use() -> None:
     assert judge.unreached(deployment(traffic=traffic)) is None
 
 
+def test_nothing_is_told_of_gateways_that_cannot_be_seen() -> None:
+    """Where some namespaces are watched, one elsewhere may well be there."""
+    traffic = {"hosts": ["fraud.ml.svc.cluster.local"], "istio": {"gateways": ["infra/public"]}}
+    tenancy = Tenancy((Grant("ml", gateways=("*",)),))
+    seen = [
+        Claims(ObjectCache(), tenancy, sources=("default",), mesh=True, gateway_namespaces=each).unreached(
+            deployment(traffic=traffic)
+        )
+        for each in ((), ("ml",), ("ml", "infra"))
+    ]
+    assert [each is None for each in seen] == [False, True, False]
+
+
 def test_our_own_two_routes_are_no_conflict() -> None:
     """One from before the mesh had its own names the Service's host in the mesh, too."""
     cache = ObjectCache()

@@ -40,7 +40,8 @@ class _Shelf:
     objects: dict[Place, Json] = field(default_factory=dict)
     by_owner: dict[Place, dict[str, Json]] = field(default_factory=dict)
     tombstones: OrderedDict[Place, int] = field(default_factory=OrderedDict)
-    listed_at: int = 0
+    listed_at: dict[str, int] = field(default_factory=dict)
+    """By namespace; empty stands for a list of all of them."""
     followers: list[Follower] = field(default_factory=list)
 
 
@@ -108,18 +109,18 @@ class ObjectCache:
             follower(namespace, name, None)
         self._on_change(kind, namespace, owner, None)
 
-    def retain(self, kind: Kind, places: set[Place], resource_version: str) -> None:
-        """Forget what a whole list as of a resourceVersion does not hold."""
+    def retain(self, kind: Kind, places: set[Place], resource_version: str, namespace: str = "") -> None:
+        """Forget what a whole list as of a resourceVersion does not hold: of a namespace, or of all of them."""
         shelf = self._shelf(kind)
-        shelf.listed_at = max(shelf.listed_at, _number(resource_version))
-        for namespace, name in [place for place in shelf.objects if place not in places]:
-            self.forget(kind, namespace, name, resource_version)
+        shelf.listed_at[namespace] = max(shelf.listed_at.get(namespace, 0), _number(resource_version))
+        for place in [each for each in shelf.objects if each not in places and namespace in ("", each[0])]:
+            self.forget(kind, *place, resource_version)
 
     def _replace(self, manifest: Json) -> bool:
         kind, place, version = kind_of(manifest), _place(manifest), _version(manifest)
         shelf = self._shelf(kind)
         before = shelf.objects.get(place)
-        gone_at = max(shelf.tombstones.get(place, 0), shelf.listed_at)
+        gone_at = max(shelf.tombstones.get(place, 0), *(shelf.listed_at.get(each, 0) for each in ("", place[0])))
         if version <= (gone_at if before is None else _version(before)):
             return False
         kept = self._trims.get(kind, trim)(manifest)

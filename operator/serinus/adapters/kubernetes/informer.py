@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, Protocol
 
@@ -38,7 +39,7 @@ class Sink(Protocol):
 
     def forget(self, kind: Kind, namespace: str, name: str, resource_version: str | None = None) -> None: ...
 
-    def retain(self, kind: Kind, places: set[tuple[str, str]], resource_version: str) -> None: ...
+    def retain(self, kind: Kind, places: set[tuple[str, str]], resource_version: str, namespace: str = "") -> None: ...
 
 
 class Informer:
@@ -87,7 +88,7 @@ class Informer:
             if not token:
                 break
             await asyncio.sleep(0)
-        self._sink.retain(self.watched.kind, places, page.resource_version)
+        self._sink.retain(self.watched.kind, places, page.resource_version, self.watched.namespace)
         self._resource_version = page.resource_version
         self._failures = 0 if self.absent else self._failures
         self.absent = False
@@ -166,19 +167,26 @@ class Informers:
 
     def waiting_for(self) -> tuple[str, ...]:
         """Name the kinds that have not been listed yet."""
-        return tuple(each.watched.kind.plural for each in self._informers if not each.synced.is_set())
+        return _plurals(each for each in self._informers if not each.synced.is_set())
 
     def absent(self) -> tuple[str, ...]:
         """Name the kinds that the cluster does not know."""
-        return tuple(each.watched.kind.plural for each in self._informers if each.absent)
+        return _plurals(each for each in self._informers if each.absent)
 
     def silence(self) -> Mapping[str, float]:
-        """Give the seconds since the last word, by kind."""
-        return {each.watched.kind.plural: each.silence() for each in self._informers}
+        """Give the seconds since the last word, by kind; of several namespaces the longest."""
+        found: dict[str, float] = {}
+        for each in self._informers:
+            plural = each.watched.kind.plural
+            found[plural] = max(found.get(plural, 0.0), each.silence())
+        return found
 
     def restarts(self) -> Mapping[str, int]:
         """Give how often a watch had to be started anew, by kind."""
-        return {each.watched.kind.plural: each.restarts for each in self._informers}
+        found: Counter[str] = Counter()
+        for each in self._informers:
+            found[each.watched.kind.plural] += each.restarts
+        return found
 
     async def run(self) -> None:
         """Run all of them until cancelled; a task that somebody else ended is started again."""
@@ -200,3 +208,7 @@ class Informers:
     @staticmethod
     def _start(informer: Informer) -> asyncio.Task[None]:
         return asyncio.create_task(informer.run(), name=f"informer {informer.watched.kind.plural}")
+
+
+def _plurals(informers: Iterable[Informer]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.watched.kind.plural for each in informers))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import aiohttp
@@ -36,13 +36,14 @@ SILENCE_SECONDS: Final = 100
 
 @dataclass(frozen=True)
 class Watched:
-    """A kind that is watched in all namespaces, and which of its objects.
+    """A kind that is watched, which of its objects, and where; without a namespace in all of them.
 
     `optional` is one that many clusters never have: that it is absent is believed at once.
     """
 
     kind: Kind
     label_selector: str = ""
+    namespace: str = ""
     optional: bool = False
 
 
@@ -60,6 +61,17 @@ WATCHED: Final = (
 and everybody's scalers: they carry no label of ours, and name what they scale."""
 
 
+def watched_within(namespaces: Sequence[str], gateways: Sequence[str]) -> tuple[Watched, ...]:
+    """Give what is watched where only some namespaces are ours to see; `gateways` are those of the Gateways."""
+    if not namespaces:
+        return WATCHED
+    return tuple(
+        replace(each, namespace=namespace)
+        for each in WATCHED
+        for namespace in (gateways if each.kind == ISTIO_GATEWAY else namespaces)
+    )
+
+
 @dataclass(frozen=True)
 class Page:
     """Part of a list."""
@@ -72,7 +84,7 @@ class Page:
 async def read_page(connection: Connection, watched: Watched, token: str, page_size: int) -> Page:
     """Read one page of a list; raises the tree of errors and aiohttp's."""
     params = {"limit": str(page_size), **_selected(watched), **({"continue": token} if token else {})}
-    async with connection.send(Request("GET", collection(watched.kind), params)) as response:
+    async with connection.send(Request("GET", _path(watched), params)) as response:
         text = await response.text("utf-8")
     if response.status != 200:
         raise error_from(response.status, text, response.headers.get("Retry-After"))
@@ -95,7 +107,7 @@ async def watch(connection: Connection, watched: Watched, resource_version: str)
         **_selected(watched),
     }
     limits = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=SILENCE_SECONDS)
-    async with connection.send(Request("GET", collection(watched.kind), params, limits=limits)) as response:
+    async with connection.send(Request("GET", _path(watched), params, limits=limits)) as response:
         if response.status != 200:
             raise error_from(response.status, await response.text("utf-8"), response.headers.get("Retry-After"))
         try:
@@ -122,6 +134,10 @@ def _drop(response: aiohttp.ClientResponse) -> None:
     """Cut a stream that is still open: TLS would wait half a minute for the other side's goodbye."""
     if response.connection is not None and response.connection.transport is not None:
         response.connection.transport.abort()
+
+
+def _path(watched: Watched) -> str:
+    return collection(watched.kind, watched.namespace)
 
 
 def _selected(watched: Watched) -> dict[str, str]:

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
 import aiohttp
 
-from serinus.adapters.authorization import Authorization, nothing, token_file
 from serinus.adapters.clock import Clock
 from serinus.adapters.prometheus.answers import read_answer, refused, unreachable
-from serinus.adapters.prometheus.source import Source
-from serinus.core.model.answers import MetricsAnswer, NoAnswer
+from serinus.adapters.prometheus.shares import Shares
+from serinus.adapters.prometheus.source import Access, Pass, redirected
+from serinus.core.analysis.enforcing import NotEnforceable, enforce
+from serinus.core.model.answers import MetricsAnswer, NoAnswer, SeriesSet
 from serinus.core.model.errors import Unavailable
+from serinus.core.model.source import Source
 
 TIME_LIMIT: Final = 5.0
 AT_ONCE: Final = 8
 """Presets under way at one source; Prometheus itself runs twenty queries at once and serves people, too."""
-OWN_AT_ONCE: Final = 6
-"""Users' own queries under way at one source, beside the presets: nobody's slow query takes a preset's place."""
+OWN_AT_ONCE: Final = 8
+"""Users' own queries under way at one source, beside the presets: nobody's slow query takes a preset's place.
+
+The namespaces that ask share them, so that one tenant's slow queries leave another's their places."""
 
 OnAnswer: TypeAlias = Callable[[str, str, float], None]
 """Told of each question: the source, `OK` or the failure's name, and its seconds."""
@@ -39,10 +43,10 @@ def unobserved(source: str, outcome: str, seconds: float) -> None:
 class _Line:
     """How one source is asked."""
 
-    url: str
-    authorization: Authorization
+    source: Source
+    access: Access
     free: asyncio.Semaphore
-    free_for_own: asyncio.Semaphore
+    free_for_own: Shares
 
 
 class InstantQueries:
@@ -86,37 +90,59 @@ class InstantQueries:
         """Name the sources; the first is the default one."""
         return tuple(self._lines)
 
-    async def ask(self, source: str, query: str, at: float | None = None, *, own: bool = False) -> MetricsAnswer:
+    async def ask(self, source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
         """Ask an instant query; a range selector in it gives raw samples with true scrape times."""
         line = self._lines.get(source)
         if line is None:
             return refused(f"no source is named {source!r}: the configuration names {', '.join(self._lines)}")
         started = self._clock.monotonic()
-        answer = await self._within_time(line, line.free_for_own if own else line.free, query, at)
+        try:
+            asked = enforce(query, line.source.enforced_label, own) if own and line.source.enforced_label else query
+            answer = await self._within_time(line, own, asked, at)
+        except NotEnforceable as error:
+            answer = refused(str(error))
         outcome = answer.failure.value if isinstance(answer, NoAnswer) else "OK"
         self._on_answer(source, outcome, self._clock.monotonic() - started)
         return answer
 
-    async def _within_time(self, line: _Line, free: asyncio.Semaphore, query: str, at: float | None) -> MetricsAnswer:
+    async def _within_time(self, line: _Line, own: str, query: str, at: float | None) -> MetricsAnswer:
+        free = line.free_for_own.place(own) if own else line.free
         try:
             async with asyncio.timeout(self._time_limit), free:
                 return await self._post(line, query, at)
         except TimeoutError:
-            return unreachable(f"{line.url}: no answer within {self._time_limit:g} s")
-        except (aiohttp.ClientError, OSError, Unavailable) as error:
-            return unreachable(f"{line.url}: {error or type(error).__name__}")
+            return unreachable(f"{line.source.shown}: no answer within {self._time_limit:g} s")
+        except Unavailable as error:
+            return unreachable(str(error))
 
     async def _post(self, line: _Line, query: str, at: float | None) -> MetricsAnswer:
         form = {"query": query, "timeout": f"{self._time_limit:g}s"}
         if at is not None:
             form["time"] = repr(at)
-        header = await line.authorization.header()
-        headers = {} if header is None else {"Authorization": header}
-        async with self._session.post(f"{line.url}/api/v1/query", data=form, headers=headers) as response:
-            return read_answer(response.status, await response.text("utf-8"))
+        granted = await asyncio.to_thread(line.access.read) if line.access.has_files else line.access.read()
+        try:
+            async with self._session.post(
+                f"{line.source.base}/api/v1/query",
+                data=form,
+                headers=granted.headers,
+                ssl=granted.tls or True,
+                allow_redirects=False,
+            ) as response:
+                if 300 <= response.status < 400:
+                    return refused(redirected(response.status, response.headers.get("Location", "another place")))
+                return scrubbed(read_answer(response.status, await response.text("utf-8")), granted)
+        except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            return unreachable(granted.scrub(f"{line.source.shown}: {error or type(error).__name__}"))
+
+
+def scrubbed(answer: MetricsAnswer, granted: Pass) -> MetricsAnswer:
+    """Take out of an answer's words what was sent in secret: some proxies show the request that they refuse."""
+    if isinstance(answer, NoAnswer):
+        return replace(answer, message=granted.scrub(answer.message))
+    return SeriesSet(answer.series, tuple(granted.scrub(each) for each in answer.warnings))
 
 
 def _line(source: Source, clock: Clock, at_once: int, own_at_once: int) -> _Line:
-    read = token_file(source.bearer_token_file) if source.bearer_token_file else nothing
-    places, own_places = asyncio.Semaphore(at_once), asyncio.Semaphore(own_at_once)
-    return _Line(source.url.rstrip("/"), Authorization(read, clock), places, own_places)
+    return _Line(source, Access(source), asyncio.Semaphore(at_once), Shares(own_at_once, clock))

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from serinus.adapters.prometheus.answers import read_series, refused, unreachable
-from serinus.adapters.prometheus.source import Source
+from serinus.adapters.prometheus.source import Access, Pass, redirected
 from serinus.core.model.answers import MetricsAnswer, SeriesSet
+from serinus.core.model.errors import Unavailable
+from serinus.core.model.source import Source
 
 CONNECT_AND_READ: Final = (2.0, 5.0)
 
@@ -23,6 +25,7 @@ class RangeQueries:
 
     def __init__(self, source: Source, *, time_limits: tuple[float, float] = CONNECT_AND_READ) -> None:
         self._source = source
+        self._access = Access(source)
         self._time_limits = time_limits
 
     async def ask(self, query: str, at: float | None = None) -> MetricsAnswer:
@@ -38,30 +41,60 @@ class RangeQueries:
         )
 
     def _ask(self, question: Callable[[Any], Any]) -> MetricsAnswer:
+        try:
+            granted = self._access.read()
+        except Unavailable as error:
+            return unreachable(str(error))
+        return self._asked(question, granted)
+
+    def _asked(self, question: Callable[[Any], Any], granted: Pass) -> MetricsAnswer:
         from prometheus_api_client import PrometheusConnect
         from prometheus_api_client.exceptions import PrometheusApiClientException
         from requests import RequestException, Session
         from urllib3.util.retry import Retry
 
         with Session() as session:
+            self._prepare(session)
             try:
                 client: Any = PrometheusConnect(
-                    self._source.url.rstrip("/"),
-                    headers=self._headers(),
+                    self._source.base,
+                    headers=dict(granted.headers),
                     retry=Retry(total=0),
+                    # Some authentication, though it adds nothing: without any, requests takes one from ~/.netrc.
+                    auth=_unchanged,
                     session=session,
                     timeout=self._time_limits,
                 )
                 result = question(client)
-            except PrometheusApiClientException as error:
+            except _Redirected as error:
                 return refused(str(error))
+            except PrometheusApiClientException as error:
+                return refused(granted.scrub(str(error)))
             except (RequestException, OSError) as error:
-                return unreachable(str(error))
+                return unreachable(granted.scrub(str(error)))
         return SeriesSet(read_series(_type_of(result), result))
 
-    def _headers(self) -> dict[str, str]:
-        token = self._source.bearer_token_file
-        return {} if token is None else {"Authorization": f"Bearer {token.read_text().strip()}"}
+    def _prepare(self, session: Any) -> None:
+        """Set TLS, and refuse redirects before they are followed."""
+        tls = self._source.tls
+        if tls.ca_file is not None:
+            session.verify = str(tls.ca_file)
+        if tls.cert_file is not None and tls.key_file is not None:
+            session.cert = (str(tls.cert_file), str(tls.key_file))
+        session.hooks["response"].append(_refuse_redirect)
+
+
+class _Redirected(Exception):
+    """An answer that points elsewhere."""
+
+
+def _refuse_redirect(response: Any, **_: object) -> None:
+    if response.is_redirect:
+        raise _Redirected(redirected(response.status_code, response.headers["Location"]))
+
+
+def _unchanged(request: Any) -> Any:
+    return request
 
 
 def _type_of(result: Any) -> str:

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from serinus.adapters.prometheus.ranges import RangeQueries
-from serinus.adapters.prometheus.source import Source
 from serinus.api.policy import Metric, Provider
 from serinus.cli.backtest.fetch import Asks, Span, fetch, istio_queries, providers, triton_query
 from serinus.cli.backtest.own import OwnAnswers, own_answers
@@ -23,6 +22,7 @@ from serinus.cli.simulate.command import read
 from serinus.cli.watching import console
 from serinus.core.analysis.tally import Totals
 from serinus.core.model.answers import Series
+from serinus.core.model.source import Source
 from serinus.simulation.backtest.halves import ARMS, pod_trials, split_reader
 from serinus.simulation.backtest.looks import READERS, Arms, Looks
 from serinus.simulation.backtest.record import Record, Records, counted, trials
@@ -36,7 +36,7 @@ PERSON_S = 600.0
 class Wish:
     """What was typed; times in unix seconds."""
 
-    url: str
+    source: Source
     start: float
     end: float
     services: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Wish:
 def backtest(file: Path, name: str | None, wish: Wish, *, as_json: bool) -> None:
     """Fetch, replay, and print the answer."""
     subject = read(file, name)
-    source = RangeQueries(Source("backtest", wish.url), time_limits=(2.0, 60.0))
+    source = RangeQueries(wish.source, time_limits=(2.0, 60.0))
     replayed = replayed_from(source, subject, wish)
     told = sentence(subject, replayed, pods=wish.pods)
     if as_json:

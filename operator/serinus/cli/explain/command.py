@@ -14,6 +14,7 @@ from serinus.cli.explain.page import show
 from serinus.cli.plot import require_matplotlib, save
 from serinus.cli.session import Session
 from serinus.cli.watching import console
+from serinus.core.model.source import Source
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Wish:
     rollout: str | None = None
     as_json: bool = False
     plot: Path | None = None
-    prometheus: str | None = None
+    prometheus: Source | None = None
 
 
 def explain(session: Session, wish: Wish) -> None:
@@ -39,7 +40,7 @@ def explain(session: Session, wish: Wish) -> None:
         _draw(session, account, wish.plot, wish.prometheus)
 
 
-def _draw(session: Session, account: Account, file: Path, prometheus: str | None) -> None:
+def _draw(session: Session, account: Account, file: Path, prometheus: Source | None) -> None:
     from serinus.cli.explain.panels import draw
     from serinus.cli.explain.picture import recorded_picture, remembered_picture
 

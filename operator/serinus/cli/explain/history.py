@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from serinus.adapters.prometheus.ranges import RangeQueries
-from serinus.adapters.prometheus.source import Source
 from serinus.api.durations import seconds
 from serinus.api.policy import Metric, Preset, Provider, QueryType
 from serinus.cli.errors import Refused
@@ -25,6 +24,7 @@ from serinus.core.analysis.scope import EVERYBODY
 from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, Series, SeriesSet
 from serinus.core.model.assessment import Increment, Measured, Observation
+from serinus.core.model.source import Source
 
 CHUNK_SECONDS = 900.0
 """Raw samples that one question asks for: an answer stays small, and a pause of days is still readable."""
@@ -48,10 +48,10 @@ class Archive(Protocol):
 
 
 class PrometheusArchive:
-    """The one at an address."""
+    """One that is asked."""
 
-    def __init__(self, url: str) -> None:
-        self._queries = RangeQueries(Source("prometheus", url))
+    def __init__(self, source: Source) -> None:
+        self._queries = RangeQueries(source)
 
     def raw(self, query: str, at: float) -> MetricsAnswer:
         return asyncio.run(self._queries.ask(query, at))

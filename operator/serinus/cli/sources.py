@@ -1,0 +1,28 @@
+"""Which Prometheus a command asks: an address, or a source of a configuration with all that it is asked with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from serinus.cli.errors import Refused
+from serinus.config import load_config
+from serinus.core.model.source import Source
+
+
+def chosen_source(url: str | None, config: Path | None, name: str | None) -> Source:
+    """Choose it; an address beside a configuration goes before that source's own. Raises SerinusError."""
+    if config is None:
+        if name is not None:
+            raise Refused("--source names a Prometheus of a configuration: give --config, too")
+        if url is None:
+            raise Refused("name the Prometheus that remembers: --prometheus URL, or --config FILE with --source NAME")
+        return _checked({"name": "prometheus", "url": url})
+    sources = {each.name: each for each in load_config(config).prometheus}
+    chosen = sources.get(name or next(iter(sources)))
+    if chosen is None:
+        raise Refused(f"--source {name}: {config} names {', '.join(sources)}")
+    return chosen.source() if url is None else _checked(chosen.model_dump(by_alias=True) | {"url": url})
+
+
+def _checked(fields: dict[str, object]) -> Source:
+    return load_config(flags={"prometheus": [fields]}).prometheus[0].source()
