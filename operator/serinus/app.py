@@ -8,11 +8,10 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import kopf
 import structlog
@@ -45,6 +44,7 @@ from serinus.runtime.reconcile import Reconciler
 from serinus.runtime.reporting import Reports
 from serinus.runtime.rereading import Rereading
 from serinus.runtime.sampler import Sampler
+from serinus.runtime.tasks import cancel, first_of, unless
 from serinus.runtime.telemetry import Telemetry
 from serinus.runtime.wish import Wishes
 
@@ -76,10 +76,10 @@ class Operator:
         """Run until told to stop; what is held is released in the opposite order."""
         async with AsyncExitStack() as held:
             parts = await self._assemble(held)
-            if not await _unless(stop, self._lead(held, parts)):
+            if not await unless(stop, self._lead(held, parts)):
                 return
             held.push_async_callback(parts.close)
-            if not await _unless(stop, parts.cluster_is_known()):
+            if not await unless(stop, parts.cluster_is_known()):
                 return
             parts.shell.start()
             held.push_async_callback(parts.shell.stop)
@@ -87,10 +87,10 @@ class Operator:
             # Events, and a successor need not wait for those, nor for kopf.
             held.push_async_callback(parts.leave)
             running = [asyncio.create_task(parts.engine.run()), asyncio.create_task(parts.sweep())]
-            held.push_async_callback(_cancel, *running)
+            held.push_async_callback(cancel, *running)
             self.ready.set()
             log.info("ready", url=self.url)
-            await _first_of(stop.wait(), *running, *([parts.lost_lease] if parts.lost_lease else []))
+            await first_of(stop.wait(), *running, *([parts.lost_lease] if parts.lost_lease else []))
 
     def _not_ready_because(self) -> str:
         """A standby is ready: a Deployment's new pod must be, before the old one goes and gives up the lease."""
@@ -104,7 +104,7 @@ class Operator:
         await held.enter_async_context(parts.connection)
         await held.enter_async_context(parts.metrics)
         for background in (parts.informers.run(), parts.recorder.run()):
-            held.push_async_callback(_cancel, asyncio.create_task(background))
+            held.push_async_callback(cancel, asyncio.create_task(background))
         self.url = await held.enter_async_context(
             serve(
                 self.config.metrics_address,
@@ -202,7 +202,7 @@ class Parts:
                 return True
         except ClusterError as error:
             log.warning("cannot tell which other installs there are", why=str(error))
-        await _cancel(self.lost_lease)
+        await cancel(self.lost_lease)
         await self.lease.release()
         return False
 
@@ -298,7 +298,7 @@ class Parts:
         """Give the lease up, and hold it no longer; nothing but Events is written afterwards. Done once or twice."""
         if self.lease is None or self.lost_lease is None:
             return
-        await _cancel(self.lost_lease)
+        await cancel(self.lost_lease)
         self.left = self.left or self.lease.writes_allowed()
         await self.lease.release()
 
@@ -378,30 +378,5 @@ def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:
         name="serinus",
         # A container that was killed comes back in the same pod: it need not wait for its own lease to run out.
         identity=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+        watched=config.watch_namespaces,
     )
-
-
-async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do something unless we are told to stop meanwhile; tell whether it was done."""
-    doing, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait([doing, stopped], return_when=asyncio.FIRST_COMPLETED)
-        if doing.done():
-            doing.result()
-        return doing.done()
-    finally:
-        await _cancel(doing, stopped)
-
-
-async def _first_of(*waits: Any) -> None:
-    """Wait until the first of several ends; raises what it raised."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
