@@ -19,7 +19,7 @@ from serinus.core.model.kinds import (
     Json,
 )
 from serinus.core.model.revision import Revision
-from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, read_plan
+from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, not_after, read_plan
 from serinus.core.model.snapshot import Fleet, Obstacle, RolloutSeen, Snapshot
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.traffic.istio import read_split
@@ -115,9 +115,17 @@ class Observer:
             read = memory.rollouts_read.of(manifest, _read_rollout) if _is_live(manifest) else None
             if read is not None:
                 plan, status, state = read
-                seen.append(RolloutSeen(plan, memory.state_of(plan.uid, status, state)))
+                seen.append(RolloutSeen(plan, self._state(memory, plan, status, state)))
         memory.forget_rollouts({rollout.plan.uid for rollout in seen})
         return tuple(sorted(seen, key=_age))
+
+    def _state(self, memory: Memory, plan: RolloutPlan, status: RolloutStatus, read: RolloutState) -> RolloutState:
+        """Go on from memory or from the status, by our own clock."""
+        known = memory.state_of(plan.uid, status, read)
+        state = not_after(known, round(self.clock.now(), 3))
+        if state is not known:
+            memory.remember(plan.uid, status, state, None)
+        return state
 
     def _fleets(self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]) -> dict[str, Fleet]:
         kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE)}

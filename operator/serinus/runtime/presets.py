@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from serinus.api.policy import Metric, Mode, Preset, Provider
 from serinus.api.status import Verdict
@@ -20,7 +20,8 @@ from serinus.core.analysis.promql import (
     newest_scrape,
     triton_queries,
 )
-from serinus.core.analysis.readings import no_answer, observe_preset
+from serinus.core.analysis.readings import Span, no_answer, observe_preset
+from serinus.core.analysis.source_time import Cadence, SourceClock, judged_too_late, least_window
 from serinus.core.analysis.tally import STALE_INTERVALS, Owner, Tallies
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Missing, Observation, Reason
@@ -64,17 +65,41 @@ class _Question:
     query: str
 
 
+@dataclass
+class _Targets:
+    """What a source says of its scrape targets: its clock, when anything was scraped last, and how often that is."""
+
+    clock: SourceClock = field(default_factory=SourceClock)
+    cadence: Cadence = field(default_factory=Cadence)
+    failure: NoAnswer | None = None
+
+    def take(self, answer: MetricsAnswer, *, asked_at: float, answered_at: float) -> None:
+        self.failure = answer if isinstance(answer, NoAnswer) else None
+        samples = [one.samples[-1] for one in ([] if isinstance(answer, NoAnswer) else answer.series) if one.samples]
+        for evaluated_at, _ in samples[:1]:
+            self.clock.tell(evaluated_at, asked_at=asked_at, answered_at=answered_at)
+        newest = max((value - self.clock.ahead for _, value in samples), default=None)
+        self.cadence.see(newest, answered_at)
+
+    def fresh(self, now: float, asked_every: float) -> bool:
+        """Whether something was scraped lately."""
+        interval = max(asked_every, self.cadence.scrape_interval(asked_every) or 0.0)
+        oldest = now - self.cadence.delay(asked_every) - STALE_INTERVALS * interval - SLACK
+        return self.cadence.newest is not None and self.cadence.newest >= oldest
+
+
 class Presets:
     """Keeps the increments of every source. `targets` maps a source to its selector of scrape targets."""
 
     def __init__(self, metrics: Metrics, clock: Clock, targets: Mapping[str, str]) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._targets = targets
+        self._selectors = targets
+        self._targets: dict[str, _Targets] = {}
+        self._cadences: dict[Group, Cadence] = {}
         self._tallies: dict[Group, Tallies] = {}
         self._answered_at: dict[Group, dict[Arm, float]] = {}
         self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
-        self._scraped: dict[str, float | NoAnswer] = {}
 
     def source_of(self, metric: Metric) -> str:
         """Name the Prometheus that a metric asks."""
@@ -86,61 +111,142 @@ class Presets:
         for watch in watches:
             for group in dict.fromkeys(self._group(watch, metric) for metric in watch.presets):
                 groups.setdefault(group, []).append(watch)
-        await asyncio.gather(
-            *(self._ask_targets(source) for source in {group.source for group in groups}),
-            *(self._ask_group(group, served) for group, served in groups.items()),
-        )
+        asked = {group: self._asked(group, served) for group, served in groups.items()}
+        answers = asyncio.gather(*(self._ask_all(group, questions) for group, questions in asked.items()))
+        # A source's clock is known before its samples are counted.
+        await asyncio.gather(answers, *(self._ask_targets(source) for source in {group.source for group in groups}))
+        for (group, questions), found in zip(asked.items(), await answers, strict=True):
+            self._take(group, groups[group], questions, found)
 
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""
-        now, group, window = self._clock.now(), self._group(watch, metric), window_of(metric)
-        query = " ; ".join(group.queries([watch.canary], window, latency=metric.preset is Preset.LATENCY))
-        scraped = self._scraped.get(group.source, 0.0)
-        failures = self._failures.get(group, {})
-        failure = next((failures[arm] for arm in watch.arms if arm in failures), None)
-        if failure is not None or isinstance(scraped, NoAnswer):
-            return Observation(no_answer(failure or scraped), None, query)  # type: ignore[arg-type]
+        now, group = self._clock.now(), self._group(watch, metric)
+        query = " ; ".join(group.queries([watch.canary], window_of(metric), latency=metric.preset is Preset.LATENCY))
+        if (unknown := self._unknown(watch, group)) is not None:
+            return Observation(unknown, None, query)
         tallies, began = self._tallies[group], watch.counts_from(metric)
         owners = [group.owner(arm) for arm in (watch.canary, watch.stable or watch.canary)]
         if began > now:
             return Observation(WARMING_UP, None, query, (), histogram_bounds(tallies, *owners))
-        since = max(now - window, began)
+        span = self._span(watch, metric, now)
         canary, stable = (
-            (tallies.totals(owner, since), tallies.freshness(owner, now, watch.interval)) for owner in owners
+            (tallies.totals(owner, span.since), tallies.freshness(owner, span.until, span.scrape_interval))
+            for owner in owners
         )
-        targets_fresh = now - scraped <= STALE_INTERVALS * watch.interval + SLACK
-        seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=targets_fresh)
+        fresh = self._targets[group.source].fresh(now, watch.interval)
+        seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=fresh, span=span)
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
-        span = max(began, watch.taken_until or 0.0), tallies.horizon(owners, now, watch.interval)
-        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], span)
+        until = tallies.horizon(owners, span.until, span.scrape_interval)
+        within = max(began, min(watch.taken_until or 0.0, now)), until
+        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within)
         return replace(seen, increments=increments, bounds=bounds)
+
+    def scrape_interval(self, watch: Watch) -> float | None:
+        """Tell the longest scrape interval of what a rollout's presets read; None while it is not known."""
+        known = [self._cadence(group).scrape_interval(watch.interval) for group in self._groups(watch)]
+        return max((one for one in known if one is not None), default=None)
+
+    def delay(self, watch: Watch) -> float:
+        """Tell how old the newest sample of a rollout's presets always is."""
+        return max((self._cadence(group).delay(watch.interval) for group in self._groups(watch)), default=0.0)
+
+    def not_yet(self, watch: Watch) -> Missing | None:
+        """Say why no weight can be judged yet, although the source answers."""
+        for group in self._groups(watch):
+            cadence = self._cadence(group)
+            if (late := self._too_late(group)) is not None:
+                return late
+            if cadence.newest is not None and cadence.scrape_interval(watch.interval) is None:
+                text = "one scrape has been seen: how often is scraped is known with the next"
+                return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, text)
+        return None
+
+    def sources(self) -> Mapping[str, tuple[float, float]]:
+        """Tell of each source how far its clock is ahead, and how old its newest sample always is."""
+        delays: dict[str, float] = dict.fromkeys(self._targets, 0.0)
+        for group, cadence in self._cadences.items():
+            delays[group.source] = max(delays.get(group.source, 0.0), cadence.delay(group.interval))
+        return {source: (targets.clock.ahead, delays[source]) for source, targets in self._targets.items()}
+
+    def _unknown(self, watch: Watch, group: Group) -> Missing | None:
+        """Say why nothing is known of a rollout's presets."""
+        failures, targets = self._failures.get(group, {}), self._targets.setdefault(group.source, _Targets())
+        failure = targets.failure or next((failures[arm] for arm in watch.arms if arm in failures), None)
+        if failure is not None:
+            return no_answer(failure)
+        return self._too_late(group)
+
+    def _too_late(self, group: Group) -> Missing | None:
+        """Say that a source shows its samples too late to judge by."""
+        cadence, targets = self._cadence(group), self._targets.setdefault(group.source, _Targets())
+        newest = max((one for one in (cadence.newest, targets.cadence.newest) if one is not None), default=None)
+        late = judged_too_late(cadence, newest, self._clock.now(), group.interval)
+        return Missing(Verdict.BLIND, Reason.STALE, late) if late else None
+
+    def _span(self, watch: Watch, metric: Metric, now: float) -> Span:
+        """Tell the time that a metric's value is taken over."""
+        cadence = self._cadence(self._group(watch, metric))
+        learnt, delay = cadence.scrape_interval(watch.interval), cadence.delay(watch.interval)
+        began = watch.counts_from(metric)
+        return Span(
+            began=began,
+            since=max(now - delay - least_window(window_of(metric), learnt), began),
+            until=now - delay,
+            now=now,
+            scrape_interval=max(learnt or 0.0, watch.interval),
+            warms_up=watch.since is not None and began > watch.since,
+        )
+
+    def _cadence(self, group: Group) -> Cadence:
+        return self._cadences.setdefault(group, Cadence())
+
+    def _groups(self, watch: Watch) -> list[Group]:
+        return list(dict.fromkeys(self._group(watch, metric) for metric in watch.presets))
 
     def _group(self, watch: Watch, metric: Metric) -> Group:
         return Group(self.source_of(metric), metric.provider or Provider.ISTIO, watch.interval)
 
     async def _ask_targets(self, source: str) -> None:
         """Ask when anything was scraped last."""
-        answer = await self._metrics.ask(source, newest_scrape(self._targets.get(source, "up")))
-        self._scraped[source] = _newest(answer)
+        asked_at = self._clock.now()
+        answer = await self._metrics.ask(source, newest_scrape(self._selectors.get(source, "up")))
+        targets = self._targets.setdefault(source, _Targets())
+        targets.take(answer, asked_at=asked_at, answered_at=self._clock.now())
 
-    async def _ask_group(self, group: Group, watches: Sequence[Watch]) -> None:
+    def _asked(self, group: Group, watches: Sequence[Watch]) -> list[_Question]:
+        """Write the questions of a group."""
+        arms, answered = _arms_and_latency(watches), self._answered_at.get(group, {})
+        newest = self._cadence(group).newest
+        since = {arm: at if newest is None else min(at, newest) for arm, at in answered.items() if arm in arms}
         reach = max(watch.reach for watch in watches)
+        return list(self._questions(group, arms, since, reach, self._clock.now()))
+
+    async def _ask_all(self, group: Group, questions: Sequence[_Question]) -> list[MetricsAnswer]:
+        return list(await asyncio.gather(*(self._metrics.ask(group.source, one.query) for one in questions)))
+
+    def _take(
+        self, group: Group, watches: Sequence[Watch], questions: Sequence[_Question], answers: Sequence[MetricsAnswer]
+    ) -> None:
+        reach, now = max(watch.reach for watch in watches), self._clock.now()
         tallies = self._tallies.setdefault(group, Tallies(_READERS[group.provider], keep_s=reach))
-        tallies.keep_s, now = max(tallies.keep_s, reach), self._clock.now()
+        tallies.keep_s = max(tallies.keep_s, reach)
         tallies.forget(now)
+        clock, cadence = self._targets[group.source].clock, self._cadence(group)
         arms = _arms_and_latency(watches)
-        answered = {arm: at for arm, at in self._answered_at.get(group, {}).items() if arm in arms}
-        questions = list(self._questions(group, arms, answered, reach, now))
-        answers = await asyncio.gather(*(self._metrics.ask(group.source, one.query) for one in questions))
         failures: dict[Arm, NoAnswer] = {}
         for question, answer in zip(questions, answers, strict=True):
             if isinstance(answer, NoAnswer):
                 failures.update(dict.fromkeys(question.arms, answer))
-            else:
-                tallies.ingest(answer.series, [group.owner(arm) for arm in question.arms], now)
+                continue
+            series = clock.ours(answer.series)
+            cadence.read(series)
+            owners = [group.owner(arm) for arm in question.arms]
+            tallies.ingest(series, owners, now, resets=not clock.goes_over)
+        cadence.see(tallies.newest, now)
         self._failures[group] = failures
-        self._answered_at[group] = {**answered, **dict.fromkeys(arms.keys() - failures.keys(), now)}
+        known = {arm: at for arm, at in self._answered_at.get(group, {}).items() if arm in arms}
+        self._answered_at[group] = {**known, **dict.fromkeys(arms.keys() - failures.keys(), now)}
 
     def _questions(
         self, group: Group, arms: Mapping[Arm, bool], answered: Mapping[Arm, float], reach: float, now: float
@@ -169,9 +275,3 @@ def _arms_and_latency(watches: Iterable[Watch]) -> dict[Arm, bool]:
 def _chunks(arms: Sequence[Arm]) -> Iterator[tuple[Arm, ...]]:
     for start in range(0, len(arms), SERVICES_PER_QUERY):
         yield tuple(arms[start : start + SERVICES_PER_QUERY])
-
-
-def _newest(answer: MetricsAnswer) -> float | NoAnswer:
-    if isinstance(answer, NoAnswer):
-        return answer
-    return max((series.samples[-1][1] for series in answer.series if series.samples), default=0.0)

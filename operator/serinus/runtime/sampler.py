@@ -68,6 +68,10 @@ class Sampler:
         """Tell when this process began to look."""
         return self._since.get(key, self._clock.now())
 
+    def sources(self) -> Mapping[str, tuple[float, float]]:
+        """Tell of each source how far its clock is ahead of ours, and how old its newest sample always is."""
+        return self._presets.sources()
+
     async def close(self) -> None:
         """End all looking."""
         for task in self._loops.values():
@@ -115,4 +119,10 @@ class Sampler:
             metric.name: (self._presets if metric.preset is not None else self._own).observe(watch, metric)
             for metric in watch.analysis.metrics
         }
-        return Look(round(self._clock.now(), 3), observations)
+        return Look(
+            at=round(self._clock.now(), 3),
+            observations=observations,
+            scrape_interval=self._presets.scrape_interval(watch),
+            delay=self._presets.delay(watch),
+            not_yet=self._presets.not_yet(watch),
+        )

@@ -11,7 +11,8 @@ from serinus.core.analysis.threshold import DEFAULT_WINDOW
 from serinus.core.model.identity import Key
 
 REPLAYED_SECONDS = 300.0
-"""How far back a first look reaches in Sequential mode: beyond the last checkpoint of a process that was killed."""
+"""How far back a first look reaches: beyond the last checkpoint of a process that was killed, and over scrapes enough to
+know how often they come."""
 WARM_UP_SECONDS = 30.0
 """The first seconds of a stage do not count for latency, never for errors: pods that just got traffic are cold, and a
 gateway's series do not tell which pod answered."""
@@ -52,8 +53,7 @@ class Watch:
     @property
     def reach(self) -> float:
         """How far back its looks go, in seconds."""
-        longest = max(window_of(metric) for metric in self.analysis.metrics)
-        return longest if self.analysis.mode is Mode.THRESHOLD else max(longest, REPLAYED_SECONDS)
+        return max(REPLAYED_SECONDS, *(window_of(metric) for metric in self.analysis.metrics))
 
     def counts_from(self, metric: Metric) -> float:
         """Tell from when on its stage counts for a metric."""

@@ -1,7 +1,8 @@
-"""Prometheus in memory: the counters of the gateway, scraped each second, and users' own queries."""
+"""Prometheus in memory: the counters of the gateway, scraped each second or less often, and users' own queries."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,12 +13,19 @@ from tests.support.world.clock import VirtualClock
 
 @dataclass
 class Prometheus:
-    """The port `Metrics`. `own` maps a word of a user's query to the values that it gives, one a series."""
+    """The port `Metrics`. `own` maps a word of a user's query to the values that it gives, one a series.
+
+    It scrapes every `every` seconds, its clock is `ahead` of the wall clock, and it shows samples `late`; all seconds.
+    """
 
     clock: VirtualClock
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
     scraped: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
     last_scrape: float = 0.0
+    every: float = 1.0
+    ahead: float = 0.0
+    late: float = 0.0
+    scraped_at: float = 0.0
     scrapes: bool = True
     reachable: bool = True
     own: dict[str, Callable[[str], list[float]]] = field(default_factory=dict)
@@ -31,27 +39,41 @@ class Prometheus:
         self.counters[key] = self.counters.get(key, 0.0) + requests
 
     def scrape(self) -> None:
-        if not self.scrapes:
+        if not self.scrapes or self.clock.monotonic() < self.scraped_at + self.every:
             return
-        self.last_scrape = self.clock.now()
+        self.scraped_at = self.clock.monotonic()
+        self.last_scrape = self.now
         for key, value in self.counters.items():
-            self.scraped.setdefault(key, []).append((self.clock.now(), value))
+            self.scraped.setdefault(key, []).append((self.now, value))
+
+    @property
+    def now(self) -> float:
+        """Its own clock."""
+        return self.clock.seconds + self.ahead
 
     async def ask(self, source: str, query: str, at: float | None = None, *, own: bool = False) -> MetricsAnswer:
         self.asked.append(query)
         if not self.reachable:
             return NoAnswer(Failure.UNREACHABLE, "connection refused")
         if query.startswith("max(timestamp("):
-            samples = ((self.clock.now(), self.last_scrape),) if self.last_scrape else ()
-            return SeriesSet((Series({}, samples),) if samples else ())
+            return SeriesSet(self._newest_scrape())
         for name, values in self.own.items():
             if name in query:
-                return SeriesSet(tuple(Series({}, ((self.clock.now(), value),)) for value in values(query)))
+                return SeriesSet(tuple(Series({}, ((self.now, value),)) for value in values(query)))
         if query.startswith("istio_requests_total"):
             return SeriesSet(tuple(self._raw(query)))
         if query.startswith("istio_request_duration"):
             return SeriesSet(tuple(self._buckets(query)))
         return SeriesSet(tuple(self._triton(query)) if "nv_inference" in query else ())
+
+    def _shown(self, samples: list[tuple[float, float]], since: float) -> tuple[tuple[float, float], ...]:
+        return tuple((at, value) for at, value in samples[-400:] if since < at <= self.now - self.late)
+
+    def _newest_scrape(self) -> tuple[Series, ...]:
+        """When anything was scraped last; gaps are not modelled, as every target is scraped at once."""
+        hidden = max(0.0, self.late - (self.now - self.last_scrape))
+        newest = self.last_scrape - self.every * math.ceil(hidden / self.every)
+        return (Series({}, ((self.now, newest),)),) if self.last_scrape else ()
 
     def _buckets(self, query: str) -> Iterable[Series]:
         """Every answer takes between ten and a hundred milliseconds."""
@@ -64,11 +86,11 @@ class Prometheus:
         """Each revision is one pod; a success takes fifty milliseconds."""
         hashes, since = (
             set(_captured(r'revision=~"([^"]*)"', query).split("|")),
-            self.clock.now() - _range_seconds(query),
+            self.now - _range_seconds(query),
         )
         for (service, code), samples in self.scraped.items():
             revision = service.rpartition("-")[2]
-            inside = tuple((at, value) for at, value in samples[-200:] if at > since)
+            inside = self._shown(samples, since)
             if revision not in hashes or not inside:
                 continue
             kind = "success" if code == "200" else "failure"
@@ -80,9 +102,9 @@ class Prometheus:
 
     def _raw(self, query: str) -> Iterable[Series]:
         services = set(_captured(r'destination_service_name=~"([^"]*)"', query).split("|"))
-        since = self.clock.now() - _range_seconds(query)
+        since = self.now - _range_seconds(query)
         for (service, code), samples in self.scraped.items():
-            inside = tuple((at, value) for at, value in samples[-200:] if at > since)
+            inside = self._shown(samples, since)
             if service in services and inside:
                 labels = {
                     "__name__": "istio_requests_total",

@@ -81,6 +81,7 @@ class World(NewestRollout):
         return other
 
     def _start(self) -> None:
+        self.clock.restart()
         cache = ObjectCache()
         for manifest in self.api.objects.values():
             cache.store(copy.deepcopy(manifest))

@@ -95,12 +95,14 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
     monitor = copy.deepcopy(weighed.monitor)
     if weighed.stage_started != stage.started:
         monitor.start_stage(float(stage.weight), float(stage.next_weight), stage.started)
-    times = sorted({at for stream in streams for at in stream.observations if at > weighed.taken_until})
+    # What a leader took in whose clock was ahead of ours must not keep the scrapes of today out.
+    taken = min(weighed.taken_until, look.at)
+    times = sorted({at for stream in streams for at in stream.observations if at > taken})
     answers = [
         monitor.observe(at, {stream.name: stream.observations.get(at) for stream in streams})
         for at in times or [look.at]
     ]
-    until = times[-1] if times else weighed.taken_until
+    until = times[-1] if times else taken
     return answers[-1], Weighed(monitor, until, stage.started)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from serinus.api.policy import ClientErrors, Metric, Preset, Provider
 from serinus.api.status import Verdict
@@ -13,6 +14,32 @@ from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 
 
+@dataclass(frozen=True)
+class Span:
+    """The time that a value is taken over, (since, until], and what may have left it empty.
+
+    Its stage counts from `began` on, after a warm-up where `warms_up`; `until` is before `now` by as much as the source
+    shows its samples late.
+    """
+
+    began: float
+    since: float
+    until: float
+    now: float
+    scrape_interval: float
+    warms_up: bool = False
+
+    def emptied_by(self, newest: float | None) -> str | None:
+        """Say why no scrape lies in it, given the newest one of either revision; None where one does."""
+        if newest is not None and newest > self.since:
+            return None
+        began = "the warm-up ended" if self.warms_up else "the stage began"
+        text = f"no scrape yet since {began} {max(0.0, self.now - self.began):.0f} s ago"
+        late = self.now - self.until
+        every = f"one comes every {self.scrape_interval:.0f} s"
+        return f"{text}: {every}{f', {late:.0f} s late' if late else ''}"
+
+
 def observe_preset(
     metric: Metric,
     *,
@@ -20,12 +47,15 @@ def observe_preset(
     canary: tuple[Totals, Freshness],
     stable: tuple[Totals, Freshness],
     targets_fresh: bool,
+    span: Span | None = None,
 ) -> Observation:
     """Read a preset of both revisions; `targets_fresh` tells a missing series from a missing scrape."""
     value = _value_of(metric, canary[0], stable[0])
+    seen = [freshness.newest for _, freshness in (canary, stable) if freshness.newest is not None]
+    emptied = span.emptied_by(max(seen)) if span is not None and seen else None
     return Observation(
-        canary=_reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh),
-        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh),
+        canary=_reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh, emptied=emptied),
+        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh, emptied=emptied),
         query=query,
     )
 
@@ -54,20 +84,32 @@ def no_answer(answer: NoAnswer) -> Missing:
 
 
 def _reading(
-    value: Callable[[Totals], float | None], totals: Totals, freshness: Freshness, *, targets_fresh: bool
+    value: Callable[[Totals], float | None],
+    totals: Totals,
+    freshness: Freshness,
+    *,
+    targets_fresh: bool,
+    emptied: str | None,
 ) -> Reading:
     if freshness.newest is None:
-        if targets_fresh:
-            return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no request has reached this revision yet", 0.0)
-        return Missing(Verdict.BLIND, Reason.TARGETS_ABSENT, "the scrape targets are absent or stale")
+        if not targets_fresh:
+            return Missing(Verdict.BLIND, Reason.TARGETS_ABSENT, "the scrape targets are absent or stale")
+        return _empty(emptied, "no request has reached this revision yet")
     if not freshness.fresh:
         return Missing(Verdict.BLIND, Reason.STALE, "the newest sample is older than three scrape intervals")
     if totals.requests <= 0:
-        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no request reached this revision in the window", 0.0)
+        return _empty(emptied, "no request reached this revision in the window")
     number = value(totals)
     if number is None:
         return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, "the histogram is empty", totals.requests)
     return Measured(number, totals.requests, freshness.newest)
+
+
+def _empty(emptied: str | None, otherwise: str) -> Missing:
+    """Tell want of a scrape from want of traffic."""
+    if emptied is not None:
+        return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, emptied, 0.0)
+    return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, otherwise, 0.0)
 
 
 def _value_of(metric: Metric, canary: Totals, stable: Totals) -> Callable[[Totals], float | None]:

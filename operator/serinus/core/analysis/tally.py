@@ -86,21 +86,29 @@ class Tallies:
         self._asked_at: dict[Owner, float] = {}
         self._asked_last: dict[Owner, float] = {}
 
-    def ingest(self, answer: Iterable[Series], asked: Iterable[Owner], now: float) -> None:
-        """Take the raw samples of one answer about the `asked`; those that were taken before are passed over."""
+    def ingest(self, answer: Iterable[Series], asked: Iterable[Owner], now: float, *, resets: bool = True) -> None:
+        """Take the raw samples of one answer about the `asked`; those that were taken before are passed over.
+
+        Without `resets` a counter that fell was not reset: a source whose clock was set back shows its past again.
+        """
         batch = [series for series in answer if series.samples]
         first_here: dict[Target, float] = {}
         for series in batch:
             target, first = target_of(series.labels), series.samples[0][0]
             first_here[target] = min(first_here.get(target, first), first)
         for series in batch:
-            self._take(series, first_here)
+            self._take(series, first_here, resets=resets)
         for owner in self._unsorted:
             self._lines[owner] = deque(sorted(self._lines[owner], key=lambda line: line.at))
         self._unsorted.clear()
         for owner in asked:
             self._asked_at.setdefault(owner, now)
             self._asked_last[owner] = now
+
+    @property
+    def newest(self) -> float | None:
+        """The time of the newest sample of all."""
+        return max((scrapes.last for scrapes in self._targets.values()), default=None)
 
     def knows(self, owner: Owner) -> bool:
         """Whether an answer about this revision has come before."""
@@ -155,14 +163,17 @@ class Tallies:
             return Freshness(None, fresh=False)
         latest = max(targets, key=lambda target: target.last)
         limit = STALE_INTERVALS * max(latest.interval or interval, interval)
-        return Freshness(latest.last, fresh=now - latest.last <= limit)
+        # A sample of the future is no fresh one: nobody knows what has come since.
+        return Freshness(latest.last, fresh=-limit <= now - latest.last <= limit)
 
-    def _take(self, series: Series, first_here: Mapping[Target, float]) -> None:
+    def _take(self, series: Series, first_here: Mapping[Target, float], *, resets: bool) -> None:
         tracker, meaning, target = self._tracker(series, first_here)
         if meaning is None:
             return
         lines, half = self._lines.setdefault(meaning.owner, deque()), _half(target)
         for at, value in series.samples:
+            if not resets and value < (tracker.value or 0.0):
+                continue
             increment = tracker.update(value, at)
             if increment is None:
                 continue

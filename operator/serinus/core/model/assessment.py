@@ -84,10 +84,17 @@ class Observation:
 
 @dataclass(frozen=True)
 class Look:
-    """All metrics of one rollout at one time."""
+    """All metrics of one rollout at one time.
+
+    `scrape_interval` (None while it is not known) and `delay`, how old the newest sample always is, are the presets';
+    both in seconds. `not_yet` says why no weight could be judged, although the source answers.
+    """
 
     at: float
     observations: Mapping[str, Observation]
+    scrape_interval: float | None = None
+    delay: float = 0.0
+    not_yet: Missing | None = None
 
 
 @dataclass(frozen=True)

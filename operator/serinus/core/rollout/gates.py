@@ -94,7 +94,8 @@ def metrics_unreachable(question: Question) -> Cause | None:
         reading = observation.canary
         if isinstance(reading, Missing) and reading.reason in {Reason.UNREACHABLE, Reason.REFUSED}:
             return Cause(RolloutReason.METRICS_UNREACHABLE, f"{name}: {reading.message}", reading.verdict)
-    return None
+    missing = look.not_yet
+    return Cause(missing.reason, missing.message, missing.verdict) if missing else None
 
 
 def not_safe(question: Question) -> Cause | None:
@@ -112,7 +113,8 @@ def not_safe(question: Question) -> Cause | None:
 def overdue(plan: RolloutPlan, last_look: float, now: float) -> bool:
     """Whether the last look is too old to decide on."""
     interval = seconds(plan.policy.analysis.interval or "5s")
-    return now - last_look > OVERDUE_INTERVALS * interval + OVERDUE_SLACK_SECONDS
+    # A look of the future is overdue, too: nobody knows what has happened since.
+    return abs(now - last_look) > OVERDUE_INTERVALS * interval + OVERDUE_SLACK_SECONDS
 
 
 def _promoted_in_full(question: Question) -> bool:
