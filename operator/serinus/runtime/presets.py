@@ -23,10 +23,11 @@ from serinus.core.analysis.promql import (
 from serinus.core.analysis.readings import Span, no_answer, observe_preset
 from serinus.core.analysis.source_time import Cadence, SourceClock, judged_too_late, least_window
 from serinus.core.analysis.tally import STALE_INTERVALS, Owner, Tallies
+from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Missing, Observation, Reason
 from serinus.runtime.ports import Clock, Metrics
-from serinus.runtime.watch import WARM_UP_SECONDS, Watch, window_of
+from serinus.runtime.watch import WARM_UP_SECONDS, Watch
 
 SLACK = 3.0
 """Seconds asked for beyond the last answer: scrapes that were still on their way then."""

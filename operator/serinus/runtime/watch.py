@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, Metric, Mode, Preset
 from serinus.core.analysis.promql import Arm
-from serinus.core.analysis.threshold import DEFAULT_WINDOW
+from serinus.core.analysis.threshold import window_of
 from serinus.core.model.identity import Key
 
 REPLAYED_SECONDS = 300.0
@@ -61,8 +61,3 @@ class Watch:
             return 0.0
         warms_up = metric.preset is Preset.LATENCY and self.analysis.mode is not Mode.THRESHOLD
         return self.since + (WARM_UP_SECONDS if warms_up else 0.0)
-
-
-def window_of(metric: Metric) -> float:
-    """The time in seconds that a metric's value is taken over."""
-    return seconds(metric.window) if metric.window else DEFAULT_WINDOW

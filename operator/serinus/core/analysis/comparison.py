@@ -78,7 +78,7 @@ def compare(
         return remembered, _held_by(guardrail, streams)
     if weighed is None or any(not _fits(stream, weighed.monitor) for stream in streams.known):
         # A metric that shows for the first time makes another test: its evidence begins anew.
-        weighed = _anew(stage, policy, streams.known, pace)
+        weighed = _anew(look, stage, policy, streams.known, pace)
     answer, weighed = _fed(weighed, look, stage, streams.known)
     assessment = _combined(guardrail, answer, policy, pace)
     if assessment.verdict is Verdict.SAFE:
@@ -86,13 +86,15 @@ def compare(
     return replace(remembered, gathered=weighed), assessment
 
 
-def _anew(stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
-    return Weighed(RolloutMonitor(monitor_config(policy, streams, pace)), stage.started, -1.0)
+def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
+    config = monitor_config(policy, streams, pace, look.scrape_interval)
+    return Weighed(RolloutMonitor(config), stage.started, -1.0)
 
 
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[Answer, Weighed]:
     """Feed a copy of the monitor with every scrape that it has not seen."""
     monitor = copy.deepcopy(weighed.monitor)
+    monitor.scraped_every(look.scrape_interval or 0.0)
     if weighed.stage_started != stage.started:
         monitor.start_stage(float(stage.weight), float(stage.next_weight), stage.started)
     # What a leader took in whose clock was ahead of ours must not keep the scrapes of today out.

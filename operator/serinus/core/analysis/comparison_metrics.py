@@ -64,8 +64,13 @@ def metric_of(stream: str) -> str:
     return stream.removesuffix(CLIENT_ERRORS)
 
 
-def monitor_config(policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> MonitorConfig:
-    """Say how the monitor judges; with pace Timed the pauses are the dwell and the budget is only shown."""
+def monitor_config(
+    policy: Analysis, streams: tuple[Stream, ...], pace: Pace, scrape_interval: float | None = None
+) -> MonitorConfig:
+    """Say how the monitor judges; with pace Timed the pauses are the dwell and the budget is only shown.
+
+    What is scraped less often than it is looked at has news with each scrape, not with each look.
+    """
     evidence = pace is Pace.EVIDENCE
     samples = [metric.min_samples for metric in policy.metrics if metric.min_samples is not None]
     return MonitorConfig(
@@ -74,7 +79,7 @@ def monitor_config(policy: Analysis, streams: tuple[Stream, ...], pace: Pace) ->
         risk_budget=share(policy.risk_budget or "0.005"),
         min_dwell_s=seconds(policy.min_dwell or "1m") if evidence else 0.0,
         min_requests=50.0 if evidence else float(max(samples, default=0)),
-        scrape_interval_s=seconds(policy.interval or "5s"),
+        scrape_interval_s=max(seconds(policy.interval or "5s"), scrape_interval or 0.0),
         pace="evidence" if evidence else "timed",
         max_hold_s=seconds(policy.max_hold) if policy.max_hold else None,
         on_max_hold="rollback" if policy.on_max_hold is OnMaxHold.REVERT else "hold",

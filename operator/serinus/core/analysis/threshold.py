@@ -11,6 +11,7 @@ from dataclasses import replace
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, ClientErrors, Metric, Mode, OnBlind, Preset, QueryType
 from serinus.api.status import Verdict
+from serinus.core.analysis.source_time import least_window
 from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import (
     Assessment,
@@ -45,6 +46,11 @@ def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: 
     blind_since = (evidence.blind_since or now) if verdict is Verdict.BLIND else None
     assessment = Assessment(look.at, verdict, decisive.reason if decisive else Reason.WITHIN_LIMITS, decisive, findings)
     return Evidence(failures, excused, look.at, blind_since), assessment
+
+
+def window_of(metric: Metric) -> float:
+    """The time in seconds that a metric's value is taken over, if scrapes come often enough for it."""
+    return seconds(metric.window) if metric.window else DEFAULT_WINDOW
 
 
 def blind_too_long(evidence: Evidence, policy: Analysis, now: float) -> bool:
@@ -86,12 +92,16 @@ def _excuses(look: Look, evidence: Evidence, policy: Analysis) -> dict[str, floa
     Stable counts as over the limit by its window or by its newest scrape, and for one window after that: while a shared
     outage enters or leaves the window both rates cross the limit, and whose crosses first is chance.
     """
-    excuses = {name: until for name, until in evidence.excused.items() if until > look.at}
+    excuses: dict[str, float] = {}
     for metric in policy.metrics:
         observation = look.observations.get(metric.name)
+        longest = look.at + least_window(window_of(metric), look.scrape_interval)
+        # Never longer than one window from now on: a leader whose clock was ahead may have written it.
+        until = min(evidence.excused.get(metric.name, 0.0), longest)
         if observation is not None and _stable_is_over(metric, observation):
-            window = seconds(metric.window) if metric.window else DEFAULT_WINDOW
-            excuses[metric.name] = round(look.at + window, 3)
+            until = longest
+        if until > look.at:
+            excuses[metric.name] = round(until, 3)
     return excuses
 
 
