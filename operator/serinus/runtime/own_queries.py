@@ -110,7 +110,7 @@ class OwnQueries:
         reading = bins.reading([arm for arm, _ in answered.answers])
         if increment is None or watch.since is None:
             return Observation(reading, None, query)
-        return Observation(reading, None, query, self._not_taken(watch, metric, increment))
+        return Observation(reading, None, query, self._not_taken(watch, metric, increment), bins=bins.names)
 
     def _not_taken(self, watch: Watch, metric: Metric, increment: Increment) -> tuple[Increment, ...]:
         """Keep what no pass has taken in yet: looks may come faster than passes."""

@@ -10,7 +10,8 @@ import base64
 import copy
 import json
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from serinus.api.policy import Analysis, Pace
@@ -28,11 +29,15 @@ COMPRESSION = 6
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """The evidence of a rollout: the monitor, the time up to which scrapes were taken in, and the stage it knows."""
+    """The evidence of a rollout: the monitor, the time up to which scrapes were taken in, and the stage it knows.
+
+    `bins` are the names of each distribution's bins, in the monitor's order.
+    """
 
     monitor: RolloutMonitor
     taken_until: float
     stage_started: float
+    bins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def stored(self) -> str:
         """Write it as JSON, compressed: twenty histograms must fit in a status."""
@@ -42,6 +47,7 @@ class Weighed:
                 "takenUntil": self.taken_until,
                 "stageStarted": self.stage_started,
                 "monitor": self.monitor.to_dict(),
+                "bins": self.bins,
             },
             separators=(",", ":"),
         )
@@ -57,8 +63,9 @@ def read_weighed(gathered: Gathered | None) -> Weighed | None:
         if found.get("schema") != SCHEMA:
             return None
         monitor = RolloutMonitor.from_dict(found["monitor"])
-        return Weighed(monitor, float(found["takenUntil"]), float(found["stageStarted"]))
-    except (UnknownStateSchemaError, ValueError, KeyError, TypeError, zlib.error):
+        bins = {name: tuple(names) for name, names in (found.get("bins") or {}).items()}
+        return Weighed(monitor, float(found["takenUntil"]), float(found["stageStarted"]), bins)
+    except (UnknownStateSchemaError, ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return None
 
 
@@ -72,8 +79,8 @@ def compare(
     look: Look, remembered: Evidence, stage: Stage, policy: Analysis, guardrail: Assessment, *, pace: Pace
 ) -> tuple[Evidence, Assessment]:
     """Weigh what one look brings; the guardrail's own reason to hold goes before the test's."""
-    streams = streams_of(look, policy)
     weighed = read_weighed(remembered.gathered)
+    streams = streams_of(look, policy, weighed.bins if weighed else None)
     if not streams.known:
         return remembered, _held_by(guardrail, streams)
     if weighed is None or any(not _fits(stream, weighed.monitor) for stream in streams.known):
@@ -88,7 +95,8 @@ def compare(
 
 def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
     config = monitor_config(policy, streams, pace, look.scrape_interval)
-    return Weighed(RolloutMonitor(config), stage.started, -1.0)
+    bins = {stream.name: stream.bins for stream in streams if stream.bins}
+    return Weighed(RolloutMonitor(config), stage.started, -1.0, bins)
 
 
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[Answer, Weighed]:
@@ -105,7 +113,7 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
         for at in times or [look.at]
     ]
     until = times[-1] if times else taken
-    return answers[-1], Weighed(monitor, until, stage.started)
+    return answers[-1], Weighed(monitor, until, stage.started, weighed.bins)
 
 
 def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:

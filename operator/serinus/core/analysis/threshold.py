@@ -81,7 +81,7 @@ def _judge(metric: Metric, observation: Observation | None, evidence: Evidence) 
         return _finding(metric, observation, Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, too_few), before
     limit = _exceeded(metric, reading.value)
     if limit is None:
-        text = f"{metric.name} is {_shown(metric, reading.value)}"
+        text = f"{metric.name} is {_shown(metric, reading.value)}{_made_of(reading)}"
         return _finding(metric, observation, Verdict.SAFE, Reason.WITHIN_LIMITS, text), 0
     return _failing(metric, observation, reading, limit, before + 1)
 
@@ -197,6 +197,7 @@ def _finding(
         limit=limit or _limits(metric),
         baseline=observation.stable.value if isinstance(observation.stable, Measured) else None,
         samples=reading.samples,
+        detail=reading.detail if isinstance(reading, Measured) else "",
     )
 
 
@@ -207,6 +208,10 @@ def _limits(metric: Metric) -> str:
 
 def _beside(metric: Metric, stable: Reading | None) -> str:
     return f", stable {_shown(metric, stable.value)}" if isinstance(stable, Measured) else ""
+
+
+def _made_of(reading: Measured) -> str:
+    return f" ({reading.detail})" if reading.detail else ""
 
 
 def _shown(metric: Metric, value: float) -> str:

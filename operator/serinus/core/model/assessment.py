@@ -33,11 +33,15 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """A number, the requests it rests on (None where the query does not say), and the time of its newest sample."""
+    """A number, the requests it rests on (None where the query does not say), and the time of its newest sample.
+
+    `detail` says what it is made of, where a number alone says little.
+    """
 
     value: float
     samples: float | None
     newest: float
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class Increment:
 class Observation:
     """One metric of both revisions; `stable` is None where it has no baseline.
 
-    `increments` are scrape by scrape, oldest first; `bounds` are a histogram's finite bounds in seconds.
+    `increments` are scrape by scrape, oldest first; `bounds` are a histogram's finite bounds in seconds, `bins` the
+    names of a Distribution's bins in the order of its increments.
     """
 
     canary: Reading
@@ -80,6 +85,7 @@ class Observation:
     query: str
     increments: tuple[Increment, ...] = ()
     bounds: tuple[float, ...] = ()
+    bins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one metric says; numbers in base units (a ratio, seconds, or a plain number)."""
+    """What one metric says; numbers in base units (a ratio, seconds, or a plain number).
+
+    `detail` says what the value is made of.
+    """
 
     metric: str
     verdict: Verdict
@@ -110,6 +119,7 @@ class Finding:
     limit: str | None = None
     baseline: float | None = None
     samples: float | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
