@@ -68,7 +68,7 @@ async def test_a_source_with_another_clock_judges_like_any_other(mode: str, ahea
 
 
 async def test_a_source_that_shows_its_samples_late_is_allowed_for() -> None:
-    """Its newest one is always thirty seconds old: the canary walks on, and is never called blind once that is known."""
+    """Its newest one is always thirty seconds old: the canary walks on, and is never called blind."""
     world = World()
     world.prometheus.late = 30.0
     await serving(world=world)

@@ -22,7 +22,7 @@ class Clock(Protocol):
 
 
 class SteadyTime:
-    """Wall time that runs as the monotonic clock does: who sets the wall clock neither ends a pause nor makes it longer.
+    """Wall time that runs as the monotonic clock does: setting the wall clock neither ends a pause nor extends it.
 
     It starts as the wall clock stands, and drifts towards it afterwards.
     """

@@ -106,11 +106,15 @@ class Presets:
         """Name the Prometheus that a metric asks."""
         return metric.source or self._metrics.names()[0]
 
+    def sources_of(self, watch: Watch) -> frozenset[str]:
+        """Name the sources that are asked for a rollout, besides those of the users' own queries."""
+        return frozenset(group.source for group in self._counted(watch))
+
     async def ask(self, watches: Sequence[Watch]) -> None:
         """Ask everything that these rollouts' presets need."""
         groups: dict[Group, list[Watch]] = {}
         for watch in watches:
-            for group in dict.fromkeys(self._group(watch, metric) for metric in watch.presets):
+            for group in self._counted(watch):
                 groups.setdefault(group, []).append(watch)
         asked = {group: self._asked(group, served) for group, served in groups.items()}
         answers = asyncio.gather(*(self._ask_all(group, questions) for group, questions in asked.items()))
@@ -145,7 +149,7 @@ class Presets:
 
     def scrape_interval(self, watch: Watch) -> float | None:
         """Tell the longest scrape interval of what a rollout's presets read; None while it is not known."""
-        known = [self._cadence(group).scrape_interval(watch.interval) for group in self._groups(watch)]
+        known = [self._cadence(group).scrape_interval(watch.interval) for group in self._counted(watch)]
         return max((one for one in known if one is not None), default=None)
 
     def delay(self, watch: Watch) -> float:
@@ -162,6 +166,20 @@ class Presets:
                 text = "one scrape has been seen: how often is scraped is known with the next"
                 return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, text)
         return None
+
+    def requests(self, watch: Watch, arm: Arm, window: float) -> float | None:
+        """Tell how many requests reached a revision in a window; None where nobody counts them, or nobody answers."""
+        found = []
+        for group in self._counted(watch):
+            if self._unknown(watch, group) is not None or group not in self._tallies:
+                continue
+            tallies, now = self._tallies[group], self._clock.now()
+            until = now - self._cadence(group).delay(watch.interval)
+            interval = max(self._cadence(group).scrape_interval(watch.interval) or 0.0, watch.interval)
+            fresh = [tallies.freshness(group.owner(one), until, interval).fresh for one in watch.arms]
+            if any(fresh) or self._targets[group.source].fresh(now, watch.interval):
+                found.append(tallies.totals(group.owner(arm), until - least_window(window, interval)).requests)
+        return max(found, default=None)
 
     def sources(self) -> Mapping[str, tuple[float, float]]:
         """Tell of each source how far its clock is ahead, and how old its newest sample always is."""
@@ -201,6 +219,10 @@ class Presets:
 
     def _cadence(self, group: Group) -> Cadence:
         return self._cadences.setdefault(group, Cadence())
+
+    def _counted(self, watch: Watch) -> list[Group]:
+        """List what counts a rollout's requests."""
+        return [Group(source or self._metrics.names()[0], kind, watch.interval) for source, kind in watch.counters]
 
     def _groups(self, watch: Watch) -> list[Group]:
         return list(dict.fromkeys(self._group(watch, metric) for metric in watch.presets))

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
+from serinus.api.policy import Metric
+from serinus.core.analysis.threshold import window_of
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
 from serinus.runtime.own_queries import OwnQueries
@@ -72,6 +74,10 @@ class Sampler:
         """Tell of each source how far its clock is ahead of ours, and how old its newest sample always is."""
         return self._presets.sources()
 
+    def _requests(self, watch: Watch, metric: Metric) -> Mapping[str, float | None]:
+        """Count the requests that a user's query speaks of, by revision."""
+        return {arm.revision: self._presets.requests(watch, arm, window_of(metric)) for arm in watch.arms}
+
     async def close(self) -> None:
         """End all looking."""
         for task in self._loops.values():
@@ -86,7 +92,7 @@ class Sampler:
         await asyncio.gather(*(self._take(together) for together in rounds))
 
     def _round_of(self, watch: Watch) -> Round:
-        return watch.interval, frozenset(self._presets.source_of(metric) for metric in watch.presets)
+        return watch.interval, self._presets.sources_of(watch)
 
     async def _run(self, together: Round) -> None:
         interval, _ = together
@@ -102,7 +108,8 @@ class Sampler:
 
     async def _take(self, together: Round) -> None:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
-        await asyncio.gather(self._presets.ask(watches), self._own.ask(watches))
+        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in watches}
+        await asyncio.gather(self._presets.ask(watches), self._own.ask(watches, scraped))
         self._publish(watches)
 
     def _publish(self, watches: Sequence[Watch]) -> None:
@@ -116,7 +123,9 @@ class Sampler:
 
     def _look(self, watch: Watch) -> Look:
         observations = {
-            metric.name: (self._presets if metric.preset is not None else self._own).observe(watch, metric)
+            metric.name: self._presets.observe(watch, metric)
+            if metric.preset is not None
+            else self._own.observe(watch, metric, self._requests(watch, metric))
             for metric in watch.analysis.metrics
         }
         return Look(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serinus.api.durations import seconds
-from serinus.api.policy import Analysis, Metric, Mode, Preset
+from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.identity import Key
 
 REPLAYED_SECONDS = 300.0
-"""How far back a first look reaches: beyond the last checkpoint of a process that was killed, and over scrapes enough to
-know how often they come."""
+"""How far back a first look reaches: beyond the last checkpoint of a process that was killed, and over enough scrapes
+to know how often they come."""
 WARM_UP_SECONDS = 30.0
 """The first seconds of a stage do not count for latency, never for errors: pods that just got traffic are cold, and a
 gateway's series do not tell which pod answered."""
@@ -49,6 +49,15 @@ class Watch:
     def queries(self) -> tuple[Metric, ...]:
         """The users' own."""
         return tuple(metric for metric in self.analysis.metrics if metric.query is not None)
+
+    @property
+    def counters(self) -> tuple[tuple[str | None, Provider], ...]:
+        """Whose counters tell how many requests came, as (source, provider): those of the presets, else the gateway's.
+
+        They tell a query of the user's that is empty for want of traffic from one that is empty all the same.
+        """
+        found = ((one.source, one.provider or Provider.ISTIO) for one in self.presets)
+        return tuple(dict.fromkeys(found)) or ((None, Provider.ISTIO),)
 
     @property
     def reach(self) -> float:

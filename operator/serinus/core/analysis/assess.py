@@ -1,7 +1,8 @@
 """The seam: one look and what is remembered become one assessment, by the policy that the rollout froze.
 
 In Sequential mode the limits are guardrails beside the test: they act in seconds on a broken model, and before any
-evidence is weighed. What only the test can say (Safe, and why not yet) is the test's.
+evidence is weighed. What only the test can say (Safe, and why not yet) is the test's; blindness that only the test sees
+is as blind as any other.
 """
 
 from __future__ import annotations
@@ -25,4 +26,6 @@ def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: 
     # Late: numpy and scipy are the price of the test alone.
     from serinus.core.analysis.comparison import compare
 
-    return compare(look, remembered, stage, policy, guardrail, pace=pace)
+    remembered, assessment = compare(look, remembered, stage, policy, guardrail, pace=pace)
+    blind = assessment.verdict is Verdict.BLIND
+    return replace(remembered, blind_since=(evidence.blind_since or now) if blind else None), assessment

@@ -21,7 +21,7 @@ from serinus.core.analysis.comparison_words import comparisons_of, spoken
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
-from serinus.core.model.assessment import Assessment, Evidence, Gathered, Look, Reason, Stage
+from serinus.core.model.assessment import Assessment, Evidence, Gathered, Look, Missing, Reason, Stage
 
 SCHEMA = 1
 COMPRESSION = 6
@@ -87,7 +87,7 @@ def compare(
         # A metric that shows for the first time makes another test: its evidence begins anew.
         weighed = _anew(look, stage, policy, streams.known, pace)
     answer, weighed = _fed(weighed, look, stage, streams.known)
-    assessment = _combined(guardrail, answer, policy, pace)
+    assessment = _idle(_combined(guardrail, answer, policy, pace), look)
     if assessment.verdict is Verdict.SAFE:
         assessment = _held_by(assessment, streams)
     return replace(remembered, gathered=weighed), assessment
@@ -136,6 +136,18 @@ def _combined(guardrail: Assessment, answer: Answer, policy: Analysis, pace: Pac
     if guardrail.verdict is not Verdict.SAFE and verdict is not Verdict.UNSAFE:
         return shown
     return replace(shown, verdict=verdict, reason=reason, finding=finding)
+
+
+def _idle(assessment: Assessment, look: Look) -> Assessment:
+    """Tell want of traffic from blindness: where stable answered nobody there is nothing to compare with."""
+    finding = assessment.finding
+    observation = look.observations.get(finding.metric) if finding else None
+    stable = observation.stable if observation else None
+    if assessment.verdict is not Verdict.BLIND or finding is None or not isinstance(stable, Missing):
+        return assessment
+    text = f"{finding.metric}: stable: {stable.message}"
+    found = replace(finding, verdict=stable.verdict, reason=stable.reason, message=text)
+    return replace(assessment, verdict=stable.verdict, reason=stable.reason, finding=found)
 
 
 def _held_by(assessment: Assessment, streams: Streams) -> Assessment:

@@ -13,6 +13,12 @@ from serinus.core.analysis.tally import Freshness, Totals
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 
+_IDLE = "no request reached this revision in the window"
+_CURE = (
+    "if no series means 0, say so in the query: (sum(...) or vector(0)) where something is counted, "
+    "or ... or on() vector(0) behind it all"
+)
+
 
 @dataclass(frozen=True)
 class Span:
@@ -60,21 +66,38 @@ def observe_preset(
     )
 
 
-def read_answer(answer: MetricsAnswer, now: float) -> Reading:
-    """Read the answer to a user's query: exactly one number, or a reason."""
+def read_answer(answer: MetricsAnswer, now: float, requests: float | None = None) -> Reading:
+    """Read the answer to a user's query: exactly one number, or a reason.
+
+    `requests` is what the gateway counted for this revision in the query's window, None where it is not known: it tells
+    a query that gives nothing for want of traffic from one that gives nothing although there is traffic.
+    """
     if isinstance(answer, NoAnswer):
         return no_answer(answer)
     series = [one for one in answer.series if one.samples]
     if not series:
-        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "the query gives no series yet")
+        return _no_series(requests)
     if len(series) > 1:
         return Missing(
             Verdict.BLIND, Reason.SEVERAL_SERIES, f"the query gives {len(series)} series where one number is needed"
         )
     value = series[0].samples[-1][1]
+    if math.isnan(value) and requests == 0:
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"{_IDLE}: the query divides 0 by 0", 0.0)
     if not math.isfinite(value):
-        return Missing(Verdict.BLIND, Reason.NOT_A_NUMBER, f"the query gives {value}")
-    return Measured(value, None, now)
+        traffic = f" although {requests:.0f} requests reached this revision" if requests else ""
+        return Missing(Verdict.BLIND, Reason.NOT_A_NUMBER, f"the query gives {value}{traffic}", requests)
+    return Measured(value, float(len(series)) if requests is None else requests, now)
+
+
+def _no_series(requests: float | None) -> Missing:
+    """Tell want of traffic from a counter that has no series yet: the first event makes it."""
+    if requests:
+        text = f"the query gives no series although {requests:.0f} requests reached this revision; {_CURE}"
+        return Missing(Verdict.UNDECIDED, Reason.NO_SERIES, text, requests)
+    if requests is None:
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"the query gives no series yet; {_CURE}")
+    return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"{_IDLE}: the query gives no series", 0.0)
 
 
 def no_answer(answer: NoAnswer) -> Missing:
@@ -98,7 +121,7 @@ def _reading(
     if not freshness.fresh:
         return Missing(Verdict.BLIND, Reason.STALE, "the newest sample is older than three scrape intervals")
     if totals.requests <= 0:
-        return _empty(emptied, "no request reached this revision in the window")
+        return _empty(emptied, _IDLE)
     number = value(totals)
     if number is None:
         return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, "the histogram is empty", totals.requests)

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     STALE = "Stale"
     TARGETS_ABSENT = "TargetsAbsent"
     NOT_A_NUMBER = "NotANumber"
+    NO_SERIES = "NoSeries"
     SEVERAL_SERIES = "SeveralSeries"
     LOOK_OVERDUE = "LookOverdue"
     WORSE = "Worse"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from serinus.api.defaults import Policy, frozen_policy
 from serinus.api.parsing import RolloutView
@@ -167,8 +168,10 @@ def not_after(state: RolloutState, now: float) -> RolloutState:
     What they time begins anew then; left as they are, they would count backwards until our clock has come so far.
     """
     evidence = state.evidence
-    ahead = {name: now for name in _TIMES if (getattr(state, name) or 0.0) > now}
-    looked = {name: now for name in ("last_look", "blind_since") if (getattr(evidence, name) or 0.0) > now}
+    ahead: dict[str, Any] = {name: now for name in _TIMES if (getattr(state, name) or 0.0) > now}
+    looked: dict[str, Any] = {
+        name: now for name in ("last_look", "blind_since") if (getattr(evidence, name) or 0.0) > now
+    }
     if not ahead and not looked:
         return state
     return replace(state, evidence=replace(evidence, **looked), **ahead)
