@@ -61,6 +61,15 @@ class Carried:
     live: tuple[tuple[Kind, str, Json], ...]
 
 
+@dataclass(frozen=True)
+class Questions:
+    """The users' own queries as they were asked once, and which one the source refuses."""
+
+    wish: tuple[tuple[str | None, ...], ...] = ()
+    refusal: Obstacle | None = None
+    ask_again_at: float | None = None
+
+
 @dataclass
 class Memory:
     """What is remembered of one ModelDeployment; `uid` is its own, so that the next of its name remembers nothing."""
@@ -82,6 +91,7 @@ class Memory:
     rollouts_read: Readings[tuple[RolloutPlan, RolloutStatus, RolloutState] | None] = field(default_factory=Readings)
     carried: Carried | None = None
     unrouted_since: dict[str, float] = field(default_factory=dict)
+    questions: Questions = field(default_factory=Questions)
     used_names: set[str] = field(default_factory=set)
     """Rollouts that exist and cannot be seen: their names are taken."""
 

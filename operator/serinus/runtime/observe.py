@@ -29,6 +29,7 @@ from serinus.runtime.memory import Memory
 from serinus.runtime.ours import our_route, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.probes import Probes, ReadyPod
+from serinus.runtime.refusals import Refusals
 from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import Wishes
@@ -71,7 +72,7 @@ class Observer:
         if isinstance(wanted, Revision) and all(wanted.name != one.name for one in revisions):
             revisions = (*revisions, wanted)
         newest = rollouts[-1] if rollouts else None
-        obstacle = wanted if isinstance(wanted, Obstacle) else next(self.claims.obstacles(view, memory), None)
+        obstacle = self._obstacle(view, memory, wanted)
         fleets = self._fleets(view, memory, revisions)
         manifest = our_route(self.cache, view)
         route = read_split(manifest) if manifest else None
@@ -92,6 +93,18 @@ class Observer:
         )
         routed = {name: seen.routed(name) for name in fleets}
         return replace(seen, unrouted_since=memory.count_unrouted(routed, round(self.clock.now(), 3)))
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """What knows which queries are wrong."""
+        return Refusals(self.sampler.metrics, self.clock, self.probes)
+
+    def _obstacle(self, view: ModelDeploymentView, memory: Memory, wanted: Revision | Obstacle) -> Obstacle | None:
+        """Say what keeps the spec from being tried; what may not be asked is not asked."""
+        if isinstance(wanted, Obstacle):
+            return wanted
+        claimed = next(self.claims.obstacles(view, memory), None)
+        return claimed or self.refusals.look(view, memory, wanted)
 
     async def _revisions(
         self, view: ModelDeploymentView, memory: Memory, rollouts: Sequence[RolloutSeen]

@@ -65,7 +65,7 @@ class OwnQueries:
     def observe(self, watch: Watch, metric: Metric, requests: Mapping[str, float | None]) -> Observation:
         """Say what the last answers to a query say; `requests` are those that it speaks of, by revision."""
         now, answered = self._clock.now(), self._answered.get((watch.rollout, metric.name))
-        query = answered.query if answered else _rendered(metric, watch.canary, None)
+        query = answered.query if answered else rendered(metric, watch.canary, None)
         if answered is None or now - answered.at > STALE_INTERVALS * watch.interval + SLACK:
             return Observation(NOT_ANSWERED, None, query)
         if metric.type is QueryType.DISTRIBUTION:
@@ -103,7 +103,7 @@ class OwnQueries:
     async def _ask_metric(self, watch: Watch, metric: Metric, scraped: float | None) -> None:
         arms = watch.arms if has_baseline(metric.query or "") else (watch.canary,)
         source = metric.source or self._metrics.names()[0]
-        queries = [_rendered(metric, arm, scraped) for arm in arms]
+        queries = [rendered(metric, arm, scraped) for arm in arms]
         answers = await asyncio.gather(*(self._metrics.ask(source, query, own=True) for query in queries))
         named = tuple((arm.revision, answer) for arm, answer in zip(arms, answers, strict=True))
         self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0], named)
@@ -129,7 +129,8 @@ class OwnQueries:
         return tuple(kept)
 
 
-def _rendered(metric: Metric, arm: Arm, scraped: float | None) -> str:
+def rendered(metric: Metric, arm: Arm, scraped: float | None) -> str:
+    """Write a user's query as it is asked of one revision; its window holds enough scrapes."""
     wished = window_of(metric)
     least = math.ceil(least_window(wished, scraped))
     return render_query(metric.query or "", arm, f"{least}s" if least > wished else metric.window or f"{wished:.0f}s")

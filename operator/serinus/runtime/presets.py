@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from serinus.api.policy import Metric, Mode, Preset, Provider
 from serinus.api.status import Verdict
 from serinus.core.analysis.exposition import read_istio, read_triton
@@ -21,13 +23,15 @@ from serinus.core.analysis.promql import (
     triton_queries,
 )
 from serinus.core.analysis.readings import Span, no_answer, observe_preset
-from serinus.core.analysis.source_time import Cadence, SourceClock, judged_too_late, least_window
+from serinus.core.analysis.source_time import PHASE_SLACK, Cadence, SourceClock, judged_too_late, least_window
 from serinus.core.analysis.tally import STALE_INTERVALS, Owner, Tallies
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Missing, Observation, Reason
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.watch import WARM_UP_SECONDS, Watch
+
+log = structlog.get_logger("serinus.presets")
 
 SLACK = 3.0
 """Seconds asked for beyond the last answer: scrapes that were still on their way then."""
@@ -98,6 +102,7 @@ class Presets:
         self._selectors = targets
         self._targets: dict[str, _Targets] = {}
         self._cadences: dict[Group, Cadence] = {}
+        self._said: dict[str, tuple[float, float]] = {}
         self._tallies: dict[Group, Tallies] = {}
         self._answered_at: dict[Group, dict[Arm, float]] = {}
         self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
@@ -122,6 +127,7 @@ class Presets:
         await asyncio.gather(answers, *(self._ask_targets(source) for source in {group.source for group in groups}))
         for (group, questions), found in zip(asked.items(), await answers, strict=True):
             self._take(group, groups[group], questions, found)
+        self._say_times()
 
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""
@@ -187,6 +193,14 @@ class Presets:
         for group, cadence in self._cadences.items():
             delays[group.source] = max(delays.get(group.source, 0.0), cadence.delay(group.interval))
         return {source: (targets.clock.ahead, delays[source]) for source, targets in self._targets.items()}
+
+    def _say_times(self) -> None:
+        """Log once how a source's times differ from ours, and again when that changes."""
+        for source, (ahead, delay) in self.sources().items():
+            differs = (ahead, round(delay / PHASE_SLACK) * PHASE_SLACK)
+            if differs != self._said.get(source, (0.0, 0.0)):
+                self._said[source] = differs
+                log.warning("a source's times differ from ours", source=source, clock_ahead_s=ahead, delay_s=delay)
 
     def _unknown(self, watch: Watch, group: Group) -> Missing | None:
         """Say why nothing is known of a rollout's presets."""

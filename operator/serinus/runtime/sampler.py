@@ -32,6 +32,7 @@ class Sampler:
     def __init__(
         self, metrics: Metrics, clock: Clock, *, wake: Callable[[Key], None], targets: Mapping[str, str] | None = None
     ) -> None:
+        self.metrics = metrics
         self._clock = clock
         self._wake = wake
         self._presets = Presets(metrics, clock, targets or {})

@@ -106,6 +106,12 @@ def no_answer(answer: NoAnswer) -> Missing:
     return Missing(Verdict.BLIND, reason, answer.message)
 
 
+def is_wrong_query(answer: NoAnswer) -> bool:
+    """Tell PromQL that is wrong, and will be tomorrow, from a source that will not answer us now."""
+    wrong = answer.message.startswith("HTTP 400") or "bad_data" in answer.message
+    return answer.failure is Failure.REFUSED and wrong
+
+
 def _reading(
     value: Callable[[Totals], float | None],
     totals: Totals,
