@@ -61,3 +61,20 @@ async def test_a_bad_version_is_reverted_by_the_first_scrapes_that_show_it(mode:
     await world.run(90)
     world.models["2"].error_rate = 0.5
     assert await world.until(lambda w: w.phase == "Reverted", limit=300) <= 3 * every + 5
+
+
+async def test_latency_without_a_scrape_since_its_warm_up_is_no_want_of_traffic() -> None:
+    """Thirty seconds into a stage its window begins, and is empty until the next scrape."""
+    world = await begun("Sequential", 30)
+    messages: set[str] = set()
+
+    def note() -> None:
+        known = world.memories.of(KEY, world.deployment["metadata"]["uid"]).rollouts.values()
+        found = [one.state.assessment for one in known if one.state.assessment and one.state.weight]
+        messages.update(one.message for assessed in found for one in assessed.findings if one.metric == "latency")
+
+    world.after_tick = note
+    await world.run(70)
+    assert any("warm up" in message for message in messages)
+    assert any("no scrape yet since the warm-up ended" in message for message in messages)
+    assert not any("no request" in message for message in messages)

@@ -23,7 +23,14 @@ from serinus.core.analysis.promql import (
     triton_queries,
 )
 from serinus.core.analysis.readings import Span, no_answer, observe_preset
-from serinus.core.analysis.source_time import PHASE_SLACK, Cadence, SourceClock, judged_too_late, least_window
+from serinus.core.analysis.source_time import (
+    LONGEST_DELAY,
+    PHASE_SLACK,
+    Cadence,
+    SourceClock,
+    judged_too_late,
+    least_window,
+)
 from serinus.core.analysis.tally import STALE_INTERVALS, Owner, Tallies
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
@@ -168,7 +175,8 @@ class Presets:
             cadence = self._cadence(group)
             if (late := self._too_late(group)) is not None:
                 return late
-            if cadence.newest is not None and cadence.scrape_interval(watch.interval) is None:
+            lately = cadence.newest is not None and self._clock.now() - cadence.newest < LONGEST_DELAY
+            if lately and cadence.scrape_interval(watch.interval) is None:
                 text = "one scrape has been seen: how often is scraped is known with the next"
                 return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, text)
         return None
