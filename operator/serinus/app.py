@@ -153,7 +153,7 @@ class Parts:
             self.metrics,
             clock,
             wake=self._wake,
-            targets={one.name: one.targets for one in config.prometheus},
+            scopes={one.name: one.scope() for one in config.prometheus},
         )
         self.probes = Probes(TritonProbe(), clock, wake=self._wake)
         self.rereading = Rereading(self.cluster, self.cache)

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
+from serinus.core.analysis.scope import MATCHER, USUAL_GATEWAYS, WORKLOAD, Scope
 from serinus.core.model.errors import SerinusError
 from serinus.core.model.tenancy import Grant, Tenancy
 
@@ -43,11 +44,18 @@ class _Strict(BaseModel):
 
 
 class PrometheusSource(_Strict):
-    """A Prometheus that may be asked. `targets` is the series that says which scrape targets are alive."""
+    """A Prometheus that may be asked.
+
+    `targets` is the selector whose fresh samples prove that scraping works; empty asks for the gateways. `matchers` are
+    label matchers of every preset's query, `gateways` the workloads whose requests count (`mesh`: everybody's).
+    """
 
     name: Annotated[str, Field(pattern=DNS_LABEL)]
     url: str
-    targets: Annotated[str, Field(min_length=1)] = "up"
+    targets: str = ""
+    matchers: tuple[str, ...] = ()
+    gateways: Annotated[tuple[str, ...], Field(min_length=1)] = USUAL_GATEWAYS
+    mesh: bool = False
     bearer_token_file: Path | None = None
 
     @field_validator("url")
@@ -57,6 +65,26 @@ class PrometheusSource(_Strict):
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ValueError("write it as http://host:port or https://host")
         return url.rstrip("/")
+
+    @field_validator("matchers")
+    @classmethod
+    def _are_matchers(cls, matchers: tuple[str, ...]) -> tuple[str, ...]:
+        for each in matchers:
+            if not MATCHER.match(each):
+                raise ValueError(f'{each!r} must be a label matcher such as cluster="prod"')
+        return matchers
+
+    @field_validator("gateways")
+    @classmethod
+    def _are_workloads(cls, gateways: tuple[str, ...]) -> tuple[str, ...]:
+        for each in gateways:
+            if not WORKLOAD.match(each):
+                raise ValueError(f"{each!r} must be a workload or namespace/workload, with * for any text")
+        return gateways
+
+    def scope(self) -> Scope:
+        """Say whose requests count."""
+        return Scope(self.matchers, self.gateways, self.mesh, self.targets)
 
 
 class Tenant(_Strict):
@@ -178,6 +206,7 @@ _FIXES: Final = {
     "tuple_type": "write a list",
     "string_type": "write a text",
     "string_too_short": "must not be empty",
+    "too_short": "name at least one",
 }
 
 

@@ -36,6 +36,9 @@ def _envoy(kubeconfig: Path) -> dict[str, object]:
         "relabel_configs": [
             _keep("__meta_kubernetes_pod_container_port_number", str(gateway.ADMIN_PORT)),
             *_pod_labels(),
+            # Istio's proxies say which workload reports; here the pod's labels do.
+            {"source_labels": ["__meta_kubernetes_pod_label_app"], "target_label": "source_workload"},
+            {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "source_workload_namespace"},
         ],
         "metric_relabel_configs": envoy_rules(),
     }

@@ -126,6 +126,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.just(Event("turn weights by hand", turn_weights)),
     st.sampled_from([CONTROLLER_REVISION, DEPLOYMENT, SERVICE, DESTINATION_RULE, VIRTUAL_SERVICE]).map(deletes),
     st.just(Event("wipe the ModelDeployment's status", lambda world, _: world.wipe_status(world.deployment))),
+    st.just(Event("wipe the Rollout's status", lambda world, _: world.wipe_status(world.rollout))),
 )
 STORIES = st.lists(st.tuples(st.integers(1, 6), EVENTS), min_size=1, max_size=14)
 

@@ -135,6 +135,8 @@ async def test_a_rejected_first_revision_stays_rejected() -> None:
     world = World()
     world.models["1"] = Model(loads=False)
     world.commit(fraud("1"))
+    await world.run(2)
+    world.lever(abort=True)
     await world.until(lambda w: w.phase == "Aborted")
     world.models["1"].loads = True
     world.restart()

@@ -110,3 +110,15 @@ async def test_a_good_revision_is_promoted_whatever_preset_it_is_judged_by(provi
     world.models["2"] = Model()
     world.commit(fraud("2", analysis=analysis))
     await world.until(lambda w: w.phase == "Succeeded" and w.tried == "2", limit=400)
+
+
+async def test_three_percent_of_errors_are_caught_beside_a_query_of_the_users_own() -> None:
+    """The query is answered at times of its own, and costs the preset no scrape."""
+    own = {"name": "drift", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"max": "5"}}
+    analysis = {**SEQUENTIAL, "metrics": [*SEQUENTIAL["metrics"], own]}
+    world = await serving()
+    world.prometheus.own["psi"] = lambda _: [0.1]
+    world.models["2"] = Model(error_rate=0.03)
+    world.commit(fraud("2", steps=LONG_STAGES, analysis=analysis))
+    await world.until(lambda w: w.phase == "Reverted", limit=600)
+    assert world.reason == "Worse"

@@ -72,17 +72,18 @@ class Watchdog:
         if before.get("phase") in ENDED:
             assert not rose, "an ended rollout's weight never rises"
         if rose:
-            self._may_rise(manifest, status)
+            self._may_rise(manifest, status, before)
         if status["phase"] in {"Reverted", "Aborted"}:
             self._reject(manifest["spec"], uid)
         if status["phase"] == "Reverted" and before.get("phase") != "Reverted":
             self._answers_why(status)
         assert status["phase"] in ENDED or status.get("verdict") != "Unsafe", "Unsafe takes the weight in the same pass"
 
-    def _may_rise(self, manifest: Json, status: Json) -> None:
+    def _may_rise(self, manifest: Json, status: Json, before: Json) -> None:
         spec, weight = manifest["spec"], status["weight"]
         version = spec["to"]["version"]
-        needed = canary_replicas(weight, self.world.deployment["spec"]["scaling"]["minReplicas"])
+        asked = self.world.deployment["spec"]["scaling"]["minReplicas"]
+        needed = canary_replicas(weight, min(asked, before.get("pods", {}).get("full", asked)))
         assert len(self.world.ready(version)) >= needed, "the weight never rises while the revision is not ready"
         pair = (spec["to"]["revision"], spec["policy"])
         if pair in self._rejected and self._rejected[pair] != manifest["metadata"]["uid"]:
@@ -90,7 +91,10 @@ class Watchdog:
         steps = [step["setWeight"] for step in spec["strategy"]["canary"]["steps"] if "setWeight" in step]
         if weight > steps[0] and "from" in spec:
             raised = [one for one in status["decisions"] if one["action"] == "Raised"][-1]
-            assert raised.get("verdict") == "Safe" or raised["reason"] == "PromotedByUser", raised
+            if raised["reason"] == "StableFailing":
+                assert not self.world.ready(spec["from"]["version"]), "stable serves, and is passed over"
+            else:
+                assert raised.get("verdict") == "Safe" or raised["reason"] in {"PromotedByUser", "RolledBack"}, raised
 
     def _reject(self, spec: Json, uid: str) -> None:
         self._rejected[spec["to"]["revision"], spec["policy"]] = uid

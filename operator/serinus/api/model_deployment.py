@@ -56,6 +56,13 @@ class Scaling(Model):
     """Pods of the stable revision; a canary gets its weight's share of them, at least one."""
 
 
+class RollbackWindow(Model):
+    """How far back a revision may go without walking through the steps again."""
+
+    revisions: Annotated[int, Field(ge=0, le=100)]
+    """How many of the revisions that succeeded before stable; 0 walks through the steps each time."""
+
+
 class ModelDeploymentSpec(Model):
     """The wish, as a team commits it to git."""
 
@@ -73,6 +80,8 @@ class ModelDeploymentSpec(Model):
     """What is watched while a rollout is live; default an error rate of at most 5%."""
     guard: Guard | None = None
     """How long the previous revision is kept warm after 100 percent; default 10m."""
+    rollback_window: RollbackWindow | None = None
+    """How far back a revision that succeeded before gets 100 percent in one guarded step; default 2. Live."""
     revision_history_limit: Annotated[int, Field(ge=1, le=100), LIVE_DEFAULT] = 10
     """How many revisions and Rollouts are kept besides those in use. Live."""
     progress_deadline_seconds: DeadlineSeconds | None = None

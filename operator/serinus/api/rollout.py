@@ -80,6 +80,8 @@ class RolloutSpec(Model):
     """How long the previous revision is kept warm after 100 percent."""
     progress_deadline_seconds: Annotated[DeadlineSeconds, FROZEN]
     """How long the canary may wait for its pods before one weight."""
+    rollback: Annotated[bool, FROZEN] | None = None
+    """Back to a revision that succeeded before and is within rollbackWindow: all traffic in one guarded step."""
     paused: bool | None = None
     """Lever: hold the weight where it is. An Unsafe verdict still takes it away."""
     abort: bool | None = None
@@ -195,6 +197,19 @@ class Outlook(Model):
     """Metric by metric."""
 
 
+class PodCounts(Model):
+    """The numbers of pods that the rollout goes by."""
+
+    carried: Count = 0
+    """Pods that carried stable's traffic: minReplicas when the rollout began, or the most that were ready since."""
+    full: Count = 0
+    """Pods of the canary that 100 percent takes, fixed when the stage began."""
+    min_replicas: Count = 0
+    """spec.scaling.minReplicas when the stage began."""
+    load_seconds: Annotated[float, Field(ge=0)] = 0
+    """The longest time that the canary's pods have taken to become ready."""
+
+
 class RolloutStatus(Model):
     """The whole record of the decision. The split lives here alone while the rollout is active."""
 
@@ -226,8 +241,18 @@ class RolloutStatus(Model):
     """Since when the canary waits for pods."""
     waited_seconds: Annotated[float, Field(ge=0)] = 0
     """Earlier waits for pods, for progressDeadlineSeconds."""
+    stable_down_since: Timestamp | None = None
+    """Since when stable has wanted pods and had none ready."""
+    stable_woken_at: Timestamp | None = None
+    """When a stable at zero pods was woken to one."""
+    safe_at: Timestamp | None = None
+    """When it was first Safe at 100 percent."""
+    asked_at: Timestamp | None = None
+    """When a request was first seen at 100 percent."""
+    pods: PodCounts | None = None
+    """The numbers of pods that the rollout goes by."""
     verdict: Verdict | None = None
-    """What the last assessment said."""
+    """What the last assessment said; after a rise the one that allowed it, until the next look."""
     reason: Word | None = None
     """Why, in one word."""
     message: Text | None = None

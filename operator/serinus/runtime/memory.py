@@ -5,7 +5,7 @@ Losing it costs nothing but another look: the next process starts from what is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -17,7 +17,7 @@ from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
-from serinus.core.model.snapshot import Obstacle
+from serinus.core.model.snapshot import Fleet, Obstacle
 
 T = TypeVar("T")
 
@@ -92,6 +92,7 @@ class Memory:
     carried: Carried | None = None
     unrouted_since: dict[str, float] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
+    down_since: dict[str, float] = field(default_factory=dict)
     used_names: set[str] = field(default_factory=set)
     """Rollouts that exist and cannot be seen: their names are taken."""
 
@@ -108,9 +109,14 @@ class Memory:
 
     def count_unrouted(self, routed: Mapping[str, bool], now: float) -> Mapping[str, float]:
         """Tell since when revisions have been seen without weight in the live route; a new process counts anew."""
-        known = self.unrouted_since
-        self.unrouted_since = {name: known.get(name, now) for name, weighs in routed.items() if not weighs}
+        self.unrouted_since = _since(self.unrouted_since, (name for name, weighs in routed.items() if not weighs), now)
         return self.unrouted_since
+
+    def count_down(self, fleets: Mapping[str, Fleet], now: float) -> Mapping[str, float]:
+        """Tell since when revisions that want pods have been seen without a ready one; a new process counts anew."""
+        down = (name for name, fleet in fleets.items() if fleet.ready == 0 and fleet.desired > 0)
+        self.down_since = _since(self.down_since, down, now)
+        return self.down_since
 
     def forget_rollouts(self, keep: set[str]) -> None:
         """Drop what is gone."""
@@ -124,6 +130,11 @@ class Memory:
         """Drop the answers of pods that are gone."""
         self.probes = {uid: answer for uid, answer in self.probes.items() if uid in keep}
         self.probed_at = {uid: at for uid, at in self.probed_at.items() if uid in keep}
+
+
+def _since(known: Mapping[str, float], names: Iterable[str], now: float) -> dict[str, float]:
+    """Keep the time at which each of these was first counted."""
+    return {name: known.get(name, now) for name in names}
 
 
 class Memories:

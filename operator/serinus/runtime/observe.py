@@ -92,7 +92,10 @@ class Observer:
             drain_seconds=self.drain_seconds,
         )
         routed = {name: seen.routed(name) for name in fleets}
-        return replace(seen, unrouted_since=memory.count_unrouted(routed, round(self.clock.now(), 3)))
+        now = round(self.clock.now(), 3)
+        return replace(
+            seen, unrouted_since=memory.count_unrouted(routed, now), down_since=memory.count_down(fleets, now)
+        )
 
     @cached_property
     def refusals(self) -> Refusals:

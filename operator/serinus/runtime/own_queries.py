@@ -16,7 +16,7 @@ from serinus.core.analysis.readings import no_answer, read_answer
 from serinus.core.analysis.source_time import least_window
 from serinus.core.analysis.tally import STALE_INTERVALS
 from serinus.core.analysis.threshold import window_of
-from serinus.core.model.answers import MetricsAnswer, NoAnswer
+from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Increment, Measured, Missing, Observation, Reason
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.watch import Watch
@@ -105,7 +105,7 @@ class OwnQueries:
         source = metric.source or self._metrics.names()[0]
         queries = [rendered(metric, arm, scraped) for arm in arms]
         answers = await asyncio.gather(*(self._metrics.ask(source, query, own=True) for query in queries))
-        named = tuple((arm.revision, answer) for arm, answer in zip(arms, answers, strict=True))
+        named = tuple((arm.revision, whole(answer)) for arm, answer in zip(arms, answers, strict=True))
         self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0], named)
 
     def _observe_bins(self, watch: Watch, metric: Metric, answered: _Answered, query: str) -> Observation:
@@ -124,7 +124,8 @@ class OwnQueries:
         kept = self._kept.setdefault((watch.rollout, metric.name), deque(maxlen=KEPT_INCREMENTS))
         if not kept or increment.at > kept[-1].at:
             kept.append(increment)
-        while kept and kept[0].at <= (watch.taken_until or 0.0):
+        # Evidence that reaches beyond the newest answer is of a leader whose clock was ahead: it has taken in no such.
+        while kept and kept[0].at <= watch.taken_until(metric) <= increment.at:
             kept.popleft()
         return tuple(kept)
 

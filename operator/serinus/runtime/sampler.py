@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from serinus.api.policy import Metric
+from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
@@ -30,12 +31,12 @@ class Sampler:
     """Keeps the newest look of each watched rollout."""
 
     def __init__(
-        self, metrics: Metrics, clock: Clock, *, wake: Callable[[Key], None], targets: Mapping[str, str] | None = None
+        self, metrics: Metrics, clock: Clock, *, wake: Callable[[Key], None], scopes: Mapping[str, Scope] | None = None
     ) -> None:
         self.metrics = metrics
         self._clock = clock
         self._wake = wake
-        self._presets = Presets(metrics, clock, targets or {})
+        self._presets = Presets(metrics, clock, scopes or {})
         self._own = OwnQueries(metrics, clock)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from serinus.api.parsing import ModelDeploymentView
 from serinus.core.analysis.promql import Arm
 from serinus.core.model.identity import Key
@@ -28,18 +30,18 @@ def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> W
         stable=_arm(view, stable) if stable else None,
         analysis=plan.policy.analysis,
         since=state.stage_started_at if state.weight > 0 else None,
-        taken_until=_taken_until(state),
+        taken=_taken(state),
     )
 
 
-def _taken_until(state: RolloutState) -> float | None:
+def _taken(state: RolloutState) -> Mapping[str, float]:
     gathered = state.evidence.gathered
     if gathered is None:
-        return None
+        return {}
     # Late: numpy is the price of the sequential test alone.
-    from serinus.core.analysis.comparison import taken_until
+    from serinus.core.analysis.comparison import taken_of
 
-    return taken_until(gathered)
+    return taken_of(gathered)
 
 
 def _state_after(newest: RolloutSeen, decision: Decision) -> RolloutState:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider
@@ -22,7 +23,7 @@ gateway's series do not tell which pod answered."""
 class Watch:
     """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight.
 
-    `taken_until` is the scrape up to which its evidence reaches.
+    `taken` says by metric up to which scrape its evidence reaches.
     """
 
     key: Key
@@ -31,7 +32,7 @@ class Watch:
     stable: Arm | None
     analysis: Analysis
     since: float | None
-    taken_until: float | None = None
+    taken: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def interval(self) -> float:
@@ -63,6 +64,10 @@ class Watch:
     def reach(self) -> float:
         """How far back its looks go, in seconds."""
         return max(REPLAYED_SECONDS, *(window_of(metric) for metric in self.analysis.metrics))
+
+    def taken_until(self, metric: Metric) -> float:
+        """Tell up to which scrape the evidence of a metric reaches."""
+        return self.taken.get(metric.name, 0.0)
 
     def counts_from(self, metric: Metric) -> float:
         """Tell from when on its stage counts for a metric."""

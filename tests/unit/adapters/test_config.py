@@ -68,6 +68,19 @@ def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path
             "prometheus: [{name: A_b, url: 'http://p'}]",
             "prometheus[0].name: 'A_b': use lower-case letters, digits and hyphens",
         ),
+        (
+            "prometheus: [{name: a, url: 'http://p', matchers: ['cluster=prod']}]",
+            "prometheus[0].matchers: ['cluster=prod']: 'cluster=prod' must be a label matcher such as cluster=\"prod\"",
+        ),
+        (
+            "prometheus: [{name: a, url: 'http://p', gateways: ['infra/edge/x']}]",
+            "prometheus[0].gateways: ['infra/edge/x']: "
+            "'infra/edge/x' must be a workload or namespace/workload, with * for any text",
+        ),
+        (
+            "prometheus: [{name: a, url: 'http://p', gateways: []}]",
+            "prometheus[0].gateways: []: name at least one",
+        ),
         ("tenants: ml", "tenants: 'ml': write a list"),
         (
             "tenants: [{namespace: ml, gateways: [public]}]",

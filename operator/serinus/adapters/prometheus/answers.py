@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
+from serinus.core.model.answers import ABOUT_THE_QUERY, Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
+
+INFO = ABOUT_THE_QUERY[0]
 
 
 def read_answer(status: int, text: str) -> MetricsAnswer:
@@ -21,7 +23,12 @@ def read_answer(status: int, text: str) -> MetricsAnswer:
         series = read_series(body["data"]["resultType"], body["data"]["result"])
     except (KeyError, TypeError, ValueError) as error:
         return refused(f"the answer cannot be read: {error!r}")
-    return SeriesSet(series, (*(body.get("warnings") or ()), *(body.get("infos") or ())))
+    return SeriesSet(series, (*map(str, body.get("warnings") or ()), *map(_info, body.get("infos") or ())))
+
+
+def _info(text: object) -> str:
+    """An info is about the query, whoever words it."""
+    return str(text) if str(text).startswith(INFO) else f"{INFO} {text}"
 
 
 def read_series(result_type: str, result: Any) -> tuple[Series, ...]:
@@ -49,12 +56,13 @@ def _samples(pairs: Iterable[Any]) -> tuple[tuple[float, float], ...]:
     return tuple((float(at), float(value)) for at, value in pairs)
 
 
+# A native histogram has neither: it is no number, and blinds nobody who asked for others beside it.
 def _matrix(result: Any) -> tuple[Series, ...]:
-    return tuple(Series(each["metric"], _samples(each["values"])) for each in result)
+    return tuple(Series(each["metric"], _samples(each.get("values", ()))) for each in result)
 
 
 def _vector(result: Any) -> tuple[Series, ...]:
-    return tuple(Series(each["metric"], _samples([each["value"]])) for each in result)
+    return tuple(Series(each["metric"], _samples([each["value"]] if "value" in each else ())) for each in result)
 
 
 def _scalar(result: Any) -> tuple[Series, ...]:

@@ -18,10 +18,11 @@ from serinus.api.policy import Metric, Preset, Provider, QueryType
 from serinus.cli.errors import Refused
 from serinus.cli.explain.account import Account
 from serinus.core.analysis.bins import Bins
-from serinus.core.analysis.exposition import read_istio, read_triton
+from serinus.core.analysis.exposition import Owner, read_istio, read_triton
 from serinus.core.analysis.increments import preset_increments
 from serinus.core.analysis.promql import Arm, has_baseline, istio_queries, render_query, triton_queries
-from serinus.core.analysis.tally import Owner, Tallies
+from serinus.core.analysis.scope import EVERYBODY
+from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, Series, SeriesSet
 from serinus.core.model.assessment import Increment, Measured, Observation
 
@@ -129,7 +130,7 @@ def _tallied(
     latency: bool,
 ) -> Tallies:
     """Take in the raw samples, oldest first, as the operator did."""
-    tallies = Tallies(_READERS[provider], keep_s=span.end - span.start + 2 * BEFORE_SECONDS)
+    tallies = Tallies(_READERS[provider], keep_s=span.end - span.start + 2 * BEFORE_SECONDS, scope=EVERYBODY)
     for end, length in span.chunks():
         if provider is Provider.TRITON:
             queries = triton_queries(arms, seconds=length)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from serinus.api.status import Verdict
 from serinus.core.analysis.counters import CounterTracker
-from serinus.core.analysis.exposition import target_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Increment, Measured, Missing, Reading, Reason
 
@@ -72,7 +71,7 @@ class Bins:
         """Add up what the series of an arm have added, bin by bin; a sum of counters falls when one pod restarts."""
         by_target: dict[tuple[str, ...], dict[Key, float]] = {}
         for key, value in series.items():
-            by_target.setdefault(target_of(dict(key)), {})[key] = value
+            by_target.setdefault(_target_of(dict(key)), {})[key] = value
         increments = dict.fromkeys(self.names, 0.0)
         for target, values in by_target.items():
             scraped = self.scraped.setdefault((arm, *target), _Scraped())
@@ -122,6 +121,11 @@ def _series_of(answer: MetricsAnswer, label: str) -> dict[Key, float]:
         return {}
     found = (one for one in answer.series if one.samples and label in one.labels)
     return {tuple(sorted(one.labels.items())): one.samples[-1][1] for one in found}
+
+
+def _target_of(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the scrape target of a series; a sum over all has none."""
+    return (labels.get("job", ""), labels.get("instance", ""), labels.get("pod", ""))
 
 
 def _known(counters: Mapping[Key, CounterTracker], values: Mapping[Key, float]) -> list[tuple[Key, float]]:

@@ -12,39 +12,48 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
-from serinus.core.analysis.comparison_metrics import Stream, Streams, monitor_config, streams_of
+from serinus.core.analysis.comparison_metrics import Stream, Streams, metric_of, monitor_config, streams_of
 from serinus.core.analysis.comparison_words import comparisons_of, spoken
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
 from serinus.core.model.assessment import Assessment, Evidence, Gathered, Look, Missing, Reason, Stage
 
-SCHEMA = 1
+SCHEMA: Final = 2
+ONE_WATERMARK: Final = 1
+"""The schema that knew one time for all streams."""
 COMPRESSION = 6
 
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """The evidence of a rollout: the monitor, the time up to which scrapes were taken in, and the stage it knows.
+    """The evidence of a rollout: the monitor, up to when each stream's scrapes were taken in, and the stage it knows.
 
-    `bins` are the names of each distribution's bins, in the monitor's order.
+    Each stream has a watermark of its own: queries and sources are answered at times of their own, and the newest of
+    one says nothing about what has come of another. `bins` are the names of each distribution's bins, in the monitor's
+    order.
     """
 
     monitor: RolloutMonitor
-    taken_until: float
     stage_started: float
+    taken: Mapping[str, float]
     bins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def taken_until(self) -> float:
+        """Tell up to when the scrapes of all streams are taken in."""
+        return min(self.taken.values())
 
     def stored(self) -> str:
         """Write it as JSON, compressed: twenty histograms must fit in a status."""
         text = json.dumps(
             {
                 "schema": SCHEMA,
-                "takenUntil": self.taken_until,
+                "taken": dict(self.taken),
                 "stageStarted": self.stage_started,
                 "monitor": self.monitor.to_dict(),
                 "bins": self.bins,
@@ -60,19 +69,29 @@ def read_weighed(gathered: Gathered | None) -> Weighed | None:
         return gathered
     try:
         found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(gathered.stored(), validate=True)))
-        if found.get("schema") != SCHEMA:
+        if found.get("schema") not in {SCHEMA, ONE_WATERMARK}:
             return None
         monitor = RolloutMonitor.from_dict(found["monitor"])
         bins = {name: tuple(names) for name, names in (found.get("bins") or {}).items()}
-        return Weighed(monitor, float(found["takenUntil"]), float(found["stageStarted"]), bins)
+        return Weighed(monitor, float(found["stageStarted"]), _read_taken(found, monitor), bins)
     except (UnknownStateSchemaError, ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return None
 
 
-def taken_until(gathered: Gathered | None) -> float | None:
-    """Tell up to which scrape the evidence reaches."""
-    weighed = read_weighed(gathered)
-    return weighed.taken_until if weighed else None
+def _read_taken(found: Mapping[str, Any], monitor: RolloutMonitor) -> dict[str, float]:
+    names = [metric.name for metric in monitor.config.metrics]
+    if found["schema"] == ONE_WATERMARK:
+        return dict.fromkeys(names, float(found["takenUntil"]))
+    return {name: float(found["taken"][name]) for name in names}
+
+
+def taken_of(gathered: Gathered | None) -> dict[str, float]:
+    """Tell up to which scrape the evidence reaches, by metric; a metric of two streams is as far as the slower one."""
+    weighed, taken = read_weighed(gathered), dict[str, float]()
+    for stream, at in (weighed.taken if weighed else {}).items():
+        metric = metric_of(stream)
+        taken[metric] = min(at, taken.get(metric, at))
+    return taken
 
 
 def compare(
@@ -95,25 +114,30 @@ def compare(
 
 def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
     config = monitor_config(policy, streams, pace, look.scrape_interval)
+    taken = dict.fromkeys((stream.name for stream in streams), stage.started)
     bins = {stream.name: stream.bins for stream in streams if stream.bins}
-    return Weighed(RolloutMonitor(config), stage.started, -1.0, bins)
+    return Weighed(RolloutMonitor(config), -1.0, taken, bins)
 
 
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[Answer, Weighed]:
-    """Feed a copy of the monitor with every scrape that it has not seen."""
+    """Feed a copy of the monitor with every scrape that its stream has not seen, the oldest first."""
     monitor = copy.deepcopy(weighed.monitor)
     monitor.scraped_every(look.scrape_interval or 0.0)
     if weighed.stage_started != stage.started:
         monitor.start_stage(float(stage.weight), float(stage.next_weight), stage.started)
     # What a leader took in whose clock was ahead of ours must not keep the scrapes of today out.
-    taken = min(weighed.taken_until, look.at)
-    times = sorted({at for stream in streams for at in stream.observations if at > taken})
-    answers = [
-        monitor.observe(at, {stream.name: stream.observations.get(at) for stream in streams})
-        for at in times or [look.at]
-    ]
-    until = times[-1] if times else taken
-    return answers[-1], Weighed(monitor, until, stage.started, weighed.bins)
+    taken = {name: min(at, look.at) for name, at in weighed.taken.items()}
+    scrapes: dict[float, dict[str, Any]] = {}
+    for stream in streams:
+        for at, observation in stream.observations.items():
+            if at > taken[stream.name]:
+                scrapes.setdefault(at, {})[stream.name] = observation
+    answers = [monitor.observe(at, scrapes.get(at, {})) for at in sorted(scrapes) or [look.at]]
+    return answers[-1], Weighed(monitor, stage.started, _taken_after(taken, streams), weighed.bins)
+
+
+def _taken_after(taken: Mapping[str, float], streams: tuple[Stream, ...]) -> dict[str, float]:
+    return {**taken, **{one.name: max([*one.observations, taken[one.name]]) for one in streams}}
 
 
 def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:

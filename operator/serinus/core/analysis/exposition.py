@@ -4,18 +4,40 @@ Sources: Istio's standard metrics (https://istio.io/latest/docs/reference/config
 (https://github.com/triton-inference-server/server/blob/main/docs/user_guide/metrics.md). A gRPC answer is HTTP 200
 whatever it says, so its status is read from `grpc_response_status`. Triton's failure counter misses rejected and
 malformed requests, and a python backend's TritonError counts as a success: it is the second choice, not the first.
+
+What a counter is called by are the labels that its exporter gives it. What a scrape, a relabelling or a replica of a
+Prometheus puts beside them makes no other counter of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 # Codes that blame the caller: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION,
-# OUT_OF_RANGE, UNAUTHENTICATED. CANCELLED is the caller's own doing and counts as neither.
-GRPC_CLIENT_ERRORS = frozenset({"3", "5", "6", "7", "9", "11", "16"})
-GRPC_NO_ERRORS = frozenset({"", "0", "1"})
+# OUT_OF_RANGE, UNAUTHENTICATED.
+GRPC_CLIENT_ERRORS: Final = frozenset({"3", "5", "6", "7", "9", "11", "16"})
+GRPC_CANCELLED: Final = "1"
+GRPC_NO_ERRORS: Final = frozenset({"", "0"})
+# Envoy's response flags (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage).
+# The caller ended it: connection terminated, stream reset, protocol error.
+CALLER_FLAGS: Final = frozenset({"DC", "DR", "DPE"})
+# Nobody's doing: no flag, a delay that was asked for, an answer from a cache.
+NEUTRAL_FLAGS: Final = frozenset({"", "-", "DI", "RFCF"})
+_BOUND: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# Two series that differ in one of these are two counters; in others they may be one, before and after a relabelling.
+_TELLING: Final = frozenset(
+    {"reporter", "request_protocol", "response_code", "grpc_response_status", "response_flags", "le"}
+)
+_ISTIOS: Final = ("source_", "destination_", "request_", "response_", "grpc_", "connection_")
+_TRITONS: Final = frozenset({"model", "version", "reason", "gpu_uuid"})
+Labels = tuple[tuple[str, str], ...]
+Owner = tuple[str, str]
+"""A revision, as the series of a provider name it."""
 
 
 class Count(StrEnum):
@@ -32,10 +54,13 @@ class Count(StrEnum):
 class Meaning:
     """Whose series it is, what it counts, in which unit; `bound_s` is a bucket's upper bound in seconds."""
 
-    owner: tuple[str, str]
+    owner: Owner
     count: Count
     scale: float = 1.0
     bound_s: float = 0.0
+
+
+Reader = Callable[[Mapping[str, str]], Meaning | None]
 
 
 def read_istio(labels: Mapping[str, str]) -> Meaning | None:
@@ -44,9 +69,16 @@ def read_istio(labels: Mapping[str, str]) -> Meaning | None:
     name = labels.get("__name__", "")
     if name == "istio_requests_total":
         return Meaning(owner, _istio_outcome(labels))
-    if name == "istio_request_duration_milliseconds_bucket" and "le" in labels:
-        return Meaning(owner, Count.SLOWER, bound_s=float(labels["le"].replace("Inf", "inf")) / 1000)
-    return None
+    bound = parse_bound(labels.get("le", "")) if name == "istio_request_duration_milliseconds_bucket" else None
+    return None if bound is None else Meaning(owner, Count.SLOWER, bound_s=bound / 1000)
+
+
+def parse_bound(text: str) -> float | None:
+    """Read the bound of a bucket; None where it is no number of zero or more."""
+    if text.lower() in {"inf", "+inf", "infinity", "+infinity"}:
+        return math.inf
+    bound = float(text) if _BOUND.fullmatch(text) else math.inf
+    return bound if math.isfinite(bound) else None
 
 
 def read_triton(labels: Mapping[str, str]) -> Meaning | None:
@@ -64,16 +96,42 @@ def read_triton(labels: Mapping[str, str]) -> Meaning | None:
 
 
 def _istio_outcome(labels: Mapping[str, str]) -> Count:
-    grpc = labels.get("grpc_response_status", "")
-    if grpc not in GRPC_NO_ERRORS:
+    grpc, code = labels.get("grpc_response_status", ""), labels.get("response_code", "")
+    flags = frozenset(labels.get("response_flags", "").split(","))
+    if grpc not in GRPC_NO_ERRORS and grpc != GRPC_CANCELLED:
         return Count.CLIENT_ERROR if grpc in GRPC_CLIENT_ERRORS else Count.SERVER_ERROR
-    code = labels.get("response_code", "")
-    # Envoy writes 0 for a connection that broke before an answer came.
-    if code.startswith("5") or code == "0":
+    if code.startswith("5"):
         return Count.SERVER_ERROR
+    if grpc == GRPC_CANCELLED:
+        # The caller's doing, unless the gateway says that the upstream broke it off.
+        return Count.CLIENT_ERROR if flags <= CALLER_FLAGS | NEUTRAL_FLAGS else Count.SERVER_ERROR
+    if code == "0":
+        # Envoy writes 0 where no answer began: the caller hung up, or the connection to the pod broke.
+        return Count.CLIENT_ERROR if _caller_left(flags) else Count.SERVER_ERROR
     return Count.CLIENT_ERROR if code.startswith("4") else Count.SUCCESS
 
 
-def target_of(labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the scrape target of a series."""
-    return (labels.get("job", ""), labels.get("instance", ""), labels.get("pod", ""))
+def _caller_left(flags: frozenset[str]) -> bool:
+    return not flags.isdisjoint(CALLER_FLAGS) and flags <= CALLER_FLAGS | NEUTRAL_FLAGS
+
+
+def own_labels(labels: Mapping[str, str]) -> tuple[Labels, Labels]:
+    """Give the labels that its exporter calls a counter by: those that tell it from others, and those that describe it.
+
+    A label that is empty is one that is not there; `1` and `1.0` are one bound.
+    """
+    name = labels.get("__name__", "")
+    telling, describing = [("__name__", name)], []
+    for label, value in sorted(labels.items()):
+        if not value or label == "__name__":
+            continue
+        if label in _TELLING:
+            telling.append((label, _normal(value) if label == "le" else value))
+        elif label.startswith(_ISTIOS) if name.startswith("istio_") else label in _TRITONS:
+            describing.append((label, value))
+    return tuple(telling), tuple(describing)
+
+
+def _normal(bound: str) -> str:
+    number = parse_bound(bound)
+    return bound if number is None else repr(number)

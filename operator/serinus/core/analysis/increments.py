@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 
 from serinus.api.policy import Metric, Preset, Provider
-from serinus.core.analysis.tally import Owner, Tallies, Totals
+from serinus.core.analysis.exposition import Owner
+from serinus.core.analysis.tally import Tallies, Totals
 from serinus.core.model.assessment import Increment
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,13 +43,16 @@ def has_baseline(template: str) -> bool:
     return "{{revision}}" in template or "{{service}}" in template
 
 
-def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool) -> list[str]:
-    """Ask for the raw samples of all arms' Services, in chunks; the gateway's view (`reporter="source"`)."""
+def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool, matchers: Sequence[str] = ()) -> list[str]:
+    """Ask for the raw samples of all arms' Services, in chunks; the callers' view (`reporter="source"`).
+
+    Which of the callers is a gateway of ours is read from the answer: so that people can be told who else reports.
+    """
     queries = []
     for chunk in _chunks(sorted(set(arms))):
         selector = (
             f'{{reporter="source",destination_service_namespace=~"{_either(arm.namespace for arm in chunk)}",'
-            f'destination_service_name=~"{_either(arm.service for arm in chunk)}"}}[{_range(seconds)}]'
+            f'destination_service_name=~"{_either(arm.service for arm in chunk)}"{_more(matchers)}}}[{_range(seconds)}]'
         )
         queries.append(f"istio_requests_total{selector}")
         if latency:
@@ -56,12 +60,12 @@ def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool) -> list
     return queries
 
 
-def triton_queries(arms: Sequence[Arm], *, seconds: float) -> list[str]:
+def triton_queries(arms: Sequence[Arm], *, seconds: float, matchers: Sequence[str] = ()) -> list[str]:
     """Ask for the raw samples of all arms' pods; the label `revision` comes from the scrape configuration."""
     names = "nv_inference_request_(success|failure|duration_us)"
     return [
         f'{{__name__=~"{names}",namespace=~"{_either(arm.namespace for arm in chunk)}",'
-        f'revision=~"{_either(arm.revision for arm in chunk)}"}}[{_range(seconds)}]'
+        f'revision=~"{_either(arm.revision for arm in chunk)}"{_more(matchers)}}}[{_range(seconds)}]'
         for chunk in _chunks(sorted(set(arms)))
     ]
 
@@ -69,6 +73,31 @@ def triton_queries(arms: Sequence[Arm], *, seconds: float) -> list[str]:
 def newest_scrape(targets: str) -> str:
     """Ask when any target was scraped last; only a bare selector keeps the true time of its samples."""
     return f"max(timestamp({targets}))"
+
+
+def newest_scrape_of_gateways(gateways: Sequence[str], matchers: Sequence[str]) -> str:
+    """Ask when a gateway was scraped last: by its pods' names, or by what it reports of anybody.
+
+    Not of all targets: a store of many clusters has a million.
+    """
+    workloads = "|".join(sorted({_regex(gateway.rpartition("/")[2]) for gateway in gateways}))
+    pods = f'up{{pod=~"({workloads})-.+"{_more(matchers)}}}'
+    reported = f'istio_requests_total{{reporter="source",source_workload=~"{workloads}"{_more(matchers)}}}'
+    return f"max(timestamp({pods}) or timestamp({reported}))"
+
+
+def newest_scrape_of_pods(arms: Iterable[Arm], matchers: Sequence[str]) -> str:
+    """Ask when a pod of these arms' namespaces was scraped last."""
+    return newest_scrape(f'up{{namespace=~"{_either(arm.namespace for arm in arms)}"{_more(matchers)}}}')
+
+
+def _regex(pattern: str) -> str:
+    """Write a name with `*` as the inside of a PromQL regular expression."""
+    return quoted(".*".join(re.escape(part) for part in pattern.split("*")).replace("\\-", "-"))
+
+
+def _more(matchers: Sequence[str]) -> str:
+    return "".join(f",{matcher}" for matcher in matchers)
 
 
 def _chunks(arms: Sequence[Arm]) -> list[Sequence[Arm]]:

@@ -13,6 +13,11 @@ from serinus.core.analysis.tally import Freshness, Totals
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 
+_REASONS = {
+    Failure.UNREACHABLE: Reason.UNREACHABLE,
+    Failure.REFUSED: Reason.REFUSED,
+    Failure.PARTIAL: Reason.PARTIAL_ANSWER,
+}
 _IDLE = "no request reached this revision in the window"
 _CURE = (
     "if no series means 0, say so in the query: (sum(...) or vector(0)) where something is counted, "
@@ -102,8 +107,7 @@ def _no_series(requests: float | None) -> Missing:
 
 def no_answer(answer: NoAnswer) -> Missing:
     """Say that the source could not be asked; that is Blind, not bad."""
-    reason = Reason.UNREACHABLE if answer.failure is Failure.UNREACHABLE else Reason.REFUSED
-    return Missing(Verdict.BLIND, reason, answer.message)
+    return Missing(Verdict.BLIND, _REASONS[answer.failure], answer.message)
 
 
 def is_wrong_query(answer: NoAnswer) -> bool:

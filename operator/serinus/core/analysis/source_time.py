@@ -5,9 +5,8 @@ old its newest sample always is. Stands apart because times of two clocks must b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 from serinus.core.model.answers import Series
 
@@ -20,8 +19,6 @@ WINDOW_SCRAPES = 3
 """A window holds as many scrapes at least: of fewer, one that is late or missed leaves nothing to judge by."""
 PHASE_SLACK = 2.0
 REMEMBERED = 5
-LEARNT_FROM = 20
-"""Series whose samples tell the scrape interval; more tell nothing more."""
 
 
 @dataclass
@@ -64,8 +61,12 @@ class Cadence:
     _gaps: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _ages: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
-    def see(self, newest: float | None, now: float) -> None:
-        """Take in the time of the newest sample. What was there before we asked says nothing of how late it came."""
+    def see(self, newest: float | None, now: float, *, shown: float | None = None) -> None:
+        """Take in the time of the newest sample, and how far apart the samples are that were `shown`.
+
+        What was there before we asked says nothing of how late it came.
+        """
+        self.shown = shown or self.shown
         if newest is None or newest == self.newest:
             return
         if self.newest is not None:
@@ -73,18 +74,9 @@ class Cadence:
             self._ages.append(now - newest)
         self.newest = newest
 
-    def read(self, series: Iterable[Series]) -> None:
-        """Take in how far apart the samples of an answer are."""
-        gaps: list[float] = []
-        for one in [one for one in series if len(one.samples) > 1][:LEARNT_FROM]:
-            times = [at for at, _ in one.samples]
-            gaps.append(_median([later - at for at, later in pairwise(times)]))
-        if gaps:
-            self.shown = max(gaps)
-
     def scrape_interval(self, asked_every: float) -> float | None:
         """Tell how often is scraped; None until two scrapes were seen. Who asks seldom sees only every other one."""
-        seen = _median(self._gaps) if len(self._gaps) >= WINDOW_SCRAPES else 0.0
+        seen = sorted(self._gaps)[len(self._gaps) // 2] if len(self._gaps) >= WINDOW_SCRAPES else 0.0
         return max(self.shown or 0.0, seen if seen > 1.5 * asked_every else 0.0) or None
 
     def delay(self, asked_every: float) -> float:
@@ -107,8 +99,3 @@ def judged_too_late(cadence: Cadence, newest: float | None, now: float, asked_ev
         return None
     age, interval = now - newest, cadence.scrape_interval(asked_every) or asked_every
     return f"the newest sample is {age:.0f} s old: {limit}" if age > LONGEST_DELAY + interval else None
-
-
-def _median(values: Iterable[float]) -> float:
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2]

@@ -1,28 +1,25 @@
 """Raw counters as increments on a time line, for each revision.
 
-Increments are taken per series (scrape target and label set) and then summed: a sum of counters falls when one pod
-restarts. A new label set on a target that was seen before counts in full, since the first 500 creates its series; the
-first sample of a target that is new to us is only a baseline. A label set is new when its first sample is younger than
-other samples of its target in the same answer, or than an earlier answer about the same revision that lacks it.
+Increments are taken counter by counter (`register`) and then summed: a sum of counters falls when one pod restarts.
+What nobody's gateway reports, and series of several clusters at once, are told and not summed.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from serinus.core.analysis.counters import CounterTracker
-from serinus.core.analysis.exposition import Count, Meaning, target_of
+from serinus.core.analysis.clusters import Clusters, Several
+from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
+from serinus.core.analysis.places import LONGEST_INTERVAL, Place, Scrapes, half_of
+from serinus.core.analysis.register import Growth, Register, Reported
+from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
 
-Reader = Callable[[Mapping[str, str]], Meaning | None]
-Owner = tuple[str, str]
-Target = tuple[str, ...]
 STALE_INTERVALS = 3
 LONGEST_SILENCE = 900.0
-"""Seconds after which a vanished series, or a revision that nobody asks for any more, is forgotten."""
+"""Seconds after which a vanished place, or a revision that nobody asks for any more, is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +31,6 @@ class _Line:
     bound_s: float
     amount: float
     half: int
-
-
-@dataclass
-class _Scrapes:
-    first: float
-    last: float
-    interval: float | None = None
-
-    def seen(self, at: float) -> None:
-        if at > self.last:
-            self.interval = at - self.last
-            self.last = at
 
 
 @dataclass(frozen=True)
@@ -74,15 +59,17 @@ class Freshness:
 class Tallies:
     """The increments of one metrics source; `keep_s` is the longest window that is asked for."""
 
-    def __init__(self, read: Reader, *, keep_s: float) -> None:
+    def __init__(self, read: Reader, *, keep_s: float, scope: Scope | None = None) -> None:
         self.keep_s = keep_s
+        self._scope = scope or Scope()
         self._read = read
-        self._trackers: dict[tuple[tuple[str, str], ...], tuple[CounterTracker, Meaning, Target]] = {}
-        self._targets: dict[Target, _Scrapes] = {}
+        self._register = Register(self._read_ours, self._scope.marks)
+        self._now = 0.0
         self._lines: dict[Owner, deque[_Line]] = {}
-        self._unsorted: set[Owner] = set()
-        self._owner_targets: dict[Owner, set[Target]] = {}
+        self._owner_places: dict[Owner, set[Place]] = {}
         self._bounds: dict[Owner, set[float]] = {}
+        self._clusters: dict[Owner, Clusters] = {}
+        self._strangers: dict[Owner, dict[str, float]] = {}
         self._asked_at: dict[Owner, float] = {}
         self._asked_last: dict[Owner, float] = {}
 
@@ -91,16 +78,13 @@ class Tallies:
 
         Without `resets` a counter that fell was not reset: a source whose clock was set back shows its past again.
         """
-        batch = [series for series in answer if series.samples]
-        first_here: dict[Target, float] = {}
-        for series in batch:
-            target, first = target_of(series.labels), series.samples[0][0]
-            first_here[target] = min(first_here.get(target, first), first)
-        for series in batch:
-            self._take(series, first_here, resets=resets)
-        for owner in self._unsorted:
+        self._now = now
+        read = self._register.read(answer, resets=resets)
+        for one, samples in read.series:
+            self._note(one, samples[0][0], samples[-1][0])
+        unsorted = {one.meaning.owner for one in self._register.grown(read, self._asked_at) if self._add(one)}
+        for owner in unsorted:
             self._lines[owner] = deque(sorted(self._lines[owner], key=lambda line: line.at))
-        self._unsorted.clear()
         for owner in asked:
             self._asked_at.setdefault(owner, now)
             self._asked_last[owner] = now
@@ -108,11 +92,52 @@ class Tallies:
     @property
     def newest(self) -> float | None:
         """The time of the newest sample of all."""
-        return max((scrapes.last for scrapes in self._targets.values()), default=None)
+        return max((one.last for one in self._register.scrapes.values()), default=None)
+
+    @property
+    def scrape_interval(self) -> float | None:
+        """How often the slowest of the places is scraped that still are; None while it is not known of any."""
+        alive = (self.newest or 0.0) - STALE_INTERVALS * LONGEST_INTERVAL
+        scraped = (one.interval for one in self._register.scrapes.values() if one.last >= alive)
+        return max((interval for interval in scraped if interval is not None), default=None)
+
+    def _read_ours(self, labels: Mapping[str, str]) -> Meaning | None:
+        """Read a series that a gateway of ours reports; who else reports is remembered."""
+        meaning = self._read(labels)
+        if meaning is None or self._scope.admits(labels):
+            return meaning
+        self._strangers.setdefault(meaning.owner, {})[reporter_of(labels)] = self._now
+        return None
+
+    def _note(self, one: Reported, first: float, last: float) -> None:
+        """Note where a revision's series live, and what else they say of themselves."""
+        owner = one.meaning.owner
+        self._owner_places.setdefault(owner, set()).add(one.place)
+        if one.meaning.count is Count.SLOWER:
+            self._bounds.setdefault(owner, set()).add(one.meaning.bound_s)
+        self._clusters.setdefault(owner, Clusters()).see(one.marks, one.place, first, last)
+
+    def _add(self, growth: Growth) -> bool:
+        """Put one increment on its owner's line; True where that is out of order now."""
+        meaning = growth.meaning
+        lines = self._lines.setdefault(meaning.owner, deque())
+        late = bool(lines) and growth.at < lines[-1].at
+        amount = growth.amount * meaning.scale
+        lines.append(_Line(growth.at, meaning.count, meaning.bound_s, amount, half_of(growth.place)))
+        return late
 
     def knows(self, owner: Owner) -> bool:
         """Whether an answer about this revision has come before."""
         return owner in self._asked_at
+
+    def several(self, owner: Owner, since: float) -> Several | None:
+        """Name the label by which a revision's series belong to several clusters, where one does."""
+        clusters = self._clusters.get(owner)
+        return clusters.several(since) if clusters else None
+
+    def strangers(self, owner: Owner, since: float) -> tuple[str, ...]:
+        """Name who else reports requests of a revision; theirs are not counted."""
+        return tuple(sorted(name for name, at in self._strangers.get(owner, {}).items() if at > since))
 
     def totals(self, owner: Owner, since: float) -> Totals:
         """Sum an owner's increments that were scraped after `since`."""
@@ -134,23 +159,26 @@ class Tallies:
 
         A target that is stale is not waited for.
         """
-        names = {name for owner in owners for name in self._owner_targets.get(owner, ())}
-        targets = [self._targets[name] for name in names if name in self._targets]
-        fresh = [
-            one.last for one in targets if now - one.last <= STALE_INTERVALS * max(one.interval or interval, interval)
-        ]
-        return min(fresh, default=now)
+        scraped = {place: one for owner in owners for place, one in self._scraped(owner)}
+        return min((one.last for one in scraped.values() if now - one.last <= _limit(one, interval)), default=now)
 
     def bounds(self, owner: Owner) -> set[float]:
         """Tell the upper bounds in seconds of an owner's histogram, of buckets that never grew too."""
         return self._bounds.get(owner, set())
 
     def halves(self, owner: Owner) -> int:
-        """Tell into how many halves an owner's targets fall: 2, or 1 where there is nothing to compare."""
-        return len({_half(target) for target in self._owner_targets.get(owner, ())})
+        """Tell into how many halves an owner's places fall: 2, or 1 where there is nothing to compare."""
+        return len({half_of(place) for place in self._owner_places.get(owner, ())})
+
+    def _scraped(self, owner: Owner) -> Iterator[tuple[Place, Scrapes]]:
+        for place in self._owner_places.get(owner, ()):
+            if place in self._register.scrapes:
+                yield place, self._register.scrapes[place]
 
     def _recent(self, owner: Owner, after: float) -> Iterator[_Line]:
         """Give an owner's increments after a time, newest first: a look reads its window, not all that is kept."""
+        if self.several(owner, after) is not None:
+            return
         for line in reversed(self._lines.get(owner, ())):
             if line.at <= after:
                 return
@@ -158,53 +186,13 @@ class Tallies:
 
     def freshness(self, owner: Owner, now: float, interval: float) -> Freshness:
         """Tell how old an owner's newest sample is; `interval` stands in until two scrapes were seen."""
-        targets = [self._targets[name] for name in self._owner_targets.get(owner, ()) if name in self._targets]
-        if not targets:
+        scraped = [one for _, one in self._scraped(owner)]
+        if not scraped:
             return Freshness(None, fresh=False)
-        latest = max(targets, key=lambda target: target.last)
-        limit = STALE_INTERVALS * max(latest.interval or interval, interval)
+        latest = max(scraped, key=lambda one: one.last)
+        limit, age = _limit(latest, interval), now - latest.last
         # A sample of the future is no fresh one: nobody knows what has come since.
-        return Freshness(latest.last, fresh=-limit <= now - latest.last <= limit)
-
-    def _take(self, series: Series, first_here: Mapping[Target, float], *, resets: bool) -> None:
-        tracker, meaning, target = self._tracker(series, first_here)
-        if meaning is None:
-            return
-        lines, half = self._lines.setdefault(meaning.owner, deque()), _half(target)
-        for at, value in series.samples:
-            if not resets and value < (tracker.value or 0.0):
-                continue
-            increment = tracker.update(value, at)
-            if increment is None:
-                continue
-            self._targets.setdefault(target, _Scrapes(first=at, last=at)).seen(at)
-            if increment:
-                if lines and at < lines[-1].at:
-                    self._unsorted.add(meaning.owner)
-                lines.append(_Line(at, meaning.count, meaning.bound_s, increment * meaning.scale, half))
-
-    def _tracker(
-        self, series: Series, first_here: Mapping[Target, float]
-    ) -> tuple[CounterTracker, Meaning | None, Target]:
-        key = tuple(sorted(series.labels.items()))
-        found = self._trackers.get(key)
-        if found is not None:
-            return found
-        meaning, target = self._read(series.labels), target_of(series.labels)
-        is_new = meaning is not None and self._is_new(series.samples[0][0], meaning.owner, target, first_here)
-        tracker = CounterTracker(key, baseline_first=not is_new)
-        if meaning is not None:
-            self._trackers[key] = (tracker, meaning, target)
-            self._owner_targets.setdefault(meaning.owner, set()).add(target)
-            if meaning.count is Count.SLOWER:
-                self._bounds.setdefault(meaning.owner, set()).add(meaning.bound_s)
-        return tracker, meaning, target
-
-    def _is_new(self, first: float, owner: Owner, target: Target, first_here: Mapping[Target, float]) -> bool:
-        if first > first_here[target]:
-            return True
-        known = self._targets.get(target)
-        return known is not None and known.first < first and self._asked_at.get(owner, first) < first
+        return Freshness(latest.last, fresh=-limit <= age <= limit)
 
     def forget(self, now: float) -> None:
         """Drop what is too old for any window, once a round: it walks over everything that is kept."""
@@ -212,17 +200,23 @@ class Tallies:
             while line and line[0].at < now - self.keep_s:
                 line.popleft()
         limit = now - LONGEST_SILENCE
-        for key in [key for key, (tracker, _, _) in self._trackers.items() if _older(tracker, limit)]:
-            del self._trackers[key]
-        for target in [target for target, scrapes in self._targets.items() if scrapes.last < limit]:
-            del self._targets[target]
-        for owner in [owner for owner, at in self._asked_last.items() if at < limit]:
-            for kept in (self._asked_at, self._asked_last, self._lines, self._owner_targets, self._bounds):
+        gone = {owner for owner, at in self._asked_last.items() if at < limit}
+        self._register.forget(limit, gone)
+        for owner in gone:
+            for kept in (self._asked_at, self._asked_last, self._lines, self._owner_places, self._bounds):
                 kept.pop(owner, None)
+            self._clusters.pop(owner, None)
+            self._strangers.pop(owner, None)
+        for clusters in self._clusters.values():
+            clusters.forget(limit)
+        for names in self._strangers.values():
+            for name in [name for name, at in names.items() if at < limit]:
+                del names[name]
 
 
-def _half(target: Target) -> int:
-    return zlib.crc32("/".join(target).encode()) % 2
+def _limit(scrapes: Scrapes, interval: float) -> float:
+    """Tell how old a fresh sample may be; an interval stands in until one was observed."""
+    return STALE_INTERVALS * max(scrapes.interval or interval, interval)
 
 
 def _summed(lines: Iterable[_Line]) -> Totals:
@@ -240,7 +234,3 @@ def _summed(lines: Iterable[_Line]) -> Totals:
         seconds=sums[Count.SECONDS],
         slower=slower,
     )
-
-
-def _older(tracker: CounterTracker, limit: float) -> bool:
-    return tracker.last_timestamp_s is not None and tracker.last_timestamp_s < limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Failure(StrEnum):
@@ -12,6 +13,7 @@ class Failure(StrEnum):
 
     UNREACHABLE = "Unreachable"
     REFUSED = "Refused"
+    PARTIAL = "Partial"
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,28 @@ class Series:
 
 @dataclass(frozen=True)
 class SeriesSet:
-    """The answer to a query: of a range selector all samples, of an instant query one sample a series."""
+    """The answer to a query: of a range selector all samples, of an instant query one sample a series.
+
+    `warnings` are the source's own words: what it could not read, and what it thinks of the query.
+    """
 
     series: tuple[Series, ...]
     warnings: tuple[str, ...] = ()
 
 
 MetricsAnswer = SeriesSet | NoAnswer
+ABOUT_THE_QUERY: Final = ("PromQL info:", "PromQL warning:")
+"""How Prometheus' remarks on a query begin; all other warnings are of stores that did not answer."""
+
+
+def whole(answer: MetricsAnswer) -> MetricsAnswer:
+    """Give an answer if it is whole: what a partial one leaves out may be just what matters."""
+    if isinstance(answer, NoAnswer):
+        return answer
+    left_out = [warning for warning in answer.warnings if not warning.startswith(ABOUT_THE_QUERY)]
+    if not left_out:
+        return answer
+    return NoAnswer(Failure.PARTIAL, f"the answer is not whole: {'; '.join(left_out)[:300]}")
 
 
 class ProbeOutcome(StrEnum):

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     NO_TRAFFIC = "NoTraffic"
     UNREACHABLE = "Unreachable"
     REFUSED = "Refused"
+    PARTIAL_ANSWER = "PartialAnswer"
     STALE = "Stale"
     TARGETS_ABSENT = "TargetsAbsent"
     NOT_A_NUMBER = "NotANumber"

@@ -8,7 +8,16 @@ from typing import Any
 from serinus.api.defaults import Policy, frozen_policy
 from serinus.api.parsing import RolloutView
 from serinus.api.policy import Pace, Step
-from serinus.api.rollout import AnalysisCheckpoint, DecisionRecord, Levers, Outlook, Promote, RolloutSpec, RolloutStatus
+from serinus.api.rollout import (
+    AnalysisCheckpoint,
+    DecisionRecord,
+    Levers,
+    Outlook,
+    PodCounts,
+    Promote,
+    RolloutSpec,
+    RolloutStatus,
+)
 from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import Assessment, Evidence, Gathered, StoredEvidence
 from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc3339
@@ -34,6 +43,11 @@ class RolloutState:
     settled_at: float | None = None
     waiting_since: float | None = None
     waited_seconds: float = 0.0
+    stable_down_since: float | None = None
+    stable_woken_at: float | None = None
+    safe_at: float | None = None
+    asked_at: float | None = None
+    pods: PodCounts = field(default_factory=PodCounts)
     verdict: Verdict | None = None
     reason: str | None = None
     message: str | None = None
@@ -93,8 +107,8 @@ class RolloutPlan:
 
     @property
     def straight(self) -> bool:
-        """Whether the steps are passed over: the very first revision, or an SRE's `promote: {full: true}`."""
-        return self.stable is None or bool(self.promote.full)
+        """Whether the steps are passed over: the very first revision, a way back, or `promote: {full: true}`."""
+        return self.stable is None or bool(self.promote.full or self.spec.rollback)
 
     def weight_at(self, step: int) -> int | None:
         """The weight that a step sets; None for a pause, 100 past the last step."""
@@ -131,6 +145,10 @@ _TIMES = (
     "weight_changed_at",
     "settled_at",
     "waiting_since",
+    "stable_down_since",
+    "stable_woken_at",
+    "safe_at",
+    "asked_at",
 )
 
 
@@ -143,6 +161,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
         step=status.step,
         weight=status.weight,
         waited_seconds=status.waited_seconds,
+        pods=status.pods or PodCounts(),
         verdict=status.verdict,
         reason=status.reason,
         message=status.message,
@@ -200,6 +219,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         step_text=f"{min(state.step + 1, len(plan.steps))}/{len(plan.steps)}",
         weight=state.weight,
         waited_seconds=state.waited_seconds,
+        pods=state.pods if state.pods != PodCounts() else None,
         verdict=state.verdict,
         reason=state.reason,
         message=state.message,

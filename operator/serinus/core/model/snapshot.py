@@ -42,6 +42,7 @@ class Fleet:
     obstacle: Obstacle | None = None
     service_exists: bool = False
     scaled_by_other: bool = False
+    scaler: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Snapshot:
     `obstacle` keeps anything new from being tried, `concern` is only said. `watched_since` is when this process began
     to ask for the metrics: looks before that are nobody's fault. `unrouted_since` is when this process first saw the
     live route without weight for a revision; with `route_unread` there is a route, and what it says is not ours.
+    `down_since` is when it first saw a revision that wants pods without a ready one.
     `used_names` are Rollouts that exist and cannot be seen.
     """
 
@@ -72,6 +74,7 @@ class Snapshot:
     route: Split | None = None
     route_unread: bool = False
     unrouted_since: Mapping[str, float] = field(default_factory=dict)
+    down_since: Mapping[str, float] = field(default_factory=dict)
     used_names: frozenset[str] = frozenset()
     look: Look | None = None
     watched_since: float = 0.0

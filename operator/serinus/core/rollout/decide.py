@@ -19,14 +19,15 @@ from serinus.core.rollout.history import (
     healed,
     rejections,
     stable_revision,
+    unproven,
     with_retry_acknowledged,
 )
 from serinus.core.rollout.notes import notes_of
+from serinus.core.rollout.sizes import canary_pods, stable_pods
 from serinus.core.rollout.start import new_rollout
 from serinus.core.rollout.summary import Standing, summarise
 from serinus.core.rollout.timing import OBSTACLE_SECONDS, drained_at, next_wake
 from serinus.core.rollout.walk import walk, with_levers_seen
-from serinus.core.rollout.weights import needed_replicas
 
 
 def decide(seen: Snapshot, now: float) -> Decision:
@@ -38,7 +39,7 @@ def decide(seen: Snapshot, now: float) -> Decision:
     rejected = rejections(after)
     start = None if active else new_rollout(after, stable, rejected)
     standing = Standing(seen=after, stable=stable, active=active, rejected=rejected, start=start)
-    workloads = _workloads(after, stable, active)
+    workloads = _workloads(after, stable, active, now)
     status = summarise(standing, now)
     return Decision(
         status=status,
@@ -93,15 +94,15 @@ def _split(stable: str | None, active: RolloutSeen | None) -> Split | None:
     return Split.of(stable, active.plan.canary, active.state.weight)
 
 
-def _workloads(seen: Snapshot, stable: str | None, active: RolloutSeen | None) -> tuple[Workload, ...]:
+def _workloads(seen: Snapshot, stable: str | None, active: RolloutSeen | None, now: float) -> tuple[Workload, ...]:
     """The revisions that must have pods: stable at full size, and the canary as its next weight asks."""
-    wanted: list[tuple[str, int]] = [(stable, seen.min_replicas)] if stable else []
+    wanted: list[tuple[str, int | None]] = [(stable, stable_pods(seen, stable, active))] if stable else []
     if active is not None and (not active.state.phase.ended or active.state.weight > 0):
-        wanted.append((active.plan.canary, needed_replicas(active.plan, active.state, seen.min_replicas)))
+        canary = active.plan.canary
+        pods = canary_pods(active.plan, active.state, seen.min_replicas, now)
+        wanted.append((canary, None if seen.fleet(canary).scaled_by_other else pods))
     return tuple(
-        Workload(revision, None if seen.fleet(name).scaled_by_other else replicas)
-        for name, replicas in wanted
-        if (revision := seen.revision(name)) is not None
+        Workload(revision, replicas) for name, replicas in wanted if (revision := seen.revision(name)) is not None
     )
 
 
@@ -113,7 +114,7 @@ def _successes(seen: Snapshot, stable: str | None, now: float) -> tuple[Success,
         if rollout.state.phase is Phase.SUCCEEDED
     }
     serving, active = seen.revision(stable), active_rollout(seen)
-    if serving is not None and not serving.succeeded:
+    if serving is not None and not serving.succeeded and not unproven(seen, serving.name):
         times.setdefault(serving.name, active.plan.created_at if active else now)
     return tuple(
         Success(revision, times[revision.name])

@@ -15,7 +15,8 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Probed, Snapshot
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
-from serinus.core.rollout.weights import needed_replicas
+from serinus.core.rollout.sizes import needed_replicas
+from serinus.core.rollout.stable import DOWN_SECONDS, stable_fails
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_SECONDS = 2.0
@@ -39,6 +40,12 @@ def first_refusal(question: Question) -> Cause | None:
     return next((cause for gate in GATES if (cause := gate(question)) is not None), None)
 
 
+def refusal_beside_stable(question: Question) -> Cause | None:
+    """Ask what matters when stable cannot serve: metrics have nothing to compare, and each ready pod is a gain."""
+    gates = (paused_by_user, obstacle_in_the_way, no_canary_pod, service_missing, probe_not_answered)
+    return next((cause for gate in gates if (cause := gate(question)) is not None), None)
+
+
 def waits_for_pods(question: Question) -> Cause | None:
     """The gates whose waiting counts against progressDeadlineSeconds."""
     return next((cause for gate in POD_GATES if (cause := gate(question)) is not None), None)
@@ -57,13 +64,36 @@ def obstacle_in_the_way(question: Question) -> Cause | None:
 
 def canary_not_ready(question: Question) -> Cause | None:
     fleet = question.seen.fleet(question.plan.canary)
-    needed = needed_replicas(question.plan, question.state, question.seen.min_replicas)
+    needed = needed_replicas(question.plan, question.state, question.seen.min_replicas, question.now)
     if fleet.ready >= needed:
         return None
-    waiting = f"{fleet.ready} of {needed} canary pods are ready"
+    waiting = f"{fleet.ready} of {needed} {'pods' if question.plan.stable is None else 'canary pods'} are ready"
+    if fleet.scaled_by_other and fleet.ready >= max(1, fleet.desired):
+        held = f"{waiting}: {fleet.scaler or 'an autoscaler'} asks for {fleet.desired}, the next weight needs {needed}"
+        return Cause(RolloutReason.CANARY_NOT_READY, held)
     if fleet.obstacle is not None:
         return Cause(fleet.obstacle.reason, f"{waiting}: {fleet.obstacle.message}")
     return Cause(RolloutReason.CANARY_NOT_READY, waiting)
+
+
+def no_canary_pod(question: Question) -> Cause | None:
+    return None if question.seen.fleet(question.plan.canary).ready > 0 else canary_not_ready(question)
+
+
+def stable_not_ready(question: Question) -> Cause | None:
+    """Before the first weight: a stable without pods can neither be compared with nor be gone back to.
+
+    Whether it fails or only starts is known in seconds; what fails holds up nothing.
+    """
+    state = question.state
+    if question.plan.stable is None or state.weight > 0 or stable_fails(state, question.now):
+        return None
+    if state.stable_woken_at is not None:
+        return Cause(RolloutReason.STABLE_WAKING, "stable was scaled to zero: one pod of it starts first")
+    if state.stable_down_since is None:
+        return None
+    text = f"no pod of stable is ready; after {DOWN_SECONDS:.0f} s of that the canary takes its place"
+    return Cause(RolloutReason.STABLE_NOT_READY, text)
 
 
 def service_missing(question: Question) -> Cause | None:
@@ -85,7 +115,7 @@ def probe_not_answered(question: Question) -> Cause | None:
 
 def metrics_unreachable(question: Question) -> Cause | None:
     """Before the first weight nothing can be judged, but it must be possible to judge."""
-    if question.plan.stable is None or question.state.weight > 0 or _promoted_in_full(question):
+    if question.plan.stable is None or question.state.weight > 0 or _needs_no_look(question):
         return None
     look = question.seen.look
     if look is None or overdue(question.plan, look.at, question.now):
@@ -100,7 +130,7 @@ def metrics_unreachable(question: Question) -> Cause | None:
 
 def not_safe(question: Question) -> Cause | None:
     """Above the first weight only a Safe assessment of this very stage lets the weight rise, or an SRE."""
-    if question.plan.stable is None or question.state.weight == 0 or _promoted_in_full(question):
+    if question.plan.stable is None or question.state.weight == 0 or _needs_no_look(question):
         return None
     assessment, began = question.state.assessment, question.state.stage_started_at or 0.0
     if assessment is None or assessment.at <= began:
@@ -117,9 +147,17 @@ def overdue(plan: RolloutPlan, last_look: float, now: float) -> bool:
     return abs(now - last_look) > OVERDUE_INTERVALS * interval + OVERDUE_SLACK_SECONDS
 
 
-def _promoted_in_full(question: Question) -> bool:
-    return bool(question.plan.promote.full)
+def _needs_no_look(question: Question) -> bool:
+    """Whether an SRE has decided, or the revision itself has succeeded before."""
+    return bool(question.plan.promote.full or question.plan.spec.rollback)
 
 
 POD_GATES: tuple[Gate, ...] = (canary_not_ready, service_missing, probe_not_answered)
-GATES: tuple[Gate, ...] = (paused_by_user, obstacle_in_the_way, *POD_GATES, metrics_unreachable, not_safe)
+GATES: tuple[Gate, ...] = (
+    paused_by_user,
+    obstacle_in_the_way,
+    *POD_GATES,
+    stable_not_ready,
+    metrics_unreachable,
+    not_safe,
+)

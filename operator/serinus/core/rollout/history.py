@@ -11,9 +11,11 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.model.timestamps import to_rfc3339
+from serinus.core.rollout.weights import taken_weight
 
 Pair = tuple[str, str]
 REJECTING = frozenset({Phase.REVERTED, Phase.ABORTED})
+FULL_WEIGHT = 100
 MOST_REJECTIONS = 128
 """As many as the schema of the status holds; the oldest go first."""
 
@@ -30,7 +32,8 @@ def active_rollout(seen: Snapshot) -> RolloutSeen | None:
 def healed(rollout: RolloutSeen, seen: Snapshot) -> RolloutState:
     """Give a wiped status back what other records still say, so that an ended rollout does not start again.
 
-    One that had not ended starts again from weight 0, which is the safe place to be lost in.
+    One that had not ended starts again from weight 0, which is the safe place to be lost in; where stable's pods cannot
+    take its traffic, from the weight of the live route.
     """
     plan, state = rollout.plan, rollout.state
     if state.started_at is not None:
@@ -42,7 +45,15 @@ def healed(rollout: RolloutSeen, seen: Snapshot) -> RolloutState:
     if any(entry.rollout == plan.name for entry in seen.deployment.status.rejected):
         at = plan.created_at
         return replace(state, phase=Phase.REVERTED, started_at=at, finished_at=at, settled_at=at)
-    return state
+    return replace(state, weight=_weight_left(plan, seen))
+
+
+def _weight_left(plan: RolloutPlan, seen: Snapshot) -> int:
+    """What of the canary's live weight stable could not carry."""
+    if plan.stable is None or seen.route is None:
+        return 0
+    stable = seen.fleet(plan.stable)
+    return taken_weight(seen.route.weight_of(plan.canary), stable, max(seen.min_replicas, stable.desired))
 
 
 def stable_revision(seen: Snapshot) -> str | None:
@@ -50,6 +61,9 @@ def stable_revision(seen: Snapshot) -> str | None:
     active = active_rollout(seen)
     if active is not None:
         return active.plan.stable
+    survivor = _survivor(seen)
+    if survivor is not None:
+        return survivor
     kept = {revision.name for revision in seen.revisions}
     succeeded = {revision.name: revision.succeeded_at for revision in seen.revisions if revision.succeeded_at}
     for rollout in seen.rollouts:
@@ -59,6 +73,26 @@ def stable_revision(seen: Snapshot) -> str | None:
     if succeeded:
         return max(succeeded, key=lambda name: succeeded[name] or 0.0)
     return _most_routed(seen, kept)
+
+
+def _survivor(seen: Snapshot) -> str | None:
+    """A revision without a success mark that serves all the same, because the one before it could not."""
+    newest = seen.newest
+    if newest is None:
+        return None
+    plan, state = newest.plan, healed(newest, seen)
+    keeps = state.weight > 0 and (state.phase is Phase.SUPERSEDED or state.weight == FULL_WEIGHT)
+    name = plan.canary if keeps else plan.stable
+    revision = seen.revision(name)
+    if state.phase is Phase.SUCCEEDED or revision is None or revision.succeeded:
+        return None
+    return name
+
+
+def unproven(seen: Snapshot, revision: str) -> bool:
+    """Whether a revision came to serve because nothing else could: it gets no success mark for that."""
+    tried = [rollout for rollout in seen.rollouts if rollout.plan.canary == revision]
+    return bool(tried) and all(rollout.state.phase is not Phase.SUCCEEDED for rollout in tried)
 
 
 def _most_routed(seen: Snapshot, kept: set[str]) -> str | None:

@@ -15,6 +15,8 @@ from serinus.core.rollout.outlook import outlook_of
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 
+FULL_WEIGHT = 100
+
 
 def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Take in the newest look, if there is one that has not been taken in; one that came too late can only condemn."""
@@ -57,4 +59,15 @@ def _overdue(state: RolloutState, now: float) -> RolloutState:
 
 def _with(state: RolloutState, evidence: Evidence, assessment: Assessment) -> RolloutState:
     outlook = outlook_of(assessment) or state.outlook
-    return replace(state, evidence=evidence, assessment=assessment, outlook=outlook, verdict=assessment.verdict)
+    state = replace(state, evidence=evidence, assessment=assessment, outlook=outlook, verdict=assessment.verdict)
+    return _at_full_weight(state, assessment) if state.weight == FULL_WEIGHT else state
+
+
+def _at_full_weight(state: RolloutState, assessment: Assessment) -> RolloutState:
+    """Remember what the guard's end rests on: that it was Safe once, and that somebody asked."""
+    asked = assessment.verdict is Verdict.SAFE or any(finding.samples for finding in assessment.findings)
+    return replace(
+        state,
+        safe_at=state.safe_at or (assessment.at if assessment.verdict is Verdict.SAFE else None),
+        asked_at=state.asked_at or (assessment.at if asked else None),
+    )

@@ -12,6 +12,8 @@ from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.decision import NewRollout
 from serinus.core.rollout.history import attempt_of, retry_asked
 
+DEFAULT_ROLLBACK_REVISIONS = 2
+
 
 def new_rollout(seen: Snapshot, stable: str | None, rejected: Iterable[Rejection]) -> NewRollout | None:
     """Plan the transition to the wanted revision; None when there is nothing to do or it may not be tried."""
@@ -57,4 +59,14 @@ def _spec(seen: Snapshot, wanted: Revision, stable: str | None, attempt: int) ->
         analysis=policy.analysis,
         guard=policy.guard,
         progress_deadline_seconds=policy.progress_deadline_seconds,
+        rollback=_succeeded_lately(seen, wanted, stable) or None,
     )
+
+
+def _succeeded_lately(seen: Snapshot, wanted: Revision, stable: str | None) -> bool:
+    """Whether the wanted revision is among the last ones that succeeded before stable."""
+    window = seen.deployment.spec.rollback_window
+    back = DEFAULT_ROLLBACK_REVISIONS if window is None else window.revisions
+    earlier = [one for one in seen.revisions if one.succeeded and one.name != stable]
+    newest_first = sorted(earlier, key=lambda one: one.succeeded_at or 0.0, reverse=True)
+    return stable is not None and wanted.name in {one.name for one in newest_first[:back]}

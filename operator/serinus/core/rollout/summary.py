@@ -9,6 +9,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.conditions import Statement, conditions_of
 from serinus.core.rollout.decision import NewRollout
+from serinus.core.rollout.room import shortfall
 from serinus.core.rollout.start import rejection_of
 
 
@@ -145,6 +146,9 @@ def _degraded(standing: Standing) -> Statement:
     seen, active, stable = standing.seen, standing.active, standing.seen.revision(standing.stable)
     fleet = seen.fleet(standing.stable)
     if stable is None or fleet.ready >= fleet.desired > 0:
+        short = shortfall(seen, active)
+        if short is not None:
+            return Statement("Degraded", True, short.reason, short.message)
         if seen.concern is not None:
             return Statement("Degraded", True, seen.concern.reason, seen.concern.message)
         return Statement("Degraded", False, "AllReady", "all pods that should be ready are ready")

@@ -10,6 +10,8 @@ from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import OVERDUE_INTERVALS, OVERDUE_SLACK_SECONDS
+from serinus.core.rollout.sizes import early_at
+from serinus.core.rollout.stable import fails_at
 
 OBSTACLE_SECONDS = 10.0
 """What is in the way may go without an event that we see: a ConfigMap, or a Service, of the user's is not watched."""
@@ -37,6 +39,7 @@ def drained_at(seen: Snapshot, revision: str) -> float:
 
 
 def _times(plan: RolloutPlan, state: RolloutState, now: float) -> Iterator[float]:
+    yield from (at for at in (fails_at(state), early_at(plan, state)) if at is not None)
     if state.phase.ended:
         return
     analysis = plan.policy.analysis

@@ -12,31 +12,38 @@ from serinus.api.policy import Pace
 from serinus.api.status import Phase, Verdict
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
-from serinus.core.rollout.gates import Question, first_refusal, waits_for_pods
-from serinus.core.rollout.judge import judged, unsafe
+from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, without_pods
+from serinus.core.rollout.gates import Question, first_refusal, refusal_beside_stable
+from serinus.core.rollout.guard import guarded, succeeded
+from serinus.core.rollout.holding import because, held, phase_while_held, skips
+from serinus.core.rollout.judge import judged
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
-from serinus.core.rollout.weights import taken_weight
+from serinus.core.rollout.sizes import counted, stage_counts
+from serinus.core.rollout.stable import stable_fails, with_stable_seen
+from serinus.core.rollout.waiting import overdue_pods, timed_wait
+
+FULL_WEIGHT = 100
 
 
 def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Decide one active rollout."""
+    state = with_stable_seen(plan, state, seen, now)
+    state = replace(state, pods=counted(plan, state, seen))
     if state.phase.ended:
-        return _taking_back(plan, with_levers_seen(plan, state), seen, now)
-    state = replace(
-        state,
-        observed_generation=plan.generation,
-        acknowledged=plan.levers,
-        started_at=state.started_at or now,
-    )
-    state = judged(plan, state, seen, now)
-    ending = _ending(plan, state, seen, now)
-    if ending is not None:
-        return _ended(plan, replace(state, phase=ending[0]), seen, ending[1], now)
-    state = _timed_wait(plan, state, seen, now)
-    if cause := _deadline(plan, state, seen, now):
-        return _ended(plan, replace(state, phase=Phase.ABORTED), seen, cause, now)
-    return _guard(plan, state, now) if state.phase is Phase.GUARDING else _steps(plan, state, seen, now)
+        return taking_back(plan, with_levers_seen(plan, state), seen, now)
+    state = _begun(plan, state, now)
+    how = killed(plan, state, seen)
+    if how is None:
+        state = judged(plan, without_pods(plan, state, seen, now), seen, now)
+        how = condemned(plan, state, now) or ending(plan, state, seen)
+    if how is not None:
+        return ended(plan, state, seen, how, now)
+    state = timed_wait(plan, state, seen, now)
+    if cause := overdue_pods(plan, state, seen, now):
+        return ended(plan, state, seen, (Phase.ABORTED, cause), now)
+    state = guarded(plan, state, now) if state.phase is Phase.GUARDING else _steps(plan, state, seen, now)
+    return state if state.phase.ended else timed_wait(plan, state, seen, now)
 
 
 def with_levers_seen(plan: RolloutPlan, state: RolloutState) -> RolloutState:
@@ -45,143 +52,68 @@ def with_levers_seen(plan: RolloutPlan, state: RolloutState) -> RolloutState:
     return replace(state, observed_generation=plan.generation, acknowledged=levers)
 
 
-def _ending(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> tuple[Phase, Cause] | None:
-    """What ends the rollout now, most urgent first: a verdict, an SRE, another wish."""
-    if cause := unsafe(plan, state, now):
-        return Phase.REVERTED, cause
-    if plan.spec.abort:
-        return Phase.ABORTED, Cause(RolloutReason.ABORT_REQUESTED, "spec.abort is true")
-    wanted = seen.wanted
-    if wanted is None or wanted.name == plan.canary:
-        return None
-    if wanted.name == plan.stable:
-        return Phase.SUPERSEDED, Cause(RolloutReason.SPEC_RESTORED, f"the spec asks for {plan.stable} again")
-    if state.phase is Phase.GUARDING:
-        return Phase.SUCCEEDED, Cause(RolloutReason.ENDED_IN_GUARD, f"the spec asks for {wanted.name} already")
-    return Phase.SUPERSEDED, Cause(RolloutReason.NEW_SPEC, f"the spec asks for {wanted.name} now")
-
-
-def _ended(plan: RolloutPlan, state: RolloutState, seen: Snapshot, cause: Cause, now: float) -> RolloutState:
-    state = replace(
+def _begun(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
+    """Acknowledge the plan; one that was found with weight and no record of its stage begins it now."""
+    found = state.weight > 0 and state.stage_started_at is None
+    return replace(
         state,
-        reason=cause.reason,
-        message=cause.message,
-        verdict=cause.verdict or state.verdict,
-        finished_at=now,
-        waiting_since=None,
+        observed_generation=plan.generation,
+        acknowledged=plan.levers,
+        started_at=state.started_at or now,
+        stage_started_at=now if found else state.stage_started_at,
     )
-    if state.phase is Phase.SUCCEEDED:
-        return replace(recorded(plan, state, "Held", cause, now), settled_at=now)
-    return _taking_back(plan, state, seen, now, cause)
-
-
-def _taking_back(
-    plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float, cause: Cause | None = None
-) -> RolloutState:
-    """Give stable what it can carry; what it cannot carry yet follows pod by pod."""
-    weight = taken_weight(state.weight, seen.fleet(plan.stable))
-    taken = weight < state.weight
-    state = replace(
-        state,
-        weight=weight,
-        weight_changed_at=now if taken else state.weight_changed_at,
-        settled_at=now if weight == 0 else None,
-    )
-    if taken or cause is not None:
-        state = recorded(plan, state, "Taken", cause or _cause_of(state), now)
-    return state
-
-
-def _cause_of(state: RolloutState) -> Cause:
-    return Cause(state.reason or state.phase, state.message or "", state.verdict)
-
-
-def _timed_wait(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
-    """Time the waiting for pods, and nothing else: pauses, holds and blindness are no fault of the canary.
-
-    Before a rise its waits add up. In a pause and in the guard each counts for itself: nothing waits for the canary
-    there, and short outages over hours make no long one.
-    """
-    waits = waits_for_pods(Question(plan, state, seen, now)) is not None and not plan.spec.paused
-    if waits:
-        return state if state.waiting_since is not None else replace(state, waiting_since=now)
-    if state.waiting_since is None:
-        return state
-    return replace(state, waiting_since=None, waited_seconds=_waited(state, now) if _rises_next(plan, state) else 0.0)
-
-
-def _rises_next(plan: RolloutPlan, state: RolloutState) -> bool:
-    """Whether the next thing is a rise of the weight, and no pause or guard whose end is awaited."""
-    return state.phase is not Phase.GUARDING and plan.weight_at(state.step) is not None
-
-
-def _waited(state: RolloutState, now: float) -> float:
-    return round(state.waited_seconds + (now - state.waiting_since if state.waiting_since is not None else 0.0), 3)
-
-
-def _deadline(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> Cause | None:
-    deadline = plan.policy.progress_deadline_seconds
-    if state.waiting_since is None or _waited(state, now) < deadline:
-        return None
-    why = waits_for_pods(Question(plan, state, seen, now))
-    detail = f": {why.message}" if why else ""
-    return Cause(RolloutReason.DEADLINE_EXCEEDED, f"not ready within progressDeadlineSeconds ({deadline}){detail}")
-
-
-def _guard(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
-    """Stay until the guard's time is over; blindness, or a failing streak, keeps the way back open."""
-    over = now - (state.guard_started_at or now) >= plan.policy.guard.seconds
-    held = _guard_held(plan, state, over=over)
-    if over and held is None:
-        cause = Cause(RolloutReason.SUCCEEDED, f"{plan.spec.to.version} is stable now", state.verdict)
-        state = replace(state, phase=Phase.SUCCEEDED, finished_at=now, settled_at=now)
-        return recorded(plan, _because(state, cause), "Held", cause, now)
-    cause = held or Cause(RolloutReason.GUARDING, f"guarded for {plan.policy.guard.duration}", state.verdict)
-    return _held(plan, state, cause, now) if held else _because(state, cause)
-
-
-def _guard_held(plan: RolloutPlan, state: RolloutState, *, over: bool) -> Cause | None:
-    if plan.spec.paused:
-        return Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true: the guard window stays open", state.verdict)
-    assessment = state.assessment
-    if assessment is None:
-        text = "nobody has looked since it got all traffic, or since the operator started"
-        return Cause(RolloutReason.NO_ASSESSMENT, text, Verdict.UNDECIDED) if over else None
-    if assessment.verdict is Verdict.BLIND or state.evidence.failures:
-        return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
-    return None
 
 
 def _steps(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Walk as far as the steps and the gates allow; several steps may pass in one go."""
     while state.phase in {Phase.PENDING, Phase.PROGRESSING, Phase.PAUSED}:
+        if plan.stable is not None and stable_fails(state, now):
+            return _in_place_of_stable(plan, state, seen, now)
         weight = plan.weight_at(state.step)
         stepped = _pause(plan, state, now) if weight is None else _set_weight(plan, state, seen, weight, now)
         if stepped.phase is Phase.GUARDING:
-            return _guard(plan, stepped, now)
+            return guarded(plan, stepped, now)
         if stepped.step == state.step:
             return stepped
         state = stepped
     return state
 
 
+def _in_place_of_stable(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
+    """Give the canary all that its ready pods may carry: nobody else can answer, whatever metrics say or do not say."""
+    question = Question(plan, state, seen, now)
+    refusal = refusal_beside_stable(question)
+    if refusal is not None:
+        return held(plan, state, refusal, now)
+    ready, full = seen.fleet(plan.canary).ready, max(1, state.pods.full)
+    weight = max(state.weight, min(FULL_WEIGHT, FULL_WEIGHT * ready // full))
+    text = f"stable has no ready pod, {min(ready, full)} of {full} canary pods are ready"
+    if weight > state.weight:
+        cause = Cause(RolloutReason.STABLE_FAILING, f"weight {state.weight} to {weight}: {text}")
+        state = _raised(question, weight, cause)
+    if weight == FULL_WEIGHT:
+        state = _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
+        return guarded(plan, state, now) if state.phase is Phase.GUARDING else state
+    return held(plan, state, Cause(RolloutReason.STABLE_FAILING, text, state.verdict), now)
+
+
 def _pause(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     pause = plan.steps[state.step].pause
     duration = pause.seconds if pause else 0.0
-    if _skips(plan, state.step):
+    if skips(plan, state.step):
         return _next_step(state, now)
     if plan.spec.paused:
-        return _held(plan, state, Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true", state.verdict), now)
+        return held(plan, state, Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true", state.verdict), now)
     if duration is None:
         text = f"set spec.promote.throughStep to {state.step + 1} to go on{_beside(state)}"
-        return _held(plan, state, Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict), now)
+        return held(plan, state, Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict), now)
     if plan.pace is Pace.EVIDENCE or now - (state.step_started_at or now) >= duration:
         return _next_step(state, now)
     state = replace(state, step_started_at=state.step_started_at or now)
     if cause := _suspicion(state):
-        return _held(plan, state, cause, now)
+        return held(plan, state, cause, now)
     cause = Cause(RolloutReason.PAUSING, f"pauses for {pause.duration if pause else ''}")
-    return _because(replace(state, phase=_phase_while_held(plan, state)), cause)
+    return because(replace(state, phase=phase_while_held(plan, state)), cause)
 
 
 def _beside(state: RolloutState) -> str:
@@ -198,32 +130,40 @@ def _suspicion(state: RolloutState) -> Cause | None:
     return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
 
 
-def _skips(plan: RolloutPlan, step: int) -> bool:
-    """Whether an SRE has promoted past this pause; steps count from 1 for people."""
-    return step + 1 <= (plan.promote.through_step or 0)
-
-
 def _next_step(state: RolloutState, now: float) -> RolloutState:
     return replace(state, step=state.step + 1, step_started_at=now)
 
 
 def _set_weight(plan: RolloutPlan, state: RolloutState, seen: Snapshot, weight: int, now: float) -> RolloutState:
     if weight > state.weight:
-        refusal = first_refusal(Question(plan, state, seen, now))
+        question = Question(plan, state, seen, now)
+        refusal = first_refusal(question)
         if refusal is not None:
-            return _held(plan, state, refusal, now)
-        state = _raised(plan, state, weight, now)
+            return held(plan, state, refusal, now)
+        state = _raised(question, weight, _rise(plan, state, weight))
     if plan.straight or state.step >= len(plan.steps):
         return _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
     return _next_step(state, now)
 
 
-def _raised(plan: RolloutPlan, state: RolloutState, weight: int, now: float) -> RolloutState:
-    """Raise the weight and begin a new stage: what was counted before does not judge it."""
+def _rise(plan: RolloutPlan, state: RolloutState, weight: int) -> Cause:
+    """Say what the rise rests on."""
     text = f"weight {state.weight} to {weight}"
-    reason = RolloutReason.PROMOTED if plan.promote.full else RolloutReason.RAISED
     finding = state.assessment.finding if state.assessment else None
-    cause = Cause(reason, text, state.verdict, finding)
+    if plan.promote.full:
+        return Cause(RolloutReason.PROMOTED, text, state.verdict, finding)
+    if plan.spec.rollback:
+        return Cause(RolloutReason.ROLLED_BACK, f"{text}: it has succeeded before", state.verdict, finding)
+    return Cause(RolloutReason.RAISED, text, state.verdict, finding)
+
+
+def _raised(question: Question, weight: int, cause: Cause) -> RolloutState:
+    """Raise the weight and begin a new stage: what was counted before does not judge it.
+
+    The verdict that allowed the rise stays in the status until the next look.
+    """
+    plan, state, seen, now = question.plan, question.state, question.seen, question.now
+    before = state.weight
     state = replace(
         state,
         phase=Phase.PROGRESSING,
@@ -231,38 +171,17 @@ def _raised(plan: RolloutPlan, state: RolloutState, weight: int, now: float) -> 
         weight_changed_at=now,
         stage_started_at=now,
         waited_seconds=0.0,
+        pods=stage_counts(plan, state, seen),
         evidence=state.evidence.for_new_stage(),
         assessment=None,
     )
-    state = recorded(plan, _because(state, cause), "Raised", cause, now)
-    return replace(state, verdict=None if plan.stable is None else Verdict.UNDECIDED, reason=RolloutReason.STAGE_BEGAN)
+    state = recorded(plan, because(state, cause), "Raised", cause, now)
+    verdict = state.verdict if before > 0 else Verdict.UNDECIDED
+    return replace(state, verdict=None if plan.stable is None else verdict, reason=RolloutReason.STAGE_BEGAN)
 
 
 def _at_full_weight(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     if plan.stable is not None and plan.policy.guard.seconds > 0:
         return replace(state, phase=Phase.GUARDING, guard_started_at=now, step_started_at=now)
     reason = RolloutReason.FIRST_REVISION if plan.stable is None else RolloutReason.SUCCEEDED
-    cause = Cause(reason, f"{plan.spec.to.version} is stable now")
-    state = replace(state, phase=Phase.SUCCEEDED, finished_at=now, settled_at=now)
-    return recorded(plan, _because(state, cause), "Held", cause, now)
-
-
-def _because(state: RolloutState, cause: Cause) -> RolloutState:
-    return replace(state, reason=cause.reason, message=cause.message)
-
-
-def _held(plan: RolloutPlan, state: RolloutState, cause: Cause, now: float) -> RolloutState:
-    """Hold the weight, and say why."""
-    held = _because(replace(state, phase=_phase_while_held(plan, state)), cause)
-    looked_at = state.assessment.at if state.assessment is not None and cause.finding is not None else now
-    return recorded(plan, held, "Held", cause, looked_at)
-
-
-def _phase_while_held(plan: RolloutPlan, state: RolloutState) -> Phase:
-    if state.phase is Phase.GUARDING:
-        return Phase.GUARDING
-    pause = plan.steps[state.step].pause if state.step < len(plan.steps) and not plan.straight else None
-    waits_for_people = pause is not None and pause.duration is None and not _skips(plan, state.step)
-    if plan.spec.paused or waits_for_people:
-        return Phase.PAUSED
-    return Phase.PENDING if state.weight == 0 else Phase.PROGRESSING
+    return succeeded(plan, state, Cause(reason, f"version {plan.spec.to.version} is stable now"), now)

@@ -9,10 +9,11 @@ from typing import Final
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, Metric, Mode, Provider, QueryType
 from serinus.core.analysis.bins import Bins
-from serinus.core.analysis.exposition import read_istio, read_triton
+from serinus.core.analysis.exposition import Owner, Reader, read_istio, read_triton
 from serinus.core.analysis.increments import preset_increments
 from serinus.core.analysis.readings import no_answer, observe_preset, read_answer
-from serinus.core.analysis.tally import Owner, Reader, Tallies
+from serinus.core.analysis.scope import EVERYBODY
+from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, Series
 from serinus.core.model.assessment import Increment, Look, Measured, Observation
 
@@ -66,7 +67,7 @@ class Looks:
 
     def _tallies_of(self, provider: Provider) -> Tallies:
         longest = max([KEPT_S, *(_window(metric) for metric in self.analysis.metrics)])
-        return self._tallies.setdefault(provider, Tallies(self.readers[provider], keep_s=longest))
+        return self._tallies.setdefault(provider, Tallies(self.readers[provider], keep_s=longest, scope=EVERYBODY))
 
     def _preset(self, metric: Metric, at: float, since: float, after: float) -> Observation:
         provider = metric.provider or Provider.ISTIO

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from serinus.api.policy import Provider
-from serinus.core.analysis.tally import Owner, Reader, Tallies, Totals
+from serinus.core.analysis.exposition import Owner, Reader
+from serinus.core.analysis.scope import EVERYBODY
+from serinus.core.analysis.tally import Tallies, Totals
 from serinus.core.model.answers import Series
 from serinus.simulation.backtest.replay import Trial
 
@@ -48,7 +50,7 @@ class Records:
 
 def counted(series: Iterable[Series], read: Reader, owners: Sequence[Owner]) -> dict[Owner, dict[float, Totals]]:
     """Sum the increments of each owner scrape by scrape."""
-    tallies = Tallies(read, keep_s=float("inf"))
+    tallies = Tallies(read, keep_s=float("inf"), scope=EVERYBODY)
     tallies.ingest(series, owners, 0.0)
     return {owner: tallies.scrapes(owner, 0.0) for owner in owners}
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from serinus.core.analysis.exposition import Count, read_istio, read_triton, target_of
+from serinus.core.analysis.exposition import Count, own_labels, parse_bound, read_istio, read_triton
 
 SCRAPES = Path(__file__).parent / "scrapes"
 LINE = re.compile(r"^(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$")
+UPSTREAM_FLAGS = ("UH", "UF", "UO", "UC", "UR", "UT", "LR", "UPE", "URX", "NC", "SI", "UMSDR", "DT", "OM", "DF", "DO")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -43,8 +44,19 @@ def test_every_series_of_istios_scrape_is_understood() -> None:
         ({"response_code": "500"}, Count.SERVER_ERROR),
         ({"response_code": "503"}, Count.SERVER_ERROR),
         ({"response_code": "0"}, Count.SERVER_ERROR),
+        ({"response_code": "0", "response_flags": "-"}, Count.SERVER_ERROR),
+        *(({"response_code": "0", "response_flags": flag}, Count.CLIENT_ERROR) for flag in ("DC", "DR", "DPE")),
+        *(({"response_code": "0", "response_flags": flag}, Count.SERVER_ERROR) for flag in UPSTREAM_FLAGS),
+        ({"response_code": "0", "response_flags": "DI,DC"}, Count.CLIENT_ERROR),
+        ({"response_code": "0", "response_flags": "DC,UR"}, Count.SERVER_ERROR),
+        ({"response_code": "499", "response_flags": "DC"}, Count.CLIENT_ERROR),
+        ({"response_code": "200", "response_flags": "DC"}, Count.SUCCESS),
+        ({"response_code": "503", "response_flags": "DC"}, Count.SERVER_ERROR),
+        ({"response_code": "0", "response_flags": "DC", "grpc_response_status": "1"}, Count.CLIENT_ERROR),
+        ({"response_code": "0", "response_flags": "UR", "grpc_response_status": "1"}, Count.SERVER_ERROR),
+        ({"response_code": "503", "grpc_response_status": "1"}, Count.SERVER_ERROR),
         ({"response_code": "200", "grpc_response_status": "0"}, Count.SUCCESS),
-        ({"response_code": "200", "grpc_response_status": "1"}, Count.SUCCESS),
+        ({"response_code": "200", "grpc_response_status": "1"}, Count.CLIENT_ERROR),
         ({"response_code": "200", "grpc_response_status": "2"}, Count.SERVER_ERROR),
         ({"response_code": "200", "grpc_response_status": "3"}, Count.CLIENT_ERROR),
         ({"response_code": "200", "grpc_response_status": "8"}, Count.SERVER_ERROR),
@@ -96,10 +108,38 @@ def test_every_series_of_tritons_scrape_is_understood_or_passed_over() -> None:
     }
 
 
-def test_a_target_is_what_is_scraped() -> None:
-    """Job, instance and pod; a counter of another pod is another counter."""
-    assert target_of({"job": "envoy", "instance": "10.0.0.1:15090", "pod": "gw-1", "response_code": "200"}) == (
-        "envoy",
-        "10.0.0.1:15090",
-        "gw-1",
+@pytest.mark.parametrize("le", ["ten", "", "NaN", "-5", "-Inf", "1_000", "0x10", " 10", "1e999", "10ms"])
+def test_a_bucket_without_a_bound_means_nothing(le: str) -> None:
+    """It blinds that series and nobody else's round."""
+    assert read_istio({"__name__": "istio_request_duration_milliseconds_bucket", "le": le}) is None
+    assert read_istio({"__name__": "istio_request_duration_milliseconds_bucket"}) is None
+
+
+@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("+Inf", "Inf"), ("1000", "1e3"), ("0.5", ".5")])
+def test_a_bound_is_a_number_however_it_is_written(one: str, other: str) -> None:
+    """A new version of Prometheus writes `1.0` where the last one wrote `1`."""
+    assert parse_bound(one) == parse_bound(other)
+    bucket = {"__name__": "istio_request_duration_milliseconds_bucket"}
+    assert own_labels({**bucket, "le": one}) == own_labels({**bucket, "le": other})
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "job",
+        "instance",
+        "prometheus_replica",
+        "replica",
+        "receive",
+        "endpoint",
+        "container",
+        "node",
+        "pod_template_hash",
+    ],
+)
+def test_what_a_scrape_puts_beside_it_is_no_label_of_a_counters_own(label: str) -> None:
+    """Nor is an empty label, which is one that is not there."""
+    labels = {"__name__": "istio_requests_total", "response_code": "200"}
+    assert (
+        own_labels({**labels, label: "x"}) == own_labels({**labels, "grpc_response_status": ""}) == own_labels(labels)
     )

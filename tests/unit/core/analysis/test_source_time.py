@@ -46,20 +46,13 @@ def test_a_source_judges_unless_it_is_too_late(late: float, judges: bool) -> Non
     assert judges or "s old" in str(said)
 
 
-def test_the_scrape_interval_is_read_from_the_first_answer() -> None:
-    """Before any weight is given; of several targets the slowest counts."""
+def test_the_scrape_interval_is_known_from_the_samples_of_the_first_answer() -> None:
+    """Before any weight is given; who asks seldom learns no more from when newer ones come."""
     cadence = Cadence()
-    cadence.read([Series({}, ((0.0, 1.0),))])
+    cadence.see(1000.0, 1000.0)
     assert cadence.scrape_interval(5.0) is None
-    cadence.read([Series({}, ((0.0, 1.0), (15.0, 1.0))), Series({}, ((3.0, 1.0), (63.0, 1.0), (123.0, 1.0)))])
+    cadence.see(1000.0, 1005.0, shown=60.0)
     assert cadence.scrape_interval(5.0) == 60.0
-
-
-def test_a_missed_scrape_makes_no_other_interval() -> None:
-    """The usual distance counts."""
-    cadence = Cadence()
-    cadence.read([Series({}, tuple((float(at), 1.0) for at in (0, 15, 30, 60, 75, 90)))])
-    assert cadence.scrape_interval(5.0) == 15.0
 
 
 @pytest.mark.parametrize("ahead", [-600.0, -5.0, 5.0, 600.0])

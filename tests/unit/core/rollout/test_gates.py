@@ -36,6 +36,7 @@ def test_the_order_of_the_gates_is_the_order_in_which_people_are_told() -> None:
         "canary_not_ready",
         "service_missing",
         "probe_not_answered",
+        "stable_not_ready",
         "metrics_unreachable",
         "not_safe",
     ]

@@ -12,15 +12,18 @@ STALE_INTERVALS: Final = 3
 
 
 class Freshness:
-    """Per metric: time of the last answer, and looks without one since then.
+    """Per metric: time of the last answer, looks without one since then, and how far apart its answers come.
 
     Both count: three looks within one scrape interval prove nothing, and neither does one look after a long pause.
+    Metrics are answered at times of their own: one that comes each minute is not late because another comes each
+    second. Of the last two gaps the shorter one is taken for the interval, so that one outage is not.
     """
 
     def __init__(self, metrics: Sequence[MetricConfig], scrape_interval_s: float) -> None:
         self._interval_s = {metric.name: metric.interval_s or scrape_interval_s for metric in metrics}
         self._last_s: dict[str, float | None] = dict.fromkeys(self._interval_s)
         self._misses = dict.fromkeys(self._interval_s, 0)
+        self._gaps_s: dict[str, list[float]] = {name: [] for name in self._interval_s}
         self._first_s: float | None = None
 
     def wait_for(self, interval_s: float) -> None:
@@ -32,6 +35,9 @@ class Freshness:
         if self._first_s is None:
             self._first_s = t
         if answered:
+            last = self._last_s[name]
+            if last is not None and t > last:
+                self._gaps_s[name] = [*self._gaps_s[name][-1:], t - last]
             self._last_s[name], self._misses[name] = t, 0
         else:
             self._misses[name] += 1
@@ -43,7 +49,8 @@ class Freshness:
         if start is None or self._misses[name] < STALE_INTERVALS:
             return False
         waited = STALE_INTERVALS - (1 if since is None else 0)
-        return t - start >= waited * self._interval_s[name] - 1e-9
+        interval = max(self._interval_s[name], min(self._gaps_s[name], default=0.0))
+        return t - start >= waited * interval - 1e-9
 
     def answered(self, name: str) -> bool:
         """Whether the metric ever answered."""
@@ -51,9 +58,16 @@ class Freshness:
 
     def to_dict(self) -> State:
         """State as JSON values."""
-        return {"last": dict(self._last_s), "misses": dict(self._misses), "first": self._first_s}
+        return {
+            "last": dict(self._last_s),
+            "misses": dict(self._misses),
+            "gaps": dict(self._gaps_s),
+            "first": self._first_s,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state."""
         self._last_s, self._misses = dict(state["last"]), dict(state["misses"])
+        # What was stored before the gaps were kept learns them anew.
+        self._gaps_s = {name: list(state.get("gaps", {}).get(name, ())) for name in self._interval_s}
         self._first_s = state["first"]

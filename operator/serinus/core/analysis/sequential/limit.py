@@ -59,11 +59,13 @@ class LimitBank:
         self.recent_requests = np.zeros(size)
         self.recent_events = np.zeros(size)
         self.champion_t = np.full(size, -1.0)
+        self.own_requests = np.zeros(size)
+        self.own_events = np.zeros(size)
         self.peak_log_e = np.zeros(size)
 
     def update(self, t: float, counts: ShareCounts, stage_started: Bools) -> None:
         """Take one scrape at time `t` (s)."""
-        self._remember_champion(t, counts)
+        self._remember(t, counts)
         self.schedule.advance(t, stage_started)
         speaking = ~(self.suppress & self.common_cause(t))
         anything = counts.n_c + counts.n_s > 0.0
@@ -85,19 +87,22 @@ class LimitBank:
         self.requests[rows] = 0.0
         self.peak_log_e = np.maximum(self.peak_log_e, self.log_e())
 
-    def _remember_champion(self, t: float, counts: ShareCounts) -> None:
-        """Keep champion's last 20 requests or the last scrape, whichever is more: enough to see it over the limit."""
-        seen = counts.n_s > 0.0
-        room = np.maximum(CHAMPION_REQUESTS - counts.n_s, 0.0)
-        kept = np.minimum(1.0, room / np.maximum(self.recent_requests, 1e-300))
-        self.recent_requests = np.where(seen, kept * self.recent_requests + counts.n_s, self.recent_requests)
-        self.recent_events = np.where(seen, kept * self.recent_events + counts.x_s, self.recent_events)
-        self.champion_t = np.where(seen, t, self.champion_t)
+    def _remember(self, t: float, counts: ShareCounts) -> None:
+        """Keep each side's last 20 requests or the last scrape, whichever is more: enough to see it over the limit."""
+        self.recent_requests, self.recent_events = _recent(
+            self.recent_requests, self.recent_events, counts.n_s, counts.x_s
+        )
+        self.own_requests, self.own_events = _recent(self.own_requests, self.own_events, counts.n_c, counts.x_c)
+        self.champion_t = np.where(counts.n_s > 0.0, t, self.champion_t)
 
     def common_cause(self, t: float) -> Bools:
         """Where champion itself is over the limit now, [S]."""
         judged = (self.recent_requests >= CHAMPION_REQUESTS) & (t - self.champion_t <= CHAMPION_FORGOTTEN_S)
         return judged & (self.recent_events > self.limits * self.recent_requests)
+
+    def shared(self, t: float) -> Bools:
+        """Where both are over the limit now, [S]: a challenger that is within it needs no excuse and is not held."""
+        return self.common_cause(t) & (self.own_events > self.limits * self.own_requests)
 
     def e_values(self) -> Floats:
         """E-values, [S]."""
@@ -115,6 +120,8 @@ class LimitBank:
         "recent_requests",
         "recent_events",
         "champion_t",
+        "own_requests",
+        "own_events",
         "peak_log_e",
     )
 
@@ -126,6 +133,13 @@ class LimitBank:
         """Take over a stored state of a bank with the same parameters."""
         self.schedule.restore(state["schedule"])
         restore_arrays(self, self._ARRAYS, state)
+
+
+def _recent(requests: Floats, events: Floats, more: Floats, failed: Floats) -> tuple[Floats, Floats]:
+    """Add a scrape to what is remembered of a side, and forget as much as there is no room for."""
+    kept = np.minimum(1.0, np.maximum(CHAMPION_REQUESTS - more, 0.0) / np.maximum(requests, 1e-300))
+    seen = more > 0.0
+    return np.where(seen, kept * requests + more, requests), np.where(seen, kept * events + failed, events)
 
 
 class LimitTest:

@@ -187,8 +187,7 @@ class RolloutMonitor:
         return [self._freshness.stale(metric.name, t) for metric in metrics]
 
     def _common_cause(self, t: float) -> str | None:
-        shared = self._shares.limit.common_cause(t)
-        return self._first_limited(shared)
+        return self._first_limited(self._shares.limit.shared(t))
 
     def _over_limit(self) -> str | None:
         return self._first_limited(self._shares.over_limit())

@@ -113,7 +113,7 @@ def no_traffic(view: StageView) -> Finding | None:
 
 
 def common_cause(view: StageView) -> Finding | None:
-    """Champion is over the limit itself: nothing can be said about the challenger now."""
+    """Both are over the limit: nothing can be said about the challenger now."""
     return None if view.common_cause is None else ("CommonCause", view.common_cause)
 
 

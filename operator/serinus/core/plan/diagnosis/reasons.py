@@ -29,3 +29,7 @@ class Diagnosis:
 
     reason: Reason
     message: str
+
+
+REJECTING = frozenset({Reason.OUT_OF_MEMORY, Reason.CRASH_LOOP})
+"""What a model does to its own pods under traffic; a lost node or a full cluster is no fault of its."""

@@ -1,0 +1,109 @@
+"""Where a counter lives: a pod, or an address without its port, whoever scrapes it and under whatever job.
+
+A place also knows when it was scraped: how far apart its scrapes come, and since when.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+Place = tuple[str, ...]
+_Pod = tuple[str, str]
+LONGEST_INTERVAL: Final = 60.0
+"""Nobody scrapes less often; a longer gap is an outage, and says nothing of how long a sample stays fresh."""
+_REMEMBERED_GAPS: Final = 7
+_PODS: Final = ("pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name")
+_PORT: Final = re.compile(r"^(\[[^]]*\]|[^:]*):\d+$")
+
+
+@dataclass
+class Scrapes:
+    """When a place was scraped. The gaps are those of one series: series of one place may have unlike times."""
+
+    first: float
+    last: float
+    clock: object
+    gaps: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_GAPS))
+    _clock_at: float | None = None
+
+    def seen(self, at: float, series: object) -> None:
+        """Take one sample of a series of this place."""
+        self.first, self.last = min(self.first, at), max(self.last, at)
+        if self._clock_at is not None and at - self._clock_at > 2 * LONGEST_INTERVAL:
+            # The series that told the time has ended, or all of them paused.
+            self.clock, self._clock_at = series, None
+        if series == self.clock:
+            if self._clock_at is not None and at > self._clock_at:
+                self.gaps.append(at - self._clock_at)
+            self._clock_at = at
+
+    @property
+    def interval(self) -> float | None:
+        """Tell how far apart scrapes come: the median of the last gaps, so that one outage does not count."""
+        if not self.gaps:
+            return None
+        return min(sorted(self.gaps)[(len(self.gaps) - 1) // 2], LONGEST_INTERVAL)
+
+
+class Places:
+    """Names the place of each series, the same for all who report it."""
+
+    def __init__(self) -> None:
+        self._by_pod: dict[_Pod, Place] = {}
+        self._by_host: dict[str, Place] = {}
+        self._pod_at: dict[Place, _Pod] = {}
+
+    def learn(self, labels: Mapping[str, str]) -> None:
+        """Learn which pod has which address: one job tells both, another the address alone."""
+        pod, host = _pod_of(labels), _host_of(labels)
+        if pod is None or (pod in self._by_pod and self._by_host.get(host) == self._by_pod[pod]):
+            return
+        there = self._by_host.get(host) if host else None
+        if pod not in self._by_pod:
+            # An address may have been another pod's before.
+            free = there is not None and there not in self._pod_at
+            self._by_pod[pod] = there if free and there is not None else ("pod", *pod)
+            self._pod_at[self._by_pod[pod]] = pod
+        if host:
+            self._by_host[host] = self._by_pod[pod]
+
+    def place_of(self, labels: Mapping[str, str]) -> Place:
+        """Name the place of a series."""
+        pod, host = _pod_of(labels), _host_of(labels)
+        if pod is not None:
+            return self._by_pod.get(pod, ("pod", *pod))
+        return self._by_host.setdefault(host, ("host", host))
+
+    def forget(self, place: Place) -> None:
+        """Drop a place that is gone."""
+        pod = self._pod_at.pop(place, None)
+        if pod is not None:
+            del self._by_pod[pod]
+        self._by_host = {host: found for host, found in self._by_host.items() if found != place}
+
+
+def half_of(place: Place) -> int:
+    """Put a place into one of two halves, the same at every look."""
+    return zlib.crc32(f"//{place[-1]}".encode()) % 2
+
+
+def _pod_of(labels: Mapping[str, str]) -> _Pod | None:
+    """Name the pod; where labels are `exported_`, the others are of whoever passed the series on."""
+    prefix = "exported_" if _is_passed_on(labels) else ""
+    name = next((labels[prefix + label] for label in _PODS if labels.get(prefix + label)), None)
+    return None if name is None else (labels.get(f"{prefix}namespace", ""), name)
+
+
+def _is_passed_on(labels: Mapping[str, str]) -> bool:
+    return bool(labels.get("exported_instance") or labels.get("exported_pod"))
+
+
+def _host_of(labels: Mapping[str, str]) -> str:
+    address = labels.get("exported_instance" if _is_passed_on(labels) else "instance", "")
+    found = _PORT.match(address)
+    return found[1] if found else address

@@ -1,0 +1,190 @@
+"""Which counter each series of an answer reports, and what it adds to it.
+
+A counter is known by where it lives and by its own labels; who reports it, and what a scrape puts beside them, makes no
+other counter of it. One that is new on a place that was scraped without it counts in full, since the first 500 creates
+its series; else its first sample is only a baseline. Samples of one place may have unlike times, so "without it" allows
+for the jitter of a scrape interval wherever the times do not prove it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from serinus.core.analysis.exposition import Labels, Meaning, Owner, Reader, own_labels
+from serinus.core.analysis.places import LONGEST_INTERVAL, Place, Places, Scrapes
+from serinus.core.analysis.reported import ReportedCounter, is_count
+from serinus.core.model.answers import Series
+
+JITTER: Final = 1.5
+"""Scrape intervals within which samples of one place may differ: federation, collectors and managed stores give each
+series a time of its own."""
+Samples = list[tuple[float, float]]
+_Core = tuple[Owner, Place, Labels]
+
+
+@dataclass(slots=True)
+class Reported:
+    """One series: what it means, where it lives, its first and its newest sample, and the counter that it reports."""
+
+    key: Labels
+    meaning: Meaning
+    place: Place
+    first: float
+    last: float
+    marks: Labels
+    counter: ReportedCounter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What one sample adds."""
+
+    at: float
+    meaning: Meaning
+    place: Place
+    amount: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer, read, and since when each place was scraped: before it, in it, and ever, by the times of scrapes."""
+
+    series: list[tuple[Reported, Samples]]
+    since_here: Mapping[tuple[Place, float], float]
+    since_ever: Mapping[tuple[Place, float], float]
+    first_here: Mapping[Place, float]
+    began: Mapping[Place, float]
+
+
+class Register:
+    """All series that were ever told of, by their counters."""
+
+    def __init__(self, read: Reader, marks: Callable[[Mapping[str, str]], Labels]) -> None:
+        self._read = read
+        self._marks = marks
+        self._places = Places()
+        self._series: dict[Labels, Reported] = {}
+        self._counters: dict[_Core, dict[Labels, ReportedCounter]] = {}
+        self.scrapes: dict[Place, Scrapes] = {}
+
+    def read(self, answer: Iterable[Series], *, resets: bool = True) -> Answer:
+        """Recognise the series of an answer, and note when their places were scraped.
+
+        Without `resets` a counter that fell was not reset, and its samples are passed over.
+        """
+        began = {place: scrapes.first for place, scrapes in self.scrapes.items()}
+        read = [*self._recognised(answer, resets=resets)]
+        first_here: dict[Place, float] = {}
+        here: dict[tuple[Place, float], float] = {}
+        ever: dict[tuple[Place, float], float] = {}
+        # The longest series of a place tells its scrape interval: one that has just begun would tell none.
+        for one, samples in sorted(read, key=lambda pair: -len(pair[1])):
+            first = samples[0][0]
+            first_here[one.place] = min(first_here.get(one.place, first), first)
+            scrapes = self.scrapes.setdefault(one.place, Scrapes(first, first, one.key))
+            for at, _ in samples:
+                scrapes.seen(at, one.key)
+                moment = one.place, at
+                here[moment] = min(here.get(moment, first), first)
+                ever[moment] = min(ever.get(moment, one.first), one.first)
+        return Answer(read, here, ever, first_here, began)
+
+    def grown(self, read: Answer, asked_at: Mapping[Owner, float]) -> Iterator[Growth]:
+        """Take the samples of an answer; `asked_at` says since when each owner has been asked about."""
+        yield from self._grown([pair for pair in read.series if pair[0].counter is not None])
+        # What is new comes after what is known: a line that has ended may be one that goes on under other labels.
+        new = sorted((pair for pair in read.series if pair[0].counter is None), key=lambda pair: pair[1][0][0])
+        for one, samples in new:
+            one.counter = self._counter(one, samples[0], read, asked_at.get(one.meaning.owner))
+        yield from self._grown(new)
+
+    def forget(self, limit: float, owners: set[Owner]) -> None:
+        """Drop places that have not been scraped since a time, and owners that nobody asks about any more."""
+        gone = {place for place, scrapes in self.scrapes.items() if scrapes.last < limit}
+        for place in gone:
+            del self.scrapes[place]
+            self._places.forget(place)
+        for key, one in [*self._series.items()]:
+            if one.place in gone or one.meaning.owner in owners:
+                del self._series[key]
+        for core in [core for core in self._counters if core[0] in owners or core[1] in gone]:
+            del self._counters[core]
+
+    def _recognised(self, answer: Iterable[Series], *, resets: bool) -> Iterator[tuple[Reported, Samples]]:
+        strange: list[tuple[Labels, Meaning, Mapping[str, str], Samples]] = []
+        for series in answer:
+            key = tuple(sorted(series.labels.items()))
+            known = self._series.get(key)
+            # Ranges overlap, so that no scrape is missed.
+            after = -math.inf if known is None else known.last
+            least = 0.0 if resets or known is None or known.counter is None else known.counter.value
+            samples = [(at, value) for at, value in series.samples if at > after and is_count(value) and value >= least]
+            if not samples:
+                continue
+            if known is not None:
+                known.last = samples[-1][0]
+                yield known, samples
+            elif (meaning := self._read(series.labels)) is not None:
+                self._places.learn(series.labels)
+                strange.append((key, meaning, series.labels, samples))
+        for key, meaning, labels, samples in strange:
+            place, first = self._places.place_of(labels), samples[0][0]
+            self._series[key] = one = Reported(key, meaning, place, first, samples[-1][0], self._marks(labels))
+            yield one, samples
+
+    def _grown(self, series: Iterable[tuple[Reported, Samples]]) -> Iterator[Growth]:
+        """Take the samples counter by counter, those of all its reporters in the order of time."""
+        by_counter: dict[ReportedCounter, list[tuple[float, float, Reported]]] = {}
+        for one, samples in series:
+            if one.counter is not None:
+                by_counter.setdefault(one.counter, []).extend((at, value, one) for at, value in samples)
+        for counter, moments in by_counter.items():
+            interval = self._interval(moments[0][2].place)
+            for at, value, one in sorted(moments, key=lambda moment: moment[0]):
+                amount = counter.take(one.key, at, value, interval=interval)
+                if amount:
+                    yield Growth(at, one.meaning, one.place, amount)
+
+    def _counter(
+        self, one: Reported, sample: tuple[float, float], read: Answer, asked_at: float | None
+    ) -> ReportedCounter:
+        """Find the counter that a series reports, or begin one."""
+        telling, describing = own_labels(dict(one.key))
+        there = self._counters.setdefault((one.meaning.owner, one.place, telling), {})
+        found = there.get(describing) or _predecessor(there, describing, sample, self._interval(one.place))
+        if found is None:
+            found = ReportedCounter(counts_in_full=self._is_new(one, read, asked_at))
+        there[describing] = found
+        return found
+
+    def _is_new(self, one: Reported, read: Answer, asked_at: float | None) -> bool:
+        """Whether its place was scraped without it, as far as this answer and earlier ones prove."""
+        moment, jitter = (one.place, one.first), JITTER * self._interval(one.place)
+        if read.since_here[moment] < one.first or one.first - read.first_here[one.place] > jitter:
+            return True
+        began = read.began.get(one.place)
+        if began is None or asked_at is None or asked_at >= one.first:
+            return False
+        return read.since_ever[moment] < one.first or one.first - began > jitter
+
+    def _interval(self, place: Place) -> float:
+        return self.scrapes[place].interval or LONGEST_INTERVAL
+
+
+def _predecessor(
+    there: Mapping[Labels, ReportedCounter], describing: Labels, sample: tuple[float, float], interval: float
+) -> ReportedCounter | None:
+    """Find a line that ended just before under labels that only lacked some of these, or had some more."""
+    at, value = sample
+    ended = [
+        counter
+        for labels, counter in there.items()
+        if counter.at is not None
+        and at - counter.at > interval / 2
+        and counter.value <= value
+        and (set(labels) <= set(describing) or set(describing) <= set(labels))
+    ]
+    return max(ended, key=lambda counter: counter.value, default=None)

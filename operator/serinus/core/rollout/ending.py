@@ -1,0 +1,136 @@
+"""What ends a rollout, and the way back: stable takes what it can carry, pod by pod, until nothing is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.api.status import Phase, Verdict
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import Snapshot
+from serinus.core.plan.diagnosis.reasons import REJECTING
+from serinus.core.rollout.guard import clean
+from serinus.core.rollout.judge import unsafe
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.records import Cause, recorded
+from serinus.core.rollout.stable import stable_fails
+from serinus.core.rollout.weights import taken_weight
+
+FULL_WEIGHT = 100
+Ending = tuple[Phase, Cause]
+
+
+def ending(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Ending | None:
+    """What ends the rollout now besides a verdict: an SRE, or another wish."""
+    if plan.spec.abort:
+        return Phase.ABORTED, Cause(RolloutReason.ABORT_REQUESTED, "spec.abort is true")
+    wanted = seen.wanted
+    if wanted is None or wanted.name == plan.canary:
+        return None
+    if wanted.name == plan.stable:
+        return Phase.SUPERSEDED, Cause(RolloutReason.SPEC_RESTORED, f"the spec asks for version {wanted.version} again")
+    if state.phase is Phase.GUARDING and clean(plan, state):
+        text = f"the spec asks for version {wanted.version}, and this one was Safe at 100%"
+        return Phase.SUCCEEDED, Cause(RolloutReason.ENDED_IN_GUARD, text)
+    return Phase.SUPERSEDED, Cause(RolloutReason.NEW_SPEC, f"the spec asks for version {wanted.version} now")
+
+
+def condemned(plan: RolloutPlan, state: RolloutState, now: float) -> Ending | None:
+    """The verdict that takes the weight away whatever else is so."""
+    cause = unsafe(plan, state, now)
+    return (Phase.REVERTED, cause) if cause else None
+
+
+def ended(plan: RolloutPlan, state: RolloutState, seen: Snapshot, how: Ending, now: float) -> RolloutState:
+    """End the rollout, and begin to take its weight away unless it has succeeded."""
+    phase, cause = how
+    state = replace(
+        state,
+        phase=phase,
+        reason=cause.reason,
+        message=cause.message,
+        verdict=cause.verdict or state.verdict,
+        finished_at=now,
+        waiting_since=None,
+    )
+    if phase is Phase.SUCCEEDED:
+        return replace(recorded(plan, state, "Held", cause, now), settled_at=now)
+    return taking_back(plan, state, seen, now, cause)
+
+
+def taking_back(
+    plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float, cause: Cause | None = None
+) -> RolloutState:
+    """Give stable what it can carry; what it cannot carry yet follows pod by pod."""
+    weight = taken_weight(state.weight, seen.fleet(plan.stable), state.pods.carried)
+    taken = weight < state.weight
+    settled = weight == 0 or left_serving(plan, replace(state, weight=weight), seen, now)
+    state = replace(
+        state,
+        weight=weight,
+        weight_changed_at=now if taken else state.weight_changed_at,
+        settled_at=now if settled else None,
+    )
+    if taken or cause is not None:
+        state = recorded(plan, state, "Taken", cause or _cause_of(state), now)
+    return state
+
+
+def left_serving(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> bool:
+    """Whether an ended canary keeps its weight because stable cannot serve and something else is wanted.
+
+    To wait for a dead stable would hold up every commit. What was superseded serves on; what was rejected does so only
+    where nobody else would answer.
+    """
+    if not stable_fails(state, now) or seen.wanted is None:
+        return False
+    if seen.revision(plan.stable) is None and not seen.fleet(plan.stable).desired:
+        return True
+    serves = seen.fleet(plan.canary).ready > 0
+    if state.phase is Phase.SUPERSEDED:
+        return serves
+    asks_again = plan.spec.retry is not None and plan.spec.retry != state.acknowledged.retry
+    return seen.wanted.name not in {plan.canary, plan.stable} or (seen.wanted.name == plan.canary and asks_again)
+
+
+def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
+    """Take the weight of a canary that has no ready pod: it goes back to Pending and is not rejected for it.
+
+    What metrics say meanwhile is no verdict on the model, so its stage begins anew.
+    """
+    if plan.stable is None or state.weight == 0 or seen.fleet(plan.canary).ready > 0:
+        return state
+    state = replace(state, stage_started_at=now, evidence=state.evidence.for_new_stage(), assessment=None)
+    weight = taken_weight(state.weight, seen.fleet(plan.stable), state.pods.carried)
+    if weight == state.weight:
+        return state
+    text = f"no canary pod is ready: weight {state.weight} to {weight}"
+    cause = Cause(RolloutReason.CANARY_NOT_READY, text)
+    state = replace(
+        state,
+        phase=Phase.PENDING,
+        step=0,
+        weight=weight,
+        weight_changed_at=now,
+        step_started_at=now,
+        guard_started_at=None,
+        safe_at=None,
+        asked_at=None,
+        verdict=None,
+        reason=cause.reason,
+        message=cause.message,
+    )
+    return recorded(plan, state, "Taken", cause, now)
+
+
+def killed(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Ending | None:
+    """What killed the last pod of a canary that had traffic: a fault of the model, and not of a node."""
+    fleet = seen.fleet(plan.canary)
+    if plan.stable is None or state.weight == 0 or fleet.ready > 0 or fleet.obstacle is None:
+        return None
+    if fleet.obstacle.reason not in REJECTING:
+        return None
+    return Phase.ABORTED, Cause(fleet.obstacle.reason, fleet.obstacle.message, Verdict.UNSAFE)
+
+
+def _cause_of(state: RolloutState) -> Cause:
+    return Cause(state.reason or state.phase, state.message or "", state.verdict)

@@ -1,0 +1,81 @@
+"""The guard: the time at 100 % in which the previous revision is kept and the new one must show that it can serve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.api.status import Phase, Verdict
+from serinus.core.model.assessment import Reason
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.rollout.holding import because, held
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.records import Cause, recorded
+
+
+def guarded(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
+    """Stay until the guard's time is over and something speaks for the canary."""
+    over = now - (state.guard_started_at or now) >= plan.policy.guard.seconds
+    cause = kept_open(plan, state, over=over)
+    if cause is not None:
+        return held(plan, state, cause, now)
+    if not over:
+        guarding = Cause(RolloutReason.GUARDING, f"guarded for {plan.policy.guard.duration}", state.verdict)
+        return because(state, guarding)
+    return succeeded(plan, state, _success(plan, state), now)
+
+
+def succeeded(plan: RolloutPlan, state: RolloutState, cause: Cause, now: float) -> RolloutState:
+    """End well: the canary is stable from now on."""
+    state = replace(state, phase=Phase.SUCCEEDED, finished_at=now, settled_at=now, waiting_since=None)
+    return recorded(plan, because(state, cause), "Held", cause, now)
+
+
+def clean(plan: RolloutPlan, state: RolloutState) -> bool:
+    """Whether a commit in the guard may start from the canary: it was Safe at 100 %, and nothing speaks against it."""
+    verdict = state.assessment.verdict if state.assessment is not None else state.verdict
+    return (
+        state.safe_at is not None
+        and not plan.spec.paused
+        and verdict is not Verdict.BLIND
+        and not failing_metrics(plan, state)
+    )
+
+
+def kept_open(plan: RolloutPlan, state: RolloutState, *, over: bool) -> Cause | None:
+    """Why the guard may not end; what stands only in the way of its end is said once its time is over."""
+    if plan.spec.paused:
+        return Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true: the guard stays open", state.verdict)
+    assessment = state.assessment
+    if assessment is None:
+        text = "no metrics evaluated since it reached 100%, or since the operator started"
+        return Cause(RolloutReason.NO_ASSESSMENT, text, Verdict.UNDECIDED) if over else None
+    if assessment.verdict is Verdict.BLIND or failing_metrics(plan, state):
+        return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
+    if over and not _may_succeed(plan, state):
+        text = f"the guard stays open until a look is Safe: {assessment.message}"
+        return Cause(assessment.reason, text, assessment.verdict, assessment.finding)
+    return None
+
+
+def failing_metrics(plan: RolloutPlan, state: RolloutState) -> tuple[str, ...]:
+    """The metrics that decide and are in a failing streak."""
+    watched = {metric.name for metric in plan.policy.analysis.metrics if metric.gating is False}
+    return tuple(name for name in state.evidence.failures if name not in watched)
+
+
+def _may_succeed(plan: RolloutPlan, state: RolloutState) -> bool:
+    return state.safe_at is not None or bool(plan.promote.full) or _unobserved(state)
+
+
+def _unobserved(state: RolloutState) -> bool:
+    """Whether truly nobody has asked since it got all traffic."""
+    quiet = state.assessment is not None and state.assessment.reason is Reason.NO_TRAFFIC
+    return quiet and state.asked_at is None
+
+
+def _success(plan: RolloutPlan, state: RolloutState) -> Cause:
+    version = plan.spec.to.version
+    if state.safe_at is None and _unobserved(state):
+        text = f"version {version} is stable now; nobody sent a request while it was guarded"
+        return Cause(RolloutReason.UNOBSERVED, text, state.verdict)
+    return Cause(RolloutReason.SUCCEEDED, f"version {version} is stable now", state.verdict)

@@ -1,0 +1,106 @@
+"""How many pods each revision is given, and how many the canary must have before its weight may rise.
+
+What is needed is fixed when a stage begins, so that scaling in the middle of it neither holds nor ends a rollout; what
+is asked for follows the spec at once. Stable keeps what carried its traffic for as long as it may have to carry it
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from serinus.api.rollout import PodCounts
+from serinus.api.status import Phase
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.plan.scaling import canary_replicas
+from serinus.core.rollout.stable import stable_fails
+
+FULL_WEIGHT = 100
+EARLY_FACTOR = 1.5
+"""Pods do not always load as fast as they did."""
+
+
+def counted(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> PodCounts:
+    """Remember what carries stable's traffic; what the canary needs is set once a stage."""
+    known = state.pods
+    carried = max(known.carried or seen.min_replicas, seen.fleet(plan.stable).ready)
+    begun = known if known.full else stage_counts(plan, state, seen)
+    return begun.model_copy(update={"carried": carried})
+
+
+def stage_counts(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> PodCounts:
+    """Fix what 100 percent takes, as a stage begins: what stable really has, and never less than minReplicas."""
+    stable = seen.fleet(plan.stable)
+    scaled = stable.desired if stable.scaled_by_other else 0
+    full = max(seen.min_replicas, scaled, inherited(seen.rollouts, plan.stable, seen.min_replicas))
+    return state.pods.model_copy(update={"full": full, "min_replicas": seen.min_replicas})
+
+
+def needed_replicas(plan: RolloutPlan, state: RolloutState, min_replicas: int, now: float) -> int:
+    """How many canary pods must be ready before the weight may rise."""
+    size = min(state.pods.full or min_replicas, _size(state.pods, min_replicas))
+    return canary_replicas(_target_weight(plan, state, now), size)
+
+
+def canary_pods(plan: RolloutPlan, state: RolloutState, min_replicas: int, now: float) -> int:
+    """How many pods the canary is given: those of the weight that it has or gets next."""
+    target = max(_target_weight(plan, state, now), _early_weight(plan, state, now))
+    return canary_replicas(target, _size(state.pods, min_replicas))
+
+
+def stable_pods(seen: Snapshot, stable: str, active: RolloutSeen | None) -> int | None:
+    """How many pods stable is given; None where somebody else's scaler says so.
+
+    Against a scaler we speak up twice: to wake a stable at zero before something is tried on its users, and to give a
+    revert the pods that it needs.
+    """
+    fleet, own = seen.fleet(stable), inherited(seen.rollouts, stable, seen.min_replicas)
+    wanted = max(seen.min_replicas, own, active.state.pods.carried if active else 0)
+    if not fleet.scaled_by_other:
+        return wanted
+    if active is None:
+        return None
+    if active.state.phase.ended:
+        return max(wanted, fleet.desired)
+    return 1 if fleet.desired == 0 else None
+
+
+def inherited(rollouts: Iterable[RolloutSeen], revision: str | None, min_replicas: int) -> int:
+    """How many pods a revision took over from a stable that a scaler had made larger; until minReplicas changes."""
+    won = [one.state for one in rollouts if one.plan.canary == revision and one.state.phase is Phase.SUCCEEDED]
+    pods = won[-1].pods if won else PodCounts()
+    return _surplus(pods) if pods.min_replicas == min_replicas else 0
+
+
+def early_at(plan: RolloutPlan, state: RolloutState) -> float | None:
+    """When the pods of the next weight must start, to be ready at the end of a pause; None where there is none."""
+    if state.phase.ended or state.step >= len(plan.steps) or state.step_started_at is None:
+        return None
+    pause = plan.steps[state.step].pause
+    if plan.straight or pause is None or pause.seconds is None:
+        return None
+    return state.step_started_at + pause.seconds - EARLY_FACTOR * state.pods.load_seconds
+
+
+def _early_weight(plan: RolloutPlan, state: RolloutState, now: float) -> int:
+    at = early_at(plan, state)
+    return plan.next_weight(state.step) if at is not None and at <= now and state.pods.load_seconds > 0 else 0
+
+
+def _target_weight(plan: RolloutPlan, state: RolloutState, now: float) -> int:
+    """The weight that the canary's pods must be able to carry now: the one it has, or the one that comes next."""
+    if state.phase.ended:
+        return state.weight
+    if stable_fails(state, now):
+        return FULL_WEIGHT
+    return max(state.weight, plan.weight_at(state.step) or 0)
+
+
+def _size(pods: PodCounts, min_replicas: int) -> int:
+    return max(min_replicas, _surplus(pods))
+
+
+def _surplus(pods: PodCounts) -> int:
+    """What a scaler gave beyond minReplicas; without one minReplicas alone counts, as it stands now."""
+    return pods.full if pods.full > pods.min_replicas else 0

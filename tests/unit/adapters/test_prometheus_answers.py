@@ -1,0 +1,36 @@
+"""What the JSON of Prometheus says: its numbers, and its own words about them."""
+
+from __future__ import annotations
+
+import json
+
+from serinus.adapters.prometheus.answers import read_answer
+from serinus.core.model.answers import NoAnswer, SeriesSet, whole
+
+
+def answered(result: list[object], **more: object) -> SeriesSet:
+    body = {"status": "success", "data": {"resultType": "matrix", "result": result}, **more}
+    found = read_answer(200, json.dumps(body))
+    assert isinstance(found, SeriesSet)
+    return found
+
+
+def test_a_native_histogram_costs_its_neighbours_nothing() -> None:
+    """It has no values, and somebody else's exporter may give one under a name that we ask for."""
+    native = {"metric": {"pod": "a"}, "histograms": [[1.0, {"count": "3", "sum": "2", "buckets": []}]]}
+    classic = {"metric": {"pod": "b"}, "values": [[1.0, "3"]]}
+    assert [one.samples for one in answered([native, classic]).series] == [(), ((1.0, 3.0),)]
+
+
+def test_infos_are_about_the_query() -> None:
+    """They are kept, and the answer is whole."""
+    answer = answered([], infos=["metric might not be a counter"])
+    assert "counter" in answer.warnings[0]
+    assert whole(answer) is answer
+
+
+def test_a_warning_of_a_store_makes_the_answer_partial() -> None:
+    """In its own words."""
+    answer = whole(answered([], warnings=["PromQL info: x", "store-1: context deadline exceeded"]))
+    assert isinstance(answer, NoAnswer)
+    assert answer.message == "the answer is not whole: store-1: context deadline exceeded"

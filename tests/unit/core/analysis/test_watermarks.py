@@ -1,0 +1,158 @@
+"""One watermark a stream: metrics that are answered at times of their own lose nothing to each other."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from serinus.api.policy import Analysis, Pace
+from serinus.api.status import Verdict
+from serinus.core.analysis.assess import assess
+from serinus.core.analysis.comparison import Weighed, read_weighed, taken_of
+from serinus.core.model.assessment import (
+    Assessment,
+    Evidence,
+    Increment,
+    Look,
+    Measured,
+    Observation,
+    Reason,
+    Stage,
+    StoredEvidence,
+)
+from tests.unit.core.analysis.test_comparison import ERRORS, policy
+
+STAGE = Stage(weight=10, next_weight=50, started=0.0)
+OWN: dict[str, object] = {"name": "drift", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"max": "5"}}
+OTHER: dict[str, object] = {**ERRORS, "name": "pods"}
+
+
+def errors(at: float, failing: float) -> Observation:
+    """What one scrape says: a hundred requests of the canary, nine hundred of stable."""
+    increment = Increment(at, (100.0, failing, 0.0), (900.0, 0.0, 0.0))
+    return Observation(Measured(failing / 100, 1000, at), Measured(0.0, 9000, at), "q", (increment,))
+
+
+def own(at: float) -> Observation:
+    """What a user's query says."""
+    return Observation(Measured(1.0, None, at), Measured(1.0, None, at), "q", (Increment(at, (1.0,), (1.0,)),))
+
+
+def beside_a_query(late: float, failing: float) -> Iterator[Look]:
+    """A query that is answered at the look, and a preset whose scrape is known only some seconds after it."""
+    for at in range(1, 120):
+        yield Look(float(at), {"errors": errors(at - late, failing), "drift": own(at)})
+
+
+def of_two_sources(late: float, failing: float) -> Iterator[Look]:
+    """Two sources that scrape at times of their own."""
+    for at in range(1, 120):
+        yield Look(float(at), {"errors": errors(at - late, failing), "pods": errors(at, 0.0)})
+
+
+def judged(analysis: Analysis, looks: Iterator[Look]) -> tuple[Evidence, Assessment]:
+    evidence, assessment = Evidence(), None
+    for one in looks:
+        evidence, assessment = assess(one, evidence, STAGE, analysis, one.at, pace=Pace.TIMED)
+        if assessment.verdict is Verdict.UNSAFE:
+            break
+    assert assessment is not None
+    return evidence, assessment
+
+
+KINDS = [
+    pytest.param(policy(ERRORS, OWN), beside_a_query, id="beside-a-query"),
+    pytest.param(policy(ERRORS, OTHER), of_two_sources, id="of-two-sources"),
+]
+
+
+@pytest.mark.parametrize("late", [0.4, 14.0])
+@pytest.mark.parametrize(("analysis", "looks"), KINDS)
+def test_nothing_is_lost_where_scrapes_interleave(analysis: Analysis, looks: object, late: float) -> None:
+    """Every request of the stage is weighed, however late its scrape is known."""
+    _, assessment = judged(analysis, looks(late, 0.0))  # type: ignore[operator]
+    counted = {one.metric: one.requests_canary for one in assessment.comparisons}
+    assert counted["errors"] == 100 * sum(at - late > 0.0 for at in range(1, 120))
+
+
+@pytest.mark.parametrize("late", [0.4, 14.0])
+@pytest.mark.parametrize(("analysis", "looks"), KINDS)
+def test_a_canary_that_fails_three_percent_is_caught(analysis: Analysis, looks: object, late: float) -> None:
+    """The limit of 5 % never sees it: all rests on the test."""
+    _, assessment = judged(analysis, looks(late, 3.0))  # type: ignore[operator]
+    assert (assessment.verdict, assessment.reason) == (Verdict.UNSAFE, Reason.WORSE)
+
+
+@pytest.mark.parametrize(("analysis", "looks"), KINDS)
+def test_a_healthy_canary_is_safe(analysis: Analysis, looks: object) -> None:
+    """Nobody is Blind for the times of another's scrapes."""
+    _, assessment = judged(analysis, looks(2.5, 0.0))  # type: ignore[operator]
+    assert assessment.verdict is Verdict.SAFE
+
+
+def test_a_source_that_scrapes_each_half_minute_is_not_stale_beside_one_that_does_each_second() -> None:
+    """Each metric's own interval says when it is late."""
+
+    def looks() -> Iterator[Look]:
+        for at in range(1, 200):
+            slow = errors(float(at), 0.0)
+            slow = slow if at % 30 == 0 else Observation(slow.canary, slow.stable, "q")
+            yield Look(float(at), {"errors": slow, "pods": errors(at, 0.0)})
+
+    analysis, evidence, blind = policy(ERRORS, OTHER), Evidence(), []
+    for one in looks():
+        evidence, assessment = assess(one, evidence, STAGE, analysis, one.at, pace=Pace.TIMED)
+        if one.at > 90 and assessment.verdict is Verdict.BLIND:
+            blind.append(one.at)
+    assert blind == []
+
+
+def test_each_metric_is_told_its_own_time() -> None:
+    """What it asks for next begins there."""
+    evidence, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
+    assert taken_of(evidence.gathered) == {"errors": 116.5, "drift": 119.0}
+
+
+def test_watermarks_are_stored_with_the_evidence() -> None:
+    """A process that starts anew asks for what is missing, stream by stream."""
+    evidence, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
+    assert evidence.gathered is not None
+    again = read_weighed(StoredEvidence(evidence.gathered.stored()))
+    assert again is not None
+    assert taken_of(again) == taken_of(evidence.gathered)
+
+
+def stored_with(weighed: Weighed, **changes: object) -> StoredEvidence:
+    found = json.loads(zlib.decompress(base64.b64decode(weighed.stored())))
+    found = {name: value for name, value in {**found, **changes}.items() if value is not None}
+    return StoredEvidence(base64.b64encode(zlib.compress(json.dumps(found).encode())).decode())
+
+
+def test_evidence_with_one_watermark_for_all_is_read() -> None:
+    """An earlier version wrote it: its time holds for each stream, and nothing is weighed twice."""
+    evidence, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
+    assert isinstance(evidence.gathered, Weighed)
+    old = stored_with(evidence.gathered, schema=1, taken=None, takenUntil=116.5)
+    assert taken_of(old) == {"errors": 116.5, "drift": 116.5}
+
+
+def test_watermarks_that_lack_a_stream_begin_the_evidence_anew() -> None:
+    """Nothing is guessed."""
+    evidence, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
+    assert isinstance(evidence.gathered, Weighed)
+    assert read_weighed(stored_with(evidence.gathered, taken={"drift": 1.0})) is None
+
+
+def test_a_watermark_of_our_future_keeps_no_scrape_out() -> None:
+    """A leader whose clock was ahead wrote it; each stream goes on from our own time."""
+    analysis = policy(ERRORS, OWN)
+    evidence, _ = judged(analysis, beside_a_query(2.5, 0.0))
+    assert isinstance(evidence.gathered, Weighed)
+    ahead = stored_with(evidence.gathered, taken={**dict.fromkeys(evidence.gathered.taken, 9000.0), "drift": 100.0})
+    look = Look(120.0, {"errors": errors(117.5, 0.0), "drift": own(120.0)})
+    evidence, _ = assess(look, Evidence(gathered=ahead), STAGE, analysis, look.at, pace=Pace.TIMED)
+    assert taken_of(evidence.gathered) == {"errors": 120.0, "drift": 120.0}
