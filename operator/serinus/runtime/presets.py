@@ -29,6 +29,7 @@ from serinus.runtime.watch import WARM_UP_SECONDS, Watch, window_of
 
 SLACK = 3.0
 """Seconds asked for beyond the last answer: scrapes that were still on their way then."""
+QUIET_SECONDS = 5.0
 WARMING_UP = Missing(
     Verdict.UNDECIDED,
     Reason.INSUFFICIENT_DATA,
@@ -90,6 +91,19 @@ class Presets:
             *(self._ask_targets(source) for source in {group.source for group in groups}),
             *(self._ask_group(group, served) for group, served in groups.items()),
         )
+
+    def group_of(self, watch: Watch) -> Group | None:
+        """Tell whose counters know of this rollout's requests: the gateway's before the server's."""
+        groups = [self._group(watch, metric) for metric in watch.presets]
+        return min(groups, key=lambda group: group.provider is not Provider.ISTIO, default=None)
+
+    def is_quiet(self, watch: Watch) -> bool:
+        """Whether a canary with weight was seen to answer nothing well in the last seconds."""
+        group = self.group_of(watch)
+        if watch.since is None or group not in self._tallies:
+            return False
+        since = max(watch.since, self._clock.now() - QUIET_SECONDS)
+        return self._tallies[group].totals(group.owner(watch.canary), since).success == 0
 
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from serinus.api.policy import Analysis, Mode, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis import threshold
+from serinus.core.analysis.silence import weigh_silence
 from serinus.core.model.assessment import Assessment, Evidence, Look, Stage
 
 Judged = tuple[Evidence, Assessment]
@@ -19,7 +20,7 @@ Judged = tuple[Evidence, Assessment]
 def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: float, *, pace: Pace) -> Judged:
     """Judge one look. `stage` is what is judged, `now` times blindness, `pace` says what Safe has to prove."""
     remembered, guardrail = threshold.assess(look, evidence, stage, policy, now)
-    remembered = replace(remembered, gathered=evidence.gathered)
+    remembered, guardrail = replace(remembered, gathered=evidence.gathered), weigh_silence(look, stage, guardrail)
     if policy.mode is Mode.THRESHOLD or guardrail.verdict is Verdict.UNSAFE:
         return remembered, guardrail
     # Late: numpy and scipy are the price of the test alone.

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from serinus.api.status import Verdict
+from serinus.core.model.silence import Silence
 
 
 class Reason(StrEnum):
@@ -29,6 +30,7 @@ class Reason(StrEnum):
     COMMON_CAUSE = "CommonCause"
     TRAFFIC_SPLIT_MISMATCH = "TrafficSplitMismatch"
     MAX_HOLD_EXCEEDED = "MaxHoldExceeded"
+    ANSWERS_NOTHING = "AnswersNothing"
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,11 @@ class Observation:
 
 @dataclass(frozen=True)
 class Look:
-    """All metrics of one rollout at one time."""
+    """All metrics of one rollout at one time; `silence` is what is known of a canary that gives no answer."""
 
     at: float
     observations: Mapping[str, Observation]
+    silence: Silence | None = None
 
 
 @dataclass(frozen=True)

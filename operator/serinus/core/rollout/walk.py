@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from serinus.api.policy import Pace
 from serinus.api.status import Phase, Verdict
+from serinus.core.analysis.silence import is_about_silence
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import Question, first_refusal, waits_for_pods
@@ -147,7 +148,7 @@ def _guard_held(plan: RolloutPlan, state: RolloutState, *, over: bool) -> Cause 
     if assessment is None:
         text = "nobody has looked since it got all traffic, or since the operator started"
         return Cause(RolloutReason.NO_ASSESSMENT, text, Verdict.UNDECIDED) if over else None
-    if assessment.verdict is Verdict.BLIND or state.evidence.failures:
+    if assessment.verdict is Verdict.BLIND or state.evidence.failures or is_about_silence(assessment):
         return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
     return None
 
