@@ -31,6 +31,9 @@ envoy_cluster_external_upstream_rq{{response_code="200",{HTTP}}} 90
 envoy_cluster_grpc_0{{{GRPC}}} 5
 envoy_cluster_grpc_13{{{GRPC}}} 2
 envoy_cluster_grpc_success{{{GRPC}}} 5
+envoy_cluster_grpc_request_message_count{{{GRPC}}} 70
+envoy_cluster_grpc_response_message_count{{{GRPC}}} 69
+envoy_cluster_upstream_rq_active{{{HTTP}}} 3
 envoy_cluster_upstream_rq_time_bucket{{{HTTP},le="10"}} 99
 envoy_cluster_upstream_rq_time_bucket{{{HTTP},le="+Inf"}} 100
 envoy_cluster_upstream_rq_time_sum{{{HTTP}}} 321

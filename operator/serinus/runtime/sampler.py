@@ -17,6 +17,7 @@ from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
+from serinus.runtime.streams import Streams
 from serinus.runtime.watch import Watch
 
 log = structlog.get_logger("serinus.sampler")
@@ -36,6 +37,7 @@ class Sampler:
         self._presets = Presets(metrics, clock, targets or {})
         self._own = OwnQueries(metrics, clock)
         self._silences = Silences(metrics, clock, self._presets)
+        self._streams = Streams(metrics, clock, self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
@@ -101,7 +103,8 @@ class Sampler:
     async def _take(self, together: Round) -> None:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
         await asyncio.gather(self._presets.ask(watches), self._own.ask(watches))
-        await self._silences.ask([watch for watch in watches if self._presets.is_quiet(watch)])
+        quiet = [watch for watch in watches if self._presets.is_quiet(watch)]
+        await asyncio.gather(self._silences.ask(quiet), self._streams.ask(watches))
         self._publish(watches)
 
     def _publish(self, watches: Sequence[Watch]) -> None:
@@ -118,4 +121,4 @@ class Sampler:
             metric.name: (self._presets if metric.preset is not None else self._own).observe(watch, metric)
             for metric in watch.analysis.metrics
         }
-        return Look(round(self._clock.now(), 3), observations, self._silences.of(watch))
+        return Look(round(self._clock.now(), 3), observations, self._silences.of(watch), self._streams.messages(watch))

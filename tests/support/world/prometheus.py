@@ -23,6 +23,7 @@ class Prometheus:
     scraped: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
     gauges: dict[tuple[str, str], float] = field(default_factory=dict)
     slowest: dict[str, float] = field(default_factory=dict)
+    stream_messages: dict[str, float] = field(default_factory=dict)
     counts_waiting: bool = True
     counts_hung_up: bool = False
     last_scrape: float = 0.0
@@ -69,6 +70,8 @@ class Prometheus:
         return SeriesSet(tuple(self._counted(query)))
 
     def _counted(self, query: str) -> Iterable[Series]:
+        if query.startswith("sum by (destination_service_namespace"):
+            return self._streams(query)
         if query.startswith("istio_requests_total"):
             return self._raw(query)
         if query.startswith("istio_request_duration"):
@@ -76,6 +79,12 @@ class Prometheus:
         if "envoy_cluster_upstream_rq" in query and self.counts_waiting:
             return self._gateway(query)
         return self._triton(query) if "nv_inference_request" in query else ()
+
+    def _streams(self, query: str) -> Iterable[Series]:
+        for service, messages in self.stream_messages.items():
+            if service in query:
+                labels = {"destination_service_namespace": "ml", "destination_service_name": service}
+                yield Series(labels, ((self.clock.now(), messages),))
 
     def _gateway(self, query: str) -> Iterable[Series]:
         services = set(_captured(r"\|\(([a-z0-9|-]+)\)\\\\\.", query.replace("(8000|8001)", "")).split("|"))

@@ -12,6 +12,7 @@ from serinus.api.policy import Analysis, Mode, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis import threshold
 from serinus.core.analysis.silence import weigh_silence
+from serinus.core.analysis.streams import mention_streams
 from serinus.core.model.assessment import Assessment, Evidence, Look, Stage
 
 Judged = tuple[Evidence, Assessment]
@@ -22,8 +23,9 @@ def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: 
     remembered, guardrail = threshold.assess(look, evidence, stage, policy, now)
     remembered, guardrail = replace(remembered, gathered=evidence.gathered), weigh_silence(look, stage, guardrail)
     if policy.mode is Mode.THRESHOLD or guardrail.verdict is Verdict.UNSAFE:
-        return remembered, guardrail
+        return remembered, mention_streams(look, guardrail)
     # Late: numpy and scipy are the price of the test alone.
     from serinus.core.analysis.comparison import compare
 
-    return compare(look, remembered, stage, policy, guardrail, pace=pace)
+    gathered, assessment = compare(look, remembered, stage, policy, guardrail, pace=pace)
+    return gathered, mention_streams(look, assessment)

@@ -86,11 +86,16 @@ class Observation:
 
 @dataclass(frozen=True)
 class Look:
-    """All metrics of one rollout at one time; `silence` is what is known of a canary that gives no answer."""
+    """All metrics of one rollout at one time.
+
+    `silence` is what is known of a canary that gives no answer; `stream_messages` counts the answers of its gRPC
+    streams in a minute, which no metric judges.
+    """
 
     at: float
     observations: Mapping[str, Observation]
     silence: Silence | None = None
+    stream_messages: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Assessment:
-    """One of four verdicts over all metrics, and the finding that decided.
+    """One of four verdicts over all metrics, and the finding that decided; `caveat` says what no metric judges.
 
     `comparisons`, `requests_needed` (of the canary), `eta_s` and `suggested_weight` are the sequential test's.
     """
@@ -142,6 +147,7 @@ class Assessment:
     requests_needed: float | None = None
     eta_s: float | None = None
     suggested_weight: float | None = None
+    caveat: str = ""
 
     @property
     def message(self) -> str:

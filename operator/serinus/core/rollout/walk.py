@@ -221,7 +221,8 @@ def _set_weight(plan: RolloutPlan, state: RolloutState, seen: Snapshot, weight: 
 
 def _raised(plan: RolloutPlan, state: RolloutState, weight: int, now: float) -> RolloutState:
     """Raise the weight and begin a new stage: what was counted before does not judge it."""
-    text = f"weight {state.weight} to {weight}"
+    caveat = state.assessment.caveat if state.assessment else ""
+    text = f"weight {state.weight} to {weight}{f'; {caveat}' if caveat else ''}"
     reason = RolloutReason.PROMOTED if plan.promote.full else RolloutReason.RAISED
     finding = state.assessment.finding if state.assessment else None
     cause = Cause(reason, text, state.verdict, finding)
