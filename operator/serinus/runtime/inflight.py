@@ -14,6 +14,7 @@ from serinus.core.analysis.inflight import (
     Owner,
     gateway_query,
     message_query,
+    open_query,
     pending_query,
     read_answers,
     read_entered,
@@ -82,6 +83,11 @@ class Silences:
             if group is not None:
                 groups.setdefault(group, []).append(watch)
         await asyncio.gather(*(self._ask_group(group, watches) for group, watches in groups.items()))
+
+    async def still_open(self, arm: Arm) -> float | None:
+        """Tell how many requests and streams are open at a revision; None where nothing counts them."""
+        series = await self._series(self._metrics.names()[0], open_query(arm))
+        return series[0].samples[-1][1] if series and series[0].samples else None
 
     def of(self, watch: Watch) -> Silence | None:
         """Tell what is known of a canary's silence; None where it answers."""

@@ -91,6 +91,7 @@ class Memory:
     rollouts_read: Readings[tuple[RolloutPlan, RolloutStatus, RolloutState] | None] = field(default_factory=Readings)
     carried: Carried | None = None
     unrouted_since: dict[str, float] = field(default_factory=dict)
+    said_open: set[str] = field(default_factory=set)
     used_names: set[str] = field(default_factory=set)
     """Rollouts that exist and cannot be seen: their names are taken."""
 

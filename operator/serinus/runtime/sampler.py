@@ -36,7 +36,7 @@ class Sampler:
         self._wake = wake
         self._presets = Presets(metrics, clock, targets or {})
         self._own = OwnQueries(metrics, clock)
-        self._silences = Silences(metrics, clock, self._presets)
+        self.silences = Silences(metrics, clock, self._presets)
         self._streams = Streams(metrics, clock, self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
@@ -104,7 +104,7 @@ class Sampler:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
         await asyncio.gather(self._presets.ask(watches), self._own.ask(watches))
         quiet = [watch for watch in watches if self._presets.is_quiet(watch)]
-        await asyncio.gather(self._silences.ask(quiet), self._streams.ask(watches))
+        await asyncio.gather(self.silences.ask(quiet), self._streams.ask(watches))
         self._publish(watches)
 
     def _publish(self, watches: Sequence[Watch]) -> None:
@@ -121,4 +121,4 @@ class Sampler:
             metric.name: (self._presets if metric.preset is not None else self._own).observe(watch, metric)
             for metric in watch.analysis.metrics
         }
-        return Look(round(self._clock.now(), 3), observations, self._silences.of(watch), self._streams.messages(watch))
+        return Look(round(self._clock.now(), 3), observations, self.silences.of(watch), self._streams.messages(watch))

@@ -27,9 +27,13 @@ _MESSAGES = "istio_response_messages_total"
 
 def gateway_query(arms: Iterable[Arm], seconds: float) -> str:
     """Ask what the gateways have sent to the arms' Services, and what waits there."""
-    namespaces, services = _either(arm.namespace for arm in arms), _either(arm.service for arm in arms)
-    cluster = rf"outbound\\|({HTTP_PORT}|{GRPC_PORT})\\|[^|]*\\|({services})\\.({namespaces})\\.svc\\..*"
+    cluster = _clusters(_either(arm.service for arm in arms), _either(arm.namespace for arm in arms))
     return f'{{__name__=~"{_IN_FLIGHT}|{_ENTERED}",cluster_name=~"{cluster}"}}[{math.ceil(seconds)}s]'
+
+
+def open_query(arm: Arm) -> str:
+    """Ask how many requests and streams are open at a revision's Service, over all gateways."""
+    return f'sum({_IN_FLIGHT}{{cluster_name=~"{_clusters(quoted(arm.service), quoted(arm.namespace))}"}})'
 
 
 def pending_query(arms: Iterable[Arm], seconds: float) -> str:
@@ -95,6 +99,11 @@ def _waits_for(labels: Mapping[str, str]) -> Owner | None:
     if cluster is None or labels.get("__name__") != _IN_FLIGHT or cluster[1] != str(HTTP_PORT):
         return None
     return cluster[3], cluster[2]
+
+
+def _clusters(services: str, namespaces: str) -> str:
+    """Write a pattern of Envoy's names; inside PromQL's quotes a backslash is doubled."""
+    return rf"outbound\\|({HTTP_PORT}|{GRPC_PORT})\\|[^|]*\\|({services})\\.({namespaces})\\.svc\\..*"
 
 
 def _either(values: Iterable[str]) -> str:
