@@ -107,7 +107,7 @@ def _grpc_messages() -> list[Rule]:
     source = ["__name__", "cluster_name"]
     return [
         _set(source, match, "request_protocol", "grpc"),
-        *_named(source, match, "istio_$1_messages_total", first=2),
+        *_named(source, match, "istio_${1}_messages_total", first=2),
     ]
 
 
