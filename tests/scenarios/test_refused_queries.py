@@ -87,3 +87,15 @@ async def test_a_new_version_with_a_wrong_query_gets_no_weight() -> None:
     await world.run(60)
     assert world.routed.get("2", 0) == 0
     assert world.condition("Stalled")["reason"] == "Refused"
+
+
+async def test_a_fix_with_a_wrong_query_takes_the_place_of_a_stable_without_pods() -> None:
+    """Nothing could be compared anyway; the query is still called wrong."""
+    world = await serving()
+    answering(world, BAD_DATA)
+    world.break_pods("1", 4)
+    await world.run(5)
+    world.models["2"] = Model()
+    world.commit(fraud("2", analysis=analysed(WRONG)))
+    await world.until(lambda w: w.routed.get("2") == 100, limit=40)
+    assert world.condition("Stalled")["reason"] == "Refused"

@@ -222,7 +222,7 @@ class Guard(Model):
     """The time after 100 % in which the previous revision is kept warm and the new one is still judged."""
 
     duration: GuardDuration
-    """How long; 0s is no guard."""
+    """How long, and at least three scrapes of Prometheus; 0s is no guard."""
 
     @property
     def seconds(self) -> float:

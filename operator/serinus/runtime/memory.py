@@ -70,6 +70,14 @@ class Questions:
     ask_again_at: float | None = None
 
 
+@dataclass(frozen=True)
+class AskedAgain:
+    """What a pod that had answered the sample request made of it when it was asked again."""
+
+    at: float
+    answer: ProbeAnswer
+
+
 @dataclass
 class Memory:
     """What is remembered of one ModelDeployment; `uid` is its own, so that the next of its name remembers nothing."""
@@ -81,6 +89,7 @@ class Memory:
     probes: dict[str, ProbeAnswer] = field(default_factory=dict)
     probed_at: dict[str, float] = field(default_factory=dict)
     probing: set[str] = field(default_factory=set)
+    asked_again: dict[str, AskedAgain] = field(default_factory=dict)
     conflicts: dict[str, Obstacle] = field(default_factory=dict)
     wanted: tuple[int, Revision] | None = None
     events: dict[str, tuple[float, list[Json]]] = field(default_factory=dict)
@@ -93,6 +102,7 @@ class Memory:
     unrouted_since: dict[str, float] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
     down_since: dict[str, float] = field(default_factory=dict)
+    said_open: set[str] = field(default_factory=set)
     used_names: set[str] = field(default_factory=set)
     """Rollouts that exist and cannot be seen: their names are taken."""
 
@@ -130,6 +140,7 @@ class Memory:
         """Drop the answers of pods that are gone."""
         self.probes = {uid: answer for uid, answer in self.probes.items() if uid in keep}
         self.probed_at = {uid: at for uid, at in self.probed_at.items() if uid in keep}
+        self.asked_again = {uid: asked for uid, asked in self.asked_again.items() if uid in keep}
 
 
 def _since(known: Mapping[str, float], names: Iterable[str], now: float) -> dict[str, float]:

@@ -8,6 +8,8 @@ from functools import cached_property
 
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_rollout
 from serinus.api.rollout import RolloutStatus
+from serinus.core.analysis.silence import is_doubtful
+from serinus.core.model.assessment import Look
 from serinus.core.model.identity import REVISION_LABEL, Key
 from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
@@ -87,7 +89,7 @@ class Observer:
             route=route,
             route_unread=manifest is not None and route is None,
             used_names=frozenset(memory.used_names),
-            look=self.sampler.look(key, newest.plan.uid) if newest else None,
+            look=self._look(view, memory, newest, revisions) if newest else None,
             watched_since=self.sampler.watched_since(key),
             drain_seconds=self.drain_seconds,
         )
@@ -108,6 +110,21 @@ class Observer:
             return wanted
         claimed = next(self.claims.obstacles(view, memory), None)
         return claimed or self.refusals.look(view, memory, wanted)
+
+    def _look(
+        self, view: ModelDeploymentView, memory: Memory, newest: RolloutSeen, revisions: Sequence[Revision]
+    ) -> Look | None:
+        """Take the newest look; of a canary that is silent beyond chance the pods are asked, too."""
+        key = Key(view.namespace, view.name)
+        look = self.sampler.look(key, newest.plan.uid)
+        silence = look.silence if look is not None else None
+        canary = next((one for one in revisions if one.name == newest.plan.canary), None)
+        if look is None or silence is None or canary is None or not is_doubtful(silence, newest.state.weight):
+            return look
+        pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name)).get(canary.name, ())
+        ready = [ReadyPod(*_identity(pod)) for pod in pods if is_ready(pod)]
+        silent = self.probes.ask_again(key, memory, canary, ready)
+        return replace(look, silence=replace(silence, pods_silent=silent))
 
     async def _revisions(
         self, view: ModelDeploymentView, memory: Memory, rollouts: Sequence[RolloutSeen]

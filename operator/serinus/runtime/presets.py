@@ -25,6 +25,7 @@ from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
 from serinus.runtime.watch import WARM_UP_SECONDS, Watch
 
+QUIET_SECONDS = 5.0
 WARMING_UP = Missing(
     Verdict.UNDECIDED,
     Reason.INSUFFICIENT_DATA,
@@ -40,10 +41,14 @@ class Presets:
         self._metrics = metrics
         self._clock = clock
         self._scopes = scopes
-        self._times = SourceTimes()
+        self.times = SourceTimes()
         self._tallies: dict[Group, Tallies] = {}
         self._answered_at: dict[Group, dict[Arm, float]] = {}
         self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
+
+    def scope_of(self, source: str) -> Scope:
+        """Tell whose requests count at a source."""
+        return self._scopes.get(source, Scope())
 
     def sources_of(self, watch: Watch) -> frozenset[str]:
         """Name the sources that are asked for a rollout, besides those of the users' own queries."""
@@ -61,7 +66,20 @@ class Presets:
         await asyncio.gather(answers, *(self._ask_targets(group, served) for group, served in groups.items()))
         for (group, written), found in zip(asked.items(), await answers, strict=True):
             self._take(group, groups[group], written, found)
-        self._times.say()
+        self.times.say()
+
+    def group_of(self, watch: Watch) -> Group | None:
+        """Tell whose counters know of this rollout's requests: the gateway's before the server's."""
+        return min(self._groups(watch), key=lambda group: group.provider is not Provider.ISTIO, default=None)
+
+    def is_quiet(self, watch: Watch) -> bool:
+        """Whether a canary with weight was seen to answer nothing well in the last seconds."""
+        group = self.group_of(watch)
+        if watch.since is None or group not in self._tallies:
+            return False
+        times = self.times.of(group)
+        since = max(watch.since, self._clock.now() - times.delay - max(QUIET_SECONDS, times.interval))
+        return self._tallies[group].totals(group.owner(watch.canary), since).success == 0
 
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""
@@ -73,7 +91,7 @@ class Presets:
         owners = [group.owner(arm) for arm in (watch.canary, watch.stable or watch.canary)]
         if began > now:
             return Observation(WARMING_UP, None, query, (), histogram_bounds(tallies, *owners))
-        span, fresh = self._span(watch, group, metric, now), self._times.of(group).targets_fresh(now)
+        span, fresh = self._span(watch, group, metric, now), self.times.of(group).targets_fresh(now)
         several = next(filter(None, (tallies.several(owner, span.since) for owner in owners)), None)
         if several is not None:
             return Observation(Missing(Verdict.BLIND, Reason.SEVERAL_SERIES, several.message), None, query)
@@ -93,17 +111,17 @@ class Presets:
 
     def scrape_interval(self, watch: Watch) -> float | None:
         """Tell the longest scrape interval of what a rollout's presets read; None while it is not known."""
-        known = (self._times.of(group).learnt_interval for group in self._counted(watch))
+        known = (self.times.of(group).learnt_interval for group in self._counted(watch))
         return max((one for one in known if one is not None), default=None)
 
     def delay(self, watch: Watch) -> float:
         """Tell how old the newest sample of a rollout's presets always is."""
-        return max((self._times.of(group).delay for group in self._groups(watch)), default=0.0)
+        return max((self.times.of(group).delay for group in self._groups(watch)), default=0.0)
 
     def not_yet(self, watch: Watch) -> Missing | None:
         """Say why no weight can be judged yet, although the source answers."""
         now = self._clock.now()
-        return next(filter(None, (self._times.of(group).not_yet(now) for group in self._groups(watch))), None)
+        return next(filter(None, (self.times.of(group).not_yet(now) for group in self._groups(watch))), None)
 
     def requests(self, watch: Watch, arm: Arm, window: float) -> float | None:
         """Tell how many requests reached a revision in a window; None where nobody counts them, or nobody answers."""
@@ -112,12 +130,12 @@ class Presets:
 
     def sources(self) -> Mapping[str, tuple[float, float]]:
         """Tell of each source how far its clock is ahead, and how old its newest sample always is."""
-        return self._times.sources()
+        return self.times.sources()
 
     def _requests(self, watch: Watch, group: Group, arm: Arm, window: float) -> float | None:
         if self._unknown(watch, group) is not None or group not in self._tallies:
             return None
-        tallies, times, now = self._tallies[group], self._times.of(group), self._clock.now()
+        tallies, times, now = self._tallies[group], self.times.of(group), self._clock.now()
         until = now - times.delay
         since = until - times.window(window)
         fresh = any(tallies.freshness(group.owner(one), until, times.interval).fresh for one in watch.arms)
@@ -127,13 +145,13 @@ class Presets:
 
     def _unknown(self, watch: Watch, group: Group) -> Missing | None:
         """Say why nothing is known of a rollout's presets."""
-        failures, times = self._failures.get(group, {}), self._times.of(group)
+        failures, times = self._failures.get(group, {}), self.times.of(group)
         failure = times.failure or next((failures[arm] for arm in watch.arms if arm in failures), None)
         return no_answer(failure) if failure is not None else times.too_late(self._clock.now())
 
     def _span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Span:
         """Tell the time that a metric's value is taken over."""
-        times, began = self._times.of(group), watch.counts_from(metric)
+        times, began = self.times.of(group), watch.counts_from(metric)
         until = now - times.delay
         return Span(
             began=began,
@@ -154,18 +172,18 @@ class Presets:
 
     def _group(self, watch: Watch, source: str | None, provider: Provider | None) -> Group:
         named = source or self._metrics.names()[0]
-        return Group(named, provider or Provider.ISTIO, watch.interval, self._scopes.get(named, Scope()))
+        return Group(named, provider or Provider.ISTIO, watch.interval, self.scope_of(named))
 
     async def _ask_targets(self, group: Group, watches: Sequence[Watch]) -> None:
         """Ask when anything of ours was scraped last."""
         arms, asked_at = sorted({arm for watch in watches for arm in watch.arms}), self._clock.now()
         answer = await self._metrics.ask(group.source, group.targets(arms))
-        self._times.of(group).take_targets(answer, asked_at=asked_at, answered_at=self._clock.now())
+        self.times.of(group).take_targets(answer, asked_at=asked_at, answered_at=self._clock.now())
 
     def _asked(self, group: Group, watches: Sequence[Watch]) -> list[Question]:
         """Write the questions of a group."""
         arms, answered = arms_and_latency(watches), self._answered_at.get(group, {})
-        newest = self._times.of(group).samples.newest
+        newest = self.times.of(group).samples.newest
         since = {arm: at if newest is None else min(at, newest) for arm, at in answered.items() if arm in arms}
         return list(questions(group, arms, since, max(watch.reach for watch in watches), self._clock.now()))
 
@@ -179,7 +197,7 @@ class Presets:
         tallies = self._tallies.setdefault(group, Tallies(_READERS[group.provider], keep_s=reach, scope=group.scope))
         tallies.keep_s = max(tallies.keep_s, reach)
         tallies.forget(now)
-        times, failures = self._times.of(group), dict[Arm, NoAnswer]()
+        times, failures = self.times.of(group), dict[Arm, NoAnswer]()
         for question, answer in zip(written, map(whole, answers), strict=True):
             if isinstance(answer, NoAnswer):
                 failures.update(dict.fromkeys(question.arms, answer))

@@ -16,9 +16,11 @@ from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
+from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
+from serinus.runtime.streams import Streams
 from serinus.runtime.watch import Watch
 
 log = structlog.get_logger("serinus.sampler")
@@ -38,6 +40,8 @@ class Sampler:
         self._wake = wake
         self._presets = Presets(metrics, clock, scopes or {})
         self._own = OwnQueries(metrics, clock)
+        self.silences = Silences(metrics, clock, self._presets)
+        self._streams = Streams(metrics, clock, self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
@@ -112,6 +116,7 @@ class Sampler:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in watches}
         await asyncio.gather(self._presets.ask(watches), self._own.ask(watches, scraped))
+        await asyncio.gather(self.silences.ask(watches), self._streams.ask(watches))
         self._publish(watches)
 
     def _publish(self, watches: Sequence[Watch]) -> None:
@@ -133,6 +138,8 @@ class Sampler:
         return Look(
             at=round(self._clock.now(), 3),
             observations=observations,
+            silence=self.silences.of(watch),
+            stream_messages=self._streams.messages(watch),
             scrape_interval=self._presets.scrape_interval(watch),
             delay=self._presets.delay(watch),
             not_yet=self._presets.not_yet(watch),

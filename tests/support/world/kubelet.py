@@ -18,9 +18,11 @@ OWNER = Owner("ml", "fraud", "")
 
 @dataclass
 class Model:
-    """How a model version behaves."""
+    """How a model version behaves. One that does not answer hangs: requests go in, and none comes out."""
 
     error_rate: float = 0.0
+    answers: bool = True
+    seconds_to_answer: float = 0.0
     seconds_to_load: float = 2.0
     loads: bool = True
     answers_probe: bool = True

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from serinus.api.status import Verdict
+from serinus.core.model.silence import Silence
 
 
 class Reason(StrEnum):
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     COMMON_CAUSE = "CommonCause"
     TRAFFIC_SPLIT_MISMATCH = "TrafficSplitMismatch"
     MAX_HOLD_EXCEEDED = "MaxHoldExceeded"
+    ANSWERS_NOTHING = "AnswersNothing"
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,16 @@ class Observation:
 class Look:
     """All metrics of one rollout at one time.
 
-    `scrape_interval` (None while it is not known) and `delay`, how old the newest sample always is, are the presets';
-    both in seconds. `not_yet` says why no weight could be judged, although the source answers.
+    `silence` is what is known of a canary that gives no answer; `stream_messages` counts the answers of its gRPC
+    streams in a minute, which no metric judges. `scrape_interval` (None while it is not known) and `delay`, how old the
+    newest sample always is, are the presets'; both in seconds. `not_yet` says why no weight could be judged, although
+    the source answers.
     """
 
     at: float
     observations: Mapping[str, Observation]
+    silence: Silence | None = None
+    stream_messages: float = 0.0
     scrape_interval: float | None = None
     delay: float = 0.0
     not_yet: Missing | None = None
@@ -143,7 +149,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Assessment:
-    """One of four verdicts over all metrics, and the finding that decided.
+    """One of four verdicts over all metrics, and the finding that decided; `caveat` says what no metric judges.
 
     `comparisons`, `requests_needed` (of the canary), `eta_s` and `suggested_weight` are the sequential test's.
     """
@@ -158,6 +164,7 @@ class Assessment:
     requests_needed: float | None = None
     eta_s: float | None = None
     suggested_weight: float | None = None
+    caveat: str = ""
 
     @property
     def message(self) -> str:

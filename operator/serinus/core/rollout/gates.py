@@ -16,7 +16,7 @@ from serinus.core.model.snapshot import Probed, Snapshot
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 from serinus.core.rollout.sizes import needed_replicas
-from serinus.core.rollout.stable import DOWN_SECONDS, stable_fails
+from serinus.core.rollout.stable import DOWN_SECONDS, keeps_only_from_judging, stable_fails
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_SECONDS = 2.0
@@ -42,7 +42,7 @@ def first_refusal(question: Question) -> Cause | None:
 
 def refusal_beside_stable(question: Question) -> Cause | None:
     """Ask what matters when stable cannot serve: metrics have nothing to compare, and each ready pod is a gain."""
-    gates = (paused_by_user, obstacle_in_the_way, no_canary_pod, service_missing, probe_not_answered)
+    gates = (paused_by_user, obstacle_to_a_fix, no_canary_pod, service_missing, probe_not_answered)
     return next((cause for gate in gates if (cause := gate(question)) is not None), None)
 
 
@@ -60,6 +60,11 @@ def paused_by_user(question: Question) -> Cause | None:
 def obstacle_in_the_way(question: Question) -> Cause | None:
     obstacle = question.seen.obstacle
     return Cause(obstacle.reason, obstacle.message) if obstacle else None
+
+
+def obstacle_to_a_fix(question: Question) -> Cause | None:
+    """What is in the way even of a version that takes the place of one that cannot serve."""
+    return None if keeps_only_from_judging(question.seen.obstacle) else obstacle_in_the_way(question)
 
 
 def canary_not_ready(question: Question) -> Cause | None:

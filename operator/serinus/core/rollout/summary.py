@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serinus.api.model_deployment import ModelDeploymentStatus, Rejection, RevisionStatus
+from serinus.core.analysis.streams import unjudged
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.conditions import Statement, conditions_of
@@ -137,9 +138,11 @@ def _serving(standing: Standing) -> Statement:
     if active is None or active.state.weight == 0:
         return Statement("Serving", True, "Stable", f"100% to version {stable.version}")
     weight, to = active.state.weight, active.plan.spec.to.version
-    return Statement(
-        "Serving", True, "Split", f"{100 - weight}% to version {stable.version}, {weight}% to version {to}"
-    )
+    text = f"{100 - weight}% to version {stable.version}, {weight}% to version {to}"
+    not_judged = unjudged(seen.look)
+    if not_judged:
+        return Statement("Serving", True, "StreamsNotWatched", f"{text}; {not_judged}")
+    return Statement("Serving", True, "Split", text)
 
 
 def _degraded(standing: Standing) -> Statement:
