@@ -288,6 +288,7 @@ class Parts:
         self.telemetry.queue_depth.set(len(self.engine.queue))
         self.telemetry.leader.set(1 if self.lease is None or self.lease.writes_allowed() else 0)
         self.telemetry.events_lost.set(self.recorder.dropped + self.recorder.failed)
+        self.telemetry.show_sources(self.sampler.sources())
         self.telemetry.show_watches(silence=self.informers.silence(), restarts=self.informers.restarts())
         self.telemetry.kopf_silence_seconds.set(self.shell.silence())
         self.telemetry.kopf_restarts.set(self.shell.restarts)

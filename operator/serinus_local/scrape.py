@@ -23,7 +23,7 @@ def config(*, kubeconfig: Path, operator: str) -> dict[str, object]:
 
 def envoy_rules() -> list[Rule]:
     """Return the rules that turn a scrape of Envoy into Istio's series."""
-    return [*_http_requests(), *_grpc_requests(), *_durations(), *_tidy()]
+    return [*_http_requests(), *_grpc_requests(), *_grpc_messages(), *_durations(), *_tidy()]
 
 
 def _envoy(kubeconfig: Path) -> dict[str, object]:
@@ -101,6 +101,16 @@ def _grpc_requests() -> list[Rule]:
         _set(source, match, "response_code", "200"),
         _set(source, match, "request_protocol", "grpc"),
         *_named(source, match, "istio_requests_total", first=2),
+    ]
+
+
+def _grpc_messages() -> list[Rule]:
+    """Count the messages of gRPC streams as they come: a stream has a status only when it ends."""
+    match = r"envoy_cluster_grpc_(request|response)_message_count;" + _CLUSTER.format(port=_GRPC)
+    source = ["__name__", "cluster_name"]
+    return [
+        _set(source, match, "request_protocol", "grpc"),
+        *_named(source, match, "istio_${1}_messages_total", first=2),
     ]
 
 

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from serinus.core.analysis.inflight import gateway_query, open_query
+from serinus.core.analysis.promql import Arm
 from serinus_local import scrape
 from serinus_local.prometheus import Prometheus, static_config
 from serinus_local.waiting import until
@@ -31,6 +33,9 @@ envoy_cluster_external_upstream_rq{{response_code="200",{HTTP}}} 90
 envoy_cluster_grpc_0{{{GRPC}}} 5
 envoy_cluster_grpc_13{{{GRPC}}} 2
 envoy_cluster_grpc_success{{{GRPC}}} 5
+envoy_cluster_grpc_request_message_count{{{GRPC}}} 70
+envoy_cluster_grpc_response_message_count{{{GRPC}}} 69
+envoy_cluster_upstream_rq_active{{{HTTP}}} 3
 envoy_cluster_upstream_rq_time_bucket{{{HTTP},le="10"}} 99
 envoy_cluster_upstream_rq_time_bucket{{{HTTP},le="+Inf"}} 100
 envoy_cluster_upstream_rq_time_sum{{{HTTP}}} 321
@@ -92,6 +97,17 @@ def test_durations_keep_their_buckets(scraped: Prometheus) -> None:
     assert {series["le"]: value for series, value in buckets} == {"10": 99, "+Inf": 100}
     counts = ask(scraped, "istio_request_duration_milliseconds_count")
     assert {series["request_protocol"]: value for series, value in counts} == {"http": 100, "grpc": 7}
+
+
+def test_messages_of_grpc_streams_have_the_names_of_production(scraped: Prometheus) -> None:
+    assert [value for _, value in ask(scraped, "istio_request_messages_total")] == [70]
+    assert [value for _, value in ask(scraped, "istio_response_messages_total")] == [69]
+
+
+def test_what_waits_keeps_envoys_own_name(scraped: Prometheus) -> None:
+    query = gateway_query([Arm("ml", "fraud", "a1", "fraud-a1")], 60)
+    assert sorted(value for _, value in ask(scraped, f"last_over_time({query})")) == [3, 100]
+    assert [value for _, value in ask(scraped, open_query(Arm("ml", "fraud", "a1", "fraud-a1")))] == [3]
 
 
 def test_what_would_count_twice_is_dropped(scraped: Prometheus) -> None:

@@ -34,6 +34,8 @@ class TritonPythonModel:
 """
 GOOD, ON_COMMAND, ALWAYS = "False", "x[0, 0] < 0", "True"
 """When a model fails: never, when the first feature is negative, always."""
+HANGS = "x[0, 0] < 0 and __import__('time').sleep(3600)"
+"""It never answers when the first feature is negative, and nothing after that: its only instance is busy."""
 SELDOM = "vars(self).update(asked=vars(self).get('asked', 0) + 1) or self.asked % 100 == 50"
 """One request in a hundred fails."""
 BREAKING = (-1.0, 2.0, 3.0, 4.0)

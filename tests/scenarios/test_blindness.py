@@ -115,7 +115,7 @@ async def test_a_restart_does_not_shorten_or_lengthen_the_blind_timeout() -> Non
         pytest.param(lambda query: [math.nan], "Blind", "NotANumber", id="not a number"),
         pytest.param(lambda query: [math.inf], "Blind", "NotANumber", id="infinite"),
         pytest.param(lambda query: [0.1, 0.2], "Blind", "SeveralSeries", id="several series"),
-        pytest.param(no_series, "Undecided", "NoTraffic", id="no series"),
+        pytest.param(no_series, "Undecided", "NoSeries", id="no series although there is traffic"),
     ],
 )
 async def test_a_query_that_gives_no_number_holds(
@@ -226,3 +226,53 @@ async def test_a_failing_streak_survives_a_restart() -> None:
     world.restart()
     await world.run(2)
     assert world.phase == "Reverted"
+
+
+@pytest.mark.parametrize("mode", ["Threshold", "Sequential"])
+@pytest.mark.parametrize("gives", [[math.nan], []], ids=["0/0", "no series"])
+async def test_a_night_without_requests_rejects_no_version(mode: str, gives: list[float]) -> None:
+    """A query that divides nothing by nothing wants traffic: nobody is blind, whatever `onBlind` asks for."""
+    ratio = {"name": "ratio", "query": 'ratio{revision="{{revision}}"}', "thresholdRange": {"max": "0.1"}}
+    analysis = {"mode": mode, "metrics": [ratio], "onBlind": "Revert", "blindTimeout": "30s"}
+    world = World()
+    world.prometheus.own["ratio"] = lambda query: [0.01]
+    await serving(world=world, analysis=analysis)
+    world.models["2"] = Model()
+    world.commit(fraud("2", analysis=analysis))
+    await world.until(lambda w: w.routed.get("2") == 10)
+    world.requests_per_second = 0
+    world.prometheus.own["ratio"] = lambda query: gives
+    await world.run(200)
+    assert world.routed == {"1": 90, "2": 10}
+    assert (world.state["verdict"], world.reason) == ("Undecided", "NoTraffic")
+
+
+async def test_an_empty_ratio_of_a_healthy_service_offers_its_cure() -> None:
+    """No 5xx has no series: requests came, so that is no want of traffic."""
+    ratio = {"name": "ratio", "query": 'ratio{revision="{{revision}}"}', "thresholdRange": {"max": "0.1"}}
+    world = World()
+    world.prometheus.own["ratio"] = lambda query: []
+    await serving(world=world, analysis={"metrics": [ratio]})
+    world.models["2"] = Model()
+    world.commit(fraud("2", analysis={"metrics": [ratio]}))
+    await world.until(lambda w: w.routed.get("2") == 10)
+    await world.run(30)
+    assert (world.state["verdict"], world.reason) == ("Undecided", "NoSeries")
+    assert "or vector(0)" in world.state["message"]
+
+
+async def test_a_revert_by_a_query_of_the_users_says_what_it_rests_on() -> None:
+    """The requests of the window, and that there is no baseline."""
+    whole = {"name": "whole", "query": 'whole{namespace="{{namespace}}"}', "thresholdRange": {"max": "0.1"}}
+    world = World()
+    world.prometheus.own["whole"] = lambda query: [0.01]
+    await serving(world=world, analysis={"metrics": [whole]})
+    world.models["2"] = Model()
+    world.commit(fraud("2", analysis={"metrics": [whole]}))
+    await world.until(lambda w: w.routed.get("2") == 10)
+    await world.run(3)
+    world.prometheus.own["whole"] = lambda query: [0.3]
+    await world.until(lambda w: w.phase == "Reverted", limit=20)
+    record = next(one for one in world.state["decisions"] if one["action"] == "Taken")
+    assert record["samples"] > 0
+    assert (record["value"], record["baseline"]) == ("0.3", "none")

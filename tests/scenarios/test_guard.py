@@ -89,3 +89,50 @@ async def test_the_verdict_that_allowed_a_rise_is_in_the_status_of_the_rise() ->
     world.api.on_write = at_write
     await world.until(lambda w: w.phase == "Succeeded", limit=90)
     assert [one for one in seen if one[0] > 10] == [(50, "Safe"), (100, "Safe")]
+
+
+async def test_a_guard_that_is_shorter_than_three_scrapes_lasts_for_three() -> None:
+    """Prometheus scrapes each half minute: a guard of 20 s would end before anything is seen of it."""
+    world = World()
+    world.prometheus.every = 30
+    policy: dict[str, Any] = {"steps": [{"setWeight": 50}, {"pause": {"duration": "2m"}}], "guard": {"duration": "20s"}}
+    await serving(world=world, **policy)
+    await world.run(60)
+    world.models["2"] = Model()
+    world.commit(fraud("2", **policy))
+    await world.until(lambda w: w.tried == "2" and w.routed.get("2") == 100, limit=400)
+    assert 90 <= await world.until(lambda w: w.phase == "Succeeded", limit=200) <= 130
+    assert world.routed == {"2": 100}
+
+
+async def test_a_version_that_breaks_in_a_guard_of_slow_scrapes_is_reverted() -> None:
+    """Its first requests at 100 % fail, which the second scrape shows."""
+    world = World()
+    world.prometheus.every = 30
+    policy: dict[str, Any] = {"steps": [{"setWeight": 50}, {"pause": {"duration": "2m"}}], "guard": {"duration": "20s"}}
+    await serving(world=world, **policy)
+    await world.run(60)
+    world.models["2"] = Model()
+    world.commit(fraud("2", **policy))
+    await world.until(lambda w: w.tried == "2" and w.routed.get("2") == 100, limit=400)
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=70)
+
+
+async def test_no_guard_stays_no_guard() -> None:
+    """Whatever the scrape interval."""
+    world = await trying(at=50, guard={"duration": "0s"})
+    await world.until(lambda w: w.phase == "Succeeded", limit=60)
+    assert all(one["reason"] != "Guarding" for one in world.state["decisions"])
+
+
+async def test_requests_that_went_in_and_were_not_answered_are_no_want_of_traffic() -> None:
+    """Too few for their silence to condemn: but nobody says that no request was sent."""
+    world = await serving()
+    world.models["2"] = Model(answers=False)
+    world.commit(fraud("2"))
+    await world.until(lambda w: w.tried == "2" and w.phase == "Pending", limit=10)
+    world.requests_per_second = 0.02
+    world.lever(promote={"full": True})
+    await world.run(60)
+    assert world.reason != "Unobserved"

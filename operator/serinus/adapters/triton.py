@@ -76,7 +76,7 @@ class TritonProbe:
 
     def _hangs(self) -> ProbeAnswer:
         text = f"did not answer the sample request within {self._time_limit:g} s"
-        return ProbeAnswer(ProbeOutcome.FAILED, text)
+        return ProbeAnswer(ProbeOutcome.FAILED, text, silent=True)
 
     def _refusal(self, status: str, message: str) -> ProbeAnswer:
         if status in _NO_ANSWER:

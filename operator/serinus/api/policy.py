@@ -128,7 +128,8 @@ class Metric(Model):
     threshold_range: ThresholdRange
     """The range in which the metric is acceptable, bounds included."""
     window: Duration | None = None
-    """The time that a value is taken over; default since the stage began, at most 60s."""
+    """The time that a value is taken over; default since the stage began, at most 60s. Longer where it would hold less
+    than three scrapes."""
     failure_limit: Annotated[int, Field(ge=0, le=1000)] | None = None
     """Consecutive failing looks that are tolerated; starts anew at each stage; default 0."""
     tolerated_increase: Share | None = None
@@ -228,7 +229,7 @@ class Guard(Model):
     """The time after 100 % in which the previous revision is kept warm and the new one is still judged."""
 
     duration: GuardDuration
-    """How long; 0s is no guard."""
+    """How long, and at least three scrapes of Prometheus; 0s is no guard."""
 
     @property
     def seconds(self) -> float:

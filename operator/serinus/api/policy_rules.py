@@ -43,6 +43,17 @@ def _bounded(preset: str, pattern: str, fix: str) -> dict[str, str]:
     )
 
 
+def _below_everything(name: str) -> dict[str, str]:
+    """Make the rule that a bound of an error rate is less than all requests: 1 is meant as one percent."""
+    bound = f"self.thresholdRange.{name}"
+    return spoken(
+        f"!({_PRESET} == 'error-rate') || !has({bound}) || !{bound}.matches('^[0-9]+([.][0-9]+)?%?$')"
+        f" || {_number(bound)} < 1.0",
+        f"'metric ' + self.name + ': {name} ' + {bound} + ({bound}.endsWith('%') ? ' is no less than all requests:"
+        f" write less, as 5%' : ' is a ratio, and no less than all requests: write ' + {bound} + '%')",
+    )
+
+
 _PRESET = "has(self.preset) && self.preset"
 _NUMBERS = "self.{0}.matches('^-?[0-9]+([.][0-9]+)?(us|ms|s|%)?$')"
 _WELL_FORMED = "({} && {})".format(_NUMBERS.format("min"), _NUMBERS.format("max"))
@@ -78,9 +89,11 @@ METRIC = (
     _only("minSamples", f"{_PRESET} in ['error-rate', 'latency']", "the error-rate and latency presets"),
     _bounded(
         "error-rate",
-        "^(0([.][0-9]+)?|1([.]0+)?|[0-9.]+%)$",
+        "^[0-9]+([.][0-9]+)?%?$",
         "an error rate is a ratio from 0 to 1 or a percentage, as 0.05 or 5%",
     ),
+    _below_everything("min"),
+    _below_everything("max"),
     _bounded("latency", "^[0-9.]+(us|ms|s)$", "a latency is a time, as 250ms or 1.5s"),
     _bounded("request-count", "^[0-9.]+$", "a request count is a plain number, as 100"),
 )

@@ -90,6 +90,23 @@ class Wish:
     due: float = float("inf")
 
 
+@dataclass(frozen=True)
+class Questions:
+    """The users' own queries as they were asked once, and which one the source refuses."""
+
+    wish: tuple[tuple[str | None, ...], ...] = ()
+    refusal: Obstacle | None = None
+    ask_again_at: float | None = None
+
+
+@dataclass(frozen=True)
+class AskedAgain:
+    """What a pod that had answered the sample request made of it when it was asked again."""
+
+    at: float
+    answer: ProbeAnswer
+
+
 @dataclass
 class Memory:
     """What is remembered of one ModelDeployment; `uid` is its own, so that the next of its name remembers nothing."""
@@ -106,6 +123,7 @@ class Memory:
     unreached: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Since when, and how often in a row, a pod's probe could not be sent."""
     probing: set[str] = field(default_factory=set)
+    asked_again: dict[str, AskedAgain] = field(default_factory=dict)
     conflicts: dict[str, Obstacle] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     """Deployments that the API server does not take, by revision, and its words."""
@@ -125,7 +143,9 @@ class Memory:
     """Why the ModelDeployment itself cannot be read, as it was told."""
     carried: Carried | None = None
     unrouted_since: dict[str, float] = field(default_factory=dict)
+    questions: Questions = field(default_factory=Questions)
     down_since: dict[str, float] = field(default_factory=dict)
+    said_open: set[str] = field(default_factory=set)
     used_names: set[str] = field(default_factory=set)
     """Rollouts that exist and cannot be seen: their names are taken."""
 
@@ -182,6 +202,7 @@ class Memory:
         self.probes = {uid: answer for uid, answer in self.probes.items() if uid in keep}
         self.probed_at = {uid: at for uid, at in self.probed_at.items() if uid in keep}
         self.unreached = {uid: known for uid, known in self.unreached.items() if uid in keep}
+        self.asked_again = {uid: asked for uid, asked in self.asked_again.items() if uid in keep}
 
 
 def _since(known: Mapping[str, float], names: Iterable[str], now: float) -> dict[str, float]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from serinus.api.parsing import ModelDeploymentView
+from serinus.api.rollout import RolloutStatus
+from serinus.core.analysis.silence import is_doubtful
+from serinus.core.model.assessment import Look
 from serinus.core.model.identity import REVISION_LABEL, Key
 from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
@@ -18,6 +21,7 @@ from serinus.core.model.kinds import (
     Json,
 )
 from serinus.core.model.revision import Revision
+from serinus.core.model.rollout import RolloutPlan, RolloutState, not_after
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
 from serinus.core.plan.diagnosis import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
@@ -30,6 +34,7 @@ from serinus.runtime.ours import our_routes, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.probes import Probes, ReadyPod
 from serinus.runtime.recording import unrecorded
+from serinus.runtime.refusals import Refusals
 from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.unreadable import freeze_of, frozen_split, read_rollout
@@ -75,7 +80,7 @@ class Observer:
         if wanted is not None and all(wanted.name != one.name for one in revisions):
             revisions = (*revisions, wanted)
         newest = rollouts[-1] if rollouts else None
-        obstacle = wish.obstacle or next(self.claims.obstacles(view, memory), None)
+        obstacle = wish.obstacle or self._obstacle(view, memory, wanted)
         fleets = self._fleets(view, memory, revisions)
         route, differ = read_splits(our_routes(self.cache, view))
         seen = Snapshot(
@@ -96,7 +101,7 @@ class Observer:
             altered=tuple(
                 f"{label.replace('/', ' ')}: {one}" for label, left in memory.altered.items() for one in left
             ),
-            look=self.sampler.look(key, newest.plan.uid) if newest else None,
+            look=self._look(view, memory, newest, revisions) if newest else None,
             watched_since=self.sampler.watched_since(key),
             drain_seconds=self.drain_seconds,
         )
@@ -108,6 +113,33 @@ class Observer:
             down_since=memory.count_down(fleets, now),
             unrecorded=unrecorded(seen, memory),
         )
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """What knows which queries are wrong."""
+        return Refusals(self.sampler.metrics, self.clock, self.probes)
+
+    def _obstacle(self, view: ModelDeploymentView, memory: Memory, wanted: Revision | None) -> Obstacle | None:
+        """Say what keeps the spec from being tried; what may not be asked is not asked."""
+        claimed = next(self.claims.obstacles(view, memory), None)
+        if claimed is not None or wanted is None:
+            return claimed
+        return self.refusals.look(view, memory, wanted)
+
+    def _look(
+        self, view: ModelDeploymentView, memory: Memory, newest: RolloutSeen, revisions: Sequence[Revision]
+    ) -> Look | None:
+        """Take the newest look; of a canary that is silent beyond chance the pods are asked, too."""
+        key = Key(view.namespace, view.name)
+        look = self.sampler.look(key, newest.plan.uid)
+        silence = look.silence if look is not None else None
+        canary = next((one for one in revisions if one.name == newest.plan.canary), None)
+        if look is None or silence is None or canary is None or not is_doubtful(silence, newest.state.weight):
+            return look
+        pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name)).get(canary.name, ())
+        ready = [ReadyPod(*_identity(pod)) for pod in pods if is_ready(pod)]
+        silent = self.probes.ask_again(key, memory, canary, ready)
+        return replace(look, silence=replace(silence, pods_silent=silent))
 
     async def _revisions(
         self, view: ModelDeploymentView, memory: Memory, rollouts: Sequence[RolloutSeen]
@@ -136,10 +168,18 @@ class Observer:
                 unread[name] = read
             else:
                 plan, status, state = read
-                seen.append(RolloutSeen(plan, memory.state_of(plan.uid, status, state)))
+                seen.append(RolloutSeen(plan, self._state(memory, plan, status, state)))
         memory.used_names |= unread.keys()
         memory.forget_rollouts({rollout.plan.uid for rollout in seen})
         return tuple(sorted(seen, key=_age)), freeze_of(unread, owned, seen)
+
+    def _state(self, memory: Memory, plan: RolloutPlan, status: RolloutStatus, read: RolloutState) -> RolloutState:
+        """Go on from memory or from the status, by our own clock."""
+        known = memory.state_of(plan.uid, status, read)
+        state = not_after(known, round(self.clock.now(), 3))
+        if state is not known:
+            memory.remember(plan.uid, status, state, None)
+        return state
 
     def _fleets(self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]) -> dict[str, Fleet]:
         kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE)}

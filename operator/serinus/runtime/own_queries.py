@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from serinus.api.policy import Metric, QueryType
@@ -12,8 +13,9 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.promql import Arm, has_baseline, render_query
 from serinus.core.analysis.readings import no_answer, read_answer
+from serinus.core.analysis.source_time import least_window
 from serinus.core.analysis.tally import STALE_INTERVALS
-from serinus.core.analysis.threshold import DEFAULT_WINDOW
+from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Increment, Measured, Missing, Observation, Reason
 from serinus.runtime.ports import Clock, Metrics
@@ -27,9 +29,10 @@ NOT_ANSWERED = Missing(Verdict.BLIND, Reason.STALE, "the query has not been answ
 
 @dataclass(frozen=True)
 class _Answered:
-    """The last answers to one metric's query, one an arm."""
+    """The last answers to one metric's query, one an arm; `query` is how it was asked of the canary."""
 
     at: float
+    query: str
     answers: tuple[tuple[str, MetricsAnswer], ...]
 
 
@@ -44,27 +47,30 @@ class OwnQueries:
         self._bins: dict[tuple[str, str], Bins] = {}
         self._kept: dict[tuple[str, str], deque[Increment]] = {}
 
-    async def ask(self, watches: Sequence[Watch]) -> None:
-        """Ask, and wait a moment for the answers; those that take longer are there for a later look."""
+    async def ask(self, watches: Sequence[Watch], scraped: Mapping[str, float | None]) -> None:
+        """Ask, and wait a moment for the answers; those that take longer are there for a later look.
+
+        `scraped` is the scrape interval by rollout, None where it is not known: {{window}} holds enough scrapes.
+        """
         asked = []
         for watch in watches:
             if watch.queries and watch.rollout not in self._running:
-                task = asyncio.create_task(self._ask(watch))
+                task = asyncio.create_task(self._ask(watch, scraped.get(watch.rollout)))
                 self._running[watch.rollout] = task
                 asked.append(task)
         if asked:
             patience = min(LONGEST_PATIENCE, min(watch.interval for watch in watches) / 4)
             await asyncio.wait(asked, timeout=patience)
 
-    def observe(self, watch: Watch, metric: Metric) -> Observation:
-        """Say what the last answers to a query say."""
-        place, query, now = (watch.rollout, metric.name), _rendered(metric, watch.canary), self._clock.now()
-        answered = self._answered.get(place)
+    def observe(self, watch: Watch, metric: Metric, requests: Mapping[str, float | None]) -> Observation:
+        """Say what the last answers to a query say; `requests` are those that it speaks of, by revision."""
+        now, answered = self._clock.now(), self._answered.get((watch.rollout, metric.name))
+        query = answered.query if answered else rendered(metric, watch.canary, None)
         if answered is None or now - answered.at > STALE_INTERVALS * watch.interval + SLACK:
             return Observation(NOT_ANSWERED, None, query)
         if metric.type is QueryType.DISTRIBUTION:
             return self._observe_bins(watch, metric, answered, query)
-        readings = [read_answer(answer, answered.at) for _, answer in answered.answers]
+        readings = [read_answer(answer, answered.at, requests.get(arm)) for arm, answer in answered.answers]
         seen = Observation(readings[0], readings[1] if len(readings) > 1 else None, query)
         canary, stable = seen.canary, seen.stable
         if watch.since is None or not isinstance(canary, Measured) or not isinstance(stable, Measured):
@@ -88,20 +94,21 @@ class OwnQueries:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask(self, watch: Watch) -> None:
+    async def _ask(self, watch: Watch, scraped: float | None) -> None:
         try:
-            await asyncio.gather(*(self._ask_metric(watch, metric) for metric in watch.queries))
+            await asyncio.gather(*(self._ask_metric(watch, metric, scraped) for metric in watch.queries))
         finally:
             self._running.pop(watch.rollout, None)
 
-    async def _ask_metric(self, watch: Watch, metric: Metric) -> None:
+    async def _ask_metric(self, watch: Watch, metric: Metric, scraped: float | None) -> None:
         arms = watch.arms if has_baseline(metric.query or "") else (watch.canary,)
         source = metric.source or self._metrics.names()[0]
+        queries = [(rendered(metric, arm, scraped), arm.namespace) for arm in arms]
         answers = await asyncio.gather(
-            *(self._metrics.ask(source, _rendered(metric, arm), own=arm.namespace) for arm in arms)
+            *(self._metrics.ask(source, query, own=namespace) for query, namespace in queries)
         )
         named = tuple((arm.revision, whole(answer)) for arm, answer in zip(arms, answers, strict=True))
-        self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), named)
+        self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0], named)
 
     def _observe_bins(self, watch: Watch, metric: Metric, answered: _Answered, query: str) -> Observation:
         failed = next((answer for _, answer in answered.answers if isinstance(answer, NoAnswer)), None)
@@ -112,17 +119,21 @@ class OwnQueries:
         reading = bins.reading([arm for arm, _ in answered.answers])
         if increment is None or watch.since is None:
             return Observation(reading, None, query)
-        return Observation(reading, None, query, self._not_taken(watch, metric, increment))
+        return Observation(reading, None, query, self._not_taken(watch, metric, increment), bins=bins.names)
 
     def _not_taken(self, watch: Watch, metric: Metric, increment: Increment) -> tuple[Increment, ...]:
         """Keep what no pass has taken in yet: looks may come faster than passes."""
         kept = self._kept.setdefault((watch.rollout, metric.name), deque(maxlen=KEPT_INCREMENTS))
         if not kept or increment.at > kept[-1].at:
             kept.append(increment)
-        while kept and kept[0].at <= watch.taken_until(metric):
+        # Evidence that reaches beyond the newest answer is of a leader whose clock was ahead: it has taken in no such.
+        while kept and kept[0].at <= watch.taken_until(metric) <= increment.at:
             kept.popleft()
         return tuple(kept)
 
 
-def _rendered(metric: Metric, arm: Arm) -> str:
-    return render_query(metric.query or "", arm, metric.window or f"{DEFAULT_WINDOW:.0f}s")
+def rendered(metric: Metric, arm: Arm, scraped: float | None) -> str:
+    """Write a user's query as it is asked of one revision; its window holds enough scrapes."""
+    wished = window_of(metric)
+    least = math.ceil(least_window(wished, scraped))
+    return render_query(metric.query or "", arm, f"{least}s" if least > wished else metric.window or f"{wished:.0f}s")

@@ -6,74 +6,32 @@ What one chunk cannot be told of is unknown for its own revisions and for nobody
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from serinus.api.policy import Metric, Mode, Preset, Provider
 from serinus.api.status import Verdict
-from serinus.core.analysis.exposition import Owner, read_istio, read_triton
+from serinus.core.analysis.exposition import read_istio, read_triton
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
-from serinus.core.analysis.promql import (
-    SERVICES_PER_QUERY,
-    Arm,
-    istio_queries,
-    newest_scrape,
-    newest_scrape_of_gateways,
-    newest_scrape_of_pods,
-    triton_queries,
-)
-from serinus.core.analysis.readings import no_answer, observe_preset
+from serinus.core.analysis.promql import Arm
+from serinus.core.analysis.readings import Span, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
-from serinus.core.analysis.tally import STALE_INTERVALS, Tallies
+from serinus.core.analysis.tally import Tallies
+from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Missing, Observation, Reading, Reason
+from serinus.runtime.groups import Group, Question, arms_and_latency, questions
 from serinus.runtime.ports import Clock, Metrics
-from serinus.runtime.watch import WARM_UP_SECONDS, Watch, window_of
+from serinus.runtime.source_times import SourceTimes
+from serinus.runtime.watch import WARM_UP_SECONDS, Watch
 
-SLACK = 3.0
-"""Seconds asked for beyond the last answer: scrapes that were still on their way then."""
+QUIET_SECONDS = 5.0
 WARMING_UP = Missing(
     Verdict.UNDECIDED,
     Reason.INSUFFICIENT_DATA,
     f"its pods warm up: the first {WARM_UP_SECONDS:.0f} s of a stage do not count for latency",
 )
 _READERS = {Provider.ISTIO: read_istio, Provider.TRITON: read_triton}
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rollouts that one question serves."""
-
-    source: str
-    provider: Provider
-    interval: float
-    scope: Scope
-
-    def owner(self, arm: Arm) -> Owner:
-        """Name a revision as the provider's series do."""
-        return (arm.namespace, arm.service if self.provider is Provider.ISTIO else arm.revision)
-
-    def queries(self, arms: Sequence[Arm], range_s: float, *, latency: bool) -> list[str]:
-        """Write the questions about revisions."""
-        if self.provider is Provider.TRITON:
-            return triton_queries(arms, seconds=range_s, matchers=self.scope.matchers)
-        return istio_queries(arms, seconds=range_s, latency=latency, matchers=self.scope.matchers)
-
-    def targets(self, arms: Sequence[Arm]) -> str:
-        """Write the question when what is scraped for these revisions was scraped last."""
-        if self.scope.targets:
-            return newest_scrape(self.scope.targets)
-        if self.provider is Provider.TRITON:
-            return newest_scrape_of_pods(arms, self.scope.matchers)
-        return newest_scrape_of_gateways(self.scope.gateways, self.scope.matchers)
-
-
-@dataclass(frozen=True)
-class _Question:
-    """One query, and the revisions that it is about."""
-
-    arms: tuple[Arm, ...]
-    query: str
 
 
 class Presets:
@@ -83,110 +41,174 @@ class Presets:
         self._metrics = metrics
         self._clock = clock
         self._scopes = scopes
+        self.times = SourceTimes()
         self._tallies: dict[Group, Tallies] = {}
         self._answered_at: dict[Group, dict[Arm, float]] = {}
         self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
-        self._scraped: dict[Group, float | NoAnswer] = {}
 
-    def source_of(self, metric: Metric) -> str:
-        """Name the Prometheus that a metric asks."""
-        return metric.source or self._metrics.names()[0]
+    def scope_of(self, source: str) -> Scope:
+        """Tell whose requests count at a source."""
+        return self._scopes.get(source, Scope())
+
+    def sources_of(self, watch: Watch) -> frozenset[str]:
+        """Name the sources that are asked for a rollout, besides those of the users' own queries."""
+        return frozenset(group.source for group in self._counted(watch))
 
     async def ask(self, watches: Sequence[Watch]) -> None:
         """Ask everything that these rollouts' presets need."""
         groups: dict[Group, list[Watch]] = {}
         for watch in watches:
-            for group in dict.fromkeys(self._group(watch, metric) for metric in watch.presets):
+            for group in self._counted(watch):
                 groups.setdefault(group, []).append(watch)
-        await asyncio.gather(
-            *(self._ask_targets(group, served) for group, served in groups.items()),
-            *(self._ask_group(group, served) for group, served in groups.items()),
-        )
+        asked = {group: self._asked(group, served) for group, served in groups.items()}
+        answers = asyncio.gather(*(self._ask_all(group, written) for group, written in asked.items()))
+        # A source's clock is known before its samples are counted.
+        await asyncio.gather(answers, *(self._ask_targets(group, served) for group, served in groups.items()))
+        for (group, written), found in zip(asked.items(), await answers, strict=True):
+            self._take(group, groups[group], written, found)
+        self.times.say()
+
+    def group_of(self, watch: Watch) -> Group | None:
+        """Tell whose counters know of this rollout's requests: the gateway's before the server's."""
+        return min(self._groups(watch), key=lambda group: group.provider is not Provider.ISTIO, default=None)
+
+    def is_quiet(self, watch: Watch) -> bool:
+        """Whether a canary with weight was seen to answer nothing well in the last seconds."""
+        group = self.group_of(watch)
+        if watch.since is None or group not in self._tallies:
+            return False
+        times = self.times.of(group)
+        since = max(watch.since, self._clock.now() - times.delay - max(QUIET_SECONDS, times.interval))
+        return self._tallies[group].totals(group.owner(watch.canary), since).success == 0
 
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""
-        now, group, window = self._clock.now(), self._group(watch, metric), window_of(metric)
-        query = " ; ".join(group.queries([watch.canary], window, latency=metric.preset is Preset.LATENCY))
-        scraped = self._scraped.get(group, 0.0)
-        failures = self._failures.get(group, {})
-        failure = next((failures[arm] for arm in watch.arms if arm in failures), None)
-        if failure is not None or isinstance(scraped, NoAnswer):
-            return Observation(no_answer(failure or scraped), None, query)  # type: ignore[arg-type]
+        now, group = self._clock.now(), self._group(watch, metric.source, metric.provider)
+        query = " ; ".join(group.queries([watch.canary], window_of(metric), latency=metric.preset is Preset.LATENCY))
+        if (unknown := self._unknown(watch, group)) is not None:
+            return Observation(unknown, None, query)
         tallies, began = self._tallies[group], watch.counts_from(metric)
         owners = [group.owner(arm) for arm in (watch.canary, watch.stable or watch.canary)]
         if began > now:
             return Observation(WARMING_UP, None, query, (), histogram_bounds(tallies, *owners))
-        since = max(now - window, began)
-        several = next(filter(None, (tallies.several(owner, since) for owner in owners)), None)
+        span, fresh = self._span(watch, group, metric, now), self.times.of(group).targets_fresh(now)
+        several = next(filter(None, (tallies.several(owner, span.since) for owner in owners)), None)
         if several is not None:
             return Observation(Missing(Verdict.BLIND, Reason.SEVERAL_SERIES, several.message), None, query)
         canary, stable = (
-            (tallies.totals(owner, since), tallies.freshness(owner, now, watch.interval)) for owner in owners
+            (tallies.totals(owner, span.since), tallies.freshness(owner, span.until, span.scrape_interval))
+            for owner in owners
         )
-        targets_fresh = now - scraped <= STALE_INTERVALS * watch.interval + SLACK
-        seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=targets_fresh)
-        seen = replace(seen, canary=_naming(tallies.strangers(owners[0], since), seen.canary, group.source))
+        seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=fresh, span=span)
+        seen = replace(seen, canary=_naming(tallies.strangers(owners[0], span.since), seen.canary, group.source))
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
-        span = max(began, watch.taken_until(metric)), tallies.horizon(owners, now, watch.interval)
-        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], span)
+        # Evidence may reach into our future: it is of a leader whose clock was ahead.
+        until = tallies.horizon(owners, span.until, span.scrape_interval)
+        within = max(began, min(watch.taken_until(metric), now)), until
+        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within)
         return replace(seen, increments=increments, bounds=bounds)
 
-    def _group(self, watch: Watch, metric: Metric) -> Group:
-        source = self.source_of(metric)
-        scope = self._scopes.get(source, Scope())
-        return Group(source, metric.provider or Provider.ISTIO, watch.interval, scope)
+    def scrape_interval(self, watch: Watch) -> float | None:
+        """Tell the longest scrape interval of what a rollout's presets read; None while it is not known."""
+        known = (self.times.of(group).learnt_interval for group in self._counted(watch))
+        return max((one for one in known if one is not None), default=None)
+
+    def delay(self, watch: Watch) -> float:
+        """Tell how old the newest sample of a rollout's presets always is."""
+        return max((self.times.of(group).delay for group in self._groups(watch)), default=0.0)
+
+    def not_yet(self, watch: Watch) -> Missing | None:
+        """Say why no weight can be judged yet, although the source answers."""
+        now = self._clock.now()
+        return next(filter(None, (self.times.of(group).not_yet(now) for group in self._groups(watch))), None)
+
+    def requests(self, watch: Watch, arm: Arm, window: float) -> float | None:
+        """Tell how many requests reached a revision in a window; None where nobody counts them, or nobody answers."""
+        counted = (self._requests(watch, group, arm, window) for group in self._counted(watch))
+        return max((one for one in counted if one is not None), default=None)
+
+    def sources(self) -> Mapping[str, tuple[float, float]]:
+        """Tell of each source how far its clock is ahead, and how old its newest sample always is."""
+        return self.times.sources()
+
+    def _requests(self, watch: Watch, group: Group, arm: Arm, window: float) -> float | None:
+        if self._unknown(watch, group) is not None or group not in self._tallies:
+            return None
+        tallies, times, now = self._tallies[group], self.times.of(group), self._clock.now()
+        until = now - times.delay
+        since = until - times.window(window)
+        fresh = any(tallies.freshness(group.owner(one), until, times.interval).fresh for one in watch.arms)
+        if not (fresh or times.targets_fresh(now)) or tallies.several(group.owner(arm), since) is not None:
+            return None
+        return tallies.totals(group.owner(arm), since).requests
+
+    def _unknown(self, watch: Watch, group: Group) -> Missing | None:
+        """Say why nothing is known of a rollout's presets."""
+        failures, times = self._failures.get(group, {}), self.times.of(group)
+        failure = times.failure or next((failures[arm] for arm in watch.arms if arm in failures), None)
+        return no_answer(failure) if failure is not None else times.too_late(self._clock.now())
+
+    def _span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Span:
+        """Tell the time that a metric's value is taken over."""
+        times, began = self.times.of(group), watch.counts_from(metric)
+        until = now - times.delay
+        return Span(
+            began=began,
+            since=max(until - times.window(window_of(metric)), began),
+            until=until,
+            now=now,
+            scrape_interval=times.interval,
+            warms_up=watch.since is not None and began > watch.since,
+        )
+
+    def _counted(self, watch: Watch) -> list[Group]:
+        """List what counts a rollout's requests."""
+        return [self._group(watch, source, provider) for source, provider in watch.counters]
+
+    def _groups(self, watch: Watch) -> list[Group]:
+        """List what its presets read."""
+        return list(dict.fromkeys(self._group(watch, metric.source, metric.provider) for metric in watch.presets))
+
+    def _group(self, watch: Watch, source: str | None, provider: Provider | None) -> Group:
+        named = source or self._metrics.names()[0]
+        return Group(named, provider or Provider.ISTIO, watch.interval, self.scope_of(named))
 
     async def _ask_targets(self, group: Group, watches: Sequence[Watch]) -> None:
         """Ask when anything of ours was scraped last."""
-        arms = sorted({arm for watch in watches for arm in watch.arms})
-        self._scraped[group] = _newest(await self._metrics.ask(group.source, group.targets(arms)))
+        arms, asked_at = sorted({arm for watch in watches for arm in watch.arms}), self._clock.now()
+        answer = await self._metrics.ask(group.source, group.targets(arms))
+        self.times.of(group).take_targets(answer, asked_at=asked_at, answered_at=self._clock.now())
 
-    async def _ask_group(self, group: Group, watches: Sequence[Watch]) -> None:
-        reach = max(watch.reach for watch in watches)
+    def _asked(self, group: Group, watches: Sequence[Watch]) -> list[Question]:
+        """Write the questions of a group."""
+        arms, answered = arms_and_latency(watches), self._answered_at.get(group, {})
+        newest = self.times.of(group).samples.newest
+        since = {arm: at if newest is None else min(at, newest) for arm, at in answered.items() if arm in arms}
+        return list(questions(group, arms, since, max(watch.reach for watch in watches), self._clock.now()))
+
+    async def _ask_all(self, group: Group, written: Sequence[Question]) -> list[MetricsAnswer]:
+        return list(await asyncio.gather(*(self._metrics.ask(group.source, one.query) for one in written)))
+
+    def _take(
+        self, group: Group, watches: Sequence[Watch], written: Sequence[Question], answers: Sequence[MetricsAnswer]
+    ) -> None:
+        reach, now = max(watch.reach for watch in watches), self._clock.now()
         tallies = self._tallies.setdefault(group, Tallies(_READERS[group.provider], keep_s=reach, scope=group.scope))
-        tallies.keep_s, now = max(tallies.keep_s, reach), self._clock.now()
+        tallies.keep_s = max(tallies.keep_s, reach)
         tallies.forget(now)
-        arms = _arms_and_latency(watches)
-        answered = {arm: at for arm, at in self._answered_at.get(group, {}).items() if arm in arms}
-        questions = list(self._questions(group, arms, answered, reach, now))
-        answers = await asyncio.gather(*(self._metrics.ask(group.source, one.query) for one in questions))
-        failures: dict[Arm, NoAnswer] = {}
-        for question, answer in zip(questions, map(whole, answers), strict=True):
+        times, failures = self.times.of(group), dict[Arm, NoAnswer]()
+        for question, answer in zip(written, map(whole, answers), strict=True):
             if isinstance(answer, NoAnswer):
                 failures.update(dict.fromkeys(question.arms, answer))
             else:
-                tallies.ingest(answer.series, [group.owner(arm) for arm in question.arms], now)
+                owners = [group.owner(arm) for arm in question.arms]
+                tallies.ingest(times.clock.ours(answer.series), owners, now, resets=not times.clock.goes_over)
+        times.samples.see(tallies.newest, now, shown=tallies.scrape_interval)
         self._failures[group] = failures
-        self._answered_at[group] = {**answered, **dict.fromkeys(arms.keys() - failures.keys(), now)}
-
-    def _questions(
-        self, group: Group, arms: Mapping[Arm, bool], answered: Mapping[Arm, float], reach: float, now: float
-    ) -> Iterator[_Question]:
-        """Ask revisions together that were answered at the same time and need the same series."""
-        alike: dict[tuple[float, bool], list[Arm]] = {}
-        for arm, latency in arms.items():
-            gap = min(now - answered[arm] + SLACK, reach) if arm in answered else reach
-            alike.setdefault((gap + group.interval, latency), []).append(arm)
-        for (range_s, latency), members in alike.items():
-            for chunk in _chunks(sorted(members)):
-                for query in group.queries(chunk, range_s, latency=latency):
-                    yield _Question(chunk, query)
-
-
-def _arms_and_latency(watches: Iterable[Watch]) -> dict[Arm, bool]:
-    """List the revisions, and whether their histograms are asked for."""
-    arms: dict[Arm, bool] = {}
-    for watch in watches:
-        latency = any(metric.preset is Preset.LATENCY for metric in watch.presets)
-        for arm in watch.arms:
-            arms[arm] = arms.get(arm, False) or latency
-    return arms
-
-
-def _chunks(arms: Sequence[Arm]) -> Iterator[tuple[Arm, ...]]:
-    for start in range(0, len(arms), SERVICES_PER_QUERY):
-        yield tuple(arms[start : start + SERVICES_PER_QUERY])
+        arms = arms_and_latency(watches)
+        known = {arm: at for arm, at in self._answered_at.get(group, {}).items() if arm in arms}
+        self._answered_at[group] = {**known, **dict.fromkeys(arms.keys() - failures.keys(), now)}
 
 
 def _naming(strangers: Sequence[str], reading: Reading, source: str) -> Reading:
@@ -199,9 +221,3 @@ def _naming(strangers: Sequence[str], reading: Reading, source: str) -> Reading:
         f"gateway of yours, name it in `gateways` of the metrics source {source!r} (`mesh: true` counts everybody)"
     )
     return replace(reading, message=text)
-
-
-def _newest(answer: MetricsAnswer) -> float | NoAnswer:
-    if isinstance(answer, NoAnswer):
-        return answer
-    return max((series.samples[-1][1] for series in answer.series if series.samples), default=0.0)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from serinus.api.model_deployment import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Probed
-from serinus.runtime.memory import Memory
+from serinus.runtime.memory import AskedAgain, Memory
 from serinus.runtime.ports import Clock, ModelProbe
 
 GRPC_PORT = 8001
@@ -20,6 +21,8 @@ UNREACHABLE_SECONDS = 10.0
 UNREACHABLE_TRIES = 3
 """How long, and how often, a pod must be out of reach until it counts: a network takes seconds to know a new pod."""
 UNREACHABLE_RETRY_SECONDS = 30.0
+AGAIN_SECONDS, ANSWERED_SECONDS = 5.0, 60.0
+"""When a pod is asked again that did not answer, and one that did: at the server it is a request like any other."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,28 @@ class Probes:
         for pod in pods:
             self._ask(key, memory, revision, pod)
         return _summed_up(memory, pods)
+
+    def ask_again(self, key: Key, memory: Memory, revision: Revision, pods: Iterable[ReadyPod]) -> bool:
+        """Ask pods that have answered before; tell whether none of them answers now.
+
+        One that never answered proves nothing: it may be out of the operator's reach.
+        """
+        answered = [pod for pod in pods if _has_answered(memory, pod)]
+        now, last = self._clock.now(), [memory.asked_again.get(pod.uid) for pod in answered]
+        for pod, before in zip(answered, last, strict=True):
+            due = before is None or now - before.at >= (AGAIN_SECONDS if _is_silent(before, now) else ANSWERED_SECONDS)
+            if due and revision.probe is not None and pod.uid not in memory.probing:
+                memory.probing.add(pod.uid)
+                self.beside(self._run_again(key, memory, revision.model, revision.probe, pod))
+        return bool(last) and all(one is not None and _is_silent(one, now) for one in last)
+
+    async def _run_again(self, key: Key, memory: Memory, model: str, probe: Probe, pod: ReadyPod) -> None:
+        try:
+            answer = await self._probe.infer(pod.target, model, probe)
+        finally:
+            memory.probing.discard(pod.uid)
+        memory.asked_again[pod.uid] = AskedAgain(self._clock.now(), answer)
+        self.wake(key)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside the passes, until it is done or all is closed."""
@@ -109,6 +134,16 @@ def _out_of_reach(memory: Memory, uid: str) -> bool:
 
 def _pause(memory: Memory, uid: str) -> float:
     return UNREACHABLE_RETRY_SECONDS if _out_of_reach(memory, uid) else RETRY_SECONDS
+
+
+def _has_answered(memory: Memory, pod: ReadyPod) -> bool:
+    answer = memory.probes.get(pod.uid)
+    return answer is not None and answer.outcome is ProbeOutcome.ANSWERED
+
+
+def _is_silent(asked: AskedAgain, now: float) -> bool:
+    recently = now - asked.at < 4 * AGAIN_SECONDS
+    return recently and asked.answer.silent
 
 
 def _summed_up(memory: Memory, pods: tuple[ReadyPod, ...]) -> tuple[Probed, str]:

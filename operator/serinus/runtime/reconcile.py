@@ -14,6 +14,7 @@ import structlog
 
 from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
 from serinus.api.traffic import Traffic
+from serinus.core.analysis.promql import Arm
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key, Owner, controller_uid
 from serinus.core.model.kinds import (
@@ -339,9 +340,25 @@ class Reconciler:
             for name in (rollout.plan.canary, rollout.plan.stable or "")
         }
         for name in sorted(decision.retired):
+            if name in served and name not in memory.said_open:
+                memory.said_open.add(name)
+                self._observer.probes.beside(self._say_open(seen, name))
             await self._children.retire(owner, name, served=name in served)
+        memory.said_open &= decision.retired
         await self._children.forget(owner, ROLLOUT, decision.obsolete_rollouts)
         await self._children.forget(owner, CONTROLLER_REVISION, decision.obsolete_revisions)
+
+    async def _say_open(self, seen: Snapshot, name: str) -> None:
+        """Say how many requests and streams the drain did not wait for; asked beside the pass, which has no time."""
+        view, revision = seen.deployment, seen.revision(name)
+        if revision is None:
+            return
+        arm = Arm(view.namespace, view.name, revision.hash, revision.name)
+        still_open = await self._observer.sampler.silences.still_open(arm)
+        if still_open:
+            text = f"version {revision.version} is taken down with {still_open:.0f} requests or streams still open"
+            plan = seen.newest.plan if seen.newest else None
+            await self._tell(view, Note("StillOpen", f"{text}: the drain delay is over", rollout=plan))
 
     async def _tell_people(self, view: ModelDeploymentView, decision: Decision) -> None:
         for note in decision.notes:

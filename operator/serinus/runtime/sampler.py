@@ -11,12 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
+from serinus.api.policy import Metric
 from serinus.core.analysis.scope import Scope
+from serinus.core.analysis.threshold import window_of
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
+from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
+from serinus.runtime.streams import Streams
 from serinus.runtime.watch import Watch
 
 log = structlog.get_logger("serinus.sampler")
@@ -31,10 +35,13 @@ class Sampler:
     def __init__(
         self, metrics: Metrics, clock: Clock, *, wake: Callable[[Key], None], scopes: Mapping[str, Scope] | None = None
     ) -> None:
+        self.metrics = metrics
         self._clock = clock
         self._wake = wake
         self._presets = Presets(metrics, clock, scopes or {})
         self._own = OwnQueries(metrics, clock)
+        self.silences = Silences(metrics, clock, self._presets)
+        self._streams = Streams(metrics, clock, self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
@@ -69,6 +76,14 @@ class Sampler:
         """Tell when this process began to look."""
         return self._since.get(key, self._clock.now())
 
+    def sources(self) -> Mapping[str, tuple[float, float]]:
+        """Tell of each source how far its clock is ahead of ours, and how old its newest sample always is."""
+        return self._presets.sources()
+
+    def _requests(self, watch: Watch, metric: Metric) -> Mapping[str, float | None]:
+        """Count the requests that a user's query speaks of, by revision."""
+        return {arm.revision: self._presets.requests(watch, arm, window_of(metric)) for arm in watch.arms}
+
     async def close(self) -> None:
         """End all looking."""
         for task in self._loops.values():
@@ -83,7 +98,7 @@ class Sampler:
         await asyncio.gather(*(self._take(together) for together in rounds))
 
     def _round_of(self, watch: Watch) -> Round:
-        return watch.interval, frozenset(self._presets.source_of(metric) for metric in watch.presets)
+        return watch.interval, self._presets.sources_of(watch)
 
     async def _run(self, together: Round) -> None:
         interval, _ = together
@@ -99,7 +114,9 @@ class Sampler:
 
     async def _take(self, together: Round) -> None:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
-        await asyncio.gather(self._presets.ask(watches), self._own.ask(watches))
+        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in watches}
+        await asyncio.gather(self._presets.ask(watches), self._own.ask(watches, scraped))
+        await asyncio.gather(self.silences.ask(watches), self._streams.ask(watches))
         self._publish(watches)
 
     def _publish(self, watches: Sequence[Watch]) -> None:
@@ -113,7 +130,17 @@ class Sampler:
 
     def _look(self, watch: Watch) -> Look:
         observations = {
-            metric.name: (self._presets if metric.preset is not None else self._own).observe(watch, metric)
+            metric.name: self._presets.observe(watch, metric)
+            if metric.preset is not None
+            else self._own.observe(watch, metric, self._requests(watch, metric))
             for metric in watch.analysis.metrics
         }
-        return Look(round(self._clock.now(), 3), observations)
+        return Look(
+            at=round(self._clock.now(), 3),
+            observations=observations,
+            silence=self.silences.of(watch),
+            stream_messages=self._streams.messages(watch),
+            scrape_interval=self._presets.scrape_interval(watch),
+            delay=self._presets.delay(watch),
+            not_yet=self._presets.not_yet(watch),
+        )

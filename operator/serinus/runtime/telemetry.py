@@ -33,6 +33,8 @@ class Telemetry:
     api_seconds: Histogram
     prometheus_errors: Counter
     prometheus_seconds: Histogram
+    source_clock_ahead_seconds: Gauge
+    source_delay_seconds: Gauge
     watch_silence_seconds: Gauge
     informer_restarts: Gauge
     kopf_silence_seconds: Gauge
@@ -72,6 +74,14 @@ class Telemetry:
             api_seconds=histogram("api_request_seconds", "Duration of a request.", REQUEST_BUCKETS, "verb"),
             prometheus_errors=counter("prometheus_errors", "Questions without an answer.", "source", "failure"),
             prometheus_seconds=histogram("prometheus_query_seconds", "Duration of a query.", REQUEST_BUCKETS, "source"),
+            source_clock_ahead_seconds=gauge(
+                "source_clock_ahead_seconds", "How far a source's clock is ahead of ours; behind is negative.", "source"
+            ),
+            source_delay_seconds=gauge(
+                "source_delay_seconds",
+                "How old a source's newest sample always is, beyond the scrape interval.",
+                "source",
+            ),
             watch_silence_seconds=gauge("watch_silence_seconds", "Seconds since a watch said anything.", "kind"),
             informer_restarts=gauge("informer_restarts", "Watches that had to be started anew.", "kind"),
             kopf_silence_seconds=gauge("kopf_silence_seconds", "Seconds since kopf told of a change to our two kinds."),
@@ -97,6 +107,12 @@ class Telemetry:
         self.prometheus_seconds.labels(source).observe(seconds)
         if outcome != "OK":
             self.prometheus_errors.labels(source, outcome).inc()
+
+    def show_sources(self, sources: Mapping[str, tuple[float, float]]) -> None:
+        """Take over how the sources' times differ from ours; called before a scrape is answered."""
+        for source, (ahead, delay) in sources.items():
+            self.source_clock_ahead_seconds.labels(source).set(ahead)
+            self.source_delay_seconds.labels(source).set(delay)
 
     def show_watches(self, *, silence: Mapping[str, float], restarts: Mapping[str, int]) -> None:
         """Take over how the informers are; called before a scrape is answered."""

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from serinus.api.durations import seconds
-from serinus.api.policy import Analysis, Metric, Mode, Preset
+from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider
 from serinus.core.analysis.promql import Arm
-from serinus.core.analysis.threshold import DEFAULT_WINDOW
+from serinus.core.analysis.threshold import window_of
 from serinus.core.model.identity import Key
 
 REPLAYED_SECONDS = 300.0
-"""How far back a first look reaches in Sequential mode: beyond the last checkpoint of a process that was killed."""
+"""How far back a first look reaches: beyond the last checkpoint of a process that was killed, and over enough scrapes
+to know how often they come."""
 WARM_UP_SECONDS = 30.0
 """The first seconds of a stage do not count for latency, never for errors: pods that just got traffic are cold, and a
 gateway's series do not tell which pod answered."""
@@ -51,10 +52,18 @@ class Watch:
         return tuple(metric for metric in self.analysis.metrics if metric.query is not None)
 
     @property
+    def counters(self) -> tuple[tuple[str | None, Provider], ...]:
+        """Whose counters tell how many requests came, as (source, provider): those of the presets, else the gateway's.
+
+        They tell a query of the user's that is empty for want of traffic from one that is empty all the same.
+        """
+        found = ((one.source, one.provider or Provider.ISTIO) for one in self.presets)
+        return tuple(dict.fromkeys(found)) or ((None, Provider.ISTIO),)
+
+    @property
     def reach(self) -> float:
         """How far back its looks go, in seconds."""
-        longest = max(window_of(metric) for metric in self.analysis.metrics)
-        return longest if self.analysis.mode is Mode.THRESHOLD else max(longest, REPLAYED_SECONDS)
+        return max(REPLAYED_SECONDS, *(window_of(metric) for metric in self.analysis.metrics))
 
     def taken_until(self, metric: Metric) -> float:
         """Tell up to which scrape the evidence of a metric reaches."""
@@ -66,8 +75,3 @@ class Watch:
             return 0.0
         warms_up = metric.preset is Preset.LATENCY and self.analysis.mode is not Mode.THRESHOLD
         return self.since + (WARM_UP_SECONDS if warms_up else 0.0)
-
-
-def window_of(metric: Metric) -> float:
-    """The time in seconds that a metric's value is taken over."""
-    return seconds(metric.window) if metric.window else DEFAULT_WINDOW

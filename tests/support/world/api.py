@@ -168,7 +168,7 @@ class InMemoryApi:
         before = self.objects.get(place)
         if before is None:
             metadata["uid"] = f"uid-{next(self._uids)}"
-            metadata.setdefault("creationTimestamp", to_rfc3339_seconds(self.clock.now()))
+            metadata.setdefault("creationTimestamp", to_rfc3339_seconds(self.clock.seconds))
             metadata["generation"] = 1
         else:
             metadata["uid"] = before["metadata"]["uid"]

@@ -18,9 +18,11 @@ OWNER = Owner("ml", "fraud", "")
 
 @dataclass
 class Model:
-    """How a model version behaves."""
+    """How a model version behaves. One that does not answer hangs: requests go in, and none comes out."""
 
     error_rate: float = 0.0
+    answers: bool = True
+    seconds_to_answer: float = 0.0
     seconds_to_load: float = 2.0
     loads: bool = True
     answers_probe: bool = True
@@ -59,7 +61,7 @@ class Kubelet:
                 "metadata": {
                     "name": next(name for name in names if self._api.find(POD, name) is None),
                     "labels": OWNER.labels(deployment["labels"][REVISION_LABEL]),
-                    "annotations": {"born": to_rfc3339(self._clock.now())},
+                    "annotations": {"born": to_rfc3339(self._clock.monotonic())},
                     "ownerReferences": [{"uid": deployment["uid"], "controller": True, "kind": "Deployment"}],
                 },
                 "status": {"podIP": version, "conditions": [{"type": "Ready", "status": "False"}]},
@@ -68,7 +70,7 @@ class Kubelet:
 
     def _ready_pod(self, pod: Json, version: str) -> None:
         model = self._models[version]
-        age = self._clock.now() - from_rfc3339(pod["metadata"]["annotations"]["born"])
+        age = self._clock.monotonic() - from_rfc3339(pod["metadata"]["annotations"]["born"])
         ready = model.loads and age >= model.seconds_to_load and pod["metadata"]["name"] not in self.unready
         status = "True" if ready else "False"
         if pod["status"]["conditions"][0]["status"] != status:

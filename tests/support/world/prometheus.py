@@ -1,7 +1,8 @@
-"""Prometheus in memory: the counters of the gateway, scraped each second, and users' own queries."""
+"""Prometheus in memory: the counters of the gateway, scraped each second or less often, and users' own queries."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,12 +13,26 @@ from tests.support.world.clock import VirtualClock
 
 @dataclass
 class Prometheus:
-    """The port `Metrics`. `own` maps a word of a user's query to the values that it gives, one a series."""
+    """The port `Metrics`. `own` maps a word of a user's query to the values that it gives, one a series.
+
+    It scrapes every `every` seconds, its clock is `ahead` of the wall clock, and it shows samples `late`; all seconds.
+    `counts_waiting` says whether the gateway shows what it has sent and what waits; `counts_hung_up` whether it writes
+    a line for a caller who hung up, as Istio does and a plain Envoy does not.
+    """
 
     clock: VirtualClock
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
     scraped: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
+    gauges: dict[tuple[str, str], float] = field(default_factory=dict)
+    slowest: dict[str, float] = field(default_factory=dict)
+    stream_messages: dict[str, float] = field(default_factory=dict)
+    counts_waiting: bool = True
+    counts_hung_up: bool = False
     last_scrape: float = 0.0
+    every: float = 1.0
+    ahead: float = 0.0
+    late: float = 0.0
+    scraped_at: float = 0.0
     scrapes: bool = True
     reachable: bool = True
     own: dict[str, Callable[[str], list[float]]] = field(default_factory=dict)
@@ -30,33 +45,88 @@ class Prometheus:
         key = (service, code)
         self.counters[key] = self.counters.get(key, 0.0) + requests
 
+    def send(self, service: str, requests: float) -> None:
+        """Count what the gateway sends to a Service's cluster."""
+        key = (service, "total")
+        self.gauges[key] = self.gauges.get(key, 0.0) + requests
+
+    def wait(self, service: str, requests: float) -> None:
+        self.gauges[service, "active"] = requests
+
+    def took(self, service: str, seconds: float) -> None:
+        self.slowest[service] = max(self.slowest.get(service, 0.0), seconds)
+
     def scrape(self) -> None:
-        if not self.scrapes:
+        if not self.scrapes or self.clock.monotonic() < self.scraped_at + self.every:
             return
-        self.last_scrape = self.clock.now()
-        for key, value in self.counters.items():
-            self.scraped.setdefault(key, []).append((self.clock.now(), value))
+        self.scraped_at = self.clock.monotonic()
+        self.last_scrape = self.now
+        for key, value in (*self.counters.items(), *self.gauges.items()):
+            self.scraped.setdefault(key, []).append((self.now, value))
+
+    @property
+    def now(self) -> float:
+        """Its own clock."""
+        return self.clock.seconds + self.ahead
 
     async def ask(self, source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
         self.asked.append(query)
         if not self.reachable:
             return NoAnswer(Failure.UNREACHABLE, "connection refused")
         if query.startswith("max(timestamp("):
-            samples = ((self.clock.now(), self.last_scrape),) if self.last_scrape else ()
-            return SeriesSet((Series({}, samples),) if samples else ())
+            return SeriesSet(self._newest_scrape())
         for name, values in self.own.items():
             if name in query:
-                return SeriesSet(tuple(Series({}, ((self.clock.now(), value),)) for value in values(query)))
+                return SeriesSet(tuple(Series({}, ((self.now, value),)) for value in values(query)))
+        return SeriesSet(tuple(self._counted(query)))
+
+    def _counted(self, query: str) -> Iterable[Series]:
+        if query.startswith("sum by (destination_service_namespace"):
+            return self._streams(query)
+        if query.startswith("sum(envoy_cluster_upstream_rq_active"):
+            found = [value for (service, kind), value in self.gauges.items() if kind == "active" and service in query]
+            return [Series({}, ((self.now, sum(found)),))] if found else []
         if query.startswith("istio_requests_total"):
-            return SeriesSet(tuple(self._raw(query)))
+            return self._raw(query)
         if query.startswith("istio_request_duration"):
-            return SeriesSet(tuple(self._buckets(query)))
-        return SeriesSet(tuple(self._triton(query)) if "nv_inference" in query else ())
+            return self._buckets(query)
+        if "envoy_cluster_upstream_rq" in query and self.counts_waiting:
+            return self._gateway(query)
+        return self._triton(query) if "nv_inference_request" in query else ()
+
+    def _streams(self, query: str) -> Iterable[Series]:
+        for service, messages in self.stream_messages.items():
+            if service in query:
+                labels = {"destination_service_namespace": "ml", "destination_service_name": service}
+                yield Series(labels, ((self.now, messages),))
+
+    def _gateway(self, query: str) -> Iterable[Series]:
+        services = set(_captured(r"\|\(([a-z0-9|-]+)\)\\\\\.", query.replace("(8000|8001)", "")).split("|"))
+        since = self.now - _range_seconds(query)
+        for (service, kind), samples in self.scraped.items():
+            inside = self._shown(samples, since)
+            if service in services and kind in {"active", "total"} and inside:
+                cluster = f"outbound|8000||{service}.ml.svc.cluster.local"
+                name = f"envoy_cluster_upstream_rq_{kind}"
+                yield Series({"__name__": name, "cluster_name": cluster, "instance": "gateway"}, inside)
+
+    def _shown(self, samples: list[tuple[float, float]], since: float) -> tuple[tuple[float, float], ...]:
+        return tuple((at, value) for at, value in samples[-400:] if since < at <= self.now - self.late)
+
+    def _newest_scrape(self) -> tuple[Series, ...]:
+        """When anything was scraped last; gaps are not modelled, as every target is scraped at once."""
+        hidden = max(0.0, self.late - (self.now - self.last_scrape))
+        newest = self.last_scrape - self.every * math.ceil(hidden / self.every)
+        return (Series({}, ((self.now, newest),)),) if self.last_scrape else ()
 
     def _buckets(self, query: str) -> Iterable[Series]:
-        """Every answer takes between ten and a hundred milliseconds."""
+        """Every answer takes between ten and a hundred milliseconds, or as long as its version takes."""
         for series in self._raw(query):
-            for bound, share in (("10", 0.0), ("100", 1.0), ("1000", 1.0), ("+Inf", 1.0)):
+            slow = self.slowest.get(series.labels["destination_service_name"], 0.0) * 1000
+            bounds: tuple[tuple[str, float], ...] = (("10", 0.0), ("100", 1.0), ("1000", 1.0), ("+Inf", 1.0))
+            if slow:
+                bounds = tuple((b, float(slow <= float(b))) for b in ("10", "1000", "10000", "60000", "+Inf"))
+            for bound, share in bounds:
                 labels = {**series.labels, "__name__": "istio_request_duration_milliseconds_bucket", "le": bound}
                 yield Series(labels, tuple((at, value * share) for at, value in series.samples))
 
@@ -64,12 +134,12 @@ class Prometheus:
         """Each revision is one pod; a success takes fifty milliseconds."""
         hashes, since = (
             set(_captured(r'revision=~"([^"]*)"', query).split("|")),
-            self.clock.now() - _range_seconds(query),
+            self.now - _range_seconds(query),
         )
         for (service, code), samples in self.scraped.items():
             revision = service.rpartition("-")[2]
-            inside = tuple((at, value) for at, value in samples[-200:] if at > since)
-            if revision not in hashes or not inside:
+            inside = self._shown(samples, since)
+            if revision not in hashes or not inside or code in {"active", "total"}:
                 continue
             kind = "success" if code == "200" else "failure"
             labels = {"namespace": "ml", "revision": revision, "pod": f"{service}-0", "instance": f"{service}-0"}
@@ -80,10 +150,10 @@ class Prometheus:
 
     def _raw(self, query: str) -> Iterable[Series]:
         services = set(_captured(r'destination_service_name=~"([^"]*)"', query).split("|"))
-        since = self.clock.now() - _range_seconds(query)
+        since = self.now - _range_seconds(query)
         for (service, code), samples in self.scraped.items():
-            inside = tuple((at, value) for at, value in samples[-200:] if at > since)
-            if service in services and inside:
+            inside = self._shown(samples, since)
+            if service in services and code.isdigit() and inside:
                 labels = {
                     "__name__": "istio_requests_total",
                     "destination_service_namespace": "ml",

@@ -43,6 +43,7 @@ from tests.support.world.api import InMemoryApi, Killed
 from tests.support.world.clock import START, VirtualClock
 from tests.support.world.kubelet import Kubelet, Model
 from tests.support.world.prometheus import Prometheus
+from tests.support.world.waiting import HUNG_UP, Waiting
 
 __all__ = ["KEY", "START", "Model", "World"]
 
@@ -66,6 +67,8 @@ class World(NewestRollout):
         self.events: list[tuple[str, str, str]] = []
         self.answers: dict[tuple[str, str], float] = {}
         self.lost = 0.0
+        self.waiting = Waiting()
+        self.sent: dict[str, int] | None = None
         self.ticks = 0
         self.restarts = 0
         self.after_tick: Callable[[], None] = lambda: None
@@ -95,6 +98,7 @@ class World(NewestRollout):
         return other
 
     def _start(self) -> None:
+        self.clock.restart()
         cache = ObjectCache()
         for manifest in (*self.api.objects.values(), *self.gateways.values()):
             cache.store(copy.deepcopy(manifest))
@@ -144,7 +148,10 @@ class World(NewestRollout):
 
     async def infer(self, address: str, model: str, probe: Probe) -> ProbeAnswer:
         """The port `ModelProbe`."""
-        good = self.models[address.partition(":")[0]].answers_probe
+        model = self.models[address.partition(":")[0]]
+        if not model.answers:
+            return ProbeAnswer(ProbeOutcome.FAILED, "did not answer the sample request within 5 s", silent=True)
+        good = model.answers_probe
         return ProbeAnswer(ProbeOutcome.ANSWERED if good else ProbeOutcome.FAILED, "" if good else "bad input")
 
     # What people do.
@@ -290,10 +297,21 @@ class World(NewestRollout):
             self.engine.queue.done(key, backoff=not done)
         raise AssertionError("the operator does not come to rest")
 
-    def _traffic(self) -> None:
+    @property
+    def _shares(self) -> dict[str, int]:
+        """Each revision's weight as the gateway has it: the live route's, or what it last heard of it."""
+        if self.sent is not None:
+            return self.sent
         route = self.api.find(VIRTUAL_SERVICE, "fraud")
         split = read_split(route) if route else None
-        for revision, weight in split.weights if split else ():
+        return dict(split.weights) if split else {}
+
+    def stop_istiod(self) -> None:
+        """From now on the gateway keeps to the weights that it has."""
+        self.sent = self._shares
+
+    def _traffic(self) -> None:
+        for revision, weight in self._shares.items():
             version, requests = self.version(revision), self.requests_per_second * weight / 100
             if not requests:
                 continue
@@ -304,5 +322,18 @@ class World(NewestRollout):
             errors = requests * self.models[version].error_rate
             for code, number in (("200", requests - errors), ("500", errors)):
                 if number:
-                    self.answers[version, code] = self.answers.get((version, code), 0.0) + number
-                    self.prometheus.count(revision, code, number)
+                    self.prometheus.send(revision, number)
+                    self.waiting.arrive(revision, self.clock.monotonic(), number, code)
+        for revision in self.waiting.batches:
+            self._answer(revision)
+
+    def _answer(self, revision: str) -> None:
+        version = self.version(revision)
+        model = self.models[version]
+        takes = model.seconds_to_answer if model.answers else float("inf")
+        for code, number in self.waiting.answered(revision, self.clock.monotonic(), takes=takes):
+            self.answers[version, code] = self.answers.get((version, code), 0.0) + number
+            if code != HUNG_UP or self.prometheus.counts_hung_up:
+                self.prometheus.count(revision, code, number)
+            self.prometheus.took(revision, model.seconds_to_answer)
+        self.prometheus.wait(revision, self.waiting.in_flight(revision))

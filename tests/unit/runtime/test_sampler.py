@@ -12,6 +12,7 @@ from serinus.core.analysis.promql import Arm
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 from serinus.core.model.assessment import Measured, Missing, Reason
 from serinus.core.model.identity import Key
+from serinus.runtime.own_queries import rendered
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.watch import Watch
 from tests.support.world.clock import VirtualClock
@@ -86,7 +87,7 @@ async def test_a_newcomer_is_asked_about_for_the_whole_window() -> None:
     desk.answers.asked.clear()
     await desk.sampler.take_looks(1.0)
     about = {("m0" in query, "m1" in query): query for query in desk.answers.asked if query.startswith("istio")}
-    assert "[61s]" in about[False, True]
+    assert "[301s]" in about[False, True]
     assert "[5s]" in about[True, False]
 
 
@@ -178,7 +179,7 @@ async def test_after_a_quiet_week_no_more_than_the_window_is_asked_for() -> None
     desk.answers.asked.clear()
     await desk.sampler.take_looks(1.0)
     (asked,) = [query for query in desk.answers.asked if query.startswith("istio")]
-    assert asked.endswith("[61s]")
+    assert asked.endswith("[301s]")
 
 
 async def test_what_one_chunk_cannot_be_told_of_blinds_nobody_else() -> None:
@@ -208,3 +209,17 @@ async def test_a_slow_query_of_a_users_own_delays_no_preset() -> None:
     assert isinstance(late, Missing)
     assert late.reason is Reason.STALE
     await desk.sampler.close()
+
+
+@pytest.mark.parametrize(
+    ("written", "scraped", "asked"),
+    [(None, None, "60s"), (None, 15.0, "60s"), (None, 30.0, "90s"), ("5m", 30.0, "5m"), ("30s", 15.0, "45s")],
+)
+def test_the_window_of_a_users_query_holds_three_scrapes(
+    written: str | None, scraped: float | None, asked: str
+) -> None:
+    """A rate over fewer has no value half of the time."""
+    window = {} if written is None else {"window": written}
+    metric = {"name": "rate", "query": "rate(x[{{window}}])", "thresholdRange": {"max": "1"}, **window}
+    (parsed,) = policy_of(spec(analysis={"metrics": [metric]})).analysis.metrics
+    assert rendered(parsed, Arm("ml", "m", "c", "m-c"), scraped) == f"rate(x[{asked}])"

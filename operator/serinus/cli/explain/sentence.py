@@ -9,6 +9,7 @@ from serinus.cli.explain.account import Account, Decider
 from serinus.cli.explain.numbers import IF_EQUAL, bounded, counted, limit_of, odds, one_in, took
 from serinus.cli.moments import clock_time
 from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration
+from serinus.core.rollout.records import NO_BASELINE
 
 _DECIDERS = {
     Decider.GUARDRAIL: "by the guardrail, a fixed limit, not by the test",
@@ -91,7 +92,7 @@ def _numbers(account: Account, record: DecisionRecord) -> str:
     rests = f" of {counted(record.samples)} requests" if record.samples is not None else ""
     parts = [f"{name} was {record.value}{rests}{_over(account, record)}" if record.value else f"{name}{rests}"]
     spec = account.rollout.spec
-    if record.baseline and spec.from_:
+    if record.baseline not in {None, NO_BASELINE} and spec.from_:
         of = f" of {counted(comparison.requests_stable)}" if comparison else ""
         parts.append(f"version {spec.from_.version} had {record.baseline}{of}")
     if comparison is not None and comparison.estimate is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from serinus.api.status import Verdict
@@ -15,22 +15,48 @@ MOST_BINS = 50
 """More bins than this say nothing more about drift, and each is stored."""
 
 
+Key = tuple[tuple[str, str], ...]
+
+
+@dataclass
+class _Scraped:
+    """The counters that one scrape target shows, or that a query has summed over all of them."""
+
+    counters: dict[Key, CounterTracker] = field(default_factory=dict)
+
+    def take(self, at: float, values: Mapping[Key, float], *, summed: bool) -> Mapping[Key, float]:
+        """Give what each counter has added. What a target shows later than its first counters began at 0.
+
+        A sum that fell lost a part whose size nobody knows, in all its bins: it begins anew, and adds nothing.
+        """
+        if summed and any(value < (self.counters[key].value or 0.0) for key, value in _known(self.counters, values)):
+            self.counters.clear()
+        is_new = not self.counters
+        added = {}
+        for key, value in values.items():
+            if key not in self.counters:
+                self.counters[key] = CounterTracker(key, baseline_first=is_new)
+            added[key] = self.counters[key].update(value, at) or 0.0
+        return added
+
+
 @dataclass
 class Bins:
     """The bins of a metric of a rollout. Their order is fixed by the first look; what comes later joins the last."""
 
     names: tuple[str, ...] = ()
-    counters: dict[tuple[str, str], CounterTracker] = field(default_factory=dict)
+    scraped: dict[tuple[str, ...], _Scraped] = field(default_factory=dict)
     totals: dict[str, list[float]] = field(default_factory=dict)
 
     def take(self, at: float, label: str, answers: Sequence[tuple[str, MetricsAnswer]]) -> Increment | None:
         """Take the answers of both arms; None while there is nothing to compare."""
-        read = {arm: _by_bin(answer, label) for arm, answer in answers}
+        read = {arm: _series_of(answer, label) for arm, answer in answers}
         if not self.names:
-            self.names = tuple(sorted({name for bins in read.values() for name in bins}, key=_order))[:MOST_BINS]
+            names = {dict(key)[label] for series in read.values() for key in series}
+            self.names = tuple(sorted(names, key=_order))[:MOST_BINS]
         if len(self.names) < 2 or len(read) < 2:
             return None
-        canary, stable = (self._increments(arm, bins, at) for arm, bins in read.items())
+        canary, stable = (self._increments(arm, series, label, at) for arm, series in read.items())
         return Increment(at, canary, stable)
 
     def reading(self, arms: Sequence[str]) -> Reading:
@@ -39,17 +65,44 @@ class Bins:
         if len(counted) < 2 or not all(sum(bins) > 0 for bins in counted):
             return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "the bins of one revision are empty", 0.0)
         value = population_stability(counted[0], counted[1])
-        return Measured(value, sum(counted[0]), 0.0)
+        return Measured(value, sum(counted[0]), 0.0, moved_most(self.names, counted[0], counted[1]))
 
-    def _increments(self, arm: str, bins: dict[str, float], at: float) -> tuple[float, ...]:
+    def _increments(self, arm: str, series: Mapping[Key, float], label: str, at: float) -> tuple[float, ...]:
+        """Add up what the series of an arm have added, bin by bin; a sum of counters falls when one pod restarts."""
+        by_target: dict[tuple[str, ...], dict[Key, float]] = {}
+        for key, value in series.items():
+            by_target.setdefault(_target_of(dict(key)), {})[key] = value
         increments = dict.fromkeys(self.names, 0.0)
-        for name, value in bins.items():
-            tracker = self.counters.setdefault((arm, name), CounterTracker((arm, name)))
-            increment = tracker.update(value, at) or 0.0
-            increments[name if name in increments else self.names[-1]] += increment
+        for target, values in by_target.items():
+            scraped = self.scraped.setdefault((arm, *target), _Scraped())
+            for key, added in scraped.take(at, values, summed=not any(target)).items():
+                name = dict(key)[label]
+                increments[name if name in increments else self.names[-1]] += added
         found = tuple(increments.values())
         self.totals[arm] = [sum(pair) for pair in zip(self.totals.get(arm, [0.0] * len(found)), found, strict=True)]
         return found
+
+
+def aligned(counts: Sequence[float], names: Sequence[str], wanted: Sequence[str]) -> tuple[float, ...]:
+    """Put counts into the order of other names; what has no place there joins the last."""
+    if tuple(names) == tuple(wanted) or not names or not wanted:
+        return tuple(counts)
+    placed = dict.fromkeys(wanted, 0.0)
+    for name, count in zip(names, counts, strict=True):
+        placed[name if name in placed else wanted[-1]] += count
+    return tuple(placed.values())
+
+
+def moved_most(names: Sequence[str], canary: Sequence[float], stable: Sequence[float]) -> str:
+    """Say which bin's share is furthest from stable's, and both shares."""
+    n, m = sum(canary), sum(stable)
+    shares = [(name, b / m, a / n) for name, a, b in zip(names, canary, stable, strict=True)]
+    name, before, after = max(shares, key=lambda one: abs(one[2] - one[1]))
+    return f"{name}: {_percent(before)} → {_percent(after)}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.{0 if share >= 0.1 or not share else 1}f} %"
 
 
 def population_stability(canary: Sequence[float], stable: Sequence[float]) -> float:
@@ -62,15 +115,21 @@ def population_stability(canary: Sequence[float], stable: Sequence[float]) -> fl
     return total - (bins - 1) * (1 / n + 1 / m)
 
 
-def _by_bin(answer: MetricsAnswer, label: str) -> dict[str, float]:
+def _series_of(answer: MetricsAnswer, label: str) -> dict[Key, float]:
+    """Read the newest value of each series that has the label of a bin."""
     if isinstance(answer, NoAnswer):
         return {}
-    bins: dict[str, float] = {}
-    for series in answer.series:
-        if series.samples and label in series.labels:
-            name = series.labels[label]
-            bins[name] = bins.get(name, 0.0) + series.samples[-1][1]
-    return bins
+    found = (one for one in answer.series if one.samples and label in one.labels)
+    return {tuple(sorted(one.labels.items())): one.samples[-1][1] for one in found}
+
+
+def _target_of(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the scrape target of a series; a sum over all has none."""
+    return (labels.get("job", ""), labels.get("instance", ""), labels.get("pod", ""))
+
+
+def _known(counters: Mapping[Key, CounterTracker], values: Mapping[Key, float]) -> list[tuple[Key, float]]:
+    return [(key, value) for key, value in values.items() if key in counters]
 
 
 def _order(name: str) -> tuple[float, str]:

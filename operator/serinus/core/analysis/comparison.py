@@ -11,7 +11,7 @@ import copy
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from serinus.api.policy import Analysis, Pace
@@ -21,7 +21,7 @@ from serinus.core.analysis.comparison_words import comparisons_of, spoken
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
-from serinus.core.model.assessment import Assessment, Evidence, Gathered, Look, Reason, Stage
+from serinus.core.model.assessment import Assessment, Evidence, Gathered, Look, Missing, Reason, Stage
 
 SCHEMA: Final = 2
 ONE_WATERMARK: Final = 1
@@ -34,12 +34,14 @@ class Weighed:
     """The evidence of a rollout: the monitor, up to when each stream's scrapes were taken in, and the stage it knows.
 
     Each stream has a watermark of its own: queries and sources are answered at times of their own, and the newest of
-    one says nothing about what has come of another.
+    one says nothing about what has come of another. `bins` are the names of each distribution's bins, in the monitor's
+    order.
     """
 
     monitor: RolloutMonitor
     stage_started: float
     taken: Mapping[str, float]
+    bins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def taken_until(self) -> float:
@@ -54,6 +56,7 @@ class Weighed:
                 "taken": dict(self.taken),
                 "stageStarted": self.stage_started,
                 "monitor": self.monitor.to_dict(),
+                "bins": self.bins,
             },
             separators=(",", ":"),
         )
@@ -69,8 +72,9 @@ def read_weighed(gathered: Gathered | None) -> Weighed | None:
         if found.get("schema") not in {SCHEMA, ONE_WATERMARK}:
             return None
         monitor = RolloutMonitor.from_dict(found["monitor"])
-        return Weighed(monitor, float(found["stageStarted"]), _read_taken(found, monitor))
-    except (UnknownStateSchemaError, ValueError, KeyError, TypeError, zlib.error):
+        bins = {name: tuple(names) for name, names in (found.get("bins") or {}).items()}
+        return Weighed(monitor, float(found["stageStarted"]), _read_taken(found, monitor), bins)
+    except (UnknownStateSchemaError, ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return None
 
 
@@ -94,41 +98,46 @@ def compare(
     look: Look, remembered: Evidence, stage: Stage, policy: Analysis, guardrail: Assessment, *, pace: Pace
 ) -> tuple[Evidence, Assessment]:
     """Weigh what one look brings; the guardrail's own reason to hold goes before the test's."""
-    streams = streams_of(look, policy)
     weighed = read_weighed(remembered.gathered)
+    streams = streams_of(look, policy, weighed.bins if weighed else None)
     if not streams.known:
         return remembered, _held_by(guardrail, streams)
     if weighed is None or any(not _fits(stream, weighed.monitor) for stream in streams.known):
         # A metric that shows for the first time makes another test: its evidence begins anew.
-        weighed = _anew(stage, policy, streams.known, pace)
+        weighed = _anew(look, stage, policy, streams.known, pace)
     answer, weighed = _fed(weighed, look, stage, streams.known)
-    assessment = _combined(guardrail, answer, policy, pace)
+    assessment = _idle(_combined(guardrail, answer, policy, pace), look)
     if assessment.verdict is Verdict.SAFE:
         assessment = _held_by(assessment, streams)
     return replace(remembered, gathered=weighed), assessment
 
 
-def _anew(stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
-    names = (stream.name for stream in streams)
-    return Weighed(RolloutMonitor(monitor_config(policy, streams, pace)), -1.0, dict.fromkeys(names, stage.started))
+def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
+    config = monitor_config(policy, streams, pace, look.scrape_interval)
+    taken = dict.fromkeys((stream.name for stream in streams), stage.started)
+    bins = {stream.name: stream.bins for stream in streams if stream.bins}
+    return Weighed(RolloutMonitor(config), -1.0, taken, bins)
 
 
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[Answer, Weighed]:
     """Feed a copy of the monitor with every scrape that its stream has not seen, the oldest first."""
     monitor = copy.deepcopy(weighed.monitor)
+    monitor.scraped_every(look.scrape_interval or 0.0)
     if weighed.stage_started != stage.started:
         monitor.start_stage(float(stage.weight), float(stage.next_weight), stage.started)
+    # What a leader took in whose clock was ahead of ours must not keep the scrapes of today out.
+    taken = {name: min(at, look.at) for name, at in weighed.taken.items()}
     scrapes: dict[float, dict[str, Any]] = {}
     for stream in streams:
         for at, observation in stream.observations.items():
-            if at > weighed.taken[stream.name]:
+            if at > taken[stream.name]:
                 scrapes.setdefault(at, {})[stream.name] = observation
     answers = [monitor.observe(at, scrapes.get(at, {})) for at in sorted(scrapes) or [look.at]]
-    return answers[-1], Weighed(monitor, stage.started, _taken_after(weighed, streams))
+    return answers[-1], Weighed(monitor, stage.started, _taken_after(taken, streams), weighed.bins)
 
 
-def _taken_after(weighed: Weighed, streams: tuple[Stream, ...]) -> dict[str, float]:
-    return {**weighed.taken, **{one.name: max([*one.observations, weighed.taken[one.name]]) for one in streams}}
+def _taken_after(taken: Mapping[str, float], streams: tuple[Stream, ...]) -> dict[str, float]:
+    return {**taken, **{one.name: max([*one.observations, taken[one.name]]) for one in streams}}
 
 
 def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:
@@ -151,6 +160,18 @@ def _combined(guardrail: Assessment, answer: Answer, policy: Analysis, pace: Pac
     if guardrail.verdict is not Verdict.SAFE and verdict is not Verdict.UNSAFE:
         return shown
     return replace(shown, verdict=verdict, reason=reason, finding=finding)
+
+
+def _idle(assessment: Assessment, look: Look) -> Assessment:
+    """Tell want of traffic from blindness: where stable answered nobody there is nothing to compare with."""
+    finding = assessment.finding
+    observation = look.observations.get(finding.metric) if finding else None
+    stable = observation.stable if observation else None
+    if assessment.verdict is not Verdict.BLIND or finding is None or not isinstance(stable, Missing):
+        return assessment
+    text = f"{finding.metric}: stable: {stable.message}"
+    found = replace(finding, verdict=stable.verdict, reason=stable.reason, message=text)
+    return replace(assessment, verdict=stable.verdict, reason=stable.reason, finding=found)
 
 
 def _held_by(assessment: Assessment, streams: Streams) -> Assessment:

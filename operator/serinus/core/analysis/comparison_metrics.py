@@ -12,6 +12,7 @@ from typing import Literal
 
 from serinus.api.durations import seconds, share
 from serinus.api.policy import Analysis, ClientErrors, Metric, OnMaxHold, Pace, Preset, Provider, QueryType
+from serinus.core.analysis.bins import aligned
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
 from serinus.core.analysis.sequential.observations import (
     DriftObservation,
@@ -29,11 +30,12 @@ SHORTEST_SCALAR_BLOCK = 60.0
 
 @dataclass(frozen=True)
 class Stream:
-    """One thing that is compared, and what each scrape says of it."""
+    """One thing that is compared, and what each scrape says of it; `bins` are the names of a distribution's."""
 
     name: str
     config: MetricConfig
     observations: Mapping[float, Observation]
+    bins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,11 @@ class Streams:
     silent: tuple[str, ...]
 
 
-def streams_of(look: Look, policy: Analysis) -> Streams:
-    """List the streams; one metric that is silent keeps no other from being compared."""
+def streams_of(look: Look, policy: Analysis, bins: Mapping[str, tuple[str, ...]] | None = None) -> Streams:
+    """List the streams; one metric that is silent keeps no other from being compared.
+
+    `bins` are the names of each distribution's bins, as the evidence has them.
+    """
     known: list[Stream] = []
     silent: list[str] = []
     for metric in policy.metrics:
@@ -53,7 +58,7 @@ def streams_of(look: Look, policy: Analysis) -> Streams:
         if seen is None or not _is_compared(metric):
             continue
         if not _is_silent(metric, seen):
-            known.extend(_streams(metric, seen, policy))
+            known.extend(_streams(metric, seen, policy, (bins or {}).get(metric.name, ())))
         elif metric.gating is not False:
             silent.append(metric.name)
     return Streams(tuple(known), tuple(silent))
@@ -64,8 +69,13 @@ def metric_of(stream: str) -> str:
     return stream.removesuffix(CLIENT_ERRORS)
 
 
-def monitor_config(policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> MonitorConfig:
-    """Say how the monitor judges; with pace Timed the pauses are the dwell and the budget is only shown."""
+def monitor_config(
+    policy: Analysis, streams: tuple[Stream, ...], pace: Pace, scrape_interval: float | None = None
+) -> MonitorConfig:
+    """Say how the monitor judges; with pace Timed the pauses are the dwell and the budget is only shown.
+
+    What is scraped less often than it is looked at has news with each scrape, not with each look.
+    """
     evidence = pace is Pace.EVIDENCE
     samples = [metric.min_samples for metric in policy.metrics if metric.min_samples is not None]
     return MonitorConfig(
@@ -74,7 +84,7 @@ def monitor_config(policy: Analysis, streams: tuple[Stream, ...], pace: Pace) ->
         risk_budget=share(policy.risk_budget or "0.005"),
         min_dwell_s=seconds(policy.min_dwell or "1m") if evidence else 0.0,
         min_requests=50.0 if evidence else float(max(samples, default=0)),
-        scrape_interval_s=seconds(policy.interval or "5s"),
+        scrape_interval_s=max(seconds(policy.interval or "5s"), scrape_interval or 0.0),
         pace="evidence" if evidence else "timed",
         max_hold_s=seconds(policy.max_hold) if policy.max_hold else None,
         on_max_hold="rollback" if policy.on_max_hold is OnMaxHold.REVERT else "hold",
@@ -94,13 +104,13 @@ def _is_silent(metric: Metric, seen: Seen) -> bool:
     return metric.type is QueryType.DISTRIBUTION and not seen.increments
 
 
-def _streams(metric: Metric, seen: Seen, policy: Analysis) -> list[Stream]:
+def _streams(metric: Metric, seen: Seen, policy: Analysis, bins: tuple[str, ...]) -> list[Stream]:
     if metric.preset is Preset.ERROR_RATE:
         return _error_streams(metric, seen)
     if metric.preset is Preset.LATENCY:
         return [_latency_stream(metric, seen)]
     if metric.type is QueryType.DISTRIBUTION:
-        return [_drift_stream(metric, seen)]
+        return [_drift_stream(metric, seen, bins)]
     if seen.stable is None:
         return []
     return [_scalar_stream(metric, seen, policy)]
@@ -154,12 +164,21 @@ def _latency_stream(metric: Metric, seen: Seen) -> Stream:
     return Stream(metric.name, config, observed)
 
 
-def _drift_stream(metric: Metric, seen: Seen) -> Stream:
-    """The range's max is the divergence (PSI) that is tolerated."""
-    tolerance, bins = metric.threshold_range.upper or 0.25, len(seen.increments[0].canary)
-    config = replace(_config(metric), kind="drift", bins=bins, tolerance=tolerance)
-    observed: dict[float, Observation] = {one.at: DriftObservation(one.canary, one.stable) for one in seen.increments}
-    return Stream(metric.name, config, observed)
+def tolerated_divergence(metric: Metric) -> float:
+    """The divergence (PSI) that is no drift: the range's max."""
+    return metric.threshold_range.upper or 0.25
+
+
+def _drift_stream(metric: Metric, seen: Seen, known: tuple[str, ...]) -> Stream:
+    """Bins go by name: the order is that of the first look of the whole rollout, whatever later ones begin with."""
+    names = known or seen.bins
+    bins = len(names) or len(seen.increments[0].canary)
+    config = replace(_config(metric), kind="drift", bins=bins, tolerance=tolerated_divergence(metric))
+    observed: dict[float, Observation] = {
+        one.at: DriftObservation(aligned(one.canary, seen.bins, names), aligned(one.stable, seen.bins, names))
+        for one in seen.increments
+    }
+    return Stream(metric.name, config, observed, names)
 
 
 def _scalar_stream(metric: Metric, seen: Seen, policy: Analysis) -> Stream:

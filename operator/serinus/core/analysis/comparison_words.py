@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from serinus.api.durations import share
-from serinus.api.policy import Analysis, Metric, Pace, Preset
+from serinus.api.policy import Analysis, Metric, Pace, Preset, QueryType
 from serinus.api.status import Verdict
-from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of
+from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of, tolerated_divergence
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
 from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, shown_value
@@ -31,7 +31,8 @@ def spoken(
     name = answer.metric or (policy.metrics[0].name if policy.metrics else "")
     found = next((one for one in guardrail.findings if one.metric == metric_of(name)), None)
     verdict, reason = _verdict(answer, pace)
-    message = _sentence(answer, name, policy, pace) if verdict is not Verdict.SAFE else _safe(answer, guardrail)
+    detail = found.detail if found else ""
+    message = _sentence(answer, name, policy, pace, detail) if verdict is not Verdict.SAFE else _safe(answer, guardrail)
     if found is None:
         return None, verdict, reason
     evidence = answer.evidence.get(name)
@@ -47,6 +48,10 @@ def spoken(
         samples=evidence.n_challenger if evidence else found.samples,
     )
     return finding, verdict, reason
+
+
+def _is_drift(metric: Metric | None) -> bool:
+    return metric is not None and metric.type is QueryType.DISTRIBUTION
 
 
 def comparisons_of(answer: Answer) -> tuple[Comparison, ...]:
@@ -98,12 +103,16 @@ def _odds(e_value: float) -> str:
     return f"1-in-{e_value:.3g} odds if both versions were equal"
 
 
-def _sentence(answer: Answer, name: str, policy: Analysis, pace: Pace) -> str:
+def _sentence(answer: Answer, name: str, policy: Analysis, pace: Pace, detail: str) -> str:
     metric = next((one for one in policy.metrics if one.name == metric_of(name)), None)
     evidence = answer.evidence.get(name)
     what = f"{metric_of(name)}{' (4xx)' if name.endswith(CLIENT_ERRORS) else ''}"
-    parts = [f"{what} {_rates(metric, evidence)}" if evidence else what]
-    if answer.e_total >= LEAST_E:
+    drifts = metric is not None and _is_drift(metric)
+    if metric is not None and drifts:
+        parts = [_drift(metric, what, evidence, detail)]
+    else:
+        parts = [f"{what} {_rates(metric, evidence)}" if evidence else what]
+    if answer.e_total >= LEAST_E and not drifts:
         parts.append(_odds(answer.e_total))
     if answer.action == "Hold" and pace is Pace.EVIDENCE:
         # With pace Timed the weight does not wait for this.
@@ -123,6 +132,15 @@ def _rates(metric: Metric | None, one: Evidence) -> str:
     if preset is Preset.ERROR_RATE and known and one.events:
         text = f"{text}, ratio {one.estimate:.3g} ({one.lower:.2g} to {one.upper:.2g})"
     return text
+
+
+def _drift(metric: Metric, what: str, one: Evidence | None, detail: str) -> str:
+    """Say how far apart the distributions are, what is tolerated, and where they differ most."""
+    if one is None or one.estimate is None:
+        return f"{what}: {one.n_challenger:.0f} values so far" if one else what
+    text = f"{what}: PSI {max(0.0, one.estimate):.2f}, tolerated {tolerated_divergence(metric):.2g}"
+    label = f"{metric.bucket_label} " if metric.bucket_label else ""
+    return f"{text}; {label}{detail}" if detail else text
 
 
 def _missing(answer: Answer) -> list[str]:

@@ -45,6 +45,11 @@ class CounterTracker:
         """Time of the newest sample that was accepted."""
         return self._timestamp_s
 
+    @property
+    def value(self) -> float | None:
+        """The newest sample that was accepted."""
+        return self._value
+
     def update(
         self,
         value: float | None,

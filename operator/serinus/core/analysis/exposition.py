@@ -34,6 +34,8 @@ _TELLING: Final = frozenset(
     {"reporter", "request_protocol", "response_code", "grpc_response_status", "response_flags", "le"}
 )
 _ISTIOS: Final = ("source_", "destination_", "request_", "response_", "grpc_", "connection_")
+_ENVOYS: Final = frozenset({"cluster_name", "envoy_cluster_name"})
+"""Envoy counts by upstream: a Service has one for each of its ports."""
 _TRITONS: Final = frozenset({"model", "version", "reason", "gpu_uuid"})
 Labels = tuple[tuple[str, str], ...]
 Owner = tuple[str, str]
@@ -125,7 +127,7 @@ def own_labels(labels: Mapping[str, str]) -> tuple[Labels, Labels]:
     for label, value in sorted(labels.items()):
         if not value or label == "__name__":
             continue
-        if label in _TELLING:
+        if label in _TELLING or (name.startswith("envoy_") and label in _ENVOYS):
             telling.append((label, _normal(value) if label == "le" else value))
         elif label.startswith(_ISTIOS) if name.startswith("istio_") else label in _TRITONS:
             describing.append((label, value))

@@ -51,8 +51,8 @@ def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool, matcher
     queries = []
     for chunk in _chunks(sorted(set(arms))):
         selector = (
-            f'{{reporter="source",destination_service_namespace=~"{_either(arm.namespace for arm in chunk)}",'
-            f'destination_service_name=~"{_either(arm.service for arm in chunk)}"{_more(matchers)}}}[{_range(seconds)}]'
+            f'{{reporter="source",destination_service_namespace=~"{either(arm.namespace for arm in chunk)}",'
+            f'destination_service_name=~"{either(arm.service for arm in chunk)}"{more(matchers)}}}[{_range(seconds)}]'
         )
         queries.append(f"istio_requests_total{selector}")
         if latency:
@@ -64,8 +64,8 @@ def triton_queries(arms: Sequence[Arm], *, seconds: float, matchers: Sequence[st
     """Ask for the raw samples of all arms' pods; the label `revision` comes from the scrape configuration."""
     names = "nv_inference_request_(success|failure|duration_us)"
     return [
-        f'{{__name__=~"{names}",namespace=~"{_either(arm.namespace for arm in chunk)}",'
-        f'revision=~"{_either(arm.revision for arm in chunk)}"{_more(matchers)}}}[{_range(seconds)}]'
+        f'{{__name__=~"{names}",namespace=~"{either(arm.namespace for arm in chunk)}",'
+        f'revision=~"{either(arm.revision for arm in chunk)}"{more(matchers)}}}[{_range(seconds)}]'
         for chunk in _chunks(sorted(set(arms)))
     ]
 
@@ -81,14 +81,14 @@ def newest_scrape_of_gateways(gateways: Sequence[str], matchers: Sequence[str]) 
     Not of all targets: a store of many clusters has a million.
     """
     workloads = "|".join(sorted({_regex(gateway.rpartition("/")[2]) for gateway in gateways}))
-    pods = f'up{{pod=~"({workloads})-.+"{_more(matchers)}}}'
-    reported = f'istio_requests_total{{reporter="source",source_workload=~"{workloads}"{_more(matchers)}}}'
+    pods = f'up{{pod=~"({workloads})-.+"{more(matchers)}}}'
+    reported = f'istio_requests_total{{reporter="source",source_workload=~"{workloads}"{more(matchers)}}}'
     return f"max(timestamp({pods}) or timestamp({reported}))"
 
 
 def newest_scrape_of_pods(arms: Iterable[Arm], matchers: Sequence[str]) -> str:
     """Ask when a pod of these arms' namespaces was scraped last."""
-    return newest_scrape(f'up{{namespace=~"{_either(arm.namespace for arm in arms)}"{_more(matchers)}}}')
+    return newest_scrape(f'up{{namespace=~"{either(arm.namespace for arm in arms)}"{more(matchers)}}}')
 
 
 def _regex(pattern: str) -> str:
@@ -96,7 +96,8 @@ def _regex(pattern: str) -> str:
     return quoted(".*".join(re.escape(part) for part in pattern.split("*")).replace("\\-", "-"))
 
 
-def _more(matchers: Sequence[str]) -> str:
+def more(matchers: Sequence[str]) -> str:
+    """Write label matchers behind others in a selector."""
     return "".join(f",{matcher}" for matcher in matchers)
 
 
@@ -104,7 +105,8 @@ def _chunks(arms: Sequence[Arm]) -> list[Sequence[Arm]]:
     return [arms[start : start + SERVICES_PER_QUERY] for start in range(0, len(arms), SERVICES_PER_QUERY)]
 
 
-def _either(values: Iterable[str]) -> str:
+def either(values: Iterable[str]) -> str:
+    """Write values as alternatives of a regular expression."""
     return "|".join(sorted({quoted(value) for value in values}))
 
 

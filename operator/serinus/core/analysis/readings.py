@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from serinus.api.policy import ClientErrors, Metric, Preset, Provider
 from serinus.api.status import Verdict
@@ -17,6 +18,37 @@ _REASONS = {
     Failure.REFUSED: Reason.REFUSED,
     Failure.PARTIAL: Reason.PARTIAL_ANSWER,
 }
+_IDLE = "no request reached this revision in the window"
+_CURE = (
+    "if no series means 0, say so in the query: (sum(...) or vector(0)) where something is counted, "
+    "or ... or on() vector(0) behind it all"
+)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The time that a value is taken over, (since, until], and what may have left it empty.
+
+    Its stage counts from `began` on, after a warm-up where `warms_up`; `until` is before `now` by as much as the source
+    shows its samples late.
+    """
+
+    began: float
+    since: float
+    until: float
+    now: float
+    scrape_interval: float
+    warms_up: bool = False
+
+    def emptied_by(self, newest: float | None) -> str | None:
+        """Say why no scrape lies in it, given the newest one of either revision; None where one does."""
+        if newest is not None and newest > self.since:
+            return None
+        began = "the warm-up ended" if self.warms_up else "the stage began"
+        text = f"no scrape yet since {began} {max(0.0, self.now - self.began):.0f} s ago"
+        late = self.now - self.until
+        every = f"one comes every {self.scrape_interval:.0f} s"
+        return f"{text}: {every}{f', {late:.0f} s late' if late else ''}"
 
 
 def observe_preset(
@@ -26,31 +58,51 @@ def observe_preset(
     canary: tuple[Totals, Freshness],
     stable: tuple[Totals, Freshness],
     targets_fresh: bool,
+    span: Span | None = None,
 ) -> Observation:
     """Read a preset of both revisions; `targets_fresh` tells a missing series from a missing scrape."""
     value = _value_of(metric, canary[0], stable[0])
+    seen = [freshness.newest for _, freshness in (canary, stable) if freshness.newest is not None]
+    emptied = span.emptied_by(max(seen)) if span is not None and seen else None
     return Observation(
-        canary=_reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh),
-        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh),
+        canary=_reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh, emptied=emptied),
+        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh, emptied=emptied),
         query=query,
     )
 
 
-def read_answer(answer: MetricsAnswer, now: float) -> Reading:
-    """Read the answer to a user's query: exactly one number, or a reason."""
+def read_answer(answer: MetricsAnswer, now: float, requests: float | None = None) -> Reading:
+    """Read the answer to a user's query: exactly one number, or a reason.
+
+    `requests` is what the gateway counted for this revision in the query's window, None where it is not known: it tells
+    a query that gives nothing for want of traffic from one that gives nothing although there is traffic.
+    """
     if isinstance(answer, NoAnswer):
         return no_answer(answer)
     series = [one for one in answer.series if one.samples]
     if not series:
-        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "the query gives no series yet")
+        return _no_series(requests)
     if len(series) > 1:
         return Missing(
             Verdict.BLIND, Reason.SEVERAL_SERIES, f"the query gives {len(series)} series where one number is needed"
         )
     value = series[0].samples[-1][1]
+    if math.isnan(value) and requests == 0:
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"{_IDLE}: the query divides 0 by 0", 0.0)
     if not math.isfinite(value):
-        return Missing(Verdict.BLIND, Reason.NOT_A_NUMBER, f"the query gives {value}")
-    return Measured(value, None, now)
+        traffic = f" although {requests:.0f} requests reached this revision" if requests else ""
+        return Missing(Verdict.BLIND, Reason.NOT_A_NUMBER, f"the query gives {value}{traffic}", requests)
+    return Measured(value, float(len(series)) if requests is None else requests, now)
+
+
+def _no_series(requests: float | None) -> Missing:
+    """Tell want of traffic from a counter that has no series yet: the first event makes it."""
+    if requests:
+        text = f"the query gives no series although {requests:.0f} requests reached this revision; {_CURE}"
+        return Missing(Verdict.UNDECIDED, Reason.NO_SERIES, text, requests)
+    if requests is None:
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"the query gives no series yet; {_CURE}")
+    return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"{_IDLE}: the query gives no series", 0.0)
 
 
 def no_answer(answer: NoAnswer) -> Missing:
@@ -58,21 +110,39 @@ def no_answer(answer: NoAnswer) -> Missing:
     return Missing(Verdict.BLIND, _REASONS[answer.failure], answer.message)
 
 
+def is_wrong_query(answer: NoAnswer) -> bool:
+    """Tell PromQL that is wrong, and will be tomorrow, from a source that will not answer us now."""
+    wrong = answer.message.startswith("HTTP 400") or "bad_data" in answer.message
+    return answer.failure is Failure.REFUSED and wrong
+
+
 def _reading(
-    value: Callable[[Totals], float | None], totals: Totals, freshness: Freshness, *, targets_fresh: bool
+    value: Callable[[Totals], float | None],
+    totals: Totals,
+    freshness: Freshness,
+    *,
+    targets_fresh: bool,
+    emptied: str | None,
 ) -> Reading:
     if freshness.newest is None:
-        if targets_fresh:
-            return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no request has reached this revision yet", 0.0)
-        return Missing(Verdict.BLIND, Reason.TARGETS_ABSENT, "the scrape targets are absent or stale")
+        if not targets_fresh:
+            return Missing(Verdict.BLIND, Reason.TARGETS_ABSENT, "the scrape targets are absent or stale")
+        return _empty(emptied, "no request has reached this revision yet")
     if not freshness.fresh:
         return Missing(Verdict.BLIND, Reason.STALE, "the newest sample is older than three scrape intervals")
     if totals.requests <= 0:
-        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no request reached this revision in the window", 0.0)
+        return _empty(emptied, _IDLE)
     number = value(totals)
     if number is None:
         return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, "the histogram is empty", totals.requests)
     return Measured(number, totals.requests, freshness.newest)
+
+
+def _empty(emptied: str | None, otherwise: str) -> Missing:
+    """Tell want of a scrape from want of traffic."""
+    if emptied is not None:
+        return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, emptied, 0.0)
+    return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, otherwise, 0.0)
 
 
 def _value_of(metric: Metric, canary: Totals, stable: Totals) -> Callable[[Totals], float | None]:

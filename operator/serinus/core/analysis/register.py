@@ -70,14 +70,18 @@ class Register:
         self._counters: dict[_Core, dict[Labels, ReportedCounter]] = {}
         self.scrapes: dict[Place, Scrapes] = {}
 
-    def read(self, answer: Iterable[Series]) -> Answer:
-        """Recognise the series of an answer, and note when their places were scraped."""
+    def read(self, answer: Iterable[Series], *, resets: bool = True) -> Answer:
+        """Recognise the series of an answer, and note when their places were scraped.
+
+        Without `resets` a counter that fell was not reset, and its samples are passed over.
+        """
         began = {place: scrapes.first for place, scrapes in self.scrapes.items()}
-        read = [*self._recognised(answer)]
+        read = [*self._recognised(answer, resets=resets)]
         first_here: dict[Place, float] = {}
         here: dict[tuple[Place, float], float] = {}
         ever: dict[tuple[Place, float], float] = {}
-        for one, samples in read:
+        # The longest series of a place tells its scrape interval: one that has just begun would tell none.
+        for one, samples in sorted(read, key=lambda pair: -len(pair[1])):
             first = samples[0][0]
             first_here[one.place] = min(first_here.get(one.place, first), first)
             scrapes = self.scrapes.setdefault(one.place, Scrapes(first, first, one.key))
@@ -109,14 +113,15 @@ class Register:
         for core in [core for core in self._counters if core[0] in owners or core[1] in gone]:
             del self._counters[core]
 
-    def _recognised(self, answer: Iterable[Series]) -> Iterator[tuple[Reported, Samples]]:
+    def _recognised(self, answer: Iterable[Series], *, resets: bool) -> Iterator[tuple[Reported, Samples]]:
         strange: list[tuple[Labels, Meaning, Mapping[str, str], Samples]] = []
         for series in answer:
             key = tuple(sorted(series.labels.items()))
             known = self._series.get(key)
             # Ranges overlap, so that no scrape is missed.
             after = -math.inf if known is None else known.last
-            samples = [(at, value) for at, value in series.samples if at > after and is_count(value)]
+            least = 0.0 if resets or known is None or known.counter is None else known.counter.value
+            samples = [(at, value) for at, value in series.samples if at > after and is_count(value) and value >= least]
             if not samples:
                 continue
             if known is not None:

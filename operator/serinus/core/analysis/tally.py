@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from serinus.core.analysis.clusters import Clusters, Several
 from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
-from serinus.core.analysis.places import Place, Scrapes, half_of
+from serinus.core.analysis.places import LONGEST_INTERVAL, Place, Scrapes, half_of
 from serinus.core.analysis.register import Growth, Register, Reported
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
@@ -73,10 +73,13 @@ class Tallies:
         self._asked_at: dict[Owner, float] = {}
         self._asked_last: dict[Owner, float] = {}
 
-    def ingest(self, answer: Iterable[Series], asked: Iterable[Owner], now: float) -> None:
-        """Take the raw samples of one answer about the `asked`; those that were taken before are passed over."""
+    def ingest(self, answer: Iterable[Series], asked: Iterable[Owner], now: float, *, resets: bool = True) -> None:
+        """Take the raw samples of one answer about the `asked`; those that were taken before are passed over.
+
+        Without `resets` a counter that fell was not reset: a source whose clock was set back shows its past again.
+        """
         self._now = now
-        read = self._register.read(answer)
+        read = self._register.read(answer, resets=resets)
         for one, samples in read.series:
             self._note(one, samples[0][0], samples[-1][0])
         unsorted = {one.meaning.owner for one in self._register.grown(read, self._asked_at) if self._add(one)}
@@ -85,6 +88,18 @@ class Tallies:
         for owner in asked:
             self._asked_at.setdefault(owner, now)
             self._asked_last[owner] = now
+
+    @property
+    def newest(self) -> float | None:
+        """The time of the newest sample of all."""
+        return max((one.last for one in self._register.scrapes.values()), default=None)
+
+    @property
+    def scrape_interval(self) -> float | None:
+        """How often the slowest of the places is scraped that still are; None while it is not known of any."""
+        alive = (self.newest or 0.0) - STALE_INTERVALS * LONGEST_INTERVAL
+        scraped = (one.interval for one in self._register.scrapes.values() if one.last >= alive)
+        return max((interval for interval in scraped if interval is not None), default=None)
 
     def _read_ours(self, labels: Mapping[str, str]) -> Meaning | None:
         """Read a series that a gateway of ours reports; who else reports is remembered."""
@@ -175,7 +190,9 @@ class Tallies:
         if not scraped:
             return Freshness(None, fresh=False)
         latest = max(scraped, key=lambda one: one.last)
-        return Freshness(latest.last, fresh=now - latest.last <= _limit(latest, interval))
+        limit, age = _limit(latest, interval), now - latest.last
+        # A sample of the future is no fresh one: nobody knows what has come since.
+        return Freshness(latest.last, fresh=-limit <= age <= limit)
 
     def forget(self, now: float) -> None:
         """Drop what is too old for any window, once a round: it walks over everything that is kept."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, ClientErrors, Metric, Mode, OnBlind, Preset, QueryType
 from serinus.api.status import Verdict
+from serinus.core.analysis.source_time import least_window
 from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import (
     Assessment,
@@ -47,6 +48,11 @@ def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: 
     return Evidence(failures, excused, look.at, blind_since), assessment
 
 
+def window_of(metric: Metric) -> float:
+    """The time in seconds that a metric's value is taken over, if scrapes come often enough for it."""
+    return seconds(metric.window) if metric.window else DEFAULT_WINDOW
+
+
 def blind_too_long(evidence: Evidence, policy: Analysis, now: float) -> bool:
     """Whether the user's policy asks for the way back after this time of blindness."""
     if evidence.blind_since is None or policy.on_blind is not OnBlind.REVERT:
@@ -75,7 +81,7 @@ def _judge(metric: Metric, observation: Observation | None, evidence: Evidence) 
         return _finding(metric, observation, Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, too_few), before
     limit = _exceeded(metric, reading.value)
     if limit is None:
-        text = f"{metric.name} is {_shown(metric, reading.value)}"
+        text = f"{metric.name} is {_shown(metric, reading.value)}{_made_of(reading)}"
         return _finding(metric, observation, Verdict.SAFE, Reason.WITHIN_LIMITS, text), 0
     return _failing(metric, observation, reading, limit, before + 1)
 
@@ -86,12 +92,16 @@ def _excuses(look: Look, evidence: Evidence, policy: Analysis) -> dict[str, floa
     Stable counts as over the limit by its window or by its newest scrape, and for one window after that: while a shared
     outage enters or leaves the window both rates cross the limit, and whose crosses first is chance.
     """
-    excuses = {name: until for name, until in evidence.excused.items() if until > look.at}
+    excuses: dict[str, float] = {}
     for metric in policy.metrics:
         observation = look.observations.get(metric.name)
+        longest = look.at + least_window(window_of(metric), look.scrape_interval)
+        # Never longer than one window from now on: a leader whose clock was ahead may have written it.
+        until = min(evidence.excused.get(metric.name, 0.0), longest)
         if observation is not None and _stable_is_over(metric, observation):
-            window = seconds(metric.window) if metric.window else DEFAULT_WINDOW
-            excuses[metric.name] = round(look.at + window, 3)
+            until = longest
+        if until > look.at:
+            excuses[metric.name] = round(until, 3)
     return excuses
 
 
@@ -187,6 +197,7 @@ def _finding(
         limit=limit or _limits(metric),
         baseline=observation.stable.value if isinstance(observation.stable, Measured) else None,
         samples=reading.samples,
+        detail=reading.detail if isinstance(reading, Measured) else "",
     )
 
 
@@ -197,6 +208,10 @@ def _limits(metric: Metric) -> str:
 
 def _beside(metric: Metric, stable: Reading | None) -> str:
     return f", stable {_shown(metric, stable.value)}" if isinstance(stable, Measured) else ""
+
+
+def _made_of(reading: Measured) -> str:
+    return f" ({reading.detail})" if reading.detail else ""
 
 
 def _shown(metric: Metric, value: float) -> str:

@@ -68,7 +68,11 @@ class ProbeOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """The outcome of a sample request and, where it failed, Triton's own words."""
+    """The outcome of a sample request and, where it failed, Triton's own words.
+
+    `silent` is a failure of a server that took the request and never answered it.
+    """
 
     outcome: ProbeOutcome
     message: str = ""
+    silent: bool = False

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from serinus.api.status import Verdict
+from serinus.core.model.silence import Silence
 
 
 class Reason(StrEnum):
@@ -24,21 +25,27 @@ class Reason(StrEnum):
     STALE = "Stale"
     TARGETS_ABSENT = "TargetsAbsent"
     NOT_A_NUMBER = "NotANumber"
+    NO_SERIES = "NoSeries"
     SEVERAL_SERIES = "SeveralSeries"
     LOOK_OVERDUE = "LookOverdue"
     WORSE = "Worse"
     COMMON_CAUSE = "CommonCause"
     TRAFFIC_SPLIT_MISMATCH = "TrafficSplitMismatch"
     MAX_HOLD_EXCEEDED = "MaxHoldExceeded"
+    ANSWERS_NOTHING = "AnswersNothing"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A number, the requests it rests on (None where the query does not say), and the time of its newest sample."""
+    """A number, the requests it rests on (None where the query does not say), and the time of its newest sample.
+
+    `detail` says what it is made of, where a number alone says little.
+    """
 
     value: float
     samples: float | None
     newest: float
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,8 @@ class Increment:
 class Observation:
     """One metric of both revisions; `stable` is None where it has no baseline.
 
-    `increments` are scrape by scrape, oldest first; `bounds` are a histogram's finite bounds in seconds.
+    `increments` are scrape by scrape, oldest first; `bounds` are a histogram's finite bounds in seconds, `bins` the
+    names of a Distribution's bins in the order of its increments.
     """
 
     canary: Reading
@@ -81,19 +89,34 @@ class Observation:
     query: str
     increments: tuple[Increment, ...] = ()
     bounds: tuple[float, ...] = ()
+    bins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Look:
-    """All metrics of one rollout at one time."""
+    """All metrics of one rollout at one time.
+
+    `silence` is what is known of a canary that gives no answer; `stream_messages` counts the answers of its gRPC
+    streams in a minute, which no metric judges. `scrape_interval` (None while it is not known) and `delay`, how old the
+    newest sample always is, are the presets'; both in seconds. `not_yet` says why no weight could be judged, although
+    the source answers.
+    """
 
     at: float
     observations: Mapping[str, Observation]
+    silence: Silence | None = None
+    stream_messages: float = 0.0
+    scrape_interval: float | None = None
+    delay: float = 0.0
+    not_yet: Missing | None = None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one metric says; numbers in base units (a ratio, seconds, or a plain number)."""
+    """What one metric says; numbers in base units (a ratio, seconds, or a plain number).
+
+    `detail` says what the value is made of.
+    """
 
     metric: str
     verdict: Verdict
@@ -104,6 +127,7 @@ class Finding:
     limit: str | None = None
     baseline: float | None = None
     samples: float | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,7 +149,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Assessment:
-    """One of four verdicts over all metrics, and the finding that decided.
+    """One of four verdicts over all metrics, and the finding that decided; `caveat` says what no metric judges.
 
     `comparisons`, `requests_needed` (of the canary), `eta_s` and `suggested_weight` are the sequential test's.
     """
@@ -140,6 +164,7 @@ class Assessment:
     requests_needed: float | None = None
     eta_s: float | None = None
     suggested_weight: float | None = None
+    caveat: str = ""
 
     @property
     def message(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from serinus.api.defaults import Policy, frozen_policy
 from serinus.api.parsing import RolloutView
@@ -180,6 +181,21 @@ def from_status(status: RolloutStatus) -> RolloutState:
         assessment=None,
         **{name: restored(getattr(status, name)) for name in _TIMES},
     )
+
+
+def not_after(state: RolloutState, now: float) -> RolloutState:
+    """Take times of the future for now: whoever wrote them had a clock that was ahead of ours.
+
+    What they time begins anew then; left as they are, they would count backwards until our clock has come so far.
+    """
+    evidence = state.evidence
+    ahead: dict[str, Any] = {name: now for name in _TIMES if (getattr(state, name) or 0.0) > now}
+    looked: dict[str, Any] = {
+        name: now for name in ("last_look", "blind_since") if (getattr(evidence, name) or 0.0) > now
+    }
+    if not ahead and not looked:
+        return state
+    return replace(state, evidence=replace(evidence, **looked), **ahead)
 
 
 def _fitting(gathered: Gathered | None) -> str | None:

@@ -154,7 +154,7 @@ def _wake_at(seen: Snapshot, active: RolloutSeen | None, workloads: tuple[Worklo
     drains = [at for name in leaving if (at := drained_at(seen, name)) > now]
     # Of a route that is written only now no watch tells us: the writer knows.
     drains += [now + seen.drain_seconds for name in leaving if seen.routed(name)]
-    own = next_wake(active.plan, active.state, now) if active else None
+    own = next_wake(active.plan, active.state, now, seen.look) if active else None
     again = [now + OBSTACLE_SECONDS] if seen.obstacle else []
     again += [seen.look_again_at] if seen.look_again_at is not None else []
     return min((*drains, *again, *(() if own is None else (own,))), default=None)

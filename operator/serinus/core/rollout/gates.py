@@ -16,7 +16,7 @@ from serinus.core.model.snapshot import Probed, Snapshot
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 from serinus.core.rollout.sizes import needed_replicas
-from serinus.core.rollout.stable import DOWN_SECONDS, stable_fails
+from serinus.core.rollout.stable import DOWN_SECONDS, keeps_only_from_judging, stable_fails
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_SECONDS = 2.0
@@ -42,7 +42,7 @@ def first_refusal(question: Question) -> Cause | None:
 
 def refusal_beside_stable(question: Question) -> Cause | None:
     """Ask what matters when stable cannot serve: metrics have nothing to compare, and each ready pod is a gain."""
-    gates = (paused_by_user, obstacle_in_the_way, no_canary_pod, service_missing, probe_not_answered)
+    gates = (paused_by_user, obstacle_to_a_fix, no_canary_pod, service_missing, probe_not_answered)
     return next((cause for gate in gates if (cause := gate(question)) is not None), None)
 
 
@@ -66,6 +66,11 @@ def status_refused(question: Question) -> Cause | None:
     """Intent before effect: a rise that cannot be recorded would be one that no record explains."""
     refused = question.seen.unrecorded
     return Cause(refused.reason, refused.message) if refused else None
+
+
+def obstacle_to_a_fix(question: Question) -> Cause | None:
+    """What is in the way even of a version that takes the place of one that cannot serve."""
+    return None if keeps_only_from_judging(question.seen.obstacle) else obstacle_in_the_way(question)
 
 
 def canary_not_ready(question: Question) -> Cause | None:
@@ -131,7 +136,8 @@ def metrics_unreachable(question: Question) -> Cause | None:
         reading = observation.canary
         if isinstance(reading, Missing) and reading.reason in {Reason.UNREACHABLE, Reason.REFUSED}:
             return Cause(RolloutReason.METRICS_UNREACHABLE, f"{name}: {reading.message}", reading.verdict)
-    return None
+    missing = look.not_yet
+    return Cause(missing.reason, missing.message, missing.verdict) if missing else None
 
 
 def not_safe(question: Question) -> Cause | None:
@@ -149,7 +155,8 @@ def not_safe(question: Question) -> Cause | None:
 def overdue(plan: RolloutPlan, last_look: float, now: float) -> bool:
     """Whether the last look is too old to decide on."""
     interval = seconds(plan.policy.analysis.interval or "5s")
-    return now - last_look > OVERDUE_INTERVALS * interval + OVERDUE_SLACK_SECONDS
+    # A look of the future is overdue, too: nobody knows what has happened since.
+    return abs(now - last_look) > OVERDUE_INTERVALS * interval + OVERDUE_SLACK_SECONDS
 
 
 def _needs_no_look(question: Question) -> bool:

@@ -5,23 +5,40 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serinus.api.status import Phase, Verdict
-from serinus.core.model.assessment import Reason
+from serinus.core.analysis.silence import is_about_silence
+from serinus.core.analysis.source_time import WINDOW_SCRAPES
+from serinus.core.model.assessment import Look, Reason
 from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.holding import because, held
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
 
 
-def guarded(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
+def guarded(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Stay until the guard's time is over and something speaks for the canary."""
-    over = now - (state.guard_started_at or now) >= plan.policy.guard.seconds
+    lasts = guard_seconds(plan, seen.look)
+    over = now - (state.guard_started_at or now) >= lasts
     cause = kept_open(plan, state, over=over)
     if cause is not None:
         return held(plan, state, cause, now)
     if not over:
-        guarding = Cause(RolloutReason.GUARDING, f"guarded for {plan.policy.guard.duration}", state.verdict)
-        return because(state, guarding)
+        text = f"guarded for {plan.policy.guard.duration}"
+        if lasts > plan.policy.guard.seconds:
+            text = f"guarded for {lasts:.0f} s: three scrapes take longer than {plan.policy.guard.duration}"
+        return because(state, Cause(RolloutReason.GUARDING, text, state.verdict))
     return succeeded(plan, state, _success(plan, state), now)
+
+
+def guard_seconds(plan: RolloutPlan, look: Look | None) -> float:
+    """Tell how long the guard lasts: long enough for three scrapes to show what the canary does with all traffic.
+
+    A policy that wants no guard has none.
+    """
+    asked = plan.policy.guard.seconds
+    if look is None or look.scrape_interval is None or asked <= 0:
+        return asked
+    return max(asked, WINDOW_SCRAPES * look.scrape_interval + look.delay)
 
 
 def succeeded(plan: RolloutPlan, state: RolloutState, cause: Cause, now: float) -> RolloutState:
@@ -38,6 +55,7 @@ def clean(plan: RolloutPlan, state: RolloutState) -> bool:
         and not plan.spec.paused
         and verdict is not Verdict.BLIND
         and not failing_metrics(plan, state)
+        and not (state.assessment is not None and is_about_silence(state.assessment))
     )
 
 
@@ -49,7 +67,7 @@ def kept_open(plan: RolloutPlan, state: RolloutState, *, over: bool) -> Cause | 
     if assessment is None:
         text = "no metrics evaluated since it reached 100%, or since the operator started"
         return Cause(RolloutReason.NO_ASSESSMENT, text, Verdict.UNDECIDED) if over else None
-    if assessment.verdict is Verdict.BLIND or failing_metrics(plan, state):
+    if assessment.verdict is Verdict.BLIND or failing_metrics(plan, state) or is_about_silence(assessment):
         return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
     if over and not _may_succeed(plan, state):
         text = f"the guard stays open until a look is Safe: {assessment.message}"

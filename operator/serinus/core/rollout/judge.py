@@ -7,7 +7,7 @@ from dataclasses import replace
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.threshold import blind_too_long
-from serinus.core.model.assessment import Assessment, Evidence, Finding, Reason, Stage
+from serinus.core.model.assessment import Assessment, Evidence, Finding, Look, Reason, Stage
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import overdue
@@ -29,7 +29,8 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
         stage = Stage(state.weight, plan.next_weight(state.step), began)
         evidence, assessment = assess(look, state.evidence, stage, plan.policy.analysis, now, pace=plan.pace)
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
-            return _with(plan, state, evidence, assessment)
+            state = _with(plan, state, evidence, assessment)
+            return _asked(state, look) if state.weight == FULL_WEIGHT else state
     return _overdue(plan, state, now) if overdue(plan, max(last, seen.watched_since), now) else state
 
 
@@ -67,6 +68,13 @@ def _with(plan: RolloutPlan, state: RolloutState, evidence: Evidence, assessment
         assessed_at=evidence.last_look or state.assessed_at,
     )
     return _at_full_weight(state, assessment) if state.weight == FULL_WEIGHT else state
+
+
+def _asked(state: RolloutState, look: Look) -> RolloutState:
+    """Remember that requests went in, also where none has been answered."""
+    silence = look.silence
+    went_in = silence is not None and bool(silence.entered or silence.in_flight)
+    return replace(state, asked_at=state.asked_at or look.at) if went_in else state
 
 
 def _at_full_weight(state: RolloutState, assessment: Assessment) -> RolloutState:

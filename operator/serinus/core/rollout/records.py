@@ -15,6 +15,7 @@ from serinus.core.model.timestamps import to_rfc3339
 
 Action = Literal["Raised", "Held", "Taken"]
 LIMIT = 20
+NO_BASELINE = "none"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _record(plan: RolloutPlan, state: RolloutState, action: Action, cause: Cause
         metric=(finding.metric or None) if finding else None,
         value=_shown(plan, finding, finding.value) if finding else None,
         limit=finding.limit if finding else None,
-        baseline=_shown(plan, finding, finding.baseline) if finding else None,
+        baseline=_baseline(plan, finding) if finding else None,
         samples=round(finding.samples) if finding and finding.samples is not None else None,
         query=(finding.query or None) if finding else None,
         first_time=to_rfc3339(now),
@@ -67,6 +68,13 @@ def _shown(plan: RolloutPlan, finding: Finding, value: float | None) -> str | No
         return None
     metric: Metric | None = next((one for one in plan.policy.analysis.metrics if one.name == finding.metric), None)
     return shown_value(metric.preset if metric else None, value)
+
+
+def _baseline(plan: RolloutPlan, finding: Finding) -> str | None:
+    """Write what stable had; a value without anything to compare it with says so."""
+    if finding.value is not None and finding.baseline is None:
+        return NO_BASELINE
+    return _shown(plan, finding, finding.baseline)
 
 
 def _same(one: DecisionRecord, other: DecisionRecord) -> bool:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from serinus.core.model.assessment import Reason
 from serinus.core.model.rollout import RolloutPlan, RolloutState
-from serinus.core.model.snapshot import Snapshot
+from serinus.core.model.snapshot import Obstacle, Snapshot
 
 DOWN_SECONDS = 10.0
 WAKING_SECONDS = 300.0
@@ -32,6 +33,11 @@ def stable_fails(state: RolloutState, now: float) -> bool:
     """Whether stable cannot serve."""
     at = fails_at(state)
     return at is not None and now >= at
+
+
+def keeps_only_from_judging(obstacle: Obstacle | None) -> bool:
+    """Whether an obstacle is a query that is refused: where stable cannot serve, nothing is judged anyway."""
+    return obstacle is not None and obstacle.reason == Reason.REFUSED
 
 
 def fails_at(state: RolloutState) -> float | None:

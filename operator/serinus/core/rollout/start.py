@@ -11,6 +11,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.decision import NewRollout
 from serinus.core.rollout.history import attempt_of, retry_asked
+from serinus.core.rollout.stable import keeps_only_from_judging
 
 DEFAULT_ROLLBACK_REVISIONS = 2
 
@@ -18,12 +19,18 @@ DEFAULT_ROLLBACK_REVISIONS = 2
 def new_rollout(seen: Snapshot, stable: str | None, rejected: Iterable[Rejection]) -> NewRollout | None:
     """Plan the transition to the wanted revision; None when there is nothing to do or it may not be tried."""
     wanted = seen.wanted
-    if wanted is None or seen.in_the_way is not None or wanted.name == stable:
+    if wanted is None or _is_barred(seen, stable) or wanted.name == stable:
         return None
     if rejection_of(seen, rejected) is not None and not _retried(seen, wanted):
         return None
     attempt = _next_attempt(seen, wanted, rejected)
     return NewRollout(f"{wanted.name}-{attempt}", _spec(seen, wanted, stable, attempt))
+
+
+def _is_barred(seen: Snapshot, stable: str | None) -> bool:
+    """Whether an obstacle forbids a try; a refused query forbids no fix of a stable that has no pod."""
+    fixes = keeps_only_from_judging(seen.obstacle) and stable in seen.down_since
+    return seen.in_the_way is not None and not fixes
 
 
 def rejection_of(seen: Snapshot, rejected: Iterable[Rejection]) -> Rejection | None:

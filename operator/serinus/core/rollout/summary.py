@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from serinus.api.model_deployment import ModelDeploymentStatus, Rejection, RevisionStatus
 from serinus.api.status import Phase
+from serinus.core.analysis.streams import unjudged
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
 from serinus.core.rollout.conditions import Statement, conditions_of
@@ -179,6 +180,8 @@ def _serving(standing: Standing) -> Statement:
     if active is not None and active.state.weight > 0:
         weight, to = active.state.weight, active.plan.spec.to.version
         reason, text = "Split", f"{100 - weight}% to version {stable.version}, {weight}% to version {to}"
+        if not_judged := unjudged(seen.look):
+            reason, text = "StreamsNotWatched", f"{text}; {not_judged}"
     if seen.unreached is not None:
         return Statement("Serving", seen.unreached.served, seen.unreached.reason, f"{text}; {seen.unreached.message}")
     return Statement("Serving", True, reason, text)

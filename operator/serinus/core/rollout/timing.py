@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from serinus.api.durations import seconds
 from serinus.api.policy import OnBlind
 from serinus.api.status import Phase
+from serinus.core.model.assessment import Look
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import OVERDUE_INTERVALS, OVERDUE_SLACK_SECONDS
+from serinus.core.rollout.guard import guard_seconds
 from serinus.core.rollout.sizes import early_at
 from serinus.core.rollout.stable import fails_at
 
@@ -17,9 +19,9 @@ OBSTACLE_SECONDS = 10.0
 """What is in the way may go without an event that we see: a ConfigMap, or a Service, of the user's is not watched."""
 
 
-def next_wake(plan: RolloutPlan, state: RolloutState, now: float) -> float | None:
-    """The earliest time in the future at which time alone changes the decision."""
-    return min((at for at in _times(plan, state, now) if at > now), default=None)
+def next_wake(plan: RolloutPlan, state: RolloutState, now: float, look: Look | None = None) -> float | None:
+    """The earliest time in the future at which time alone changes the decision; the newest look tells the guard's."""
+    return min((at for at in _times(plan, state, now, look) if at > now), default=None)
 
 
 def drained_at(seen: Snapshot, revision: str) -> float:
@@ -38,13 +40,13 @@ def drained_at(seen: Snapshot, revision: str) -> float:
     return max(ends, default=0.0)
 
 
-def _times(plan: RolloutPlan, state: RolloutState, now: float) -> Iterator[float]:
+def _times(plan: RolloutPlan, state: RolloutState, now: float, look: Look | None) -> Iterator[float]:
     yield from (at for at in (fails_at(state), early_at(plan, state)) if at is not None)
     if state.phase.ended:
         return
     analysis = plan.policy.analysis
     if state.phase is Phase.GUARDING and state.guard_started_at is not None:
-        yield state.guard_started_at + plan.policy.guard.seconds
+        yield state.guard_started_at + guard_seconds(plan, look)
     elif state.step < len(plan.steps) and state.step_started_at is not None:
         pause = plan.steps[state.step].pause
         if pause is not None and pause.seconds is not None:

@@ -42,7 +42,7 @@ def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> 
     state = timed_wait(plan, state, seen, now)
     if cause := overdue_pods(plan, state, seen, now):
         return ended(plan, state, seen, (Phase.ABORTED, cause), now)
-    state = guarded(plan, state, now) if state.phase is Phase.GUARDING else _steps(plan, state, seen, now)
+    state = guarded(plan, state, seen, now) if state.phase is Phase.GUARDING else _steps(plan, state, seen, now)
     return state if state.phase.ended else timed_wait(plan, state, seen, now)
 
 
@@ -72,7 +72,7 @@ def _steps(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
         weight = plan.weight_at(state.step)
         stepped = _pause(plan, state, now) if weight is None else _set_weight(plan, state, seen, weight, now)
         if stepped.phase is Phase.GUARDING:
-            return guarded(plan, stepped, now)
+            return guarded(plan, stepped, seen, now)
         if stepped.step == state.step:
             return stepped
         state = stepped
@@ -93,7 +93,7 @@ def _in_place_of_stable(plan: RolloutPlan, state: RolloutState, seen: Snapshot, 
         state = _raised(question, weight, cause)
     if weight == FULL_WEIGHT:
         state = _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
-        return guarded(plan, state, now) if state.phase is Phase.GUARDING else state
+        return guarded(plan, state, seen, now) if state.phase is Phase.GUARDING else state
     return held(plan, state, Cause(RolloutReason.STABLE_FAILING, text, state.verdict), now)
 
 
@@ -147,8 +147,9 @@ def _set_weight(plan: RolloutPlan, state: RolloutState, seen: Snapshot, weight: 
 
 
 def _rise(plan: RolloutPlan, state: RolloutState, weight: int) -> Cause:
-    """Say what the rise rests on."""
-    text = f"weight {state.weight} to {weight}"
+    """Say what the rise rests on, and what no metric has judged."""
+    caveat = state.assessment.caveat if state.assessment else ""
+    text = f"weight {state.weight} to {weight}{f'; {caveat}' if caveat else ''}"
     finding = state.assessment.finding if state.assessment else None
     if plan.promote.full:
         return Cause(RolloutReason.PROMOTED, text, state.verdict, finding)

@@ -101,7 +101,7 @@ class Looks:
         bins = self._bins.setdefault(metric.name, Bins())
         increment = bins.take(at, metric.bucket_label or "", answers)
         reading = bins.reading([arm for arm, _ in answers])
-        return Observation(reading, None, "", () if increment is None else (increment,))
+        return Observation(reading, None, "", () if increment is None else (increment,), bins=bins.names)
 
 
 def _window(metric: Metric) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.core.analysis.bins import Bins, population_stability
+from serinus.core.analysis.bins import Bins, aligned, moved_most, population_stability
 from serinus.core.model.answers import Series, SeriesSet
 from serinus.core.model.assessment import Measured, Missing
 
@@ -31,9 +31,53 @@ def test_the_first_look_is_only_a_baseline() -> None:
 
 
 def test_later_looks_count_what_was_added() -> None:
-    """A counter that fell began anew."""
-    _, added = looked((counters(a=5, b=7), counters(a=50, b=70)), (counters(a=6, b=9), counters(a=3, b=80)))
+    """Both revisions, bin by bin."""
+    _, added = looked((counters(a=5, b=7), counters(a=50, b=70)), (counters(a=6, b=9), counters(a=53, b=80)))
     assert added[1] == ((1.0, 2.0), (3.0, 10.0))
+
+
+def pods(**counts: tuple[float, float]) -> SeriesSet:
+    """An instant answer with the two bins of each pod."""
+    series = [
+        Series({"bin": name, "pod": pod}, ((1.0, value),))
+        for pod, values in counts.items()
+        for name, value in zip("ab", values, strict=True)
+    ]
+    return SeriesSet(tuple(series))
+
+
+def test_a_pod_that_restarts_counts_from_zero_and_the_others_go_on() -> None:
+    """Increments are taken for each series before they are summed."""
+    before, after = pods(x=(500, 500), y=(500, 500)), pods(x=(510, 510), y=(3, 4))
+    _, added = looked((before, before), (after, before))
+    assert added[1] == ((13.0, 14.0), (0.0, 0.0))
+
+
+def test_a_sum_that_fell_adds_nothing() -> None:
+    """Which part of it began anew nobody knows; what it adds later counts."""
+    both = counters(a=1000, b=1000)
+    _, added = looked((both, both), (both, counters(a=520, b=1010)), (both, counters(a=530, b=1020)))
+    assert added[1][1] == (0.0, 0.0)
+    assert added[2][1] == (10.0, 10.0)
+
+
+def test_a_bin_that_a_pod_shows_later_counts_in_full() -> None:
+    """Its series began with its first event."""
+    one, other = counters(a=5, b=5), SeriesSet(counters(a=5).series)
+    bins, added = looked((other, one), (one, one))
+    assert bins.names == ("a", "b")
+    assert added[1][0] == (0.0, 5.0)
+
+
+def test_bins_go_by_name() -> None:
+    """Another process may have seen other bins first, in another order."""
+    assert aligned((1.0, 2.0, 3.0), ("a", "b", "c"), ("c", "a")) == (3.0, 3.0)
+    assert aligned((1.0, 2.0), ("a", "b"), ("a", "b")) == (1.0, 2.0)
+
+
+def test_the_bin_that_moved_most_is_named() -> None:
+    """With both shares, stable's first."""
+    assert moved_most(("0", "1", "2"), (20, 40, 40), (50, 30, 20)) == "0: 50 % → 20 %"
 
 
 def test_a_bin_that_comes_later_joins_the_last() -> None:

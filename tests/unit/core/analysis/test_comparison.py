@@ -197,3 +197,79 @@ def test_a_histogram_that_has_shown_nothing_holds_safe_and_switches_no_other_tes
     assert (held.verdict, held.reason) == (Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA)
     _, bad = judged(policy(ERRORS, LATENCY), (half(at, 3) for at in range(1, 120)))
     assert bad.verdict is Verdict.UNSAFE
+
+
+PSI: dict[str, object] = {
+    "name": "classes",
+    "query": 'predictions_total{revision="{{revision}}"}',
+    "type": "Distribution",
+    "bucketLabel": "class",
+    "thresholdRange": {"max": "0.25"},
+}
+
+
+def drifting(at: int, *, canary: tuple[float, ...] = (20.0, 80.0), names: tuple[str, ...] = ("0", "1")) -> Look:
+    """One second in which stable's answers fall half and half, and the canary's do not."""
+    increment = Increment(float(at), canary, (500.0, 500.0))
+    reading = Measured(0.49, 100.0 * at, at, "0: 50 % → 20 %")
+    return Look(float(at), {"classes": Observation(reading, None, "q", (increment,), bins=names)})
+
+
+def test_drift_is_told_as_drift() -> None:
+    """How far, how much is tolerated, and which bin: no ratio and no odds."""
+    _, assessment = judged(policy(PSI), (drifting(at) for at in range(1, 400)))
+    assert assessment.verdict is Verdict.UNSAFE
+    assert assessment.message.startswith("classes: PSI 0.")
+    assert ", tolerated 0.25; class 0: 50 % → 20 %" in assessment.message
+    assert "ratio" not in assessment.message
+    assert "1 in" not in assessment.message
+
+
+def test_bins_keep_their_names_when_another_process_sees_them_in_another_order() -> None:
+    """The evidence of equal revisions stays that of equal revisions."""
+    analysis = policy(PSI)
+    evidence, _ = judged(analysis, (drifting(at, canary=(50.0, 50.0)) for at in range(1, 50)))
+    assert evidence.gathered is not None
+    stored = Evidence(gathered=StoredEvidence(evidence.gathered.stored()))
+    increment = Increment(50.0, (90.0, 10.0), (900.0, 100.0))
+    turned = Look(50.0, {"classes": Observation(Measured(0.0, 100.0, 50.0), None, "q", (increment,), bins=("1", "0"))})
+    after, _ = assess(turned, stored, STAGE, analysis, 50.0, pace=Pace.TIMED)
+    weighed = read_weighed(after.gathered)
+    assert weighed is not None
+    assert weighed.bins == {"classes": ("0", "1")}
+
+
+def test_blindness_that_only_the_test_sees_is_blindness() -> None:
+    """The limits have their numbers, and no scrape comes to compare: `onBlind` counts from there."""
+    analysis = policy(ERRORS)
+    evidence, _ = judged(analysis, (look(at) for at in range(1, 10)))
+    assert evidence.blind_since is None
+    for at in range(10, 20):
+        numbers = Observation(Measured(0.0, 100.0, at), Measured(0.0, 900.0, at), "q")
+        evidence, assessment = assess(
+            Look(float(at), {"errors": numbers}), evidence, STAGE, analysis, float(at), pace=Pace.TIMED
+        )
+    assert (assessment.verdict, assessment.reason) == (Verdict.BLIND, Reason.STALE)
+    assert evidence.blind_since is not None
+    evidence, _ = judged_from(evidence, analysis, (look(at) for at in range(20, 25)))
+    assert evidence.blind_since is None
+
+
+def test_where_stable_answered_nobody_there_is_no_blindness() -> None:
+    """A night without requests, or all of them on the canary."""
+    analysis = policy(ERRORS)
+    evidence, _ = judged(analysis, (look(at) for at in range(1, 10)))
+    idle = Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no request reached this revision in the window", 0.0)
+    looks = (Look(float(at), {"errors": Observation(Measured(0.0, 100.0, at), idle, "q")}) for at in range(10, 20))
+    evidence, assessment = judged_from(evidence, analysis, looks)
+    assert (assessment.verdict, assessment.reason) == (Verdict.UNDECIDED, Reason.NO_TRAFFIC)
+    assert evidence.blind_since is None
+
+
+def judged_from(evidence: Evidence, analysis: Analysis, looks: Iterator[Look]) -> tuple[Evidence, Assessment]:
+    """Go on from evidence; give what the last look says."""
+    assessment = None
+    for one in looks:
+        evidence, assessment = assess(one, evidence, STAGE, analysis, one.at, pace=Pace.TIMED)
+    assert assessment is not None
+    return evidence, assessment

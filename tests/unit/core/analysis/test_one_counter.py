@@ -199,3 +199,23 @@ def test_a_gap_does_not_make_a_sample_fresh_for_long(times: list[float], age: fl
     for at in times:
         tallies.ingest([series({}, (at, 1.0)), series({"response_code": "500"}, (at, 1.0))], [OWNER], at)
     assert tallies.freshness(OWNER, times[-1] + age, 5.0).fresh is fresh
+
+
+def test_the_slowest_place_tells_how_often_is_scraped() -> None:
+    """By its longest series: one that has just begun has no interval yet; a place that is gone tells no more."""
+    tallies = Tallies(read_istio, keep_s=3600)
+    slow = [series({"instance": "b"}, *every(15, 1090))]
+    begun = series({"instance": "a", "response_code": "503"}, (1090.0, 1))
+    tallies.ingest([begun, series({"instance": "a"}, *every(5, 1090)), *slow], [OWNER], 1090)
+    assert tallies.scrape_interval == 15.0
+    tallies.ingest([series({"instance": "a"}, *every(5, 1500))], [OWNER], 1500)
+    assert tallies.scrape_interval == 5.0
+
+
+def test_a_source_that_shows_its_past_again_shows_no_restart() -> None:
+    """Its clock was set back: what is lower than before was counted long ago."""
+    tallies = Tallies(read_istio, keep_s=3600)
+    tallies.ingest([series({}, (1000, 0), (1005, 5000))], [OWNER], 1005)
+    tallies.ingest([series({}, (1010, 4000), (1015, 4500))], [OWNER], 1015, resets=False)
+    tallies.ingest([series({}, (1020, 5010))], [OWNER], 1020)
+    assert tallies.totals(OWNER, 0).requests == 5010

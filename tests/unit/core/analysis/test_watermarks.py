@@ -145,3 +145,14 @@ def test_watermarks_that_lack_a_stream_begin_the_evidence_anew() -> None:
     evidence, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
     assert isinstance(evidence.gathered, Weighed)
     assert read_weighed(stored_with(evidence.gathered, taken={"drift": 1.0})) is None
+
+
+def test_a_watermark_of_our_future_keeps_no_scrape_out() -> None:
+    """A leader whose clock was ahead wrote it; each stream goes on from our own time."""
+    analysis = policy(ERRORS, OWN)
+    evidence, _ = judged(analysis, beside_a_query(2.5, 0.0))
+    assert isinstance(evidence.gathered, Weighed)
+    ahead = stored_with(evidence.gathered, taken={**dict.fromkeys(evidence.gathered.taken, 9000.0), "drift": 100.0})
+    look = Look(120.0, {"errors": errors(117.5, 0.0), "drift": own(120.0)})
+    evidence, _ = assess(look, Evidence(gathered=ahead), STAGE, analysis, look.at, pace=Pace.TIMED)
+    assert taken_of(evidence.gathered) == {"errors": 120.0, "drift": 120.0}

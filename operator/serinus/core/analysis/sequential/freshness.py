@@ -26,6 +26,10 @@ class Freshness:
         self._gaps_s: dict[str, list[float]] = {name: [] for name in self._interval_s}
         self._first_s: float | None = None
 
+    def wait_for(self, interval_s: float) -> None:
+        """Expect no answer more often than this."""
+        self._interval_s = {name: max(known, interval_s) for name, known in self._interval_s.items()}
+
     def see(self, name: str, t: float, *, answered: bool) -> None:
         """Note one look at metric `name` at time `t` (s)."""
         if self._first_s is None:

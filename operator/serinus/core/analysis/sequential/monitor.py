@@ -80,6 +80,10 @@ class RolloutMonitor:
         self._stage_pending = True
         self._split.start_stage()
 
+    def scraped_every(self, seconds: float) -> None:
+        """Wait longer for news where scrapes come less often than was known when the rollout began."""
+        self._freshness.wait_for(seconds)
+
     def observe(self, t: float, observations: Mapping[str, Any]) -> Verdict:
         """Take what one scrape at time `t` (s) says, by metric name; a name that is absent or None is missing."""
         if self._stage is None:

@@ -1,0 +1,111 @@
+"""Series that tell a version that answers nothing from one that nobody asks.
+
+Envoy counts what it sends to a Service's cluster, and what waits there (`upstream_rq_total`, `upstream_rq_active`): an
+Istio proxy has these series where its annotation `proxyStatsMatcher` includes `cluster.outbound`. Triton counts what
+waits for its backend. Istio writes code 0 for a caller who hung up, and counts the messages of gRPC streams.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from serinus.core.analysis.exposition import Count, Meaning, Owner, read_istio, read_triton
+from serinus.core.analysis.places import Place, Places
+from serinus.core.analysis.promql import Arm, either, more, quoted
+from serinus.core.analysis.tally import Totals
+from serinus.core.model.answers import Series
+
+HTTP_PORT, GRPC_PORT = 8000, 8001
+
+_CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\..*")
+_IN_FLIGHT, _ENTERED = "envoy_cluster_upstream_rq_active", "envoy_cluster_upstream_rq_total"
+_PENDING = "nv_inference_pending_request_count"
+_MESSAGES = "istio_response_messages_total"
+
+
+def gateway_query(arms: Sequence[Arm], seconds: float, matchers: Sequence[str] = ()) -> str:
+    """Ask what the gateways have sent to the arms' Services, and what waits there."""
+    cluster = _clusters(either(arm.service for arm in arms), either(arm.namespace for arm in arms))
+    return f'{{__name__=~"{_IN_FLIGHT}|{_ENTERED}",cluster_name=~"{cluster}"{more(matchers)}}}[{math.ceil(seconds)}s]'
+
+
+def open_query(arm: Arm, matchers: Sequence[str] = ()) -> str:
+    """Ask how many requests and streams are open at a revision's Service, over all gateways."""
+    cluster = _clusters(quoted(arm.service), quoted(arm.namespace))
+    return f'sum({_IN_FLIGHT}{{cluster_name=~"{cluster}"{more(matchers)}}})'
+
+
+def pending_query(arms: Sequence[Arm], seconds: float, matchers: Sequence[str] = ()) -> str:
+    """Ask what waits for the arms' backends in Triton."""
+    namespaces, revisions = either(arm.namespace for arm in arms), either(arm.revision for arm in arms)
+    selector = f'namespace=~"{namespaces}",revision=~"{revisions}"{more(matchers)}'
+    return f"{_PENDING}{{{selector}}}[{math.ceil(seconds)}s]"
+
+
+def message_query(arms: Sequence[Arm], seconds: float, matchers: Sequence[str] = ()) -> str:
+    """Ask for the messages that gRPC streams have answered: a stream counts as a request only when it ends."""
+    namespaces, services = either(arm.namespace for arm in arms), either(arm.service for arm in arms)
+    service = f'destination_service_namespace=~"{namespaces}",destination_service_name=~"{services}"'
+    return f'{_MESSAGES}{{reporter="source",{service}{more(matchers)}}}[{math.ceil(seconds)}s]'
+
+
+def slowest_answers(totals: Totals) -> float | None:
+    """Tell by a histogram how long the slowest answers took at most; infinite beyond its highest bound."""
+    answers = totals.slower.get(math.inf, 0.0)
+    return min((bound for bound, below in totals.slower.items() if below >= answers), default=None) if answers else None
+
+
+def read_answers(labels: Mapping[str, str]) -> Meaning | None:
+    """Read what was answered, well or badly, as a success; a caller who hung up has no answer."""
+    meaning = read_istio(labels) or read_triton(labels)
+    if meaning is None or meaning.count in {Count.SLOWER, Count.SECONDS}:
+        return meaning
+    hung_up = labels.get("response_code") == "0" or labels.get("grpc_response_status") == "1"
+    return Meaning(meaning.owner, Count.CLIENT_ERROR if hung_up else Count.SUCCESS)
+
+
+def read_messages(labels: Mapping[str, str]) -> Meaning | None:
+    """Read the messages that were answered."""
+    owner = labels.get("destination_service_namespace", ""), labels.get("destination_service_name", "")
+    return Meaning(owner, Count.SUCCESS)
+
+
+def read_entered(labels: Mapping[str, str]) -> Meaning | None:
+    """Read what a gateway has sent to a Service."""
+    found = _CLUSTER.fullmatch(labels.get("cluster_name", ""))
+    if found is None or labels.get("__name__") != _ENTERED:
+        return None
+    return Meaning((found[3], found[2]), Count.SUCCESS)
+
+
+def waiting(series: Sequence[Series]) -> dict[Owner, dict[float, float]]:
+    """Add up what waits for an answer, by owner and by the second of the scrape; what two report of a place is one.
+
+    Envoy's gauge is read on the port of HTTP alone: on gRPC's it also holds streams that wait for nothing.
+    """
+    places, found = Places(), dict[Owner, dict[float, dict[tuple[Place, str], float]]]()
+    for one in series:
+        places.learn(one.labels)
+    for one in series:
+        owner, gauge = _waits_for(one.labels), (places.place_of(one.labels), one.labels.get("model", ""))
+        times = found.setdefault(owner, {}) if owner else {}
+        for at, value in one.samples:
+            there = times.setdefault(float(round(at)), {})
+            there[gauge] = max(value, there.get(gauge, 0.0))
+    return {owner: {at: sum(there.values()) for at, there in times.items()} for owner, times in found.items()}
+
+
+def _waits_for(labels: Mapping[str, str]) -> Owner | None:
+    if labels.get("__name__") == _PENDING:
+        return labels.get("namespace", ""), labels.get("revision", "")
+    cluster = _CLUSTER.fullmatch(labels.get("cluster_name", ""))
+    if cluster is None or labels.get("__name__") != _IN_FLIGHT or cluster[1] != str(HTTP_PORT):
+        return None
+    return cluster[3], cluster[2]
+
+
+def _clusters(services: str, namespaces: str) -> str:
+    """Write a pattern of Envoy's names; inside PromQL's quotes a backslash is doubled."""
+    return rf"outbound\\|({HTTP_PORT}|{GRPC_PORT})\\|[^|]*\\|({services})\\.({namespaces})\\.svc\\..*"

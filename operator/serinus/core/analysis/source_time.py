@@ -1,0 +1,101 @@
+"""What a metrics source's own answers tell of its time: how far its clock is from ours, how often it scrapes, and how
+old its newest sample always is. Stands apart because times of two clocks must be made one before anything is counted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from serinus.core.model.answers import Series
+
+TOLERANCE = 1.5
+"""Seconds between two clocks that are no difference: answers take their time."""
+LONGEST_DELAY = 120.0
+"""A source whose newest sample is always older than this is no judge: a bad revision would serve for two minutes, at
+every weight, before anything could speak against it."""
+WINDOW_SCRAPES = 3
+"""A window holds as many scrapes at least: of fewer, one that is late or missed leaves nothing to judge by."""
+PHASE_SLACK = 2.0
+REMEMBERED = 5
+
+
+@dataclass
+class SourceClock:
+    """By how many seconds a source's clock is ahead of ours (behind where negative); 0 where they cannot be told apart.
+
+    `goes_over` says that its clock was set back and has not come so far again: it may show the same time twice.
+    """
+
+    ahead: float = 0.0
+    latest: float = 0.0
+    goes_over: bool = False
+
+    def tell(self, theirs: float, *, asked_at: float, answered_at: float) -> None:
+        """Take in the time at which an answer was evaluated."""
+        self.goes_over = theirs < self.latest - TOLERANCE
+        self.latest = max(self.latest, theirs)
+        least, most = theirs - answered_at, theirs - asked_at
+        if least - TOLERANCE <= self.ahead <= most + TOLERANCE:
+            return
+        near_nothing = least - TOLERANCE <= 0 <= most + TOLERANCE
+        self.ahead = 0.0 if near_nothing else float(round((least + most) / 2))
+
+    def ours(self, series: Sequence[Series]) -> Sequence[Series]:
+        """Write samples at the times of our clock."""
+        if not self.ahead:
+            return series
+        return [
+            replace(one, samples=tuple((round(at - self.ahead, 3), value) for at, value in one.samples))
+            for one in series
+        ]
+
+
+@dataclass
+class Cadence:
+    """How often a newer sample comes, and how old it is when it is first seen; all in seconds."""
+
+    newest: float | None = None
+    shown: float | None = None
+    _gaps: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _ages: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+
+    def see(self, newest: float | None, now: float, *, shown: float | None = None) -> None:
+        """Take in the time of the newest sample, and how far apart the samples are that were `shown`.
+
+        What was there before we asked says nothing of how late it came.
+        """
+        self.shown = shown or self.shown
+        if newest is None or newest == self.newest:
+            return
+        if self.newest is not None:
+            self._gaps.append(abs(newest - self.newest))
+            self._ages.append(now - newest)
+        self.newest = newest
+
+    def scrape_interval(self, asked_every: float) -> float | None:
+        """Tell how often is scraped; None until two scrapes were seen. Who asks seldom sees only every other one."""
+        seen = sorted(self._gaps)[len(self._gaps) // 2] if len(self._gaps) >= WINDOW_SCRAPES else 0.0
+        return max(self.shown or 0.0, seen if seen > 1.5 * asked_every else 0.0) or None
+
+    def delay(self, asked_every: float) -> float:
+        """Tell how old the newest sample always is; 0 where asking seldom explains it."""
+        least = min(self._ages, default=0.0)
+        return round(least, 3) if least > asked_every + PHASE_SLACK else 0.0
+
+
+def least_window(window: float, scrape_interval: float | None) -> float:
+    """Lengthen a window so that it holds enough scrapes."""
+    return max(window, WINDOW_SCRAPES * (scrape_interval or 0.0))
+
+
+def judged_too_late(cadence: Cadence, newest: float | None, now: float, asked_every: float) -> str | None:
+    """Say that the newest sample is too old to judge by, whether it always is or has come to be."""
+    delay, limit = cadence.delay(asked_every), f"more than {LONGEST_DELAY:.0f} s is too late to judge by"
+    if delay > LONGEST_DELAY:
+        return f"the newest sample is always {delay:.0f} s old: {limit}"
+    if newest is None:
+        return None
+    age, interval = now - newest, cadence.scrape_interval(asked_every) or asked_every
+    return f"the newest sample is {age:.0f} s old: {limit}" if age > LONGEST_DELAY + interval else None

@@ -1,0 +1,94 @@
+"""What is asked together: rollouts of one interval whose presets read the same source, and the questions about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from serinus.api.policy import Preset, Provider
+from serinus.core.analysis.exposition import Owner
+from serinus.core.analysis.promql import (
+    SERVICES_PER_QUERY,
+    Arm,
+    istio_queries,
+    newest_scrape,
+    newest_scrape_of_gateways,
+    newest_scrape_of_pods,
+    triton_queries,
+)
+from serinus.core.analysis.scope import Scope
+from serinus.runtime.watch import Watch
+
+SLACK = 3.0
+"""Seconds asked for beyond the last answer: scrapes that were still on their way then."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rollouts that one question serves."""
+
+    source: str
+    provider: Provider
+    interval: float
+    scope: Scope
+
+    def owner(self, arm: Arm) -> Owner:
+        """Name a revision as the provider's series do."""
+        return (arm.namespace, arm.service if self.provider is Provider.ISTIO else arm.revision)
+
+    def queries(self, arms: Sequence[Arm], range_s: float, *, latency: bool) -> list[str]:
+        """Write the questions about revisions."""
+        if self.provider is Provider.TRITON:
+            return triton_queries(arms, seconds=range_s, matchers=self.scope.matchers)
+        return istio_queries(arms, seconds=range_s, latency=latency, matchers=self.scope.matchers)
+
+    def targets(self, arms: Sequence[Arm]) -> str:
+        """Write the question when what is scraped for these revisions was scraped last.
+
+        Its answer is a value that is evaluated: its time is the source's clock.
+        """
+        if self.scope.targets:
+            return newest_scrape(self.scope.targets)
+        if self.provider is Provider.TRITON:
+            return newest_scrape_of_pods(arms, self.scope.matchers)
+        return newest_scrape_of_gateways(self.scope.gateways, self.scope.matchers)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One query, and the revisions that it is about."""
+
+    arms: tuple[Arm, ...]
+    query: str
+
+
+def questions(
+    group: Group, arms: Mapping[Arm, bool], answered: Mapping[Arm, float], reach: float, now: float
+) -> Iterator[Question]:
+    """Ask revisions together that were answered at the same time and need the same series.
+
+    `arms` says of each whether its histogram is asked for.
+    """
+    alike: dict[tuple[float, bool], list[Arm]] = {}
+    for arm, latency in arms.items():
+        gap = min(now - answered[arm] + SLACK, reach) if arm in answered else reach
+        alike.setdefault((gap + group.interval, latency), []).append(arm)
+    for (range_s, latency), members in alike.items():
+        for chunk in _chunks(sorted(members)):
+            for query in group.queries(chunk, range_s, latency=latency):
+                yield Question(chunk, query)
+
+
+def arms_and_latency(watches: Iterable[Watch]) -> dict[Arm, bool]:
+    """List the revisions, and whether their histograms are asked for."""
+    arms: dict[Arm, bool] = {}
+    for watch in watches:
+        latency = any(metric.preset is Preset.LATENCY for metric in watch.presets)
+        for arm in watch.arms:
+            arms[arm] = arms.get(arm, False) or latency
+    return arms
+
+
+def _chunks(arms: Sequence[Arm]) -> Iterator[tuple[Arm, ...]]:
+    for start in range(0, len(arms), SERVICES_PER_QUERY):
+        yield tuple(arms[start : start + SERVICES_PER_QUERY])

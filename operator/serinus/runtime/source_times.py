@@ -1,0 +1,116 @@
+"""Keeps what the sources' answers tell of their time: by source how far its clock is ahead, and by what is asked
+together how often is scraped, how late samples are shown, and whether that is too late to judge by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from serinus.api.status import Verdict
+from serinus.core.analysis.source_time import (
+    LONGEST_DELAY,
+    PHASE_SLACK,
+    Cadence,
+    SourceClock,
+    judged_too_late,
+    least_window,
+)
+from serinus.core.analysis.tally import STALE_INTERVALS
+from serinus.core.model.answers import MetricsAnswer, NoAnswer
+from serinus.core.model.assessment import Missing, Reason
+from serinus.runtime.groups import SLACK, Group
+
+log = structlog.get_logger("serinus.source_times")
+
+
+@dataclass
+class GroupTimes:
+    """The times of one group: `samples` are those of its series, `targets` those of whatever is scraped for it."""
+
+    asked_every: float
+    clock: SourceClock
+    samples: Cadence = field(default_factory=Cadence)
+    targets: Cadence = field(default_factory=Cadence)
+    failure: NoAnswer | None = None
+
+    def take_targets(self, answer: MetricsAnswer, *, asked_at: float, answered_at: float) -> None:
+        """Take in when anything was scraped last, and the source's clock."""
+        self.failure = answer if isinstance(answer, NoAnswer) else None
+        samples = [one.samples[-1] for one in ([] if isinstance(answer, NoAnswer) else answer.series) if one.samples]
+        for evaluated_at, _ in samples[:1]:
+            self.clock.tell(evaluated_at, asked_at=asked_at, answered_at=answered_at)
+        newest = max((value - self.clock.ahead for _, value in samples), default=None)
+        self.targets.see(newest, answered_at)
+
+    @property
+    def learnt_interval(self) -> float | None:
+        """How often is scraped, None while it is not known."""
+        return self.samples.scrape_interval(self.asked_every)
+
+    @property
+    def interval(self) -> float:
+        """How often there can be news: what is scraped more often than it is looked at has some with each look."""
+        return max(self.learnt_interval or 0.0, self.asked_every)
+
+    @property
+    def delay(self) -> float:
+        """How old the newest sample always is."""
+        return self.samples.delay(self.asked_every)
+
+    def window(self, wished: float) -> float:
+        """Lengthen a window so that it holds enough scrapes."""
+        return least_window(wished, self.learnt_interval)
+
+    def targets_fresh(self, now: float) -> bool:
+        """Whether something was scraped lately."""
+        interval = max(self.asked_every, self.targets.scrape_interval(self.asked_every) or 0.0)
+        oldest = now - self.targets.delay(self.asked_every) - STALE_INTERVALS * interval - SLACK
+        return self.targets.newest is not None and self.targets.newest >= oldest
+
+    def too_late(self, now: float) -> Missing | None:
+        """Say that the source shows its samples too late to judge by."""
+        newest = max((one for one in (self.samples.newest, self.targets.newest) if one is not None), default=None)
+        late = judged_too_late(self.samples, newest, now, self.asked_every)
+        return Missing(Verdict.BLIND, Reason.STALE, late) if late else None
+
+    def not_yet(self, now: float) -> Missing | None:
+        """Say why no weight can be judged yet, although the source answers."""
+        if (late := self.too_late(now)) is not None:
+            return late
+        lately = self.samples.newest is not None and now - self.samples.newest < LONGEST_DELAY
+        if lately and self.learnt_interval is None:
+            text = "one scrape has been seen: how often is scraped is known with the next"
+            return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, text)
+        return None
+
+
+class SourceTimes:
+    """The times of all groups; those of one source share its clock."""
+
+    def __init__(self) -> None:
+        self._clocks: dict[str, SourceClock] = {}
+        self._groups: dict[Group, GroupTimes] = {}
+        self._said: dict[str, tuple[float, float]] = {}
+
+    def of(self, group: Group) -> GroupTimes:
+        """Give what is known of a group's times."""
+        clock = self._clocks.setdefault(group.source, SourceClock())
+        return self._groups.setdefault(group, GroupTimes(group.interval, clock))
+
+    def sources(self) -> Mapping[str, tuple[float, float]]:
+        """Tell of each source how far its clock is ahead, and how old its newest sample always is."""
+        delays = dict.fromkeys(self._clocks, 0.0)
+        for group, times in self._groups.items():
+            delays[group.source] = max(delays[group.source], times.delay)
+        return {source: (clock.ahead, delays[source]) for source, clock in self._clocks.items()}
+
+    def say(self) -> None:
+        """Log once how a source's times differ from ours, and again when that changes."""
+        for source, (ahead, delay) in self.sources().items():
+            differs = (ahead, round(delay / PHASE_SLACK) * PHASE_SLACK)
+            if differs != self._said.get(source, (0.0, 0.0)):
+                self._said[source] = differs
+                log.warning("a source's times differ from ours", source=source, clock_ahead_s=ahead, delay_s=delay)

@@ -1,0 +1,80 @@
+"""Prometheus scrapes every half minute or minute: a canary is judged by scrapes, not by looks between them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.support.world import KEY, World, serving
+from tests.support.world.given import ERROR_RATE, fraud
+from tests.support.world.kubelet import Model
+
+SCRAPED = pytest.mark.parametrize("every", [15, 30, 60], ids=lambda every: f"every {every} s")
+MODES = pytest.mark.parametrize("mode", ["Threshold", "Sequential"])
+METRICS = [ERROR_RATE, {"name": "latency", "preset": "latency", "thresholdRange": {"max": "900ms"}}]
+STEPS = [{"setWeight": 10}, {"pause": {"duration": "4m"}}, {"setWeight": 50}, {"pause": {"duration": "4m"}}]
+
+
+async def begun(mode: str, every: int) -> World:
+    analysis = {"mode": mode, "interval": "5s", "metrics": METRICS}
+    spec: dict[str, Any] = {"analysis": analysis, "steps": STEPS, "guard": {"duration": "5m"}}
+    world = World()
+    world.prometheus.every = every
+    await serving(world=world, **spec)
+    await world.run(2 * every)
+    world.models["2"] = Model()
+    world.commit(fraud("2", **spec))
+    await world.until(lambda w: w.tried == "2" and w.routed.get("2") == 10, limit=200)
+    return world
+
+
+@SCRAPED
+@MODES
+async def test_a_good_version_is_never_called_blind(mode: str, every: int) -> None:
+    """Nor without traffic: each stage waits for its first scrape, is judged, and stays so."""
+    world = await begun(mode, every)
+    seen: list[tuple[int, str, str]] = []
+
+    def note() -> None:
+        assessed = world.memories.of(KEY, world.deployment["metadata"]["uid"]).rollouts
+        for known in assessed.values():
+            found = known.state.assessment
+            if found is not None and known.state.weight:
+                seen.append((known.state.weight, found.verdict.value, found.reason.value))
+
+    world.after_tick = note
+    await world.until(lambda w: w.phase == "Guarding", limit=800)
+    await world.run(240)
+    assert {verdict for _, verdict, _ in seen} == {"Undecided", "Safe"}
+    assert "NoTraffic" not in {reason for _, _, reason in seen}
+    turns = [(one, other) for one, other in pairwise(seen) if one[:2] != other[:2] and one[0] == other[0]]
+    assert {other[1] for _, other in turns} == {"Safe"}
+
+
+@SCRAPED
+@MODES
+async def test_a_bad_version_is_reverted_by_the_first_scrapes_that_show_it(mode: str, every: int) -> None:
+    """Two, at most three, whatever the window."""
+    world = await begun(mode, every)
+    await world.run(90)
+    world.models["2"].error_rate = 0.5
+    assert await world.until(lambda w: w.phase == "Reverted", limit=300) <= 3 * every + 5
+
+
+async def test_latency_without_a_scrape_since_its_warm_up_is_no_want_of_traffic() -> None:
+    """Thirty seconds into a stage its window begins, and is empty until the next scrape."""
+    world = await begun("Sequential", 30)
+    messages: set[str] = set()
+
+    def note() -> None:
+        known = world.memories.of(KEY, world.deployment["metadata"]["uid"]).rollouts.values()
+        found = [one.state.assessment for one in known if one.state.assessment and one.state.weight]
+        messages.update(one.message for assessed in found for one in assessed.findings if one.metric == "latency")
+
+    world.after_tick = note
+    await world.run(70)
+    assert any("warm up" in message for message in messages)
+    assert any("no scrape yet since the warm-up ended" in message for message in messages)
+    assert not any("no request" in message for message in messages)
