@@ -103,10 +103,8 @@ class OwnQueries:
     async def _ask_metric(self, watch: Watch, metric: Metric, scraped: float | None) -> None:
         arms = watch.arms if has_baseline(metric.query or "") else (watch.canary,)
         source = metric.source or self._metrics.names()[0]
-        queries = [(rendered(metric, arm, scraped), arm.namespace) for arm in arms]
-        answers = await asyncio.gather(
-            *(self._metrics.ask(source, query, own=namespace) for query, namespace in queries)
-        )
+        queries, tenant = [rendered(metric, arm, scraped) for arm in arms], watch.key.namespace
+        answers = await asyncio.gather(*(self._metrics.ask(source, query, own=tenant) for query in queries))
         named = tuple((arm.revision, whole(answer)) for arm, answer in zip(arms, answers, strict=True))
         self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0], named)
 

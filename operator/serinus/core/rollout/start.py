@@ -29,7 +29,7 @@ def new_rollout(seen: Snapshot, stable: str | None, rejected: Iterable[Rejection
 
 def _is_barred(seen: Snapshot, stable: str | None) -> bool:
     """Whether an obstacle forbids a try; a refused query forbids no fix of a stable that has no pod."""
-    fixes = keeps_only_from_judging(seen.obstacle) and stable in seen.down_since
+    fixes = keeps_only_from_judging(seen.obstacle) and stable in seen.down_since and seen.unreached is None
     return seen.in_the_way is not None and not fixes
 
 
