@@ -32,6 +32,7 @@ def test_the_order_of_the_gates_is_the_order_in_which_people_are_told() -> None:
     """An SRE's own wish first, then what is in the way, then pods, then metrics."""
     assert [gate.__name__ for gate in GATES] == [
         "paused_by_user",
+        "status_refused",
         "obstacle_in_the_way",
         "canary_not_ready",
         "service_missing",
