@@ -108,7 +108,7 @@ class OwnQueries:
             *(self._metrics.ask(source, query, own=namespace) for query, namespace in queries)
         )
         named = tuple((arm.revision, whole(answer)) for arm, answer in zip(arms, answers, strict=True))
-        self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0], named)
+        self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0][0], named)
 
     def _observe_bins(self, watch: Watch, metric: Metric, answered: _Answered, query: str) -> Observation:
         failed = next((answer for _, answer in answered.answers if isinstance(answer, NoAnswer)), None)
