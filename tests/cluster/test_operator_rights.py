@@ -35,7 +35,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory, watched: tuple[str, ..
     """A world on an API server of its own: the chart's policy would bind every other test, too."""
     with control_plane(tmp_path_factory.mktemp("rights")) as plane:
         plane.install_istio_crds()
-        for each in watched:
+        for each in {NAMESPACE, *watched}:
             plane.apply_yaml(namespace(each))
         chart.apply(plane, *(f"config.watchNamespaces[{at}]={each}" for at, each in enumerate(watched)))
         async with (

@@ -168,7 +168,8 @@ async def real_world(
     plane: ControlPlane, api: ClusterApi, prometheus: FakePrometheus, kubelets: Kubelets, namespace: str
 ) -> AsyncIterator[RealWorld]:
     """Give a namespace of its own; it is emptied afterwards, so that the next operator finds nothing of it."""
-    await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    if await api.get(NAMESPACE, "", namespace) is None:
+        await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     await api.create(json.loads(public(namespace)))
     async with Mirror(api, namespace, [SERVICE_ACCOUNT]) as accounts:
         await accounts.until(lambda: accounts.get(SERVICE_ACCOUNT, "default"), "the default service account")

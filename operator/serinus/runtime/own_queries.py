@@ -106,7 +106,7 @@ class OwnQueries:
         queries, tenant = [rendered(metric, arm, scraped) for arm in arms], watch.key.namespace
         answers = await asyncio.gather(*(self._metrics.ask(source, query, own=tenant) for query in queries))
         named = tuple((arm.revision, whole(answer)) for arm, answer in zip(arms, answers, strict=True))
-        self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0], named)
+        self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0][0], named)
 
     def _observe_bins(self, watch: Watch, metric: Metric, answered: _Answered, query: str) -> Observation:
         failed = next((answer for _, answer in answered.answers if isinstance(answer, NoAnswer)), None)
