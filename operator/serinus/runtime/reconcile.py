@@ -34,6 +34,7 @@ from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note
 from serinus.core.rollout.freeze import frozen
+from serinus.core.rollout.moves import gives, phase_changed, still_takes, takes_weight
 from serinus.core.traffic.istio import (
     MESH_CONFIG,
     MeshConfig,
@@ -138,7 +139,7 @@ class Reconciler:
                 stale = error
                 continue
             stale, wakes = None, [at for at in (decision.wake_at, next_try(memory)) if at is not None]
-            outcome = Outcome(min(wakes, default=None), decision.live, put_off=_takes_weight(decision))
+            outcome = Outcome(min(wakes, default=None), decision.live, put_off=takes_weight(decision))
             if outcome.put_off or not again:
                 break
         if stale is not None:
@@ -178,7 +179,7 @@ class Reconciler:
             self._observer.sampler.watch(watch)
         owner = Owner(view.namespace, view.name, view.uid)
         before, refused = _findings(memory), dict(memory.refusals)
-        takes = _takes_weight(decision) or _still_takes(seen, decision)
+        takes = takes_weight(decision) or still_takes(seen, decision)
         async with recording(self._statuses, owner, states_to_store(seen, decision, memory), memory) as records:
             await records.wait(PATIENCE_SECONDS if takes else None)
             if must_hold(decision, memory):
@@ -200,7 +201,7 @@ class Reconciler:
         if error is not None:
             raise error
         recorded = set(refused) - set(memory.refusals)
-        changed = decision.start is not None or _phase_changed(decision) or before != _findings(memory)
+        changed = decision.start is not None or phase_changed(decision) or before != _findings(memory)
         return decision, changed or stale or bool(recorded)
 
     def _decide(self, seen: Snapshot) -> Decision:
@@ -218,7 +219,7 @@ class Reconciler:
 
     async def _summarise(self, view: ModelDeploymentView, decision: Decision, memory: Memory) -> bool:
         """Store the copy for people; True when the ModelDeployment has changed meanwhile."""
-        if _takes_weight(decision):
+        if takes_weight(decision):
             # It waits for the next pass, which is not urgent: another revert may stand in line behind this one.
             return False
         try:
@@ -248,7 +249,7 @@ class Reconciler:
         if self._children.carry(owner, wish, memory):
             return
         children, written, failed = await self._wanted(owner, traffic, seen, decision), False, False
-        gives = _gives(seen, decision)
+        gives = gives(seen, decision)
         for wanted in children:
             try:
                 insist = kind_of(wanted) != VIRTUAL_SERVICE or not gives
@@ -282,7 +283,7 @@ class Reconciler:
             ],
             routes=routes,
         )
-        if _takes_weight(decision) or _still_takes(seen, decision):
+        if takes_weight(decision) or still_takes(seen, decision):
             rest = [child for child in children if kind_of(child) != VIRTUAL_SERVICE]
             return [*routes, *rest]
         return [*await self._lost_copies(owner, decision), *children]
@@ -373,32 +374,6 @@ class Reconciler:
 def _findings(memory: Memory) -> tuple[object, ...]:
     """What was found out while children were written, and changes what there is to say."""
     return frozenset(memory.conflicts), tuple(memory.altered.items())
-
-
-def _takes_weight(decision: Decision) -> bool:
-    return any(stored.state.weight < stored.before.weight for stored in decision.states)
-
-
-def _still_takes(seen: Snapshot, decision: Decision) -> bool:
-    """Whether the live route gives a revision beside stable more than it shall have: a revert that was cut short."""
-    stable = decision.stable.name if decision.stable else None
-    if seen.route is None or decision.split is None:
-        # One that we cannot read may give weight to anybody.
-        return seen.route_unread and decision.split is not None
-    shall = decision.split.weight_of
-    return any(weight > shall(name) for name, weight in seen.route.weights if name != stable)
-
-
-def _gives(seen: Snapshot, decision: Decision) -> bool:
-    """Whether a revision beside stable shall have more than the live route gives it."""
-    stable = decision.stable.name if decision.stable else None
-    has = seen.route.weight_of if seen.route is not None else (lambda name: 0)
-    weights = decision.split.weights if decision.split is not None else ()
-    return any(weight > has(name) for name, weight in weights if name != stable)
-
-
-def _phase_changed(decision: Decision) -> bool:
-    return any(stored.state.phase is not stored.before.phase for stored in decision.states)
 
 
 def _corrected(child: Json) -> Note:

@@ -189,7 +189,7 @@ class EvidenceRows:
             held |= waited & ((n_c <= 0.0) | ((n_s <= 0.0) & ~full))
         for error in self.errors:
             if error.limit is not None and error.metric.gating:
-                held |= error.limit.common_cause(t)
+                held |= error.limit.shared(t)
         return held if self.split is None else held | self.split.off
 
     def _over_limit(self) -> Bools:

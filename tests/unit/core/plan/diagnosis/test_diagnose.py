@@ -265,7 +265,6 @@ def test_a_kill_for_memory_without_a_limit_is_the_nodes() -> None:
             id="an option it does not know",
         ),
         pytest.param(crashed("", 139), ("exit code 139: see",), id="a crash without a word"),
-        pytest.param(pod(state=terminated("", 139)), ("exit code 139",), id="the first crash"),
         pytest.param(
             waiting("RunContainerError", 'exec: "tritonserver": executable file not found in $PATH'),
             ("executable file not found", "spec.runtime.image"),
@@ -286,6 +285,7 @@ def test_a_triton_that_does_not_stay_is_told(one: Json, parts: tuple[str, ...]) 
     ("one", "part"),
     [
         pytest.param(pod(state=RUNNING, started=True), "fraud does not answer as ready", id="it runs"),
+        pytest.param(pod(state=terminated("", 139)), "exit code 139", id="it ended once: that is no loop"),
         pytest.param(
             pod(phase="Failed", reason="Evicted", message="The node was low on resource: memory."),
             "Evicted: The node was low on resource: memory",
