@@ -34,7 +34,7 @@ from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note
 from serinus.core.rollout.freeze import frozen
-from serinus.core.rollout.moves import gives, phase_changed, still_takes, takes_weight
+from serinus.core.rollout.moves import gives_weight, phase_changed, still_takes, takes_weight
 from serinus.core.traffic.istio import (
     MESH_CONFIG,
     MeshConfig,
@@ -249,7 +249,7 @@ class Reconciler:
         if self._children.carry(owner, wish, memory):
             return
         children, written, failed = await self._wanted(owner, traffic, seen, decision), False, False
-        gives = gives(seen, decision)
+        gives = gives_weight(seen, decision)
         for wanted in children:
             try:
                 insist = kind_of(wanted) != VIRTUAL_SERVICE or not gives

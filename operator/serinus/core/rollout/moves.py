@@ -21,7 +21,7 @@ def still_takes(seen: Snapshot, decision: Decision) -> bool:
     return any(weight > shall(name) for name, weight in seen.route.weights if name != stable)
 
 
-def gives(seen: Snapshot, decision: Decision) -> bool:
+def gives_weight(seen: Snapshot, decision: Decision) -> bool:
     """Whether a revision beside stable shall have more than the live route gives it."""
     stable = decision.stable.name if decision.stable else None
     has = seen.route.weight_of if seen.route is not None else (lambda name: 0)
