@@ -23,7 +23,7 @@ from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
-from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, OtherInstalls
+from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, NamespaceLeases, Neighbours, OtherInstalls
 from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.watch import watched_within
@@ -100,7 +100,7 @@ class Operator:
 
     async def _assemble(self, held: AsyncExitStack) -> Parts:
         parts = Parts(self.config, self.endpoint, self.telemetry)
-        self.in_the_way = lambda: parts.others.said if parts.others else ""
+        self.in_the_way = lambda: parts.neighbours.said if parts.neighbours else ""
         await held.enter_async_context(parts.connection)
         await held.enter_async_context(parts.metrics)
         for background in (parts.informers.run(), parts.recorder.run()):
@@ -140,17 +140,21 @@ class Parts:
         self.left = False
         self.connection = Connection(endpoint, clock)
         self.lease: LeaderLease | None = None
-        self.others: OtherInstalls | None = None
+        self.neighbours: Neighbours | None = None
         if config.leader_election.enabled:
             # A client of its own: the lease must be renewed before it allows writes.
             unfenced, name = KubernetesCluster(self.connection, clock), _lease_name(config, endpoint)
-            self.lease = LeaderLease(unfenced, clock, name, seconds=config.leader_election.lease_seconds)
-            self.others = OtherInstalls(unfenced, clock, name)
+            seconds = config.leader_election.lease_seconds
+            self.lease = LeaderLease(unfenced, clock, name, seconds=seconds)
+            if name.watched:
+                self.neighbours = NamespaceLeases(unfenced, clock, name, seconds=seconds)
+            else:
+                self.neighbours = OtherInstalls(unfenced, clock, name)
         self.cluster = KubernetesCluster(
             self.connection,
             clock,
             writes_allowed=self.lease.writes_allowed if self.lease else lambda: True,
-            write_seconds=self.lease.seconds_left if self.lease else lambda: math.inf,
+            write_seconds=self._seconds_left,
             on_request=telemetry.request_done,
         )
         self.cache = ObjectCache(on_change=self._changed)
@@ -193,18 +197,29 @@ class Parts:
     async def try_to_lead(self) -> bool:
         """Take the lease, and give it back if another install watches the same namespaces."""
         assert self.lease is not None
-        assert self.others is not None
+        assert self.neighbours is not None
         await self.lease.acquire()
         self.lost_lease = asyncio.create_task(self.lease.hold())
         try:
-            if await self.others.may_lead():
+            if await self.neighbours.may_lead():
                 await self.lease.claim()
+                await cancel(self.lost_lease)
+                self.lost_lease = asyncio.create_task(self._hold(self.lease, self.neighbours))
                 return True
         except ClusterError as error:
             log.warning("cannot tell which other installs there are", why=str(error))
         await cancel(self.lost_lease)
         await self.lease.release()
+        await self.neighbours.release()
         return False
+
+    async def _hold(self, lease: LeaderLease, neighbours: Neighbours) -> None:
+        """Renew what is held; returns when any of it is lost."""
+        tasks = [asyncio.create_task(lease.hold()), asyncio.create_task(neighbours.hold())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel(*tasks)
 
     def _engine(self, config: Config, clock: SystemClock) -> Engine:
         observer = Observer(
@@ -302,13 +317,20 @@ class Parts:
         await cancel(self.lost_lease)
         self.left = self.left or self.lease.writes_allowed()
         await self.lease.release()
+        if self.neighbours is not None:
+            await self.neighbours.release()
 
     def _may_tell(self) -> bool:
         """Whether Events may be sent: also those of what was done before the lease was given up in good order."""
         return self.lease is None or self.left or self.lease.writes_allowed()
 
+    def _seconds_left(self) -> float:
+        if self.lease is None or self.neighbours is None:
+            return math.inf
+        return min(self.lease.seconds_left(), self.neighbours.seconds_left())
+
     def _seconds_to_tell(self) -> float:
-        return math.inf if self.lease is None or self.left else self.lease.seconds_left()
+        return math.inf if self.left else self._seconds_left()
 
     async def close(self) -> None:
         """End what runs beside the passes, and send the last Events."""
