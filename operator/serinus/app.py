@@ -23,7 +23,7 @@ from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
-from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, OtherInstalls
+from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, NamespaceLeases, Neighbours, OtherInstalls, take_turn
 from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.watch import watched_within
@@ -100,7 +100,7 @@ class Operator:
 
     async def _assemble(self, held: AsyncExitStack) -> Parts:
         parts = Parts(self.config, self.endpoint, self.telemetry)
-        self.in_the_way = lambda: parts.others.said if parts.others else ""
+        self.in_the_way = lambda: parts.neighbours.said if parts.neighbours else ""
         await held.enter_async_context(parts.connection)
         await held.enter_async_context(parts.metrics)
         for background in (parts.informers.run(), parts.recorder.run()):
@@ -139,18 +139,12 @@ class Parts:
         self.lost_lease: asyncio.Task[None] | None = None
         self.left = False
         self.connection = Connection(endpoint, clock)
-        self.lease: LeaderLease | None = None
-        self.others: OtherInstalls | None = None
-        if config.leader_election.enabled:
-            # A client of its own: the lease must be renewed before it allows writes.
-            unfenced, name = KubernetesCluster(self.connection, clock), _lease_name(config, endpoint)
-            self.lease = LeaderLease(unfenced, clock, name, seconds=config.leader_election.lease_seconds)
-            self.others = OtherInstalls(unfenced, clock, name)
+        self.lease, self.neighbours = _election(config, endpoint, self.connection, clock)
         self.cluster = KubernetesCluster(
             self.connection,
             clock,
             writes_allowed=self.lease.writes_allowed if self.lease else lambda: True,
-            write_seconds=self.lease.seconds_left if self.lease else lambda: math.inf,
+            write_seconds=self._seconds_left,
             on_request=telemetry.request_done,
         )
         self.cache = ObjectCache(on_change=self._changed)
@@ -193,18 +187,9 @@ class Parts:
     async def try_to_lead(self) -> bool:
         """Take the lease, and give it back if another install watches the same namespaces."""
         assert self.lease is not None
-        assert self.others is not None
-        await self.lease.acquire()
-        self.lost_lease = asyncio.create_task(self.lease.hold())
-        try:
-            if await self.others.may_lead():
-                await self.lease.claim()
-                return True
-        except ClusterError as error:
-            log.warning("cannot tell which other installs there are", why=str(error))
-        await cancel(self.lost_lease)
-        await self.lease.release()
-        return False
+        assert self.neighbours is not None
+        self.lost_lease = await take_turn(self.lease, self.neighbours)
+        return self.lost_lease is not None
 
     def _engine(self, config: Config, clock: SystemClock) -> Engine:
         observer = Observer(
@@ -302,13 +287,20 @@ class Parts:
         await cancel(self.lost_lease)
         self.left = self.left or self.lease.writes_allowed()
         await self.lease.release()
+        if self.neighbours is not None:
+            await self.neighbours.release()
 
     def _may_tell(self) -> bool:
         """Whether Events may be sent: also those of what was done before the lease was given up in good order."""
         return self.lease is None or self.left or self.lease.writes_allowed()
 
+    def _seconds_left(self) -> float:
+        if self.lease is None or self.neighbours is None:
+            return math.inf
+        return min(self.lease.seconds_left(), self.neighbours.seconds_left())
+
     def _seconds_to_tell(self) -> float:
-        return math.inf if self.lease is None or self.left else self.lease.seconds_left()
+        return math.inf if self.left else self._seconds_left()
 
     async def close(self) -> None:
         """End what runs beside the passes, and send the last Events."""
@@ -371,6 +363,21 @@ async def _main(config: Config, kubeconfig: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await Operator(config, await find_endpoint(kubeconfig)).run(stop)
+
+
+def _election(
+    config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock
+) -> tuple[LeaderLease | None, Neighbours | None]:
+    """Make what decides who writes."""
+    if not config.leader_election.enabled:
+        return None, None
+    # A client of its own: the lease must be renewed before it allows writes.
+    unfenced, name = KubernetesCluster(connection, clock), _lease_name(config, endpoint)
+    seconds = config.leader_election.lease_seconds
+    lease = LeaderLease(unfenced, clock, name, seconds=seconds)
+    if name.watched:
+        return lease, NamespaceLeases(unfenced, clock, name, seconds=seconds)
+    return lease, OtherInstalls(unfenced, clock, name)
 
 
 def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:

@@ -169,7 +169,7 @@ async def real_world(
 ) -> AsyncIterator[RealWorld]:
     """Give a namespace of its own; it is emptied afterwards, so that the next operator finds nothing of it."""
     if await api.get(NAMESPACE, "", namespace) is None:
-        await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     await api.create(json.loads(public(namespace)))
     async with Mirror(api, namespace, [SERVICE_ACCOUNT]) as accounts:
         await accounts.until(lambda: accounts.get(SERVICE_ACCOUNT, "default"), "the default service account")

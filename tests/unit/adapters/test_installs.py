@@ -7,7 +7,7 @@ import copy
 
 import pytest
 
-from serinus.adapters.kubernetes.installs import OtherInstalls, Turn
+from serinus.adapters.kubernetes.installs import NamespaceLeases, OtherInstalls, Turn, take_turn
 from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.core.model.errors import Conflict, Forbidden
 from serinus.core.model.kinds import Json, Kind
@@ -149,3 +149,80 @@ async def test_who_may_not_list_leases_leads_without_having_looked(leases: Lease
     await Install(leases, clock, "a").begin()
     leases.forbidden = True
     assert await asyncio.wait_for(Install(leases, clock, "b").others.may_lead(), 5)
+
+
+def within(leases: Leases, clock: HandClock, place: str, *watched: str) -> NamespaceLeases:
+    """An install that watches some namespaces only."""
+    return NamespaceLeases(leases, clock, LeaseName(place, "serinus", "pod", watched), seconds=15)
+
+
+@pytest.mark.parametrize(
+    ("second", "leads"),
+    [(("web", "shop"), False), (("shop", "web"), False), (("shop",), True)],
+    ids=["the first in common", "the last in common", "nothing in common"],
+)
+async def test_two_that_watch_some_namespaces_exclude_each_other(
+    leases: Leases, clock: HandClock, second: tuple[str, ...], leads: bool
+) -> None:
+    """By a Lease in each of them; who cannot have all holds none."""
+    first, late = within(leases, clock, "a", "ml", "web"), within(leases, clock, "b", *second)
+    assert await first.may_lead()
+    assert await late.may_lead() is leads
+    assert ("the Lease web/serinus-install (a/serinus)" in late.said) is not leads
+    held = {place[0] for place, one in leases.stored.items() if one["spec"]["holderIdentity"] == "b/serinus"}
+    assert held == (set(second) if leads else set())
+    await first.release()
+    assert await late.may_lead()
+    assert late.said == ""
+
+
+async def test_another_pod_of_the_same_install_takes_over_at_once(leases: Leases, clock: HandClock) -> None:
+    """The Leases of the namespaces are the install's; which pod leads is for its own Lease to say."""
+    assert await within(leases, clock, "a", "ml").may_lead()
+    assert await within(leases, clock, "a", "ml").may_lead()
+
+
+async def test_one_that_watches_all_sees_those_that_watch_some(leases: Leases, clock: HandClock) -> None:
+    """Their Leases carry the label, too."""
+    assert await within(leases, clock, "z", "ml").may_lead()
+    assert await Install(leases, clock, "zz").begin() is Turn.GIVE_WAY
+
+
+async def test_writes_end_with_the_first_of_the_leases(leases: Leases, clock: HandClock) -> None:
+    """One namespace that somebody else may have by then is one too many."""
+    some = within(leases, clock, "a", "ml", "web")
+    assert some.seconds_left() < 0
+    await some.may_lead()
+    left = some.seconds_left()
+    assert 0 < left <= 15
+    clock.move(left)
+    assert some.seconds_left() <= 0
+
+
+async def test_a_turn_holds_both_or_neither(leases: Leases, clock: HandClock) -> None:
+    """What is given back is free for others at once."""
+    first, late = Install(leases, clock, "a"), Install(leases, clock, "b")
+    holding = await take_turn(first.lease, first.others)
+    assert holding is not None
+    assert await take_turn(late.lease, late.others) is None
+    assert leases.stored["b", "serinus"]["spec"]["holderIdentity"] == ""
+    assert not late.lease.writes_allowed()
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+
+
+async def test_who_is_stopped_while_it_waits_its_turn_holds_nothing(leases: Leases, clock: HandClock) -> None:
+    """A successor need not wait for a Lease to run out."""
+    install, asked = Install(leases, clock, "a"), asyncio.Event()
+
+    class Slow(OtherInstalls):
+        async def may_lead(self) -> bool:
+            asked.set()
+            await asyncio.Event().wait()
+            return True
+
+    turn = asyncio.create_task(take_turn(install.lease, Slow(leases, clock, install.lease.name)))
+    await asyncio.wait_for(asked.wait(), 5)
+    turn.cancel()
+    await asyncio.gather(turn, return_exceptions=True)
+    assert leases.stored["a", "serinus"]["spec"]["holderIdentity"] == ""

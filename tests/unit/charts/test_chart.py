@@ -260,7 +260,13 @@ def test_some_namespaces_need_no_right_elsewhere(tmp_path: Path) -> None:
     assert roles["ml", "serinus-operator"]["rules"] == roles["shop", "serinus-operator"]["rules"] == whole
     (rule,) = roles["istio-ingress", "serinus-gateways"]["rules"]
     assert (rule["resources"], rule["verbs"]) == (["gateways"], ["list", "watch"])
-    assert len(roles) == 4
+    (create, hold) = roles["ml", "serinus-install"]["rules"]
+    assert (create["verbs"], hold["resourceNames"], hold["verbs"]) == (
+        ["create"],
+        ["serinus-install"],
+        ["get", "patch"],
+    )
+    assert len(roles) == 6
     (policy,) = _kinds(documents, "ValidatingAdmissionPolicy")
     (selected,) = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
     assert selected["values"] == ["ml", "shop"]

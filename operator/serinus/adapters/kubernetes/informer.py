@@ -19,7 +19,7 @@ from serinus.adapters.clock import Clock
 from serinus.adapters.kubernetes.answers import Expired
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.watch import PAGE_SIZE, Watched, read_page, watch
-from serinus.core.model.errors import ClusterError, Gone, Unavailable
+from serinus.core.model.errors import ClusterError, Forbidden, Gone, Unavailable
 from serinus.core.model.kinds import Json, Kind
 
 FIRST_DELAY: Final = 0.5
@@ -123,8 +123,8 @@ class Informer:
         """Note why a list or watch ended, decide whether to list anew, and give the time to wait."""
         again = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(self._failures, 10))
         self._failures += 1
-        if isinstance(error, Gone):
-            return self._delay_when_absent(again)
+        if isinstance(error, Gone) or (self.watched.optional and isinstance(error, Forbidden)):
+            return self._delay_when_absent(again, error)
         self.restarts += 1
         plural = self.watched.kind.plural
         if isinstance(error, Expired):
@@ -139,15 +139,18 @@ class Informer:
         asked = error.retry_after if isinstance(error, Unavailable) else None
         return asked or again
 
-    def _delay_when_absent(self, again: float) -> float:
+    def _delay_when_absent(self, again: float, error: Exception) -> float:
         """Look again soon at first, then slowly; a kind that is surely absent has no objects, so it is synced."""
         self._resource_version = ""
         self._hear()
         if self._failures < LOOKS_FOR_ABSENT and not self.watched.optional:
             return again
         if not self.absent:
-            say = log.info if self.watched.optional else log.warning
-            say("the cluster does not know %s: looking again later", self.watched.kind.plural)
+            if isinstance(error, Forbidden):
+                log.error("%s cannot be watched, and count as absent: %s", self.watched.kind.plural, error)
+            else:
+                say = log.info if self.watched.optional else log.warning
+                say("the cluster does not know %s: looking again later", self.watched.kind.plural)
         self.absent = True
         self.synced.set()
         return ABSENT_DELAY

@@ -3,11 +3,16 @@
 Each install holds a Lease of its own, found by its label in all namespaces, that says which namespaces it watches. Who
 has taken its Lease looks at all others before it leads, and leads only if there is no other: of two, whoever looks
 second sees the first. Of several that have only just begun the first by name waits for the rest to give way.
+
+One that watches some namespaces only may not list the Leases of all: it holds one more in each namespace that it
+watches, under one name for all installs. So two of these exclude each other, and one that lists sees them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -16,19 +21,40 @@ from serinus.adapters.kubernetes.lease import (
     ALL_NAMESPACES,
     LEASE_LABEL,
     NAMESPACES_ANNOTATION,
+    LeaderLease,
     LeaseName,
     holder_of,
     says_it_leads,
 )
-from serinus.core.model.errors import Forbidden
+from serinus.adapters.kubernetes.writer import Writer
+from serinus.core.model.errors import ClusterError, Forbidden
 from serinus.core.model.kinds import LEASE, Json, Kind
 
 AGAIN_SECONDS: Final = 5.0
 """Between two claims of an install that has been refused."""
 LOOK_SECONDS: Final = 1.0
 DEFAULT_SECONDS: Final = 15.0
+NAMESPACE_LEASE: Final = "serinus-install"
 
 log = logging.getLogger(__name__)
+
+
+class Neighbours(Protocol):
+    """What keeps two installs apart; `said` names the one that is in the way."""
+
+    said: str
+
+    async def may_lead(self) -> bool:
+        """Whether nobody else leads in our namespaces; asked after our own Lease was taken; raises ClusterError."""
+
+    async def hold(self) -> None:
+        """Keep others away; returns when that does not hold any more."""
+
+    async def release(self) -> None:
+        """Let others lead."""
+
+    def seconds_left(self) -> float:
+        """Give the seconds within which a write must have ended."""
 
 
 class Lister(Protocol):
@@ -60,6 +86,16 @@ class OtherInstalls:
         while (turn := await self.turn()) is Turn.WAIT:
             await self._clock.sleep(LOOK_SECONDS)
         return turn is Turn.LEAD
+
+    async def hold(self) -> None:
+        """Wait for ever: who comes later gives way to our own Lease."""
+        await asyncio.Event().wait()
+
+    async def release(self) -> None:
+        """Hold nothing beside our own Lease."""
+
+    def seconds_left(self) -> float:
+        return math.inf
 
     async def turn(self) -> Turn:
         """Look once; raises ClusterError."""
@@ -95,15 +131,104 @@ class OtherInstalls:
         return now - self._seen[place][1] < float(lease["spec"].get("leaseDurationSeconds") or DEFAULT_SECONDS)
 
     def _say(self, lease: Json) -> None:
-        namespace, name = _place(lease)
-        scope = ", ".join(sorted(_watched(lease)))
-        text = (
-            f"another install of Serinus, with the Lease {namespace}/{name} ({holder_of(lease)}), watches "
-            f"{'all namespaces' if scope == ALL_NAMESPACES else scope}: this one does nothing until that one is removed"
-        )
+        text = _in_the_way(_place(lease), holder_of(lease), _watched(lease))
         if text != self.said:
             log.error("%s", text)
         self.said = text
+
+
+class NamespaceLeases:
+    """A Lease in each namespace that this install watches; all its pods hold them under one identity."""
+
+    def __init__(self, cluster: Writer, clock: Clock, name: LeaseName, *, seconds: int) -> None:
+        self.said = ""
+        identity = f"{name.namespace}/{name.name}"
+        self._leases = tuple(
+            LeaderLease(cluster, clock, LeaseName(each, NAMESPACE_LEASE, identity, (each,)), seconds=seconds)
+            for each in name.watched
+        )
+
+    async def may_lead(self) -> bool:
+        """Take all of them, or none."""
+        for lease in self._leases:
+            if not await lease.try_once():
+                await self.release()
+                self._say(lease)
+                return False
+        self.said = ""
+        return True
+
+    async def hold(self) -> None:
+        """Renew all of them; returns when one is lost."""
+        tasks = [asyncio.create_task(lease.hold()) for lease in self._leases]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _end(*tasks)
+
+    async def release(self) -> None:
+        """Give up those that are held."""
+        for lease in self._leases:
+            await lease.release()
+
+    def seconds_left(self) -> float:
+        return min(lease.seconds_left() for lease in self._leases)
+
+    def _say(self, lease: LeaderLease) -> None:
+        place = (lease.name.namespace, lease.name.name)
+        if lease.other:
+            text = _in_the_way(place, lease.other, set(lease.name.watched))
+        else:
+            text = f"the Lease {place[0]}/{place[1]} cannot be taken: this install does nothing until it can"
+        if text != self.said:
+            log.error("%s", text)
+        self.said = text
+
+
+async def take_turn(lease: LeaderLease, neighbours: Neighbours) -> asyncio.Task[None] | None:
+    """Take our own Lease and keep others away; give the task that holds both and ends when either is lost.
+
+    None, and nothing held, where another install is in the way.
+    """
+    holding: asyncio.Task[None] | None = None
+    renewing = None
+    try:
+        await lease.acquire()
+        renewing = asyncio.create_task(lease.hold())
+        if await neighbours.may_lead():
+            await lease.claim()
+            holding = asyncio.create_task(_hold(lease, neighbours))
+    except ClusterError as error:
+        log.warning("which other installs there are cannot be told: %s", error)
+    finally:
+        if renewing is not None:
+            await _end(renewing)
+        if holding is None:
+            await neighbours.release()
+            await lease.release()
+    return holding
+
+
+async def _hold(lease: LeaderLease, neighbours: Neighbours) -> None:
+    tasks = [asyncio.create_task(lease.hold()), asyncio.create_task(neighbours.hold())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _end(*tasks)
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _in_the_way(place: tuple[str, str], holder: str, watched: set[str]) -> str:
+    scope = ", ".join(sorted(watched))
+    return (
+        f"another install of Serinus, with the Lease {place[0]}/{place[1]} ({holder}), watches "
+        f"{'all namespaces' if scope == ALL_NAMESPACES else scope}: this one does nothing until that one is removed"
+    )
 
 
 def _watched(lease: Json) -> set[str]:

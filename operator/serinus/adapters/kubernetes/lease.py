@@ -55,7 +55,9 @@ class LeaderLease:
     def __init__(self, cluster: Writer, clock: Clock, name: LeaseName, *, seconds: int = 15) -> None:
         self._cluster = cluster
         self._clock = clock
-        self._name = name
+        self.name = name
+        self.other = ""
+        """Who held it when it could not be taken."""
         self._seconds = seconds
         self._allowed_until = float("-inf")
         self._seen: tuple[str, float] = ("", 0.0)
@@ -68,6 +70,10 @@ class LeaderLease:
         """Give the seconds within which a write must have ended."""
         return self._allowed_until - self._clock.monotonic()
 
+    async def try_once(self) -> bool:
+        """Take the lease if nobody else holds it."""
+        return await self._try("acquired")
+
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
         while not await self._try("acquired"):
@@ -78,13 +84,13 @@ class LeaderLease:
         while True:
             await self._clock.sleep(self._seconds / TRIES_A_LEASE)
             if not await self._try("renewed") and not self.writes_allowed():
-                log.error("the lease %s was lost", self._name.name)
+                log.error("the lease %s was lost", self.name.name)
                 return
 
     async def claim(self) -> None:
         """Say that the holder leads: whoever claims the same namespaces later knows that it is too late."""
         there = await self._read()
-        if there is not None and holder_of(there) == self._name.identity:
+        if there is not None and holder_of(there) == self.name.identity:
             await self._merge(there, {}, leads=True)
 
     async def release(self) -> None:
@@ -94,7 +100,7 @@ class LeaderLease:
         self._allowed_until = float("-inf")
         try:
             there = await self._read()
-            if there is not None and holder_of(there) == self._name.identity:
+            if there is not None and holder_of(there) == self.name.identity:
                 await self._merge(there, {"holderIdentity": "", "leaseDurationSeconds": 1})
         except ClusterError as error:
             log.warning("the lease could not be released: %s", error)
@@ -122,21 +128,22 @@ class LeaderLease:
         if there is None:
             await self._cluster.create(self._new())
             return True
-        if holder_of(there) not in ("", self._name.identity) and not self._has_run_out(there):
+        if holder_of(there) not in ("", self.name.identity) and not self._has_run_out(there):
             self._allowed_until = float("-inf")
+            self.other = holder_of(there)
             return False
-        await self._merge(
-            there, self._record(there), leads=says_it_leads(there) and holder_of(there) == self._name.identity
-        )
+        self.other = ""
+        is_ours = holder_of(there) == self.name.identity
+        await self._merge(there, self._record(there), leads=is_ours and says_it_leads(there))
         return True
 
     async def _read(self) -> Json | None:
-        return await self._cluster.get(LEASE, self._name.namespace, self._name.name)
+        return await self._cluster.get(LEASE, self.name.namespace, self.name.name)
 
     async def _merge(self, there: Json, spec: Json, *, leads: bool = False) -> None:
         version = there["metadata"]["resourceVersion"]
         patch: Json = {"metadata": {"resourceVersion": version, **self._marks(leads)}, "spec": spec}
-        await self._cluster.merge(LEASE, self._name.namespace, self._name.name, patch)
+        await self._cluster.merge(LEASE, self.name.namespace, self.name.name, patch)
 
     def _has_run_out(self, there: Json) -> bool:
         """Tell whether the record has stood still for its duration, as seen by us."""
@@ -148,11 +155,11 @@ class LeaderLease:
     def _record(self, there: Json | None) -> Json:
         now = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         record: dict[str, Any] = {
-            "holderIdentity": self._name.identity,
+            "holderIdentity": self.name.identity,
             "leaseDurationSeconds": self._seconds,
             "renewTime": now,
         }
-        if there is None or holder_of(there) != self._name.identity:
+        if there is None or holder_of(there) != self.name.identity:
             transitions = 0 if there is None else int(there["spec"].get("leaseTransitions") or 0) + 1
             record |= {"acquireTime": now, "leaseTransitions": transitions}
         return record
@@ -161,7 +168,7 @@ class LeaderLease:
         return {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.name,
-            "metadata": {"name": self._name.name, "namespace": self._name.namespace, **self._marks(False)},
+            "metadata": {"name": self.name.name, "namespace": self.name.namespace, **self._marks(False)},
             "spec": self._record(None),
         }
 
@@ -170,7 +177,7 @@ class LeaderLease:
         return {
             "labels": {LEASE_LABEL: "operator"},
             "annotations": {
-                NAMESPACES_ANNOTATION: ",".join(self._name.watched) or ALL_NAMESPACES,
+                NAMESPACES_ANNOTATION: ",".join(self.name.watched) or ALL_NAMESPACES,
                 LEADS_ANNOTATION: "true" if leads else "false",
             },
         }

@@ -38,7 +38,8 @@ SILENCE_SECONDS: Final = 100
 class Watched:
     """A kind that is watched, which of its objects, and where; without a namespace in all of them.
 
-    `optional` is one that many clusters never have: that it is absent is believed at once.
+    `optional` is one that the operator does without: that it is absent is believed at once, and a right to see it that
+    is missing, as while an upgrade's own rights are still to come, keeps nothing from starting.
     """
 
     kind: Kind
@@ -54,7 +55,7 @@ WATCHED: Final = (
     ),
     Watched(VIRTUAL_SERVICE),
     Watched(ISTIO_GATEWAY),
-    Watched(HORIZONTAL_POD_AUTOSCALER),
+    Watched(HORIZONTAL_POD_AUTOSCALER, optional=True),
     Watched(SCALED_OBJECT, optional=True),
 )
 """What we own, by label; everybody's VirtualServices, because theirs may claim our hosts, and the Gateways for them;
