@@ -23,7 +23,11 @@ from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
+<<<<<<< HEAD
 from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, NamespaceLeases, Neighbours, OtherInstalls
+=======
+from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, NamespaceLeases, Neighbours, OtherInstalls, take_turn
+>>>>>>> writes
 from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.watch import watched_within
@@ -139,6 +143,7 @@ class Parts:
         self.lost_lease: asyncio.Task[None] | None = None
         self.left = False
         self.connection = Connection(endpoint, clock)
+<<<<<<< HEAD
         self.lease: LeaderLease | None = None
         self.neighbours: Neighbours | None = None
         if config.leader_election.enabled:
@@ -150,6 +155,9 @@ class Parts:
                 self.neighbours = NamespaceLeases(unfenced, clock, name, seconds=seconds)
             else:
                 self.neighbours = OtherInstalls(unfenced, clock, name)
+=======
+        self.lease, self.neighbours = _election(config, endpoint, self.connection, clock)
+>>>>>>> writes
         self.cluster = KubernetesCluster(
             self.connection,
             clock,
@@ -198,6 +206,7 @@ class Parts:
         """Take the lease, and give it back if another install watches the same namespaces."""
         assert self.lease is not None
         assert self.neighbours is not None
+<<<<<<< HEAD
         await self.lease.acquire()
         self.lost_lease = asyncio.create_task(self.lease.hold())
         try:
@@ -212,6 +221,10 @@ class Parts:
         await self.lease.release()
         await self.neighbours.release()
         return False
+=======
+        self.lost_lease = await take_turn(self.lease, self.neighbours)
+        return self.lost_lease is not None
+>>>>>>> writes
 
     async def _hold(self, lease: LeaderLease, neighbours: Neighbours) -> None:
         """Renew what is held; returns when any of it is lost."""
@@ -393,6 +406,21 @@ async def _main(config: Config, kubeconfig: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await Operator(config, await find_endpoint(kubeconfig)).run(stop)
+
+
+def _election(
+    config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock
+) -> tuple[LeaderLease | None, Neighbours | None]:
+    """Make what decides who writes."""
+    if not config.leader_election.enabled:
+        return None, None
+    # A client of its own: the lease must be renewed before it allows writes.
+    unfenced, name = KubernetesCluster(connection, clock), _lease_name(config, endpoint)
+    seconds = config.leader_election.lease_seconds
+    lease = LeaderLease(unfenced, clock, name, seconds=seconds)
+    if name.watched:
+        return lease, NamespaceLeases(unfenced, clock, name, seconds=seconds)
+    return lease, OtherInstalls(unfenced, clock, name)
 
 
 def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:

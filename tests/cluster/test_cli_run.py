@@ -88,7 +88,7 @@ def test_the_operator_answers_levers_until_it_is_stopped(
     assert operator.wait(timeout=30) == 0
     late = _say(plane, "pause", "fraud", "--wait", "1")
     assert late.exit_code == 1
-    assert "the operator has not answered within 1s" in late.stderr
+    assert "the operator has not acknowledged it within 1s" in late.stderr
     assert "spec.paused is set and not acknowledged yet" in _say(plane, "status", "fraud").stdout
 
 

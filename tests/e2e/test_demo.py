@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,9 @@ def test_the_demo_promotes_v2_reverts_v3_aborts_v4_and_loses_no_other_request(
     assert 0 < numbers["seconds_first_bad_answer_to_weight_zero"] <= 6
     assert numbers["other_failed_requests"] == 0
     assert 0 < numbers["bad_answers_served"] < numbers["requests_total"] / 20
-    assert "ProgressDeadlineExceeded" in played.stdout
+    assert re.search(r"Aborted.*\b(ModelLoadFailed|CrashLoop|NotReady|ProgressDeadlineExceeded)\b", played.stdout), (
+        played.stdout
+    )
     assert "version 3" in explained
     assert "guardrail" in explained
 

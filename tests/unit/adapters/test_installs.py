@@ -7,7 +7,11 @@ import copy
 
 import pytest
 
+<<<<<<< HEAD
 from serinus.adapters.kubernetes.installs import NamespaceLeases, OtherInstalls, Turn
+=======
+from serinus.adapters.kubernetes.installs import NamespaceLeases, OtherInstalls, Turn, take_turn
+>>>>>>> writes
 from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.core.model.errors import Conflict, Forbidden
 from serinus.core.model.kinds import Json, Kind
@@ -197,3 +201,35 @@ async def test_writes_end_with_the_first_of_the_leases(leases: Leases, clock: Ha
     assert 0 < left <= 15
     clock.move(left)
     assert some.seconds_left() <= 0
+<<<<<<< HEAD
+=======
+
+
+async def test_a_turn_holds_both_or_neither(leases: Leases, clock: HandClock) -> None:
+    """What is given back is free for others at once."""
+    first, late = Install(leases, clock, "a"), Install(leases, clock, "b")
+    holding = await take_turn(first.lease, first.others)
+    assert holding is not None
+    assert await take_turn(late.lease, late.others) is None
+    assert leases.stored["b", "serinus"]["spec"]["holderIdentity"] == ""
+    assert not late.lease.writes_allowed()
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+
+
+async def test_who_is_stopped_while_it_waits_its_turn_holds_nothing(leases: Leases, clock: HandClock) -> None:
+    """A successor need not wait for a Lease to run out."""
+    install, asked = Install(leases, clock, "a"), asyncio.Event()
+
+    class Slow(OtherInstalls):
+        async def may_lead(self) -> bool:
+            asked.set()
+            await asyncio.Event().wait()
+            return True
+
+    turn = asyncio.create_task(take_turn(install.lease, Slow(leases, clock, install.lease.name)))
+    await asyncio.wait_for(asked.wait(), 5)
+    turn.cancel()
+    await asyncio.gather(turn, return_exceptions=True)
+    assert leases.stored["a", "serinus"]["spec"]["holderIdentity"] == ""
+>>>>>>> writes

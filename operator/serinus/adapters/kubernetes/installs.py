@@ -27,7 +27,11 @@ from serinus.adapters.kubernetes.lease import (
     says_it_leads,
 )
 from serinus.adapters.kubernetes.writer import Writer
+<<<<<<< HEAD
 from serinus.core.model.errors import Forbidden
+=======
+from serinus.core.model.errors import ClusterError, Forbidden
+>>>>>>> writes
 from serinus.core.model.kinds import LEASE, Json, Kind
 
 AGAIN_SECONDS: Final = 5.0
@@ -164,9 +168,13 @@ class NamespaceLeases:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+<<<<<<< HEAD
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+=======
+            await _end(*tasks)
+>>>>>>> writes
 
     async def release(self) -> None:
         """Give up those that are held."""
@@ -187,6 +195,47 @@ class NamespaceLeases:
         self.said = text
 
 
+<<<<<<< HEAD
+=======
+async def take_turn(lease: LeaderLease, neighbours: Neighbours) -> asyncio.Task[None] | None:
+    """Take our own Lease and keep others away; give the task that holds both and ends when either is lost.
+
+    None, and nothing held, where another install is in the way.
+    """
+    holding: asyncio.Task[None] | None = None
+    renewing = None
+    try:
+        await lease.acquire()
+        renewing = asyncio.create_task(lease.hold())
+        if await neighbours.may_lead():
+            await lease.claim()
+            holding = asyncio.create_task(_hold(lease, neighbours))
+    except ClusterError as error:
+        log.warning("which other installs there are cannot be told: %s", error)
+    finally:
+        if renewing is not None:
+            await _end(renewing)
+        if holding is None:
+            await neighbours.release()
+            await lease.release()
+    return holding
+
+
+async def _hold(lease: LeaderLease, neighbours: Neighbours) -> None:
+    tasks = [asyncio.create_task(lease.hold()), asyncio.create_task(neighbours.hold())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _end(*tasks)
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+>>>>>>> writes
 def _in_the_way(place: tuple[str, str], holder: str, watched: set[str]) -> str:
     scope = ", ".join(sorted(watched))
     return (
