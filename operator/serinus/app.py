@@ -23,11 +23,7 @@ from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
-<<<<<<< HEAD
-from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, NamespaceLeases, Neighbours, OtherInstalls
-=======
 from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, NamespaceLeases, Neighbours, OtherInstalls, take_turn
->>>>>>> writes
 from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.watch import watched_within
@@ -143,21 +139,7 @@ class Parts:
         self.lost_lease: asyncio.Task[None] | None = None
         self.left = False
         self.connection = Connection(endpoint, clock)
-<<<<<<< HEAD
-        self.lease: LeaderLease | None = None
-        self.neighbours: Neighbours | None = None
-        if config.leader_election.enabled:
-            # A client of its own: the lease must be renewed before it allows writes.
-            unfenced, name = KubernetesCluster(self.connection, clock), _lease_name(config, endpoint)
-            seconds = config.leader_election.lease_seconds
-            self.lease = LeaderLease(unfenced, clock, name, seconds=seconds)
-            if name.watched:
-                self.neighbours = NamespaceLeases(unfenced, clock, name, seconds=seconds)
-            else:
-                self.neighbours = OtherInstalls(unfenced, clock, name)
-=======
         self.lease, self.neighbours = _election(config, endpoint, self.connection, clock)
->>>>>>> writes
         self.cluster = KubernetesCluster(
             self.connection,
             clock,
@@ -206,33 +188,8 @@ class Parts:
         """Take the lease, and give it back if another install watches the same namespaces."""
         assert self.lease is not None
         assert self.neighbours is not None
-<<<<<<< HEAD
-        await self.lease.acquire()
-        self.lost_lease = asyncio.create_task(self.lease.hold())
-        try:
-            if await self.neighbours.may_lead():
-                await self.lease.claim()
-                await cancel(self.lost_lease)
-                self.lost_lease = asyncio.create_task(self._hold(self.lease, self.neighbours))
-                return True
-        except ClusterError as error:
-            log.warning("cannot tell which other installs there are", why=str(error))
-        await cancel(self.lost_lease)
-        await self.lease.release()
-        await self.neighbours.release()
-        return False
-=======
         self.lost_lease = await take_turn(self.lease, self.neighbours)
         return self.lost_lease is not None
->>>>>>> writes
-
-    async def _hold(self, lease: LeaderLease, neighbours: Neighbours) -> None:
-        """Renew what is held; returns when any of it is lost."""
-        tasks = [asyncio.create_task(lease.hold()), asyncio.create_task(neighbours.hold())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await cancel(*tasks)
 
     def _engine(self, config: Config, clock: SystemClock) -> Engine:
         observer = Observer(

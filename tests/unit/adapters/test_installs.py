@@ -7,11 +7,7 @@ import copy
 
 import pytest
 
-<<<<<<< HEAD
-from serinus.adapters.kubernetes.installs import NamespaceLeases, OtherInstalls, Turn
-=======
 from serinus.adapters.kubernetes.installs import NamespaceLeases, OtherInstalls, Turn, take_turn
->>>>>>> writes
 from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.core.model.errors import Conflict, Forbidden
 from serinus.core.model.kinds import Json, Kind
@@ -201,8 +197,6 @@ async def test_writes_end_with_the_first_of_the_leases(leases: Leases, clock: Ha
     assert 0 < left <= 15
     clock.move(left)
     assert some.seconds_left() <= 0
-<<<<<<< HEAD
-=======
 
 
 async def test_a_turn_holds_both_or_neither(leases: Leases, clock: HandClock) -> None:
@@ -232,4 +226,3 @@ async def test_who_is_stopped_while_it_waits_its_turn_holds_nothing(leases: Leas
     turn.cancel()
     await asyncio.gather(turn, return_exceptions=True)
     assert leases.stored["a", "serinus"]["spec"]["holderIdentity"] == ""
->>>>>>> writes

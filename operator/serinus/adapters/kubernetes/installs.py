@@ -27,11 +27,7 @@ from serinus.adapters.kubernetes.lease import (
     says_it_leads,
 )
 from serinus.adapters.kubernetes.writer import Writer
-<<<<<<< HEAD
-from serinus.core.model.errors import Forbidden
-=======
 from serinus.core.model.errors import ClusterError, Forbidden
->>>>>>> writes
 from serinus.core.model.kinds import LEASE, Json, Kind
 
 AGAIN_SECONDS: Final = 5.0
@@ -168,13 +164,7 @@ class NamespaceLeases:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-<<<<<<< HEAD
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-=======
             await _end(*tasks)
->>>>>>> writes
 
     async def release(self) -> None:
         """Give up those that are held."""
@@ -195,8 +185,6 @@ class NamespaceLeases:
         self.said = text
 
 
-<<<<<<< HEAD
-=======
 async def take_turn(lease: LeaderLease, neighbours: Neighbours) -> asyncio.Task[None] | None:
     """Take our own Lease and keep others away; give the task that holds both and ends when either is lost.
 
@@ -235,7 +223,6 @@ async def _end(*tasks: asyncio.Task[None]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
->>>>>>> writes
 def _in_the_way(place: tuple[str, str], holder: str, watched: set[str]) -> str:
     scope = ", ".join(sorted(watched))
     return (
