@@ -17,6 +17,7 @@ from rich.table import Table
 from benchmarks.fleet import NAMESPACE
 from benchmarks.idle import idle_pass_ms
 from benchmarks.reverts import Bench, Load, Measured
+from benchmarks.scrape import scrape_ms
 from serinus.api import crds
 from serinus_local.control_plane import ControlPlane, control_plane
 from serinus_local.gateway import public
@@ -38,10 +39,14 @@ def main() -> None:
     chosen = arguments.parse_args()
     idle = asyncio.run(idle_pass_ms())
     _tell(f"an idle pass takes {idle:.3f} ms")
+    scrape = scrape_ms()
+    _tell(f"a scrape of 200 metrics takes {scrape:.1f} ms")
     measured = [_measured(load) for load in LOADS]
     Console().print(_table(measured, idle))
     if chosen.json:
-        chosen.json.write_text(json.dumps(_numbers(measured, idle), indent=1) + "\n")
+        chosen.json.write_text(
+            json.dumps({**_numbers(measured, idle), "scrape_of_200_metrics_ms": round(scrape, 3)}, indent=1) + "\n"
+        )
 
 
 def _measured(load: Load) -> Measured:
