@@ -14,7 +14,7 @@ from serinus.core.rollout.reasons import RolloutReason
 
 PAGE = (crds.ROOT / "docs/conditions.md").read_text()
 LISTS: dict[str, type[StrEnum]] = {
-    "Pods": pods.Reason,
+    "Pods": pods.NotReadyReason,
     "Rollouts": RolloutReason,
     "Assessments": assessment.Reason,
 }

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
 from serinus.core.plan.diagnosis.crashes import crash_loop, not_ready, out_of_memory
-from serinus.core.plan.diagnosis.evidence import Evidence
 from serinus.core.plan.diagnosis.images import image_pull_failed
 from serinus.core.plan.diagnosis.loading import model_load_failed, model_load_timeout
-from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
 from serinus.core.plan.diagnosis.references import claim_not_found, reference_not_found
 from serinus.core.plan.diagnosis.scheduling import deployment_refused, pods_refused, unschedulable
 from serinus.core.plan.diagnosis.starting import init_container_failed, sandbox_failed, volume_not_mounted
+from serinus.core.plan.diagnosis.symptoms import Symptoms
 
-__all__ = ["Diagnosis", "Reason", "deployment_refused", "diagnose"]
+__all__ = ["Diagnosis", "NotReadyReason", "deployment_refused", "diagnose"]
 
-Check = Callable[[Evidence], Diagnosis | None]
+Check = Callable[[Symptoms], Diagnosis | None]
 
 CHECKS: tuple[Check, ...] = (
     pods_refused,
@@ -43,5 +43,5 @@ def diagnose(
     pods: Sequence[Json], deployment: Json | None, events: Sequence[Json], *, revision: Revision
 ) -> Diagnosis | None:
     """Tell why a revision is not ready; None when nothing is wrong, and while a pod is on its ordinary way up."""
-    evidence = Evidence.of(pods, deployment, events, revision)
-    return next((found for check in CHECKS if (found := check(evidence)) is not None), None)
+    symptoms = Symptoms.of(pods, deployment, events, revision)
+    return next((found for check in CHECKS if (found := check(symptoms)) is not None), None)

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, last_end, sentence
-from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
-from serinus.core.plan.diagnosis.starting import beside_triton
+from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
+from serinus.core.plan.diagnosis.starting import CANNOT_START, beside_triton
+from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, sentence
 from serinus.core.plan.pods import CONTAINER
 
-_CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
 _DID_NOT_START = frozenset({"StartError", "ContainerCannotRun"})
 _KILLED_FOR_MEMORY = "OOMKilled"
 
 
-def out_of_memory(evidence: Evidence) -> Diagnosis | None:
+def out_of_memory(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a container that was killed at its memory limit, also while it is backed off, or runs again."""
-    for pod in evidence.pods:
+    for pod in symptoms.pods:
         for status in () if _is_lost(pod) else pod.containers:
             if last_end(status).get("reason") != _KILLED_FOR_MEMORY:
                 continue
-            limit = evidence.memory_limit(status["name"])
+            limit = symptoms.memory_limit(status["name"])
             where = f"at its limit of {limit}" if limit else "by its node, which had none left"
             fix = "raise spec.runtime.resources.limits.memory (shared memory counts in it)"
             who = f"pod {pod.name}"
             if status["name"] != CONTAINER:
                 who, fix = f"container {status['name']} of {who}", "give it more memory"
-            return Diagnosis(Reason.OUT_OF_MEMORY, f"{who} was killed for memory {where}: {fix}")
+            return Diagnosis(NotReadyReason.OUT_OF_MEMORY, f"{who} was killed for memory {where}: {fix}")
     return None
 
 
-def crash_loop(evidence: Evidence) -> Diagnosis | None:
+def crash_loop(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a Triton that cannot start, or ends again and again."""
-    for pod in evidence.pods:
+    for pod in symptoms.pods:
         said = _cannot_start(pod)
         if said is not None:
             fix = "check that spec.runtime.image holds tritonserver"
-            return Diagnosis(Reason.CRASH_LOOP, f"the container cannot start ({sentence(said)}): {fix}")
+            return Diagnosis(NotReadyReason.CRASH_LOOP, f"the container cannot start ({sentence(said)}): {fix}")
         if _is_lost(pod) or not pod.terminated:
             continue
         if pod.waiting.get("reason") == "CrashLoopBackOff" or "terminated" in _state(pod):
@@ -42,46 +41,50 @@ def crash_loop(evidence: Evidence) -> Diagnosis | None:
     return None
 
 
-def _ended(pod: PodEvidence) -> Diagnosis:
+def _ended(pod: PodSymptoms) -> Diagnosis:
     """Say how Triton ended; once is no loop yet."""
     code = pod.terminated.get("exitCode")
     last = sentence(str(pod.terminated.get("message", "")).strip().rpartition("\n")[2])
     said = f" ({last})" if last else ""
     text = f"Triton ended with exit code {code}{said}: see: kubectl logs {pod.name} --previous"
     backs_off = pod.waiting.get("reason") == "CrashLoopBackOff"
-    return Diagnosis(Reason.CRASH_LOOP if backs_off or pod.container.get("restartCount") else Reason.NOT_READY, text)
+    return Diagnosis(
+        NotReadyReason.CRASH_LOOP if backs_off or pod.container.get("restartCount") else NotReadyReason.NOT_READY, text
+    )
 
 
-def _is_lost(pod: PodEvidence) -> bool:
+def _is_lost(pod: PodSymptoms) -> bool:
     """Whether the pod as a whole was ended: evicted, preempted, or its node was shut down."""
     return pod.status.get("phase") == "Failed"
 
 
-def _cannot_start(pod: PodEvidence) -> str | None:
+def _cannot_start(pod: PodSymptoms) -> str | None:
     """Repeat why the container runtime could not start Triton at all."""
-    if pod.waiting.get("reason") in _CANNOT_START:
+    if pod.waiting.get("reason") in CANNOT_START:
         return str(pod.waiting.get("message", ""))
     if pod.terminated.get("reason") in _DID_NOT_START:
         return str(pod.terminated.get("message", ""))
     return None
 
 
-def not_ready(evidence: Evidence) -> Diagnosis | None:
+def not_ready(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a pod that was evicted, or that had the model loaded and does not answer for it now."""
-    for pod in evidence.pods:
+    for pod in symptoms.pods:
         if _is_lost(pod):
             said = sentence(f"{pod.status.get('reason', 'Failed')}: {pod.status.get('message', '')}")
-            return Diagnosis(Reason.NOT_READY, f"pod {pod.name} is lost ({said}): another one takes its place")
+            return Diagnosis(NotReadyReason.NOT_READY, f"pod {pod.name} is lost ({said}): another one takes its place")
         other = beside_triton(pod)
         if other is not None:
             fix = f"see: kubectl describe pod {pod.name}"
-            return Diagnosis(Reason.NOT_READY, f"{other} of pod {pod.name} is not ready, beside Triton: {fix}")
+            return Diagnosis(NotReadyReason.NOT_READY, f"{other} of pod {pod.name} is not ready, beside Triton: {fix}")
         if "running" in _state(pod) and pod.container.get("started"):
-            model = evidence.revision.model
+            model = symptoms.revision.model
             fix = f"see: kubectl logs {pod.name}"
-            return Diagnosis(Reason.NOT_READY, f"pod {pod.name} runs, but {model} does not answer as ready: {fix}")
+            return Diagnosis(
+                NotReadyReason.NOT_READY, f"pod {pod.name} runs, but {model} does not answer as ready: {fix}"
+            )
     return None
 
 
-def _state(pod: PodEvidence) -> frozenset[str]:
+def _state(pod: PodSymptoms) -> frozenset[str]:
     return frozenset(pod.container.get("state", {}))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class NotReadyReason(StrEnum):
     """The closed list; documented for users, so a name is never given another meaning."""
 
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 (a reason, not a password)
@@ -31,9 +31,9 @@ class Reason(StrEnum):
 class Diagnosis:
     """Why a revision's pods are not ready; the message says what to do."""
 
-    reason: Reason
+    reason: NotReadyReason
     message: str
 
 
-REJECTING = frozenset({Reason.OUT_OF_MEMORY, Reason.CRASH_LOOP})
+REJECTING = frozenset({NotReadyReason.OUT_OF_MEMORY, NotReadyReason.CRASH_LOOP})
 """What a model does to its own pods under traffic; a lost node or a full cluster is no fault of its."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, sentence
-from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
+from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, sentence
 
 _MISSING = re.compile(r'(?P<kind>secret|configmap)s? "(?P<name>[^"]+)" not found', re.IGNORECASE)
 _MISSING_KEY = re.compile(r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigMap) (?:[^/\s]+/)?(?P<name>\S+)")
@@ -15,17 +15,17 @@ _MISSING_PULL_SECRETS = re.compile(r"image pull secrets \((?P<names>[^)]+)\)")
 _PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff")
 
 _REASONS = {
-    "secret": (Reason.SECRET_NOT_FOUND, "Secret"),
-    "configmap": (Reason.CONFIG_MAP_NOT_FOUND, "ConfigMap"),
-    "config": (Reason.CONFIG_MAP_NOT_FOUND, "ConfigMap"),
+    "secret": (NotReadyReason.SECRET_NOT_FOUND, "Secret"),
+    "configmap": (NotReadyReason.CONFIG_MAP_NOT_FOUND, "ConfigMap"),
+    "config": (NotReadyReason.CONFIG_MAP_NOT_FOUND, "ConfigMap"),
 }
 
 
-def reference_not_found(evidence: Evidence) -> Diagnosis | None:
+def reference_not_found(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a Secret or ConfigMap that a container or volume names in vain."""
-    for pod in evidence.pods:
+    for pod in symptoms.pods:
         for message in _complaints(pod):
-            found = _missing_object(message, evidence.revision.config_map) or _missing_key(message)
+            found = _missing_object(message, symptoms.revision.config_map) or _missing_key(message)
             if found:
                 return found
         found = _missing_pull_secret(pod)
@@ -34,24 +34,26 @@ def reference_not_found(evidence: Evidence) -> Diagnosis | None:
     return None
 
 
-def claim_not_found(evidence: Evidence) -> Diagnosis | None:
+def claim_not_found(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a claim, or a folder in it, that `storageUri` names in vain."""
-    for pod in evidence.pods:
+    for pod in symptoms.pods:
         scheduled = str(pod.condition("PodScheduled").get("message", ""))
         match = _MISSING_CLAIM.search(scheduled)
         if match:
             claim = f"PersistentVolumeClaim {match['name']}"
             what = "is not in the namespace" if match["what"] == "not found" else match["what"]
             fix = "create it, or correct spec.model.storageUri"
-            return Diagnosis(Reason.CLAIM_NOT_FOUND, f"{claim} {what}: {fix}")
+            return Diagnosis(NotReadyReason.CLAIM_NOT_FOUND, f"{claim} {what}: {fix}")
         complaint = str(pod.waiting.get("message", ""))
         if "subPath" in complaint:
             fix = "correct the path in spec.model.storageUri, or put the model there"
-            return Diagnosis(Reason.CLAIM_NOT_FOUND, f"the claim has no such folder ({sentence(complaint)}): {fix}")
+            return Diagnosis(
+                NotReadyReason.CLAIM_NOT_FOUND, f"the claim has no such folder ({sentence(complaint)}): {fix}"
+            )
     return None
 
 
-def _complaints(pod: PodEvidence) -> tuple[str, ...]:
+def _complaints(pod: PodSymptoms) -> tuple[str, ...]:
     """List what the kubelet says while a container waits; Events of a mount that has worked since are left out."""
     if not pod.waiting:
         return ()
@@ -82,7 +84,7 @@ def _missing_key(message: str) -> Diagnosis | None:
     return None
 
 
-def _missing_pull_secret(pod: PodEvidence) -> Diagnosis | None:
+def _missing_pull_secret(pod: PodSymptoms) -> Diagnosis | None:
     """A pull secret that is missing only matters once the pull has failed: the image may be public or on the node."""
     if pod.waiting.get("reason") not in _PULL_FAILURES:
         return None
@@ -91,6 +93,6 @@ def _missing_pull_secret(pod: PodEvidence) -> Diagnosis | None:
         names = match["names"] if match else "of spec.runtime.imagePullSecrets"
         fix = "create it, or correct spec.runtime.imagePullSecrets"
         return Diagnosis(
-            Reason.SECRET_NOT_FOUND, f"Secret {names} is not in the namespace to pull the image with: {fix}"
+            NotReadyReason.SECRET_NOT_FOUND, f"Secret {names} is not in the namespace to pull the image with: {fix}"
         )
     return None

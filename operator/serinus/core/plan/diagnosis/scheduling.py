@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, sentence
-from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
+from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, sentence
 
 _QUOTA = re.compile(r"exceeded quota|failed quota|usage per (Container|Pod|PersistentVolumeClaim)")
 _PREEMPTION = re.compile(r"(?:no new claims to deallocate, )?preemption:")
@@ -16,43 +16,47 @@ _REFUSED = re.compile(r'^(?:pods|Pod) "[^"]*" is (?:forbidden|invalid): ')
 def deployment_refused(words: str) -> Diagnosis:
     """Repeat why the API server does not take the Deployment itself: a value of the template, or a policy."""
     fix = "correct the field of spec.runtime that it names, or ask who runs the cluster"
-    return Diagnosis(Reason.DEPLOYMENT_REFUSED, f"the API server refuses the Deployment ({sentence(words)}): {fix}")
+    return Diagnosis(
+        NotReadyReason.DEPLOYMENT_REFUSED, f"the API server refuses the Deployment ({sentence(words)}): {fix}"
+    )
 
 
-def pods_refused(evidence: Evidence) -> Diagnosis | None:
+def pods_refused(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a Deployment whose pods the API server refuses: quota, limit range, an admission policy."""
-    conditions = evidence.deployment.get("status", {}).get("conditions") or ()
+    conditions = symptoms.deployment.get("status", {}).get("conditions") or ()
     for condition in conditions:
         if condition["type"] != "ReplicaFailure" or condition["status"] != "True":
             continue
         said = sentence(_REFUSED.sub("", str(condition.get("message", ""))))
         if _QUOTA.search(said):
             fix = "ask for less in spec.runtime.resources or spec.scaling, or have the quota raised"
-            return Diagnosis(Reason.QUOTA_EXCEEDED, f"{said}: {fix}")
-        return Diagnosis(Reason.NOT_READY, f"the API server refuses the pods ({said}): ask who runs the cluster")
+            return Diagnosis(NotReadyReason.QUOTA_EXCEEDED, f"{said}: {fix}")
+        return Diagnosis(
+            NotReadyReason.NOT_READY, f"the API server refuses the pods ({said}): ask who runs the cluster"
+        )
     return None
 
 
-def unschedulable(evidence: Evidence) -> Diagnosis | None:
+def unschedulable(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a pod that no node takes, and tell whether GPUs are what is missing."""
-    for pod in evidence.pods:
+    for pod in symptoms.pods:
         said = _no_node(pod)
         if said is None:
             continue
-        for resource, count in _devices(evidence.container).items():
+        for resource, count in _devices(symptoms.container).items():
             if resource in said:
                 fix = "free one, add a node, or ask for less in spec.runtime.gpu"
                 return Diagnosis(
-                    Reason.UNSCHEDULABLE_GPU, f"no node has {count} free {resource} for a pod ({said}): {fix}"
+                    NotReadyReason.UNSCHEDULABLE_GPU, f"no node has {count} free {resource} for a pod ({said}): {fix}"
                 )
         fix = "check spec.runtime.resources, nodeSelector and tolerations against the nodes"
         if "PersistentVolumeClaims" in said:
             fix = "bind the claim that spec.model.storageUri names"
-        return Diagnosis(Reason.UNSCHEDULABLE, f"no node takes the pod ({said}): {fix}")
+        return Diagnosis(NotReadyReason.UNSCHEDULABLE, f"no node takes the pod ({said}): {fix}")
     return None
 
 
-def _no_node(pod: PodEvidence) -> str | None:
+def _no_node(pod: PodSymptoms) -> str | None:
     """Repeat the scheduler's words, or those of a kubelet that has no device left after all."""
     condition = pod.condition("PodScheduled")
     if condition.get("status") == "False" and condition.get("reason") == "Unschedulable":

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis.evidence import Evidence, PodEvidence, last_end, sentence
-from serinus.core.plan.diagnosis.reasons import Diagnosis, Reason
+from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
+from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, sentence
 
 _MOUNTS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 _SANDBOXES = ("FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady")
 _TIMED_OUT = "timed out waiting for the condition"
-_CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
+CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
 _WAITS_ITS_TURN = frozenset({"PodInitializing", "ContainerCreating"})
 
 
-def volume_not_mounted(evidence: Evidence) -> Diagnosis | None:
+def volume_not_mounted(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a volume that cannot be attached or mounted, in the kubelet's words."""
-    for pod in evidence.pods:
+    for pod in symptoms.pods:
         if pod.set_up:
             continue
         said = _most_telling(pod.said(*_MOUNTS))
         if said:
             fix = "see the claim and the volume that spec.model.storageUri names, and its node"
-            return Diagnosis(Reason.VOLUME_NOT_MOUNTED, f"pod {pod.name} waits for a volume ({sentence(said)}): {fix}")
+            return Diagnosis(
+                NotReadyReason.VOLUME_NOT_MOUNTED, f"pod {pod.name} waits for a volume ({sentence(said)}): {fix}"
+            )
     return None
 
 
@@ -31,32 +33,36 @@ def _most_telling(messages: tuple[str, ...]) -> str | None:
     return next(reversed(causes or messages), None)
 
 
-def sandbox_failed(evidence: Evidence) -> Diagnosis | None:
+def sandbox_failed(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a pod whose node cannot make it a sandbox: no address, no network plugin, no runtime class."""
-    for pod in evidence.pods:
+    for pod in symptoms.pods:
         said = pod.said(*_SANDBOXES)
         if said and not pod.set_up:
             fix = "ask who runs the cluster"
-            return Diagnosis(Reason.SANDBOX_FAILED, f"pod {pod.name} gets no sandbox ({sentence(said[-1])}): {fix}")
+            return Diagnosis(
+                NotReadyReason.SANDBOX_FAILED, f"pod {pod.name} gets no sandbox ({sentence(said[-1])}): {fix}"
+            )
     return None
 
 
-def init_container_failed(evidence: Evidence) -> Diagnosis | None:
+def init_container_failed(symptoms: Symptoms) -> Diagnosis | None:
     """Look for an init container that cannot start, or ends with an error: Triton waits for it."""
-    for pod in evidence.pods:
+    for pod in symptoms.pods:
         for container in pod.init_containers:
             why = _why_failed(container)
             if why is not None:
                 name = container["name"]
                 fix = f"see: kubectl logs {pod.name} -c {name}"
-                return Diagnosis(Reason.INIT_CONTAINER_FAILED, f"init container {name} of pod {pod.name} {why}: {fix}")
+                return Diagnosis(
+                    NotReadyReason.INIT_CONTAINER_FAILED, f"init container {name} of pod {pod.name} {why}: {fix}"
+                )
     return None
 
 
 def _why_failed(container: Json) -> str | None:
     state = container.get("state") or {}
     waiting = state.get("waiting") or {}
-    if waiting.get("reason") in _CANNOT_START:
+    if waiting.get("reason") in CANNOT_START:
         return f"cannot start ({sentence(str(waiting.get('message') or waiting['reason']))})"
     if "running" in state or container.get("ready") or waiting.get("reason") in _WAITS_ITS_TURN:
         return None
@@ -68,7 +74,7 @@ def _why_failed(container: Json) -> str | None:
     return f"ended with exit code {code}" + (f" ({last})" if last else "")
 
 
-def beside_triton(pod: PodEvidence) -> str | None:
+def beside_triton(pod: PodSymptoms) -> str | None:
     """Name the container that keeps a pod unready although Triton is ready."""
     if not pod.container.get("ready"):
         return None

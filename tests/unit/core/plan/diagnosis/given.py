@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis import Diagnosis, Reason, diagnose
+from serinus.core.plan.diagnosis import Diagnosis, NotReadyReason, diagnose
 from tests.unit.core.plan.given import FULL, revision, template
 
 POD = "fraud-abcdef0123-6d5f9c7b8d-x2x4z"
@@ -98,7 +98,7 @@ def diagnosed(one: Json | None, *events: Json, deployment: Json | None = None) -
     return diagnose([one] if one else [], deployment, events, revision=REVISION)
 
 
-def assert_says(found: Diagnosis | None, reason: Reason, *parts: str) -> None:
+def assert_says(found: Diagnosis | None, reason: NotReadyReason, *parts: str) -> None:
     """Check a diagnosis, and that its message is one line."""
     assert found is not None
     assert found.reason is reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis import Reason, diagnose
+from serinus.core.plan.diagnosis import NotReadyReason, diagnose
 from tests.unit.core.plan.diagnosis.given import (
     POD,
     REVISION,
@@ -29,26 +29,29 @@ from tests.unit.core.plan.given import revision
     ("reason", "message", "parts"),
     [
         pytest.param(
-            Reason.SECRET_NOT_FOUND, 'secret "hub" not found', ("Secret hub", "create it", "env"), id="a Secret"
+            NotReadyReason.SECRET_NOT_FOUND, 'secret "hub" not found', ("Secret hub", "create it", "env"), id="a Secret"
         ),
         pytest.param(
-            Reason.SECRET_NOT_FOUND,
+            NotReadyReason.SECRET_NOT_FOUND,
             "couldn't find key token in Secret ml/hub",
             ("Secret hub has no key token", "add the key"),
             id="a key of a Secret",
         ),
         pytest.param(
-            Reason.CONFIG_MAP_NOT_FOUND, 'configmap "settings" not found', ("ConfigMap settings",), id="a ConfigMap"
+            NotReadyReason.CONFIG_MAP_NOT_FOUND,
+            'configmap "settings" not found',
+            ("ConfigMap settings",),
+            id="a ConfigMap",
         ),
         pytest.param(
-            Reason.CONFIG_MAP_NOT_FOUND,
+            NotReadyReason.CONFIG_MAP_NOT_FOUND,
             "couldn't find key level in ConfigMap ml/settings",
             ("ConfigMap settings has no key level",),
             id="a key of a ConfigMap",
         ),
     ],
 )
-def test_what_a_variable_names_in_vain_is_named(reason: Reason, message: str, parts: tuple[str, ...]) -> None:
+def test_what_a_variable_names_in_vain_is_named(reason: NotReadyReason, message: str, parts: tuple[str, ...]) -> None:
     assert_says(diagnosed(waiting("CreateContainerConfigError", message)), reason, *parts)
 
 
@@ -69,7 +72,7 @@ def test_what_a_variable_names_in_vain_is_named(reason: Reason, message: str, pa
 )
 def test_a_mount_that_fails_names_the_config_map(message: str, part: str) -> None:
     found = diagnosed(waiting("ContainerCreating"), event("FailedMount", message))
-    assert_says(found, Reason.CONFIG_MAP_NOT_FOUND, part)
+    assert_says(found, NotReadyReason.CONFIG_MAP_NOT_FOUND, part)
 
 
 def test_a_mount_that_failed_once_and_works_now_is_no_reason() -> None:
@@ -106,7 +109,7 @@ def test_events_of_another_pod_are_no_reason() -> None:
     ],
 )
 def test_a_claim_that_is_not_there_is_named(one: Json, part: str) -> None:
-    assert_says(diagnosed(one), Reason.CLAIM_NOT_FOUND, part)
+    assert_says(diagnosed(one), NotReadyReason.CLAIM_NOT_FOUND, part)
 
 
 @pytest.mark.parametrize(
@@ -114,13 +117,15 @@ def test_a_claim_that_is_not_there_is_named(one: Json, part: str) -> None:
 )
 def test_an_image_that_cannot_be_pulled_is_named(reason: str) -> None:
     found = diagnosed(waiting(reason, "not found"))
-    assert_says(found, Reason.IMAGE_PULL_FAILED, "example.com/triton:26.07", "(not found)", "spec.runtime.image")
+    assert_says(
+        found, NotReadyReason.IMAGE_PULL_FAILED, "example.com/triton:26.07", "(not found)", "spec.runtime.image"
+    )
 
 
 def test_the_registrys_own_words_are_repeated_where_an_event_has_them() -> None:
     said = 'Failed to pull image "example.com/triton:26.07": example.com/triton:26.07: denied'
     found = diagnosed(waiting("ImagePullBackOff", 'Back-off pulling image "x"'), event("Failed", said))
-    assert_says(found, Reason.IMAGE_PULL_FAILED, "denied")
+    assert_says(found, NotReadyReason.IMAGE_PULL_FAILED, "denied")
 
 
 def test_a_failed_pull_is_told_alike_at_each_try() -> None:
@@ -130,13 +135,13 @@ def test_a_failed_pull_is_told_alike_at_each_try() -> None:
     ]
     told = [diagnosed(waiting("ErrImagePull"), event("Failed", said)) for said in tries]
     assert told[0] == told[1]
-    assert_says(told[0], Reason.IMAGE_PULL_FAILED, "lookup example.com: i/o timeout")
+    assert_says(told[0], NotReadyReason.IMAGE_PULL_FAILED, "lookup example.com: i/o timeout")
 
 
 def test_a_missing_pull_secret_is_the_cause_of_a_failed_pull() -> None:
     said = "Unable to retrieve some image pull secrets (registry); attempting to pull the image may not succeed."
     found = diagnosed(waiting("ErrImagePull", "denied"), event("FailedToRetrieveImagePullSecret", said))
-    assert_says(found, Reason.SECRET_NOT_FOUND, "Secret registry", "spec.runtime.imagePullSecrets")
+    assert_says(found, NotReadyReason.SECRET_NOT_FOUND, "Secret registry", "spec.runtime.imagePullSecrets")
 
 
 def test_a_missing_pull_secret_is_no_reason_while_the_image_is_there() -> None:
@@ -165,19 +170,19 @@ def test_a_model_that_does_not_load_is_told_in_tritons_words(name: str, part: st
         "just ended": pod(state=ended),
         "started again": pod(state=RUNNING, last=ended),
     }[state]
-    assert_says(diagnosed(one), Reason.MODEL_LOAD_FAILED, "Triton cannot load fraud", part)
+    assert_says(diagnosed(one), NotReadyReason.MODEL_LOAD_FAILED, "Triton cannot load fraud", part)
 
 
 def test_a_startup_probe_that_never_passed_is_a_timeout() -> None:
     killed = event("Killing", "Container triton failed startup probe, will be restarted")
     found = diagnosed(pod(state=RUNNING, last=terminated("", 137)), killed)
-    assert_says(found, Reason.MODEL_LOAD_TIMEOUT, "not loaded within 900 s", "spec.runtime.loadTimeoutSeconds")
+    assert_says(found, NotReadyReason.MODEL_LOAD_TIMEOUT, "not loaded within 900 s", "spec.runtime.loadTimeoutSeconds")
 
 
 def test_a_timeout_with_tritons_reason_is_a_failed_load() -> None:
     killed = event("Killing", "Container triton failed startup probe, will be restarted")
     found = diagnosed(pod(state=RUNNING, last=terminated(kept(log("no-file")), 137)), killed)
-    assert_says(found, Reason.MODEL_LOAD_FAILED, "Python model file not found")
+    assert_says(found, NotReadyReason.MODEL_LOAD_FAILED, "Python model file not found")
 
 
 @pytest.mark.parametrize(
@@ -203,14 +208,14 @@ def test_a_timeout_with_tritons_reason_is_a_failed_load() -> None:
 )
 def test_pods_beyond_the_quota_are_told_with_the_numbers(message: str, part: str) -> None:
     found = diagnosed(None, deployment=refused(message))
-    assert_says(found, Reason.QUOTA_EXCEEDED, part, "spec.runtime.resources")
+    assert_says(found, NotReadyReason.QUOTA_EXCEEDED, part, "spec.runtime.resources")
     assert found is not None
     assert "is forbidden" not in found.message
 
 
 def test_pods_that_a_policy_refuses_are_told() -> None:
     message = 'pods "fraud-1" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities'
-    assert_says(diagnosed(None, deployment=refused(message)), Reason.NOT_READY, "violates PodSecurity")
+    assert_says(diagnosed(None, deployment=refused(message)), NotReadyReason.NOT_READY, "violates PodSecurity")
 
 
 def test_a_missing_gpu_is_told_apart_from_any_other_shortage() -> None:
@@ -219,7 +224,7 @@ def test_a_missing_gpu_is_told_apart_from_any_other_shortage() -> None:
         "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
     )
     found = diagnosed(unschedulable(message))
-    assert_says(found, Reason.UNSCHEDULABLE_GPU, "no node has 2 free nvidia.com/gpu", "spec.runtime.gpu")
+    assert_says(found, NotReadyReason.UNSCHEDULABLE_GPU, "no node has 2 free nvidia.com/gpu", "spec.runtime.gpu")
     assert found is not None
     assert "(0/3 nodes are available: 3 Insufficient nvidia.com/gpu)" in found.message
 
@@ -227,7 +232,7 @@ def test_a_missing_gpu_is_told_apart_from_any_other_shortage() -> None:
 def test_a_gpu_that_was_gone_when_the_pod_came_is_a_missing_gpu_too() -> None:
     message = "Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 2"
     lost = pod(phase="Failed", reason="UnexpectedAdmissionError", message=message)
-    assert_says(diagnosed(lost), Reason.UNSCHEDULABLE_GPU, "devices unavailable")
+    assert_says(diagnosed(lost), NotReadyReason.UNSCHEDULABLE_GPU, "devices unavailable")
 
 
 @pytest.mark.parametrize(
@@ -243,17 +248,17 @@ def test_a_gpu_that_was_gone_when_the_pod_came_is_a_missing_gpu_too() -> None:
     ],
 )
 def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words(message: str, part: str) -> None:
-    assert_says(diagnosed(unschedulable(message)), Reason.UNSCHEDULABLE, message.rstrip("."), part)
+    assert_says(diagnosed(unschedulable(message)), NotReadyReason.UNSCHEDULABLE, message.rstrip("."), part)
 
 
 def test_a_kill_for_memory_names_the_limit() -> None:
     found = diagnosed(crashed("", 137, "OOMKilled"))
-    assert_says(found, Reason.OUT_OF_MEMORY, POD, "limit of 2Gi", "spec.runtime.resources.limits.memory")
+    assert_says(found, NotReadyReason.OUT_OF_MEMORY, POD, "limit of 2Gi", "spec.runtime.resources.limits.memory")
 
 
 def test_a_kill_for_memory_without_a_limit_is_the_nodes() -> None:
     found = diagnose([crashed("", 137, "OOMKilled")], None, [], revision=revision())
-    assert_says(found, Reason.OUT_OF_MEMORY, "by its node")
+    assert_says(found, NotReadyReason.OUT_OF_MEMORY, "by its node")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +283,7 @@ def test_a_kill_for_memory_without_a_limit_is_the_nodes() -> None:
     ],
 )
 def test_a_triton_that_does_not_stay_is_told(one: Json, parts: tuple[str, ...]) -> None:
-    assert_says(diagnosed(one), Reason.CRASH_LOOP, *parts)
+    assert_says(diagnosed(one), NotReadyReason.CRASH_LOOP, *parts)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +299,7 @@ def test_a_triton_that_does_not_stay_is_told(one: Json, parts: tuple[str, ...]) 
     ],
 )
 def test_a_pod_that_was_up_and_is_not_ready_is_told(one: Json, part: str) -> None:
-    assert_says(diagnosed(one), Reason.NOT_READY, part)
+    assert_says(diagnosed(one), NotReadyReason.NOT_READY, part)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +326,7 @@ def test_a_pod_that_is_being_deleted_is_passed_over() -> None:
 
 def test_an_init_container_that_cannot_start_is_looked_at() -> None:
     status = {"name": "fetch", "state": {"waiting": {"reason": "ErrImagePull", "message": "denied"}}}
-    assert_says(diagnosed(pod(initContainerStatuses=[status])), Reason.IMAGE_PULL_FAILED, "denied")
+    assert_says(diagnosed(pod(initContainerStatuses=[status])), NotReadyReason.IMAGE_PULL_FAILED, "denied")
 
 
 def test_the_cause_comes_before_what_follows_from_it_whatever_the_order_of_the_pods() -> None:
@@ -330,7 +335,7 @@ def test_the_cause_comes_before_what_follows_from_it_whatever_the_order_of_the_p
         waiting("CreateContainerConfigError", 'secret "x" not found'),
     ]
     for order in (pods, pods[::-1]):
-        assert_says(diagnose(order, None, [], revision=REVISION), Reason.SECRET_NOT_FOUND)
+        assert_says(diagnose(order, None, [], revision=REVISION), NotReadyReason.SECRET_NOT_FOUND)
 
 
 def test_a_long_message_is_cut() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis import Reason
+from serinus.core.plan.diagnosis import NotReadyReason
 from tests.unit.core.plan.diagnosis.given import (
     POD,
     RUNNING,
@@ -29,34 +29,38 @@ TIMED_OUT = "Unable to attach or mount volumes: unmounted volumes=[model]: timed
     [
         pytest.param(
             [event("FailedMount", 'MountVolume.SetUp failed for volume "model" : rpc error: access denied')],
-            Reason.VOLUME_NOT_MOUNTED,
+            NotReadyReason.VOLUME_NOT_MOUNTED,
             "rpc error: access denied",
             id="a mount",
         ),
-        pytest.param([event("FailedAttachVolume", ATTACH)], Reason.VOLUME_NOT_MOUNTED, ATTACH, id="an attachment"),
+        pytest.param(
+            [event("FailedAttachVolume", ATTACH)], NotReadyReason.VOLUME_NOT_MOUNTED, ATTACH, id="an attachment"
+        ),
         pytest.param(
             [event("FailedAttachVolume", ATTACH), event("FailedMount", TIMED_OUT)],
-            Reason.VOLUME_NOT_MOUNTED,
+            NotReadyReason.VOLUME_NOT_MOUNTED,
             ATTACH,
             id="the cause, not the sum of it",
         ),
-        pytest.param([event("FailedMount", TIMED_OUT)], Reason.VOLUME_NOT_MOUNTED, TIMED_OUT, id="the sum alone"),
+        pytest.param(
+            [event("FailedMount", TIMED_OUT)], NotReadyReason.VOLUME_NOT_MOUNTED, TIMED_OUT, id="the sum alone"
+        ),
         pytest.param(
             [event("FailedCreatePodSandBox", 'plugin type="calico" failed (add): no IPs available in range')],
-            Reason.SANDBOX_FAILED,
+            NotReadyReason.SANDBOX_FAILED,
             "no IPs available in range",
             id="a sandbox",
         ),
         pytest.param(
             [event("NetworkNotReady", "network is not ready: cni plugin not initialized")],
-            Reason.SANDBOX_FAILED,
+            NotReadyReason.SANDBOX_FAILED,
             "cni plugin not initialized",
             id="no network",
         ),
     ],
 )
 def test_a_pod_that_gets_no_container_is_told_in_the_kubelets_words(
-    events: list[Json], reason: Reason, said: str
+    events: list[Json], reason: NotReadyReason, said: str
 ) -> None:
     assert_says(diagnosed(WAITS, *events), reason, POD, said)
 
@@ -73,7 +77,7 @@ def test_what_failed_before_and_works_now_is_no_reason(one: Json, reason: str) -
 def test_the_latest_of_several_events_is_told() -> None:
     old = {**event("FailedMount", "first"), "lastTimestamp": "2026-03-01T10:00:00Z"}
     new = {**event("FailedMount", "second"), "lastTimestamp": "2026-03-01T10:05:00Z"}
-    assert_says(diagnosed(WAITS, new, old), Reason.VOLUME_NOT_MOUNTED, "(second)")
+    assert_says(diagnosed(WAITS, new, old), NotReadyReason.VOLUME_NOT_MOUNTED, "(second)")
 
 
 def _initialising(**status: Json) -> Json:
@@ -101,7 +105,9 @@ BACKED_OFF: Json = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-o
     ],
 )
 def test_an_init_container_that_fails_is_told(status: Json, said: str) -> None:
-    assert_says(diagnosed(_initialising(**status)), Reason.INIT_CONTAINER_FAILED, "fetch", said, f"{POD} -c fetch")
+    assert_says(
+        diagnosed(_initialising(**status)), NotReadyReason.INIT_CONTAINER_FAILED, "fetch", said, f"{POD} -c fetch"
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +138,7 @@ def test_an_init_container_on_its_way_is_no_reason(status: Json) -> None:
 )
 def test_a_kill_for_memory_is_the_cause_wherever_it_happened(one: Json, who: str) -> None:
     """A back-off and an exit code only follow from it."""
-    assert_says(diagnosed(one), Reason.OUT_OF_MEMORY, who, "was killed for memory")
+    assert_says(diagnosed(one), NotReadyReason.OUT_OF_MEMORY, who, "was killed for memory")
 
 
 def test_a_container_beside_triton_that_is_not_ready_is_named() -> None:
@@ -141,7 +147,7 @@ def test_a_container_beside_triton_that_is_not_ready_is_named() -> None:
     one["status"]["containerStatuses"][0]["ready"] = True
     proxy = {"name": "istio-proxy", "ready": False, "state": {"waiting": {"reason": "ImagePullBackOff"}}}
     one["status"]["containerStatuses"].append(proxy)
-    assert_says(diagnosed(one), Reason.NOT_READY, "container istio-proxy (ImagePullBackOff)", "beside Triton")
+    assert_says(diagnosed(one), NotReadyReason.NOT_READY, "container istio-proxy (ImagePullBackOff)", "beside Triton")
 
 
 @pytest.mark.parametrize(
@@ -153,4 +159,4 @@ def test_a_container_beside_triton_that_is_not_ready_is_named() -> None:
     ids=["PodSecurity", "a webhook"],
 )
 def test_pods_that_are_refused_are_told_in_the_words_of_who_refuses(message: str) -> None:
-    assert_says(diagnosed(None, deployment=refused(message)), Reason.NOT_READY, message.rpartition(": ")[2])
+    assert_says(diagnosed(None, deployment=refused(message)), NotReadyReason.NOT_READY, message.rpartition(": ")[2])

@@ -16,7 +16,7 @@ _CONNECTION = re.compile(r"\b(?:read|write|dial) (?:tcp|udp) \S+->\S+: ")
 
 
 @dataclass(frozen=True)
-class PodEvidence:
+class PodSymptoms:
     """A pod that is not ready, and its Triton container."""
 
     name: str
@@ -69,19 +69,19 @@ class PodEvidence:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Symptoms:
     """Everything a check may ask."""
 
-    pods: tuple[PodEvidence, ...]
+    pods: tuple[PodSymptoms, ...]
     deployment: Json
     revision: Revision
 
     @classmethod
-    def of(cls, pods: Sequence[Json], deployment: Json | None, events: Sequence[Json], revision: Revision) -> Evidence:
+    def of(cls, pods: Sequence[Json], deployment: Json | None, events: Sequence[Json], revision: Revision) -> Symptoms:
         """Keep the pods that should be ready and are not, each with its own Events."""
         unready = [pod for pod in pods if not _ready(pod) and not pod["metadata"].get("deletionTimestamp")]
         found = tuple(
-            PodEvidence(pod["metadata"]["name"], pod.get("status") or {}, _about(pod["metadata"]["name"], events))
+            PodSymptoms(pod["metadata"]["name"], pod.get("status") or {}, _about(pod["metadata"]["name"], events))
             for pod in unready
         )
         return cls(found, deployment or {}, revision)
