@@ -35,7 +35,7 @@ def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> W
 
 
 def _taken(state: RolloutState) -> Mapping[str, float]:
-    gathered = state.evidence.gathered
+    gathered = state.analysis.gathered
     if gathered is None:
         return {}
     # Late: numpy is the price of the sequential test alone.

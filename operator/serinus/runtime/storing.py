@@ -210,7 +210,7 @@ def worth_storing(before: RolloutState, after: RolloutState) -> bool:
 
 
 def _essence(state: RolloutState) -> tuple[object, ...]:
-    evidence = state.evidence
+    known = state.analysis
     return (
         state.observed_generation,
         state.phase,
@@ -226,9 +226,9 @@ def _essence(state: RolloutState) -> tuple[object, ...]:
         state.safe_at,
         state.asked_at,
         state.pods,
-        dict(evidence.failures),
-        sorted(evidence.excused),
-        evidence.blind_since is None,
+        dict(known.failures),
+        sorted(known.excused),
+        known.blind_since is None,
     )
 
 

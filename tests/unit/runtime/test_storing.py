@@ -10,7 +10,7 @@ import pytest
 from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.rollout import Levers
 from serinus.api.status import Condition, Phase, Verdict
-from serinus.core.model.assessment import Evidence
+from serinus.core.model.assessment import AnalysisState
 from serinus.core.model.errors import Conflict
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json
@@ -25,14 +25,14 @@ from tests.support.world.clock import VirtualClock
 from tests.unit.core.rollout.given import at_step, deployment, plan
 
 OWNER = Owner("ml", "fraud", "uid-md")
-STATE = at_step(1, 10, evidence=Evidence(last_look=1_790_000_000.0))
-LATER = replace(STATE, evidence=Evidence(last_look=1_790_000_001.0))
+STATE = at_step(1, 10, analysis=AnalysisState(last_look=1_790_000_000.0))
+LATER = replace(STATE, analysis=AnalysisState(last_look=1_790_000_001.0))
 
 
 def told(second: int) -> RolloutState:
     """The state after a look so many seconds later."""
     at = 1_790_000_000.0 + second
-    return replace(STATE, evidence=Evidence(last_look=at), assessed_at=at, message=f"look {second}")
+    return replace(STATE, analysis=AnalysisState(last_look=at), assessed_at=at, message=f"look {second}")
 
 
 class Desk:
@@ -73,8 +73,8 @@ class Desk:
         {"waiting_since": 1_790_000_000.0},
         {"settled_at": 1_790_000_000.0},
         {"observed_generation": 2},
-        {"evidence": Evidence(failures={"error-rate": 1})},
-        {"evidence": Evidence(blind_since=1_790_000_000.0)},
+        {"analysis": AnalysisState(failures={"error-rate": 1})},
+        {"analysis": AnalysisState(blind_since=1_790_000_000.0)},
     ],
     ids="-".join,
 )
@@ -83,7 +83,7 @@ def test_what_people_or_a_restart_need_is_worth_a_write(changes: dict[str, Any])
     assert worth_storing(STATE, replace(STATE, **changes))
 
 
-@pytest.mark.parametrize("changes", [{"message": "other words"}, {"evidence": LATER.evidence}], ids=["words", "a look"])
+@pytest.mark.parametrize("changes", [{"message": "other words"}, {"analysis": LATER.analysis}], ids=["words", "a look"])
 def test_what_the_next_look_brings_anyway_is_not(changes: dict[str, Any]) -> None:
     """It waits for its turn."""
     assert not worth_storing(STATE, replace(STATE, **changes))

@@ -59,7 +59,7 @@ class Product:
         t += BEGAN
         self._take(sample, row, t)
         began = self.state.stage_started_at or 0.0
-        taken = getattr(self.state.evidence.gathered, "taken_until", None)
+        taken = getattr(self.state.analysis.gathered, "taken_until", None)
         self._walk(_with_all_bounds(self.looks.look(t, began, began if taken is None else taken)), t)
 
     def _walk(self, look: object, t: float) -> None:

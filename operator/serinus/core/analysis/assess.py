@@ -14,20 +14,20 @@ from serinus.api.status import Verdict
 from serinus.core.analysis import threshold
 from serinus.core.analysis.silence import weigh_silence
 from serinus.core.analysis.streams import mention_streams
-from serinus.core.model.assessment import Assessment, Evidence, Look, Stage
+from serinus.core.model.assessment import AnalysisState, Assessment, Look, Stage
 
-Judged = tuple[Evidence, Assessment]
+Judged = tuple[AnalysisState, Assessment]
 
 
-def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: float, *, pace: Pace) -> Judged:
+def assess(look: Look, known: AnalysisState, stage: Stage, policy: Analysis, now: float, *, pace: Pace) -> Judged:
     """Judge one look. `stage` is what is judged, `now` times blindness, `pace` says what Safe has to prove."""
-    remembered, guardrail = threshold.assess(look, evidence, stage, policy, now)
-    remembered, guardrail = replace(remembered, gathered=evidence.gathered), weigh_silence(look, stage, guardrail)
+    remembered, guardrail = threshold.check_limits(look, known, stage, policy, now)
+    remembered, guardrail = replace(remembered, gathered=known.gathered), weigh_silence(look, stage, guardrail)
     if policy.mode is Mode.THRESHOLD or guardrail.verdict is Verdict.UNSAFE:
         return remembered, mention_streams(look, guardrail)
     # Late: numpy and scipy are the price of the test alone.
     from serinus.core.analysis.comparison import compare
 
     remembered, assessment = compare(look, remembered, stage, policy, guardrail, pace=pace)
-    blind_since = (evidence.blind_since or now) if assessment.verdict is Verdict.BLIND else None
+    blind_since = (known.blind_since or now) if assessment.verdict is Verdict.BLIND else None
     return replace(remembered, blind_since=blind_since), mention_streams(look, assessment)

@@ -21,7 +21,7 @@ from serinus.core.analysis.comparison_words import comparisons_of, spoken
 from serinus.core.analysis.sequential.evidence import Verdict as Answer
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
-from serinus.core.model.assessment import Assessment, Evidence, Gathered, Look, Missing, Reason, Stage
+from serinus.core.model.assessment import AnalysisState, Assessment, Gathered, Look, Missing, Reason, Stage
 
 SCHEMA: Final = 2
 ONE_WATERMARK: Final = 1
@@ -95,8 +95,8 @@ def taken_of(gathered: Gathered | None) -> dict[str, float]:
 
 
 def compare(
-    look: Look, remembered: Evidence, stage: Stage, policy: Analysis, guardrail: Assessment, *, pace: Pace
-) -> tuple[Evidence, Assessment]:
+    look: Look, remembered: AnalysisState, stage: Stage, policy: Analysis, guardrail: Assessment, *, pace: Pace
+) -> tuple[AnalysisState, Assessment]:
     """Weigh what one look brings; the guardrail's own reason to hold goes before the test's."""
     weighed = read_weighed(remembered.gathered)
     streams = streams_of(look, policy, weighed.bins if weighed else None)

@@ -1,6 +1,6 @@
 """The literal rule: a metric outside its range, in more than `failureLimit` looks in a row, is Unsafe.
 
-First implementation of the seam `assess`: one assessment over all metrics from one look and what is remembered.
+One assessment over all metrics from one look and what is remembered.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.source_time import least_window
 from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import (
+    AnalysisState,
     Assessment,
-    Evidence,
     Finding,
     Look,
     Measured,
@@ -31,21 +31,23 @@ DEFAULT_WINDOW = 60.0
 _WEIGHTIEST_FIRST = (Verdict.UNSAFE, Verdict.BLIND, Verdict.UNDECIDED, Verdict.SAFE)
 
 
-def assess(look: Look, evidence: Evidence, stage: Stage, policy: Analysis, now: float) -> tuple[Evidence, Assessment]:
-    """Judge one look. `stage` is what the evidence belongs to; `now` times blindness."""
-    judged = [_judge(metric, look.observations.get(metric.name), evidence) for metric in policy.metrics]
+def check_limits(
+    look: Look, known: AnalysisState, stage: Stage, policy: Analysis, now: float
+) -> tuple[AnalysisState, Assessment]:
+    """Judge one look. `stage` is what is judged; `now` times blindness."""
+    judged = [_judge(metric, look.observations.get(metric.name), known) for metric in policy.metrics]
     excused: dict[str, float] = {}
     if policy.mode is Mode.SEQUENTIAL and stage.weight < FULL_WEIGHT:
-        excused = _excuses(look, evidence, policy)
-        judged = [_excused(one, excused, evidence) for one in judged]
+        excused = _excuses(look, known, policy)
+        judged = [_excused(one, excused, known) for one in judged]
     findings = tuple(finding for finding, _ in judged)
     failures = {finding.metric: count for finding, count in judged if count}
     watched = {metric.name for metric in policy.metrics if metric.gating is False}
     decisive = _decisive(tuple(finding for finding in findings if finding.metric not in watched))
     verdict = decisive.verdict if decisive else Verdict.SAFE
-    blind_since = (evidence.blind_since or now) if verdict is Verdict.BLIND else None
+    blind_since = (known.blind_since or now) if verdict is Verdict.BLIND else None
     assessment = Assessment(look.at, verdict, decisive.reason if decisive else Reason.WITHIN_LIMITS, decisive, findings)
-    return Evidence(failures, excused, look.at, blind_since), assessment
+    return AnalysisState(failures, excused, look.at, blind_since), assessment
 
 
 def window_of(metric: Metric) -> float:
@@ -53,11 +55,11 @@ def window_of(metric: Metric) -> float:
     return seconds(metric.window) if metric.window else DEFAULT_WINDOW
 
 
-def blind_too_long(evidence: Evidence, policy: Analysis, now: float) -> bool:
+def blind_too_long(known: AnalysisState, policy: Analysis, now: float) -> bool:
     """Whether the user's policy asks for the way back after this time of blindness."""
-    if evidence.blind_since is None or policy.on_blind is not OnBlind.REVERT:
+    if known.blind_since is None or policy.on_blind is not OnBlind.REVERT:
         return False
-    return now - evidence.blind_since >= seconds(policy.blind_timeout or "5m")
+    return now - known.blind_since >= seconds(policy.blind_timeout or "5m")
 
 
 def _decisive(findings: tuple[Finding, ...]) -> Finding | None:
@@ -68,9 +70,9 @@ def _decisive(findings: tuple[Finding, ...]) -> Finding | None:
     return None
 
 
-def _judge(metric: Metric, observation: Observation | None, evidence: Evidence) -> tuple[Finding, int]:
+def _judge(metric: Metric, observation: Observation | None, known: AnalysisState) -> tuple[Finding, int]:
     """Judge one metric; the second value is its number of failing looks in a row."""
-    before = evidence.failures.get(metric.name, 0)
+    before = known.failures.get(metric.name, 0)
     if observation is None:
         missing = Missing(Verdict.BLIND, Reason.UNREACHABLE, "the metric was not asked for")
         return _not_measured(metric, Observation(missing, None, ""), missing), before
@@ -86,7 +88,7 @@ def _judge(metric: Metric, observation: Observation | None, evidence: Evidence) 
     return _failing(metric, observation, reading, limit, before + 1)
 
 
-def _excuses(look: Look, evidence: Evidence, policy: Analysis) -> dict[str, float]:
+def _excuses(look: Look, known: AnalysisState, policy: Analysis) -> dict[str, float]:
     """Until when each metric's limit condemns nobody: a fault that both share is not the canary's.
 
     Stable counts as over the limit by its window or by its newest scrape, and for one window after that: while a shared
@@ -97,7 +99,7 @@ def _excuses(look: Look, evidence: Evidence, policy: Analysis) -> dict[str, floa
         observation = look.observations.get(metric.name)
         longest = look.at + least_window(window_of(metric), look.scrape_interval)
         # Never longer than one window from now on: a leader whose clock was ahead may have written it.
-        until = min(evidence.excused.get(metric.name, 0.0), longest)
+        until = min(known.excused.get(metric.name, 0.0), longest)
         if observation is not None and _stable_is_over(metric, observation):
             until = longest
         if until > look.at:
@@ -125,7 +127,7 @@ def _newest_scrape(metric: Metric, observation: Observation) -> Measured | None:
     return Measured(errors / requests, requests, newest.at) if requests else None
 
 
-def _excused(judged: tuple[Finding, int], excuses: Mapping[str, float], evidence: Evidence) -> tuple[Finding, int]:
+def _excused(judged: tuple[Finding, int], excuses: Mapping[str, float], known: AnalysisState) -> tuple[Finding, int]:
     """Hold, and count nothing, where a limit is exceeded and excused."""
     finding, _ = judged
     failing = finding.verdict is Verdict.UNSAFE or finding.reason is Reason.SUSPICIOUS
@@ -133,7 +135,7 @@ def _excused(judged: tuple[Finding, int], excuses: Mapping[str, float], evidence
         return judged
     text = f"{finding.message.partition(' (')[0]}: stable is, or just was, over the same limit"
     held = replace(finding, verdict=Verdict.UNDECIDED, reason=Reason.COMMON_CAUSE, message=text)
-    return held, evidence.failures.get(finding.metric, 0)
+    return held, known.failures.get(finding.metric, 0)
 
 
 def _failing(

@@ -198,7 +198,7 @@ class StoredEvidence:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class AnalysisState:
     """What is remembered between looks. The counts of failing looks start anew at each stage, `gathered` never does.
 
     `excused` says until when a metric's limit does not condemn, because stable was over it too.
@@ -210,6 +210,6 @@ class Evidence:
     blind_since: float | None = None
     gathered: Gathered | None = field(default=None, compare=False)
 
-    def for_new_stage(self) -> Evidence:
+    def for_new_stage(self) -> AnalysisState:
         """Keep what is valid for the whole rollout."""
-        return Evidence(excused=self.excused, gathered=self.gathered)
+        return AnalysisState(excused=self.excused, gathered=self.gathered)

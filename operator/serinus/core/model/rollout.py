@@ -19,7 +19,7 @@ from serinus.api.rollout import (
     RolloutStatus,
 )
 from serinus.api.status import Condition, Phase, Verdict
-from serinus.core.model.assessment import Assessment, Evidence, Gathered, StoredEvidence
+from serinus.core.model.assessment import AnalysisState, Assessment, Gathered, StoredEvidence
 from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc3339
 
 LONGEST_EVIDENCE = 49_152
@@ -53,7 +53,7 @@ class RolloutState:
     message: str | None = None
     acknowledged: Levers = field(default_factory=Levers)
     decisions: tuple[DecisionRecord, ...] = ()
-    evidence: Evidence = field(default_factory=Evidence)
+    analysis: AnalysisState = field(default_factory=AnalysisState)
     conditions: tuple[Condition, ...] = ()
     assessed_at: float | None = None
     outlook: Outlook | None = field(default=None, compare=False)
@@ -170,7 +170,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
         acknowledged=status.acknowledged or Levers(),
         decisions=status.decisions,
         outlook=status.outlook,
-        evidence=Evidence(
+        analysis=AnalysisState(
             failures=dict(checkpoint.failures or {}),
             excused={name: from_rfc3339(until) for name, until in (checkpoint.excused or {}).items()},
             last_look=restored(checkpoint.last_look),
@@ -188,14 +188,12 @@ def not_after(state: RolloutState, now: float) -> RolloutState:
 
     What they time begins anew then; left as they are, they would count backwards until our clock has come so far.
     """
-    evidence = state.evidence
+    known = state.analysis
     ahead: dict[str, Any] = {name: now for name in _TIMES if (getattr(state, name) or 0.0) > now}
-    looked: dict[str, Any] = {
-        name: now for name in ("last_look", "blind_since") if (getattr(evidence, name) or 0.0) > now
-    }
+    looked: dict[str, Any] = {name: now for name in ("last_look", "blind_since") if (getattr(known, name) or 0.0) > now}
     if not ahead and not looked:
         return state
-    return replace(state, evidence=replace(evidence, **looked), **ahead)
+    return replace(state, analysis=replace(known, **looked), **ahead)
 
 
 def _fitting(gathered: Gathered | None) -> str | None:
@@ -206,13 +204,13 @@ def _fitting(gathered: Gathered | None) -> str | None:
 
 def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
     """Write the state as a status stores it."""
-    evidence = state.evidence
+    known = state.analysis
     checkpoint = AnalysisCheckpoint(
-        failures=dict(evidence.failures) or None,
-        excused={name: to_rfc3339(until) for name, until in evidence.excused.items()} or None,
-        last_look=stored(evidence.last_look),
-        blind_since=stored(evidence.blind_since),
-        evidence=_fitting(evidence.gathered),
+        failures=dict(known.failures) or None,
+        excused={name: to_rfc3339(until) for name, until in known.excused.items()} or None,
+        last_look=stored(known.last_look),
+        blind_since=stored(known.blind_since),
+        evidence=_fitting(known.gathered),
     )
     return _written(state, plan, checkpoint if checkpoint != AnalysisCheckpoint() else None)
 

@@ -99,7 +99,7 @@ def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
     """
     if plan.stable is None or state.weight == 0 or seen.fleet(plan.canary).ready > 0:
         return state
-    state = replace(state, stage_started_at=now, evidence=state.evidence.for_new_stage(), assessment=None)
+    state = replace(state, stage_started_at=now, analysis=state.analysis.for_new_stage(), assessment=None)
     weight = taken_weight(state.weight, seen.fleet(plan.stable), state.pods.carried)
     if weight == state.weight:
         return state

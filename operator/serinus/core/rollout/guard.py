@@ -78,7 +78,7 @@ def kept_open(plan: RolloutPlan, state: RolloutState, *, over: bool) -> Cause | 
 def failing_metrics(plan: RolloutPlan, state: RolloutState) -> tuple[str, ...]:
     """The metrics that decide and are in a failing streak."""
     watched = {metric.name for metric in plan.policy.analysis.metrics if metric.gating is False}
-    return tuple(name for name in state.evidence.failures if name not in watched)
+    return tuple(name for name in state.analysis.failures if name not in watched)
 
 
 def _may_succeed(plan: RolloutPlan, state: RolloutState) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.threshold import blind_too_long
-from serinus.core.model.assessment import Assessment, Evidence, Finding, Look, Reason, Stage
+from serinus.core.model.assessment import AnalysisState, Assessment, Finding, Look, Reason, Stage
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import overdue
@@ -23,13 +23,13 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     if not _is_judged(plan, state):
         return state
     began = state.stage_started_at or now
-    last = max(began, state.evidence.last_look or began)
+    last = max(began, state.analysis.last_look or began)
     look = seen.look
     if look is not None and look.at > last:
         stage = Stage(state.weight, plan.next_weight(state.step), began)
-        evidence, assessment = assess(look, state.evidence, stage, plan.policy.analysis, now, pace=plan.pace)
+        known, assessment = assess(look, state.analysis, stage, plan.policy.analysis, now, pace=plan.pace)
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
-            state = _with(plan, state, evidence, assessment)
+            state = _with(plan, state, known, assessment)
             return _asked(state, look) if state.weight == FULL_WEIGHT else state
     return _overdue(plan, state, now) if overdue(plan, max(last, seen.watched_since), now) else state
 
@@ -41,7 +41,7 @@ def unsafe(plan: RolloutPlan, state: RolloutState, now: float) -> Cause | None:
         return None
     if assessment.verdict is Verdict.UNSAFE:
         return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
-    if blind_too_long(state.evidence, plan.policy.analysis, now):
+    if blind_too_long(state.analysis, plan.policy.analysis, now):
         text = f"nothing was seen for {plan.policy.analysis.blind_timeout}: {assessment.message}"
         return Cause(RolloutReason.BLIND_TIMEOUT, text, assessment.verdict, assessment.finding)
     return None
@@ -54,18 +54,18 @@ def _is_judged(plan: RolloutPlan, state: RolloutState) -> bool:
 def _overdue(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     text = "the metrics were not evaluated in time"
     finding = Finding("", Verdict.BLIND, Reason.LOOK_OVERDUE, text, "")
-    evidence = replace(state.evidence, blind_since=state.evidence.blind_since or now)
-    return _with(plan, state, evidence, Assessment(now, Verdict.BLIND, Reason.LOOK_OVERDUE, finding))
+    known = replace(state.analysis, blind_since=state.analysis.blind_since or now)
+    return _with(plan, state, known, Assessment(now, Verdict.BLIND, Reason.LOOK_OVERDUE, finding))
 
 
-def _with(plan: RolloutPlan, state: RolloutState, evidence: Evidence, assessment: Assessment) -> RolloutState:
+def _with(plan: RolloutPlan, state: RolloutState, known: AnalysisState, assessment: Assessment) -> RolloutState:
     state = replace(
         state,
-        evidence=evidence,
+        analysis=known,
         assessment=assessment,
         outlook=outlook_of(assessment, plan.pace) or state.outlook,
         verdict=assessment.verdict,
-        assessed_at=evidence.last_look or state.assessed_at,
+        assessed_at=known.last_look or state.assessed_at,
     )
     return _at_full_weight(state, assessment) if state.weight == FULL_WEIGHT else state
 

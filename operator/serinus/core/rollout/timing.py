@@ -53,7 +53,7 @@ def _times(plan: RolloutPlan, state: RolloutState, now: float, look: Look | None
             yield state.step_started_at + pause.seconds
     if state.waiting_since is not None:
         yield state.waiting_since + plan.policy.progress_deadline_seconds - state.waited_seconds
-    if state.evidence.blind_since is not None and analysis.on_blind is OnBlind.REVERT:
-        yield state.evidence.blind_since + seconds(analysis.blind_timeout or "5m")
+    if state.analysis.blind_since is not None and analysis.on_blind is OnBlind.REVERT:
+        yield state.analysis.blind_since + seconds(analysis.blind_timeout or "5m")
     if state.weight > 0 and plan.stable is not None:
         yield now + OVERDUE_INTERVALS * seconds(analysis.interval or "5s") + OVERDUE_SLACK_SECONDS

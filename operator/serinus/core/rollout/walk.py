@@ -173,7 +173,7 @@ def _raised(question: Question, weight: int, cause: Cause) -> RolloutState:
         stage_started_at=now,
         waited_seconds=0.0,
         pods=stage_counts(plan, state, seen),
-        evidence=state.evidence.for_new_stage(),
+        analysis=state.analysis.for_new_stage(),
         assessment=None,
     )
     state = recorded(plan, because(state, cause), "Raised", cause, now)

@@ -16,7 +16,7 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.threshold import blind_too_long
 from serinus.core.model.answers import Series
-from serinus.core.model.assessment import Evidence, Reason, Stage
+from serinus.core.model.assessment import AnalysisState, Reason, Stage
 from serinus.simulation.backtest.looks import Looks
 from serinus.simulation.backtest.weights import Share, stage_of
 from serinus.simulation.manifest.subject import Subject
@@ -64,7 +64,7 @@ class Trial:
 def replay(subject: Subject, trial: Trial, looks: Looks, batches: Batches) -> Replayed:
     """Judge a trial look by look, until it is reverted or over."""
     analysis, interval = subject.policy.analysis, subject.interval_s
-    evidence, stage, share = Evidence(), None, Share()
+    known, stage, share = AnalysisState(), None, Share()
     state = _Tale()
     looks_at = _times(trial.started, trial.ended, interval)
     _ingest(looks, batches, trial.started - interval, trial.started)
@@ -73,16 +73,16 @@ def replay(subject: Subject, trial: Trial, looks: Looks, batches: Batches) -> Re
         share.take(at, *looks.requests(at - interval))
         fresh = stage_of(subject, share, stage, trial.weight, max(trial.started, at - 2 * interval))
         if fresh is not None:
-            stage, evidence = fresh, evidence.for_new_stage()
+            stage, known = fresh, known.for_new_stage()
             state.weights.append(stage.weight)
         if stage is None:
             continue
-        look = looks.look(at, stage.started, _taken(evidence, stage))
-        evidence, assessment = assess(look, evidence, stage, analysis, at, pace=subject.pace)
+        look = looks.look(at, stage.started, _taken(known, stage))
+        known, assessment = assess(look, known, stage, analysis, at, pace=subject.pace)
         state.see(assessment.verdict, assessment.reason, assessment.message)
         if assessment.verdict is Verdict.UNSAFE:
             return state.told(trial, share, at)
-        if analysis.on_blind is OnBlind.REVERT and blind_too_long(evidence, analysis, at):
+        if analysis.on_blind is OnBlind.REVERT and blind_too_long(known, analysis, at):
             state.reason = "BlindTimeout"
             return state.told(trial, share, at)
     return state.told(trial, share, None)
@@ -132,9 +132,9 @@ def _ingest(looks: Looks, batches: Batches, after: float, until: float) -> None:
         looks.ingest(provider, series, until)
 
 
-def _taken(evidence: Evidence, stage: Stage) -> float:
+def _taken(known: AnalysisState, stage: Stage) -> float:
     """Up to which scrape the evidence reaches."""
-    taken: float | None = getattr(evidence.gathered, "taken_until", None)
+    taken: float | None = getattr(known.gathered, "taken_until", None)
     return stage.started if taken is None else taken
 
 

@@ -14,8 +14,8 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.comparison import Weighed, read_weighed
 from serinus.core.model.assessment import (
+    AnalysisState,
     Assessment,
-    Evidence,
     Increment,
     Look,
     Measured,
@@ -58,15 +58,15 @@ def look(at: int, *, failing: int = 0, stable_failing: int = 0, names: tuple[str
     return Look(float(at), {name: slow if name.startswith("p99") else seen for name in names})
 
 
-def judged(analysis: Analysis, looks: Iterator[Look], *, pace: Pace = Pace.TIMED) -> tuple[Evidence, Assessment]:
+def judged(analysis: Analysis, looks: Iterator[Look], *, pace: Pace = Pace.TIMED) -> tuple[AnalysisState, Assessment]:
     """Assess look after look, until one is Unsafe."""
-    evidence, assessment = Evidence(), None
+    known, assessment = AnalysisState(), None
     for one in looks:
-        evidence, assessment = assess(one, evidence, STAGE, analysis, one.at, pace=pace)
+        known, assessment = assess(one, known, STAGE, analysis, one.at, pace=pace)
         if assessment.verdict is Verdict.UNSAFE:
             break
     assert assessment is not None
-    return evidence, assessment
+    return known, assessment
 
 
 def test_evidence_under_the_limit_is_unsafe() -> None:
@@ -107,8 +107,8 @@ def test_a_metric_that_is_not_gating_is_watched_only() -> None:
 def test_an_assessment_that_was_not_stored_leaves_no_trace() -> None:
     """The same look on the same evidence gives the same answer."""
     analysis = policy(ERRORS)
-    evidence, _ = judged(analysis, (look(at, failing=1) for at in range(1, 10)))
-    answers = [assess(look(10, failing=3), evidence, STAGE, analysis, 10.0, pace=Pace.TIMED)[1] for _ in range(3)]
+    known, _ = judged(analysis, (look(at, failing=1) for at in range(1, 10)))
+    answers = [assess(look(10, failing=3), known, STAGE, analysis, 10.0, pace=Pace.TIMED)[1] for _ in range(3)]
     assert answers[0] == answers[1] == answers[2]
 
 
@@ -116,10 +116,10 @@ def test_an_assessment_that_was_not_stored_leaves_no_trace() -> None:
 def test_evidence_goes_on_from_its_stored_form_as_if_nothing_had_happened(cut: int) -> None:
     """Replay equals live, bit by bit."""
     analysis = policy(ERRORS)
-    live, interrupted, last = Evidence(), Evidence(), []
+    live, interrupted, last = AnalysisState(), AnalysisState(), []
     for at in range(1, 60):
         if at == cut and interrupted.gathered is not None:
-            interrupted = Evidence(gathered=StoredEvidence(interrupted.gathered.stored()))
+            interrupted = AnalysisState(gathered=StoredEvidence(interrupted.gathered.stored()))
         one = look(at, failing=at % 2)
         live, expected = assess(one, live, STAGE, analysis, one.at, pace=Pace.TIMED)
         interrupted, found = assess(one, interrupted, STAGE, analysis, one.at, pace=Pace.TIMED)
@@ -138,11 +138,11 @@ def test_ten_metrics_fit_in_a_status() -> None:
     """Their evidence stays under 64 KiB after a long rollout."""
     names = (*tuple(f"errors{number}" for number in range(8)), "p99a", "p99b")
     metrics = [{**(LATENCY if name.startswith("p99") else ERRORS), "name": name} for name in names]
-    evidence, _ = judged(
+    known, _ = judged(
         policy(*metrics), (look(at, failing=at % 3, stable_failing=at % 7, names=names) for at in range(1, 120))
     )
-    assert isinstance(evidence.gathered, Weighed)
-    assert len(json.dumps(evidence.gathered.stored())) < STATUS_LIMIT
+    assert isinstance(known.gathered, Weighed)
+    assert len(json.dumps(known.gathered.stored())) < STATUS_LIMIT
 
 
 def seen(at: float, *, canary: float, stable: float, newest: tuple[float, float, float]) -> Look:
@@ -155,7 +155,7 @@ def seen(at: float, *, canary: float, stable: float, newest: tuple[float, float,
 def test_the_limit_condemns_nobody_while_a_shared_outage_enters_the_window() -> None:
     """The canary's window crossed the limit first; stable's newest scrape shows that the fault is shared."""
     entering = seen(100.0, canary=0.06, stable=0.04, newest=(450.0, 90.0, 0.0))
-    _, assessment = assess(entering, Evidence(), STAGE, policy(ERRORS), 100.0, pace=Pace.TIMED)
+    _, assessment = assess(entering, AnalysisState(), STAGE, policy(ERRORS), 100.0, pace=Pace.TIMED)
     assert (assessment.verdict, assessment.reason) == (Verdict.UNDECIDED, Reason.COMMON_CAUSE)
 
 
@@ -166,9 +166,9 @@ def test_the_excuse_lasts_for_one_window(later: float, verdict: Verdict) -> None
     """While the outage leaves the window, whose rate falls under the limit first is chance."""
     analysis = policy(ERRORS)
     during = seen(100.0, canary=0.2, stable=0.2, newest=(450.0, 90.0, 0.0))
-    evidence, _ = assess(during, Evidence(), STAGE, analysis, 100.0, pace=Pace.TIMED)
+    known, _ = assess(during, AnalysisState(), STAGE, analysis, 100.0, pace=Pace.TIMED)
     after = seen(100.0 + later, canary=0.06, stable=0.04, newest=(450.0, 0.0, 0.0))
-    assert assess(after, evidence, STAGE, analysis, after.at, pace=Pace.TIMED)[1].verdict is verdict
+    assert assess(after, known, STAGE, analysis, after.at, pace=Pace.TIMED)[1].verdict is verdict
 
 
 def test_a_metric_that_is_blind_switches_no_other_test_off() -> None:
@@ -228,9 +228,9 @@ def test_drift_is_told_as_drift() -> None:
 def test_bins_keep_their_names_when_another_process_sees_them_in_another_order() -> None:
     """The evidence of equal revisions stays that of equal revisions."""
     analysis = policy(PSI)
-    evidence, _ = judged(analysis, (drifting(at, canary=(50.0, 50.0)) for at in range(1, 50)))
-    assert evidence.gathered is not None
-    stored = Evidence(gathered=StoredEvidence(evidence.gathered.stored()))
+    known, _ = judged(analysis, (drifting(at, canary=(50.0, 50.0)) for at in range(1, 50)))
+    assert known.gathered is not None
+    stored = AnalysisState(gathered=StoredEvidence(known.gathered.stored()))
     increment = Increment(50.0, (90.0, 10.0), (900.0, 100.0))
     turned = Look(50.0, {"classes": Observation(Measured(0.0, 100.0, 50.0), None, "q", (increment,), bins=("1", "0"))})
     after, _ = assess(turned, stored, STAGE, analysis, 50.0, pace=Pace.TIMED)
@@ -242,34 +242,34 @@ def test_bins_keep_their_names_when_another_process_sees_them_in_another_order()
 def test_blindness_that_only_the_test_sees_is_blindness() -> None:
     """The limits have their numbers, and no scrape comes to compare: `onBlind` counts from there."""
     analysis = policy(ERRORS)
-    evidence, _ = judged(analysis, (look(at) for at in range(1, 10)))
-    assert evidence.blind_since is None
+    known, _ = judged(analysis, (look(at) for at in range(1, 10)))
+    assert known.blind_since is None
     for at in range(10, 20):
         numbers = Observation(Measured(0.0, 100.0, at), Measured(0.0, 900.0, at), "q")
-        evidence, assessment = assess(
-            Look(float(at), {"errors": numbers}), evidence, STAGE, analysis, float(at), pace=Pace.TIMED
+        known, assessment = assess(
+            Look(float(at), {"errors": numbers}), known, STAGE, analysis, float(at), pace=Pace.TIMED
         )
     assert (assessment.verdict, assessment.reason) == (Verdict.BLIND, Reason.STALE)
-    assert evidence.blind_since is not None
-    evidence, _ = judged_from(evidence, analysis, (look(at) for at in range(20, 25)))
-    assert evidence.blind_since is None
+    assert known.blind_since is not None
+    known, _ = judged_from(known, analysis, (look(at) for at in range(20, 25)))
+    assert known.blind_since is None
 
 
 def test_where_stable_answered_nobody_there_is_no_blindness() -> None:
     """A night without requests, or all of them on the canary."""
     analysis = policy(ERRORS)
-    evidence, _ = judged(analysis, (look(at) for at in range(1, 10)))
+    known, _ = judged(analysis, (look(at) for at in range(1, 10)))
     idle = Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no request reached this revision in the window", 0.0)
     looks = (Look(float(at), {"errors": Observation(Measured(0.0, 100.0, at), idle, "q")}) for at in range(10, 20))
-    evidence, assessment = judged_from(evidence, analysis, looks)
+    known, assessment = judged_from(known, analysis, looks)
     assert (assessment.verdict, assessment.reason) == (Verdict.UNDECIDED, Reason.NO_TRAFFIC)
-    assert evidence.blind_since is None
+    assert known.blind_since is None
 
 
-def judged_from(evidence: Evidence, analysis: Analysis, looks: Iterator[Look]) -> tuple[Evidence, Assessment]:
+def judged_from(known: AnalysisState, analysis: Analysis, looks: Iterator[Look]) -> tuple[AnalysisState, Assessment]:
     """Go on from evidence; give what the last look says."""
     assessment = None
     for one in looks:
-        evidence, assessment = assess(one, evidence, STAGE, analysis, one.at, pace=Pace.TIMED)
+        known, assessment = assess(one, known, STAGE, analysis, one.at, pace=Pace.TIMED)
     assert assessment is not None
-    return evidence, assessment
+    return known, assessment

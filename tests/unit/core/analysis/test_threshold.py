@@ -9,11 +9,11 @@ import pytest
 from serinus.api.parsing import policy_of
 from serinus.api.policy import Analysis
 from serinus.api.status import Verdict
-from serinus.core.analysis.threshold import assess, blind_too_long
+from serinus.core.analysis.threshold import blind_too_long, check_limits
 from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import (
+    AnalysisState,
     Assessment,
-    Evidence,
     Look,
     Measured,
     Missing,
@@ -37,10 +37,10 @@ def policy(*metrics: dict[str, Any], **fields: Any) -> Analysis:
     return policy_of(spec(analysis={"metrics": list(metrics), **fields})).analysis
 
 
-def judged(metric: dict[str, Any], reading: Reading, *, failures: int = 0) -> tuple[Evidence, Assessment]:
-    evidence = Evidence(failures={metric["name"]: failures} if failures else {})
+def judged(metric: dict[str, Any], reading: Reading, *, failures: int = 0) -> tuple[AnalysisState, Assessment]:
+    known = AnalysisState(failures={metric["name"]: failures} if failures else {})
     look = Look(NOW, {metric["name"]: Observation(reading, Measured(0.01, 1000, NOW), "the query")})
-    return assess(look, evidence, STAGE, policy(metric), NOW)
+    return check_limits(look, known, STAGE, policy(metric), NOW)
 
 
 def verdict(metric: dict[str, Any], value: float, samples: float | None = 1000) -> tuple[str, str]:
@@ -98,9 +98,9 @@ def test_a_rate_needs_its_samples(samples: float | None, says: tuple[str, str]) 
 )
 def test_failing_looks_in_a_row_are_tolerated_up_to_their_limit(before: int, says: tuple[str, str], now: int) -> None:
     """`failureLimit: 2`."""
-    evidence, assessment = judged({**ERRORS, "failureLimit": 2}, Measured(0.5, 1000, NOW), failures=before)
+    known, assessment = judged({**ERRORS, "failureLimit": 2}, Measured(0.5, 1000, NOW), failures=before)
     assert (assessment.verdict, assessment.reason) == says
-    assert evidence.failures == {"error-rate": now}
+    assert known.failures == {"error-rate": now}
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_becomes_of_a_streak(reading: Reading, failures: dict[str, int]) ->
 def test_the_weightiest_metric_decides(readings: dict[str, Reading], says: str) -> None:
     """Unsafe over Blind over Undecided over Safe: all must be good for the weight to rise."""
     look = Look(NOW, {name: Observation(reading, None, "q") for name, reading in readings.items()})
-    assert assess(look, Evidence(), STAGE, policy(ERRORS, LATENCY), NOW)[1].verdict == says
+    assert check_limits(look, AnalysisState(), STAGE, policy(ERRORS, LATENCY), NOW)[1].verdict == says
 
 
 def test_the_message_answers_why() -> None:
@@ -152,7 +152,7 @@ def test_blindness_is_too_long_only_where_the_policy_says_so(
 ) -> None:
     """`blindTimeout: 1m`."""
     analysis = policy(ERRORS, onBlind=on_blind, blindTimeout="1m")
-    assert blind_too_long(Evidence(blind_since=since), analysis, NOW) is too_long
+    assert blind_too_long(AnalysisState(blind_since=since), analysis, NOW) is too_long
 
 
 @pytest.mark.parametrize(

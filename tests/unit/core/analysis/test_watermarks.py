@@ -14,8 +14,8 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.comparison import Weighed, read_weighed, taken_of
 from serinus.core.model.assessment import (
+    AnalysisState,
     Assessment,
-    Evidence,
     Increment,
     Look,
     Measured,
@@ -54,14 +54,14 @@ def of_two_sources(late: float, failing: float) -> Iterator[Look]:
         yield Look(float(at), {"errors": errors(at - late, failing), "pods": errors(at, 0.0)})
 
 
-def judged(analysis: Analysis, looks: Iterator[Look]) -> tuple[Evidence, Assessment]:
-    evidence, assessment = Evidence(), None
+def judged(analysis: Analysis, looks: Iterator[Look]) -> tuple[AnalysisState, Assessment]:
+    known, assessment = AnalysisState(), None
     for one in looks:
-        evidence, assessment = assess(one, evidence, STAGE, analysis, one.at, pace=Pace.TIMED)
+        known, assessment = assess(one, known, STAGE, analysis, one.at, pace=Pace.TIMED)
         if assessment.verdict is Verdict.UNSAFE:
             break
     assert assessment is not None
-    return evidence, assessment
+    return known, assessment
 
 
 KINDS = [
@@ -103,9 +103,9 @@ def test_a_source_that_scrapes_each_half_minute_is_not_stale_beside_one_that_doe
             slow = slow if at % 30 == 0 else Observation(slow.canary, slow.stable, "q")
             yield Look(float(at), {"errors": slow, "pods": errors(at, 0.0)})
 
-    analysis, evidence, blind = policy(ERRORS, OTHER), Evidence(), []
+    analysis, known, blind = policy(ERRORS, OTHER), AnalysisState(), []
     for one in looks():
-        evidence, assessment = assess(one, evidence, STAGE, analysis, one.at, pace=Pace.TIMED)
+        known, assessment = assess(one, known, STAGE, analysis, one.at, pace=Pace.TIMED)
         if one.at > 90 and assessment.verdict is Verdict.BLIND:
             blind.append(one.at)
     assert blind == []
@@ -113,17 +113,17 @@ def test_a_source_that_scrapes_each_half_minute_is_not_stale_beside_one_that_doe
 
 def test_each_metric_is_told_its_own_time() -> None:
     """What it asks for next begins there."""
-    evidence, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
-    assert taken_of(evidence.gathered) == {"errors": 116.5, "drift": 119.0}
+    known, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
+    assert taken_of(known.gathered) == {"errors": 116.5, "drift": 119.0}
 
 
 def test_watermarks_are_stored_with_the_evidence() -> None:
     """A process that starts anew asks for what is missing, stream by stream."""
-    evidence, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
-    assert evidence.gathered is not None
-    again = read_weighed(StoredEvidence(evidence.gathered.stored()))
+    known, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
+    assert known.gathered is not None
+    again = read_weighed(StoredEvidence(known.gathered.stored()))
     assert again is not None
-    assert taken_of(again) == taken_of(evidence.gathered)
+    assert taken_of(again) == taken_of(known.gathered)
 
 
 def stored_with(weighed: Weighed, **changes: object) -> StoredEvidence:
@@ -134,25 +134,25 @@ def stored_with(weighed: Weighed, **changes: object) -> StoredEvidence:
 
 def test_evidence_with_one_watermark_for_all_is_read() -> None:
     """An earlier version wrote it: its time holds for each stream, and nothing is weighed twice."""
-    evidence, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
-    assert isinstance(evidence.gathered, Weighed)
-    old = stored_with(evidence.gathered, schema=1, taken=None, takenUntil=116.5)
+    known, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
+    assert isinstance(known.gathered, Weighed)
+    old = stored_with(known.gathered, schema=1, taken=None, takenUntil=116.5)
     assert taken_of(old) == {"errors": 116.5, "drift": 116.5}
 
 
 def test_watermarks_that_lack_a_stream_begin_the_evidence_anew() -> None:
     """Nothing is guessed."""
-    evidence, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
-    assert isinstance(evidence.gathered, Weighed)
-    assert read_weighed(stored_with(evidence.gathered, taken={"drift": 1.0})) is None
+    known, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
+    assert isinstance(known.gathered, Weighed)
+    assert read_weighed(stored_with(known.gathered, taken={"drift": 1.0})) is None
 
 
 def test_a_watermark_of_our_future_keeps_no_scrape_out() -> None:
     """A leader whose clock was ahead wrote it; each stream goes on from our own time."""
     analysis = policy(ERRORS, OWN)
-    evidence, _ = judged(analysis, beside_a_query(2.5, 0.0))
-    assert isinstance(evidence.gathered, Weighed)
-    ahead = stored_with(evidence.gathered, taken={**dict.fromkeys(evidence.gathered.taken, 9000.0), "drift": 100.0})
+    known, _ = judged(analysis, beside_a_query(2.5, 0.0))
+    assert isinstance(known.gathered, Weighed)
+    ahead = stored_with(known.gathered, taken={**dict.fromkeys(known.gathered.taken, 9000.0), "drift": 100.0})
     look = Look(120.0, {"errors": errors(117.5, 0.0), "drift": own(120.0)})
-    evidence, _ = assess(look, Evidence(gathered=ahead), STAGE, analysis, look.at, pace=Pace.TIMED)
-    assert taken_of(evidence.gathered) == {"errors": 120.0, "drift": 120.0}
+    known, _ = assess(look, AnalysisState(gathered=ahead), STAGE, analysis, look.at, pace=Pace.TIMED)
+    assert taken_of(known.gathered) == {"errors": 120.0, "drift": 120.0}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from serinus.api.rollout import Levers, Promote, RolloutStatus
 from serinus.api.status import Condition, Phase, Verdict
-from serinus.core.model.assessment import Evidence
+from serinus.core.model.assessment import AnalysisState
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, to_status
 from serinus.core.model.timestamps import from_rfc3339, stored, to_rfc3339, to_rfc3339_seconds
 from tests.unit.core.rollout.given import NOW, plan
@@ -39,8 +39,8 @@ STATES = st.builds(
         promote=st.sampled_from([None, Promote(full=True), Promote(through_step=3)]),
         retry=st.sampled_from([None, "again"]),
     ),
-    evidence=st.builds(
-        Evidence,
+    analysis=st.builds(
+        AnalysisState,
         failures=st.dictionaries(st.sampled_from(["error-rate", "p99"]), st.integers(1, 9)),
         last_look=TIMES,
         blind_since=TIMES,

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from serinus.api.status import Phase, Verdict
-from serinus.core.model.assessment import Evidence, Look
+from serinus.core.model.assessment import AnalysisState, Look
 from serinus.core.model.rollout import RolloutState
 from serinus.core.rollout.judge import judged, unsafe
 from tests.unit.core.rollout.given import NOW, at_step, look, plan, reading, seen
 
-STATE = at_step(1, 10, evidence=Evidence(last_look=NOW - 1))
+STATE = at_step(1, 10, analysis=AnalysisState(last_look=NOW - 1))
 
 
 def verdict_of(state: RolloutState, newest: Look | None, now: float = NOW, **fields: object) -> Verdict | None:
@@ -35,7 +35,7 @@ def test_a_look_is_taken_in_once() -> None:
 
 def test_a_look_of_the_stage_before_does_not_judge_this_one() -> None:
     """It began just now."""
-    state = replace(STATE, stage_started_at=NOW, evidence=Evidence())
+    state = replace(STATE, stage_started_at=NOW, analysis=AnalysisState())
     assert verdict_of(state, look(reading(0.9), at=NOW)) is None
 
 
@@ -47,7 +47,7 @@ def test_no_look_in_time_is_blindness() -> None:
 
 def test_a_new_process_is_given_time_for_its_first_look() -> None:
     """That the one before was long gone is no blindness of ours."""
-    old = replace(STATE, stage_started_at=NOW - 900, evidence=Evidence(last_look=NOW - 600))
+    old = replace(STATE, stage_started_at=NOW - 900, analysis=AnalysisState(last_look=NOW - 600))
     assert verdict_of(old, None, watched_since=NOW - 1) is None
 
 
@@ -65,7 +65,7 @@ def test_since_when_nothing_is_seen_is_remembered_until_something_is() -> None:
     blind = judged(plan(), STATE, seen(STATE, look=look(reading(None))), NOW)
     still = judged(plan(), blind, seen(blind, look=look(reading(None), at=NOW + 1)), NOW + 1)
     sees = judged(plan(), still, seen(still, look=look(at=NOW + 2)), NOW + 2)
-    assert (blind.evidence.blind_since, still.evidence.blind_since, sees.evidence.blind_since) == (NOW, NOW, None)
+    assert (blind.analysis.blind_since, still.analysis.blind_since, sees.analysis.blind_since) == (NOW, NOW, None)
 
 
 @pytest.mark.parametrize(
@@ -94,5 +94,5 @@ def test_blindness_goes_back_only_when_the_policy_says_so(on_blind: str, age: fl
     """After its timeout, and not before."""
     of = plan(analysis={"onBlind": on_blind, "blindTimeout": "20s"})
     blind = judged(of, STATE, seen(STATE, of=of, look=look(reading(None))), NOW)
-    state = replace(blind, evidence=replace(blind.evidence, blind_since=NOW - age))
+    state = replace(blind, analysis=replace(blind.analysis, blind_since=NOW - age))
     assert (unsafe(of, state, NOW) is not None) is goes_back

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from serinus.api.policy import OnBlind
 from serinus.api.rollout import Promote, RolloutStatus
 from serinus.api.status import Phase, Verdict
-from serinus.core.model.assessment import Evidence, Look, Reason
+from serinus.core.model.assessment import AnalysisState, Look, Reason
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, to_status
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
 from serinus.core.rollout.decide import decide
@@ -73,7 +73,7 @@ def states(draw: st.DrawFn, phases: tuple[Phase, ...]) -> RolloutState:
         step_started_at=NOW - draw(AGES),
         weight_changed_at=NOW - draw(AGES) if weight else None,
         waiting_since=NOW - draw(AGES) if draw(st.booleans()) and not phase.ended else None,
-        evidence=Evidence(
+        analysis=AnalysisState(
             failures={"error-rate": 1} if weight and draw(st.booleans()) else {},
             last_look=NOW - 1 - draw(AGES) if weight else None,
             blind_since=draw(st.sampled_from([None, NOW - 3, NOW - 30])) if weight else None,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from serinus.api.status import Phase
-from serinus.core.model.assessment import Evidence
+from serinus.core.model.assessment import AnalysisState
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.rollout.decide import decide
@@ -40,7 +40,7 @@ def test_the_next_time_at_which_time_alone_decides(state: RolloutState, seconds:
 def test_the_end_of_the_blind_timeout_counts_where_it_has_a_consequence(on_blind: str, seconds: float) -> None:
     """Otherwise nobody waits for it."""
     of = plan(analysis={"onBlind": on_blind, "blindTimeout": "10s"})
-    state = at_step(2, 10, evidence=Evidence(blind_since=NOW - 8))
+    state = at_step(2, 10, analysis=AnalysisState(blind_since=NOW - 8))
     assert next_wake(of, state, NOW) == pytest.approx(NOW + seconds)
 
 
