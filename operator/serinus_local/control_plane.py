@@ -16,10 +16,9 @@ from pathlib import Path
 
 from serinus_local import build, crds, manifests
 from serinus_local.pki import ADMIN, Pki
-from serinus_local.ports import Ports
+from serinus_local.ports import LOOPBACK, Ports
 from serinus_local.process import Processes, Program
 
-LOOPBACK = "127.0.0.1"
 API_SERVER = "kube-apiserver"
 
 

@@ -6,7 +6,8 @@ import json
 import urllib.request
 
 from serinus_local import build
-from serinus_local.control_plane import LOOPBACK, ControlPlane
+from serinus_local.control_plane import ControlPlane
+from serinus_local.ports import LOOPBACK
 from serinus_local.process import Program
 
 NAME = "istiod"

@@ -8,7 +8,8 @@ import urllib.request
 from pathlib import Path
 
 from serinus_local import chart
-from serinus_local.control_plane import LOOPBACK, ControlPlane
+from serinus_local.control_plane import ControlPlane
+from serinus_local.ports import LOOPBACK
 from serinus_local.process import Program
 
 NAME = "operator"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from serinus_local.process import free_port
 
+LOOPBACK = "127.0.0.1"
+
 
 class Ports:
     """Named loopback ports of one state folder."""

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serinus_local import build
-from serinus_local.ports import Ports
+from serinus_local.ports import LOOPBACK, Ports
 from serinus_local.process import Processes, Program
 
 NAME = "prometheus"
-LOOPBACK = "127.0.0.1"
 
 
 class Prometheus:

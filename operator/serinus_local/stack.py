@@ -11,14 +11,15 @@ from pathlib import Path
 
 from serinus_local import build, cache, chart, crds, gateway, images, network, node, operator_process, scrape, system
 from serinus_local.cache import say
-from serinus_local.control_plane import LOOPBACK, ControlPlane
+from serinus_local.chart import REPOSITORY
+from serinus_local.control_plane import ControlPlane
 from serinus_local.istio import SYSTEM_NAMESPACE, Istiod
 from serinus_local.manifests import namespace, pod_reader
+from serinus_local.ports import LOOPBACK
 from serinus_local.process import Processes, Program, end_marked
 from serinus_local.prometheus import Prometheus
 from serinus_local.waiting import step
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 STATES = Path("/var/lib/serinus-local")
 TEAM_NAMESPACE = "ml"
 SCHEDULER = "kube-scheduler"

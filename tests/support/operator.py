@@ -18,10 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from serinus.adapters.kubernetes.endpoint import find_endpoint
 from serinus.app import Operator
 from serinus.config import Config
+from serinus_local.chart import REPOSITORY
 from serinus_local.control_plane import ControlPlane
 from serinus_local.process import Processes, Program, Running
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 WRITES = ("apply", "apply_status", "create", "delete", "merge")
 READY_SECONDS = 60.0
 

@@ -16,7 +16,7 @@ from serinus.api.model_deployment import Probe, ProbeInput
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 
 AT_ONCE: Final = 20
-TIME_LIMIT: Final = 5.0
+PROBE_TIME_LIMIT: Final = 5.0
 """tritonclient has none of its own."""
 _DIRECT: Final = (("grpc.enable_http_proxy", 0),)
 """A pod's address is the cluster's own: HTTPS_PROXY of the operator's environment is not for it."""
@@ -30,7 +30,7 @@ _BEFORE_TRITON: Final = ("failed to connect to all addresses", "upstream connect
 class TritonProbe:
     """Sends sample requests, a bounded number at once, and closes each channel: a pod is asked once, rarely twice."""
 
-    def __init__(self, *, time_limit: float = TIME_LIMIT, at_once: int = AT_ONCE) -> None:
+    def __init__(self, *, time_limit: float = PROBE_TIME_LIMIT, at_once: int = AT_ONCE) -> None:
         self._time_limit = time_limit
         self._free = asyncio.Semaphore(at_once)
 

@@ -21,7 +21,7 @@ from serinus.cli.session import Session
 from serinus.cli.story import Story
 from serinus.core.model.kinds import Json
 
-LOOK_SECONDS = 1.0
+REFRESH_SECONDS = 1.0
 NO_TERMINAL_WIDTH = 400
 """Lines for a file or a pipe are folded only where they are prose."""
 T = TypeVar("T")
@@ -90,7 +90,7 @@ def _looks(view: View[T], sleep: Callable[[float], None]) -> Iterator[T]:
     """Read again and again."""
     yield view.read()
     while True:
-        sleep(LOOK_SECONDS)
+        sleep(REFRESH_SECONDS)
         try:
             yield view.read()
         except Refused as error:

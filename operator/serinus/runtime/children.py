@@ -28,11 +28,9 @@ from serinus.core.plan.diff import Difference, carries, differences, same_intent
 from serinus.runtime.memory import Carried, Memory
 from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
-from serinus.runtime.rereading import read_anew
+from serinus.runtime.rereading import TRIES, read_anew
 
 NEVER_SERVED_GRACE_SECONDS = 5
-TRIES = 3
-"""Of a write whose copy was old; somebody may be writing all the time."""
 RETIRING = (DEPLOYMENT, DESTINATION_RULE, SERVICE, CONFIG_MAP)
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from serinus.api.policy import Metric, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.bins import Bins
+from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.promql import Arm, has_baseline, render_query
 from serinus.core.analysis.readings import no_answer, read_answer
 from serinus.core.analysis.source_time import least_window
-from serinus.core.analysis.tally import STALE_INTERVALS
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Increment, Measured, Missing, Observation, Reason

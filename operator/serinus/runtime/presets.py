@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from serinus.api.policy import Metric, Mode, Preset, Provider
 from serinus.api.status import Verdict
-from serinus.core.analysis.exposition import read_istio, read_triton
+from serinus.core.analysis.exposition import READERS
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.readings import Span, no_answer, observe_preset
@@ -31,7 +31,6 @@ WARMING_UP = Missing(
     Reason.INSUFFICIENT_DATA,
     f"its pods warm up: the first {WARM_UP_SECONDS:.0f} s of a stage do not count for latency",
 )
-_READERS = {Provider.ISTIO: read_istio, Provider.TRITON: read_triton}
 
 
 class Presets:
@@ -194,7 +193,7 @@ class Presets:
         self, group: Group, watches: Sequence[Watch], written: Sequence[Question], answers: Sequence[MetricsAnswer]
     ) -> None:
         reach, now = max(watch.reach for watch in watches), self._clock.now()
-        tallies = self._tallies.setdefault(group, Tallies(_READERS[group.provider], keep_s=reach, scope=group.scope))
+        tallies = self._tallies.setdefault(group, Tallies(READERS[group.provider], keep_s=reach, scope=group.scope))
         tallies.keep_s = max(tallies.keep_s, reach)
         tallies.forget(now)
         times, failures = self.times.of(group), dict[Arm, NoAnswer]()

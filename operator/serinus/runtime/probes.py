@@ -10,18 +10,17 @@ from typing import Any
 from serinus.api.model_deployment import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
-from serinus.core.model.revision import Revision
+from serinus.core.model.revision import GRPC_PORT, Revision
 from serinus.core.model.snapshot import Probed
 from serinus.runtime.memory import AskedAgain, Memory
 from serinus.runtime.ports import Clock, ModelProbe
 
-GRPC_PORT = 8001
 RETRY_SECONDS = 2.0
 UNREACHABLE_SECONDS = 10.0
 UNREACHABLE_TRIES = 3
 """How long, and how often, a pod must be out of reach until it counts: a network takes seconds to know a new pod."""
 UNREACHABLE_RETRY_SECONDS = 30.0
-AGAIN_SECONDS, ANSWERED_SECONDS = 5.0, 60.0
+SILENT_AGAIN_SECONDS, ANSWERED_SECONDS = 5.0, 60.0
 """When a pod is asked again that did not answer, and one that did: at the server it is a request like any other."""
 
 
@@ -65,7 +64,9 @@ class Probes:
         answered = [pod for pod in pods if _has_answered(memory, pod)]
         now, last = self._clock.now(), [memory.asked_again.get(pod.uid) for pod in answered]
         for pod, before in zip(answered, last, strict=True):
-            due = before is None or now - before.at >= (AGAIN_SECONDS if _is_silent(before, now) else ANSWERED_SECONDS)
+            due = before is None or now - before.at >= (
+                SILENT_AGAIN_SECONDS if _is_silent(before, now) else ANSWERED_SECONDS
+            )
             if due and revision.probe is not None and pod.uid not in memory.probing:
                 memory.probing.add(pod.uid)
                 self.beside(self._run_again(key, memory, revision.model, revision.probe, pod))
@@ -142,7 +143,7 @@ def _has_answered(memory: Memory, pod: ReadyPod) -> bool:
 
 
 def _is_silent(asked: AskedAgain, now: float) -> bool:
-    recently = now - asked.at < 4 * AGAIN_SECONDS
+    recently = now - asked.at < 4 * SILENT_AGAIN_SECONDS
     return recently and asked.answer.silent
 
 

@@ -12,6 +12,9 @@ from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.runtime.ports import Cache, Cluster
 
+TRIES = 3
+"""Of a write whose copy was old; somebody may be writing all the time."""
+
 
 async def read_anew(cluster: Cluster, cache: Cache, kind: Kind, namespace: str, name: str) -> Json | None:
     """Read one object into the cache, or forget that it was there; raises ClusterError."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from serinus.api.status import Verdict
+from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.source_time import (
     LONGEST_DELAY,
     PHASE_SLACK,
@@ -18,7 +19,6 @@ from serinus.core.analysis.source_time import (
     judged_too_late,
     least_window,
 )
-from serinus.core.analysis.tally import STALE_INTERVALS
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Missing, Reason
 from serinus.runtime.groups import SLACK, Group

@@ -21,12 +21,10 @@ from serinus.core.rollout.decision import NewRollout, StoredState
 from serinus.runtime.budget import CHECKPOINT_SECONDS, LONGEST_SECONDS, Turn, WriteBudget
 from serinus.runtime.memory import Memory, Refusal
 from serinus.runtime.ports import Cache, Clock, Cluster
-from serinus.runtime.rereading import read_anew
+from serinus.runtime.rereading import TRIES, read_anew
 
 RETRY_SECONDS = 10.0
 """Between two tries of a status that was refused, unless there is more to say."""
-TRIES = 3
-"""Of a write whose resourceVersion was old; somebody may be writing all the time."""
 
 
 class Stale(Conflict):

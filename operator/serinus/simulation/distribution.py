@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from serinus.core.analysis.sequential.drift_bank import DriftBank
 from serinus.core.analysis.sequential.latency_bank import LatencyBank
 from serinus.core.analysis.sequential.state import Floats
-from serinus.simulation.ramp import Ramp, RampResult
+from serinus.simulation.ramp import METRIC_WEIGHT, Ramp, RampResult
 
 PROMETHEUS_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 MEDIAN_S: Final = 0.08
@@ -19,8 +19,6 @@ P99_S: Final = 0.323
 SPREAD: Final = float(np.log(P99_S / MEDIAN_S) / ndtri(0.99))
 TAIL_SHARE: Final = 0.02
 """Part of the requests that a change of the tail only makes slower."""
-WEIGHT: Final = 0.2
-"""Weight of the one metric among five groups."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def run_latency(workload: LatencyWorkload, runs: int, seed: int, alpha: float = 
             first, second = first + second, np.zeros_like(second)
         bank.update(t, own, first, second, np.full(runs, within == 0))
         live = np.isinf(reverted_s)
-        total = WEIGHT * bank.e_values() + 1.0 - WEIGHT
+        total = METRIC_WEIGHT * bank.e_values() + 1.0 - METRIC_WEIGHT
         reverted_s = np.where(live & (total >= 1.0 / alpha), t, reverted_s)
         if not bool(np.isinf(reverted_s).any()):
             break
@@ -157,7 +155,7 @@ def run_drift(workload: DriftWorkload, runs: int, seed: int, alpha: float = 0.01
         live = np.isinf(reverted_s)
         requests += np.where(live, own.sum(axis=1), 0.0)
         bank.update(own, other, np.full(runs, within == 0))
-        total = WEIGHT * bank.e_values() + 1.0 - WEIGHT
+        total = METRIC_WEIGHT * bank.e_values() + 1.0 - METRIC_WEIGHT
         reverted_s = np.where(live & (total >= 1.0 / alpha), (index + 1) * workload.scrape_s, reverted_s)
         if not bool(np.isinf(reverted_s).any()):
             break

@@ -12,7 +12,7 @@ import numpy as np
 
 from serinus.core.analysis.sequential.blocks import scrapes_lasting
 from serinus.core.analysis.sequential.state import Bools, Floats
-from serinus.core.analysis.threshold import FULL_WEIGHT
+from serinus.core.model.split import FULL_WEIGHT
 from serinus.simulation.window import Window, quantile_of
 
 CLOCK_S: Final = 1e-6

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
 from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.simulation.judge import ErrorJudge, Judgement
 from serinus.simulation.traffic import Scrape, Traffic, Workload
+
+METRIC_WEIGHT: Final = 0.2
+"""Weight of the one metric among five groups."""
 
 
 class Method(Protocol):

@@ -9,14 +9,13 @@ import numpy as np
 
 from serinus.core.analysis.sequential.scalar import ScalarTest
 from serinus.core.analysis.sequential.state import Floats
-from serinus.simulation.ramp import RampResult
+from serinus.simulation.ramp import METRIC_WEIGHT, RampResult
 
 ScalarNoise = Literal["gauss", "t3", "lognormal", "ar0.5", "ar0.8"]
 BLOCK_S: Final = 60.0
 BLOCKS: Final = 40
 BLOCKS_A_STAGE: Final = 10
 HISTORY_BLOCKS: Final = 240
-WEIGHT: Final = 0.2
 LOG_SD: Final = 0.7
 
 
@@ -60,7 +59,7 @@ def run_scalars(workload: ScalarWorkload, runs: int, seed: int, alpha: float = 0
         for index in range(BLOCKS):
             t = BLOCK_S * (index + 1)
             found = test.update(t, own[index], other[index], stage_started=index % BLOCKS_A_STAGE == 0)
-            if WEIGHT * found.e_value + 1.0 - WEIGHT >= 1.0 / alpha:
+            if METRIC_WEIGHT * found.e_value + 1.0 - METRIC_WEIGHT >= 1.0 / alpha:
                 reverted_s[run] = t
                 break
     return RampResult(reverted_s, np.zeros(runs))

@@ -8,8 +8,9 @@ from serinus.core.model.errors import Conflict, Gone, Unavailable
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import SERVICE, VIRTUAL_SERVICE, Json, Kind, kind_of
 from serinus.core.model.snapshot import Obstacle
-from serinus.runtime.children import TRIES, Children, first_error, forget_unwanted
+from serinus.runtime.children import Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memory, Readings
+from serinus.runtime.rereading import TRIES
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock
 

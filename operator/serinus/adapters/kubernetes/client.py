@@ -17,12 +17,11 @@ import aiohttp
 from serinus.adapters.clock import Clock
 from serinus.adapters.kubernetes.answers import Expired, error_from
 from serinus.adapters.kubernetes.connection import QUICK, Connection, Request
-from serinus.adapters.kubernetes.paths import collection, item
+from serinus.adapters.kubernetes.paths import PAGE_SIZE, collection, item
 from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
 from serinus.core.model.identity import FIELD_MANAGER
 from serinus.core.model.kinds import Json, Kind, kind_of
 
-PAGE_SIZE: Final = 500
 LONGEST_WAIT: Final = 2.0
 """A longer Retry-After is the caller's to wait for."""
 SHORTEST_WRITE: Final = 0.25

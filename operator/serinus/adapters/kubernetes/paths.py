@@ -1,8 +1,12 @@
-"""The URLs of the Kubernetes API."""
+"""The URLs of the Kubernetes API, and how much of a list one answer holds."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from serinus.core.model.kinds import Kind
+
+PAGE_SIZE: Final = 500
 
 
 def collection(kind: Kind, namespace: str = "") -> str:

@@ -28,7 +28,6 @@ from serinus.core.model.kinds import (
     Kind,
 )
 
-PAGE_SIZE: Final = 500
 WATCH_SECONDS: Final = 300
 SILENCE_SECONDS: Final = 100
 """The API server sends a bookmark each minute: a stream that says nothing for longer is dead."""

@@ -23,7 +23,7 @@ from serinus.core.model.answers import MetricsAnswer, NoAnswer, SeriesSet
 from serinus.core.model.errors import Unavailable
 from serinus.core.model.source import Source
 
-TIME_LIMIT: Final = 5.0
+QUERY_TIME_LIMIT: Final = 5.0
 AT_ONCE: Final = 8
 """Presets under way at one source; Prometheus itself runs twenty queries at once and serves people, too."""
 OWN_AT_ONCE: Final = 8
@@ -60,7 +60,7 @@ class InstantQueries:
         sources: Sequence[Source],
         clock: Clock,
         *,
-        time_limit: float = TIME_LIMIT,
+        time_limit: float = QUERY_TIME_LIMIT,
         at_once: int = AT_ONCE,
         own_at_once: int = OWN_AT_ONCE,
         on_answer: OnAnswer = unobserved,

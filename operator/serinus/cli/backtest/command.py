@@ -20,11 +20,12 @@ from serinus.cli.backtest.page import page, sentence, written
 from serinus.cli.errors import Refused
 from serinus.cli.simulate.command import read
 from serinus.cli.watching import console
+from serinus.core.analysis.exposition import READERS
 from serinus.core.analysis.tally import Totals
 from serinus.core.model.answers import Series
 from serinus.core.model.source import Source
 from serinus.simulation.backtest.halves import ARMS, pod_trials, split_reader
-from serinus.simulation.backtest.looks import READERS, Arms, Looks
+from serinus.simulation.backtest.looks import Arms, Looks
 from serinus.simulation.backtest.record import Record, Records, counted, trials
 from serinus.simulation.backtest.replay import Replayed, Trial, played_s, replay
 from serinus.simulation.manifest.subject import Subject

@@ -17,7 +17,7 @@ from serinus.api.policy import Metric, Preset, Provider, QueryType
 from serinus.cli.errors import Refused
 from serinus.cli.explain.account import Account
 from serinus.core.analysis.bins import Bins
-from serinus.core.analysis.exposition import Owner, read_istio, read_triton
+from serinus.core.analysis.exposition import READERS, Owner
 from serinus.core.analysis.increments import preset_increments
 from serinus.core.analysis.promql import Arm, has_baseline, istio_queries, render_query, triton_queries
 from serinus.core.analysis.scope import EVERYBODY
@@ -33,8 +33,6 @@ BEFORE_SECONDS = 60.0
 OVERLAP_SECONDS = 1.0
 MOST_POINTS = 10_000
 """Prometheus refuses a range query of more than 11,000."""
-
-_READERS = {Provider.ISTIO: read_istio, Provider.TRITON: read_triton}
 
 
 class Archive(Protocol):
@@ -130,7 +128,7 @@ def _tallied(
     latency: bool,
 ) -> Tallies:
     """Take in the raw samples, oldest first, as the operator did."""
-    tallies = Tallies(_READERS[provider], keep_s=span.end - span.start + 2 * BEFORE_SECONDS, scope=EVERYBODY)
+    tallies = Tallies(READERS[provider], keep_s=span.end - span.start + 2 * BEFORE_SECONDS, scope=EVERYBODY)
     for end, length in span.chunks():
         if provider is Provider.TRITON:
             queries = triton_queries(arms, seconds=length)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-STATE_SCHEMA: Final = 1
+COUNTER_SCHEMA: Final = 1
 
 
 class CounterTracker:
@@ -91,7 +91,7 @@ class CounterTracker:
     def to_dict(self) -> dict[str, Any]:
         """State as JSON values."""
         return {
-            "schema": STATE_SCHEMA,
+            "schema": COUNTER_SCHEMA,
             "seriesKey": self.series_key,
             "baselineFirst": self.baseline_first,
             "rolloutStarted": self.rollout_started_s,
@@ -103,8 +103,8 @@ class CounterTracker:
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> CounterTracker:
         """Rebuild a tracker; ValueError when the state was written in a schema that we do not know."""
-        if state.get("schema") != STATE_SCHEMA:
-            raise ValueError(f"counter state has schema {state.get('schema')!r}, this version reads {STATE_SCHEMA}")
+        if state.get("schema") != COUNTER_SCHEMA:
+            raise ValueError(f"counter state has schema {state.get('schema')!r}, this version reads {COUNTER_SCHEMA}")
         tracker = cls(
             state["seriesKey"],
             baseline_first=bool(state["baselineFirst"]),

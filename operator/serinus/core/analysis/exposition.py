@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from serinus.api.policy import Provider
+
 # Codes that blame the caller: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION,
 # OUT_OF_RANGE, UNAUTHENTICATED.
 GRPC_CLIENT_ERRORS: Final = frozenset({"3", "5", "6", "7", "9", "11", "16"})
@@ -137,3 +139,6 @@ def own_labels(labels: Mapping[str, str]) -> tuple[Labels, Labels]:
 def _normal(bound: str) -> str:
     number = parse_bound(bound)
     return bound if number is None else repr(number)
+
+
+READERS: Final[Mapping[Provider, Reader]] = {Provider.ISTIO: read_istio, Provider.TRITON: read_triton}

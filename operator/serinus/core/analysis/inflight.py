@@ -16,8 +16,7 @@ from serinus.core.analysis.places import Place, Places
 from serinus.core.analysis.promql import Arm, either, more, quoted
 from serinus.core.analysis.tally import Totals
 from serinus.core.model.answers import Series
-
-HTTP_PORT, GRPC_PORT = 8000, 8001
+from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 
 _CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\..*")
 _IN_FLIGHT, _ENTERED = "envoy_cluster_upstream_rq_active", "envoy_cluster_upstream_rq_total"

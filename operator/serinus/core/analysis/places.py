@@ -16,6 +16,8 @@ Place = tuple[str, ...]
 _Pod = tuple[str, str]
 LONGEST_INTERVAL: Final = 60.0
 """Nobody scrapes less often; a longer gap is an outage, and says nothing of how long a sample stays fresh."""
+STALE_INTERVALS: Final = 3
+"""So many scrape intervals without a sample are no chance: what was seen before them is stale."""
 _REMEMBERED_GAPS: Final = 7
 _PODS: Final = ("pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name")
 _PORT: Final = re.compile(r"^(\[[^]]*\]|[^:]*):\d+$")

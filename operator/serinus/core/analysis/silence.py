@@ -13,9 +13,9 @@ from dataclasses import replace
 from serinus.api.status import Verdict
 from serinus.core.model.assessment import Assessment, Finding, Look, Reason, Stage
 from serinus.core.model.silence import Silence
+from serinus.core.model.split import FULL_WEIGHT
 
 METRIC = "answers"
-FULL_WEIGHT = 100
 LEAST_SECONDS = 30.0
 SLOWEST_TIMES = 2.0
 EXPECTED = -math.log(1e-6)

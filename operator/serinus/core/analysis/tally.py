@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 
 from serinus.core.analysis.clusters import Clusters, Several
 from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
-from serinus.core.analysis.places import LONGEST_INTERVAL, Place, Scrapes, half_of
+from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Scrapes, half_of
 from serinus.core.analysis.register import Growth, Register, Reported
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
 
-STALE_INTERVALS = 3
 LONGEST_SILENCE = 900.0
 """Seconds after which a vanished place, or a revision that nobody asks for any more, is forgotten."""
 

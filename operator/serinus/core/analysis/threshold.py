@@ -25,8 +25,8 @@ from serinus.core.model.assessment import (
     Reason,
     Stage,
 )
+from serinus.core.model.split import FULL_WEIGHT
 
-FULL_WEIGHT = 100
 DEFAULT_WINDOW = 60.0
 _WEIGHTIEST_FIRST = (Verdict.UNSAFE, Verdict.BLIND, Verdict.UNDECIDED, Verdict.SAFE)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from serinus.api.canonical import digest
 from serinus.api.model_deployment import ModelDeploymentSpec, Probe
 from serinus.core.model.kinds import Json
+
+HTTP_PORT: Final = 8000
+GRPC_PORT: Final = 8001
+METRICS_PORT: Final = 8002
 
 HASH_SCHEME = 1
 """Stands in front of what is hashed: a change of the canonical form must not look like a change of the model."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+FULL_WEIGHT: Final = 100
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,8 @@ class Split:
             raise ValueError(f"a split is between at most two revisions, each named once, not {names}")
         if any(isinstance(weight, bool) or not isinstance(weight, int) or weight < 0 for _, weight in self.weights):
             raise ValueError(f"weights are whole percents that are not negative: {self.weights}")
-        if sum(weight for _, weight in self.weights) != 100:
-            raise ValueError(f"weights sum to 100: {self.weights}")
+        if sum(weight for _, weight in self.weights) != FULL_WEIGHT:
+            raise ValueError(f"weights sum to {FULL_WEIGHT}: {self.weights}")
 
     @classmethod
     def of(cls, stable: str | None, canary: str | None, weight: int) -> Split | None:
@@ -26,13 +29,13 @@ class Split:
 
         Without a stable revision the canary gets everything as soon as it may serve at all: nobody else could answer.
         """
-        if not 0 <= weight <= 100:
+        if not 0 <= weight <= FULL_WEIGHT:
             raise ValueError(f"the canary's weight is a whole percent, not {weight}")
         if stable is None:
-            return cls(((canary, 100),)) if canary is not None and weight > 0 else None
+            return cls(((canary, FULL_WEIGHT),)) if canary is not None and weight > 0 else None
         if canary is None or canary == stable:
-            return cls(((stable, 100),))
-        return cls(((stable, 100 - weight), (canary, weight)))
+            return cls(((stable, FULL_WEIGHT),))
+        return cls(((stable, FULL_WEIGHT - weight), (canary, weight)))
 
     @property
     def revisions(self) -> tuple[str, ...]:

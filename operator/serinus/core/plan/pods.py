@@ -12,11 +12,11 @@ from serinus.api.defaults import LOAD_TIMEOUT_SECONDS
 from serinus.api.model_deployment import ModelDeploymentSpec, Resources, Runtime
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
+from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT
 from serinus.core.plan.storage import Storage
 
 VERSION_ANNOTATION = f"{GROUP}/version"
 CONTAINER = "triton"
-HTTP_PORT, GRPC_PORT, METRICS_PORT = 8000, 8001, 8002
 
 PRE_STOP_SECONDS = 5
 EXIT_TIMEOUT_SECONDS = 30

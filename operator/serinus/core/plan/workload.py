@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Owner
 from serinus.core.model.kinds import DEPLOYMENT, SERVICE, Json
-from serinus.core.model.revision import Revision
-from serinus.core.plan.pods import GRPC_PORT, HTTP_PORT, METRICS_PORT
+from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT, Revision
 
 
 def render_deployment(owner: Owner, revision: Revision, replicas: int | None) -> Json:

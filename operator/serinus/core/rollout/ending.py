@@ -15,7 +15,6 @@ from serinus.core.rollout.records import Cause, recorded
 from serinus.core.rollout.stable import stable_fails
 from serinus.core.rollout.weights import taken_weight
 
-FULL_WEIGHT = 100
 Ending = tuple[Phase, Cause]
 
 

@@ -10,12 +10,12 @@ from serinus.api.status import Phase
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.model.timestamps import to_rfc3339
 from serinus.core.rollout.weights import taken_weight
 
 Pair = tuple[str, str]
 REJECTING = frozenset({Phase.REVERTED, Phase.ABORTED})
-FULL_WEIGHT = 100
 MOST_REJECTIONS = 128
 """As many as the schema of the status holds; the oldest go first."""
 
@@ -41,7 +41,7 @@ def healed(rollout: RolloutSeen, seen: Snapshot) -> RolloutState:
     canary = seen.revision(plan.canary)
     if canary is not None and canary.succeeded_at is not None and canary.succeeded_at >= plan.created_at:
         at = canary.succeeded_at
-        return replace(state, phase=Phase.SUCCEEDED, weight=100, started_at=at, finished_at=at, settled_at=at)
+        return replace(state, phase=Phase.SUCCEEDED, weight=FULL_WEIGHT, started_at=at, finished_at=at, settled_at=at)
     if any(entry.rollout == plan.name for entry in seen.deployment.status.rejected):
         at = plan.created_at
         return replace(state, phase=Phase.REVERTED, started_at=at, finished_at=at, settled_at=at)

@@ -10,12 +10,11 @@ from serinus.core.analysis.threshold import blind_too_long
 from serinus.core.model.assessment import AnalysisState, Assessment, Finding, Look, Reason, Stage
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.rollout.gates import overdue
 from serinus.core.rollout.outlook import outlook_of
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
-
-FULL_WEIGHT = 100
 
 
 def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:

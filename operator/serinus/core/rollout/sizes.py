@@ -13,10 +13,10 @@ from serinus.api.rollout import PodCounts
 from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.plan.scaling import canary_replicas
 from serinus.core.rollout.stable import stable_fails
 
-FULL_WEIGHT = 100
 EARLY_FACTOR = 1.5
 """Pods do not always load as fast as they did."""
 

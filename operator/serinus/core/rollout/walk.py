@@ -12,6 +12,7 @@ from serinus.api.policy import Pace
 from serinus.api.status import Phase, Verdict
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, without_pods
 from serinus.core.rollout.gates import Question, first_refusal, refusal_beside_stable
 from serinus.core.rollout.guard import guarded, succeeded
@@ -22,8 +23,6 @@ from serinus.core.rollout.records import Cause, recorded
 from serinus.core.rollout.sizes import counted, stage_counts
 from serinus.core.rollout.stable import stable_fails, with_stable_seen
 from serinus.core.rollout.waiting import overdue_pods, timed_wait
-
-FULL_WEIGHT = 100
 
 
 def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serinus.core.model.snapshot import Fleet
+from serinus.core.model.split import FULL_WEIGHT
 
 
 def taken_weight(current: int, stable: Fleet, carried: int) -> int:
@@ -12,4 +13,4 @@ def taken_weight(current: int, stable: Fleet, carried: int) -> int:
     carries half of it, none carries nothing. What somebody wants of stable now says nothing about what it can bear.
     """
     share = min(100, 200 * stable.ready // max(1, carried))
-    return min(current, 100 - share)
+    return min(current, FULL_WEIGHT - share)

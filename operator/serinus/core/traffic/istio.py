@@ -18,11 +18,10 @@ from serinus.api.model_deployment import ConnectionPool, OutlierDetection, Traff
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import DESTINATION_RULE, VIRTUAL_SERVICE, Json
 from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn
-from serinus.core.model.revision import Revision
+from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, Revision
 from serinus.core.model.split import Split
 from serinus.core.traffic.paths import grpc_matches, http_matches
 
-HTTP_PORT, GRPC_PORT = 8000, 8001
 MESH_SUFFIX: Final = ".mesh"
 """Ends the name of the mesh's VirtualService. No ModelDeployment's name has a dot, so no other one's route has it."""
 

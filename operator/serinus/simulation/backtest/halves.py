@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from serinus.api.policy import Provider
-from serinus.core.analysis.exposition import Meaning, Owner, Reader
+from serinus.core.analysis.exposition import READERS, Meaning, Owner, Reader
 from serinus.core.model.answers import Series
-from serinus.simulation.backtest.looks import READERS, Arms
+from serinus.simulation.backtest.looks import Arms
 from serinus.simulation.backtest.record import counted
 from serinus.simulation.backtest.replay import Trial
 

@@ -9,16 +9,15 @@ from typing import Final
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, Metric, Mode, Provider, QueryType
 from serinus.core.analysis.bins import Bins
-from serinus.core.analysis.exposition import Owner, Reader, read_istio, read_triton
+from serinus.core.analysis.exposition import READERS, Owner, Reader
 from serinus.core.analysis.increments import preset_increments
 from serinus.core.analysis.readings import no_answer, observe_preset, read_answer
 from serinus.core.analysis.scope import EVERYBODY
 from serinus.core.analysis.tally import Tallies
+from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, Series
 from serinus.core.model.assessment import Increment, Look, Measured, Observation
 
-READERS: Final[Mapping[Provider, Reader]] = {Provider.ISTIO: read_istio, Provider.TRITON: read_triton}
-WINDOW_S: Final = 60.0
 KEPT_S: Final = 300.0
 Own = Callable[[Metric, int, float], MetricsAnswer]
 """The recorded answer to a query of the user's, by metric, arm (0 canary, 1 stable) and time."""
@@ -66,14 +65,14 @@ class Looks:
         return (canary.requests, canary.server_errors), (stable.requests, stable.server_errors)
 
     def _tallies_of(self, provider: Provider) -> Tallies:
-        longest = max([KEPT_S, *(_window(metric) for metric in self.analysis.metrics)])
+        longest = max([KEPT_S, *(window_of(metric) for metric in self.analysis.metrics)])
         return self._tallies.setdefault(provider, Tallies(self.readers[provider], keep_s=longest, scope=EVERYBODY))
 
     def _preset(self, metric: Metric, at: float, since: float, after: float) -> Observation:
         provider = metric.provider or Provider.ISTIO
         tallies, arms = self._tallies_of(provider), self.arms[provider]
         interval = seconds(self.analysis.interval or "5s")
-        begin = max(at - _window(metric), since)
+        begin = max(at - window_of(metric), since)
         canary, stable = (
             (tallies.totals(owner, begin), tallies.freshness(owner, at, interval))
             for owner in (arms.canary, arms.stable)
@@ -102,7 +101,3 @@ class Looks:
         increment = bins.take(at, metric.bucket_label or "", answers)
         reading = bins.reading([arm for arm, _ in answers])
         return Observation(reading, None, "", () if increment is None else (increment,), bins=bins.names)
-
-
-def _window(metric: Metric) -> float:
-    return seconds(metric.window) if metric.window else WINDOW_S

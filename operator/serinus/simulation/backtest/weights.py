@@ -10,7 +10,7 @@ from typing import Final
 from serinus.core.model.assessment import Stage
 from serinus.simulation.manifest.subject import Subject
 
-WINDOW_S: Final = 60.0
+LATELY_S: Final = 60.0
 ENOUGH: Final = 400.0
 FEWEST: Final = 20.0
 """The split is read off the newest scrapes with `ENOUGH` requests, or off a minute with the `FEWEST`."""
@@ -32,7 +32,7 @@ class Share:
         rate = stable[1] / stable[0] if stable[0] else 0.0
         self.wrong += canary[1] - canary[0] * rate
         self.recent.append((at, canary[0], stable[0]))
-        while self.recent[0][0] <= at - WINDOW_S:
+        while self.recent[0][0] <= at - LATELY_S:
             self.recent.popleft()
 
     def now(self) -> float | None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS
+from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN
 from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E
-from serinus.core.analysis.sequential.freshness import STALE_INTERVALS
 from serinus.core.analysis.sequential.latency_bank import LatencyBank
 from serinus.core.analysis.sequential.limit import LimitBank
 from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper

@@ -9,12 +9,10 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from serinus.core.analysis.sequential.state import Floats
+from serinus.simulation.distribution import MEDIAN_S, SPREAD
 from serinus.simulation.manifest.subject import ISTIO_BOUNDS_S, Subject, made_up
 from serinus.simulation.traffic import Noise, Traffic, Workload
 
-MEDIAN_S: Final = 0.08
-P99_S: Final = 0.323
-SPREAD: Final = float(np.log(P99_S / MEDIAN_S) / ndtri(0.99))
 ROOM: Final = 0.6
 """A good version's quantile is this part of its limit: one that breaks its own limit would prove nothing."""
 

@@ -17,8 +17,6 @@ from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
 from serinus.core.model.split import Split
-from serinus.core.plan import pods
-from serinus.core.traffic import istio
 from serinus.core.traffic.istio import (
     MeshConfig,
     read_split,
@@ -199,10 +197,6 @@ def test_a_route_edited_into_something_else_is_no_split(edit: Callable[[Json], o
     route = copy.deepcopy(_route())
     edit(route["spec"])
     assert read_split(route) is None
-
-
-def test_the_ports_of_the_route_are_those_of_the_pods() -> None:
-    assert (istio.HTTP_PORT, istio.GRPC_PORT) == (pods.HTTP_PORT, pods.GRPC_PORT)
 
 
 def test_a_traffic_policy_without_wishes_only_balances() -> None:

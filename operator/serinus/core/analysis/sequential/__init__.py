@@ -1,5 +1,5 @@
 """Anytime-valid tests of a canary against the stable revision: pure, deterministic, vectorised over metrics.
 
-Stands apart because it needs numpy and scipy and nothing else of Serinus. Formulas and their sources are in
-docs/statistics.md. Array shapes: S share streams, G effects of a grid, F features, K bins, T scrapes.
+Stands apart because it needs numpy and scipy, and nothing else of Serinus but two constants. Formulas and their
+sources are in docs/statistics.md. Array shapes: S share streams, G effects of a grid, F features, K bins, T scrapes.
 """

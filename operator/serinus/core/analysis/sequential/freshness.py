@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
+from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.sequential.config import MetricConfig
 from serinus.core.analysis.sequential.state import State
-
-STALE_INTERVALS: Final = 3
 
 
 class Freshness:

@@ -11,13 +11,12 @@ from typing import Final
 
 import numpy as np
 
+from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.sequential.config import MonitorConfig
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, Verdict
-from serinus.core.analysis.sequential.freshness import STALE_INTERVALS
 from serinus.core.analysis.sequential.promotion import StageCounts, requests_needed, suggested_weight
 from serinus.core.analysis.sequential.state import Floats
-
-FULL_WEIGHT: Final = 100.0
+from serinus.core.model.split import FULL_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)
