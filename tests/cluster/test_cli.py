@@ -162,7 +162,7 @@ def test_a_cluster_that_is_not_there_is_one_sentence(fraud: ControlPlane, tmp_pa
     elsewhere.write_text(yaml.safe_dump(config))
     answer = _say(fraud, "status", "fraud", kubeconfig=elsewhere)
     assert answer.exit_code == 1
-    assert answer.stderr.startswith(f"serinus: no cluster can be reached at https://127.0.0.1:{port}: ")
+    assert answer.stderr.startswith(f"serinus: cannot reach the cluster at https://127.0.0.1:{port}: ")
     assert answer.stderr.count("\n") == 1
 
 

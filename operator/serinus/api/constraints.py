@@ -71,12 +71,12 @@ ModelName = Annotated[
 Version = Annotated[
     str,
     Field(pattern=r"^\S(.*\S)?$", max_length=128),
-    said('write one line of text without blanks around it, as "42" or 2026-07-01'),
+    said('write one line of text without blanks around it, such as "42" or 2026-07-01'),
 ]
 Host = Annotated[
     str,
     Field(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$", max_length=253),
-    said("write a DNS name without scheme, port or path, as fraud.example.com"),
+    said("write a DNS name without scheme, port or path, such as fraud.example.com"),
 ]
 GatewayName = Annotated[
     str,
@@ -86,7 +86,7 @@ GatewayName = Annotated[
 ResourceName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$", max_length=253),
-    said("write the extended resource of a device plugin, as nvidia.com/gpu"),
+    said("write the extended resource of a device plugin, such as nvidia.com/gpu"),
 ]
 VariableName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
 Image = Annotated[
@@ -106,14 +106,14 @@ StorageUri = Annotated[
 LabelName = Annotated[
     str,
     Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=63),
-    said("write the name of a Prometheus label, as bucket"),
+    said("write the name of a Prometheus label, such as bucket"),
 ]
 
 # Numbers
 Share = Annotated[
     str,
     Field(pattern=r"^([0-9]+(\.[0-9]+)?%|[01](\.[0-9]+)?)$", max_length=16),
-    said("write a share as 0.01 or 1%"),
+    said("write a share such as 0.01 or 1%"),
 ]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Weight = Annotated[int, Field(ge=1, le=100)]
@@ -135,29 +135,31 @@ Quantile = Annotated[
     str,
     Field(pattern="^0[.][0-9]{1,6}$", max_length=8),
     AfterValidator(_above_zero),
-    said("write a number between 0 and 1 in quotes, as 0.99", also="double(self) > 0.0"),
+    said("write a number between 0 and 1 in quotes, such as 0.99", also="double(self) > 0.0"),
 ]
 Threshold = Annotated[
     str,
     Field(pattern=THRESHOLD, max_length=24),
-    said("write a number with an optional unit in quotes, as 0.05, 5% or 250ms"),
+    said("write a number with an optional unit in quotes, such as 0.05, 5% or 250ms"),
 ]
 
 # Time
 GuardDuration = Annotated[
-    str, Field(pattern=GO_DURATION, max_length=16), said("write a duration as 30m or 1h30m; 0s is no guard")
+    str,
+    Field(pattern=GO_DURATION, max_length=16),
+    said("write a duration such as 30m or 1h30m; 0s turns the guard off"),
 ]
 Duration = Annotated[
     str,
     Field(pattern=GO_DURATION, max_length=16),
     AfterValidator(_positive),
-    said("write a positive duration, as 30s, 5m or 1h30m", also="duration(self) > duration('0s')"),
+    said("write a positive duration, such as 30s, 5m or 1h30m", also="duration(self) > duration('0s')"),
 ]
 Interval = Annotated[
     str,
     Field(pattern=GO_DURATION, max_length=16),
     AfterValidator(_at_least_a_second),
-    said("write a duration of at least 1s, as 5s or 1m", also="duration(self) >= duration('1s')"),
+    said("write a duration of at least 1s, such as 5s or 1m", also="duration(self) >= duration('1s')"),
 ]
 Timestamp = Annotated[
     str,

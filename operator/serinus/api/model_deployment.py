@@ -50,17 +50,17 @@ __all__ = [
 
 
 class Scaling(Model):
-    """How many pods. Live: a change makes no revision."""
+    """How many pods. Live: a change makes no new revision."""
 
     min_replicas: Annotated[int, Field(ge=1, le=1000), LIVE_DEFAULT] = 1
-    """Pods of the stable revision; a canary gets its weight's share of them, at least one."""
+    """Minimum number of stable pods; a canary gets its weight's share of stable's pods, at least one."""
 
 
 class RollbackWindow(Model):
     """How far back a revision may go without walking through the steps again."""
 
     revisions: Annotated[int, Field(ge=0, le=100)]
-    """How many of the revisions that succeeded before stable; 0 walks through the steps each time."""
+    """How many revisions that succeeded before stable qualify; 0 always goes through the steps."""
 
 
 class ModelDeploymentSpec(Model):
@@ -82,22 +82,22 @@ class ModelDeploymentSpec(Model):
     runtime: Runtime
     """The Triton server. A change here makes a new revision."""
     scaling: Annotated[Scaling, LIVE_DEFAULT] = Scaling()
-    """How many pods. Live: a change makes no revision."""
+    """How many pods. Live: a change makes no new revision."""
     traffic: Traffic | None = None
-    """Where requests come in. Live: a change makes no revision. Absent: callers in the mesh only."""
+    """Where requests come in. Live: a change makes no new revision. Absent: callers in the mesh only."""
     strategy: Strategy | None = None
-    """How a revision is replaced; default 5, 25 and 50 percent with one minute each."""
+    """How a revision is replaced; default 5, 25 and 50 percent for a minute each."""
     analysis: Analysis | None = None
-    """What is watched while a rollout is live; default an error rate of at most 5%."""
+    """What is watched during a rollout; default an error rate of at most 5%."""
     guard: Guard | None = None
     """How long the previous revision is kept warm after 100 percent; default 10m."""
     rollback_window: RollbackWindow | None = None
-    """How far back a revision that succeeded before gets 100 percent in one guarded step; default 2. Live."""
+    """Which earlier revisions get 100 percent in one guarded step when the spec returns to them; default 2. Live."""
     revision_history_limit: Annotated[int, Field(ge=1, le=100), LIVE_DEFAULT] = 10
-    """How many revisions and Rollouts are kept besides those in use. Live."""
+    """How many revisions and Rollouts to keep besides those in use. Live."""
     progress_deadline_seconds: DeadlineSeconds | None = None
-    """How long a canary may wait for its pods before one weight, until the rollout is aborted; not less than
-    runtime.loadTimeoutSeconds; default 600, or loadTimeoutSeconds and a minute if that is more."""
+    """How long a canary may wait for its pods before one weight; after that the rollout is aborted. At least
+    runtime.loadTimeoutSeconds; default 600, or loadTimeoutSeconds plus a minute if that is more."""
 
 
 class RevisionStatus(Model):
@@ -108,9 +108,9 @@ class RevisionStatus(Model):
     version: Text
     """The model's version."""
     ready_replicas: Count
-    """Pods that are ready."""
+    """Number of ready pods."""
     replicas: Count
-    """Pods that are wanted."""
+    """Desired number of pods."""
 
 
 class Rejection(Model):
@@ -123,7 +123,7 @@ class Rejection(Model):
     policy: Digest
     """Digest of strategy, analysis and guard."""
     rollout: Annotated[str, Field(max_length=63)]
-    """The Rollout whose status tells why."""
+    """The Rollout whose status has the details."""
     reason: Word
     """Why, in one word."""
     at: Timestamp
@@ -134,7 +134,7 @@ class ModelDeploymentStatus(Model):
     """A copy for people; the truth of a rollout is in the Rollout's own status."""
 
     observed_generation: Count = 0
-    """The generation of spec that this is about."""
+    """The generation of spec that this status describes."""
     model: Text | None = None
     """Triton's model name."""
     serving: Text | None = None
@@ -142,20 +142,20 @@ class ModelDeploymentStatus(Model):
     phase: Word | None = None
     """The rollout's phase while one is in progress; otherwise Serving, or NotReady when stable has no ready pod."""
     verdict: Word | None = None
-    """What the last assessment of the rollout in progress said."""
+    """Verdict on the rollout in progress."""
     reason: Word | None = None
-    """Why the rollout in progress stands where it does, or what needs a person; absent when all is well."""
+    """Why the rollout in progress is where it is, or what needs attention; absent if all is well."""
     stable: RevisionStatus | None = None
-    """The revision that serves."""
+    """The stable revision."""
     canary: RevisionStatus | None = None
-    """The revision being tried."""
+    """The revision being rolled out."""
     canary_version: Text | None = None
-    """The version being tried."""
+    """The version being rolled out."""
     weight: Percent | None = None
     """The canary's share of requests, in percent."""
     rollout: Annotated[str, Field(max_length=63)] | None = None
     """The newest Rollout."""
     rejected: Annotated[tuple[Rejection, ...], Field(max_length=128), ATOMIC] = ()
-    """Pairs of revision and policy that get no traffic again until another pair or a retry."""
+    """Rejected pairs of revision and policy: they get no traffic again without a retry."""
     conditions: Conditions = ()
     """Ready, Reconciling, Stalled, Serving and Degraded."""

@@ -48,7 +48,7 @@ class OnBlind(StrEnum):
 
 
 class ClientErrors(StrEnum):
-    """Whether answers of 4xx count as errors: only when the baseline has a smaller share of them, always, never."""
+    """Whether 4xx answers count as errors: only beyond stable's share, always, or never."""
 
     COMPARE = "Compare"
     COUNT = "Count"
@@ -90,9 +90,9 @@ class ThresholdRange(Model):
     model_config = ruled(*rules.THRESHOLD_RANGE)
 
     min: Threshold | None = None
-    """The least acceptable value: a number, a percentage (5%) or a time (250ms)."""
+    """The lowest acceptable value: a number, a percentage (5%) or a time (250ms)."""
     max: Threshold | None = None
-    """The greatest acceptable value: a number, a percentage (5%) or a time (250ms)."""
+    """The highest acceptable value: a number, a percentage (5%) or a time (250ms)."""
 
     @property
     def lower(self) -> float | None:
@@ -113,37 +113,37 @@ class Metric(Model):
     name: Label
     """The metric's name in verdicts, conditions and Events."""
     preset: Preset | None = None
-    """A metric that the operator knows how to ask for: error-rate, latency or request-count."""
+    """A built-in metric: error-rate, latency or request-count."""
     query: Query | None = None
-    """PromQL for one number; {{namespace}} {{name}} {{revision}} {{service}} {{window}} are filled in, for each arm."""
+    """PromQL for one number; {{namespace}} {{name}} {{revision}} {{service}} {{window}} are filled in, per revision."""
     provider: Provider | None = None
-    """Whose counters a preset reads; default istio. Presets only."""
+    """Whose counters the preset reads; default istio. Presets only."""
     source: Label | None = None
-    """A Prometheus of the operator's configuration, by name; default its first."""
+    """Name of a Prometheus in the operator's configuration; default the first one."""
     quantile: Quantile | None = None
-    """Which latency; default "0.99". Latency preset only."""
+    """Latency quantile; default "0.99". Latency preset only."""
     client_errors: ClientErrors | None = None
-    """Whether answers of 4xx count: Compare (only beyond the baseline's share), Count or Ignore; default Compare.
+    """Whether 4xx answers count as errors: Compare (only beyond stable's share), Count or Ignore; default Compare.
     Error-rate preset only."""
     threshold_range: ThresholdRange
-    """The range in which the metric is acceptable, bounds included."""
+    """The acceptable range, bounds included."""
     window: Duration | None = None
-    """The time that a value is taken over; default since the stage began, at most 60s. Longer where it would hold less
-    than three scrapes."""
+    """Time that a value covers; default since the stage began, at most 60s. Extended if it would hold fewer than three
+    scrapes."""
     failure_limit: Annotated[int, Field(ge=0, le=1000)] | None = None
-    """Consecutive failing looks that are tolerated; starts anew at each stage; default 0."""
+    """Consecutive failing evaluations to tolerate; resets at each stage; default 0."""
     tolerated_increase: Share | None = None
-    """The relative increase over stable that is no regression, as 10%; default 10% for an error rate, 5% for a latency.
-    Sequential mode only."""
+    """Relative increase over stable that does not count as a regression, such as 10%; default 10% for an error rate, 5%
+    for a latency. Sequential mode only."""
     weight: Annotated[int, Field(ge=1, le=100)] | None = None
     """Its share of the evidence among metrics of its kind; default 1. Sequential mode only."""
     gating: bool | None = None
-    """Whether it decides; false is watch only; default true."""
+    """Whether it decides; false only shows it; default true."""
     type: QueryType | None = None
-    """What the query gives: Scalar or Distribution (drift of the bins that bucketLabel tells apart); default Scalar.
-    Queries only."""
+    """What the query returns: Scalar, or Distribution (one counter per bin, tested for drift); default Scalar. Queries
+    only."""
     bucket_label: LabelName | None = None
-    """The label that tells the bins of a Distribution apart."""
+    """The label that holds the bin of a Distribution."""
     min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Requests that the canary must have answered in the window; default 20. Error-rate and latency presets only."""
 
@@ -154,34 +154,35 @@ class Analysis(Model):
     model_config = ruled(*rules.ANALYSIS)
 
     interval: Interval | None = None
-    """Time between two looks; default 5s, at least 1s."""
+    """Time between two evaluations; default 5s, at least 1s."""
     mode: Mode | None = None
-    """Sequential (evidence that stays valid at every look, limits beside it) or Threshold (limits alone); default
+    """Sequential (tests canary against stable, with the limits as guardrails) or Threshold (limits only); default
     Sequential."""
     false_revert_rate: Share | None = None
-    """The odds at which an equal revision may be reverted over a whole rollout; default 0.01. Sequential mode only."""
+    """How likely the test may be to revert an equally good revision, over the whole rollout; default 0.01. Sequential
+    mode only."""
     risk_budget: Share | None = None
-    """The share of all requests that the next weight may harm, by proof; enforced with pace Evidence, else shown;
-    default 0.005. Sequential mode only."""
+    """The largest share of all requests that the next weight may harm. Enforced with pace Evidence, otherwise only
+    shown; default 0.005. Sequential mode only."""
     min_dwell: Duration | None = None
-    """The least time at a weight with pace Evidence; default 1m. Sequential mode only."""
+    """Minimum time at a weight with pace Evidence; default 1m. Sequential mode only."""
     max_hold: Duration | None = None
-    """How long a weight may be held before onMaxHold applies; default for ever. Sequential mode only."""
+    """How long a weight may be held before onMaxHold applies; default forever. Sequential mode only."""
     on_max_hold: OnMaxHold | None = None
-    """What follows after maxHold: Hold or Revert; default Hold."""
+    """What to do after maxHold: Hold or Revert; default Hold."""
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=20), MAP_BY_NAME]
-    """The questions that are asked; each must be in its range for the weight to rise."""
+    """The metrics; each must be in its range for the weight to rise."""
     on_blind: OnBlind | None = None
-    """What follows when nothing has been seen for blindTimeout: Hold or Revert; default Hold."""
+    """What to do after blindTimeout without metrics: Hold or Revert; default Hold."""
     blind_timeout: Duration | None = None
-    """How long nothing may be seen before onBlind applies; default 5m."""
+    """How long metrics may be missing before onBlind applies; default 5m."""
 
 
 class Pause(Model):
     """A pause: of a duration, or until promoted."""
 
     duration: Duration | None = None
-    """How long; absent is until promoted."""
+    """How long; absent waits until promoted."""
 
     @property
     def seconds(self) -> float | None:
@@ -195,9 +196,9 @@ class Step(Model):
     model_config = ruled(*rules.STEP)
 
     set_weight: Weight | None = None
-    """The canary's share of requests, in percent; rises from step to step."""
+    """The canary's share of requests, in percent; must rise from step to step."""
     pause: Pause | None = None
-    """Time at this weight; {} is until promoted."""
+    """Time at this weight; {} waits until promoted."""
 
     @model_validator(mode="after")
     def _has_a_verb(self) -> Self:
@@ -211,9 +212,9 @@ class Canary(Model):
     """The stages that a new revision walks through; after the last one the weight is 100."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50), ATOMIC]
-    """The stages, each one verb: setWeight or pause."""
+    """The steps; each is either setWeight or pause."""
     pace: Pace | None = None
-    """Evidence (the weight rises as soon as the risk budget allows) or Timed (by the pauses); default Timed."""
+    """Timed (the weight rises after the pauses) or Evidence (as soon as the risk budget allows); default Timed."""
 
     model_config = ruled(*rules.CANARY)
 
@@ -222,14 +223,14 @@ class Strategy(Model):
     """How a revision is replaced."""
 
     canary: Canary
-    """By canary: stages of a rising share of requests."""
+    """By canary: a rising share of requests, step by step."""
 
 
 class Guard(Model):
     """The time after 100 % in which the previous revision is kept warm and the new one is still judged."""
 
     duration: GuardDuration
-    """How long, and at least three scrapes of Prometheus; 0s is no guard."""
+    """How long; at least three Prometheus scrapes; 0s turns the guard off."""
 
     @property
     def seconds(self) -> float:

@@ -31,7 +31,7 @@ def _bounds() -> str:
 def _only(field: str, condition: str, where: str) -> dict[str, str]:
     return spoken(
         f"!has(self.{field}) || ({condition})",
-        f"'metric ' + self.name + ': {field} has a meaning for {where} only: leave it out'",
+        f"'metric ' + self.name + ': {field} applies to {where} only: leave it out'",
     )
 
 
@@ -49,8 +49,8 @@ def _below_everything(name: str) -> dict[str, str]:
     return spoken(
         f"!({_PRESET} == 'error-rate') || !has({bound}) || !{bound}.matches('^[0-9]+([.][0-9]+)?%?$')"
         f" || {_number(bound)} < 1.0",
-        f"'metric ' + self.name + ': {name} ' + {bound} + ({bound}.endsWith('%') ? ' is no less than all requests:"
-        f" write less, as 5%' : ' is a ratio, and no less than all requests: write ' + {bound} + '%')",
+        f"'metric ' + self.name + ': {name} ' + {bound} + ({bound}.endsWith('%') ? ' is all requests or more:"
+        f" write less, such as 5%' : ' is a ratio, so all requests or more: write ' + {bound} + '%')",
     )
 
 
@@ -63,7 +63,7 @@ THRESHOLD_RANGE = (
     rule("has(self.min) || has(self.max)", "is empty: set min, max or both"),
     spoken(
         f"!has(self.min) || !has(self.max) || !{_WELL_FORMED} || {_number('self.min')} <= {_number('self.max')}",
-        "'min ' + self.min + ' is above max ' + self.max + ': nothing would be acceptable'",
+        "'min ' + self.min + ' is above max ' + self.max + ': no value is in that range'",
     ),
 )
 
@@ -75,7 +75,7 @@ METRIC = (
     ),
     spoken(
         f"!has(self.query) || !{_WITHOUT_TOKENS}.contains('{{{{')",
-        f"'metric ' + self.name + ': query has an unknown token: there are {' '.join(TOKENS)}'",
+        f"'metric ' + self.name + ': query has an unknown token; the tokens are {' '.join(TOKENS)}'",
     ),
     _only("provider", "has(self.preset)", "presets"),
     _only("quantile", f"{_PRESET} == 'latency'", "the latency preset"),
@@ -84,18 +84,18 @@ METRIC = (
     _only("bucketLabel", "has(self.type) && self.type == 'Distribution'", "type Distribution"),
     spoken(
         "!has(self.type) || self.type != 'Distribution' || has(self.bucketLabel)",
-        "'metric ' + self.name + ': a Distribution needs bucketLabel, the label that tells its bins apart'",
+        "'metric ' + self.name + ': a Distribution needs bucketLabel, the label that holds the bin'",
     ),
     _only("minSamples", f"{_PRESET} in ['error-rate', 'latency']", "the error-rate and latency presets"),
     _bounded(
         "error-rate",
         "^[0-9]+([.][0-9]+)?%?$",
-        "an error rate is a ratio from 0 to 1 or a percentage, as 0.05 or 5%",
+        "an error rate is a ratio from 0 to 1 or a percentage, such as 0.05 or 5%",
     ),
     _below_everything("min"),
     _below_everything("max"),
-    _bounded("latency", "^[0-9.]+(us|ms|s)$", "a latency is a time, as 250ms or 1.5s"),
-    _bounded("request-count", "^[0-9.]+$", "a request count is a plain number, as 100"),
+    _bounded("latency", "^[0-9.]+(us|ms|s)$", "a latency is a time, such as 250ms or 1.5s"),
+    _bounded("request-count", "^[0-9.]+$", "a request count is a plain number, such as 100"),
 )
 
 _IS_SHARE = "self.{0}.matches('^[0-9.]+%?$')"
@@ -105,7 +105,7 @@ _SHARE = "(double(self.{0}.find('^[0-9.]+')) * (self.{0}.endsWith('%') ? 0.01 : 
 def _sequential(field: str) -> dict[str, str]:
     return spoken(
         f"!has(self.{field}) || !has(self.mode) || self.mode == 'Sequential'",
-        f"'{field} has a meaning in Sequential mode only: leave it out, or set mode to Sequential'",
+        f"'{field} applies in Sequential mode only: leave it out, or set mode to Sequential'",
     )
 
 
@@ -113,20 +113,20 @@ ANALYSIS = (
     spoken(
         f"!has(self.falseRevertRate) || !{_IS_SHARE.format('falseRevertRate')} ||"
         f" ({_SHARE.format('falseRevertRate')} > 0.0 && {_SHARE.format('falseRevertRate')} < 0.5)",
-        "'falseRevertRate ' + self.falseRevertRate + ' is not above 0 and below 0.5: write it as 0.01'",
+        "'falseRevertRate ' + self.falseRevertRate + ' is not between 0 and 0.5: write 0.01, for example'",
     ),
     spoken(
         f"!has(self.riskBudget) || !{_IS_SHARE.format('riskBudget')} || {_SHARE.format('riskBudget')} > 0.0",
-        "'riskBudget ' + self.riskBudget + ' can never promote: even a perfect revision may harm more; write 0.005'",
+        "'riskBudget ' + self.riskBudget + ' never promotes, not even a perfect revision: write 0.005, for example'",
     ),
     *(_sequential(field) for field in ("falseRevertRate", "riskBudget", "minDwell", "maxHold", "onMaxHold")),
-    rule("!has(self.onMaxHold) || has(self.maxHold)", "onMaxHold has a meaning with maxHold only: set maxHold"),
+    rule("!has(self.onMaxHold) || has(self.maxHold)", "onMaxHold needs maxHold: set maxHold"),
 )
 
 STEP = (
     spoken(
         "has(self.setWeight) != has(self.pause)",
-        "has(self.pause) ? 'has two verbs: make setWeight and pause two steps' : 'has no verb: set setWeight or pause'",
+        "has(self.pause) ? 'has two verbs: split it into two steps' : 'has no verb: set setWeight or pause'",
     ),
 )
 

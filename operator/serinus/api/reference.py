@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from serinus.api.rules import VALIDATIONS
+from serinus.api.rules import FROZEN_MESSAGE, VALIDATIONS
 from serinus.api.schema import Schema
 
 _BOUNDS = {
     "minimum": "at least {}",
     "maximum": "at most {}",
-    "minItems": "at least {} items",
+    "minItems": "{} or more items",
     "maxItems": "at most {} items",
     "maxProperties": "at most {} entries",
     "maxLength": "at most {} characters",
@@ -24,6 +24,7 @@ def page(kinds: dict[str, Schema]) -> str:
         "# All fields",
         "",
         "Generated from `operator/serinus/api` by `make crds`; [api.md](api.md) is the guide.",
+        "*Frozen* fields cannot change once the Rollout exists.",
         "",
     ]
     for kind, schema in kinds.items():
@@ -66,4 +67,5 @@ def _facts(node: Schema) -> list[str]:
     """Say enums, bounds and fixed messages; what a CEL expression says stands in the description."""
     facts = ["one of " + ", ".join(node["enum"])] if "enum" in node else []
     facts += [text.format(node[key]) for key, text in _BOUNDS.items() if key in node]
-    return facts + [rule["message"] for rule in node.get(VALIDATIONS, []) if "message" in rule]
+    rules = [rule for rule in node.get(VALIDATIONS, []) if "message" in rule]
+    return facts + ["frozen" if rule["message"] == FROZEN_MESSAGE else rule["message"] for rule in rules]

@@ -22,7 +22,7 @@ from serinus.api.constraints import (
     Word,
 )
 from serinus.api.policy import Analysis, Guard, Strategy
-from serinus.api.rules import ATOMIC, FROZEN, rule, ruled
+from serinus.api.rules import ATOMIC, FROZEN, FROZEN_MESSAGE, rule, ruled
 from serinus.api.status import Conditions, Phase, Verdict
 
 
@@ -46,9 +46,9 @@ class Promote(Model):
     )
 
     through_step: Annotated[int, Field(ge=1, le=50)] | None = None
-    """Skip the pauses up to this step, as the STEP column counts them, from 1. Undecided and Blind still hold."""
+    """Skip the pauses up to this step, counted from 1 as in the STEP column. Undecided and Blind still hold."""
     full: bool | None = None
-    """Go to 100 percent now, also when Undecided or Blind; never when Unsafe."""
+    """Go to 100 percent now, even if Undecided or Blind; never if Unsafe."""
 
 
 class RolloutSpec(Model):
@@ -57,7 +57,7 @@ class RolloutSpec(Model):
     model_config = ruled(
         rule(
             "has(self.from) == has(oldSelf.from)",
-            "is frozen when the Rollout starts: only paused, abort, promote and retry may change",
+            FROZEN_MESSAGE,
             path=".from",
         )
     )
@@ -65,11 +65,11 @@ class RolloutSpec(Model):
     model_deployment: Annotated[Label, FROZEN]
     """The ModelDeployment."""
     from_: Annotated[RevisionReference, FROZEN] | None = Field(default=None, alias="from")
-    """The stable revision when the rollout started; absent for the very first revision."""
+    """The stable revision when the rollout started; absent for the first revision."""
     to: Annotated[RevisionReference, FROZEN]
-    """The revision that is tried."""
+    """The revision being rolled out."""
     attempt: Annotated[int, Field(ge=1, le=1_000_000), FROZEN] = 1
-    """Counts the retries of one pair of revision and policy, from 1."""
+    """Attempt at this pair of revision and policy, counted from 1."""
     policy: Annotated[Digest, FROZEN]
     """Digest of strategy, analysis and guard."""
     strategy: Annotated[Strategy, FROZEN]
@@ -81,7 +81,7 @@ class RolloutSpec(Model):
     progress_deadline_seconds: Annotated[DeadlineSeconds, FROZEN]
     """How long the canary may wait for its pods before one weight."""
     rollback: Annotated[bool, FROZEN] | None = None
-    """Back to a revision that succeeded before and is within rollbackWindow: all traffic in one guarded step."""
+    """Whether this returns to a revision within rollbackWindow: all traffic in one guarded step."""
     paused: bool | None = None
     """Lever: hold the weight where it is. An Unsafe verdict still takes it away."""
     abort: bool | None = None
@@ -113,23 +113,23 @@ class DecisionRecord(Model):
     weight: Percent
     """The canary's weight after it, in percent."""
     verdict: Verdict | None = None
-    """What the assessment said."""
+    """The verdict."""
     reason: Word
     """Why, in one word."""
     message: Text | None = None
-    """Why, for people."""
+    """Why, in words."""
     metric: Short | None = None
     """The metric that decided."""
     value: Short | None = None
     """The canary's value."""
     limit: Short | None = None
-    """The bound that it was held against."""
+    """The limit it was compared with."""
     baseline: Short | None = None
     """Stable's value at the same time."""
     samples: Annotated[int, Field(ge=0)] | None = None
-    """The number of requests or readings behind the value."""
+    """Number of requests or data points behind the value."""
     query: QueryText | None = None
-    """The PromQL that was asked."""
+    """The PromQL query."""
     first_time: Timestamp
     """When this was first decided."""
     last_time: Timestamp
@@ -139,16 +139,16 @@ class DecisionRecord(Model):
 
 
 class AnalysisCheckpoint(Model):
-    """What a restarted operator needs to go on judging where it stopped."""
+    """What a restarted operator needs to continue judging where it stopped."""
 
     failures: Annotated[dict[str, Count], Field(max_length=20)] | None = None
-    """Consecutive failing looks, by metric."""
+    """Consecutive failing evaluations, by metric."""
     excused: Annotated[dict[str, Timestamp], Field(max_length=20)] | None = None
-    """Until when a metric's limit condemns nobody, because stable was over it too."""
+    """Until when a metric's limit does not revert, because stable exceeded it too."""
     last_look: Timestamp | None = None
-    """When the metrics were last looked at."""
+    """When the metrics were last evaluated."""
     blind_since: Timestamp | None = None
-    """Since when nothing has been seen."""
+    """Since when metrics have been missing."""
     evidence: Json | None = None
     """Evidence of the sequential test: JSON with a schema version, deflated, in base64."""
 
@@ -157,70 +157,70 @@ class MetricComparison(Model):
     """What the sequential test knows of one metric, over the whole rollout."""
 
     metric: Short
-    """The metric; its 4xx, where they are compared apart, are name/4xx."""
+    """The metric; 4xx answers that are compared separately are name/4xx."""
     status: Short
-    """Measuring, Suspicious, Worse, or why nothing can be said."""
+    """Measuring, Suspicious, Worse, or why there is no result."""
     requests_canary: float
-    """Requests of the canary that were compared."""
+    """Canary requests compared."""
     requests_stable: float
-    """Requests of stable that were compared."""
+    """Stable requests compared."""
     events: float
-    """Errors, or slow answers, of both."""
+    """Errors or slow answers on both sides."""
     rate_canary: float | None = None
     """The canary's rate (a ratio), quantile (seconds) or value."""
     rate_stable: float | None = None
     """Stable's rate (a ratio), quantile (seconds) or value."""
     estimate: float | None = None
-    """The ratio of both; a divergence for a Distribution, a difference for a Scalar."""
+    """Ratio of canary to stable; for a Distribution the divergence, for a Scalar the difference."""
     lower: float | None = None
     """Lower bound of the estimate."""
     upper: float | None = None
     """Upper bound of the estimate."""
     e_value: float
-    """Evidence that the canary is worse: 1-in-so-many odds if both versions were equal."""
+    """Evidence that the canary is worse: N means 1-in-N odds if both versions were equal."""
 
 
 class Outlook(Model):
-    """What the sequential test knows, and what is missing to decide."""
+    """What the sequential test knows, and what it still needs."""
 
     evidence: float
-    """Evidence over all metrics: 1-in-so-many odds if both versions were equal; 1 / falseRevertRate reverts."""
+    """Evidence over all metrics: N means 1-in-N odds if both versions were equal; 1 / falseRevertRate reverts."""
     requests_needed: float | None = None
-    """Further canary requests until riskBudget allows the next weight; waited for with pace Evidence only."""
+    """Canary requests still needed until riskBudget allows the next weight; only pace Evidence waits for them."""
     eta_seconds: float | None = None
-    """How long they take at the current rate."""
+    """How long they will take at the current rate."""
     suggested_weight: float | None = None
     """A weight, in percent, at which the test would decide sooner."""
     text: Short | None = None
-    """What is missing, for people: 1200 requests, 4 min. Absent with pace Timed."""
+    """What is still needed, in words: 1200 requests, 4 min. Absent with pace Timed."""
     comparisons: Annotated[tuple[MetricComparison, ...], Field(max_length=40), ATOMIC] = ()
-    """Metric by metric."""
+    """One comparison per metric."""
 
 
 class PodCounts(Model):
-    """The numbers of pods that the rollout goes by."""
+    """Pod counts that the rollout is based on."""
 
     carried: Count = 0
-    """Pods that carried stable's traffic: minReplicas when the rollout began, or the most that were ready since."""
+    """Pods that carried stable's traffic: minReplicas when the rollout began, or the most ready since."""
     full: Count = 0
-    """Pods of the canary that 100 percent takes, fixed when the stage began."""
+    """Canary pods needed at 100 percent, fixed when the stage began."""
     min_replicas: Count = 0
     """spec.scaling.minReplicas when the stage began."""
     load_seconds: Annotated[float, Field(ge=0)] = 0
-    """The longest time that the canary's pods have taken to become ready."""
+    """The longest time that a canary pod took to become ready."""
 
 
 class RolloutStatus(Model):
     """The whole record of the decision. The split lives here alone while the rollout is active."""
 
     observed_generation: Count = 0
-    """The generation of spec that this is about."""
+    """The generation of spec that this status describes."""
     phase: Phase = Phase.PENDING
-    """Where the rollout stands."""
+    """The rollout's phase."""
     step: Annotated[int, Field(ge=0, le=51)] = 0
-    """Index of the current step, from 0; the number of steps is 100 percent."""
+    """Index of the current step, from 0; equal to the number of steps at 100 percent."""
     step_text: Short | None = None
-    """The step for people: 2/6."""
+    """The step as shown: 2/6."""
     weight: Percent = 0
     """The canary's share of requests, in percent; the route is derived from it."""
     started_at: Timestamp | None = None
@@ -236,36 +236,36 @@ class RolloutStatus(Model):
     weight_changed_at: Timestamp | None = None
     """When the weight last changed."""
     settled_at: Timestamp | None = None
-    """When an ended rollout's weight reached its end."""
+    """When an ended rollout's weight reached its final value."""
     waiting_since: Timestamp | None = None
-    """Since when the canary waits for pods."""
+    """Since when the canary has been waiting for pods."""
     waited_seconds: Annotated[float, Field(ge=0)] = 0
-    """Earlier waits for pods, for progressDeadlineSeconds."""
+    """Earlier waits for pods, which count towards progressDeadlineSeconds."""
     stable_down_since: Timestamp | None = None
-    """Since when stable has wanted pods and had none ready."""
+    """Since when stable has had no ready pod, although it should have some."""
     stable_woken_at: Timestamp | None = None
-    """When a stable at zero pods was woken to one."""
+    """When stable was scaled up from zero to one pod."""
     safe_at: Timestamp | None = None
-    """When it was first Safe at 100 percent."""
+    """When the verdict was first Safe at 100 percent."""
     asked_at: Timestamp | None = None
     """When a request was first seen at 100 percent."""
     pods: PodCounts | None = None
-    """The numbers of pods that the rollout goes by."""
+    """Pod counts that the rollout is based on."""
     verdict: Verdict | None = None
-    """What the last assessment said; after a rise the one that allowed it, until the next look."""
+    """The latest verdict; after a raise, the one that allowed it, until the next evaluation."""
     reason: Word | None = None
     """Why, in one word."""
     message: Text | None = None
-    """Why, for people: metric, value, limit, baseline and number of samples."""
+    """Why: metric, value, limit, baseline and number of samples."""
     assessed_at: Timestamp | None = None
-    """When the metrics behind verdict, message and outlook were looked at; refreshed every 10 s while it is live."""
+    """When the metrics behind verdict, message and outlook were evaluated; refreshed every 10 s during the rollout."""
     acknowledged: Levers | None = None
     """The levers as last acted on."""
     decisions: Annotated[tuple[DecisionRecord, ...], Field(max_length=100), ATOMIC] = ()
-    """What was decided and why, oldest first; the newest are kept, and always the one that reverted."""
+    """What was decided and why, oldest first; the newest are kept, and always the revert."""
     outlook: Outlook | None = None
-    """What the sequential test knows, and what is missing to decide."""
+    """What the sequential test knows, and what it still needs."""
     analysis: AnalysisCheckpoint | None = None
-    """What a restarted operator needs to go on judging where it stopped."""
+    """What a restarted operator needs to continue judging where it stopped."""
     conditions: Conditions = ()
     """Conditions of the rollout."""

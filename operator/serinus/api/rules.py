@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ConfigDict, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
@@ -48,15 +48,8 @@ def ruled(*rules: Rule) -> ConfigDict:
     return ConfigDict(json_schema_extra={VALIDATIONS: [dict(each) for each in rules]})
 
 
-FROZEN = Keywords(
-    {
-        VALIDATIONS: [
-            rule(
-                "self == oldSelf", "is frozen when the Rollout starts: only paused, abort, promote and retry may change"
-            )
-        ]
-    }
-)
+FROZEN_MESSAGE: Final = "is frozen when the Rollout starts: only paused, abort, promote and retry may change"
+FROZEN = Keywords({VALIDATIONS: [rule("self == oldSelf", FROZEN_MESSAGE)]})
 MAP_BY_NAME = Keywords({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
 SET = Keywords({"x-kubernetes-list-type": "set"})
 ATOMIC = Keywords({"x-kubernetes-list-type": "atomic"})

@@ -28,7 +28,7 @@ class Gpu(Model):
     """GPUs of each pod."""
 
     count: Annotated[int, Field(ge=1, le=64)]
-    """How many; leave gpu out on CPU."""
+    """How many GPUs each pod gets."""
     resource_name: ResourceName | None = None
     """The device plugin's resource; default nvidia.com/gpu."""
 
@@ -99,35 +99,35 @@ class Toleration(Model):
     """A taint that the pods tolerate."""
 
     key: LabelKey | None = None
-    """The taint's key; absent is any."""
+    """The taint's key; absent means any."""
     operator: TolerationOperator | None = None
     """Exists or Equal; default Equal."""
     value: LabelValue | None = None
     """The taint's value."""
     effect: TaintEffect | None = None
-    """The taint's effect; absent is any."""
+    """The taint's effect; absent means any."""
 
 
 class Resources(Model):
     """Compute resources of the Triton container, as Kubernetes quantities."""
 
     requests: Quantities | None = None
-    """What the scheduler sets aside."""
+    """What the scheduler reserves."""
     limits: Quantities | None = None
-    """What the container may use. Shared memory counts in memory."""
+    """What the container may use. Shared memory counts towards memory."""
 
 
 class Runtime(Model):
     """The Triton server. A change here makes a new revision."""
 
     image: Image
-    """Triton's image. A moved tag is not seen: prefer a digest."""
+    """Triton's image. A moved tag makes no new revision: prefer a digest."""
     image_pull_secrets: Annotated[tuple[LocalReference, ...], Field(max_length=16), MAP_BY_NAME] | None = None
-    """Secrets of the namespace to pull the image with."""
+    """Secrets in the namespace to pull the image with."""
     resources: Resources | None = None
     """Compute resources of the Triton container."""
     gpu: Gpu | None = None
-    """GPUs of each pod; leave out on CPU."""
+    """GPUs of each pod; leave out to run on CPU."""
     env: Annotated[tuple[EnvVar, ...], Field(max_length=64), MAP_BY_NAME] | None = None
     """Environment variables of the Triton container."""
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=32)] | None = None

@@ -39,18 +39,18 @@ class ModelFormat(Model):
     """The format that the model is stored in, in KServe's terms."""
 
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9_.-]*$", max_length=63)]
-    """As onnx, python or tensorrt. It informs people; Triton goes by config.pbtxt."""
+    """Such as onnx, python or tensorrt. Informational: Triton reads config.pbtxt."""
 
 
 class ProbeInput(Model):
     """One input tensor of the sample request, as in the KServe v2 JSON protocol."""
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
-    """The input's name in the model's configuration."""
+    """The input's name in the model configuration."""
     datatype: Datatype
-    """The tensor's type, as FP32."""
+    """The tensor's type, such as FP32."""
     shape: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8), ATOMIC]
-    """The tensor's dimensions, the batch included where the model has one."""
+    """The tensor's dimensions, including the batch if the model has one."""
     data: Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=4096), ATOMIC]
     """The values, flat, in row-major order."""
 
@@ -74,12 +74,12 @@ class ServedModel(Model):
     name: ModelName | None = None
     """Triton's model name; default metadata.name."""
     version: Version
-    """The model's own version, as people call it. Free text."""
+    """The model's own version: free text."""
     model_format: ModelFormat | None = None
-    """The format that the model is stored in."""
+    """The model's format."""
     storage_uri: StorageUri
     """Where the model is: pvc://claim/path, file:///path (baked into the image) or configmap://name (small models; its
     files are copied when model or runtime changes)."""
     probe: Probe | None = None
-    """A sample request that every pod must answer once, over gRPC, before it gets traffic; where the operator cannot
-    reach the pods, their readiness counts instead."""
+    """A sample request that every pod must answer once, over gRPC, before it gets traffic. If the operator cannot reach
+    the pods, their readiness counts instead."""

@@ -16,17 +16,17 @@ class Condition(Model):
     """A metav1.Condition. Its types and reasons are a closed list: docs/conditions.md."""
 
     type: Word
-    """What is said."""
+    """The condition's type."""
     status: Annotated[str, Field(pattern="^(True|False|Unknown)$", max_length=7)]
-    """Whether it holds: True, False or Unknown."""
+    """True, False or Unknown."""
     observed_generation: Count = 0
-    """The generation of spec that it was said about."""
+    """The generation of spec that it describes."""
     last_transition_time: Timestamp
     """When the status last changed."""
     reason: Word
-    """Why, in one word of the closed list."""
+    """Why, in one word from the documented list."""
     message: Text
-    """Why, for people, with what to do."""
+    """Why, and what to do about it."""
 
 
 Conditions = Annotated[

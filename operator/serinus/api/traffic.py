@@ -24,13 +24,13 @@ class ConnectionPool(Model):
     """Limits of the connections to one revision, as in Istio's DestinationRule."""
 
     max_connections: Limit | None = None
-    """TCP connections."""
+    """Maximum number of TCP connections."""
     http1_max_pending_requests: Limit | None = None
-    """Requests that wait for a connection."""
+    """Maximum number of requests waiting for a connection."""
     http2_max_requests: Limit | None = None
-    """Requests at a time."""
+    """Maximum number of concurrent requests."""
     max_requests_per_connection: Limit | None = None
-    """Requests a connection; 1 turns keep-alive off."""
+    """Maximum number of requests per connection; 1 turns keep-alive off."""
 
 
 class OutlierDetection(Model):
@@ -39,37 +39,37 @@ class OutlierDetection(Model):
     consecutive_5xx_errors: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         default=None, alias="consecutive5xxErrors"
     )
-    """Answers of 5xx in a row before a pod is ejected."""
+    """Consecutive 5xx answers before a pod is ejected."""
     interval: Duration | None = None
-    """Time between two looks."""
+    """Time between two checks."""
     base_ejection_time: Duration | None = None
-    """How long a pod is ejected, times the number of its ejections."""
+    """How long a pod is ejected, multiplied by the number of its ejections."""
     max_ejection_percent: Annotated[int, Field(ge=0, le=100)] | None = None
-    """How many of the pods may be ejected, in percent."""
+    """Largest percentage of pods that may be ejected."""
 
 
 class IstioTraffic(Model):
-    """What is particular to Istio."""
+    """Istio settings."""
 
     gateways: Annotated[tuple[GatewayName, ...], Field(max_length=16), SET] | None = None
-    """Istio Gateways, as name or namespace/name; those of other namespaces as the operator's configuration allows. The
-    mesh has a route of its own, with the Service's name alone."""
+    """Istio Gateways, as name or namespace/name; those of other namespaces must be granted in the operator's
+    configuration. The mesh has a route of its own, for the Service's name only."""
     connection_pool: ConnectionPool | None = None
-    """Limits of the connections to each revision."""
+    """Connection limits for each revision."""
     outlier_detection: OutlierDetection | None = None
-    """Ejection of failing pods. Off unless asked."""
+    """Ejection of failing pods; off unless set."""
 
 
 class Traffic(Model):
     """Where requests come in."""
 
     provider: TrafficProvider | None = None
-    """Who carries out the split; default istio."""
+    """What splits the traffic; default istio."""
     hosts: Annotated[tuple[Host, ...], Field(max_length=32), SET, LIVE_DEFAULT] = ()
-    """DNS names that clients ask for, without scheme or port, on the gateways below. Callers in the mesh reach the
-    Service's own name."""
+    """DNS names that clients use, without scheme or port, on the gateways below. Callers in the mesh use the Service's
+    own name."""
     all_paths: bool | None = None
-    """Route every path of the server, its administration too. Default false: inference, metadata, statistics and health
-    alone."""
+    """Route every path of the server, including its administration. Default false: inference, metadata, statistics and
+    health only."""
     istio: IstioTraffic | None = None
-    """What is particular to Istio."""
+    """Istio settings."""

@@ -35,7 +35,7 @@ ANSWER_SECONDS = 5.0
 T = TypeVar("T")
 
 app = typer.Typer(
-    help="Inspect and control the rollouts of models.",
+    help="Inspect and control model rollouts.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -87,21 +87,21 @@ def explain(
     ctx: typer.Context,
     name: Name,
     *,
-    rollout: Annotated[str | None, typer.Option("--rollout", help="An older Rollout; the newest by default.")] = None,
+    rollout: Annotated[str | None, typer.Option("--rollout", help="An older Rollout; by default the newest.")] = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     plot: Plot = None,
     prometheus: Annotated[
-        str | None, typer.Option("--prometheus", help="With --plot: the URL that the curves are read from.")
+        str | None, typer.Option("--prometheus", help="With --plot: Prometheus URL to read the curves from.")
     ] = None,
     config: SourceConfig = None,
     source: SourceName = None,
 ) -> None:
     """Explain a rollout's outcome: one sentence, the numbers, the decisions."""
     if plot is None and (prometheus or config or source):
-        raise typer.BadParameter("--prometheus, --config and --source go with --plot: name a file too")
+        raise typer.BadParameter("--prometheus, --config and --source need --plot FILE")
     from serinus.cli.explain.command import Wish
     from serinus.cli.explain.command import explain as explained
     from serinus.cli.sources import chosen_source
@@ -120,7 +120,7 @@ def promote(
         int | None, typer.Option("--through-step", min=1, max=50, help="Skip all pauses up to this step.")
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Go to 100% even when Undecided or Blind; never when Unsafe.")
+        bool, typer.Option("--full", help="Go to 100% even if Undecided or Blind; never if Unsafe.")
     ] = False,
     namespace: Namespace = None,
     context: Context = None,
@@ -160,7 +160,7 @@ def resume(
     kubeconfig: Kubeconfig = None,
     wait: Wait = ANSWER_SECONDS,
 ) -> None:
-    """Continue after pause."""
+    """Undo pause: let the rollout continue."""
     with told():
         pull(begin(ctx, name, Target(namespace, context, kubeconfig)), levers.resume, wait)
 
@@ -199,9 +199,13 @@ def retry(
 @app.command()
 def simulate(
     *,
-    file: Annotated[Path, typer.Option("--file", "-f", help="The manifest with the ModelDeployment.")],
-    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file has several.")] = None,
-    rate: Annotated[float, typer.Option("--rate", min=0.001, help="Requests per second to both versions.")] = 100.0,
+    file: Annotated[Path, typer.Option("--file", "-f", help="Manifest with the ModelDeployment.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the ModelDeployment, if the file has several.")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.001, help="Requests per second, both versions together.")
+    ] = 100.0,
     error_rate: Annotated[str, typer.Option("--error-rate", help="Error rate of the stable version.")] = "0.1%",
     bad_error_rate: Annotated[str, typer.Option("--bad-error-rate", help="Error rate of a bad version.")] = "1%",
     latency_factor: Annotated[
@@ -241,7 +245,7 @@ def simulate(
 @app.command()
 def backtest(
     *,
-    file: Annotated[Path, typer.Option("--file", "-f", help="The manifest with the ModelDeployment.")],
+    file: Annotated[Path, typer.Option("--file", "-f", help="Manifest with the ModelDeployment.")],
     since: Annotated[str, typer.Option("--from", help="Start: 2026-01-31T08:00:00Z, or 6h for six hours ago.")],
     prometheus: Annotated[
         str | None, typer.Option("--prometheus", help="URL of the Prometheus with the series.")
@@ -249,14 +253,18 @@ def backtest(
     config: SourceConfig = None,
     source: SourceName = None,
     until: Annotated[str, typer.Option("--to", help="End; now by default.")] = "0s",
-    name: Annotated[str | None, typer.Option("--name", help="Which one, if the file has several.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the ModelDeployment, if the file has several.")
+    ] = None,
     service: Annotated[
         list[str] | None,
-        typer.Option("--service", help="A revision's Service; all of them by default."),
+        typer.Option("--service", help="Service of a revision; by default all of them."),
     ] = None,
-    pods: Annotated[bool, typer.Option("--pods", help="Compare a revision with itself, pod by pod.")] = False,
+    pods: Annotated[
+        bool, typer.Option("--pods", help="Compare a revision with itself, pod by pod, to count false alarms.")
+    ] = False,
     step: Annotated[
-        str | None, typer.Option("--step", help="Scrape interval; the policy's interval by default.")
+        str | None, typer.Option("--step", help="Scrape interval; by default the policy's interval.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
@@ -282,9 +290,7 @@ def run(
     metrics_port: Annotated[
         int | None, typer.Option("--metrics-port", min=0, max=65535, help="Port of /metrics, /healthz and /readyz.")
     ] = None,
-    metrics_address: Annotated[
-        str | None, typer.Option("--metrics-address", help="Address they are served on.")
-    ] = None,
+    metrics_address: Annotated[str | None, typer.Option("--metrics-address", help="Address to listen on.")] = None,
 ) -> None:
     """Run the operator."""
     with told():

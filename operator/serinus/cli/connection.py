@@ -84,7 +84,7 @@ class KubernetesCluster:
         else:
             answer = self._ask("list modeldeployments", self._api.list_namespaced_custom_object, *place)
         if answer is None:
-            raise Refused(f"the cluster at {self._host} knows no ModelDeployments: install Serinus' CRDs first")
+            raise Refused(f"the cluster at {self._host} has no ModelDeployments: install the Serinus CRDs first")
         return list(answer["items"])
 
     def model_deployment(self, name: str) -> Json | None:
@@ -112,7 +112,7 @@ class KubernetesCluster:
             _content_type=MERGE_PATCH,
         )
         if answer is None:
-            raise Refused(f"Rollout {name} is gone: look again with status")
+            raise Refused(f"Rollout {name} is gone: run status again")
         return answer
 
     def _ask(self, doing: str, call: Callable[..., Any], *place: Any, **options: Any) -> Json | None:
@@ -127,19 +127,19 @@ class KubernetesCluster:
                 return None
             raise self._refusal(doing, error.status or 0, _message(error)) from error
         except (HTTPError, OSError) as error:
-            raise Refused(f"no cluster can be reached at {self._host}: {_short(error)}") from error
+            raise Refused(f"cannot reach the cluster at {self._host}: {_short(error)}") from error
         return answer
 
     def _refusal(self, doing: str, status: int, message: str) -> Refused:
         where = f"in namespace {self._namespace}"
         if status == 403:
             role = "serinus-sre" if doing.startswith("patch") else "serinus-view"
-            text = f"you may not {doing} {where}: ask an admin to bind the ClusterRole {role} to you there"
+            text = f"you may not {doing} {where}: ask an administrator to bind ClusterRole {role} to you there"
             return NotAllowed(f"{text} ({message})")
         if status == 401:
-            return Refused(f"the cluster at {self._host} does not know you: log in again")
+            return Refused(f"the cluster at {self._host} rejected your credentials: log in again")
         if status == 0:
-            return Refused(f"no cluster can be reached at {self._host}: {message}")
+            return Refused(f"cannot reach the cluster at {self._host}: {message}")
         return Refused(f"the cluster refuses to {doing} {where}: {message}")
 
 

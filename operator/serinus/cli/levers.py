@@ -47,8 +47,8 @@ def resume(story: Story) -> Pull:
     rollout = _running(story)
     hint = None
     if not rollout.spec.paused:
-        hint = "spec.paused was not set; a pause step is passed with promote"
-    return Pull(rollout.name, {"paused": False}, "goes on", Levers(paused=False), hint)
+        hint = "spec.paused was not set; to pass a pause step, use promote"
+    return Pull(rollout.name, {"paused": False}, "continues", Levers(paused=False), hint)
 
 
 def abort(story: Story) -> Pull:
@@ -64,14 +64,16 @@ def retry(story: Story, token: str) -> Pull:
     newest = _newest(story)
     phase = newest.status.phase
     if phase not in {Phase.REVERTED, Phase.ABORTED}:
-        raise Refused(f"{newest.name} is {phase}: only a Reverted or Aborted rollout is tried again")
+        raise Refused(f"{newest.name} is {phase}: only a Reverted or Aborted rollout can be retried")
     if story.active is not None:
-        raise Refused(f"{newest.name} still has weight {newest.status.weight}: try again when it is 0")
+        raise Refused(f"{newest.name} still has weight {newest.status.weight}: retry once it is 0")
     stalled = story.condition("Stalled")
     if stalled is not None and stalled.reason != "RevisionRejected":
-        asks = f"{stalled.reason}: {stalled.message}" if stalled.status == "True" else "git asks for something else now"
-        raise Refused(f"{newest.name} cannot be tried again: {asks}")
-    said = f"tries version {newest.spec.to.version} once more"
+        asks = (
+            f"{stalled.reason}: {stalled.message}" if stalled.status == "True" else "the spec has another version now"
+        )
+        raise Refused(f"{newest.name} cannot be retried: {asks}")
+    said = f"tries version {newest.spec.to.version} again"
     return Pull(newest.name, {"retry": token}, said, Levers(retry=token))
 
 
@@ -79,20 +81,16 @@ def promote(story: Story, *, through_step: int | None = None, full: bool = False
     """Skip the pause that it stands in, all pauses up to a step, or go to 100 percent."""
     rollout = _running(story)
     if rollout.status.phase is Phase.GUARDING:
-        raise Refused(
-            f"{rollout.name} is at 100 percent already: the guard window of {rollout.spec.guard.duration} runs"
-        )
-    hint = "spec.paused is set and holds it: resume it too" if rollout.spec.paused else None
+        raise Refused(f"{rollout.name} is already at 100%, in its guard window of {rollout.spec.guard.duration}")
+    hint = "spec.paused is set and still holds it: resume it, too" if rollout.spec.paused else None
     if full:
         _not_unsafe(rollout)
         spec = {"promote": {"full": True, "throughStep": None}}
-        return Pull(rollout.name, spec, "goes to 100 percent", _promoted(full=True), hint)
+        return Pull(rollout.name, spec, "goes to 100%", _promoted(full=True), hint)
     if rollout.spec.from_ is None:
-        raise Refused(f"{rollout.name} is the first revision: it goes to 100 percent when it is ready")
+        raise Refused(f"{rollout.name} is the first revision: it goes to 100% when it is ready")
     if rollout.spec.promote and rollout.spec.promote.full:
-        raise Refused(
-            f"{rollout.name} is promoted to 100 percent already: {rollout.status.message or 'it is on its way'}"
-        )
+        raise Refused(f"{rollout.name} is already promoted to 100%: {rollout.status.message or 'it is on its way'}")
     step = _pause_to_skip(rollout) if through_step is None else _reachable(rollout, through_step)
     said = f"skips pauses through step {step} of {_steps(rollout)}"
     skip: Json = {"promote": {"full": None, "throughStep": step}}
@@ -109,15 +107,15 @@ def _pause_to_skip(rollout: RolloutView) -> int:
     if index < len(steps) and steps[index].pause is not None:
         return index + 1
     why = rollout.status.message or rollout.status.reason or rollout.status.phase
-    raise Refused(f"{rollout.name} stands in no pause: {why}; --full goes to 100 percent in spite of it")
+    raise Refused(f"{rollout.name} is not in a pause: {why}; --full goes to 100% anyway")
 
 
 def _reachable(rollout: RolloutView, step: int) -> int:
     steps, at = _steps(rollout), rollout.status.step + 1
     if step > steps:
-        raise Refused(f"{rollout.name} has {steps} steps, no step {step}")
+        raise Refused(f"{rollout.name} has {steps} steps; there is no step {step}")
     if step < at:
-        raise Refused(f"{rollout.name} is past step {step} already: it is at step {rollout.status.step_text}")
+        raise Refused(f"{rollout.name} is already past step {step}, at step {rollout.status.step_text}")
     return step
 
 
@@ -140,7 +138,7 @@ def _running(story: Story) -> RolloutView:
     """The rollout that levers act on; refused when it has ended."""
     newest = _newest(story)
     if newest.status.phase.ended:
-        raise Refused(f"no rollout of {story.name} is active: {newest.name}, the newest, is {newest.status.phase}")
+        raise Refused(f"{story.name} has no rollout in progress: the newest, {newest.name}, is {newest.status.phase}")
     return newest
 
 

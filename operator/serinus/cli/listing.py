@@ -31,14 +31,16 @@ def read_listing(cluster: Cluster, *, everywhere: bool) -> Listing:
     try:
         views = [parse_model_deployment(manifest) for manifest in cluster.model_deployments(namespace)]
     except ApiError as error:
-        raise Refused(f"what the cluster holds cannot be read by this version of serinus: {error}") from error
+        raise Refused(f"this version of serinus cannot read the object in the cluster: {error}") from error
     return Listing(namespace, tuple(sorted(views, key=lambda view: (view.namespace, view.name))))
 
 
 def listing_page(listing: Listing) -> RenderableType:
     """Lay it out as `kubectl get` does, or say that there is none."""
     if not listing.rows:
-        where = f"in namespace {listing.namespace}: -A looks in all of them" if listing.namespace else "in this cluster"
+        where = (
+            f"in namespace {listing.namespace} (-A lists all namespaces)" if listing.namespace else "in this cluster"
+        )
         return Text(f"no ModelDeployments {where}")
     table = Table.grid(padding=(0, 2))
     everywhere = listing.namespace is None

@@ -69,7 +69,7 @@ def pull(session: Session, choose: Callable[[Story], Pull], wait: float) -> None
         typer.echo(f"note: {chosen.hint}")
     if wait > 0 and not acknowledged(session.cluster, session.name, chosen, limit=wait, sleep=session.world.sleep):
         raise Refused(
-            f"the field is set, but the operator has not acknowledged it within {wait:g}s: is it running? "
+            f"the field is set, but the operator did not acknowledge it within {wait:g}s: is it running? "
             "It will act on it once it is"
         )
 

@@ -13,14 +13,14 @@ def chosen_source(url: str | None, config: Path | None, name: str | None) -> Sou
     """Choose it; an address beside a configuration goes before that source's own. Raises SerinusError."""
     if config is None:
         if name is not None:
-            raise Refused("--source names a Prometheus of a configuration: give --config, too")
+            raise Refused("--source selects a Prometheus in a configuration file: give --config, too")
         if url is None:
-            raise Refused("name the Prometheus that remembers: --prometheus URL, or --config FILE with --source NAME")
+            raise Refused("give the Prometheus to read from: --prometheus URL, or --config FILE with --source NAME")
         return _checked({"name": "prometheus", "url": url})
     sources = {each.name: each for each in load_config(config).prometheus}
     chosen = sources.get(name or next(iter(sources)))
     if chosen is None:
-        raise Refused(f"--source {name}: {config} names {', '.join(sources)}")
+        raise Refused(f"--source {name}: {config} has only {', '.join(sources)}")
     return chosen.source() if url is None else _checked(chosen.model_dump(by_alias=True) | {"url": url})
 
 

@@ -73,8 +73,10 @@ class Story:
     def unseen(self) -> tuple[str, ...]:
         """What the operator has not taken in yet: all of it stays here only while the operator is not at work."""
         seen, spec = self.deployment.status.observed_generation, self.deployment.generation
-        late = [f"the operator has not acted on spec generation {spec} yet (last seen: {seen})"] if seen < spec else []
-        return (*late, *(f"spec.{lever} is set and not acknowledged yet" for lever in self.unacknowledged()))
+        late = (
+            [f"the operator has not processed generation {spec} of the spec yet (last: {seen})"] if seen < spec else []
+        )
+        return (*late, *(f"spec.{lever} is set but not acknowledged yet" for lever in self.unacknowledged()))
 
     def unacknowledged(self) -> tuple[str, ...]:
         """The levers of the active Rollout that the operator has not answered."""
@@ -115,7 +117,7 @@ def read_story(cluster: Cluster, name: str) -> Story:
         rollouts = [parse_rollout(rollout) for rollout in cluster.rollouts(name)]
         deployment = parse_model_deployment(manifest)
     except ApiError as error:
-        raise Refused(f"what the cluster holds cannot be read by this version of serinus: {error}") from error
+        raise Refused(f"this version of serinus cannot read the object in the cluster: {error}") from error
     return Story(deployment, tuple(sorted(rollouts, key=_age)))
 
 

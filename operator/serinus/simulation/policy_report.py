@@ -13,11 +13,11 @@ Row = tuple[Cell, Played]
 def policy_table(rows: Sequence[Row]) -> list[str]:
     """One table a policy; what is over its bound is in bold."""
     lines = [
-        "Per cent of the rollouts that were reverted; in brackets those of them in the guard window, when no other",
-        "version is left to excuse an outage. Bold: over 1.5 % (sticky clients: 2.5 %). The default policy has a limit",
-        "of 5 %, 20 requests and `failureLimit: 0`, weights 5, 25, 50 % of a minute each, a guard window of ten",
-        "minutes. At 1 req/s its first weight rarely brings 20 requests a minute: a quarter of the rollouts, each for",
-        "six hours.",
+        "Per cent of rollouts reverted; in brackets, those reverted in the guard window, when stable no longer gets",
+        "traffic to excuse an outage. Bold: over 1.5 % (sticky clients: 2.5 %). The default policy: a limit of 5 %, 20",
+        "requests, `failureLimit: 0`, weights of 5, 25 and 50 % for a minute each, and a guard window of ten minutes.",
+        "At 1 req/s its first weight rarely gets 20 requests a minute, so those cells have a quarter of the rollouts,",
+        "six hours each.",
     ]
     for name in dict.fromkeys(cell.method for cell, _ in rows):
         lines += ["", *_policy(name, [row for row in rows if row[0].method == name])]

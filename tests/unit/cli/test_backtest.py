@@ -68,7 +68,7 @@ def test_what_served_from_the_start_is_no_rollout() -> None:
     """A record that begins in the middle shows no change."""
     past = Past().serve(600, {OLD: (50.0, GOOD)})
     assert replayed_from(past, policy(), wish(past)) == ()
-    assert sentence(policy(), (), pods=False).endswith("no revision was changed in that time.")
+    assert sentence(policy(), (), pods=False).endswith("no revision changed in that time range.")
 
 
 def test_one_revision_against_itself() -> None:
@@ -89,7 +89,7 @@ def test_only_the_named_services_are_asked_for() -> None:
 
 def test_no_series_is_said() -> None:
     """An empty answer is a wrong name more often than a quiet night."""
-    with pytest.raises(Refused, match="no series of istio in that time"):
+    with pytest.raises(Refused, match="no istio series in that time range"):
         replayed_from(Past(), policy(), Wish(NOWHERE, START, START + 60))
 
 

@@ -26,7 +26,7 @@ def test_a_lever_that_nobody_answers_is_an_error() -> None:
     fake.answers = False
     answer = say(fake, "abort", "fraud")
     assert answer.exit_code == 1
-    assert "the field is set, but the operator has not acknowledged it within 5s: is it running?" in answer.stderr
+    assert "the field is set, but the operator did not acknowledge it within 5s: is it running?" in answer.stderr
 
 
 def test_a_lever_need_not_wait() -> None:
@@ -103,7 +103,7 @@ def test_an_unreadable_object_is_one_sentence() -> None:
     broken["spec"]["attempt"] = "many"
     answer = say(cluster(broken), "status", "fraud")
     assert answer.exit_code == 1
-    assert "cannot be read by this version of serinus" in answer.stderr
+    assert "this version of serinus cannot read" in answer.stderr
 
 
 def test_status_is_json_on_demand() -> None:

@@ -69,8 +69,8 @@ def test_a_limit_that_fell_to_evidence_is_credited_to_the_test() -> None:
 def test_in_threshold_mode_there_is_no_test() -> None:
     """Nobody shall look for evidence that was never gathered."""
     page = _said(_in_threshold_mode(_by_guardrail()))
-    assert "decided by a fixed limit alone (mode is Threshold: there is no test)" in page.splitlines()[0]
-    assert "Judged by mode is Threshold: fixed limits alone decide, there is no test" in page
+    assert "decided by a fixed limit (mode is Threshold: there is no test)" in page.splitlines()[0]
+    assert "Judged by fixed limits only: mode is Threshold, so there is no test" in page
     assert "Evidence" not in page
 
 
@@ -172,14 +172,14 @@ def test_an_unknown_rollout_is_refused_with_those_there_are() -> None:
     """The name need not be looked up elsewhere."""
     answer = say(cluster(rollout()), "explain", "fraud", "--rollout", "nope")
     assert (answer.exit_code, answer.stderr) == (
-        1, f"serinus: fraud has no Rollout nope: there are {ROLLOUT}\n"
+        1, f"serinus: fraud has no Rollout nope; its Rollouts are {ROLLOUT}\n"
     )  # fmt: skip
 
 
 def test_without_a_rollout_there_is_nothing_to_explain() -> None:
     """One sentence, not an empty page."""
     answer = say(cluster(), "explain", "fraud")
-    assert (answer.exit_code, answer.stderr) == (1, "serinus: fraud has no Rollout: nothing has been tried yet\n")
+    assert (answer.exit_code, answer.stderr) == (1, "serinus: fraud has no Rollout yet\n")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_person_who_aborted_is_named_as_such() -> None:
 def test_the_first_revision_has_nothing_to_be_compared_with() -> None:
     """And says so."""
     first = rollout(first=True, phase="Guarding", weight=100, stageStartedAt="2026-01-01T00:00:00Z")
-    assert "it is the first revision: there is nothing to compare it with, so no test" in _said(first)
+    assert "no test: it is the first revision, and there is nothing to compare it with" in _said(first)
 
 
 def test_json_gives_the_numbers_as_they_are_stored() -> None:

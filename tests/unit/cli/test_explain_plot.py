@@ -46,7 +46,7 @@ def test_a_picture_is_drawn_from_the_record_alone(tmp_path: Path, kind: str) -> 
     answer = say(cluster(condemned()), "explain", "fraud", "--plot", str(file))
     assert answer.exit_code == 0, answer.stderr
     _assert_pictures(file)
-    assert "only what the record stores; --prometheus URL draws the curves" in answer.stderr
+    assert "only the stored points; --prometheus URL draws the curves" in answer.stderr
 
 
 @pytest.mark.parametrize("histogram", [True, False], ids=["with latencies", "errors alone"])
@@ -167,7 +167,7 @@ def test_weights_are_steps() -> None:
 def test_a_prometheus_that_has_forgotten_leaves_the_record() -> None:
     """Retention is shorter than the memory of an incident."""
     picture = _remembered(replace(Memory(), began=BEGAN + 1e7))
-    assert picture.note.startswith("Prometheus has no samples of both revisions from 2026-01-01 00:00:00Z on")
+    assert picture.note.startswith("Prometheus has no samples of both revisions since 2026-01-01 00:00:00Z")
     assert not picture.connected
 
 
@@ -182,7 +182,7 @@ def test_without_traffic_there_is_nothing_to_draw(tmp_path: Path) -> None:
     answer = say(cluster(rollout(weight=0)), "explain", "fraud", "--plot", str(tmp_path / "never.png"))
     assert answer.exit_code == 1
     assert not (tmp_path / "never.png").exists()
-    assert "has had no traffic: there is nothing to draw" in answer.stderr
+    assert "has had no traffic: nothing to plot" in answer.stderr
 
 
 def test_without_matplotlib_one_sentence_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,5 +249,5 @@ def test_the_command_reads_a_prometheus_at_its_address(tmp_path: Path) -> None:
         words = ("--plot", str(tmp_path / "why.svg"), "--prometheus", url)
         answer = say(cluster(condemned()), "explain", "fraud", *words)
         server.shutdown()
-    assert (answer.exit_code, answer.stderr) == (0, f"drawn to {tmp_path / 'why.svg'}\n")
+    assert (answer.exit_code, answer.stderr) == (0, f"wrote {tmp_path / 'why.svg'}\n")
     assert "stored in the record" in (tmp_path / "why.svg").read_text()

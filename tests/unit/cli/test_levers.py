@@ -75,7 +75,7 @@ def test_an_ended_rollout_has_no_lever(command: str) -> None:
     fake = cluster(reverted())
     answer = say(fake, command, "fraud")
     assert answer.exit_code == 1
-    assert answer.stderr == f"serinus: no rollout of fraud is active: {ROLLOUT}, the newest, is Reverted\n"
+    assert answer.stderr == f"serinus: fraud has no rollout in progress: the newest, {ROLLOUT}, is Reverted\n"
     assert fake.patches == []
 
 
@@ -90,7 +90,7 @@ def test_without_a_rollout_the_reason_is_told() -> None:
     ("status", "sentence"),
     [
         ({"phase": "Progressing", "step": 2, "message": "errors rests on 3 requests"}, "errors rests on 3 requests"),
-        ({"phase": "Guarding", "step": 3, "weight": 100}, "is at 100 percent already"),
+        ({"phase": "Guarding", "step": 3, "weight": 100}, "is already at 100%"),
     ],
     ids=["held by a gate", "in the guard window"],
 )
@@ -100,7 +100,7 @@ def test_promotion_needs_a_pause_to_skip(status: dict[str, Any], sentence: str) 
         levers.promote(story(rollout(**status)))
 
 
-@pytest.mark.parametrize(("step", "sentence"), [(4, "has 3 steps, no step 4"), (1, "is past step 1 already")])
+@pytest.mark.parametrize(("step", "sentence"), [(4, "has 3 steps; there is no step 4"), (1, "is already past step 1")])
 def test_promotion_needs_a_step_ahead(step: int, sentence: str) -> None:
     """A number that can have no effect is refused."""
     with pytest.raises(Refused, match=sentence):
@@ -109,7 +109,7 @@ def test_promotion_needs_a_step_ahead(step: int, sentence: str) -> None:
 
 def test_a_promotion_in_full_is_not_narrowed() -> None:
     """A second, smaller promotion would take the first one back."""
-    with pytest.raises(Refused, match="is promoted to 100 percent already"):
+    with pytest.raises(Refused, match="is already promoted to 100%"):
         levers.promote(story(rollout(levers={"promote": {"full": True}})))
 
 
@@ -127,22 +127,22 @@ def test_the_first_revision_has_nothing_to_go_back_to() -> None:
 
 def test_promotion_of_the_first_revision_is_needless() -> None:
     """It has no steps to walk through."""
-    with pytest.raises(Refused, match="goes to 100 percent when it is ready"):
+    with pytest.raises(Refused, match="goes to 100% when it is ready"):
         levers.promote(story(rollout(first=True)))
 
 
 def test_a_paused_rollout_is_promoted_with_a_hint() -> None:
     """The pause of an SRE holds a promotion too, and nobody would guess it."""
     answer = say(cluster(rollout(levers={"paused": True})), "promote", "fraud")
-    assert "note: spec.paused is set and holds it: resume it too" in answer.stdout
+    assert "note: spec.paused is set and still holds it: resume it, too" in answer.stdout
 
 
 @pytest.mark.parametrize(
     ("status", "conditions", "sentence"),
     [
-        ({"phase": "Succeeded"}, [], "is Succeeded: only a Reverted or Aborted rollout is tried again"),
-        ({"weight": 30, "settledAt": None}, [], "still has weight 30: try again when it is 0"),
-        ({}, [condition("Stalled", "False", "NotStalled")], "git asks for something else now"),
+        ({"phase": "Succeeded"}, [], "is Succeeded: only a Reverted or Aborted rollout can be retried"),
+        ({"weight": 30, "settledAt": None}, [], "still has weight 30: retry once it is 0"),
+        ({}, [condition("Stalled", "False", "NotStalled")], "the spec has another version now"),
         ({}, [condition("Stalled", "True", "HostConflict", "shop/web has the host")], "HostConflict: shop/web has"),
     ],
     ids=["succeeded", "weight on its way", "another wish", "an obstacle"],

@@ -40,7 +40,7 @@ def test_all_namespaces_are_listed_on_demand() -> None:
 
 def test_an_empty_namespace_says_where_else_to_look() -> None:
     """An empty page would look like a fault."""
-    assert _lines(FakeCluster([])) == ["no ModelDeployments in namespace ml: -A looks in all of them"]
+    assert _lines(FakeCluster([])) == ["no ModelDeployments in namespace ml (-A lists all namespaces)"]
 
 
 def test_the_list_is_json_on_demand() -> None:

@@ -97,8 +97,8 @@ def test_what_the_operator_has_not_seen_is_shown() -> None:
     """A status that is out of date says so: the operator may be down."""
     fake = FakeCluster([deployment(observedGeneration=1)], [rollout(levers={"abort": True})])
     page = say(fake, "status", "fraud").stdout
-    assert "the operator has not acted on spec generation 2 yet (last seen: 1)" in page
-    assert "spec.abort is set and not acknowledged yet" in page
+    assert "the operator has not processed generation 2 of the spec yet (last: 1)" in page
+    assert "spec.abort is set but not acknowledged yet" in page
 
 
 def test_the_last_decisions_are_listed() -> None:

@@ -96,7 +96,8 @@ def _picture() -> str:
 
 def test_the_statistics_speak_of_verdicts_and_reasons_that_a_rollout_has() -> None:
     """The one on call finds on the page what the status says, all of what the test can say, and nothing else."""
-    section = (ROOT / "docs" / "statistics.md").read_text().partition("## For the one on call")[2].partition("\n## ")[0]
+    page = (ROOT / "docs" / "statistics.md").read_text()
+    section = page.partition("## For the on-call engineer")[2].partition("\n## ")[0]
     rows = [row.split("|")[1:3] for row in section.splitlines() if re.match(r"^\| [A-Z]\w+ \| `", row)]
     assert {verdict.strip() for verdict, _ in rows} == set(Verdict)
     named = {token for _, reasons in rows for token in TOKEN.findall(reasons)}

@@ -87,7 +87,7 @@ def _by_pods(source: Asks, subject: Subject, wish: Wish, span: Span) -> tuple[Re
     """Of presets only: a user's own query knows revisions, not pods."""
     presets = tuple(metric for metric in subject.policy.analysis.metrics if metric.preset is not None)
     if not presets:
-        raise Refused("only presets can be split by pods, and the policy has none")
+        raise Refused("--pods works for presets only, and the policy has none")
     analysis = subject.policy.analysis.model_copy(update={"metrics": presets})
     subject = replace(subject, policy=subject.policy.model_copy(update={"analysis": analysis}))
     records = asyncio.run(_records(source, subject, span, _services(subject, wish), reporter="destination"))
@@ -117,7 +117,7 @@ async def _records(source: Asks, subject: Subject, span: Span, services: str, *,
         for query in _queries(subject, provider, services, reporter):
             series.extend(await fetch(source, query, span))
         if not series:
-            raise Refused(f"no series of {provider} in that time: look at namespace {subject.namespace} and --service")
+            raise Refused(f"no {provider} series in that time range: check namespace {subject.namespace} and --service")
         found.append(Record(provider, tuple(series)))
     return Records(tuple(found))
 

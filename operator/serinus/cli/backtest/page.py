@@ -25,15 +25,15 @@ def sentence(subject: Subject, replayed: Sequence[Replayed], *, pods: bool) -> s
     """Say how often the policy would have reverted."""
     reverted = [one for one in replayed if one.reverted]
     if not replayed:
-        what = "no pod was busy for as long as a rollout takes" if pods else "no revision was changed in that time"
+        what = "no pod had traffic for as long as a rollout takes" if pods else "no revision changed in that time range"
         return f"{subject.namespace}/{subject.name}: {what}."
     if pods:
         odds = (
             f"fewer than 1 of {len(replayed) / 3:.0f}" if not reverted else f"1 of {len(replayed) / len(reverted):.3g}"
         )
         return (
-            f"One revision against itself, pod by pod, {len(replayed)} times: the policy would have reverted "
-            f"{len(reverted)} for nothing ({odds})."
+            f"One revision compared with itself, pod by pod, {len(replayed)} times: the policy would have reverted "
+            f"{len(reverted)} by mistake ({odds})."
         )
     return f"Of {len(replayed)} past rollouts the policy would have reverted {len(reverted)}{_why(reverted)}."
 
@@ -52,7 +52,7 @@ def page(subject: Subject, replayed: Sequence[Replayed], told: str) -> Renderabl
     for one in sorted(shown, key=lambda one: one.started):
         table.add_row(*(Text(cell) for cell in _cells(one)), style="red" if one.reverted else "")
     more = len(replayed) - len(shown)
-    rest = f"and {more} more that would not have been reverted" if more else ""
+    rest = f"and {more} more, not reverted" if more else ""
     title = Text(f"{subject.namespace}/{subject.name}", style="bold")
     parts: list[RenderableType] = [title, Text(told), Text(""), table, Text(rest, style="dim")]
     return Group(*(parts if replayed else parts[:2]))

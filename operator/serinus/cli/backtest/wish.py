@@ -18,9 +18,9 @@ def wish_of(*, source: Source, since: str, until: str, services: Sequence[str], 
     now = SystemClock().now()
     start, end = _moment("--from", since, now), _moment("--to", until, now)
     if start >= end:
-        raise typer.BadParameter("--from is before --to")
+        raise typer.BadParameter("--from must be before --to")
     if step is not None and (not _is_duration(step) or seconds(step) < 1.0):
-        raise typer.BadParameter("--step is a duration of at least 1s, such as 15s")
+        raise typer.BadParameter("--step must be a duration of at least 1s, such as 15s")
     return Wish(source, start, end, tuple(services), pods, None if step is None else seconds(step))
 
 
@@ -31,7 +31,9 @@ def _moment(option: str, text: str, now: float) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{option} is a time such as 2026-01-31T08:00:00Z, or a duration: 6h") from error
+        raise typer.BadParameter(
+            f"{option} must be a time such as 2026-01-31T08:00:00Z, or a duration such as 6h"
+        ) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

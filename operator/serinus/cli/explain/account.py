@@ -161,9 +161,9 @@ class Account:
 def account_of(story: Story, rollout: str | None, now: float | None = None) -> Account:
     """Take the newest Rollout, or the one that is named; raises Refused, which names those there are."""
     if not story.rollouts:
-        raise Refused(f"{story.name} has no Rollout: nothing has been tried yet")
+        raise Refused(f"{story.name} has no Rollout yet")
     found = next((one for one in story.rollouts if one.name == rollout), None if rollout else story.newest)
     if found is None:
         names = ", ".join(one.name for one in reversed(story.rollouts))
-        raise Refused(f"{story.name} has no Rollout {rollout}: there are {names}")
+        raise Refused(f"{story.name} has no Rollout {rollout}; its Rollouts are {names}")
     return Account(story.deployment.namespace, story.name, found, now)

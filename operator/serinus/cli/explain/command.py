@@ -52,4 +52,4 @@ def _draw(session: Session, account: Account, file: Path, prometheus: Source | N
 
         picture = remembered_picture(account, PrometheusArchive(prometheus), now)
     save(draw(picture), file)
-    typer.echo(f"drawn to {file}" + (f": {picture.note}" if picture.note else ""), err=True)
+    typer.echo(f"wrote {file}" + (f": {picture.note}" if picture.note else ""), err=True)

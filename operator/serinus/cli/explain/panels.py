@@ -68,7 +68,7 @@ def _weights(panel: Axes, picture: Picture) -> None:
 def _rates(panel: Axes, picture: Picture) -> None:
     rates = picture.rates
     if rates is None:
-        _say(panel, "no rate is known of both revisions")
+        _say(panel, "no rates for both revisions")
         panel.set_ylabel("rate")
         return
     scale, unit = _unit(rates.metric)
@@ -140,7 +140,7 @@ def _limit(panel: Axes, metric: Metric, scale: float, top: float) -> None:
 
 
 def _evidence(panel: Axes, picture: Picture) -> None:
-    panel.set_ylabel("evidence against it\n(1 in so many if equal)")
+    panel.set_ylabel("evidence against it\n(odds of 1 in N if equal)")
     if not picture.account.tests:
         _say(panel, "mode Threshold: there is no test" if picture.account.rollout.spec.from_ else "first revision")
         panel.set_yticks([])
@@ -150,7 +150,7 @@ def _evidence(panel: Axes, picture: Picture) -> None:
     _curves(panel, picture)
     known = [value for _, value in picture.stored] + [point.total for point in picture.evidence]
     if not known:
-        _say(panel, "the record holds no evidence")
+        _say(panel, "the record has no evidence")
     top = min(max(reverts * 5.0, 2.0 * max(known, default=1.0)), reverts * 1e6)
     panel.set_ylim(LEAST_EVIDENCE, top)
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))

@@ -20,7 +20,7 @@ from serinus.core.analysis.sequential.bounds import confidence_bounds
 from serinus.core.model.assessment import Observation
 
 _CHANCE = re.compile(r"1[ -]in[ -]([0-9.]+(?:e[+-]?[0-9]+)?) (?:odds|by chance)")
-RECORD_ALONE = "only what the record stores; --prometheus URL draws the curves"
+RECORD_ALONE = "only the stored points; --prometheus URL draws the curves"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def remembered_picture(account: Account, archive: Archive, now: float) -> Pictur
     observations = observed(account, picture.span, archive)
     if not observations:
         span = f"{clock_time_of(account)}"
-        return replace(picture, note=f"Prometheus has no samples of both revisions from {span} on; {RECORD_ALONE}")
+        return replace(picture, note=f"Prometheus has no samples of both revisions since {span}; {RECORD_ALONE}")
     rates = _drawable(account, observations, picture.span.start)
     evidence = replayed(account, observations)
     return replace(picture, rates=rates or picture.rates, evidence=evidence, connected=True, note="")
@@ -80,7 +80,7 @@ def clock_time_of(account: Account) -> str:
 def _span(account: Account, now: float) -> Span:
     first, last = account.first_traffic, account.ended
     if first is None:
-        raise Refused(f"{account.rollout.name} has had no traffic: there is nothing to draw")
+        raise Refused(f"{account.rollout.name} has had no traffic: nothing to plot")
     start = unix_seconds(first)
     return Span(start, max(unix_seconds(last) if last else now, start + 1.0))
 

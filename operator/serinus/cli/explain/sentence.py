@@ -13,7 +13,7 @@ from serinus.core.rollout.records import NO_BASELINE
 
 _DECIDERS = {
     Decider.GUARDRAIL: "by the guardrail, a fixed limit, not by the test",
-    Decider.LIMITS: "by a fixed limit alone (mode is Threshold: there is no test)",
+    Decider.LIMITS: "by a fixed limit (mode is Threshold: there is no test)",
     Decider.TEST: "by the sequential test, with no limit exceeded",
     Decider.LIMIT_TEST: "by the sequential test of the limit",
     Decider.MAX_HOLD: "by maxHold: it was not shown to be safe in time",
@@ -37,7 +37,7 @@ def _ended(account: Account) -> str:
     if status.phase is Phase.SUCCEEDED:
         parts.append(_summary(account))
     elif status.weight > 0:
-        parts.append(f"it still gets {status.weight}% of traffic because stable cannot take all of it yet")
+        parts.append(f"it still gets {status.weight}% of traffic because stable cannot take it all yet")
     elif account.first_traffic is not None:
         parts.append("it no longer gets any traffic")
     return "; ".join(part for part in parts if part)
@@ -177,5 +177,5 @@ def _unless_timed(account: Account) -> str:
 def without_test(account: Account) -> str:
     """Say why there is no test."""
     if account.rollout.spec.from_ is None:
-        return "it is the first revision: there is nothing to compare it with, so no test"
-    return "mode is Threshold: fixed limits alone decide, there is no test"
+        return "no test: it is the first revision, and there is nothing to compare it with"
+    return "fixed limits only: mode is Threshold, so there is no test"

@@ -25,8 +25,8 @@ def page(subject: Subject, wish: Wish, odds: Sequence[Odds], told: str, advised:
     title = Text.assemble((f"{subject.namespace}/{subject.name}", "bold"), f"  {_policy(subject)}")
     notes = [Text(f"- {one}", style="yellow") for one in advised]
     footer = Text(
-        f"{wish.runs} rollouts a row, seed {wish.seed}; two numbers are median and 95 %; "
-        "held: neither way when the play ended",
+        f"{wish.runs} rollouts per row, seed {wish.seed}; pairs are median and 95th percentile; "
+        "held: neither reverted nor promoted by the end",
         style="dim",
     )
     return Group(title, Text(told), Text(""), _table(odds), footer, *notes)
@@ -35,7 +35,7 @@ def page(subject: Subject, wish: Wish, odds: Sequence[Odds], told: str, advised:
 def _policy(subject: Subject) -> str:
     analysis = subject.policy.analysis
     weights = ", ".join(str(stage.weight) for stage in subject.stages(0.0))
-    return f"{analysis.mode}, pace {subject.pace}, weights {weights} %, a look each {analysis.interval}"
+    return f"{analysis.mode}, pace {subject.pace}, weights {weights} %, evaluated every {analysis.interval}"
 
 
 def _table(odds: Sequence[Odds]) -> Table:

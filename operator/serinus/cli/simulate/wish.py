@@ -23,9 +23,9 @@ def wish_of(
     """Make the wish; raises typer.BadParameter, which names the option."""
     good, bad = _share("--error-rate", error_rate), _share("--bad-error-rate", bad_error_rate)
     if bad <= good:
-        raise typer.BadParameter("--bad-error-rate is above --error-rate: else nothing is bad about it")
+        raise typer.BadParameter("--bad-error-rate must be above --error-rate")
     if noise != "all" and noise not in NOISES:
-        raise typer.BadParameter(f"--noise is one of {', '.join(NOISES)} and all")
+        raise typer.BadParameter(f"--noise must be one of {', '.join(NOISES)} and all")
     noises = tuple(NOISES) if noise == "all" else (noise,)
     wait_s = _seconds("--promoted-after", promoted_after)
     return Wish(rate, good, bad, latency_factor, noises, runs, seed, compare, wait_s)
@@ -37,7 +37,7 @@ def _share(option: str, text: str) -> float:
     except ValueError as error:
         raise typer.BadParameter(f"{option}: {error}") from error
     if not 0.0 <= share < 1.0:
-        raise typer.BadParameter(f"{option} is a share of the requests, such as 0.1%")
+        raise typer.BadParameter(f"{option} must be a share of requests, such as 0.1%")
     return share
 
 

@@ -56,12 +56,12 @@ def _thin(subject: Subject, bad: Sequence[Odds]) -> Iterator[str]:
         weight = min(max(wanted, ADVISED_WEIGHTS[0]), ADVISED_WEIGHTS[1])
         unit = "request" if work.requests_per_s == 1 else "requests"
         text = (
-            f"{work.requests_per_s:g} {unit} a second at a first weight of {first} % are one canary request in "
+            f"{work.requests_per_s:g} {unit} a second at a first weight of {first} % is one canary request every "
             f"{100.0 / (work.requests_per_s * first):.3g} s: the ten or so wrong answers that a decision needs take "
-            f"about {shown_duration(wait_s)}. Little is decided before"
+            f"about {shown_duration(wait_s)}"
         )
         if weight > first:
-            text += f"; a first weight of {weight} % brings them in {shown_duration(wait_s * first / weight)}"
+            text += f"; a first weight of {weight} % gets them in {shown_duration(wait_s * first / weight)}"
         yield text + "."
 
 
@@ -76,12 +76,12 @@ def _starved(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
                 continue
             weight = math.ceil(first * metric.min_samples / (per_s * window_s) * SPARE)
             text = (
-                f"{metric.name} asks for {metric.min_samples} requests in {window_s:g} s, and {first} % of the traffic "
-                f"brings {per_s * window_s:.2g}: the weight hardly ever rises. A window of "
+                f"{metric.name} needs {metric.min_samples} requests in {window_s:g} s, and {first} % of the traffic "
+                f"brings {per_s * window_s:.2g}: the weight will hardly ever rise. A window of "
                 f"{math.ceil(SPARE * metric.min_samples / per_s / 60.0)}m"
             )
             yield text + (
-                f", or a first weight of {weight} %, would do." if weight <= ADVISED_WEIGHTS[1] else " would do."
+                f", or a first weight of {weight} %, is enough." if weight <= ADVISED_WEIGHTS[1] else " is enough."
             )
 
 
@@ -106,8 +106,8 @@ def _one_error(metric: Metric, rate: float) -> Iterator[str]:
     errors = math.floor(limit * samples) + 1
     yield (
         f"The limit of {metric.name} reverts equal versions: with minSamples {samples}, {errors} wrong "
-        f"{'answer is' if errors == 1 else 'answers are'} over max {metric.threshold_range.max}. "
-        f"minSamples {enough} would hardly ever."
+        f"{'answer is' if errors == 1 else 'answers are'} already over max {metric.threshold_range.max}. "
+        f"With minSamples {enough} it hardly ever would."
     )
 
 
@@ -124,10 +124,10 @@ def least_samples(limit: float, rate: float) -> int | None:
 
 def _alone(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
     """Say it when equal versions are lost to an outage that both share."""
-    shared = "An outage of what both versions depend on reverts"
+    shared = "An outage of a shared dependency reverts"
     why = "only mode Sequential excuses it."
     if subject.policy.analysis.mode is Mode.SEQUENTIAL:
-        why = "one crosses the limit first. A limit well above what an outage brings leaves it to the comparison."
+        why = "the canary exceeds the limit first. Set the limit well above what an outage brings."
     for one in good:
         if one.scenario.noise != "outage":
             continue
@@ -136,8 +136,8 @@ def _alone(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
             yield f"{shared} {before:.0f} % of the equal versions before 100 %: {why}"
         if after > 100.0 * OFTEN:
             yield (
-                f"{shared} {after:.0f} % of the equal versions in the guard window: after 100 % there is nothing to "
-                "compare with, and only limits judge."
+                f"{shared} {after:.0f} % of the equal versions in the guard window: at 100 % there is nothing to "
+                "compare with, so only limits judge."
             )
 
 
@@ -154,11 +154,11 @@ def _hasty(subject: Subject, bad: Sequence[Odds]) -> Iterator[str]:
     for one in bad:
         if one.promoted <= OFTEN * one.runs:
             continue
-        text = f"{100 * one.promoted / one.runs:.0f} % of the versions with {one.scenario.label} are promoted"
+        text = f"{100 * one.promoted / one.runs:.0f} % of versions with {one.scenario.label} are promoted"
         if subject.pace is Pace.TIMED and subject.policy.analysis.mode is not Mode.THRESHOLD:
-            text += ": the pauses are shorter than detection takes; longer ones, or pace: Evidence, wait for proof"
+            text += ": the pauses are shorter than detection takes; use longer ones, or pace: Evidence"
         elif one.scenario.latency_factor > 1.0 and not _judges_latency(subject):
-            text += ": no metric looks at latency"
+            text += ": no metric measures latency"
         yield text + "."
 
 
@@ -168,6 +168,7 @@ def _judges_latency(subject: Subject) -> bool:
 
 def _assumed(subject: Subject, promoted_after_s: float) -> Iterator[str]:
     if subject.waits_for_people():
-        yield f"A pause without a duration is taken to last {shown_duration(promoted_after_s)}: a person promotes then."
+        lasts = shown_duration(promoted_after_s)
+        yield f"A pause without a duration is assumed to last {lasts}, until somebody promotes."
     if left_out := subject.left_out():
-        yield f"No traffic can be made up for {', '.join(left_out)}: taken to be in range, and equal."
+        yield f"No traffic can be simulated for {', '.join(left_out)}: assumed to be in range, and equal."

@@ -23,7 +23,7 @@ def sentence(subject: Subject, odds: Sequence[Odds]) -> str:
 
 def _bad(one: Odds) -> str:
     work = one.scenario
-    version = f"a version that fails {percent(work.challenger_rate)} instead of {percent(work.champion_rate)}"
+    version = f"a version with {percent(work.challenger_rate)} errors instead of {percent(work.champion_rate)}"
     if one.reverted == 0:
         return f"{version} is never reverted ({_rest(one)})"
     share = one.reverted / one.runs
@@ -47,8 +47,8 @@ def _rest(one: Odds) -> str:
 
 def _good(one: Odds) -> str:
     if one.full_s is None:
-        return f"{_false_reverts(one)} and not promoted within the time that was played"
-    return f"{_false_reverts(one)} and has all traffic after {shown_duration(one.full_s.median)}"
+        return f"{_false_reverts(one)} and is not promoted within the simulated time"
+    return f"{_false_reverts(one)} and reaches 100 % after {shown_duration(one.full_s.median)}"
 
 
 def _false_reverts(one: Odds) -> str:
