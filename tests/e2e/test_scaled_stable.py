@@ -30,13 +30,15 @@ def three(cluster: Cluster) -> Iterator[Asking]:
 def test_a_stable_scaled_to_zero_by_hand_is_put_right_and_a_revert_works(cluster: Cluster, three: Asking) -> None:
     """`kubectl scale` in the guard, while all traffic is on the canary: all of it goes back at once."""
     stable = in_guard(cluster, 2)
+    before = cluster.get("Deployment", stable)["metadata"]["generation"]
     cluster.kubectl("scale", "deployment", stable, "--replicas=0")
-    wait_for_ready(cluster, NAME, 0)
-    wait_for_ready(cluster, NAME, PODS)
+    cluster.wait(
+        "Deployment", NAME, lambda found: put_right(found[stable], since=before), what="all pods of stable again"
+    )
     with broken(three):
-        ended = cluster.rollout(NAME, 2, reverted, what="the revert")
+        cluster.rollout(NAME, 2, reverted, what="the revert")
+        cluster.rollout(NAME, 2, lambda status: status.get("weight") == 0, what="weight 0")
         three.wait_for("1", more=20)
-    assert ended["status"]["weight"] == 0
     assert three.tally.failures == []
 
 
@@ -66,6 +68,13 @@ def in_guard(cluster: Cluster, number: int) -> str:
     wait_for_ready(cluster, NAME, PODS)
     stable: str = guarded["spec"]["from"]["revision"]
     return stable
+
+
+def put_right(deployment: given.Manifest, *, since: int) -> bool:
+    """Tell whether a Deployment was scaled, and scaled back, and has all of its pods."""
+    generation, status = deployment["metadata"]["generation"], deployment["status"]
+    settled = status.get("observedGeneration") == generation and status.get("readyReplicas") == PODS
+    return settled and generation >= since + 2 and deployment["spec"]["replicas"] == PODS
 
 
 @contextmanager
