@@ -38,6 +38,8 @@ HANGS = "x[0, 0] < 0 and __import__('time').sleep(3600)"
 """It never answers when the first feature is negative, and nothing after that: its only instance is busy."""
 SELDOM = "vars(self).update(asked=vars(self).get('asked', 0) + 1) or self.asked % 100 == 50"
 """One request in a hundred fails."""
+HALF = "__import__('random').random() < 0.5"
+"""Every other request fails, by chance."""
 BREAKING = (-1.0, 2.0, 3.0, 4.0)
 """Features that break a model that fails on command."""
 

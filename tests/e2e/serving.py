@@ -29,3 +29,23 @@ def at_half(cluster: Cluster, name: str, **wishes: Any) -> given.Manifest:
     return cluster.rollout(
         name, 2, lambda status: (status.get("weight"), status.get("verdict")) == (50, "Safe"), what="Safe at half"
     )
+
+
+def stable_pods(cluster: Cluster, name: str) -> list[given.Manifest]:
+    """List the pods of the stable revision."""
+    status = cluster.get("ModelDeployment", name)["status"]
+    revision = status["stable"]["revision"].rpartition("-")[2]
+    pods = cluster.list("Pod", name).values()
+    return [pod for pod in pods if pod["metadata"]["labels"]["serinus.dev/revision"] == revision]
+
+
+def wait_for_ready(cluster: Cluster, name: str, number: int) -> None:
+    """Wait until the operator sees just so many pods of stable ready."""
+    cluster.deployed(
+        name, lambda status: status["stable"].get("readyReplicas", 0) == number, what=f"{number} ready stable pods"
+    )
+
+
+def succeeded(status: given.Manifest) -> bool:
+    """Tell whether a rollout has ended well."""
+    return status.get("phase") == "Succeeded"

@@ -10,7 +10,7 @@ from tests.e2e import given
 from tests.e2e.asking import Asking
 from tests.e2e.cluster import Cluster, condition
 from tests.e2e.freezing import frozen
-from tests.e2e.serving import at_half, served
+from tests.e2e.serving import at_half, served, stable_pods, wait_for_ready
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
 
@@ -30,13 +30,13 @@ def test_with_one_of_four_stable_pods_unready_a_bad_canary_loses_all_of_its_weig
 ) -> None:
     """Three of four can carry everything."""
     at_half(cluster, NAME, fails=given.ON_COMMAND, replicas=4, analysis=WISHES["analysis"])
-    with frozen(stable_pods(cluster)[:1]):
-        wait_for_ready(cluster, 3)
+    with frozen(stable_pods(cluster, NAME)[:1]):
+        wait_for_ready(cluster, NAME, 3)
         four.ask_for(given.BREAKING)
         ended = cluster.rollout(NAME, 2, lambda status: status.get("phase") == "Reverted", what="the revert")
         four.ask_for((1.0, 2.0, 3.0, 4.0))
     assert ended["status"]["weight"] == 0
-    wait_for_ready(cluster, 4)
+    wait_for_ready(cluster, NAME, 4)
 
 
 def test_with_no_stable_pod_ready_the_weight_waits_and_follows_as_they_come_back(
@@ -47,8 +47,8 @@ def test_with_no_stable_pod_ready_the_weight_waits_and_follows_as_they_come_back
     cluster.rollout(
         NAME, 3, lambda status: (status.get("weight"), status.get("verdict")) == (50, "Safe"), what="Safe at half"
     )
-    with frozen(stable_pods(cluster)):
-        wait_for_ready(cluster, 0)
+    with frozen(stable_pods(cluster, NAME)):
+        wait_for_ready(cluster, NAME, 0)
         four.ask_for(given.BREAKING)
         ended = cluster.rollout(NAME, 3, lambda status: status.get("phase") == "Reverted", what="the revert")
         status = cluster.deployed(
@@ -59,18 +59,3 @@ def test_with_no_stable_pod_ready_the_weight_waits_and_follows_as_they_come_back
     assert "50% stay on the canary" in condition(status, "Degraded")["message"]
     cluster.rollout(NAME, 3, lambda seen: seen.get("weight") == 0 and "settledAt" in seen, what="weight 0")
     four.wait_for("1", more=20)
-
-
-def stable_pods(cluster: Cluster) -> list[given.Manifest]:
-    """List the pods of version 1."""
-    status = cluster.get("ModelDeployment", NAME)["status"]
-    revision = status["stable"]["revision"].rpartition("-")[2]
-    pods = cluster.list("Pod", NAME).values()
-    return [pod for pod in pods if pod["metadata"]["labels"]["serinus.dev/revision"] == revision]
-
-
-def wait_for_ready(cluster: Cluster, number: int) -> None:
-    """Wait until the operator sees just so many pods of stable ready."""
-    cluster.deployed(
-        NAME, lambda status: status["stable"].get("readyReplicas", 0) == number, what=f"{number} ready stable pods"
-    )
