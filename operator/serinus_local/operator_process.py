@@ -16,7 +16,7 @@ NAME = "operator"
 SOURCES = Path(__file__).resolve().parents[1]
 
 
-class Operator:
+class OperatorProcess:
     """`python -m serinus run` against one stack; a crash is a kill, a restart is the same program again."""
 
     def __init__(self, plane: ControlPlane, prometheus_url: str) -> None:

@@ -18,7 +18,7 @@ from serinus_local.process import Processes, Program
 NAME = "prometheus"
 
 
-class Prometheus:
+class LocalPrometheus:
     """One Prometheus of a state folder, on a loopback port."""
 
     def __init__(self, state: Path) -> None:

@@ -17,7 +17,7 @@ from serinus_local.istio import SYSTEM_NAMESPACE, Istiod
 from serinus_local.manifests import namespace, pod_reader
 from serinus_local.ports import LOOPBACK
 from serinus_local.process import Processes, Program, end_marked
-from serinus_local.prometheus import Prometheus
+from serinus_local.prometheus import LocalPrometheus
 from serinus_local.waiting import step
 
 STATES = Path("/var/lib/serinus-local")
@@ -36,8 +36,8 @@ class Stack:
         self.processes = self.plane.processes
         self.node = node.Node(self.plane, self.network, name_of(state))
         self.istiod = Istiod(self.plane, self.network.host)
-        self.prometheus = Prometheus(state)
-        self.operator = operator_process.Operator(self.plane, self.prometheus.url)
+        self.prometheus = LocalPrometheus(state)
+        self.operator = operator_process.OperatorProcess(self.plane, self.prometheus.url)
         self.kubeconfig = self.plane.kubeconfig
         self.prometheus_url = self.prometheus.url
         self.gateway_address = f"{self.network.gateway}:80"

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from serinus.adapters.clock import SystemClock
 from serinus.cli.app import app
-from serinus_local.prometheus import Prometheus, static_config
+from serinus_local.prometheus import LocalPrometheus, static_config
 from tests.unit.cli.backtest_given import Past
 from tests.unit.simulation.given import ERRORS, manifest
 
@@ -51,7 +51,7 @@ def a_bad_rollout() -> Past:
 
 
 def test_a_recorded_rollout_is_replayed(
-    tmp_path: Path, start_prometheus: Callable[[Mapping[str, object]], Prometheus]
+    tmp_path: Path, start_prometheus: Callable[[Mapping[str, object]], LocalPrometheus]
 ) -> None:
     """The series come by range queries, and the policy says what it would have done and when."""
     file = tmp_path / "manifest.yaml"

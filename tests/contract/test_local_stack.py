@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from serinus_local.control_plane import ControlPlane, control_plane
-from serinus_local.prometheus import Prometheus, static_config
+from serinus_local.prometheus import LocalPrometheus, static_config
 from serinus_local.waiting import until
 
 pytestmark = pytest.mark.apiserver
@@ -68,14 +68,14 @@ def test_nothing_runs_after_the_block(tmp_path: Path) -> None:
 
 
 def test_a_program_that_dies_is_reported_with_the_end_of_its_log(
-    start_prometheus: Callable[[Mapping[str, object]], Prometheus],
+    start_prometheus: Callable[[Mapping[str, object]], LocalPrometheus],
 ) -> None:
     with pytest.raises(RuntimeError, match="field no_such_field not found"):
         start_prometheus({"no_such_field": True})
 
 
 def test_prometheus_comes_back_with_what_it_knew(
-    start_prometheus: Callable[[Mapping[str, object]], Prometheus],
+    start_prometheus: Callable[[Mapping[str, object]], LocalPrometheus],
 ) -> None:
     server = start_prometheus(static_config({"nobody": "127.0.0.1:1"}))
     until(lambda: _targets_known(server), what="the first scrape", limit=30)
@@ -85,7 +85,7 @@ def test_prometheus_comes_back_with_what_it_knew(
     assert _targets_known(server)
 
 
-def _targets_known(server: Prometheus) -> bool:
+def _targets_known(server: LocalPrometheus) -> bool:
     query = urllib.parse.urlencode({"query": "last_over_time(up[1h])"})
     with urllib.request.urlopen(f"{server.url}/api/v1/query?{query}", timeout=5) as answer:
         return bool(json.load(answer)["data"]["result"])

@@ -14,7 +14,7 @@ import pytest
 from serinus.core.analysis.inflight import gateway_query, open_query
 from serinus.core.analysis.promql import Arm
 from serinus_local import scrape
-from serinus_local.prometheus import Prometheus, static_config
+from serinus_local.prometheus import LocalPrometheus, static_config
 from serinus_local.waiting import until
 
 pytestmark = pytest.mark.apiserver
@@ -58,8 +58,8 @@ class Page(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    prometheus = Prometheus(tmp_path_factory.mktemp("series"))
+def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPrometheus]:
+    prometheus = LocalPrometheus(tmp_path_factory.mktemp("series"))
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         config = static_config({"envoy": f"127.0.0.1:{server.server_port}"}, rules=scrape.envoy_rules())
@@ -72,7 +72,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
             server.shutdown()
 
 
-def test_requests_are_counted_once_by_service_protocol_and_status(scraped: Prometheus) -> None:
+def test_requests_are_counted_once_by_service_protocol_and_status(scraped: LocalPrometheus) -> None:
     labels = ("request_protocol", "response_code", "grpc_response_status")
     found = {tuple(s.get(label, "") for label in labels): value for s, value in ask(scraped, "istio_requests_total")}
     assert found == {
@@ -83,7 +83,7 @@ def test_requests_are_counted_once_by_service_protocol_and_status(scraped: Prome
     }
 
 
-def test_each_series_names_service_namespace_and_reporter_as_in_production(scraped: Prometheus) -> None:
+def test_each_series_names_service_namespace_and_reporter_as_in_production(scraped: LocalPrometheus) -> None:
     for series, _ in ask(scraped, '{__name__=~"istio_.*"}'):
         assert series["destination_service_name"] == "fraud-a1"
         assert series["destination_service_namespace"] == "ml"
@@ -92,29 +92,29 @@ def test_each_series_names_service_namespace_and_reporter_as_in_production(scrap
         assert "cluster_name" not in series
 
 
-def test_durations_keep_their_buckets(scraped: Prometheus) -> None:
+def test_durations_keep_their_buckets(scraped: LocalPrometheus) -> None:
     buckets = ask(scraped, 'istio_request_duration_milliseconds_bucket{request_protocol="http"}')
     assert {series["le"]: value for series, value in buckets} == {"10": 99, "+Inf": 100}
     counts = ask(scraped, "istio_request_duration_milliseconds_count")
     assert {series["request_protocol"]: value for series, value in counts} == {"http": 100, "grpc": 7}
 
 
-def test_messages_of_grpc_streams_have_the_names_of_production(scraped: Prometheus) -> None:
+def test_messages_of_grpc_streams_have_the_names_of_production(scraped: LocalPrometheus) -> None:
     assert [value for _, value in ask(scraped, "istio_request_messages_total")] == [70]
     assert [value for _, value in ask(scraped, "istio_response_messages_total")] == [69]
 
 
-def test_what_waits_keeps_envoys_own_name(scraped: Prometheus) -> None:
+def test_what_waits_keeps_envoys_own_name(scraped: LocalPrometheus) -> None:
     query = gateway_query([Arm("ml", "fraud", "a1", "fraud-a1")], 60)
     assert sorted(value for _, value in ask(scraped, f"last_over_time({query})")) == [3, 100]
     assert [value for _, value in ask(scraped, open_query(Arm("ml", "fraud", "a1", "fraud-a1")))] == [3]
 
 
-def test_what_would_count_twice_is_dropped(scraped: Prometheus) -> None:
+def test_what_would_count_twice_is_dropped(scraped: LocalPrometheus) -> None:
     assert ask(scraped, '{__name__=~"envoy_cluster_(external|internal|grpc)_.*"}') == []
 
 
-def ask(server: Prometheus, query: str) -> list[tuple[dict[str, str], float]]:
+def ask(server: LocalPrometheus, query: str) -> list[tuple[dict[str, str], float]]:
     """Return labels and value of each series that an instant query answers."""
     url = f"{server.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     with urllib.request.urlopen(url, timeout=5) as answer:

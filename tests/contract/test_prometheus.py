@@ -15,7 +15,7 @@ from serinus.adapters.prometheus.instant import InstantQueries
 from serinus.adapters.prometheus.ranges import RangeQueries
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, SeriesSet
 from serinus.core.model.source import Source
-from serinus_local.prometheus import Prometheus, static_config
+from serinus_local.prometheus import LocalPrometheus, static_config
 from tests.support.scripted_server import ScriptedServer, answers, cuts, hangs, scripted_server
 
 NOWHERE = "http://127.0.0.1:1"
@@ -49,9 +49,9 @@ async def broken() -> AsyncIterator[ScriptedServer]:
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPrometheus]:
     """Start a Prometheus that scrapes a target that is dead."""
-    server = Prometheus(tmp_path_factory.mktemp("prometheus"))
+    server = LocalPrometheus(tmp_path_factory.mktemp("prometheus"))
     server.start(static_config({"dead": "127.0.0.1:1"}))
     yield server
     server.stop()
@@ -77,7 +77,7 @@ class TestTheRealOne:
 
     pytestmark = pytest.mark.node
 
-    async def test_every_type_of_result(self, ask: Asks, prometheus: Prometheus) -> None:
+    async def test_every_type_of_result(self, ask: Asks, prometheus: LocalPrometheus) -> None:
         """Vectors and scalars, and the numbers that are none."""
         assert values(await ask(prometheus.url, "vector(3)")) == [({}, [3.0])]
         assert values(await ask(prometheus.url, "scalar(vector(4))")) == [({}, [4.0])]
@@ -85,11 +85,11 @@ class TestTheRealOne:
         [(_, [number])] = values(await ask(prometheus.url, "vector(0) / 0"))
         assert math.isnan(number)
 
-    async def test_an_empty_answer_is_an_answer(self, ask: Asks, prometheus: Prometheus) -> None:
+    async def test_an_empty_answer_is_an_answer(self, ask: Asks, prometheus: LocalPrometheus) -> None:
         """No series is not a failure here: what it means is decided elsewhere."""
         assert values(await ask(prometheus.url, "nothing_of_that_name")) == []
 
-    async def test_raw_samples_come_with_their_scrape_times(self, ask: Asks, prometheus: Prometheus) -> None:
+    async def test_raw_samples_come_with_their_scrape_times(self, ask: Asks, prometheus: LocalPrometheus) -> None:
         """A range selector gives what was scraped, not an interpolation; the dead target is `up` 0."""
         await scraped(prometheus.url, "up and (count_over_time(up[1m]) > 1)")
         answer = await ask(prometheus.url, "up[1m]")
@@ -99,14 +99,14 @@ class TestTheRealOne:
         assert [value for _, value in series.samples][:2] == [0.0, 0.0]
         assert series.samples[1][0] - series.samples[0][0] == pytest.approx(1, abs=0.3)
 
-    async def test_the_time_of_a_question_is_kept(self, ask: Asks, prometheus: Prometheus) -> None:
+    async def test_the_time_of_a_question_is_kept(self, ask: Asks, prometheus: LocalPrometheus) -> None:
         """A replay asks as of then."""
         answer = await ask(prometheus.url, "vector(1)", 1_700_000_000.25)
         assert isinstance(answer, SeriesSet)
         assert answer.series[0].samples == ((1_700_000_000.25, 1.0),)
 
     async def test_a_query_that_cannot_be_parsed_is_refused_with_the_reason(
-        self, ask: Asks, prometheus: Prometheus
+        self, ask: Asks, prometheus: LocalPrometheus
     ) -> None:
         """The user must be told what is wrong with the query."""
         answer = await ask(prometheus.url, "sum(")
@@ -114,26 +114,26 @@ class TestTheRealOne:
         assert answer.failure is Failure.REFUSED
         assert "parse error" in answer.message
 
-    async def test_warnings_are_visible_on_the_hot_path(self, prometheus: Prometheus) -> None:
+    async def test_warnings_are_visible_on_the_hot_path(self, prometheus: LocalPrometheus) -> None:
         """A rate of what looks like a gauge is a hint that the answer is not what the user thinks."""
         await scraped(prometheus.url, "up and (count_over_time(up[1m]) > 1)")
         answer = await by_aiohttp(prometheus.url, "rate(up[1m])")
         assert isinstance(answer, SeriesSet)
         assert any("counter" in warning for warning in answer.warnings)
 
-    async def test_a_long_query_is_no_problem_on_the_hot_path(self, prometheus: Prometheus) -> None:
+    async def test_a_long_query_is_no_problem_on_the_hot_path(self, prometheus: LocalPrometheus) -> None:
         """A thousand Services in one question do not fit in a URL."""
         names = "|".join(f"service-{number:05}" for number in range(20_000))
         assert values(await by_aiohttp(prometheus.url, f'up{{service=~"{names}"}}')) == []
 
-    async def test_a_range_is_evaluated_at_each_step(self, prometheus: Prometheus) -> None:
+    async def test_a_range_is_evaluated_at_each_step(self, prometheus: LocalPrometheus) -> None:
         """What the CLI draws."""
         queries = RangeQueries(Source("default", prometheus.url))
         answer = await queries.ask_range("vector(2)", start=1_700_000_000, end=1_700_000_060, step=30)
         assert values(answer) == [({}, [2.0, 2.0, 2.0])]
 
     async def test_a_prometheus_that_was_killed_is_unreachable_and_then_answers_again(
-        self, ask: Asks, prometheus: Prometheus
+        self, ask: Asks, prometheus: LocalPrometheus
     ) -> None:
         """Blind for as long as it is away, and not a second longer."""
         await asyncio.to_thread(prometheus.kill)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from serinus_local.demo.answers import Tally
 from serinus_local.demo.callers import Callers
-from serinus_local.demo.traffic import Traffic
+from serinus_local.demo.traffic import DemoTraffic
 from serinus_local.waiting import until
 from tests.e2e.given import host
 
@@ -19,7 +19,7 @@ RATE = 25.0
 class Asking:
     """Requests under way; `features` may be changed at any time."""
 
-    def __init__(self, callers: Callers, traffic: Traffic) -> None:
+    def __init__(self, callers: Callers, traffic: DemoTraffic) -> None:
         self._callers = callers
         self._traffic = traffic
 
@@ -57,7 +57,7 @@ def asking(gateway: str, name: str, *, grpc_every: int = 5, rate: float = RATE) 
 
 async def _ask(calling: Callers, grpc_every: int, rate: float, ready: list[Asking], stop: threading.Event) -> None:
     async with calling as callers:
-        traffic = Traffic(callers, Tally(), rate=rate, grpc_every=grpc_every)
+        traffic = DemoTraffic(callers, Tally(), rate=rate, grpc_every=grpc_every)
         await traffic.first_answer(30)
         sending = asyncio.create_task(traffic.run())
         ready.append(Asking(callers, traffic))

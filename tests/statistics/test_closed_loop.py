@@ -14,7 +14,7 @@ from serinus.simulation.judge import Judgement
 from serinus.simulation.play import play
 from serinus.simulation.report import meets
 from serinus.simulation.tables import Cell
-from serinus.simulation.traffic import Workload
+from serinus.simulation.traffic import ErrorWorkload
 
 SEED = 20263
 TIMED = LoopPolicy((0.05, 0.25, 0.5), pace="timed", pauses_s=(60.0, 60.0, 60.0), longest_s=1800.0)
@@ -45,32 +45,32 @@ def test_a_good_model_gets_there(cell: Cell) -> None:
 
 
 def test_timed_pauses_are_never_cut_short() -> None:
-    result = run_closed_loop(Workload(100, 0.001, 0.001), 100, SEED, Judgement(history=False), TIMED)
+    result = run_closed_loop(ErrorWorkload(100, 0.001, 0.001), 100, SEED, Judgement(history=False), TIMED)
     assert result.promoted.mean() >= 0.99
     assert result.decided_s.min() == 180.0
 
 
 def test_timed_pauses_end_late_while_samples_are_too_few() -> None:
-    result = run_closed_loop(Workload(1, 0.0, 0.0), 50, SEED, Judgement(history=False), TIMED)
+    result = run_closed_loop(ErrorWorkload(1, 0.0, 0.0), 50, SEED, Judgement(history=False), TIMED)
     assert result.promoted.all()
     assert result.decided_s.min() > 180.0
 
 
 def test_the_guardrail_acts_on_a_broken_model_in_seconds() -> None:
     policy = replace(TIMED, guardrail=Guardrail(0.05))
-    broken, slower = Workload(100, 0.001, 0.5), replace(TIMED, guardrail=Guardrail(0.05, failure_limit=3))
+    broken, slower = ErrorWorkload(100, 0.001, 0.5), replace(TIMED, guardrail=Guardrail(0.05, failure_limit=3))
     judgement = Judgement(history=False)
     assert np.median(run_closed_loop(broken, 100, SEED, judgement, policy).decided_s) == 5.0
     assert np.median(run_closed_loop(broken, 100, SEED, judgement, slower).decided_s) == 20.0
-    assert run_closed_loop(Workload(1000, 0.001, 0.001), 100, SEED, judgement, policy).promoted.all()
+    assert run_closed_loop(ErrorWorkload(1000, 0.001, 0.001), 100, SEED, judgement, policy).promoted.all()
 
 
 def test_the_guardrail_does_not_fire_in_a_shared_outage() -> None:
     policy = replace(TIMED, guardrail=Guardrail(0.05), longest_s=3600.0)
-    result = run_closed_loop(Workload(100, 0.001, 0.001, "outage"), 100, SEED, Judgement(history=False), policy)
+    result = run_closed_loop(ErrorWorkload(100, 0.001, 0.001, "outage"), 100, SEED, Judgement(history=False), policy)
     assert result.reverted.mean() <= 0.05
 
 
 def test_timed_needs_its_pauses() -> None:
     with pytest.raises(ValueError, match="pause"):
-        run_closed_loop(Workload(1, 0.0, 0.0), 2, SEED, Judgement(history=False), LoopPolicy(pace="timed"))
+        run_closed_loop(ErrorWorkload(1, 0.0, 0.0), 2, SEED, Judgement(history=False), LoopPolicy(pace="timed"))

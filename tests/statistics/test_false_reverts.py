@@ -10,7 +10,7 @@ from serinus.simulation.play import Played, play
 from serinus.simulation.policies import DEFAULT, HIGH_LIMIT, guarded
 from serinus.simulation.ramp import run_ramp
 from serinus.simulation.tables import Cell, Path
-from serinus.simulation.traffic import Noise, Workload
+from serinus.simulation.traffic import ErrorWorkload, Noise
 
 RUNS = 2000
 SEED = 20261
@@ -35,7 +35,9 @@ def upper_limit(played: Played) -> float:
 
 
 def false_reverts(noise: Noise, level: float, path: Path, pods: int = 10) -> Played:
-    return play(Cell("test", f"{noise} {level}", Workload(level, 0.005, 0.005, noise, pods=pods), RUNS, path), SEED)
+    return play(
+        Cell("test", f"{noise} {level}", ErrorWorkload(level, 0.005, 0.005, noise, pods=pods), RUNS, path), SEED
+    )
 
 
 @pytest.mark.parametrize(("noise", "level"), HISTORY)
@@ -60,7 +62,7 @@ def test_few_pods_with_rates_of_their_own_stay(path: Path) -> None:
 @pytest.mark.parametrize("path", ["history", "conservative"])
 @pytest.mark.parametrize("noise", ["sticky", "burst"])
 def test_scrapes_of_a_second_are_no_more_proofs_than_scrapes_of_five(noise: Noise, path: Path) -> None:
-    workload = Workload(100, 0.005, 0.005, noise, scrape_s=1.0)
+    workload = ErrorWorkload(100, 0.005, 0.005, noise, scrape_s=1.0)
     assert upper_limit(play(Cell("test", f"{noise} fast", workload, 400, path), SEED)) <= 3.0
 
 
@@ -85,13 +87,13 @@ def test_the_default_limit_costs_what_the_page_says() -> None:
 
 @pytest.mark.parametrize("method", ["independent", "naive z"])
 def test_the_simulation_can_fail_a_method(method: str) -> None:
-    result = run_ramp(Workload(100, 0.005, 0.005, "burst"), 200, 1, PEERS[method])
+    result = run_ramp(ErrorWorkload(100, 0.005, 0.005, "burst"), 200, 1, PEERS[method])
     assert result.reverted >= 0.4
 
 
 def test_the_rules_of_other_tools_do_what_their_documentation_says() -> None:
     def reverted(name: str, level: float, rate: float, noise: Noise = "iid") -> tuple[float, float | None]:
-        result = run_ramp(Workload(level, 0.005, rate, noise), 200, 2, PEERS[name])
+        result = run_ramp(ErrorWorkload(level, 0.005, rate, noise), 200, 2, PEERS[name])
         return 100.0 * result.reverted, result.seconds(50)
 
     assert reverted("Argo 95/3 pass", 1000, 0.5) == (100.0, 240.0)

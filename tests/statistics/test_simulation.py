@@ -13,12 +13,12 @@ from serinus.simulation.__main__ import main
 from serinus.simulation.distribution import shifted_shares
 from serinus.simulation.play import Played, chunks, play
 from serinus.simulation.report import acceptance, meets, render
-from serinus.simulation.traffic import NOISES, Noise, Traffic, Workload
+from serinus.simulation.traffic import NOISES, ErrorWorkload, Noise, TrafficSource
 
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_traffic_has_the_rates_that_were_asked_for(noise: Noise) -> None:
-    runs, traffic = 400, Traffic(Workload(200, 0.01, 0.02, noise), 400, np.random.default_rng(1))
+    runs, traffic = 400, TrafficSource(ErrorWorkload(200, 0.01, 0.02, noise), 400, np.random.default_rng(1))
     scrapes = [traffic.scrape(5.0 * (index + 1), np.full(runs, 0.25)) for index in range(120)]
     requests = sum(one.requests.sum(axis=1) for one in scrapes)
     events = sum(one.events.sum(axis=1) for one in scrapes)

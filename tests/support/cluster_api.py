@@ -20,7 +20,7 @@ NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 NOT_FOUND = 404
 
 
-class Refused(Exception):
+class RefusedWrite(Exception):
     """The API server said no."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -51,7 +51,7 @@ class ClusterApi:
         """Read one object."""
         try:
             return await self._send("GET", path_of(kind, namespace, name))
-        except Refused as refused:
+        except RefusedWrite as refused:
             if refused.status == NOT_FOUND:
                 return None
             raise
@@ -103,7 +103,7 @@ class ClusterApi:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=5)
         async with self._session.get(self._url + path_of(kind, namespace), params=params, timeout=limits) as answer:
             if answer.status != 200:
-                raise Refused(answer.status, await answer.text())
+                raise RefusedWrite(answer.status, await answer.text())
             try:
                 async for event in _events(answer.content):
                     yield event["type"], event["object"]
@@ -124,7 +124,7 @@ class ClusterApi:
         ) as answer:
             text = await answer.text()
             if answer.status >= 300:
-                raise Refused(answer.status, text)
+                raise RefusedWrite(answer.status, text)
             read: Any = json.loads(text)
             return dict(read)
 
@@ -135,7 +135,7 @@ async def _events(stream: aiohttp.StreamReader) -> AsyncGenerator[Json, None]:
         *lines, rest = (rest + chunk).split(b"\n")
         for event in map(json.loads, filter(None, lines)):
             if event["type"] == "ERROR":
-                raise Refused(410, str(event["object"].get("message")))
+                raise RefusedWrite(410, str(event["object"].get("message")))
             yield event
 
 

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 import aiohttp
 
 from serinus.core.model.kinds import Json, Kind
-from tests.support.cluster_api import ClusterApi, Refused
+from tests.support.cluster_api import ClusterApi, RefusedWrite
 
 T = TypeVar("T")
 RECONNECT_SECONDS = 0.1
@@ -106,7 +106,7 @@ class Mirror:
                 async with aclosing(self._api.watch(kind, self._namespace, version, self._selector)) as events:
                     async for event, manifest in events:
                         self._take(Change(kind, event, manifest))
-            except (aiohttp.ClientError, OSError, Refused):
+            except (aiohttp.ClientError, OSError, RefusedWrite):
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _list(self, kind: Kind) -> str:

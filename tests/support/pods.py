@@ -12,7 +12,7 @@ import itertools
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import POD, Json
 from serinus.core.plan.pods import VERSION_ANNOTATION
-from tests.support.cluster_api import ClusterApi, Refused
+from tests.support.cluster_api import ClusterApi, RefusedWrite
 from tests.support.mirror import Change, Mirror
 
 GONE = (404, 409)
@@ -56,7 +56,7 @@ class Kubelets:
         status = _status(address)
         try:
             await self._api.patch(POD, metadata["namespace"], metadata["name"], {"status": status}, "status")
-        except Refused as refused:
+        except RefusedWrite as refused:
             if refused.status not in GONE:
                 raise
 

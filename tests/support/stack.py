@@ -16,7 +16,7 @@ import pytest
 from serinus_local import stack as local
 from serinus_local import system
 from serinus_local.control_plane import ControlPlane, control_plane
-from serinus_local.prometheus import Prometheus
+from serinus_local.prometheus import LocalPrometheus
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +30,11 @@ def api_server() -> Iterator[ControlPlane]:
 
 
 @pytest.fixture
-def start_prometheus(tmp_path: Path) -> Iterator[Callable[[Mapping[str, object]], Prometheus]]:
+def start_prometheus(tmp_path: Path) -> Iterator[Callable[[Mapping[str, object]], LocalPrometheus]]:
     """Give a function that starts a real Prometheus with a configuration; it ends with the test."""
-    server = Prometheus(tmp_path / "prometheus")
+    server = LocalPrometheus(tmp_path / "prometheus")
 
-    def start(config: Mapping[str, object]) -> Prometheus:
+    def start(config: Mapping[str, object]) -> LocalPrometheus:
         server.start(config)
         return server
 

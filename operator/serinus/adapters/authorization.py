@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from serinus.adapters.clock import Clock
+from serinus.adapters.clock import MonotonicClock
 from serinus.core.model.errors import Unavailable
 
 TOKEN_MAX_AGE = 60.0
@@ -19,7 +19,9 @@ TOKEN_MAX_AGE = 60.0
 class Authorization:
     """Gives the header's value. `read` may block: it runs in a thread, one call at a time; it raises OSError."""
 
-    def __init__(self, read: Callable[[], str | None], clock: Clock, *, max_age: float = TOKEN_MAX_AGE) -> None:
+    def __init__(
+        self, read: Callable[[], str | None], clock: MonotonicClock, *, max_age: float = TOKEN_MAX_AGE
+    ) -> None:
         self._read = read
         self._clock = clock
         self._max_age = max_age

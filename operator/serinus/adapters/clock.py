@@ -11,7 +11,7 @@ SLEW = 0.01
 guard or deadline is off by more than one percent meanwhile."""
 
 
-class Clock(Protocol):
+class MonotonicClock(Protocol):
     """Unix seconds that never jump, monotonic time, and a way to wait."""
 
     def now(self) -> float: ...

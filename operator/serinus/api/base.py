@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
-class Model(BaseModel):
+class ApiModel(BaseModel):
     """A value of the API. Unknown fields are ignored here and refused by the API server's strict validation.
 
     The docstring under a field is its description in the CRD.

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from serinus.api import GROUP, VERSION
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from serinus.api.reference import page
 from serinus.api.rollout import RolloutSpec, RolloutStatus
@@ -51,8 +51,8 @@ class Definition:
     plural: str
     short: str
     description: str
-    spec: type[Model]
-    status: type[Model]
+    spec: type[ApiModel]
+    status: type[ApiModel]
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = ()
 

@@ -6,7 +6,7 @@ change the plan of a rollout that is under way, and the policy that a rejected r
 
 from __future__ import annotations
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.canonical import digest
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.policy import (
@@ -51,7 +51,7 @@ METRICS = (Metric(name="error-rate", preset=Preset.ERROR_RATE, threshold_range=T
 GUARD = Guard(duration="10m")
 
 
-class Policy(Model):
+class Policy(ApiModel):
     """How a revision is replaced and judged, with nothing left to default."""
 
     strategy: Strategy

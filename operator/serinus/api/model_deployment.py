@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Text, Timestamp, Word
 from serinus.api.policy import Analysis, Guard, Strategy
 from serinus.api.rules import ATOMIC, LIVE_DEFAULT, ruled, spoken
@@ -49,21 +49,21 @@ __all__ = [
 ]
 
 
-class Scaling(Model):
+class Scaling(ApiModel):
     """How many pods. Live: a change makes no new revision."""
 
     min_replicas: Annotated[int, Field(ge=1, le=1000), LIVE_DEFAULT] = 1
     """Minimum number of stable pods; a canary gets its weight's share of stable's pods, at least one."""
 
 
-class RollbackWindow(Model):
+class RollbackWindow(ApiModel):
     """How far back a revision may go without walking through the steps again."""
 
     revisions: Annotated[int, Field(ge=0, le=100)]
     """How many revisions that succeeded before stable qualify; 0 always goes through the steps."""
 
 
-class ModelDeploymentSpec(Model):
+class ModelDeploymentSpec(ApiModel):
     """The desired state, as a team commits it to git."""
 
     model_config = ruled(
@@ -100,7 +100,7 @@ class ModelDeploymentSpec(Model):
     runtime.loadTimeoutSeconds; default 600, or loadTimeoutSeconds plus a minute if that is more."""
 
 
-class RevisionStatus(Model):
+class RevisionStatus(ApiModel):
     """A revision as people call it."""
 
     revision: Label
@@ -113,7 +113,7 @@ class RevisionStatus(Model):
     """Desired number of pods."""
 
 
-class Rejection(Model):
+class Rejection(ApiModel):
     """A pair of revision and policy that gets no traffic again until another pair or a retry."""
 
     revision: Label
@@ -130,7 +130,7 @@ class Rejection(Model):
     """When."""
 
 
-class ModelDeploymentStatus(Model):
+class ModelDeploymentStatus(ApiModel):
     """A copy for people; the truth of a rollout is in the Rollout's own status."""
 
     observed_generation: Count = 0

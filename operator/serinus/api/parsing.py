@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.defaults import Policy, frozen_policy, policy_of
 from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from serinus.api.problems import ApiError, Problem
@@ -27,7 +27,7 @@ __all__ = [
     "policy_of",
 ]
 
-_Section = TypeVar("_Section", bound=Model)
+_Section = TypeVar("_Section", bound=ApiModel)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from serinus.api import policy_rules as rules
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.constraints import (
     Duration,
     GuardDuration,
@@ -84,7 +84,7 @@ class QueryType(StrEnum):
     DISTRIBUTION = "Distribution"
 
 
-class ThresholdRange(Model):
+class ThresholdRange(ApiModel):
     """The range in which a metric is acceptable, bounds included."""
 
     model_config = ruled(*rules.THRESHOLD_RANGE)
@@ -105,7 +105,7 @@ class ThresholdRange(Model):
         return None if self.max is None else in_base_units(self.max)
 
 
-class Metric(Model):
+class Metric(ApiModel):
     """One question to Prometheus, asked of the canary and of stable."""
 
     model_config = ruled(*rules.METRIC)
@@ -148,7 +148,7 @@ class Metric(Model):
     """Requests that the canary must have answered in the window; default 20. Error-rate and latency presets only."""
 
 
-class Analysis(Model):
+class Analysis(ApiModel):
     """What is watched while a rollout is live."""
 
     model_config = ruled(*rules.ANALYSIS)
@@ -178,7 +178,7 @@ class Analysis(Model):
     """How long metrics may be missing before onBlind applies; default 5m."""
 
 
-class Pause(Model):
+class Pause(ApiModel):
     """A pause: of a duration, or until promoted."""
 
     duration: Duration | None = None
@@ -190,7 +190,7 @@ class Pause(Model):
         return None if self.duration is None else seconds(self.duration)
 
 
-class Step(Model):
+class Step(ApiModel):
     """One verb: a weight to set, or a pause."""
 
     model_config = ruled(*rules.STEP)
@@ -208,7 +208,7 @@ class Step(Model):
         return self
 
 
-class Canary(Model):
+class Canary(ApiModel):
     """The stages that a new revision walks through; after the last one the weight is 100."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50), ATOMIC]
@@ -219,14 +219,14 @@ class Canary(Model):
     model_config = ruled(*rules.CANARY)
 
 
-class Strategy(Model):
+class Strategy(ApiModel):
     """How a revision is replaced."""
 
     canary: Canary
     """By canary: a rising share of requests, step by step."""
 
 
-class Guard(Model):
+class Guard(ApiModel):
     """The time after 100 % in which the previous revision is kept warm and the new one is still judged."""
 
     duration: GuardDuration

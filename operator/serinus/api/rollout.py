@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.constraints import (
     Count,
     DeadlineSeconds,
@@ -26,7 +26,7 @@ from serinus.api.rules import ATOMIC, FROZEN, FROZEN_MESSAGE, rule, ruled
 from serinus.api.status import Conditions, Phase, Verdict
 
 
-class RevisionReference(Model):
+class RevisionReference(ApiModel):
     """A revision: the name of its ControllerRevision, and the version as people call it."""
 
     revision: Label
@@ -35,7 +35,7 @@ class RevisionReference(Model):
     """The model's version."""
 
 
-class Promote(Model):
+class Promote(ApiModel):
     """How far an SRE promotes: pauses are skipped up to a step, or the whole walk is cut short."""
 
     model_config = ruled(
@@ -51,7 +51,7 @@ class Promote(Model):
     """Go to 100 percent now, even if Undecided or Blind; never if Unsafe."""
 
 
-class RolloutSpec(Model):
+class RolloutSpec(ApiModel):
     """The frozen plan, and four levers (levels, not edges) for the SRE."""
 
     model_config = ruled(
@@ -92,7 +92,7 @@ class RolloutSpec(Model):
     """Lever: any new text on an ended Rollout whose revision is still wanted starts another attempt."""
 
 
-class Levers(Model):
+class Levers(ApiModel):
     """The levers as last acted on."""
 
     paused: bool | None = None
@@ -105,7 +105,7 @@ class Levers(Model):
     """As spec.retry."""
 
 
-class DecisionRecord(Model):
+class DecisionRecord(ApiModel):
     """One verdict that raised, held or took the weight; repeated ones are counted, not repeated."""
 
     action: Word
@@ -138,7 +138,7 @@ class DecisionRecord(Model):
     """How often this was decided."""
 
 
-class AnalysisCheckpoint(Model):
+class AnalysisCheckpoint(ApiModel):
     """What a restarted operator needs to continue judging where it stopped."""
 
     failures: Annotated[dict[str, Count], Field(max_length=20)] | None = None
@@ -153,7 +153,7 @@ class AnalysisCheckpoint(Model):
     """Evidence of the sequential test: JSON with a schema version, deflated, in base64."""
 
 
-class MetricComparison(Model):
+class MetricComparison(ApiModel):
     """What the sequential test knows of one metric, over the whole rollout."""
 
     metric: Short
@@ -180,7 +180,7 @@ class MetricComparison(Model):
     """Evidence that the canary is worse: N means 1-in-N odds if both versions were equal."""
 
 
-class Outlook(Model):
+class Outlook(ApiModel):
     """What the sequential test knows, and what it still needs."""
 
     evidence: float
@@ -197,7 +197,7 @@ class Outlook(Model):
     """One comparison per metric."""
 
 
-class PodCounts(Model):
+class PodCounts(ApiModel):
     """Pod counts that the rollout is based on."""
 
     carried: Count = 0
@@ -210,7 +210,7 @@ class PodCounts(Model):
     """The longest time that a canary pod took to become ready."""
 
 
-class RolloutStatus(Model):
+class RolloutStatus(ApiModel):
     """The whole record of the decision. The split lives here alone while the rollout is active."""
 
     observed_generation: Count = 0

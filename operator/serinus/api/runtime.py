@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.constraints import (
     DataKey,
     DeadlineSeconds,
@@ -24,7 +24,7 @@ LabelValue = Annotated[str, Field(pattern="^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0
 Quantities = Annotated[dict[str, Quantity], Field(max_length=16)]
 
 
-class Gpu(Model):
+class Gpu(ApiModel):
     """GPUs of each pod."""
 
     count: Annotated[int, Field(ge=1, le=64)]
@@ -33,14 +33,14 @@ class Gpu(Model):
     """The device plugin's resource; default nvidia.com/gpu."""
 
 
-class LocalReference(Model):
+class LocalReference(ApiModel):
     """The name of an object in the same namespace."""
 
     name: ObjectName
     """The object's name."""
 
 
-class KeyReference(Model):
+class KeyReference(ApiModel):
     """A key of an object in the same namespace."""
 
     name: ObjectName
@@ -49,7 +49,7 @@ class KeyReference(Model):
     """The key in its data."""
 
 
-class EnvSource(Model):
+class EnvSource(ApiModel):
     """Where the value of a variable comes from."""
 
     model_config = ruled(
@@ -62,7 +62,7 @@ class EnvSource(Model):
     """A key of a ConfigMap."""
 
 
-class EnvVar(Model):
+class EnvVar(ApiModel):
     """An environment variable of the Triton container."""
 
     model_config = ruled(
@@ -95,7 +95,7 @@ class TaintEffect(StrEnum):
     NO_EXECUTE = "NoExecute"
 
 
-class Toleration(Model):
+class Toleration(ApiModel):
     """A taint that the pods tolerate."""
 
     key: LabelKey | None = None
@@ -108,7 +108,7 @@ class Toleration(Model):
     """The taint's effect; absent means any."""
 
 
-class Resources(Model):
+class Resources(ApiModel):
     """Compute resources of the Triton container, as Kubernetes quantities."""
 
     requests: Quantities | None = None
@@ -117,7 +117,7 @@ class Resources(Model):
     """What the container may use. Shared memory counts towards memory."""
 
 
-class Runtime(Model):
+class Runtime(ApiModel):
     """The Triton server. A change here makes a new revision."""
 
     image: Image

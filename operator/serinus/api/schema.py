@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.rules import LIVE, SAID, VALIDATIONS, spoken
 
 Schema: TypeAlias = dict[str, Any]
@@ -39,7 +39,7 @@ class NotStructural(ValueError):
     """A keyword of pydantic's that a CRD cannot hold."""
 
 
-def structural(model: type[Model]) -> Schema:
+def structural(model: type[ApiModel]) -> Schema:
     """Generate the structural schema of a model."""
     schema = model.model_json_schema(by_alias=True, mode="validation")
     return _convert(schema, schema.get("$defs", {}), model.__name__)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.constraints import ModelName, StorageUri, Version
 from serinus.api.rules import ATOMIC, MAP_BY_NAME
 
@@ -35,14 +35,14 @@ class Datatype(StrEnum):
     BYTES = "BYTES"
 
 
-class ModelFormat(Model):
+class ModelFormat(ApiModel):
     """The format that the model is stored in, in KServe's terms."""
 
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9_.-]*$", max_length=63)]
     """Such as onnx, python or tensorrt. Informational: Triton reads config.pbtxt."""
 
 
-class ProbeInput(Model):
+class ProbeInput(ApiModel):
     """One input tensor of the sample request, as in the KServe v2 JSON protocol."""
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
@@ -61,14 +61,14 @@ class ProbeInput(Model):
         return None if wanted == len(self.data) else f"shape asks for {wanted} values, data has {len(self.data)}"
 
 
-class Probe(Model):
+class Probe(ApiModel):
     """A sample request that every pod must answer once before it gets traffic."""
 
     inputs: Annotated[tuple[ProbeInput, ...], Field(min_length=1, max_length=16), MAP_BY_NAME]
     """The input tensors."""
 
 
-class ServedModel(Model):
+class ServedModel(ApiModel):
     """The model. A change here makes a new revision."""
 
     name: ModelName | None = None

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.constraints import Count, Text, Timestamp, Word
 from serinus.api.rules import Keywords
 
 
-class Condition(Model):
+class Condition(ApiModel):
     """A metav1.Condition. Its types and reasons are a closed list: docs/conditions.md."""
 
     type: Word

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.constraints import Duration, GatewayName, Host
 from serinus.api.rules import LIVE_DEFAULT, SET
 
@@ -20,7 +20,7 @@ class TrafficProvider(StrEnum):
     ISTIO = "istio"
 
 
-class ConnectionPool(Model):
+class ConnectionPool(ApiModel):
     """Limits of the connections to one revision, as in Istio's DestinationRule."""
 
     max_connections: Limit | None = None
@@ -33,7 +33,7 @@ class ConnectionPool(Model):
     """Maximum number of requests per connection; 1 turns keep-alive off."""
 
 
-class OutlierDetection(Model):
+class OutlierDetection(ApiModel):
     """Ejection of failing pods, as in Istio's DestinationRule. Off unless asked: it may eject a lone canary pod."""
 
     consecutive_5xx_errors: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
@@ -48,7 +48,7 @@ class OutlierDetection(Model):
     """Largest percentage of pods that may be ejected."""
 
 
-class IstioTraffic(Model):
+class IstioTraffic(ApiModel):
     """Istio settings."""
 
     gateways: Annotated[tuple[GatewayName, ...], Field(max_length=16), SET] | None = None
@@ -60,7 +60,7 @@ class IstioTraffic(Model):
     """Ejection of failing pods; off unless set."""
 
 
-class Traffic(Model):
+class Traffic(ApiModel):
     """Where requests come in."""
 
     provider: TrafficProvider | None = None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serinus.api.parsing import parse_rollout
-from serinus.cli.cluster import Cluster
+from serinus.cli.cluster import UserCluster
 from serinus.cli.levers import Pull
 
 LOOK_SECONDS = 0.25
 
 
-def acknowledged(cluster: Cluster, name: str, pull: Pull, *, limit: float, sleep: Callable[[float], None]) -> bool:
+def acknowledged(cluster: UserCluster, name: str, pull: Pull, *, limit: float, sleep: Callable[[float], None]) -> bool:
     """Look until the Rollout's status acknowledges the lever, or the limit (seconds) is over."""
     for look in range(max(1, round(limit / LOOK_SECONDS))):
         if look:

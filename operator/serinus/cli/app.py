@@ -25,7 +25,7 @@ from serinus.cli.options import (
     SourceName,
     Wait,
 )
-from serinus.cli.session import World, begin, pull, told, world_of
+from serinus.cli.session import CommandWorld, begin, pull, told, world_of
 from serinus.core.model.timestamps import to_rfc3339
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def status(
             look(watching.one(begin(ctx, name, target)), world, as_json=as_json, watch=watch)
 
 
-def look(view: View[T], world: World, *, as_json: bool, watch: bool) -> None:
+def look(view: View[T], world: CommandWorld, *, as_json: bool, watch: bool) -> None:
     """Print what is looked at, once or until interrupted."""
     from serinus.cli import watching
 
@@ -102,13 +102,15 @@ def explain(
     """Explain a rollout's outcome: one sentence, the numbers, the decisions."""
     if plot is None and (prometheus or config or source):
         raise typer.BadParameter("--prometheus, --config and --source need --plot FILE")
-    from serinus.cli.explain.command import Wish
+    from serinus.cli.explain.command import ExplainOptions
     from serinus.cli.explain.command import explain as explained
     from serinus.cli.sources import chosen_source
 
     with told():
         asked = chosen_source(prometheus, config, source) if prometheus or config or source else None
-        explained(begin(ctx, name, Target(namespace, context, kubeconfig)), Wish(rollout, as_json, plot, asked))
+        explained(
+            begin(ctx, name, Target(namespace, context, kubeconfig)), ExplainOptions(rollout, as_json, plot, asked)
+        )
 
 
 @app.command()

@@ -13,7 +13,7 @@ from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json
 
 
-class Cluster(Protocol):
+class UserCluster(Protocol):
     """All of it raises Refused with a sentence for people."""
 
     @property
@@ -50,4 +50,4 @@ class Target:
         return "".join(f" {flag} {value}" for flag, value in given if value)
 
 
-Connect = Callable[[Target], Cluster]
+Connect = Callable[[Target], UserCluster]

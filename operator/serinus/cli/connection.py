@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = (5, 15)
 MERGE_PATCH = "application/merge-patch+json"
 
 
-def connect(target: Target) -> KubernetesCluster:
+def connect(target: Target) -> KubeconfigCluster:
     """Find the cluster: the kubeconfig that was named, else KUBECONFIG, else our pod, else ~/.kube/config."""
     from kubernetes import client
     from kubernetes import config as untyped
@@ -45,7 +45,7 @@ def connect(target: Target) -> KubernetesCluster:
         ) from error
     settings.retries = False
     api: Any = client.CustomObjectsApi(client.ApiClient(settings))
-    return KubernetesCluster(api, target.namespace or namespace, str(settings.host))
+    return KubeconfigCluster(api, target.namespace or namespace, str(settings.host))
 
 
 def _in_pod(target: Target) -> bool:
@@ -59,7 +59,7 @@ def _namespace(config: Any, target: Target) -> str:
     return str(chosen["context"].get("namespace") or "default")
 
 
-class KubernetesCluster:
+class KubeconfigCluster:
     """One namespace of a real cluster."""
 
     def __init__(self, api: Any, namespace: str, host: str) -> None:

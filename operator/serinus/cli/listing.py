@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
-from serinus.cli.cluster import Cluster
+from serinus.cli.cluster import UserCluster
 from serinus.cli.errors import Refused
 from serinus.core.model.kinds import Json
 
@@ -25,7 +25,7 @@ class Listing:
     rows: tuple[ModelDeploymentView, ...]
 
 
-def read_listing(cluster: Cluster, *, everywhere: bool) -> Listing:
+def read_listing(cluster: UserCluster, *, everywhere: bool) -> Listing:
     """Read them, sorted as kubectl sorts; raises Refused."""
     namespace = None if everywhere else cluster.namespace
     try:

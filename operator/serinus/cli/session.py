@@ -14,7 +14,7 @@ import typer
 from serinus.adapters.clock import SystemClock
 from serinus.cli.acknowledgement import acknowledged
 from serinus.cli.advice import Typed
-from serinus.cli.cluster import Cluster, Connect, Target
+from serinus.cli.cluster import Connect, Target, UserCluster
 from serinus.cli.errors import Refused
 from serinus.cli.levers import Pull
 from serinus.cli.story import Story, read_story
@@ -22,7 +22,7 @@ from serinus.core.model.errors import SerinusError
 
 
 @dataclass(frozen=True)
-class World:
+class CommandWorld:
     """What a command needs of the world; tests give another one."""
 
     connect: Connect
@@ -36,8 +36,8 @@ class Session:
 
     name: str
     target: Target
-    world: World
-    cluster: Cluster = field(repr=False)
+    world: CommandWorld
+    cluster: UserCluster = field(repr=False)
 
     @property
     def typed(self) -> Typed:
@@ -55,9 +55,9 @@ def begin(ctx: typer.Context, name: str, target: Target) -> Session:
     return Session(name, target, world, world.connect(target))
 
 
-def world_of(ctx: typer.Context) -> World:
+def world_of(ctx: typer.Context) -> CommandWorld:
     """Give the world that a command works in; `ctx.obj` is a test's, if there is one."""
-    return ctx.obj if isinstance(ctx.obj, World) else World(_connect)
+    return ctx.obj if isinstance(ctx.obj, CommandWorld) else CommandWorld(_connect)
 
 
 def pull(session: Session, choose: Callable[[Story], Pull], wait: float) -> None:
@@ -84,7 +84,7 @@ def told() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def _connect(target: Target) -> Cluster:
+def _connect(target: Target) -> UserCluster:
     from serinus.cli.connection import connect
 
     return connect(target)

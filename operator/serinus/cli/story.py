@@ -15,7 +15,7 @@ from serinus.api.parsing import (
 )
 from serinus.api.rollout import DecisionRecord, Levers, RevisionReference
 from serinus.api.status import Condition, Phase
-from serinus.cli.cluster import Cluster
+from serinus.cli.cluster import UserCluster
 from serinus.cli.errors import NotAllowed, Refused
 from serinus.core.model.identity import Key
 
@@ -108,7 +108,7 @@ def deciding_record(rollout: RolloutView) -> DecisionRecord | None:
     return newest if newest and newest.reason == status.reason else None
 
 
-def read_story(cluster: Cluster, name: str) -> Story:
+def read_story(cluster: UserCluster, name: str) -> Story:
     """Read a ModelDeployment and its Rollouts; raises Refused, which lists what there is when it is not there."""
     manifest = cluster.model_deployment(name)
     if manifest is None:
@@ -127,7 +127,7 @@ def _age(rollout: RolloutView) -> tuple[float, float, int, str]:
     return rollout.created_at, unix_seconds(settled) if settled else float("inf"), rollout.spec.attempt, rollout.name
 
 
-def _not_there(cluster: Cluster, name: str) -> str:
+def _not_there(cluster: UserCluster, name: str) -> str:
     """Name the ModelDeployments that could have been meant, elsewhere too where we may look."""
     try:
         known = cluster.names(None)

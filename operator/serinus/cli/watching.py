@@ -13,7 +13,7 @@ from rich.live import Live
 
 from serinus.cli.advice import advice
 from serinus.cli.as_json import story_json
-from serinus.cli.cluster import Cluster
+from serinus.cli.cluster import UserCluster
 from serinus.cli.errors import Refused
 from serinus.cli.listing import Listing, listing_json, listing_page, read_listing
 from serinus.cli.present import page
@@ -46,7 +46,7 @@ def one(session: Session) -> View[Story]:
     )
 
 
-def several(cluster: Cluster, *, everywhere: bool) -> View[Listing]:
+def several(cluster: UserCluster, *, everywhere: bool) -> View[Listing]:
     """Look at all ModelDeployments of the namespace, or of the cluster."""
     return View(lambda: read_listing(cluster, everywhere=everywhere), listing_page, listing_json)
 

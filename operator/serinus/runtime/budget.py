@@ -18,7 +18,7 @@ EARLY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Turn:
+class WriteTurn:
     """When a rollout's evidence was last written out, and from when on its numbers may be written again."""
 
     checkpoint_at: float
@@ -32,7 +32,7 @@ class Turn:
         """Whether the evidence is written out whatever the budget says."""
         return now - self.checkpoint_at >= LONGEST_SECONDS
 
-    def checkpointed(self, now: float) -> Turn:
+    def checkpointed(self, now: float) -> WriteTurn:
         return replace(self, checkpoint_at=now)
 
 
@@ -50,11 +50,11 @@ class WriteBudget:
         self._spent.append(now)
         return True
 
-    def first_turn(self, now: float) -> Turn:
+    def first_turn(self, now: float) -> WriteTurn:
         """Book for a rollout that this process has not written yet; what is stored is as good as a checkpoint."""
-        return self.next_turn(Turn(now, now), now)
+        return self.next_turn(WriteTurn(now, now), now)
 
-    def next_turn(self, turn: Turn, now: float) -> Turn:
+    def next_turn(self, turn: WriteTurn, now: float) -> WriteTurn:
         """Book the next time at which its numbers are written: in ten seconds, later when many are live."""
         at = max(now + REFRESH_SECONDS - EARLY_SECONDS, self._free_from)
         self._free_from = at + 1 / WRITES_A_SECOND

@@ -13,7 +13,7 @@ from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import ROLLOUT, Json, Kind
 from serinus.runtime.ports import Cache, Clock
 from serinus.runtime.queue import WorkQueue
-from serinus.runtime.reconcile import Outcome
+from serinus.runtime.reconcile import PassResult
 
 log = structlog.get_logger("serinus.engine")
 
@@ -27,7 +27,7 @@ RESYNC_SECONDS = 300.0
 class Passes(Protocol):
     """One pass over one ModelDeployment: the reconciler."""
 
-    async def reconcile(self, key: Key) -> Outcome | None: ...
+    async def reconcile(self, key: Key) -> PassResult | None: ...
 
 
 class Engine:
@@ -119,7 +119,7 @@ class Engine:
             log.error("a pass failed", key=str(key), exc_info=error)
         return False
 
-    def _scheduled(self, key: Key, outcome: Outcome | None) -> bool:
+    def _scheduled(self, key: Key, outcome: PassResult | None) -> bool:
         """Say when to look again."""
         self._conflicts.pop(key, None)
         if outcome is None:

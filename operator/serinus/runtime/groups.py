@@ -55,7 +55,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Question:
+class SharedQuery:
     """One query, and the revisions that it is about."""
 
     arms: tuple[Arm, ...]
@@ -64,7 +64,7 @@ class Question:
 
 def questions(
     group: Group, arms: Mapping[Arm, bool], answered: Mapping[Arm, float], reach: float, now: float
-) -> Iterator[Question]:
+) -> Iterator[SharedQuery]:
     """Ask revisions together that were answered at the same time and need the same series.
 
     `arms` says of each whether its histogram is asked for.
@@ -76,7 +76,7 @@ def questions(
     for (range_s, latency), members in alike.items():
         for chunk in _chunks(sorted(members)):
             for query in group.queries(chunk, range_s, latency=latency):
-                yield Question(chunk, query)
+                yield SharedQuery(chunk, query)
 
 
 def arms_and_latency(watches: Iterable[Watch]) -> dict[Arm, bool]:

@@ -21,7 +21,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, Obstacle
 from serinus.core.model.split import Split
 from serinus.core.plan.diff import Difference
-from serinus.runtime.budget import Turn
+from serinus.runtime.budget import WriteTurn
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Remembered:
 
     stored: RolloutStatus
     state: RolloutState
-    turn: Turn
+    turn: WriteTurn
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,10 @@ class Memory:
         known = self.rollouts.get(uid)
         return known.state if known is not None and known.stored == stored else read
 
-    def remember(self, uid: str, stored: RolloutStatus, state: RolloutState, turn: Turn | None) -> None:
+    def remember(self, uid: str, stored: RolloutStatus, state: RolloutState, turn: WriteTurn | None) -> None:
         """Keep a state, and when it is written next if nothing urgent comes; None leaves that as it was."""
         known = self.rollouts.get(uid)
-        self.rollouts[uid] = Remembered(stored, state, turn or (known.turn if known else Turn(0.0, 0.0)))
+        self.rollouts[uid] = Remembered(stored, state, turn or (known.turn if known else WriteTurn(0.0, 0.0)))
 
     def believed(self, view: ModelDeploymentView) -> ModelDeploymentView:
         """Give the ModelDeployment with the status that it should have, where that one is not taken."""

@@ -14,13 +14,13 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.exposition import READERS
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
 from serinus.core.analysis.promql import Arm
-from serinus.core.analysis.readings import Span, no_answer, observe_preset
+from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.tally import Tallies
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Missing, Observation, Reading, Reason
-from serinus.runtime.groups import Group, Question, arms_and_latency, questions
+from serinus.runtime.groups import Group, SharedQuery, arms_and_latency, questions
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
 from serinus.runtime.watch import WARM_UP_SECONDS, Watch
@@ -148,11 +148,11 @@ class Presets:
         failure = times.failure or next((failures[arm] for arm in watch.arms if arm in failures), None)
         return no_answer(failure) if failure is not None else times.too_late(self._clock.now())
 
-    def _span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Span:
+    def _span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:
         """Tell the time that a metric's value is taken over."""
         times, began = self.times.of(group), watch.counts_from(metric)
         until = now - times.delay
-        return Span(
+        return Window(
             began=began,
             since=max(until - times.window(window_of(metric)), began),
             until=until,
@@ -179,18 +179,18 @@ class Presets:
         answer = await self._metrics.ask(group.source, group.targets(arms))
         self.times.of(group).take_targets(answer, asked_at=asked_at, answered_at=self._clock.now())
 
-    def _asked(self, group: Group, watches: Sequence[Watch]) -> list[Question]:
+    def _asked(self, group: Group, watches: Sequence[Watch]) -> list[SharedQuery]:
         """Write the questions of a group."""
         arms, answered = arms_and_latency(watches), self._answered_at.get(group, {})
         newest = self.times.of(group).samples.newest
         since = {arm: at if newest is None else min(at, newest) for arm, at in answered.items() if arm in arms}
         return list(questions(group, arms, since, max(watch.reach for watch in watches), self._clock.now()))
 
-    async def _ask_all(self, group: Group, written: Sequence[Question]) -> list[MetricsAnswer]:
+    async def _ask_all(self, group: Group, written: Sequence[SharedQuery]) -> list[MetricsAnswer]:
         return list(await asyncio.gather(*(self._metrics.ask(group.source, one.query) for one in written)))
 
     def _take(
-        self, group: Group, watches: Sequence[Watch], written: Sequence[Question], answers: Sequence[MetricsAnswer]
+        self, group: Group, watches: Sequence[Watch], written: Sequence[SharedQuery], answers: Sequence[MetricsAnswer]
     ) -> None:
         reach, now = max(watch.reach for watch in watches), self._clock.now()
         tallies = self._tallies.setdefault(group, Tallies(READERS[group.provider], keep_s=reach, scope=group.scope))

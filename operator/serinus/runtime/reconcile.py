@@ -68,7 +68,7 @@ ROUNDS = 4
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PassResult:
     """When to look again, whether a rollout of it has weight, and whether something was put off to the next pass."""
 
     wake_at: float | None
@@ -115,7 +115,7 @@ class Reconciler:
         self._statuses = Statuses(cluster, cache, clock)
         self._unreadable = UnreadableDeployments(cluster, cache, clock)
 
-    async def reconcile(self, key: Key) -> Outcome | None:
+    async def reconcile(self, key: Key) -> PassResult | None:
         """Look and act once; None when the ModelDeployment is gone. Raises ClusterError after doing what it could."""
         manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         if manifest is None or manifest["metadata"].get("deletionTimestamp"):
@@ -124,7 +124,7 @@ class Reconciler:
         if self._memories.is_of_another(key, manifest["metadata"]["uid"]):
             # It was deleted and made again, and no pass has seen it gone.
             self._forget(key)
-        outcome, stale = Outcome(None, live=False), None
+        outcome, stale = PassResult(None, live=False), None
         for _ in range(ROUNDS):
             manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
             if manifest is None:
@@ -139,7 +139,7 @@ class Reconciler:
                 stale = error
                 continue
             stale, wakes = None, [at for at in (decision.wake_at, next_try(memory)) if at is not None]
-            outcome = Outcome(min(wakes, default=None), decision.live, put_off=takes_weight(decision))
+            outcome = PassResult(min(wakes, default=None), decision.live, put_off=takes_weight(decision))
             if outcome.put_off or not again:
                 break
         if stale is not None:
@@ -153,7 +153,7 @@ class Reconciler:
         except UNREADABLE as error:
             return str(error) or type(error).__name__
 
-    async def _leave(self, key: Key, manifest: Json, error: str, memory: Memory) -> Outcome:
+    async def _leave(self, key: Key, manifest: Json, error: str, memory: Memory) -> PassResult:
         """Leave everything of a ModelDeployment that cannot be read as it is, and say so."""
         self._observer.sampler.forget(key)
         note = await self._unreadable.say(manifest, error, memory)
@@ -163,7 +163,7 @@ class Reconciler:
                 self._report.said(note)
             about = _reference(MODEL_DEPLOYMENT, key.namespace, key.name, manifest["metadata"]["uid"])
             await self._recorder.record(about, reason=note.reason, message=note.message, warning=True)
-        return Outcome(None, live=False)
+        return PassResult(None, live=False)
 
     def _forget(self, key: Key) -> None:
         self._memories.forget(key)

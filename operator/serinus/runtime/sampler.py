@@ -20,7 +20,7 @@ from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
-from serinus.runtime.streams import Streams
+from serinus.runtime.streams import StreamCounts
 from serinus.runtime.watch import Watch
 
 log = structlog.get_logger("serinus.sampler")
@@ -41,7 +41,7 @@ class Sampler:
         self._presets = Presets(metrics, clock, scopes or {})
         self._own = OwnQueries(metrics, clock)
         self.silences = Silences(metrics, clock, self._presets)
-        self._streams = Streams(metrics, clock, self._presets)
+        self._streams = StreamCounts(metrics, clock, self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}

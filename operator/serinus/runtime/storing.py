@@ -18,7 +18,7 @@ from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Owner, controlle
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, refreshed, to_status
 from serinus.core.rollout.decision import NewRollout, StoredState
-from serinus.runtime.budget import CHECKPOINT_SECONDS, LONGEST_SECONDS, Turn, WriteBudget
+from serinus.runtime.budget import CHECKPOINT_SECONDS, LONGEST_SECONDS, WriteBudget, WriteTurn
 from serinus.runtime.memory import Memory, Refusal
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.rereading import TRIES, read_anew
@@ -80,7 +80,7 @@ class Statuses:
         memory.remember(plan.uid, _read_back(answer), state, turn)
         return True
 
-    def _has_turn(self, turn: Turn, state: RolloutState, now: float) -> bool:
+    def _has_turn(self, turn: WriteTurn, state: RolloutState, now: float) -> bool:
         """Whether a write is due that nothing but people and a later restart ask for."""
         return turn.overdue(now) or (state.active and now >= turn.numbers_from and self._budget.take(now))
 

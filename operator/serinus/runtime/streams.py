@@ -17,7 +17,7 @@ from serinus.runtime.watch import Watch
 EVERY_SECONDS = 15.0
 
 
-class Streams:
+class StreamCounts:
     """Keeps how many messages of each Service's streams were answered in the last minute, beyond one a request."""
 
     def __init__(self, metrics: Metrics, clock: Clock, presets: Presets) -> None:

@@ -13,7 +13,7 @@ from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.simulation.guardrail import Counted, Guardrail, GuardrailBank
 from serinus.simulation.judge import ErrorJudge, Judgement
-from serinus.simulation.traffic import Traffic, Workload
+from serinus.simulation.traffic import ErrorWorkload, TrafficSource
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class _Loop:
 
 
 def run_closed_loop(
-    workload: Workload,
+    workload: ErrorWorkload,
     runs: int,
     seed: int,
     judgement: Judgement | None = None,
@@ -119,7 +119,7 @@ def run_closed_loop(
 ) -> LoopResult:
     """Play `runs` rollouts of `workload`; deterministic for a seed."""
     judgement, policy = judgement or Judgement(), policy or LoopPolicy()
-    traffic = Traffic(workload, runs, np.random.default_rng(seed))
+    traffic = TrafficSource(workload, runs, np.random.default_rng(seed))
     judge = ErrorJudge(judgement, runs, workload.scrape_s)
     judge.learn(traffic)
     loop, wrong = _Loop(policy, runs), np.zeros(runs)

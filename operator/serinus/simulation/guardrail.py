@@ -13,7 +13,7 @@ import numpy as np
 from serinus.core.analysis.sequential.blocks import scrapes_lasting
 from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.core.model.split import FULL_WEIGHT
-from serinus.simulation.window import Window, quantile_of
+from serinus.simulation.window import WindowRows, quantile_of
 
 CLOCK_S: Final = 1e-6
 
@@ -71,9 +71,9 @@ class GuardrailBank:
     def __init__(self, guardrail: Guardrail, runs: int, scrape_s: float) -> None:
         self.guardrail = guardrail
         scrapes = scrapes_lasting(guardrail.window_s, scrape_s)
-        self.counts = Window(scrapes, (runs, 4))
+        self.counts = WindowRows(scrapes, (runs, 4))
         histogram = guardrail.reads == "quantile"
-        self.buckets = Window(scrapes, (runs, 2 * (len(guardrail.bounds_s) + 1))) if histogram else None
+        self.buckets = WindowRows(scrapes, (runs, 2 * (len(guardrail.bounds_s) + 1))) if histogram else None
         self.failures = np.zeros(runs)
         self.excused_until = np.full(runs, -np.inf)
 

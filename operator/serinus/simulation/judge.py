@@ -14,14 +14,14 @@ from serinus.core.analysis.sequential.limit import LimitBank
 from serinus.core.analysis.sequential.mixture import wealth
 from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, ShareBank, ShareCounts
 from serinus.core.analysis.sequential.state import Bools, Floats
-from serinus.simulation.traffic import Scrape, Traffic, Workload
+from serinus.simulation.traffic import ErrorWorkload, Scrape, TrafficSource
 
 CHUNK_SCRAPES: Final = 720
 HISTORY_EVENTS: Final = 100.0
 HISTORY_RANGE_S: Final = (3600.0, 86400.0)
 
 
-def history_length_s(workload: Workload) -> float:
+def history_length_s(workload: ErrorWorkload) -> float:
     """Until 100 events are expected, within 1 h to 24 h."""
     needed = HISTORY_EVENTS / max(workload.requests_per_s * workload.champion_rate, 1e-9)
     return min(max(needed, HISTORY_RANGE_S[0]), HISTORY_RANGE_S[1])
@@ -59,7 +59,7 @@ class ErrorJudge:
         if judgement.limit is not None:
             self.limit = LimitBank(np.full(runs, judgement.limit), np.ones(runs, dtype=np.bool_), scrape_s)
 
-    def learn(self, traffic: Traffic) -> None:
+    def learn(self, traffic: TrafficSource) -> None:
         """Calibrate on history that `traffic` produces before time 0, an hour of it at a time."""
         if not self.judgement.history:
             return

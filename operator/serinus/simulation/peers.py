@@ -15,7 +15,7 @@ import numpy as np
 from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.simulation.judge import Judgement
 from serinus.simulation.ramp import MethodFactory, serinus_method
-from serinus.simulation.traffic import Scrape, Traffic
+from serinus.simulation.traffic import Scrape, TrafficSource
 
 TICK_S: Final = 60.0
 
@@ -29,7 +29,7 @@ class _MinuteRule:
         self.own = np.zeros((2, runs))
         self.other = np.zeros((2, runs))
 
-    def learn(self, traffic: Traffic) -> None:
+    def learn(self, traffic: TrafficSource) -> None:
         """These rules have no past."""
 
     def reverts(self, t: float, scrape: Scrape, stage_started: Bools) -> Bools:

@@ -20,7 +20,7 @@ from serinus.core.analysis.sequential.state import Floats
 from serinus.simulation.judge import Judgement
 from serinus.simulation.peers import PEERS
 from serinus.simulation.ramp import MethodFactory, RampResult, run_ramp, serinus_method
-from serinus.simulation.traffic import Traffic, Workload
+from serinus.simulation.traffic import ErrorWorkload, TrafficSource
 
 EVIDENCE: Final = "evidence.png"
 PRICE: Final = "wrong-answers.png"
@@ -60,8 +60,8 @@ def draw(folder: Path, *, seed: int = 1, runs: int = 200) -> tuple[Path, ...]:
 
 def evidence_over_time(bad_rate: float, seed: int) -> tuple[Floats, Floats]:
     """Seconds and E of one rollout at a constant weight until it is reverted; the product's own monitor."""
-    workload = Workload(REQUESTS_PER_S, GOOD_RATE, bad_rate)
-    traffic = Traffic(workload, 1, np.random.default_rng(seed))
+    workload = ErrorWorkload(REQUESTS_PER_S, GOOD_RATE, bad_rate)
+    traffic = TrafficSource(workload, 1, np.random.default_rng(seed))
     metrics = (MetricConfig("error-rate", limit=0.05), MetricConfig("error-rate/4xx"))
     monitor = RolloutMonitor(MonitorConfig(metrics=metrics, alpha=ALPHA, scrape_interval_s=workload.scrape_s))
     monitor.start_stage(WEIGHT_PERCENT, 25.0, 0.0)
@@ -83,7 +83,7 @@ def evidence_over_time(bad_rate: float, seed: int) -> tuple[Floats, Floats]:
 def prices(method: MethodFactory, bad_rate: float, *, seed: int, runs: int) -> Iterator[RampResult]:
     """What a bad version costs on the fixed ramp, traffic by traffic."""
     for rate in TRAFFICS:
-        yield run_ramp(Workload(rate, GOOD_RATE, bad_rate), runs, seed, method)
+        yield run_ramp(ErrorWorkload(rate, GOOD_RATE, bad_rate), runs, seed, method)
 
 
 def _fill_evidence(panel: Any, seed: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.simulation.judge import ErrorJudge, Judgement
-from serinus.simulation.traffic import Scrape, Traffic, Workload
+from serinus.simulation.traffic import ErrorWorkload, Scrape, TrafficSource
 
 METRIC_WEIGHT: Final = 0.2
 """Weight of the one metric among five groups."""
@@ -19,7 +19,7 @@ METRIC_WEIGHT: Final = 0.2
 class Method(Protocol):
     """A rule that looks at every scrape and reverts or does not, for R rollouts at once."""
 
-    def learn(self, traffic: Traffic) -> None:
+    def learn(self, traffic: TrafficSource) -> None:
         """See the past before the rollout."""
         ...
 
@@ -64,7 +64,7 @@ def serinus_method(judgement: Judgement | None = None) -> MethodFactory:
 
 
 def run_ramp(
-    workload: Workload,
+    workload: ErrorWorkload,
     runs: int,
     seed: int,
     method: MethodFactory | None = None,
@@ -72,7 +72,7 @@ def run_ramp(
 ) -> RampResult:
     """Play `runs` rollouts of `workload`; deterministic for a seed."""
     ramp = ramp or Ramp()
-    traffic = Traffic(workload, runs, np.random.default_rng(seed))
+    traffic = TrafficSource(workload, runs, np.random.default_rng(seed))
     rule = (method or serinus_method())(runs, workload.scrape_s)
     rule.learn(traffic)
     reverted_s, wrong = np.full(runs, np.inf), np.zeros(runs)

@@ -15,7 +15,7 @@ from serinus.simulation.distribution import DriftWorkload, LatencyWorkload
 from serinus.simulation.manifest.subject import Subject
 from serinus.simulation.manifest.traffic import Scenario
 from serinus.simulation.scalars import ScalarNoise, ScalarWorkload
-from serinus.simulation.traffic import NOISES, Noise, Workload
+from serinus.simulation.traffic import NOISES, ErrorWorkload, Noise
 
 Path = Literal["history", "conservative"]
 PATHS: Final[tuple[Path, ...]] = ("history", "conservative")
@@ -43,7 +43,7 @@ class Cell:
 
     table: str
     label: str
-    workload: Workload | LatencyWorkload | DriftWorkload | ScalarWorkload | Scenario
+    workload: ErrorWorkload | LatencyWorkload | DriftWorkload | ScalarWorkload | Scenario
     runs: int
     path: Path = "history"
     method: str = "ours"
@@ -67,7 +67,7 @@ def false_reverts(runs: int = 4000) -> Iterator[Cell]:
             for level in LEVELS:
                 name = f"{noise}, 3 pods" if pods == 3 else noise
                 most = 2.5 if path == "conservative" and noise == "sticky" else 1.5
-                workload = Workload(level, rate, rate, noise, pods=pods)
+                workload = ErrorWorkload(level, rate, rate, noise, pods=pods)
                 label = f"{name}, {100 * rate:g} %, {level:g} req/s"
                 yield Cell("4.1", label, workload, runs, path, reference=Reference(most_reverted=most))
 
@@ -99,10 +99,10 @@ def detection(runs: int = 2000) -> Iterator[Cell]:
     """4.2: a worse challenger on the fixed ramp, both paths; the published numbers are for history."""
     for path in PATHS:
         for champion, challenger, noise, level, reference in DETECTION:
-            workload = Workload(level, champion, challenger, noise)
+            workload = ErrorWorkload(level, champion, challenger, noise)
             label = f"{100 * champion:g} → {100 * challenger:g} %, {noise}, {level:g} req/s"
             yield Cell("4.2", label, workload, runs, path, reference=reference if path == "history" else Reference())
-        late = Workload(1000, 0.001, 0.01, harmful_from_s=1500.0)
+        late = ErrorWorkload(1000, 0.001, 0.01, harmful_from_s=1500.0)
         reference = Reference(1565, 1570, 142, 100) if path == "history" else Reference()
         yield Cell("4.2", "0.1 → 1 % from minute 25 on, iid, 1000 req/s", late, runs, path, reference=reference)
 
@@ -248,16 +248,22 @@ def closed_loop(runs: int = 2000) -> Iterator[Cell]:
             label = f"good {100 * rate:g} %, {noise}, {level:g} req/s"
             loop = LoopPolicy(longest_s=3600.0 * hours)
             yield Cell(
-                "4.6", label, Workload(level, rate, rate, noise), runs // part, path, loop=loop, reference=reference
+                "4.6",
+                label,
+                ErrorWorkload(level, rate, rate, noise),
+                runs // part,
+                path,
+                loop=loop,
+                reference=reference,
             )
         for champion, challenger, noise, level, median, wrong in BAD:
             reference = Reference(median, wrong=wrong) if path == "history" else Reference()
             label = f"{100 * champion:g} → {100 * challenger:g} %, {noise}, {level:g} req/s"
-            workload = Workload(level, champion, challenger, noise)
+            workload = ErrorWorkload(level, champion, challenger, noise)
             yield Cell("4.6", label, workload, runs // 4, path, loop=LoopPolicy(), reference=reference)
         for noise, level, median, wrong in LATE:
             reference = Reference(median, wrong=wrong) if path == "history" else Reference()
-            workload = Workload(level, 0.001, 0.02, noise, harmful_from_weight=0.25)
+            workload = ErrorWorkload(level, 0.001, 0.02, noise, harmful_from_weight=0.25)
             label = f"0.1 → 2 % from 25 % weight on, {noise}, {level:g} req/s"
             yield Cell("4.6", label, workload, runs // 2, path, loop=LoopPolicy(), reference=reference)
 
@@ -281,4 +287,4 @@ def peers(names: tuple[str, ...], runs: int = 500) -> Iterator[Cell]:
     for noise, level, champion, challenger in PEER_CELLS:
         for name in names:
             label = f"{100 * champion:g} → {100 * challenger:g} %, {noise}, {level:g} req/s"
-            yield Cell("peers", label, Workload(level, champion, challenger, noise), runs, method=name)
+            yield Cell("peers", label, ErrorWorkload(level, champion, challenger, noise), runs, method=name)

@@ -25,7 +25,7 @@ STICKY_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True)
-class Workload:
+class ErrorWorkload:
     """What the traffic is like: rates of errors as a share of the requests, times in seconds."""
 
     requests_per_s: float
@@ -48,10 +48,10 @@ class Scrape:
     excess: Floats
 
 
-class Traffic:
+class TrafficSource:
     """A source of scrapes for R rollouts of one workload."""
 
-    def __init__(self, workload: Workload, runs: int, rng: np.random.Generator) -> None:
+    def __init__(self, workload: ErrorWorkload, runs: int, rng: np.random.Generator) -> None:
         self.workload = workload
         self.runs = runs
         self.rng = rng

@@ -7,7 +7,7 @@ import numpy as np
 from serinus.core.analysis.sequential.state import Bools, Floats
 
 
-class Window:
+class WindowRows:
     """Sums over the last scrapes of a stage, [R, ...]."""
 
     def __init__(self, scrapes: int, shape: tuple[int, ...]) -> None:

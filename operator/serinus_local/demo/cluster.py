@@ -21,7 +21,7 @@ REQUEST_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Cluster:
+class DemoCluster:
     """The few things the demo needs of a cluster."""
 
     kubectl: Sequence[str]
@@ -45,7 +45,7 @@ class Cluster:
 
 
 @contextmanager
-def chosen(state: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
+def chosen(state: Path, environment: Mapping[str, str]) -> Iterator[DemoCluster]:
     """Give the cluster that the environment asks for; a stack that we brought up goes away again, unless KEEP=1."""
     if environment.get("CLUSTER") == "current":
         yield current(environment)
@@ -57,9 +57,9 @@ def chosen(state: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
         _leave(state, was_up=was_up, keep=environment.get("KEEP") == "1")
 
 
-def local(running: stack.Stack) -> Cluster:
+def local(running: stack.Stack) -> DemoCluster:
     """Describe a local stack."""
-    return Cluster(
+    return DemoCluster(
         kubectl=(str(build.binaries("control-plane") / "kubectl"), f"--kubeconfig={running.kubeconfig}"),
         gateway=running.gateway_address,
         image=TRITON,
@@ -67,7 +67,7 @@ def local(running: stack.Stack) -> Cluster:
     )
 
 
-def current(environment: Mapping[str, str]) -> Cluster:
+def current(environment: Mapping[str, str]) -> DemoCluster:
     """Describe the cluster of the current context; nothing but the examples is applied to it."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
@@ -75,7 +75,7 @@ def current(environment: Mapping[str, str]) -> Cluster:
     address = environment.get("GATEWAY", "").removeprefix("http://").rstrip("/")
     if not address:
         raise RuntimeError("CLUSTER=current needs GATEWAY=host:port, the address of Istio's ingress gateway")
-    return Cluster(
+    return DemoCluster(
         kubectl=(kubectl,),
         gateway=address if ":" in address else f"{address}:80",
         image=environment.get("IMAGE") or TRITON,

@@ -14,12 +14,12 @@ from pathlib import Path
 from serinus_local.demo import story
 from serinus_local.demo.answers import Tally
 from serinus_local.demo.callers import Callers
-from serinus_local.demo.cluster import Cluster, chosen
+from serinus_local.demo.cluster import DemoCluster, chosen
 from serinus_local.demo.screen import shown
 from serinus_local.demo.story import FIRST, LATER, StoryError
 from serinus_local.demo.summary import Summary, complaint, summarise
 from serinus_local.demo.timeline import Timeline
-from serinus_local.demo.traffic import Traffic
+from serinus_local.demo.traffic import DemoTraffic
 from serinus_local.demo.watching import Manifest, Watch
 from serinus_local.waiting import now
 
@@ -33,7 +33,7 @@ class Playing:
     """A demo under way, as the screen sees it."""
 
     rollouts: Watch
-    traffic: Traffic
+    traffic: DemoTraffic
     timeline: Timeline = field(default_factory=Timeline)
     chapter: str = ""
 
@@ -59,7 +59,7 @@ def run(state: Path, json_file: Path | None) -> int:
         return 130
 
 
-def _played(cluster: Cluster, began: float, json_file: Path | None) -> int:
+def _played(cluster: DemoCluster, began: float, json_file: Path | None) -> int:
     tally = Tally()
     try:
         summary = asyncio.run(_play(cluster, began, tally))
@@ -76,7 +76,7 @@ def _played(cluster: Cluster, began: float, json_file: Path | None) -> int:
     return 1 if complained else 0
 
 
-async def _play(cluster: Cluster, began: float, tally: Tally) -> Summary:
+async def _play(cluster: DemoCluster, began: float, tally: Tally) -> Summary:
     async with _stage(cluster, tally) as playing:
         with shown(playing):
             playing.timeline.say(f"requests go to http://{cluster.gateway}, host {story.HOST}")
@@ -89,7 +89,7 @@ async def _play(cluster: Cluster, began: float, tally: Tally) -> Summary:
         return summarise(tally, ended, first_answer=first_answer)
 
 
-async def _under_traffic(playing: Playing, cluster: Cluster) -> dict[str, Manifest]:
+async def _under_traffic(playing: Playing, cluster: DemoCluster) -> dict[str, Manifest]:
     """Play the later chapters while requests go on, and wait for the last of them."""
     sending = asyncio.create_task(playing.traffic.run())
     try:
@@ -101,18 +101,18 @@ async def _under_traffic(playing: Playing, cluster: Cluster) -> dict[str, Manife
     return ended
 
 
-async def _chapter(playing: Playing, cluster: Cluster, chapter: story.Chapter) -> Manifest:
+async def _chapter(playing: Playing, cluster: DemoCluster, chapter: story.Chapter) -> Manifest:
     playing.chapter = chapter.title
     playing.timeline.say(f"apply version {chapter.version}: {chapter.title}")
     return await story.play(chapter, cluster, playing.rollouts)
 
 
 @asynccontextmanager
-async def _stage(cluster: Cluster, tally: Tally) -> AsyncIterator[Playing]:
+async def _stage(cluster: DemoCluster, tally: Tally) -> AsyncIterator[Playing]:
     """Follow the Rollouts and connect to the gateway for the time of the block."""
     rollouts = Watch(cluster.kubectl, "rollouts.serinus.dev", (story.SELECTOR, f"--namespace={story.NAMESPACE}"))
     async with Callers(cluster.gateway, story.HOST, story.NAME) as callers:
-        playing = Playing(rollouts, Traffic(callers, tally))
+        playing = Playing(rollouts, DemoTraffic(callers, tally))
         playing.traffic.told = playing.timeline.answer
         rollouts.tell(playing.timeline.rollout)
         following = asyncio.create_task(rollouts.run())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serinus_local.demo.cluster import Cluster
+from serinus_local.demo.cluster import DemoCluster
 from serinus_local.demo.watching import Manifest, Watch
 from serinus_local.images import TRITON
 
@@ -45,7 +45,7 @@ LATER = (
 )
 
 
-async def clear(cluster: Cluster) -> None:
+async def clear(cluster: DemoCluster) -> None:
     """Delete what an earlier demo has left, and wait until its last pod is gone: names would clash else."""
     await cluster.run(
         "delete", "mdep", NAME, f"--namespace={NAMESPACE}", "--ignore-not-found", f"--timeout={GONE_SECONDS}s"
@@ -56,7 +56,7 @@ async def clear(cluster: Cluster) -> None:
         )
 
 
-async def play(chapter: Chapter, cluster: Cluster, rollouts: Watch) -> Manifest:
+async def play(chapter: Chapter, cluster: DemoCluster, rollouts: Watch) -> Manifest:
     """Apply a chapter's version and give its Rollout once that has ended as it must; raises StoryError."""
     text = chapter.file.read_text().replace(TRITON, cluster.image)
     await cluster.run("apply", "--filename=-", stdin=text)

@@ -16,7 +16,7 @@ LIMIT_SECONDS = 900.0
 MOST_UNDER_WAY = 500
 
 
-class Traffic:
+class DemoTraffic:
     """Asks until it is stopped; each answer is counted and told."""
 
     def __init__(self, callers: Callers, tally: Tally, *, rate: float = RATE, grpc_every: int = GRPC_EVERY) -> None:

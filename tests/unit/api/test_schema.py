@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from serinus.api.base import Model
+from serinus.api.base import ApiModel
 from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus, ProbeInput
 from serinus.api.rollout import RolloutSpec, RolloutStatus
 from serinus.api.schema import NotStructural, structural
 
-MODELS: tuple[type[Model], ...] = (ModelDeploymentSpec, ModelDeploymentStatus, RolloutSpec, RolloutStatus)
+MODELS: tuple[type[ApiModel], ...] = (ModelDeploymentSpec, ModelDeploymentStatus, RolloutSpec, RolloutStatus)
 
 
 def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -68,17 +68,17 @@ def _values(raw: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrate
 
 
 @cache
-def _instances(model: type[Model]) -> st.SearchStrategy[dict[str, Any]]:
+def _instances(model: type[ApiModel]) -> st.SearchStrategy[dict[str, Any]]:
     schema = model.model_json_schema(by_alias=True)
     return _values(schema, schema.get("$defs", {}))
 
 
 @cache
-def _validator(model: type[Model]) -> jsonschema.Draft202012Validator:
+def _validator(model: type[ApiModel]) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(structural(model))
 
 
-def _parsed(model: type[Model], manifest: dict[str, Any]) -> Model:
+def _parsed(model: type[ApiModel], manifest: dict[str, Any]) -> ApiModel:
     """Parse what was drawn; a duration of 0s, or data that do not fill their shape, are beyond any schema."""
     try:
         return model.parse(manifest)
@@ -90,7 +90,7 @@ def _parsed(model: type[Model], manifest: dict[str, Any]) -> Model:
 @pytest.mark.parametrize("model", MODELS, ids=[model.__name__ for model in MODELS])
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_what_a_model_writes_the_schema_accepts(model: type[Model], data: st.DataObject) -> None:
+def test_what_a_model_writes_the_schema_accepts(model: type[ApiModel], data: st.DataObject) -> None:
     """Any instance, dumped, is valid under the CRD's schema, and reads back as itself."""
     instance = _parsed(model, data.draw(_instances(model)))
     manifest = instance.manifest()
@@ -101,7 +101,7 @@ def test_what_a_model_writes_the_schema_accepts(model: type[Model], data: st.Dat
 def test_a_union_is_refused() -> None:
     """A CRD cannot say two types, so the generator says so rather than dropping one."""
 
-    class Either(Model):
+    class Either(ApiModel):
         """A value of two types."""
 
         value: int | str
@@ -114,7 +114,7 @@ def test_a_union_is_refused() -> None:
 def test_a_keyword_that_no_crd_knows_is_refused() -> None:
     """An exclusive bound would be lost in silence."""
 
-    class Ratio(Model):
+    class Ratio(ApiModel):
         """A value with an exclusive bound."""
 
         value: float = Field(gt=0)

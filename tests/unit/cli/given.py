@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from serinus.cli.app import app
 from serinus.cli.cluster import Target
 from serinus.cli.errors import NotAllowed, Refused
-from serinus.cli.session import World
+from serinus.cli.session import CommandWorld
 from serinus.cli.story import Story, read_story
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json
@@ -188,4 +188,4 @@ def say(fake: FakeCluster, *words: str) -> Result:
             fake.namespace = target.namespace
         return fake
 
-    return CliRunner().invoke(app, list(words), obj=World(connect, lambda: NOW, lambda seconds: None))
+    return CliRunner().invoke(app, list(words), obj=CommandWorld(connect, lambda: NOW, lambda seconds: None))

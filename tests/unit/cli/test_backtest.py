@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.cli.backtest.command import Wish, replayed_from
-from serinus.cli.backtest.fetch import Span, fetch
+from serinus.cli.backtest.command import BacktestOptions, replayed_from
+from serinus.cli.backtest.fetch import QueryRange, fetch
 from serinus.cli.backtest.page import sentence, written
 from serinus.cli.errors import Refused
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
@@ -30,8 +30,8 @@ def rollout(past: Past, old: str, new: str, errors: float) -> Past:
     return past.serve(120, {new: (100.0, errors)})
 
 
-def wish(past: Past) -> Wish:
-    return Wish(NOWHERE, START, past.now)
+def wish(past: Past) -> BacktestOptions:
+    return BacktestOptions(NOWHERE, START, past.now)
 
 
 def policy() -> Subject:
@@ -90,7 +90,7 @@ def test_only_the_named_services_are_asked_for() -> None:
 def test_no_series_is_said() -> None:
     """An empty answer is a wrong name more often than a quiet night."""
     with pytest.raises(Refused, match="no istio series in that time range"):
-        replayed_from(Past(), policy(), Wish(NOWHERE, START, START + 60))
+        replayed_from(Past(), policy(), BacktestOptions(NOWHERE, START, START + 60))
 
 
 def test_json_carries_every_rollout() -> None:
@@ -105,7 +105,7 @@ def test_json_carries_every_rollout() -> None:
 async def test_a_long_time_is_asked_for_in_chunks() -> None:
     """No answer is larger than a proxy lets through, and no sample is missed or doubled."""
     past = Past().serve(7500, {OLD: (0.1, 0.0)}, pods=1)
-    found = await fetch(past, "istio_requests_total", Span(START, past.now, 5.0))
+    found = await fetch(past, "istio_requests_total", QueryRange(START, past.now, 5.0))
     assert len(past.asked) == 3
     assert all([at for at, _ in one.samples] == sorted({at for at, _ in one.samples}) for one in found)
     assert max(len(one.samples) for one in found) == 1500
@@ -119,4 +119,4 @@ async def test_a_refusal_is_an_error() -> None:
             return NoAnswer(Failure.UNREACHABLE, "connection refused")
 
     with pytest.raises(Refused, match="Prometheus does not answer: connection refused"):
-        await fetch(Down(), "up", Span(0.0, 60.0, 5.0))
+        await fetch(Down(), "up", QueryRange(0.0, 60.0, 5.0))

@@ -9,7 +9,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import NewConnectionError
 
-from serinus.cli.connection import KubernetesCluster
+from serinus.cli.connection import KubeconfigCluster
 from serinus.cli.errors import NotAllowed, Refused
 
 
@@ -26,8 +26,8 @@ class _Api:
         return fail
 
 
-def _cluster(error: Exception) -> KubernetesCluster:
-    return KubernetesCluster(_Api(error), "ml", "https://cluster.example.com")
+def _cluster(error: Exception) -> KubeconfigCluster:
+    return KubeconfigCluster(_Api(error), "ml", "https://cluster.example.com")
 
 
 def _answer(status: int, message: str) -> ApiException:

@@ -18,7 +18,7 @@ from serinus.cli.errors import Refused
 from serinus.cli.explain.history import Span, observed
 from serinus.cli.explain.panels import draw
 from serinus.cli.explain.picture import Picture, recorded_picture, remembered_picture, weights_line
-from serinus.cli.explain.replay import Stage, replayed, stages_of
+from serinus.cli.explain.replay import WeightChange, replayed, weight_changes
 from serinus.core.model.answers import SeriesSet
 from serinus.core.model.kinds import Json
 from tests.unit.cli.explain_given import BEGAN, DURATION, Memory, account, comparison, condemned, held, raised, taken
@@ -159,9 +159,12 @@ def test_stored_points_stand_beside_the_curve() -> None:
 
 def test_weights_are_steps() -> None:
     """A weight holds until the next decision, the last one to the end."""
-    stages = stages_of(account(condemned(decisions=[raised(5, 0), raised(25, 30), taken()])))
+    stages = weight_changes(account(condemned(decisions=[raised(5, 0), raised(25, 30), taken()])))
     assert [(stage.at - BEGAN, stage.weight) for stage in stages] == [(0.0, 5), (30.0, 25), (90.0, 0)]
-    assert weights_line((Stage(1.0, 5), Stage(2.0, 25)), 4.0) == ([1.0, 2.0, 2.0, 4.0], [5.0, 5.0, 25.0, 25.0])
+    assert weights_line((WeightChange(1.0, 5), WeightChange(2.0, 25)), 4.0) == (
+        [1.0, 2.0, 2.0, 4.0],
+        [5.0, 5.0, 25.0, 25.0],
+    )
 
 
 def test_a_prometheus_that_has_forgotten_leaves_the_record() -> None:

@@ -13,7 +13,7 @@ from serinus.core.model.errors import Conflict, Gone, Unavailable
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.runtime.engine import Engine
-from serinus.runtime.reconcile import Outcome
+from serinus.runtime.reconcile import PassResult
 from tests.support.world.clock import VirtualClock
 
 KEY = Key("ml", "fraud")
@@ -34,13 +34,13 @@ class Bench:
     def __post_init__(self) -> None:
         self.engine = Engine(self, self.cache, self.clock, reread=self.reread, monotonic=self.clock.monotonic)
 
-    async def reconcile(self, key: Key) -> Outcome | None:
+    async def reconcile(self, key: Key) -> PassResult | None:
         self.looked.append(key)
         if len(self.looked) == 3:
             self.all_looked.set()
         if self.failures:
             raise self.failures.pop(0)
-        return Outcome(None, live=False)
+        return PassResult(None, live=False)
 
     async def reread(self, key: Key) -> None:
         self.read.append(key)

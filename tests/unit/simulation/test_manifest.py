@@ -9,10 +9,10 @@ from serinus.simulation.closed_loop import LoopPolicy, run_closed_loop
 from serinus.simulation.judge import Judgement
 from serinus.simulation.manifest.advice import least_samples
 from serinus.simulation.manifest.play import Job, chunks, play
-from serinus.simulation.manifest.subject import Stage, UnusableManifest, read_subject
+from serinus.simulation.manifest.subject import PlannedStage, UnusableManifest, read_subject
 from serinus.simulation.manifest.traffic import Scenario
 from serinus.simulation.manifest.walk import joined
-from serinus.simulation.traffic import Workload
+from serinus.simulation.traffic import ErrorWorkload
 from tests.unit.simulation.given import ERRORS, manifest, subject
 
 STEPS = [{"setWeight": 5}, {"pause": {"duration": "1m"}}, {"pause": {}}, {"setWeight": 50}]
@@ -21,12 +21,16 @@ RAMP = [{"setWeight": weight} for weight in (1, 5, 25, 50)]
 
 def test_pauses_add_up_and_the_last_stage_is_the_guard_window() -> None:
     """A pause without a duration is as long as a person takes."""
-    assert subject(steps=STEPS).stages(300.0) == (Stage(5, 360.0), Stage(50, 0.0), Stage(100, 30.0))
+    assert subject(steps=STEPS).stages(300.0) == (
+        PlannedStage(5, 360.0),
+        PlannedStage(50, 0.0),
+        PlannedStage(100, 30.0),
+    )
 
 
 def test_pace_evidence_waits_for_people_alone() -> None:
     """Its other pauses are passed over, as live."""
-    assert subject(steps=STEPS, pace="Evidence").stages(300.0)[0] == Stage(5, 300.0)
+    assert subject(steps=STEPS, pace="Evidence").stages(300.0)[0] == PlannedStage(5, 300.0)
 
 
 def test_one_of_several_is_chosen_by_name() -> None:
@@ -69,7 +73,7 @@ def test_the_odds_agree_with_the_tables() -> None:
     for rate in (0.001, 0.01):
         jobs = chunks(Job(played, Scenario("x", 100.0, 0.001, rate), 500, 3))
         mine = joined([play(job) for job in jobs])
-        table = run_closed_loop(Workload(100.0, 0.001, rate), 500, 4, judgement, LoopPolicy(longest_s=21600.0))
+        table = run_closed_loop(ErrorWorkload(100.0, 0.001, rate), 500, 4, judgement, LoopPolicy(longest_s=21600.0))
         ends = np.minimum(mine.reverted_s, mine.promoted_s)
         assert np.isfinite(mine.promoted_s).mean() == pytest.approx(table.promoted.mean(), abs=0.02)
         assert np.median(ends) == pytest.approx(np.median(table.decided_s), rel=0.15)

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import aiohttp
 
-from serinus.adapters.clock import Clock
+from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.answers import Expired, error_from
 from serinus.adapters.kubernetes.connection import QUICK, Connection, Request
 from serinus.adapters.kubernetes.paths import PAGE_SIZE, collection, item
@@ -47,7 +47,7 @@ class KubernetesCluster:
     def __init__(
         self,
         connection: Connection,
-        clock: Clock,
+        clock: MonotonicClock,
         *,
         writes_allowed: Callable[[], bool] = lambda: True,
         write_seconds: Callable[[], float] = lambda: math.inf,

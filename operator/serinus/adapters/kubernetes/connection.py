@@ -11,7 +11,7 @@ from typing import Self
 import aiohttp
 
 from serinus.adapters.authorization import Authorization
-from serinus.adapters.clock import Clock
+from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.endpoint import Endpoint
 
 CONNECTIONS = 32
@@ -34,7 +34,7 @@ class Request:
 class Connection:
     """Sends requests with our credentials; raises aiohttp.ClientError and TimeoutError, translated by its callers."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock, *, limits: aiohttp.ClientTimeout = QUICK) -> None:
+    def __init__(self, endpoint: Endpoint, clock: MonotonicClock, *, limits: aiohttp.ClientTimeout = QUICK) -> None:
         self.endpoint = endpoint
         self._limits = limits
         self._authorization = Authorization(endpoint.read_authorization, clock)

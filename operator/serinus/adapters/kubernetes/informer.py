@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import aiohttp
 
-from serinus.adapters.clock import Clock
+from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.answers import Expired
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.paths import PAGE_SIZE
@@ -47,7 +47,7 @@ class Informer:
     """Follows one kind. `restarts` counts what ended otherwise than by the server's own time-out."""
 
     def __init__(
-        self, connection: Connection, watched: Watched, sink: Sink, clock: Clock, *, page_size: int = PAGE_SIZE
+        self, connection: Connection, watched: Watched, sink: Sink, clock: MonotonicClock, *, page_size: int = PAGE_SIZE
     ) -> None:
         self.watched = watched
         self.synced = asyncio.Event()
@@ -160,7 +160,7 @@ class Informer:
 class Informers:
     """All informers of a process, each in a task that is started again if it ends."""
 
-    def __init__(self, connection: Connection, watched: Sequence[Watched], sink: Sink, clock: Clock) -> None:
+    def __init__(self, connection: Connection, watched: Sequence[Watched], sink: Sink, clock: MonotonicClock) -> None:
         self._informers = tuple(Informer(connection, each, sink, clock) for each in watched)
         self._clock = clock
 

@@ -16,7 +16,7 @@ import math
 from enum import StrEnum
 from typing import Final, Protocol
 
-from serinus.adapters.clock import Clock
+from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.lease import (
     ALL_NAMESPACES,
     LEASE_LABEL,
@@ -74,7 +74,7 @@ class Turn(StrEnum):
 class OtherInstalls:
     """Looks at the others' Leases; `said` names the one that is in the way."""
 
-    def __init__(self, cluster: Lister, clock: Clock, name: LeaseName) -> None:
+    def __init__(self, cluster: Lister, clock: MonotonicClock, name: LeaseName) -> None:
         self.said = ""
         self._cluster = cluster
         self._clock = clock
@@ -140,7 +140,7 @@ class OtherInstalls:
 class NamespaceLeases:
     """A Lease in each namespace that this install watches; all its pods hold them under one identity."""
 
-    def __init__(self, cluster: Writer, clock: Clock, name: LeaseName, *, seconds: int) -> None:
+    def __init__(self, cluster: Writer, clock: MonotonicClock, name: LeaseName, *, seconds: int) -> None:
         self.said = ""
         identity = f"{name.namespace}/{name.name}"
         self._leases = tuple(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from serinus.adapters.clock import Clock
+from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.writer import Writer
 from serinus.api import GROUP
 from serinus.core.model.errors import ClusterError, Conflict
@@ -52,7 +52,7 @@ class LeaderLease:
     `cluster` is not one that asks this very lease whether it may write.
     """
 
-    def __init__(self, cluster: Writer, clock: Clock, name: LeaseName, *, seconds: int = 15) -> None:
+    def __init__(self, cluster: Writer, clock: MonotonicClock, name: LeaseName, *, seconds: int = 15) -> None:
         self._cluster = cluster
         self._clock = clock
         self.name = name

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from serinus.adapters.clock import Clock
+from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.writer import Writer
 from serinus.core.model.errors import ClusterError, Conflict, Gone
 from serinus.core.model.kinds import EVENT, Json
@@ -55,7 +55,7 @@ class EventRecorder:
     """Sends Events from a line; `dropped` counts those that found it full, `failed` those that were refused."""
 
     def __init__(
-        self, cluster: Writer, clock: Clock, *, instance: str, must_wait: Callable[[], bool] = lambda: False
+        self, cluster: Writer, clock: MonotonicClock, *, instance: str, must_wait: Callable[[], bool] = lambda: False
     ) -> None:
         self.dropped = 0
         self.failed = 0

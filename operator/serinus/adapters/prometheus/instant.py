@@ -14,7 +14,7 @@ from typing import Final, Self, TypeAlias
 
 import aiohttp
 
-from serinus.adapters.clock import Clock
+from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.prometheus.answers import read_answer, refused, unreachable
 from serinus.adapters.prometheus.shares import Shares
 from serinus.adapters.prometheus.source import Access, Pass, redirected
@@ -58,7 +58,7 @@ class InstantQueries:
     def __init__(
         self,
         sources: Sequence[Source],
-        clock: Clock,
+        clock: MonotonicClock,
         *,
         time_limit: float = QUERY_TIME_LIMIT,
         at_once: int = AT_ONCE,
@@ -144,5 +144,5 @@ def scrubbed(answer: MetricsAnswer, granted: Pass) -> MetricsAnswer:
     return SeriesSet(answer.series, tuple(granted.scrub(each) for each in answer.warnings))
 
 
-def _line(source: Source, clock: Clock, at_once: int, own_at_once: int) -> _Line:
+def _line(source: Source, clock: MonotonicClock, at_once: int, own_at_once: int) -> _Line:
     return _Line(source, Access(source), asyncio.Semaphore(at_once), Shares(own_at_once, clock))

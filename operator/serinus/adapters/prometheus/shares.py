@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from serinus.adapters.clock import Clock
+from serinus.adapters.clock import MonotonicClock
 
 ACTIVE_SECONDS: Final = 60.0
 """A namespace counts as one that asks for this long after its last query."""
@@ -17,7 +17,7 @@ ACTIVE_SECONDS: Final = 60.0
 class Shares:
     """Gives out places. A namespace holds its share at most, and never the last one: another's first query has room."""
 
-    def __init__(self, places: int, clock: Clock) -> None:
+    def __init__(self, places: int, clock: MonotonicClock) -> None:
         self._places = places
         self._clock = clock
         self._held: Counter[str] = Counter()

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from serinus.adapters.prometheus.ranges import RangeQueries
 from serinus.api.policy import Metric, Provider
-from serinus.cli.backtest.fetch import Asks, Span, fetch, istio_queries, providers, triton_query
+from serinus.cli.backtest.fetch import Asks, QueryRange, fetch, istio_queries, providers, triton_query
 from serinus.cli.backtest.own import OwnAnswers, own_answers
 from serinus.cli.backtest.page import page, sentence, written
 from serinus.cli.errors import Refused
@@ -34,7 +34,7 @@ PERSON_S = 600.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class BacktestOptions:
     """What was typed; times in unix seconds."""
 
     source: Source
@@ -45,7 +45,7 @@ class Wish:
     step: float | None = None
 
 
-def backtest(file: Path, name: str | None, wish: Wish, *, as_json: bool) -> None:
+def backtest(file: Path, name: str | None, wish: BacktestOptions, *, as_json: bool) -> None:
     """Fetch, replay, and print the answer."""
     subject = read(file, name)
     source = RangeQueries(wish.source, time_limits=(2.0, 60.0))
@@ -57,13 +57,13 @@ def backtest(file: Path, name: str | None, wish: Wish, *, as_json: bool) -> None
         console().print(page(subject, replayed, told))
 
 
-def replayed_from(source: Asks, subject: Subject, wish: Wish) -> tuple[Replayed, ...]:
+def replayed_from(source: Asks, subject: Subject, wish: BacktestOptions) -> tuple[Replayed, ...]:
     """Replay every past rollout of the span, or every pod against the others."""
-    span = Span(wish.start, wish.end, wish.step or max(1.0, subject.interval_s))
+    span = QueryRange(wish.start, wish.end, wish.step or max(1.0, subject.interval_s))
     return _by_pods(source, subject, wish, span) if wish.pods else _by_revisions(source, subject, wish, span)
 
 
-def _by_revisions(source: Asks, subject: Subject, wish: Wish, span: Span) -> tuple[Replayed, ...]:
+def _by_revisions(source: Asks, subject: Subject, wish: BacktestOptions, span: QueryRange) -> tuple[Replayed, ...]:
     records = asyncio.run(_records(source, subject, span, _services(subject, wish), reporter="source"))
     found = trials(_activity(subject, records.records[0]), subject.policy.guard.seconds)
     own = asyncio.run(_own(source, subject, found, span))
@@ -83,7 +83,7 @@ def _activity(subject: Subject, record: Record) -> dict[str, dict[float, Totals]
     return {prefix + owner[1]: line for owner, line in counted(record.series, read, owners).items()}
 
 
-def _by_pods(source: Asks, subject: Subject, wish: Wish, span: Span) -> tuple[Replayed, ...]:
+def _by_pods(source: Asks, subject: Subject, wish: BacktestOptions, span: QueryRange) -> tuple[Replayed, ...]:
     """Of presets only: a user's own query knows revisions, not pods."""
     presets = tuple(metric for metric in subject.policy.analysis.metrics if metric.preset is not None)
     if not presets:
@@ -110,7 +110,7 @@ def _replay_all(subject: Subject, rows: Sequence[tuple[Trial, Looks]], records: 
         )
 
 
-async def _records(source: Asks, subject: Subject, span: Span, services: str, *, reporter: str) -> Records:
+async def _records(source: Asks, subject: Subject, span: QueryRange, services: str, *, reporter: str) -> Records:
     found = []
     for provider in providers(subject.policy.analysis) or (Provider.ISTIO,):
         series: list[Series] = []
@@ -129,7 +129,7 @@ def _queries(subject: Subject, provider: Provider, services: str, reporter: str)
     return istio_queries(subject.namespace, services, subject.policy.analysis.metrics, reporter=reporter)
 
 
-def _services(subject: Subject, wish: Wish) -> str:
+def _services(subject: Subject, wish: BacktestOptions) -> str:
     """The pattern of the Services' names: those that were named, or every revision's."""
     return "|".join(wish.services) if wish.services else f"{subject.name}-[0-9a-z]+"
 
@@ -144,6 +144,6 @@ def _owner(subject: Subject, name: str, provider: Provider) -> str:
     return name.removeprefix(f"{subject.name}-") if provider is Provider.TRITON else name
 
 
-async def _own(source: Asks, subject: Subject, found: Sequence[Trial], span: Span) -> OwnAnswers:
+async def _own(source: Asks, subject: Subject, found: Sequence[Trial], span: QueryRange) -> OwnAnswers:
     metrics: list[Metric] = [metric for metric in subject.policy.analysis.metrics if metric.query is not None]
     return await own_answers(source, subject, metrics, found, span)

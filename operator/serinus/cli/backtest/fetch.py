@@ -24,7 +24,7 @@ class Asks(Protocol):
 
 
 @dataclass(frozen=True)
-class Span:
+class QueryRange:
     """The time that is looked back at, and how far apart the samples are; unix seconds."""
 
     start: float
@@ -40,7 +40,7 @@ class Span:
             start += length
 
 
-async def fetch(source: Asks, query: str, span: Span) -> tuple[Series, ...]:
+async def fetch(source: Asks, query: str, span: QueryRange) -> tuple[Series, ...]:
     """Ask for a query's series over the whole span; raises Refused when it is not answered."""
     samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
     for start, end in span.chunks():

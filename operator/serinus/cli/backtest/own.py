@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from serinus.api.policy import Metric
-from serinus.cli.backtest.fetch import Asks, Span, fetch
+from serinus.cli.backtest.fetch import Asks, QueryRange, fetch
 from serinus.core.analysis.promql import Arm, render_query
 from serinus.core.model.answers import MetricsAnswer, Series, SeriesSet
 from serinus.simulation.backtest.looks import Own
@@ -37,12 +37,12 @@ class OwnAnswers:
 
 
 async def own_answers(
-    source: Asks, subject: Subject, metrics: Sequence[Metric], trials: Sequence[Trial], span: Span
+    source: Asks, subject: Subject, metrics: Sequence[Metric], trials: Sequence[Trial], span: QueryRange
 ) -> OwnAnswers:
     """Ask them all."""
     found = {}
     for trial in trials:
-        own = Span(max(span.start, trial.started - span.step), trial.ended, span.step)
+        own = QueryRange(max(span.start, trial.started - span.step), trial.ended, span.step)
         for metric in metrics:
             for arm, service in enumerate((trial.canary, trial.stable)):
                 query = render_query(metric.query or "", _arm(subject, service), metric.window or "60s")

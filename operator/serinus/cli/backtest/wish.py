@@ -9,11 +9,13 @@ import typer
 
 from serinus.adapters.clock import SystemClock
 from serinus.api.durations import seconds
-from serinus.cli.backtest.command import Wish
+from serinus.cli.backtest.command import BacktestOptions
 from serinus.core.model.source import Source
 
 
-def wish_of(*, source: Source, since: str, until: str, services: Sequence[str], pods: bool, step: str | None) -> Wish:
+def wish_of(
+    *, source: Source, since: str, until: str, services: Sequence[str], pods: bool, step: str | None
+) -> BacktestOptions:
     """Make the wish; raises typer.BadParameter, which names the option."""
     now = SystemClock().now()
     start, end = _moment("--from", since, now), _moment("--to", until, now)
@@ -21,7 +23,7 @@ def wish_of(*, source: Source, since: str, until: str, services: Sequence[str], 
         raise typer.BadParameter("--from must be before --to")
     if step is not None and (not _is_duration(step) or seconds(step) < 1.0):
         raise typer.BadParameter("--step must be a duration of at least 1s, such as 15s")
-    return Wish(source, start, end, tuple(services), pods, None if step is None else seconds(step))
+    return BacktestOptions(source, start, end, tuple(services), pods, None if step is None else seconds(step))
 
 
 def _moment(option: str, text: str, now: float) -> float:

@@ -18,7 +18,7 @@ from serinus.core.model.source import Source
 
 
 @dataclass(frozen=True)
-class Wish:
+class ExplainOptions:
     """What was asked for: another Rollout than the newest, JSON, a picture, and a Prometheus for its curves."""
 
     rollout: str | None = None
@@ -27,7 +27,7 @@ class Wish:
     prometheus: Source | None = None
 
 
-def explain(session: Session, wish: Wish) -> None:
+def explain(session: Session, wish: ExplainOptions) -> None:
     """Print the explanation, and draw it where a file is named."""
     if wish.plot is not None:
         require_matplotlib()

@@ -14,7 +14,7 @@ from serinus.cli.errors import Refused
 from serinus.cli.explain.account import Account
 from serinus.cli.explain.history import Archive, Span, observed
 from serinus.cli.explain.rates import RatePoint, Rates, rates_of
-from serinus.cli.explain.replay import EvidencePoint, Stage, replayed, stages_of
+from serinus.cli.explain.replay import EvidencePoint, WeightChange, replayed, weight_changes
 from serinus.cli.moments import clock_time
 from serinus.core.analysis.sequential.bounds import confidence_bounds
 from serinus.core.model.assessment import Observation
@@ -29,7 +29,7 @@ class Picture:
 
     account: Account
     span: Span
-    stages: tuple[Stage, ...]
+    stages: tuple[WeightChange, ...]
     rates: Rates | None
     evidence: tuple[EvidencePoint, ...]
     stored: tuple[tuple[float, float], ...]
@@ -85,13 +85,13 @@ def _span(account: Account, now: float) -> Span:
     return Span(start, max(unix_seconds(last) if last else now, start + 1.0))
 
 
-def _stages(account: Account, span: Span) -> tuple[Stage, ...]:
+def _stages(account: Account, span: Span) -> tuple[WeightChange, ...]:
     """The weights of the record, and the present one where it differs: the weight falls without a record each time."""
-    stages = [stage for stage in stages_of(account) if stage.at <= span.end + 1.0]
+    stages = [stage for stage in weight_changes(account) if stage.at <= span.end + 1.0]
     status = account.rollout.status
     changed = unix_seconds(status.weight_changed_at)
     if stages and stages[-1].weight != status.weight and changed > stages[-1].at:
-        stages.append(Stage(changed, status.weight))
+        stages.append(WeightChange(changed, status.weight))
     return tuple(stages)
 
 
@@ -163,10 +163,10 @@ def _stored_evidence(account: Account, span: Span) -> tuple[tuple[float, float],
     return tuple(sorted((at, value) for at, value in points.items() if at >= span.start))
 
 
-def weights_line(stages: tuple[Stage, ...], end: float) -> tuple[list[float], list[float]]:
+def weights_line(stages: tuple[WeightChange, ...], end: float) -> tuple[list[float], list[float]]:
     """The weight as steps: times and per cent, up to an end."""
     times, weights = [], []
-    for stage, following in pairwise((*stages, Stage(max(end, stages[-1].at if stages else end), 0))):
+    for stage, following in pairwise((*stages, WeightChange(max(end, stages[-1].at if stages else end), 0))):
         times += [stage.at, following.at]
         weights += [float(stage.weight)] * 2
     return times, weights

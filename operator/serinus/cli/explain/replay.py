@@ -23,19 +23,19 @@ class EvidencePoint:
 
 
 @dataclass(frozen=True)
-class Stage:
+class WeightChange:
     """A weight of the canary in percent, and when it was set."""
 
     at: float
     weight: int
 
 
-def stages_of(account: Account) -> tuple[Stage, ...]:
+def weight_changes(account: Account) -> tuple[WeightChange, ...]:
     """The weights that the record tells, oldest first; repeated ones are one."""
-    stages: list[Stage] = []
+    stages: list[WeightChange] = []
     for record in account.rollout.status.decisions:
         if not stages or stages[-1].weight != record.weight:
-            stages.append(Stage(unix_seconds(record.first_time), record.weight))
+            stages.append(WeightChange(unix_seconds(record.first_time), record.weight))
     return tuple(stages)
 
 
@@ -47,7 +47,7 @@ def replayed(account: Account, observations: Mapping[str, Observation]) -> tuple
         return ()
     pace = spec.strategy.canary.pace or Pace.TIMED
     monitor = RolloutMonitor(monitor_config(spec.analysis, streams, pace))
-    stages = [stage for stage in stages_of(account) if stage.weight > 0]
+    stages = [stage for stage in weight_changes(account) if stage.weight > 0]
     points: list[EvidencePoint] = []
     for at in sorted({at for stream in streams for at in stream.observations}):
         while stages and stages[0].at < at:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from serinus.core.model.kinds import Json
 
 if TYPE_CHECKING:
-    from serinus.cli.simulate.command import Wish
+    from serinus.cli.simulate.command import SimulateOptions
     from serinus.simulation.manifest.odds import Odds, Spread
     from serinus.simulation.manifest.subject import Subject
 
 
-def written(subject: Subject, wish: Wish, odds: Sequence[Odds], told: str, advised: Sequence[str]) -> str:
+def written(subject: Subject, wish: SimulateOptions, odds: Sequence[Odds], told: str, advised: Sequence[str]) -> str:
     """Write everything that the page shows."""
     answer = {
         "namespace": subject.namespace,

@@ -33,7 +33,7 @@ MOST_PROCESSES: Final = 4
 
 
 @dataclass(frozen=True)
-class Wish:
+class SimulateOptions:
     """What was typed; rates are shares of the requests."""
 
     requests_per_s: float = 100.0
@@ -47,7 +47,7 @@ class Wish:
     promoted_after_s: float = 600.0
 
 
-def simulate(file: Path, name: str | None, wish: Wish, *, as_json: bool, plot: Path | None) -> None:
+def simulate(file: Path, name: str | None, wish: SimulateOptions, *, as_json: bool, plot: Path | None) -> None:
     """Play, and print the answer."""
     from serinus.cli.simulate.as_json import written
     from serinus.cli.simulate.page import page
@@ -87,7 +87,7 @@ def read(file: Path, name: str | None) -> Subject:
         raise Refused(f"{file} cannot be read: {error}") from error
 
 
-def cells(subject: Subject, wish: Wish) -> list[Job]:
+def cells(subject: Subject, wish: SimulateOptions) -> list[Job]:
     """List what is played: per noise an equal version, a failing one and a slow one, by each rule."""
     from serinus.simulation.manifest.peers import COMPARED
     from serinus.simulation.manifest.play import OURS, Job

@@ -12,7 +12,7 @@ from rich.text import Text
 from serinus.core.analysis.words import shown_duration
 
 if TYPE_CHECKING:
-    from serinus.cli.simulate.command import Wish
+    from serinus.cli.simulate.command import SimulateOptions
     from serinus.simulation.manifest.odds import Odds, Spread
     from serinus.simulation.manifest.subject import Subject
 
@@ -20,7 +20,9 @@ NOISE_NAMES = {"burst": "storms"}
 COLUMNS = ("version", "noise", "rule", "reverted", "promoted", "held", "reverted after", "wrong answers", "100 % after")
 
 
-def page(subject: Subject, wish: Wish, odds: Sequence[Odds], told: str, advised: Sequence[str]) -> RenderableType:
+def page(
+    subject: Subject, wish: SimulateOptions, odds: Sequence[Odds], told: str, advised: Sequence[str]
+) -> RenderableType:
     """Lay out the whole answer."""
     title = Text.assemble((f"{subject.namespace}/{subject.name}", "bold"), f"  {_policy(subject)}")
     notes = [Text(f"- {one}", style="yellow") for one in advised]

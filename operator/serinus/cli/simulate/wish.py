@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from serinus.api.durations import in_base_units, seconds
-from serinus.cli.simulate.command import NOISES, Wish
+from serinus.cli.simulate.command import NOISES, SimulateOptions
 
 
 def wish_of(
@@ -19,7 +19,7 @@ def wish_of(
     seed: int,
     compare: bool,
     promoted_after: str,
-) -> Wish:
+) -> SimulateOptions:
     """Make the wish; raises typer.BadParameter, which names the option."""
     good, bad = _share("--error-rate", error_rate), _share("--bad-error-rate", bad_error_rate)
     if bad <= good:
@@ -28,7 +28,7 @@ def wish_of(
         raise typer.BadParameter(f"--noise must be one of {', '.join(NOISES)} and all")
     noises = tuple(NOISES) if noise == "all" else (noise,)
     wait_s = _seconds("--promoted-after", promoted_after)
-    return Wish(rate, good, bad, latency_factor, noises, runs, seed, compare, wait_s)
+    return SimulateOptions(rate, good, bad, latency_factor, noises, runs, seed, compare, wait_s)
 
 
 def _share(option: str, text: str) -> float:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from serinus.core.analysis.sequential.calibration import AACalibrator
     from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
     from serinus.core.analysis.sequential.drift import DriftTest
-    from serinus.core.analysis.sequential.evidence import Evidence, Verdict
+    from serinus.core.analysis.sequential.evidence import Evidence
+    from serinus.core.analysis.sequential.evidence import MonitorVerdict as Verdict
     from serinus.core.analysis.sequential.histogram import HistogramTest
     from serinus.core.analysis.sequential.limit import LimitTest
     from serinus.core.analysis.sequential.monitor import RolloutMonitor
@@ -51,6 +52,9 @@ _HOMES: Final[dict[str, str]] = {
     "confidence_bounds": _SEQUENTIAL + "bounds",
 }
 
+_DEFINED_AS: Final = {"Verdict": "MonitorVerdict"}
+"""To the operator a Verdict is what an assessment says; whoever uses this package alone knows the monitor's."""
+
 __all__ = [
     "AACalibrator",
     "CounterTracker",
@@ -77,6 +81,6 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    value = getattr(import_module(home), _DEFINED_AS.get(name, name))
     globals()[name] = value
     return value

@@ -18,7 +18,7 @@ from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import Stream, Streams, metric_of, monitor_config, streams_of
 from serinus.core.analysis.comparison_words import comparisons_of, spoken
-from serinus.core.analysis.sequential.evidence import Verdict as Answer
+from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
 from serinus.core.model.assessment import AnalysisState, Assessment, Gathered, Look, Missing, Reason, Stage
@@ -119,7 +119,7 @@ def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...
     return Weighed(RolloutMonitor(config), -1.0, taken, bins)
 
 
-def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[Answer, Weighed]:
+def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[MonitorVerdict, Weighed]:
     """Feed a copy of the monitor with every scrape that its stream has not seen, the oldest first."""
     monitor = copy.deepcopy(weighed.monitor)
     monitor.scraped_every(look.scrape_interval or 0.0)
@@ -146,7 +146,7 @@ def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:
     return metric is not None and (metric.bounds_s, metric.bins) == (stream.config.bounds_s, stream.config.bins)
 
 
-def _combined(guardrail: Assessment, answer: Answer, policy: Analysis, pace: Pace) -> Assessment:
+def _combined(guardrail: Assessment, answer: MonitorVerdict, policy: Analysis, pace: Pace) -> Assessment:
     """Let the worse of the two speak; what the test knows is shown either way."""
     finding, verdict, reason = spoken(answer, guardrail, policy, pace)
     shown = replace(

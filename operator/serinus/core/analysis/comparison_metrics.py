@@ -17,12 +17,11 @@ from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
 from serinus.core.analysis.sequential.observations import (
     DriftObservation,
     HistogramObservation,
-    Observation,
+    MetricObservation,
     ScalarObservation,
     ShareObservation,
 )
-from serinus.core.model.assessment import Increment, Look
-from serinus.core.model.assessment import Observation as Seen
+from serinus.core.model.assessment import Increment, Look, Observation
 
 CLIENT_ERRORS = "/4xx"
 SHORTEST_SCALAR_BLOCK = 60.0
@@ -34,7 +33,7 @@ class Stream:
 
     name: str
     config: MetricConfig
-    observations: Mapping[float, Observation]
+    observations: Mapping[float, MetricObservation]
     bins: tuple[str, ...] = ()
 
 
@@ -98,13 +97,13 @@ def _is_compared(metric: Metric) -> bool:
     return metric.preset is not Preset.REQUEST_COUNT
 
 
-def _is_silent(metric: Metric, seen: Seen) -> bool:
+def _is_silent(metric: Metric, seen: Observation) -> bool:
     if metric.preset is Preset.LATENCY:
         return not seen.bounds
     return metric.type is QueryType.DISTRIBUTION and not seen.increments
 
 
-def _streams(metric: Metric, seen: Seen, policy: Analysis, bins: tuple[str, ...]) -> list[Stream]:
+def _streams(metric: Metric, seen: Observation, policy: Analysis, bins: tuple[str, ...]) -> list[Stream]:
     if metric.preset is Preset.ERROR_RATE:
         return _error_streams(metric, seen)
     if metric.preset is Preset.LATENCY:
@@ -126,7 +125,7 @@ def _config(metric: Metric) -> MetricConfig:
     )
 
 
-def _error_streams(metric: Metric, seen: Seen) -> list[Stream]:
+def _error_streams(metric: Metric, seen: Observation) -> list[Stream]:
     """Requests and errors; a limit of 100 % or none is no limit test."""
     limit = metric.threshold_range.upper
     counted = metric.client_errors is ClientErrors.COUNT
@@ -155,10 +154,10 @@ def _client_errors(one: Increment) -> ShareObservation:
     return ShareObservation((one.canary[0], one.canary[2]), (one.stable[0], one.stable[2]))
 
 
-def _latency_stream(metric: Metric, seen: Seen) -> Stream:
+def _latency_stream(metric: Metric, seen: Observation) -> Stream:
     quantile = float(metric.quantile or "0.99")
     config = replace(_config(metric), kind="latency", bounds_s=seen.bounds, quantile=quantile)
-    observed: dict[float, Observation] = {
+    observed: dict[float, MetricObservation] = {
         one.at: HistogramObservation(one.canary, one.stable) for one in seen.increments
     }
     return Stream(metric.name, config, observed)
@@ -169,24 +168,24 @@ def tolerated_divergence(metric: Metric) -> float:
     return metric.threshold_range.upper or 0.25
 
 
-def _drift_stream(metric: Metric, seen: Seen, known: tuple[str, ...]) -> Stream:
+def _drift_stream(metric: Metric, seen: Observation, known: tuple[str, ...]) -> Stream:
     """Bins go by name: the order is that of the first look of the whole rollout, whatever later ones begin with."""
     names = known or seen.bins
     bins = len(names) or len(seen.increments[0].canary)
     config = replace(_config(metric), kind="drift", bins=bins, tolerance=tolerated_divergence(metric))
-    observed: dict[float, Observation] = {
+    observed: dict[float, MetricObservation] = {
         one.at: DriftObservation(aligned(one.canary, seen.bins, names), aligned(one.stable, seen.bins, names))
         for one in seen.increments
     }
     return Stream(metric.name, config, observed, names)
 
 
-def _scalar_stream(metric: Metric, seen: Seen, policy: Analysis) -> Stream:
+def _scalar_stream(metric: Metric, seen: Observation, policy: Analysis) -> Stream:
     """A bound from above means that more is worse; values of overlapping windows are not new data."""
     block = max(seconds(metric.window) if metric.window else SHORTEST_SCALAR_BLOCK, seconds(policy.interval or "5s"))
     direction: Literal["increase", "decrease"] = "increase" if metric.threshold_range.upper is not None else "decrease"
     config = replace(_config(metric), kind="scalar", direction=direction, interval_s=block)
-    observed: dict[float, Observation] = {
+    observed: dict[float, MetricObservation] = {
         one.at: ScalarObservation(one.canary[0], one.stable[0]) for one in seen.increments
     }
     return Stream(metric.name, config, observed)

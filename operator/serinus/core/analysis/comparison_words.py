@@ -6,8 +6,7 @@ from serinus.api.durations import share
 from serinus.api.policy import Analysis, Metric, Pace, Preset, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of, tolerated_divergence
-from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence
-from serinus.core.analysis.sequential.evidence import Verdict as Answer
+from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
 from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, shown_value
 from serinus.core.model.assessment import Assessment, Comparison, Finding, Reason
 
@@ -25,7 +24,7 @@ _REVERTS = {"LimitExceeded": Reason.LIMIT_EXCEEDED, "MaxHoldExceeded": Reason.MA
 
 
 def spoken(
-    answer: Answer, guardrail: Assessment, policy: Analysis, pace: Pace
+    answer: MonitorVerdict, guardrail: Assessment, policy: Analysis, pace: Pace
 ) -> tuple[Finding | None, Verdict, Reason]:
     """Say what the answer means; the finding is of the metric that it names."""
     name = answer.metric or (policy.metrics[0].name if policy.metrics else "")
@@ -54,7 +53,7 @@ def _is_drift(metric: Metric | None) -> bool:
     return metric is not None and metric.type is QueryType.DISTRIBUTION
 
 
-def comparisons_of(answer: Answer) -> tuple[Comparison, ...]:
+def comparisons_of(answer: MonitorVerdict) -> tuple[Comparison, ...]:
     """Give what is known of each stream."""
     return tuple(_comparison(name, one) for name, one in answer.evidence.items())
 
@@ -75,7 +74,7 @@ def _comparison(name: str, one: Evidence) -> Comparison:
     )
 
 
-def _verdict(answer: Answer, pace: Pace) -> tuple[Verdict, Reason]:
+def _verdict(answer: MonitorVerdict, pace: Pace) -> tuple[Verdict, Reason]:
     if answer.action == "Promote" or answer.reason == "LastStage" or _was_shared(answer, pace):
         return Verdict.SAFE, Reason.WITHIN_LIMITS
     if answer.action == "Rollback":
@@ -84,7 +83,7 @@ def _verdict(answer: Answer, pace: Pace) -> tuple[Verdict, Reason]:
     return verdict, _HOLDS.get(answer.reason, Reason.INSUFFICIENT_DATA)
 
 
-def _was_shared(answer: Answer, pace: Pace) -> bool:
+def _was_shared(answer: MonitorVerdict, pace: Pace) -> bool:
     """Whether only the stage's own estimate is over a limit, and nothing speaks against the canary itself.
 
     An outage that both shared stays in that estimate for as long as the stage lasts. With pace Timed the guardrail's
@@ -93,7 +92,7 @@ def _was_shared(answer: Answer, pace: Pace) -> bool:
     return pace is Pace.TIMED and answer.reason == "Suspicious" and answer.e_total < SUSPICIOUS_E
 
 
-def _safe(answer: Answer, guardrail: Assessment) -> str:
+def _safe(answer: MonitorVerdict, guardrail: Assessment) -> str:
     if answer.e_total < LEAST_E:
         return f"{guardrail.message}; nothing speaks against the canary"
     return f"{guardrail.message}; {_odds(answer.e_total)} (1 in {SUSPICIOUS_E:.0f} would hold it)"
@@ -103,7 +102,7 @@ def _odds(e_value: float) -> str:
     return f"1-in-{e_value:.3g} odds if both versions were equal"
 
 
-def _sentence(answer: Answer, name: str, policy: Analysis, pace: Pace, detail: str) -> str:
+def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, detail: str) -> str:
     metric = next((one for one in policy.metrics if one.name == metric_of(name)), None)
     evidence = answer.evidence.get(name)
     what = f"{metric_of(name)}{' (4xx)' if name.endswith(CLIENT_ERRORS) else ''}"
@@ -143,7 +142,7 @@ def _drift(metric: Metric, what: str, one: Evidence | None, detail: str) -> str:
     return f"{text}; {label}{detail}" if detail else text
 
 
-def _missing(answer: Answer) -> list[str]:
+def _missing(answer: MonitorVerdict) -> list[str]:
     """Say what is missing to decide, and when it will be there."""
     if answer.requests_needed and answer.requests_needed > HOPELESS_REQUESTS:
         return ["at the current error rates riskBudget will never allow the next step"]
@@ -157,7 +156,7 @@ def _missing(answer: Answer) -> list[str]:
     return said
 
 
-def _limit(answer: Answer, found: Finding, policy: Analysis) -> str | None:
+def _limit(answer: MonitorVerdict, found: Finding, policy: Analysis) -> str | None:
     if answer.reason in {"Worse", "Suspicious"}:
         return f"evidence {1 / _alpha(policy):.0f} (now {answer.e_total:.3g})"
     return found.limit

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from serinus.api.policy import ClientErrors, Metric, Preset, Provider
 from serinus.api.status import Verdict
 from serinus.core.analysis.quantile import histogram_quantile
-from serinus.core.analysis.tally import Freshness, Totals
+from serinus.core.analysis.tally import LastSample, Totals
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 
@@ -26,7 +26,7 @@ _CURE = (
 
 
 @dataclass(frozen=True)
-class Span:
+class Window:
     """The time that a value is taken over, (since, until], and what may have left it empty.
 
     Its stage counts from `began` on, after a warm-up where `warms_up`; `until` is before `now` by as much as the source
@@ -55,10 +55,10 @@ def observe_preset(
     metric: Metric,
     *,
     query: str,
-    canary: tuple[Totals, Freshness],
-    stable: tuple[Totals, Freshness],
+    canary: tuple[Totals, LastSample],
+    stable: tuple[Totals, LastSample],
     targets_fresh: bool,
-    span: Span | None = None,
+    span: Window | None = None,
 ) -> Observation:
     """Read a preset of both revisions; `targets_fresh` tells a missing series from a missing scrape."""
     value = _value_of(metric, canary[0], stable[0])
@@ -119,7 +119,7 @@ def is_wrong_query(answer: NoAnswer) -> bool:
 def _reading(
     value: Callable[[Totals], float | None],
     totals: Totals,
-    freshness: Freshness,
+    freshness: LastSample,
     *,
     targets_fresh: bool,
     emptied: str | None,

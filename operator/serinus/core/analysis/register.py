@@ -49,7 +49,7 @@ class Growth:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReadAnswer:
     """One answer, read, and since when each place was scraped: before it, in it, and ever, by the times of scrapes."""
 
     series: list[tuple[Reported, Samples]]
@@ -70,7 +70,7 @@ class Register:
         self._counters: dict[_Core, dict[Labels, ReportedCounter]] = {}
         self.scrapes: dict[Place, Scrapes] = {}
 
-    def read(self, answer: Iterable[Series], *, resets: bool = True) -> Answer:
+    def read(self, answer: Iterable[Series], *, resets: bool = True) -> ReadAnswer:
         """Recognise the series of an answer, and note when their places were scraped.
 
         Without `resets` a counter that fell was not reset, and its samples are passed over.
@@ -90,9 +90,9 @@ class Register:
                 moment = one.place, at
                 here[moment] = min(here.get(moment, first), first)
                 ever[moment] = min(ever.get(moment, one.first), one.first)
-        return Answer(read, here, ever, first_here, began)
+        return ReadAnswer(read, here, ever, first_here, began)
 
-    def grown(self, read: Answer, asked_at: Mapping[Owner, float]) -> Iterator[Growth]:
+    def grown(self, read: ReadAnswer, asked_at: Mapping[Owner, float]) -> Iterator[Growth]:
         """Take the samples of an answer; `asked_at` says since when each owner has been asked about."""
         yield from self._grown([pair for pair in read.series if pair[0].counter is not None])
         # What is new comes after what is known: a line that has ended may be one that goes on under other labels.
@@ -149,7 +149,7 @@ class Register:
                     yield Growth(at, one.meaning, one.place, amount)
 
     def _counter(
-        self, one: Reported, sample: tuple[float, float], read: Answer, asked_at: float | None
+        self, one: Reported, sample: tuple[float, float], read: ReadAnswer, asked_at: float | None
     ) -> ReportedCounter:
         """Find the counter that a series reports, or begin one."""
         telling, describing = own_labels(dict(one.key))
@@ -160,7 +160,7 @@ class Register:
         there[describing] = found
         return found
 
-    def _is_new(self, one: Reported, read: Answer, asked_at: float | None) -> bool:
+    def _is_new(self, one: Reported, read: ReadAnswer, asked_at: float | None) -> bool:
         """Whether its place was scraped without it, as far as this answer and earlier ones prove."""
         moment, jitter = (one.place, one.first), JITTER * self._interval(one.place)
         if read.since_here[moment] < one.first or one.first - read.first_here[one.place] > jitter:

@@ -48,7 +48,7 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Freshness:
+class LastSample:
     """The newest sample of a revision's series, and whether it is younger than three observed scrape intervals."""
 
     newest: float | None
@@ -183,15 +183,15 @@ class Tallies:
                 return
             yield line
 
-    def freshness(self, owner: Owner, now: float, interval: float) -> Freshness:
+    def freshness(self, owner: Owner, now: float, interval: float) -> LastSample:
         """Tell how old an owner's newest sample is; `interval` stands in until two scrapes were seen."""
         scraped = [one for _, one in self._scraped(owner)]
         if not scraped:
-            return Freshness(None, fresh=False)
+            return LastSample(None, fresh=False)
         latest = max(scraped, key=lambda one: one.last)
         limit, age = _limit(latest, interval), now - latest.last
         # A sample of the future is no fresh one: nobody knows what has come since.
-        return Freshness(latest.last, fresh=-limit <= age <= limit)
+        return LastSample(latest.last, fresh=-limit <= age <= limit)
 
     def forget(self, now: float) -> None:
         """Drop what is too old for any window, once a round: it walks over everything that is kept."""

@@ -27,7 +27,7 @@ from serinus.simulation.manifest.traffic import Sample
 
 
 @dataclass(frozen=True)
-class Standing:
+class StageRows:
     """Where each rollout stands, [R] each: weights in per cent, the stage's start in seconds."""
 
     weight: Floats
@@ -36,7 +36,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Weighed:
+class WeighedRows:
     """What the monitor says of each rollout, [R] each; `blind` is want of answers, neither is a hold."""
 
     worse: Bools
@@ -123,7 +123,7 @@ class EvidenceRows:
         self.misses = np.zeros(runs)
         self.answered = np.zeros(runs, dtype=np.bool_)
 
-    def observe(self, t: float, sample: Sample, standing: Standing, began: Bools) -> Weighed:
+    def observe(self, t: float, sample: Sample, standing: StageRows, began: Bools) -> WeighedRows:
         """Take one scrape and give the verdict of each rollout."""
         came = sample.n_c + sample.n_s > 0.0
         compared = (standing.weight < 100.0).astype(np.float64)
@@ -140,7 +140,7 @@ class EvidenceRows:
             self.split.update(standing.weight, sample, began)
         return self._verdict(t, standing)
 
-    def _verdict(self, t: float, standing: Standing) -> Weighed:
+    def _verdict(self, t: float, standing: StageRows) -> WeighedRows:
         total = self._total(standing.weight >= 100.0)
         worse = total >= 1.0 / self.config.alpha
         blind = self._stale()
@@ -153,7 +153,7 @@ class EvidenceRows:
         waited = t - standing.started_s - self.config.min_dwell_s
         if self.config.max_hold_s is not None and self.config.on_max_hold == "rollback":
             worse |= ~promoted & (standing.weight < 100.0) & (waited > self.config.max_hold_s)
-        return Weighed(worse, (promoted | last | shared) & ~worse, blind & ~worse)
+        return WeighedRows(worse, (promoted | last | shared) & ~worse, blind & ~worse)
 
     def _total(self, full: Bools) -> Floats:
         """E_total, [R]; at full weight only the limits count."""
@@ -179,7 +179,7 @@ class EvidenceRows:
     def _stale(self) -> Bools:
         return (self.misses >= STALE_INTERVALS) & self._gating()
 
-    def _held(self, t: float, total: Floats, standing: Standing) -> Bools:
+    def _held(self, t: float, total: Floats, standing: StageRows) -> Bools:
         """NoTraffic, CommonCause, TrafficSplitMismatch, or Suspicious by the evidence."""
         n_c, _, n_s, _ = self.stage
         full = standing.weight >= 100.0
@@ -200,7 +200,7 @@ class EvidenceRows:
                 over |= self.stage[1] > error.limit.limits * self.stage[0]
         return over
 
-    def _enough(self, t: float, standing: Standing, asked: Bools) -> Bools:
+    def _enough(self, t: float, standing: StageRows, asked: Bools) -> Bools:
         """Not InsufficientData: the dwell, the requests and, where it rules, the budget. Worked out where `asked`."""
         n_c, _, n_s, _ = self.stage
         enough = asked & (t - standing.started_s >= self.config.min_dwell_s - 1e-9)

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from serinus.core.analysis.sequential.state import Bools
-from serinus.simulation.manifest.evidence import Standing
-from serinus.simulation.manifest.subject import Stage
+from serinus.simulation.manifest.evidence import StageRows
+from serinus.simulation.manifest.subject import PlannedStage
 from serinus.simulation.manifest.traffic import Sample
 from serinus.simulation.manifest.walk import Judged
 from serinus.simulation.peers import PEERS
@@ -22,9 +22,12 @@ COMPARED: Final = ("Argo 95/3 pass", "Argo 99/0", "Flagger")
 SHORTEST_STEP_S: Final = 300.0
 
 
-def peer_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+def peer_stages(stages: Sequence[PlannedStage]) -> tuple[PlannedStage, ...]:
     """Give the weights with pauses long enough for a look; there is no guard window after 100 %."""
-    return (*(Stage(stage.weight, max(stage.wait_s, SHORTEST_STEP_S)) for stage in stages[:-1]), Stage(100, 0.0))
+    return (
+        *(PlannedStage(stage.weight, max(stage.wait_s, SHORTEST_STEP_S)) for stage in stages[:-1]),
+        PlannedStage(100, 0.0),
+    )
 
 
 class PeerJudge:
@@ -34,7 +37,7 @@ class PeerJudge:
         self.method = PEERS[rule](runs, scrape_s)
         self.nothing = np.zeros(runs)
 
-    def look(self, t: float, sample: Sample, standing: Standing, began: Bools) -> Judged:
+    def look(self, t: float, sample: Sample, standing: StageRows, began: Bools) -> Judged:
         """Judge one look: what does not revert may rise."""
         del standing
         requests = np.stack((sample.n_c, sample.n_s, self.nothing))

@@ -36,7 +36,7 @@ class UnusableManifest(SerinusError):
 
 
 @dataclass(frozen=True)
-class Stage:
+class PlannedStage:
     """One weight (per cent) and how long the walk stays there at least, whatever is known."""
 
     weight: int
@@ -62,22 +62,22 @@ class Subject:
         """What the weight waits for."""
         return self.policy.strategy.canary.pace or Pace.TIMED
 
-    def stages(self, promoted_after_s: float) -> tuple[Stage, ...]:
+    def stages(self, promoted_after_s: float) -> tuple[PlannedStage, ...]:
         """List the weights up to 100 %, which stands for the guard window.
 
         A pause without a duration lasts `promoted_after_s`, the time a person takes; with pace Evidence only those
         are waited for.
         """
-        stages: list[Stage] = []
+        stages: list[PlannedStage] = []
         for step in self.policy.strategy.canary.steps:
             if step.set_weight is not None:
-                stages.append(Stage(step.set_weight, 0.0))
+                stages.append(PlannedStage(step.set_weight, 0.0))
             elif stages:
-                stages[-1] = Stage(stages[-1].weight, stages[-1].wait_s + self._pause_s(step, promoted_after_s))
+                stages[-1] = PlannedStage(stages[-1].weight, stages[-1].wait_s + self._pause_s(step, promoted_after_s))
         guard = self.policy.guard.seconds
         if stages and stages[-1].weight == 100:
-            return (*stages[:-1], Stage(100, stages[-1].wait_s + guard))
-        return (*stages, Stage(100, guard))
+            return (*stages[:-1], PlannedStage(100, stages[-1].wait_s + guard))
+        return (*stages, PlannedStage(100, guard))
 
     def _pause_s(self, step: Step, promoted_after_s: float) -> float:
         duration = step.pause.seconds if step.pause else 0.0

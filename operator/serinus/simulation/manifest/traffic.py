@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from serinus.core.analysis.sequential.state import Floats
 from serinus.simulation.distribution import MEDIAN_S, SPREAD
 from serinus.simulation.manifest.subject import ISTIO_BOUNDS_S, Subject, made_up
-from serinus.simulation.traffic import Noise, Traffic, Workload
+from serinus.simulation.traffic import ErrorWorkload, Noise, TrafficSource
 
 ROOM: Final = 0.6
 """A good version's quantile is this part of its limit: one that breaks its own limit would prove nothing."""
@@ -36,9 +36,9 @@ class Scenario:
         return self.challenger_rate > self.champion_rate or self.latency_factor > 1.0
 
     @property
-    def workload(self) -> Workload:
+    def workload(self) -> ErrorWorkload:
         """The same as the counters' traffic knows it."""
-        return Workload(
+        return ErrorWorkload(
             self.requests_per_s, self.champion_rate, self.challenger_rate, noise=self.noise, scrape_s=self.scrape_s
         )
 
@@ -72,7 +72,7 @@ class ManifestTraffic:
     def __init__(self, scenario: Scenario, runs: int, seed: int, *, latency: bool) -> None:
         self.scenario = scenario
         self.rng = np.random.default_rng(seed)
-        self.counters = Traffic(scenario.workload, runs, self.rng)
+        self.counters = TrafficSource(scenario.workload, runs, self.rng)
         self.buckets = tuple(bucket_shares(scenario.median_s * factor) for factor in (scenario.latency_factor, 1.0))
         self.latency = latency
 

@@ -14,16 +14,16 @@ import numpy.typing as npt
 from serinus.api.policy import Mode
 from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.simulation.guardrail import Guarded
-from serinus.simulation.manifest.evidence import EvidenceRows, Standing, Weighed
+from serinus.simulation.manifest.evidence import EvidenceRows, StageRows, WeighedRows
 from serinus.simulation.manifest.guardrails import Guardrails
-from serinus.simulation.manifest.subject import Stage, Subject
+from serinus.simulation.manifest.subject import PlannedStage, Subject
 from serinus.simulation.manifest.traffic import Sample
 
 
 class Rollouts:
     """Where R rollouts stand."""
 
-    def __init__(self, stages: Sequence[Stage], runs: int) -> None:
+    def __init__(self, stages: Sequence[PlannedStage], runs: int) -> None:
         self.weights = np.array([float(stage.weight) for stage in stages])
         self.waits_s = np.array([stage.wait_s for stage in stages])
         self.at: npt.NDArray[np.int64] = np.zeros(runs, dtype=np.int64)
@@ -40,10 +40,10 @@ class Rollouts:
         return live
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> StageRows:
         """Weights in per cent, and since when."""
         following = self.weights[np.minimum(self.at + 1, len(self.weights) - 1)]
-        return Standing(self.weights[self.at], following, self.started_s)
+        return StageRows(self.weights[self.at], following, self.started_s)
 
     def settle(self, t: float, *, unsafe: Bools, safe: Bools, held_in_guard: Bools) -> None:
         """Revert what is unsafe, end what has come through its guard window, raise what is safe and has waited."""
@@ -81,7 +81,7 @@ class Judges:
         compared = analysis.mode is Mode.SEQUENTIAL and bool(config.metrics)
         self.evidence = EvidenceRows(config, runs, subject.halved()) if compared else None
 
-    def look(self, t: float, sample: Sample, standing: Standing, began: Bools) -> Judged:
+    def look(self, t: float, sample: Sample, standing: StageRows, began: Bools) -> Judged:
         """Judge one look."""
         guarded = self.guardrails.look(t, sample, standing.weight, began)
         if self.evidence is None:
@@ -89,7 +89,7 @@ class Judges:
         return _together(guarded, self.evidence.observe(t, sample, standing, began))
 
 
-def _together(guarded: Guarded, weighed: Weighed) -> Judged:
+def _together(guarded: Guarded, weighed: WeighedRows) -> Judged:
     return Judged(
         unsafe=guarded.unsafe | weighed.worse,
         safe=guarded.safe & weighed.safe,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.core.analysis.readings import Span
+from serinus.core.analysis.readings import Window
 from serinus.core.analysis.source_time import LONGEST_DELAY, Cadence, SourceClock, judged_too_late, least_window
 from serinus.core.model.answers import Series
 
@@ -87,8 +87,8 @@ def test_a_window_holds_three_scrapes() -> None:
     assert least_window(60.0, None) == 60.0
 
 
-def span(*, warms_up: bool = False, until: float = 112.0) -> Span:
-    return Span(began=100.0, since=100.0, until=until, now=112.0, scrape_interval=30.0, warms_up=warms_up)
+def span(*, warms_up: bool = False, until: float = 112.0) -> Window:
+    return Window(began=100.0, since=100.0, until=until, now=112.0, scrape_interval=30.0, warms_up=warms_up)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,6 @@ def span(*, warms_up: bool = False, until: float = 112.0) -> Span:
     ],
     ids=["no scrape", "after the warm-up", "late", "no traffic"],
 )
-def test_missing_data_is_told_by_what_emptied_the_window(value: Span, newest: float, said: str | None) -> None:
+def test_missing_data_is_told_by_what_emptied_the_window(value: Window, newest: float, said: str | None) -> None:
     """Want of a scrape is no want of traffic."""
     assert value.emptied_by(newest) == said

@@ -46,7 +46,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class MonitorVerdict:
     """Answer of the monitor after a scrape; `metric` is the named cause of anything but a promotion.
 
     `requests_needed` counts further requests to the challenger until the risk budget allows the next weight,

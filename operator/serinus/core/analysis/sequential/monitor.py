@@ -13,7 +13,7 @@ import numpy as np
 
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig, parse_config, render_config
 from serinus.core.analysis.sequential.drift_group import DriftGroup
-from serinus.core.analysis.sequential.evidence import Evidence, Verdict
+from serinus.core.analysis.sequential.evidence import Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.freshness import Freshness
 from serinus.core.analysis.sequential.latency_group import LatencyGroup
 from serinus.core.analysis.sequential.observations import ScalarObservation, parse_observation
@@ -22,7 +22,7 @@ from serinus.core.analysis.sequential.scalar import ScalarTest
 from serinus.core.analysis.sequential.share_group import ShareGroup
 from serinus.core.analysis.sequential.state import Floats, State, UnknownStateSchemaError, check_schema, stamp
 from serinus.core.analysis.sequential.traffic_split import TrafficSplitTest
-from serinus.core.analysis.sequential.verdict import Stage, StageView, judge
+from serinus.core.analysis.sequential.verdict import MonitorStage, StageView, judge
 from serinus.core.analysis.sequential.weights import parts, total_e, weights_of
 
 KIND: Final = "RolloutMonitor"
@@ -57,7 +57,7 @@ class RolloutMonitor:
         self._weights = weights_of(self.config)
         self._freshness = Freshness(metrics, interval)
         self._split = TrafficSplitTest()
-        self._stage: Stage | None = None
+        self._stage: MonitorStage | None = None
         self._stage_pending = False
 
     def _learn(self, history: Mapping[str, Any]) -> None:
@@ -76,7 +76,7 @@ class RolloutMonitor:
         shares = 0.0 < weight < 1.0 and (next_weight is None or next_weight <= 1.0)
         scale = 100.0 if shares else 1.0
         following = None if next_weight is None or weight * scale >= 100.0 else float(next_weight) * scale
-        self._stage = Stage(weight=float(weight) * scale, next_weight=following, started_s=float(t))
+        self._stage = MonitorStage(weight=float(weight) * scale, next_weight=following, started_s=float(t))
         self._stage_pending = True
         self._split.start_stage()
 
@@ -84,7 +84,7 @@ class RolloutMonitor:
         """Wait longer for news where scrapes come less often than was known when the rollout began."""
         self._freshness.wait_for(seconds)
 
-    def observe(self, t: float, observations: Mapping[str, Any]) -> Verdict:
+    def observe(self, t: float, observations: Mapping[str, Any]) -> MonitorVerdict:
         """Take what one scrape at time `t` (s) says, by metric name; a name that is absent or None is missing."""
         if self._stage is None:
             raise RuntimeError("start_stage comes before observe")
@@ -96,7 +96,7 @@ class RolloutMonitor:
         self._stage_pending = False
         return self._verdict(float(t), self._stage)
 
-    def _take(self, t: float, parsed: Mapping[str, Any], stage: Stage) -> None:
+    def _take(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> None:
         started, compared = self._stage_pending, not stage.full
         answers: dict[str, bool] = {}
         names = [metric.name for metric in self._shares.metrics]
@@ -138,7 +138,7 @@ class RolloutMonitor:
         )
         return found.status != "NoData"
 
-    def _verdict(self, t: float, stage: Stage) -> Verdict:
+    def _verdict(self, t: float, stage: MonitorStage) -> MonitorVerdict:
         counts = self._stage_counts()
         excess = excess_upper(counts, self.config.beta)
         evidence = self._evidence(t, excess)
@@ -227,7 +227,7 @@ class RolloutMonitor:
         return monitor
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        self._stage = None if state["stage"] is None else Stage(*state["stage"])
+        self._stage = None if state["stage"] is None else MonitorStage(*state["stage"])
         self._stage_pending = bool(state["stagePending"])
         self._shares.restore(state["shares"])
         if self._latencies.metrics:

@@ -47,7 +47,7 @@ class ScalarObservation:
     n_champion: float | None = None
 
 
-Observation = ShareObservation | HistogramObservation | DriftObservation | ScalarObservation
+MetricObservation = ShareObservation | HistogramObservation | DriftObservation | ScalarObservation
 _KINDS: Mapping[str, type[Any]] = {
     "share": ShareObservation,
     "latency": HistogramObservation,

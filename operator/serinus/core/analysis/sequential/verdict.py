@@ -13,14 +13,14 @@ import numpy as np
 
 from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.sequential.config import MonitorConfig
-from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, Verdict
+from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.promotion import StageCounts, requests_needed, suggested_weight
 from serinus.core.analysis.sequential.state import Floats
 from serinus.core.model.split import FULL_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class MonitorStage:
     """Weights in per cent; `next_weight` is None where nothing follows."""
 
     weight: float
@@ -38,7 +38,7 @@ class StageView:
     """Everything that the verdict depends on; `counts` and `excess` [N] are of the metrics `budgeted`."""
 
     config: MonitorConfig
-    stage: Stage
+    stage: MonitorStage
     t: float
     e_total: float
     cause: str | None
@@ -65,7 +65,7 @@ Finding = tuple[str, str | None]
 """(reason, metric)"""
 
 
-def judge(view: StageView) -> Verdict:
+def judge(view: StageView) -> MonitorVerdict:
     """The verdict of one look."""
     if view.e_total >= 1.0 / view.config.alpha:
         return _answer(view, "Rollback", _worse(view))
@@ -178,11 +178,11 @@ def _risk(view: StageView) -> float:
     return view.stage.next_weight / FULL_WEIGHT * float(view.excess[row])
 
 
-def _answer(view: StageView, action: str, finding: Finding) -> Verdict:
+def _answer(view: StageView, action: str, finding: Finding) -> MonitorVerdict:
     row = _worst_row(view)
     excess = None if row is None else float(view.excess[row])
     needed, eta_s, better = _missing(view, row) if action == "Hold" else (None, None, None)
-    return Verdict(
+    return MonitorVerdict(
         action=action,  # type: ignore[arg-type]
         reason=finding[0],
         metric=finding[1],
