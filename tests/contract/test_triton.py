@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from serinus.adapters.triton import AT_ONCE, TritonProbe
-from serinus.api.model_deployment import Probe
+from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeOutcome
 from tests.support.stack import require_node
 from tests.support.triton_server import triton_server

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serinus.api.model_deployment import Probe
+from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.kinds import Json
 from tests.support.world import Model, World, fraud, serving

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from serinus.api.model_deployment import Probe, ProbeInput
+from serinus.api.served_model import Probe, ProbeInput
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 
 AT_ONCE: Final = 20

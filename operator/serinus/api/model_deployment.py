@@ -11,42 +11,11 @@ from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Perce
 from serinus.api.policy import Analysis, Guard, Strategy
 from serinus.api.rules import ATOMIC, LIVE_DEFAULT, ruled, spoken
 from serinus.api.runtime import (
-    EnvSource,
-    EnvVar,
-    Gpu,
-    KeyReference,
-    LocalReference,
-    Resources,
     Runtime,
-    Toleration,
 )
-from serinus.api.served_model import ModelFormat, Probe, ProbeInput, ServedModel
+from serinus.api.served_model import ServedModel
 from serinus.api.status import Conditions
-from serinus.api.traffic import ConnectionPool, IstioTraffic, OutlierDetection, Traffic
-
-__all__ = [
-    "ConnectionPool",
-    "EnvSource",
-    "EnvVar",
-    "Gpu",
-    "IstioTraffic",
-    "KeyReference",
-    "LocalReference",
-    "ModelDeploymentSpec",
-    "ModelDeploymentStatus",
-    "ModelFormat",
-    "OutlierDetection",
-    "Probe",
-    "ProbeInput",
-    "Rejection",
-    "Resources",
-    "RevisionStatus",
-    "Runtime",
-    "Scaling",
-    "ServedModel",
-    "Toleration",
-    "Traffic",
-]
+from serinus.api.traffic import Traffic
 
 
 class Scaling(ApiModel):

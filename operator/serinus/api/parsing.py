@@ -10,22 +10,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from serinus.api.base import ApiModel
-from serinus.api.defaults import Policy, frozen_policy, policy_of
 from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from serinus.api.problems import ApiError, Problem
 from serinus.api.rollout import RolloutSpec, RolloutStatus
-
-__all__ = [
-    "ApiError",
-    "Metadata",
-    "ModelDeploymentView",
-    "Policy",
-    "RolloutView",
-    "frozen_policy",
-    "parse_model_deployment",
-    "parse_rollout",
-    "policy_of",
-]
 
 _Section = TypeVar("_Section", bound=ApiModel)
 

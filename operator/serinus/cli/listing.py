@@ -8,7 +8,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from serinus.api.parsing import ApiError, ModelDeploymentView, parse_model_deployment
+from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
+from serinus.api.problems import ApiError
 from serinus.cli.cluster import UserCluster
 from serinus.cli.errors import Refused
 from serinus.core.model.kinds import Json

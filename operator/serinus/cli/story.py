@@ -5,14 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serinus.api.model_deployment import RevisionStatus
-from serinus.api.parsing import (
-    ApiError,
-    ModelDeploymentView,
-    RolloutView,
-    parse_model_deployment,
-    parse_rollout,
-    unix_seconds,
-)
+from serinus.api.parsing import ModelDeploymentView, RolloutView, parse_model_deployment, parse_rollout, unix_seconds
+from serinus.api.problems import ApiError
 from serinus.api.rollout import DecisionRecord, Levers, RevisionReference
 from serinus.api.status import Condition, Phase
 from serinus.cli.cluster import UserCluster

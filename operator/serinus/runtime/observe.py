@@ -23,7 +23,7 @@ from serinus.core.model.kinds import (
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, not_after
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
-from serinus.core.plan.diagnosis import deployment_refused
+from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.plan.scalers import SCALERS, scalers_by_deployment
 from serinus.core.traffic.istio import read_splits

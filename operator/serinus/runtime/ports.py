@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from serinus.api.model_deployment import Probe
+from serinus.api.served_model import Probe
 from serinus.core.model.answers import MetricsAnswer, ProbeAnswer
 from serinus.core.model.kinds import Json, Kind
 

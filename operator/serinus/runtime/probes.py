@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from serinus.api.model_deployment import Probe
+from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
 from serinus.core.model.revision import GRPC_PORT, Revision

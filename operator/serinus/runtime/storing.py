@@ -10,7 +10,8 @@ from typing import Any
 
 from serinus.api import API_VERSION
 from serinus.api.model_deployment import ModelDeploymentStatus
-from serinus.api.parsing import ApiError, ModelDeploymentView, parse_rollout
+from serinus.api.parsing import ModelDeploymentView, parse_rollout
+from serinus.api.problems import ApiError
 from serinus.api.rollout import RolloutStatus
 from serinus.api.status import Condition
 from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable

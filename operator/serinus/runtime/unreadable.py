@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from serinus.api.parsing import ApiError, parse_rollout, unix_seconds
+from serinus.api.parsing import parse_rollout, unix_seconds
+from serinus.api.problems import ApiError
 from serinus.api.rollout import RolloutStatus
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json

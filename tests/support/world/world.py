@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from serinus.adapters.kubernetes.cache import ObjectCache
-from serinus.api.model_deployment import Probe
+from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import (

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from serinus.api import crds
-from serinus.api.parsing import parse_model_deployment, policy_of
+from serinus.api.defaults import policy_of
+from serinus.api.parsing import parse_model_deployment
 
 FOLDERS = sorted(path for path in (crds.ROOT / "examples").iterdir() if path.is_dir())
 MANIFESTS = sorted((crds.ROOT / "examples").glob("*/*.yaml"))

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from serinus.api.defaults import frozen_policy, policy_of
 from serinus.api.durations import in_base_units, seconds
 from serinus.api.model_deployment import ModelDeploymentSpec
-from serinus.api.parsing import ApiError, frozen_policy, parse_model_deployment, parse_rollout, policy_of
+from serinus.api.parsing import parse_model_deployment, parse_rollout
 from serinus.api.policy import ClientErrors, Metric, OnBlind, Pause, Preset, Provider, Step, ThresholdRange
+from serinus.api.problems import ApiError
 from serinus.api.status import Condition
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from serinus.api.base import ApiModel
-from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus, ProbeInput
+from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from serinus.api.rollout import RolloutSpec, RolloutStatus
 from serinus.api.schema import NotStructural, structural
+from serinus.api.served_model import ProbeInput
 
 MODELS: tuple[type[ApiModel], ...] = (ModelDeploymentSpec, ModelDeploymentStatus, RolloutSpec, RolloutStatus)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.api.parsing import policy_of
+from serinus.api.defaults import policy_of
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.scope import Scope
 from serinus.core.model.answers import MetricsAnswer, Series, SeriesSet

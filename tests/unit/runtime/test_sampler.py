@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.api.parsing import policy_of
+from serinus.api.defaults import policy_of
 from serinus.core.analysis.promql import Arm
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 from serinus.core.model.assessment import Measured, Missing, Reason

@@ -41,11 +41,6 @@ class CounterTracker:
         self._created_s: float | None = None
 
     @property
-    def last_timestamp_s(self) -> float | None:
-        """Time of the newest sample that was accepted."""
-        return self._timestamp_s
-
-    @property
     def value(self) -> float | None:
         """The newest sample that was accepted."""
         return self._value

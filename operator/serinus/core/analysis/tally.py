@@ -125,10 +125,6 @@ class Tallies:
         lines.append(_Line(growth.at, meaning.count, meaning.bound_s, amount, half_of(growth.place)))
         return late
 
-    def knows(self, owner: Owner) -> bool:
-        """Whether an answer about this revision has come before."""
-        return owner in self._asked_at
-
     def several(self, owner: Owner, since: float) -> Several | None:
         """Name the label by which a revision's series belong to several clusters, where one does."""
         clusters = self._clusters.get(owner)

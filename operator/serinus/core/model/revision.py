@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from serinus.api.canonical import digest
-from serinus.api.model_deployment import ModelDeploymentSpec, Probe
+from serinus.api.model_deployment import ModelDeploymentSpec
+from serinus.api.served_model import Probe
 from serinus.core.model.kinds import Json
 
 HTTP_PORT: Final = 8000

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from serinus.api import GROUP
 from serinus.api.defaults import LOAD_TIMEOUT_SECONDS
-from serinus.api.model_deployment import ModelDeploymentSpec, Resources, Runtime
+from serinus.api.model_deployment import ModelDeploymentSpec
+from serinus.api.runtime import Resources, Runtime
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT

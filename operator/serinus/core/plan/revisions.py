@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from serinus.api import GROUP
 from serinus.api.canonical import digest
-from serinus.api.model_deployment import ModelDeploymentSpec, Probe
+from serinus.api.model_deployment import ModelDeploymentSpec
+from serinus.api.served_model import Probe
 from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
 from serinus.core.model.revision import HASH_SCHEME, Revision

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from serinus.api.defaults import policy_of
 from serinus.api.model_deployment import Rejection
-from serinus.api.parsing import policy_of
 from serinus.api.rollout import RevisionReference, RolloutSpec
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Snapshot

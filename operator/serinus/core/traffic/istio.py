@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from serinus.api.model_deployment import ConnectionPool, OutlierDetection, Traffic
+from serinus.api.traffic import ConnectionPool, OutlierDetection, Traffic
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import DESTINATION_RULE, VIRTUAL_SERVICE, Json
 from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn

@@ -15,8 +15,9 @@ import yaml
 from serinus.api.defaults import Policy, policy_of
 from serinus.api.durations import seconds
 from serinus.api.model_deployment import ModelDeploymentSpec
-from serinus.api.parsing import ApiError, parse_model_deployment
+from serinus.api.parsing import parse_model_deployment
 from serinus.api.policy import Metric, Pace, Preset, Provider, QueryType, Step
+from serinus.api.problems import ApiError
 from serinus.core.analysis.comparison_metrics import monitor_config, streams_of
 from serinus.core.analysis.promql import has_baseline
 from serinus.core.analysis.sequential.config import MonitorConfig

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serinus.api.parsing import policy_of
+from serinus.api.defaults import policy_of
 from serinus.api.policy import Analysis
 from serinus.api.status import Verdict
 from serinus.core.analysis.threshold import blind_too_long, check_limits

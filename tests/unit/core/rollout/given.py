@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from serinus.api.defaults import frozen_policy
+from serinus.api.defaults import frozen_policy, policy_of
 from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
-from serinus.api.parsing import ModelDeploymentView, policy_of
+from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import RevisionReference, RolloutSpec
-from serinus.api.status import Phase
-from serinus.core.model.assessment import Look, Measured, Missing, Observation, Reading, Reason, Verdict
+from serinus.api.status import Phase, Verdict
+from serinus.core.model.assessment import Look, Measured, Missing, Observation, Reading, Reason
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState

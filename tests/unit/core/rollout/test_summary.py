@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from serinus.api.defaults import policy_of
 from serinus.api.model_deployment import ModelDeploymentStatus, Rejection
-from serinus.api.parsing import policy_of
 from serinus.api.status import Phase, Verdict
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Snapshot

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.api.model_deployment import Traffic
+from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision

@@ -12,13 +12,11 @@ from serinus.core.model.revision import Revision
 from serinus.core.plan.diagnosis.crashes import crash_loop, not_ready, out_of_memory
 from serinus.core.plan.diagnosis.images import image_pull_failed
 from serinus.core.plan.diagnosis.loading import model_load_failed, model_load_timeout
-from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
+from serinus.core.plan.diagnosis.reasons import Diagnosis
 from serinus.core.plan.diagnosis.references import claim_not_found, reference_not_found
-from serinus.core.plan.diagnosis.scheduling import deployment_refused, pods_refused, unschedulable
+from serinus.core.plan.diagnosis.scheduling import pods_refused, unschedulable
 from serinus.core.plan.diagnosis.starting import init_container_failed, sandbox_failed, volume_not_mounted
 from serinus.core.plan.diagnosis.symptoms import Symptoms
-
-__all__ = ["Diagnosis", "NotReadyReason", "deployment_refused", "diagnose"]
 
 Check = Callable[[Symptoms], Diagnosis | None]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis import Diagnosis, NotReadyReason, diagnose
+from serinus.core.plan.diagnosis import diagnose
+from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
 from tests.unit.core.plan.given import FULL, revision, template
 
 POD = "fraud-abcdef0123-6d5f9c7b8d-x2x4z"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis import NotReadyReason, diagnose
+from serinus.core.plan.diagnosis import diagnose
+from serinus.core.plan.diagnosis.reasons import NotReadyReason
 from tests.unit.core.plan.diagnosis.given import (
     POD,
     REVISION,

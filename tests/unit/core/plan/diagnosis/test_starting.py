@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.diagnosis import NotReadyReason
+from serinus.core.plan.diagnosis.reasons import NotReadyReason
 from tests.unit.core.plan.diagnosis.given import (
     POD,
     RUNNING,
