@@ -227,9 +227,9 @@ def simulate(
 ) -> None:
     """Run a manifest's policy against simulated traffic: how often does it revert, how soon, at what cost?"""
     from serinus.cli.simulate.command import simulate as simulated
-    from serinus.cli.simulate.wish import wish_of
+    from serinus.cli.simulate.options import options_of
 
-    wish = wish_of(
+    options = options_of(
         rate=rate,
         error_rate=error_rate,
         bad_error_rate=bad_error_rate,
@@ -241,7 +241,7 @@ def simulate(
         promoted_after=promoted_after,
     )
     with told():
-        simulated(file, name, wish, as_json=as_json, plot=plot)
+        simulated(file, name, options, as_json=as_json, plot=plot)
 
 
 @app.command()
@@ -272,13 +272,13 @@ def backtest(
 ) -> None:
     """Replay a policy against recorded series: which past rollouts would it have reverted, and why?"""
     from serinus.cli.backtest.command import backtest as backtested
-    from serinus.cli.backtest.wish import wish_of
+    from serinus.cli.backtest.options import options_of
     from serinus.cli.sources import chosen_source
 
     with told():
         asked = chosen_source(prometheus, config, source)
-        wish = wish_of(source=asked, since=since, until=until, services=service or [], pods=pods, step=step)
-        backtested(file, name, wish, as_json=as_json)
+        options = options_of(source=asked, since=since, until=until, services=service or [], pods=pods, step=step)
+        backtested(file, name, options, as_json=as_json)
 
 
 @app.command()

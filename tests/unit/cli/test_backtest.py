@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.cli.backtest.command import BacktestOptions, replayed_from
+from serinus.cli.backtest.command import replayed_from
 from serinus.cli.backtest.fetch import QueryRange, fetch
+from serinus.cli.backtest.options import BacktestOptions
 from serinus.cli.backtest.page import sentence, written
 from serinus.cli.errors import Refused
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
@@ -30,7 +31,7 @@ def rollout(past: Past, old: str, new: str, errors: float) -> Past:
     return past.serve(120, {new: (100.0, errors)})
 
 
-def wish(past: Past) -> BacktestOptions:
+def options(past: Past) -> BacktestOptions:
     return BacktestOptions(NOWHERE, START, past.now)
 
 
@@ -41,7 +42,7 @@ def policy() -> Subject:
 def test_a_worse_revision_would_have_been_reverted() -> None:
     """Three per cent of errors are under the limit of fifty; the comparison finds them."""
     past = rollout(Past(), OLD, NEW, 0.03)
-    (found,) = replayed_from(past, policy(), wish(past))
+    (found,) = replayed_from(past, policy(), options(past))
     assert (found.stable, found.canary, found.reverted, found.reason) == (OLD, NEW, True, "Worse")
     assert found.reverted_at is not None
     assert found.reverted_at - found.started < 200
@@ -50,7 +51,7 @@ def test_a_worse_revision_would_have_been_reverted() -> None:
 def test_an_equal_revision_would_have_come_through() -> None:
     """And the weights of the past are read off its traffic."""
     past = rollout(Past(), OLD, NEW, GOOD)
-    (found,) = replayed_from(past, policy(), wish(past))
+    (found,) = replayed_from(past, policy(), options(past))
     assert not found.reverted
     assert found.weights == (10, 50, 100)
     assert found.wrong < 30
@@ -59,7 +60,7 @@ def test_an_equal_revision_would_have_come_through() -> None:
 def test_every_change_of_revision_is_a_rollout() -> None:
     """In the order in which they were."""
     past = rollout(rollout(Past(), OLD, NEW, GOOD), NEW, NEWER, 0.6)
-    found = replayed_from(past, policy(), wish(past))
+    found = replayed_from(past, policy(), options(past))
     assert [(one.stable, one.canary, one.reverted) for one in found] == [(OLD, NEW, False), (NEW, NEWER, True)]
     assert found[1].reason == "LimitExceeded"
 
@@ -67,14 +68,14 @@ def test_every_change_of_revision_is_a_rollout() -> None:
 def test_what_served_from_the_start_is_no_rollout() -> None:
     """A record that begins in the middle shows no change."""
     past = Past().serve(600, {OLD: (50.0, GOOD)})
-    assert replayed_from(past, policy(), wish(past)) == ()
+    assert replayed_from(past, policy(), options(past)) == ()
     assert sentence(policy(), (), pods=False).endswith("no revision changed in that time range.")
 
 
 def test_one_revision_against_itself() -> None:
     """Each pod is a canary once in each stretch: an error rate that all share reverts none."""
     past = Past().serve(1300, {OLD: (40.0, 0.02)}, pods=3)
-    found = replayed_from(past, policy(), replace(wish(past), pods=True))
+    found = replayed_from(past, policy(), replace(options(past), pods=True))
     assert len(found) == 6
     assert not any(one.reverted for one in found)
     assert {one.weights for one in found} == {(33,)} or all(30 <= one.weights[0] <= 36 for one in found)
@@ -83,7 +84,7 @@ def test_one_revision_against_itself() -> None:
 def test_only_the_named_services_are_asked_for() -> None:
     """Other people's series are not fetched."""
     past = rollout(Past(), OLD, NEW, GOOD)
-    replayed_from(past, policy(), replace(wish(past), services=(OLD, NEW)))
+    replayed_from(past, policy(), replace(options(past), services=(OLD, NEW)))
     assert f'destination_service_name=~"{OLD}|{NEW}"' in past.asked[0]
 
 
@@ -96,7 +97,7 @@ def test_no_series_is_said() -> None:
 def test_json_carries_every_rollout() -> None:
     """A script can count."""
     past = rollout(Past(), OLD, NEW, 0.03)
-    found = replayed_from(past, policy(), wish(past))
+    found = replayed_from(past, policy(), options(past))
     told = json.loads(written(policy(), found, sentence(policy(), found, pods=False)))
     assert told["sentence"] == "Of 1 past rollouts the policy would have reverted 1 (Worse 1)."
     assert told["rollouts"][0]["revertedAt"].startswith("2026-01-01T00:0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -15,6 +15,7 @@ from rich.progress import Progress
 from serinus.adapters.prometheus.ranges import RangeQueries
 from serinus.api.policy import Metric, Provider
 from serinus.cli.backtest.fetch import Asks, QueryRange, fetch, istio_queries, providers, triton_query
+from serinus.cli.backtest.options import BacktestOptions
 from serinus.cli.backtest.own import OwnAnswers, own_answers
 from serinus.cli.backtest.page import page, sentence, written
 from serinus.cli.errors import Refused
@@ -23,7 +24,6 @@ from serinus.cli.watching import console
 from serinus.core.analysis.exposition import READERS
 from serinus.core.analysis.tally import Totals
 from serinus.core.model.answers import Series
-from serinus.core.model.source import Source
 from serinus.simulation.backtest.halves import ARMS, pod_trials, split_reader
 from serinus.simulation.backtest.looks import Arms, Looks
 from serinus.simulation.backtest.record import Record, Records, counted, trials
@@ -33,38 +33,26 @@ from serinus.simulation.manifest.subject import Subject
 PERSON_S = 600.0
 
 
-@dataclass(frozen=True)
-class BacktestOptions:
-    """What was typed; times in unix seconds."""
-
-    source: Source
-    start: float
-    end: float
-    services: tuple[str, ...] = ()
-    pods: bool = False
-    step: float | None = None
-
-
-def backtest(file: Path, name: str | None, wish: BacktestOptions, *, as_json: bool) -> None:
+def backtest(file: Path, name: str | None, options: BacktestOptions, *, as_json: bool) -> None:
     """Fetch, replay, and print the answer."""
     subject = read(file, name)
-    source = RangeQueries(wish.source, time_limits=(2.0, 60.0))
-    replayed = replayed_from(source, subject, wish)
-    told = sentence(subject, replayed, pods=wish.pods)
+    source = RangeQueries(options.source, time_limits=(2.0, 60.0))
+    replayed = replayed_from(source, subject, options)
+    told = sentence(subject, replayed, pods=options.pods)
     if as_json:
         typer.echo(written(subject, replayed, told))
     else:
         console().print(page(subject, replayed, told))
 
 
-def replayed_from(source: Asks, subject: Subject, wish: BacktestOptions) -> tuple[Replayed, ...]:
+def replayed_from(source: Asks, subject: Subject, options: BacktestOptions) -> tuple[Replayed, ...]:
     """Replay every past rollout of the span, or every pod against the others."""
-    span = QueryRange(wish.start, wish.end, wish.step or max(1.0, subject.interval_s))
-    return _by_pods(source, subject, wish, span) if wish.pods else _by_revisions(source, subject, wish, span)
+    span = QueryRange(options.start, options.end, options.step or max(1.0, subject.interval_s))
+    return _by_pods(source, subject, options, span) if options.pods else _by_revisions(source, subject, options, span)
 
 
-def _by_revisions(source: Asks, subject: Subject, wish: BacktestOptions, span: QueryRange) -> tuple[Replayed, ...]:
-    records = asyncio.run(_records(source, subject, span, _services(subject, wish), reporter="source"))
+def _by_revisions(source: Asks, subject: Subject, options: BacktestOptions, span: QueryRange) -> tuple[Replayed, ...]:
+    records = asyncio.run(_records(source, subject, span, _services(subject, options), reporter="source"))
     found = trials(_activity(subject, records.records[0]), subject.policy.guard.seconds)
     own = asyncio.run(_own(source, subject, found, span))
     asked = [record.provider for record in records.records]
@@ -83,14 +71,14 @@ def _activity(subject: Subject, record: Record) -> dict[str, dict[float, Totals]
     return {prefix + owner[1]: line for owner, line in counted(record.series, read, owners).items()}
 
 
-def _by_pods(source: Asks, subject: Subject, wish: BacktestOptions, span: QueryRange) -> tuple[Replayed, ...]:
+def _by_pods(source: Asks, subject: Subject, options: BacktestOptions, span: QueryRange) -> tuple[Replayed, ...]:
     """Of presets only: a user's own query knows revisions, not pods."""
     presets = tuple(metric for metric in subject.policy.analysis.metrics if metric.preset is not None)
     if not presets:
         raise Refused("--pods works for presets only, and the policy has none")
     analysis = subject.policy.analysis.model_copy(update={"metrics": presets})
     subject = replace(subject, policy=subject.policy.model_copy(update={"analysis": analysis}))
-    records = asyncio.run(_records(source, subject, span, _services(subject, wish), reporter="destination"))
+    records = asyncio.run(_records(source, subject, span, _services(subject, options), reporter="destination"))
     series = [one for record in records.records for one in record.series]
     first = records.records[0].provider
     found = list(pod_trials(first, series, (span.start, span.end), played_s(subject, PERSON_S)))
@@ -129,9 +117,9 @@ def _queries(subject: Subject, provider: Provider, services: str, reporter: str)
     return istio_queries(subject.namespace, services, subject.policy.analysis.metrics, reporter=reporter)
 
 
-def _services(subject: Subject, wish: BacktestOptions) -> str:
+def _services(subject: Subject, options: BacktestOptions) -> str:
     """The pattern of the Services' names: those that were named, or every revision's."""
-    return "|".join(wish.services) if wish.services else f"{subject.name}-[0-9a-z]+"
+    return "|".join(options.services) if options.services else f"{subject.name}-[0-9a-z]+"
 
 
 def _arms(subject: Subject, trial: Trial, provider: Provider) -> Arms:

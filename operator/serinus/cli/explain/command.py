@@ -27,17 +27,17 @@ class ExplainOptions:
     prometheus: Source | None = None
 
 
-def explain(session: Session, wish: ExplainOptions) -> None:
+def explain(session: Session, options: ExplainOptions) -> None:
     """Print the explanation, and draw it where a file is named."""
-    if wish.plot is not None:
+    if options.plot is not None:
         require_matplotlib()
-    account = account_of(session.story(), wish.rollout, session.world.now())
-    if wish.as_json:
+    account = account_of(session.story(), options.rollout, session.world.now())
+    if options.as_json:
         typer.echo(json.dumps(account_json(account), indent=2, ensure_ascii=False))
     else:
         show(account, console())
-    if wish.plot is not None:
-        _draw(session, account, wish.plot, wish.prometheus)
+    if options.plot is not None:
+        _draw(session, account, options.plot, options.prometheus)
 
 
 def _draw(session: Session, account: Account, file: Path, prometheus: Source | None) -> None:

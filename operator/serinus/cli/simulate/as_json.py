@@ -6,21 +6,21 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from serinus.cli.simulate.options import SimulateOptions
 from serinus.core.model.kinds import Json
 
 if TYPE_CHECKING:
-    from serinus.cli.simulate.command import SimulateOptions
     from serinus.simulation.manifest.odds import Odds, Spread
     from serinus.simulation.manifest.subject import Subject
 
 
-def written(subject: Subject, wish: SimulateOptions, odds: Sequence[Odds], told: str, advised: Sequence[str]) -> str:
+def written(subject: Subject, options: SimulateOptions, odds: Sequence[Odds], told: str, advised: Sequence[str]) -> str:
     """Write everything that the page shows."""
     answer = {
         "namespace": subject.namespace,
         "name": subject.name,
-        "requestsPerSecond": wish.requests_per_s,
-        "seed": wish.seed,
+        "requestsPerSecond": options.requests_per_s,
+        "seed": options.seed,
         "sentence": told,
         "advice": list(advised),
         "odds": [_row(one) for one in odds],

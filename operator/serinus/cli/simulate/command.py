@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,40 +14,17 @@ from rich.console import Console
 from rich.progress import Progress
 
 from serinus.cli.errors import Refused
+from serinus.cli.simulate.options import NOISES, SimulateOptions
 
 if TYPE_CHECKING:
     from serinus.simulation.manifest.play import Job
     from serinus.simulation.manifest.subject import Subject
     from serinus.simulation.manifest.walk import Outcome
-    from serinus.simulation.traffic import Noise
 
-NOISES: Final[Mapping[str, Noise]] = {
-    "iid": "iid",
-    "storms": "burst",
-    "outage": "outage",
-    "diurnal": "diurnal",
-    "sticky": "sticky",
-}
-RUNS: Final = 1000
 MOST_PROCESSES: Final = 4
 
 
-@dataclass(frozen=True)
-class SimulateOptions:
-    """What was typed; rates are shares of the requests."""
-
-    requests_per_s: float = 100.0
-    error_rate: float = 0.001
-    bad_error_rate: float = 0.01
-    latency_factor: float = 2.0
-    noises: tuple[str, ...] = ("iid",)
-    runs: int = RUNS
-    seed: int = 1
-    compare: bool = False
-    promoted_after_s: float = 600.0
-
-
-def simulate(file: Path, name: str | None, wish: SimulateOptions, *, as_json: bool, plot: Path | None) -> None:
+def simulate(file: Path, name: str | None, options: SimulateOptions, *, as_json: bool, plot: Path | None) -> None:
     """Play, and print the answer."""
     from serinus.cli.simulate.as_json import written
     from serinus.cli.simulate.page import page
@@ -61,16 +38,16 @@ def simulate(file: Path, name: str | None, wish: SimulateOptions, *, as_json: bo
 
         require_matplotlib()
     subject = read(file, name)
-    jobs = cells(subject, wish)
+    jobs = cells(subject, options)
     played = play_all(jobs)
     odds = [odds_of(job.rule, job.scenario, outcome) for job, outcome in zip(jobs, played, strict=True)]
     own = [one for one in odds if one.rule == jobs[0].rule]
     told = sentence(subject, own)
-    advised = advice(subject, own, wish.promoted_after_s)
+    advised = advice(subject, own, options.promoted_after_s)
     if as_json:
-        typer.echo(written(subject, wish, odds, told, advised))
+        typer.echo(written(subject, options, odds, told, advised))
     else:
-        console().print(page(subject, wish, odds, told, advised))
+        console().print(page(subject, options, odds, told, advised))
     if plot is not None:
         from serinus.cli.simulate.plot import draw
 
@@ -87,24 +64,26 @@ def read(file: Path, name: str | None) -> Subject:
         raise Refused(f"{file} cannot be read: {error}") from error
 
 
-def cells(subject: Subject, wish: SimulateOptions) -> list[Job]:
+def cells(subject: Subject, options: SimulateOptions) -> list[Job]:
     """List what is played: per noise an equal version, a failing one and a slow one, by each rule."""
     from serinus.simulation.manifest.peers import COMPARED
     from serinus.simulation.manifest.play import OURS, Job
     from serinus.simulation.manifest.traffic import Scenario, fitted
 
-    base = Scenario("no change", wish.requests_per_s, wish.error_rate, wish.error_rate, scrape_s=subject.interval_s)
-    worse = replace(base, label=f"{100 * wish.bad_error_rate:.3g} % errors", challenger_rate=wish.bad_error_rate)
+    base = Scenario(
+        "no change", options.requests_per_s, options.error_rate, options.error_rate, scrape_s=subject.interval_s
+    )
+    worse = replace(base, label=f"{100 * options.bad_error_rate:.3g} % errors", challenger_rate=options.bad_error_rate)
     scenarios = [base, worse]
-    if any(metric.kind == "latency" for metric in subject.monitor().metrics) and wish.latency_factor > 1.0:
-        slow = replace(base, label=f"latency x{wish.latency_factor:g}", latency_factor=wish.latency_factor)
+    if any(metric.kind == "latency" for metric in subject.monitor().metrics) and options.latency_factor > 1.0:
+        slow = replace(base, label=f"latency x{options.latency_factor:g}", latency_factor=options.latency_factor)
         scenarios.append(slow)
     return [
-        Job(subject, fitted(replace(scenario, noise=NOISES[noise]), subject), wish.runs, wish.seed, rule=rule,
-            promoted_after_s=wish.promoted_after_s)
-        for noise in wish.noises
+        Job(subject, fitted(replace(scenario, noise=NOISES[noise]), subject), options.runs, options.seed, rule=rule,
+            promoted_after_s=options.promoted_after_s)
+        for noise in options.noises
         for scenario in scenarios
-        for rule in (OURS, *(COMPARED if wish.compare and scenario.latency_factor == 1.0 else ()))
+        for rule in (OURS, *(COMPARED if options.compare and scenario.latency_factor == 1.0 else ()))
     ]  # fmt: skip
 
 

@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from serinus.cli.simulate.options import SimulateOptions
 from serinus.core.analysis.words import shown_duration
 
 if TYPE_CHECKING:
-    from serinus.cli.simulate.command import SimulateOptions
     from serinus.simulation.manifest.odds import Odds, Spread
     from serinus.simulation.manifest.subject import Subject
 
@@ -21,13 +21,13 @@ COLUMNS = ("version", "noise", "rule", "reverted", "promoted", "held", "reverted
 
 
 def page(
-    subject: Subject, wish: SimulateOptions, odds: Sequence[Odds], told: str, advised: Sequence[str]
+    subject: Subject, options: SimulateOptions, odds: Sequence[Odds], told: str, advised: Sequence[str]
 ) -> RenderableType:
     """Lay out the whole answer."""
     title = Text.assemble((f"{subject.namespace}/{subject.name}", "bold"), f"  {_policy(subject)}")
     notes = [Text(f"- {one}", style="yellow") for one in advised]
     footer = Text(
-        f"{wish.runs} rollouts per row, seed {wish.seed}; pairs are median and 95th percentile; "
+        f"{options.runs} rollouts per row, seed {options.seed}; pairs are median and 95th percentile; "
         "held: neither reverted nor promoted by the end",
         style="dim",
     )

@@ -1,14 +1,43 @@
-"""Reads what was typed after `serinus simulate`: shares, durations, kinds of noise."""
+"""What is typed after `serinus simulate`: shares, durations, kinds of noise."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from serinus.api.durations import in_base_units, seconds
-from serinus.cli.simulate.command import NOISES, SimulateOptions
+
+if TYPE_CHECKING:
+    from serinus.simulation.traffic import Noise
+
+NOISES: Final[Mapping[str, Noise]] = {
+    "iid": "iid",
+    "storms": "burst",
+    "outage": "outage",
+    "diurnal": "diurnal",
+    "sticky": "sticky",
+}
 
 
-def wish_of(
+@dataclass(frozen=True)
+class SimulateOptions:
+    """What was typed; rates are shares of the requests."""
+
+    requests_per_s: float = 100.0
+    error_rate: float = 0.001
+    bad_error_rate: float = 0.01
+    latency_factor: float = 2.0
+    noises: tuple[str, ...] = ("iid",)
+    runs: int = 1000
+    seed: int = 1
+    compare: bool = False
+    promoted_after_s: float = 600.0
+
+
+def options_of(
     *,
     rate: float,
     error_rate: str,
@@ -20,7 +49,7 @@ def wish_of(
     compare: bool,
     promoted_after: str,
 ) -> SimulateOptions:
-    """Make the wish; raises typer.BadParameter, which names the option."""
+    """Read them; raises typer.BadParameter, which names the option."""
     good, bad = _share("--error-rate", error_rate), _share("--bad-error-rate", bad_error_rate)
     if bad <= good:
         raise typer.BadParameter("--bad-error-rate must be above --error-rate")

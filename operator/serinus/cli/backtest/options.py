@@ -1,22 +1,34 @@
-"""Reads what was typed after `serinus backtest`: times, and durations that count back from now."""
+"""What is typed after `serinus backtest`: times, and durations that count back from now."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import typer
 
 from serinus.adapters.clock import SystemClock
 from serinus.api.durations import seconds
-from serinus.cli.backtest.command import BacktestOptions
 from serinus.core.model.source import Source
 
 
-def wish_of(
+@dataclass(frozen=True)
+class BacktestOptions:
+    """What was typed; times in unix seconds."""
+
+    source: Source
+    start: float
+    end: float
+    services: tuple[str, ...] = ()
+    pods: bool = False
+    step: float | None = None
+
+
+def options_of(
     *, source: Source, since: str, until: str, services: Sequence[str], pods: bool, step: str | None
 ) -> BacktestOptions:
-    """Make the wish; raises typer.BadParameter, which names the option."""
+    """Read them; raises typer.BadParameter, which names the option."""
     now = SystemClock().now()
     start, end = _moment("--from", since, now), _moment("--to", until, now)
     if start >= end:
