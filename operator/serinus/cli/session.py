@@ -12,13 +12,15 @@ from pathlib import Path
 import typer
 
 from serinus.adapters.clock import SystemClock
-from serinus.cli.acknowledgement import acknowledged
+from serinus.api.parsing import parse_rollout
 from serinus.cli.advice import Typed
 from serinus.cli.cluster import Connect, Target, UserCluster
 from serinus.cli.errors import Refused
 from serinus.cli.levers import Pull
 from serinus.cli.story import Story, read_story
 from serinus.core.model.errors import SerinusError
+
+LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,18 @@ def pull(session: Session, choose: Callable[[Story], Pull], wait: float) -> None
             f"the field is set, but the operator did not acknowledge it within {wait:g}s: is it running? "
             "It will act on it once it is"
         )
+
+
+def acknowledged(cluster: UserCluster, name: str, pull: Pull, *, limit: float, sleep: Callable[[float], None]) -> bool:
+    """Look until the Rollout's status acknowledges the lever, or the limit (seconds) is over."""
+    for look in range(max(1, round(limit / LOOK_SECONDS))):
+        if look:
+            sleep(LOOK_SECONDS)
+        rollouts = (parse_rollout(rollout) for rollout in cluster.rollouts(name))
+        rollout = next((one for one in rollouts if one.name == pull.rollout), None)
+        if rollout is not None and pull.acknowledged(rollout.status.acknowledged):
+            return True
+    return False
 
 
 @contextmanager

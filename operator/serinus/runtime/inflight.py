@@ -26,7 +26,7 @@ from serinus.core.analysis.promql import SERVICES_PER_QUERY, Arm
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.tally import LONGEST_SILENCE, Tallies
 from serinus.core.model.answers import NoAnswer, Series, whole
-from serinus.core.model.silence import Silence
+from serinus.core.model.assessment import Silence
 from serinus.runtime.groups import SLACK, Group
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets

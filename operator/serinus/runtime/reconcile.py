@@ -32,9 +32,8 @@ from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
-from serinus.core.rollout.decision import Decision, Note
+from serinus.core.rollout.decision import Decision, Note, gives_weight, phase_changed, still_takes, takes_weight
 from serinus.core.rollout.freeze import frozen
-from serinus.core.rollout.moves import gives_weight, phase_changed, still_takes, takes_weight
 from serinus.core.traffic.istio import (
     MESH_CONFIG,
     MeshConfig,

@@ -10,14 +10,13 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import aiohttp
 
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.answers import Expired, error_from
-from serinus.adapters.kubernetes.connection import QUICK, Connection, Request
-from serinus.adapters.kubernetes.paths import PAGE_SIZE, collection, item
+from serinus.adapters.kubernetes.connection import PAGE_SIZE, QUICK, Connection, Request, collection, item
 from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
 from serinus.core.model.identity import FIELD_MANAGER
 from serinus.core.model.kinds import Json, Kind, kind_of
@@ -36,6 +35,16 @@ OnRequest: TypeAlias = Callable[[str, str, float], None]
 
 def unobserved(verb: str, outcome: str, seconds: float) -> None:
     """Count nothing."""
+
+
+class Writer(Protocol):
+    """What the lease and the recorder need of the cluster: it reads, creates and merges single objects."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None: ...
+
+    async def create(self, manifest: Json) -> Json: ...
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json: ...
 
 
 class KubernetesCluster:

@@ -1,4 +1,4 @@
-"""One shared HTTP session to one API server: what client, informers and lease speak through."""
+"""One shared HTTP session to one API server, and its URLs: what client, informers and lease speak through."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import aiohttp
 
 from serinus.adapters.authorization import Authorization
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.endpoint import Endpoint
+from serinus.core.model.kinds import Kind
 
 CONNECTIONS = 32
 """As many as requests may be under way; the API server's own 429 says when that is too many."""
+PAGE_SIZE: Final = 500
 QUICK = aiohttp.ClientTimeout(total=10, sock_connect=5)
 
 
@@ -80,3 +82,16 @@ class Connection:
             proxy=self.endpoint.proxy,
             server_hostname=self.endpoint.tls_server_name,
         )
+
+
+def collection(kind: Kind, namespace: str = "") -> str:
+    """Give the path of a kind's objects: in a namespace, or in all of them."""
+    root = "/apis" if "/" in kind.api_version else "/api"
+    within = f"/namespaces/{namespace}" if kind.namespaced and namespace else ""
+    return f"{root}/{kind.api_version}{within}/{kind.plural}"
+
+
+def item(kind: Kind, namespace: str, name: str, subresource: str = "") -> str:
+    """Give the path of one object, or of a subresource of it."""
+    path = f"{collection(kind, namespace)}/{name}"
+    return f"{path}/{subresource}" if subresource else path

@@ -17,8 +17,7 @@ import aiohttp
 
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.answers import Expired
-from serinus.adapters.kubernetes.connection import Connection
-from serinus.adapters.kubernetes.paths import PAGE_SIZE
+from serinus.adapters.kubernetes.connection import PAGE_SIZE, Connection
 from serinus.adapters.kubernetes.watch import Watched, read_page, watch
 from serinus.core.model.errors import ClusterError, Forbidden, Gone, Unavailable
 from serinus.core.model.kinds import Json, Kind

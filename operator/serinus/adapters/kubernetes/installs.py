@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from serinus.adapters.clock import MonotonicClock
+from serinus.adapters.kubernetes.client import Writer
 from serinus.adapters.kubernetes.lease import (
     ALL_NAMESPACES,
     LEASE_LABEL,
@@ -26,7 +27,6 @@ from serinus.adapters.kubernetes.lease import (
     holder_of,
     says_it_leads,
 )
-from serinus.adapters.kubernetes.writer import Writer
 from serinus.core.model.errors import ClusterError, Forbidden
 from serinus.core.model.kinds import LEASE, Json, Kind
 

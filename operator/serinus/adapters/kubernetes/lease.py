@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from serinus.adapters.clock import MonotonicClock
-from serinus.adapters.kubernetes.writer import Writer
+from serinus.adapters.kubernetes.client import Writer
 from serinus.api import GROUP
 from serinus.core.model.errors import ClusterError, Conflict
 from serinus.core.model.kinds import LEASE, Json

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from serinus.adapters.clock import MonotonicClock
-from serinus.adapters.kubernetes.writer import Writer
+from serinus.adapters.kubernetes.client import Writer
 from serinus.core.model.errors import ClusterError, Conflict, Gone
 from serinus.core.model.kinds import EVENT, Json
 

@@ -10,8 +10,7 @@ from typing import Final
 import aiohttp
 
 from serinus.adapters.kubernetes.answers import Expired, error_from
-from serinus.adapters.kubernetes.connection import Connection, Request
-from serinus.adapters.kubernetes.paths import collection
+from serinus.adapters.kubernetes.connection import Connection, Request, collection
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import (
     CONFIG_MAP,

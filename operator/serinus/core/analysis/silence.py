@@ -11,8 +11,7 @@ import math
 from dataclasses import replace
 
 from serinus.api.status import Verdict
-from serinus.core.model.assessment import Assessment, Finding, Look, Reason, Stage
-from serinus.core.model.silence import Silence
+from serinus.core.model.assessment import Assessment, Finding, Look, Reason, Silence, Stage
 from serinus.core.model.split import FULL_WEIGHT
 
 METRIC = "answers"

@@ -1,4 +1,4 @@
-"""What was seen of a rollout, and what it means: readings, looks, findings, assessments."""
+"""What was seen of a rollout, and what it means: readings, silence, looks, findings, assessments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Protocol
 
 from serinus.api.status import Verdict
-from serinus.core.model.silence import Silence
 
 
 class Reason(StrEnum):
@@ -90,6 +89,34 @@ class Observation:
     increments: tuple[Increment, ...] = ()
     bounds: tuple[float, ...] = ()
     bins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The time since a canary's last answer, or since its stage began; times as the scrapes have them.
+
+    `rate` is both revisions' answers a second before that. `entered` counts the requests that were seen to go in since
+    then, `in_flight` those that wait for an answer now; None where the source counts no such thing. `slowest` is how
+    long the slowest answers took: infinite beyond the highest bucket, None where no series says it. `pods_silent` says
+    that its pods answered the sample request once and do not answer it now.
+    """
+
+    since: float
+    until: float
+    rate: float = 0.0
+    entered: float | None = None
+    in_flight: float | None = None
+    most_in_flight: float = 0.0
+    stable_answers: float = 0.0
+    stable_answered_at: float | None = None
+    stable_in_flight: float | None = None
+    slowest: float | None = None
+    pods_silent: bool = False
+
+    @property
+    def lasted(self) -> float:
+        """Seconds without an answer."""
+        return max(0.0, self.until - self.since)
 
 
 @dataclass(frozen=True)

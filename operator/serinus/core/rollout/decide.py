@@ -10,7 +10,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.model.split import Split
-from serinus.core.plan.history import obsolete_revisions, obsolete_rollouts
+from serinus.core.plan.revisions import obsolete_revisions, obsolete_rollouts
 from serinus.core.plan.wanted import Workload
 from serinus.core.rollout.conditions import with_conditions
 from serinus.core.rollout.decision import Decision, StoredState, Success

@@ -12,8 +12,8 @@ from serinus.core.rollout.guard import clean
 from serinus.core.rollout.judge import unsafe
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
+from serinus.core.rollout.sizes import taken_weight
 from serinus.core.rollout.stable import stable_fails
-from serinus.core.rollout.weights import taken_weight
 
 Ending = tuple[Phase, Cause]
 

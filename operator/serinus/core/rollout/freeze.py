@@ -7,10 +7,10 @@ taken for the truth, and everything that the route names is kept as it is.
 from __future__ import annotations
 
 from serinus.core.model.snapshot import Freeze, Snapshot
-from serinus.core.plan.scaling import canary_replicas
 from serinus.core.plan.wanted import Workload
 from serinus.core.rollout.conditions import Statement, conditions_of
 from serinus.core.rollout.decision import Decision, Note
+from serinus.core.rollout.sizes import canary_replicas
 
 
 def frozen(seen: Snapshot, freeze: Freeze, now: float) -> Decision:

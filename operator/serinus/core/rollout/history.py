@@ -12,7 +12,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.model.timestamps import to_rfc3339
-from serinus.core.rollout.weights import taken_weight
+from serinus.core.rollout.sizes import taken_weight
 
 Pair = tuple[str, str]
 REJECTING = frozenset({Phase.REVERTED, Phase.ABORTED})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
-from serinus.core.plan.scaling import canary_replicas
+from serinus.core.rollout.sizes import canary_replicas
 
 
 def shortfall(seen: Snapshot, active: RolloutSeen | None) -> Obstacle | None:

@@ -1,4 +1,5 @@
-"""How many pods each revision is given, and how many the canary must have before its weight may rise.
+"""How many pods each revision is given, how many the canary must have before its weight may rise, and how much weight
+stable can take back with those that it has.
 
 What is needed is fixed when a stage begins, so that scaling in the middle of it neither holds nor ends a rollout; what
 is asked for follows the spec at once. Stable keeps what carried its traffic for as long as it may have to carry it
@@ -12,9 +13,8 @@ from collections.abc import Iterable
 from serinus.api.rollout import PodCounts
 from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutPlan, RolloutState
-from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.model.snapshot import Fleet, RolloutSeen, Snapshot
 from serinus.core.model.split import FULL_WEIGHT
-from serinus.core.plan.scaling import canary_replicas
 from serinus.core.rollout.stable import stable_fails
 
 EARLY_FACTOR = 1.5
@@ -104,3 +104,18 @@ def _size(pods: PodCounts, min_replicas: int) -> int:
 def _surplus(pods: PodCounts) -> int:
     """What a scaler gave beyond minReplicas; without one minReplicas alone counts, as it stands now."""
     return pods.full if pods.full > pods.min_replicas else 0
+
+
+def canary_replicas(weight: int, min_replicas: int) -> int:
+    """Scale a canary with its weight: ceil(weight/100 x minReplicas), at least one pod."""
+    return max(1, -(-weight * min_replicas // 100))
+
+
+def taken_weight(current: int, stable: Fleet, carried: int) -> int:
+    """The canary's weight once stable takes what it can carry; never more than now.
+
+    `carried` is the number of pods that carried all of stable's traffic: half of them carry it again, a quarter
+    carries half of it, none carries nothing. What somebody wants of stable now says nothing about what it can bear.
+    """
+    share = min(FULL_WEIGHT, 2 * FULL_WEIGHT * stable.ready // max(1, carried))
+    return min(current, FULL_WEIGHT - share)

@@ -9,8 +9,7 @@ import pytest
 
 from serinus.api.status import Verdict
 from serinus.core.analysis.silence import weigh_silence
-from serinus.core.model.assessment import Assessment, Finding, Look, Reason, Stage
-from serinus.core.model.silence import Silence
+from serinus.core.model.assessment import Assessment, Finding, Look, Reason, Silence, Stage
 
 HUNG = Silence(
     since=1000.0, until=1031.0, entered=30.0, in_flight=30.0, most_in_flight=30.0, stable_answers=270.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.core.plan.history import obsolete_revisions, obsolete_rollouts
+from serinus.core.plan.revisions import obsolete_revisions, obsolete_rollouts
 from tests.unit.core.plan.given import revision
 
 REVISIONS = [revision(f"{number:010x}", number=number) for number in range(1, 6)]

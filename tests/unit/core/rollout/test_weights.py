@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.core.rollout.weights import taken_weight
+from serinus.core.rollout.sizes import taken_weight
 from tests.unit.core.rollout.given import fleet
 
 COUNTS = st.integers(0, 200)

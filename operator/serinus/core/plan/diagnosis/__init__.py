@@ -10,12 +10,16 @@ from collections.abc import Callable, Sequence
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
 from serinus.core.plan.diagnosis.crashes import crash_loop, not_ready, out_of_memory
-from serinus.core.plan.diagnosis.images import image_pull_failed
 from serinus.core.plan.diagnosis.loading import model_load_failed, model_load_timeout
 from serinus.core.plan.diagnosis.reasons import Diagnosis
 from serinus.core.plan.diagnosis.references import claim_not_found, reference_not_found
 from serinus.core.plan.diagnosis.scheduling import pods_refused, unschedulable
-from serinus.core.plan.diagnosis.starting import init_container_failed, sandbox_failed, volume_not_mounted
+from serinus.core.plan.diagnosis.starting import (
+    image_pull_failed,
+    init_container_failed,
+    sandbox_failed,
+    volume_not_mounted,
+)
 from serinus.core.plan.diagnosis.symptoms import Symptoms
 
 Check = Callable[[Symptoms], Diagnosis | None]

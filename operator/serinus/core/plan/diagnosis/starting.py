@@ -1,4 +1,4 @@
-"""Pods that do not get as far as Triton: a volume, the sandbox, or what runs before it."""
+"""Pods that do not get as far as Triton: an image, a volume, the sandbox, or what runs before it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,35 @@ from serinus.core.model.kinds import Json
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
 from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, sentence
 
+_IMAGE_FAILURES = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
 _MOUNTS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 _SANDBOXES = ("FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady")
 _TIMED_OUT = "timed out waiting for the condition"
 CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
 _WAITS_ITS_TURN = frozenset({"PodInitializing", "ContainerCreating"})
+
+
+def image_pull_failed(symptoms: Symptoms) -> Diagnosis | None:
+    """Look for an image that the kubelet cannot get, and repeat the registry's own words."""
+    for pod in symptoms.pods:
+        if pod.waiting.get("reason") not in _IMAGE_FAILURES:
+            continue
+        pulls = [message for message in pod.said("Failed") if "pull" in message]
+        said = sentence(pulls[-1] if pulls else str(pod.waiting.get("message") or pod.waiting["reason"]))
+        image = symptoms.container["image"]
+        fix = "check spec.runtime.image and spec.runtime.imagePullSecrets"
+        return Diagnosis(NotReadyReason.IMAGE_PULL_FAILED, f"image {image} cannot be pulled ({said}): {fix}")
+    return None
 
 
 def volume_not_mounted(symptoms: Symptoms) -> Diagnosis | None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.core.plan.scaling import canary_replicas
+from serinus.core.rollout.sizes import canary_replicas
 
 
 @pytest.mark.parametrize(
