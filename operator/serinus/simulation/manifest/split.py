@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from serinus.core.analysis.sequential import traffic_split as one
+from serinus.core.analysis.sequential.evidence import EVIDENCE_CAP
 from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.simulation.manifest.traffic import Sample
 
@@ -34,7 +35,7 @@ class SplitRows:
         odds = share / (1.0 - share)
         gains = [_log_ratio(sample.n_c, sample.n_s, odds * one.TOLERATED_ODDS, effect) for effect in one.ALTERNATIVES]
         gains += [_log_ratio(sample.n_s, sample.n_c, one.TOLERATED_ODDS / odds, effect) for effect in one.ALTERNATIVES]
-        grown = np.minimum(self.log_wealth + np.minimum(np.stack(gains), one._EVIDENCE_CAP), one._CEILING)
+        grown = np.minimum(self.log_wealth + np.minimum(np.stack(gains), EVIDENCE_CAP), one._CEILING)
         self.log_wealth = np.where(speaking, grown, self.log_wealth)
 
     @property

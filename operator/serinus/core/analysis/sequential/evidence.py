@@ -15,6 +15,8 @@ LOG_CEILING: Final = 690.0
 Status = Literal["Measuring", "NoData", "NoTraffic", "BurnIn", "CommonCause", "Suspicious", "Worse"]
 Action = Literal["Promote", "Hold", "Rollback"]
 
+EVIDENCE_CAP: Final = 5.0
+"""What one block or scrape may add to a log of evidence."""
 SUSPICIOUS_E: Final = 20.0
 WORSE_E: Final = 100.0
 

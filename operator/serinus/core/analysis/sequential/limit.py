@@ -14,7 +14,14 @@ import numpy as np
 from serinus.core.analysis.sequential.blocks import SHORTEST_BLOCK_S
 from serinus.core.analysis.sequential.bounds import confidence_bounds
 from serinus.core.analysis.sequential.cleaning import clean_pair
-from serinus.core.analysis.sequential.evidence import LOG_FLOOR, Evidence, anytime_p, exp_finite, status_of
+from serinus.core.analysis.sequential.evidence import (
+    EVIDENCE_CAP,
+    LOG_FLOOR,
+    Evidence,
+    anytime_p,
+    exp_finite,
+    status_of,
+)
 from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
 from serinus.core.analysis.sequential.share_bank import ShareCounts
 from serinus.core.analysis.sequential.state import (
@@ -32,7 +39,6 @@ KIND: Final = "LimitTest"
 LIMIT_EFFECTS: Final = (1.5, 2.0, 4.0, 8.0, 15.0, 19.5)
 CHAMPION_REQUESTS: Final = 20.0
 CHAMPION_FORGOTTEN_S: Final = 60.0
-EVIDENCE_CAP: Final = 5.0
 _FARTHEST: Final = 38.0
 """Alternatives stay below 1 - (1 - p0)/38, which for the limit of 5 % is 19.5 times the limit."""
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from serinus.core.analysis.sequential.evidence import EVIDENCE_CAP
 from serinus.core.analysis.sequential.state import State
 
 MISMATCH_E: Final = 1000.0
@@ -19,7 +20,6 @@ CLUSTER: Final = 20.0
 SETTLING_SCRAPES: Final = 2
 SILENT_REQUESTS: Final = 20.0
 """So many requests were due to a side, at its weight, and none came: it is not served."""
-_EVIDENCE_CAP: Final = 5.0
 _CEILING: Final = 600.0
 
 
@@ -55,7 +55,7 @@ class TrafficSplitTest:
         high = [_log_ratio(own, other, odds * TOLERATED_ODDS, effect) for effect in ALTERNATIVES]
         low = [_log_ratio(other, own, TOLERATED_ODDS / odds, effect) for effect in ALTERNATIVES]
         self.log_wealth = [
-            min(old + min(new, _EVIDENCE_CAP), _CEILING) for old, new in zip(self.log_wealth, high + low, strict=True)
+            min(old + min(new, EVIDENCE_CAP), _CEILING) for old, new in zip(self.log_wealth, high + low, strict=True)
         ]
 
     @property
