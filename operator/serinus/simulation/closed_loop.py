@@ -69,7 +69,7 @@ class _Loop:
 
     @property
     def weight(self) -> Floats:
-        """Challenger's share now, [R]."""
+        """The canary's share now, [R]."""
         now: Floats = self._weights[np.minimum(self.stage, len(self.policy.weights) - 1)]
         return now
 

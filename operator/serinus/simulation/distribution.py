@@ -23,7 +23,7 @@ TAIL_SHARE: Final = 0.02
 
 @dataclass(frozen=True)
 class LatencyWorkload:
-    """Lognormal latency, median 80 ms and p99 323 ms; `slower` scales the challenger.
+    """Lognormal latency, median 80 ms and p99 323 ms; `slower` scales the canary.
 
     `part` says whether all requests or only a fiftieth are slower (then `slower` is the ratio of the p99). `noisy` adds
     5 % scale noise an arm and 15 %
@@ -46,7 +46,7 @@ class LatencyTraffic:
         self.log_bounds = np.log(np.array(PROMETHEUS_BOUNDS_S))
 
     def scrape(self, weight: float) -> tuple[Floats, Floats, Floats]:
-        """Counts of challenger and champion's halves, [R, J+1] each."""
+        """Counts of the canary and of stable's halves, [R, J+1] each."""
         work = self.workload
         common = 0.15 * self.rng.standard_normal(self.runs) if work.noisy else np.zeros(self.runs)
         return (
@@ -110,7 +110,7 @@ def run_latency(workload: LatencyWorkload, runs: int, seed: int, alpha: float = 
 
 @dataclass(frozen=True)
 class DriftWorkload:
-    """Ten decile bins of a feature; the challenger's shares are `psi` away, smoothly or in one bin."""
+    """Ten decile bins of a feature; the canary's shares are `psi` away, smoothly or in one bin."""
 
     requests_per_s: float
     psi: float
@@ -137,7 +137,7 @@ def shifted_shares(psi: float, bins: int, shape: str) -> Floats:
 
 
 def run_drift(workload: DriftWorkload, runs: int, seed: int, alpha: float = 0.01) -> RampResult:
-    """Play the fixed ramp; `wrong_answers` of the result are challenger's requests until the revert."""
+    """Play the fixed ramp; `wrong_answers` of the result are the canary's requests until the revert."""
     ramp, rng = Ramp(), np.random.default_rng(seed)
     bank = DriftBank([workload.bins] * runs, np.full(runs, workload.tolerance))
     uniform = np.full(workload.bins, 1.0 / workload.bins)

@@ -20,11 +20,11 @@ CLOCK_S: Final = 1e-6
 
 @dataclass(frozen=True)
 class Guardrail:
-    """Reverts when the challenger is out of its range in more than `failure_limit` looks in a row.
+    """Reverts when the canary is out of its range in more than `failure_limit` looks in a row.
 
     What it reads (a share of errors, a quantile of the histogram with `bounds_s`, or the number of requests) is of the
     last `window_s` of the stage, and rests on at least `min_samples` requests. Where it `excuses`, it does not fire
-    while the champion is out of the range too, in the window or in its newest scrape, nor for one window after that:
+    while stable is out of the range too, in the window or in its newest scrape, nor for one window after that:
     while a shared outage enters or leaves the window both rates cross the limit, and whose crosses first is chance.
     """
 
@@ -59,7 +59,7 @@ class Guarded:
 
 @dataclass(frozen=True)
 class Counted:
-    """One scrape: requests and errors of the challenger and of the champion, [4, R]; buckets of both, [R, 2 (J+1)]."""
+    """One scrape: requests and errors of the canary and of stable, [4, R]; buckets of both, [R, 2 (J+1)]."""
 
     counts: Floats
     buckets: Floats | None = None
@@ -91,7 +91,7 @@ class GuardrailBank:
         return Guarded(failing & (self.failures > self.guardrail.failure_limit), within, self.failures > 0.0)
 
     def _values(self, counts: Floats, scrape: Counted, began: Bools) -> tuple[Floats, Floats]:
-        """What is held against the range, of the challenger and of the champion."""
+        """What is held against the range, of the canary and of stable."""
         n_c, x_c, n_s, x_s = counts
         if self.guardrail.reads == "requests":
             return n_c, n_s
@@ -107,7 +107,7 @@ class GuardrailBank:
         return n_c < self.guardrail.min_samples
 
     def _over(self, value: Floats, requests: Floats) -> Bools:
-        """Where the champion is out of the range itself, on enough requests."""
+        """Where stable is out of the range itself, on enough requests."""
         enough = (requests > 0.0) & (requests >= self.guardrail.min_samples)
         over: Bools = enough & self.guardrail.exceeded(value)
         return over
@@ -120,7 +120,7 @@ class GuardrailBank:
         return self._over(x_s / np.maximum(n_s, 1.0), n_s)
 
     def _excused(self, t: float, over: Bools, weight: Floats) -> Bools:
-        """Where the limit condemns nobody now; at full weight there is no champion to be excused by."""
+        """Where the limit condemns nobody now; at full weight there is no stable version to be excused by."""
         if not self.guardrail.excuses:
             return np.zeros_like(over)
         self.excused_until = np.where(over, t + self.guardrail.window_s, self.excused_until)

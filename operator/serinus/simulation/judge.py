@@ -23,7 +23,7 @@ HISTORY_RANGE_S: Final = (3600.0, 86400.0)
 
 def history_length_s(workload: ErrorWorkload) -> float:
     """Until 100 events are expected, within 1 h to 24 h."""
-    needed = HISTORY_EVENTS / max(workload.requests_per_s * workload.champion_rate, 1e-9)
+    needed = HISTORY_EVENTS / max(workload.requests_per_s * workload.stable_rate, 1e-9)
     return min(max(needed, HISTORY_RANGE_S[0]), HISTORY_RANGE_S[1])
 
 
@@ -31,7 +31,7 @@ def history_length_s(workload: ErrorWorkload) -> float:
 class Judgement:
     """How the rollouts are judged.
 
-    With `history` the A/A calibration sees the champion's past until it holds 100 events, one hour at least and a day
+    With `history` the A/A calibration sees stable's past until it holds 100 events, one hour at least and a day
     at most (STATISTICS 3.2); without it the conservative path runs.
     """
 

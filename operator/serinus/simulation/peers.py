@@ -51,7 +51,7 @@ class _MinuteRule:
 
 
 class SuccessRateRule(_MinuteRule):
-    """Success rate of the challenger over the last minute, failed ticks counted and never reset."""
+    """Success rate of the canary over the last minute, failed ticks counted and never reset."""
 
     def __init__(self, runs: int, scrape_s: float, *, least: float, reverts_at: int, empty_fails: bool) -> None:
         super().__init__(runs, scrape_s)

@@ -96,11 +96,11 @@ DETECTION: Final[tuple[tuple[float, float, Noise, float, Reference], ...]] = (
 
 
 def detection(runs: int = 2000) -> Iterator[Cell]:
-    """4.2: a worse challenger on the fixed ramp, both paths; the published numbers are for history."""
+    """4.2: a worse canary on the fixed ramp, both paths; the published numbers are for history."""
     for path in PATHS:
-        for champion, challenger, noise, level, reference in DETECTION:
-            workload = ErrorWorkload(level, champion, challenger, noise)
-            label = f"{100 * champion:g} → {100 * challenger:g} %, {noise}, {level:g} req/s"
+        for stable, canary, noise, level, reference in DETECTION:
+            workload = ErrorWorkload(level, stable, canary, noise)
+            label = f"{100 * stable:g} → {100 * canary:g} %, {noise}, {level:g} req/s"
             yield Cell("4.2", label, workload, runs, path, reference=reference if path == "history" else Reference())
         late = ErrorWorkload(1000, 0.001, 0.01, harmful_from_s=1500.0)
         reference = Reference(1565, 1570, 142, 100) if path == "history" else Reference()
@@ -127,7 +127,7 @@ LATENCY: Final[tuple[tuple[float, str, float, bool, Reference], ...]] = (
 
 
 def latency(runs: int = 1000) -> Iterator[Cell]:
-    """4.3: a slower challenger, and an equal one under quiet and noisy latency."""
+    """4.3: a slower canary, and an equal one under quiet and noisy latency."""
     for path in PATHS:
         history_s = 3600.0 if path == "history" else 0.0
         for slower, part, level, noisy, reference in LATENCY:
@@ -157,7 +157,7 @@ DRIFT: Final[tuple[tuple[float, float, Reference], ...]] = (
 
 
 def drift(runs: int = 2000) -> Iterator[Cell]:
-    """4.4: ten decile bins; wrong answers are challenger's requests until the revert."""
+    """4.4: ten decile bins; wrong answers are the canary's requests until the revert."""
     for psi in (0.0, 0.05, 0.1):
         for level in (10.0, 100.0, 1000.0):
             for shape in ("smooth", "one-bin"):
@@ -213,7 +213,7 @@ GOOD: Final[tuple[tuple[float, float, Noise, float, float, int], ...]] = (
     (0.005, 1000, "burst", 620, 6, 1),
 )
 BAD: Final[tuple[tuple[float, float, Noise, float, float, float], ...]] = (
-    # champion, challenger, noise, req/s, published median seconds, published median wrong answers
+    # stable, canary, noise, req/s, published median seconds, published median wrong answers
     (0.001, 0.01, "iid", 10, 2042, 6),
     (0.001, 0.01, "iid", 100, 225, 7),
     (0.001, 0.01, "iid", 1000, 70, 8),
@@ -256,10 +256,10 @@ def closed_loop(runs: int = 2000) -> Iterator[Cell]:
                 loop=loop,
                 reference=reference,
             )
-        for champion, challenger, noise, level, median, wrong in BAD:
+        for stable, canary, noise, level, median, wrong in BAD:
             reference = Reference(median, wrong=wrong) if path == "history" else Reference()
-            label = f"{100 * champion:g} → {100 * challenger:g} %, {noise}, {level:g} req/s"
-            workload = ErrorWorkload(level, champion, challenger, noise)
+            label = f"{100 * stable:g} → {100 * canary:g} %, {noise}, {level:g} req/s"
+            workload = ErrorWorkload(level, stable, canary, noise)
             yield Cell("4.6", label, workload, runs // 4, path, loop=LoopPolicy(), reference=reference)
         for noise, level, median, wrong in LATE:
             reference = Reference(median, wrong=wrong) if path == "history" else Reference()
@@ -284,7 +284,7 @@ PEER_CELLS: Final[tuple[tuple[Noise, float, float, float], ...]] = (
 
 def peers(names: tuple[str, ...], runs: int = 500) -> Iterator[Cell]:
     """The rules of other tools on the same ramp."""
-    for noise, level, champion, challenger in PEER_CELLS:
+    for noise, level, stable, canary in PEER_CELLS:
         for name in names:
-            label = f"{100 * champion:g} → {100 * challenger:g} %, {noise}, {level:g} req/s"
-            yield Cell("peers", label, ErrorWorkload(level, champion, challenger, noise), runs, method=name)
+            label = f"{100 * stable:g} → {100 * canary:g} %, {noise}, {level:g} req/s"
+            yield Cell("peers", label, ErrorWorkload(level, stable, canary, noise), runs, method=name)

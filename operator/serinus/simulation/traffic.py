@@ -1,6 +1,6 @@
-"""Synthetic traffic: requests and errors per scrape of challenger and of the two halves of champion's pods.
+"""Synthetic traffic: requests and errors per scrape of the canary and of the two halves of stable's pods.
 
-Arrays are [A, R]: arms A = challenger, champion half a, champion half b; R independent rollouts.
+Arrays are [A, R]: arms A = canary, stable half a, stable half b; R independent rollouts.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class ErrorWorkload:
     """What the traffic is like: rates of errors as a share of the requests, times in seconds."""
 
     requests_per_s: float
-    champion_rate: float
-    challenger_rate: float
+    stable_rate: float
+    canary_rate: float
     noise: Noise = "iid"
     scrape_s: float = 5.0
     pods: int = 10
     harmful_from_weight: float = 0.0
-    """The challenger is as good as the champion below this weight (a fault that shows under load only)."""
+    """The canary is as good as stable below this weight (a fault that shows under load only)."""
     harmful_from_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Scrape:
-    """Increments of one scrape, [A, R] each, and challenger's errors beyond what champion's rate gives, [R]."""
+    """Increments of one scrape, [A, R] each, and the canary's errors beyond what stable's rate gives, [R]."""
 
     requests: Floats
     events: Floats
@@ -60,13 +60,13 @@ class TrafficSource:
         self._in_episode = np.zeros(runs, dtype=np.bool_)
 
     def scrape(self, t: float, weight: Floats) -> Scrape:
-        """Requests and errors of the interval that ends at `t`, with `weight` [R] as challenger's share (0..1)."""
+        """Requests and errors of the interval that ends at `t`, with `weight` [R] as the canary's share (0..1)."""
         work = self.workload
         shares = np.stack((weight, 0.5 * (1.0 - weight), 0.5 * (1.0 - weight)))
         arrivals = work.requests_per_s * work.scrape_s * shares
         harmful = (weight >= work.harmful_from_weight) & (t > work.harmful_from_s)
-        own = np.where(harmful, work.challenger_rate, work.champion_rate)
-        common = np.full(self.runs, work.champion_rate)
+        own = np.where(harmful, work.canary_rate, work.stable_rate)
+        common = np.full(self.runs, work.stable_rate)
         rates = np.stack((own, common, common)) * self._common_factor(t)
         rates = np.minimum(self._with_outage(t, rates), 1.0)
         requests, events = self._draw(arrivals, rates, weight)

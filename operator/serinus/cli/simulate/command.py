@@ -73,7 +73,7 @@ def cells(subject: Subject, options: SimulateOptions) -> list[Job]:
     base = Scenario(
         "no change", options.requests_per_s, options.error_rate, options.error_rate, scrape_s=subject.interval_s
     )
-    worse = replace(base, label=f"{100 * options.bad_error_rate:.3g} % errors", challenger_rate=options.bad_error_rate)
+    worse = replace(base, label=f"{100 * options.bad_error_rate:.3g} % errors", canary_rate=options.bad_error_rate)
     scenarios = [base, worse]
     if any(metric.kind == "latency" for metric in subject.monitor().metrics) and options.latency_factor > 1.0:
         slow = replace(base, label=f"latency x{options.latency_factor:g}", latency_factor=options.latency_factor)

@@ -59,7 +59,7 @@ def _cells(one: Odds) -> tuple[str, ...]:
         share(one.promoted, one.runs),
         share(one.held, one.runs),
         _times(one.detected_s),
-        f"{one.wrong.median:.0f} / {one.wrong.p95:.0f}" if scenario.challenger_rate > scenario.champion_rate else "-",
+        f"{one.wrong.median:.0f} / {one.wrong.p95:.0f}" if scenario.canary_rate > scenario.stable_rate else "-",
         _times(one.full_s),
     )
 

@@ -47,7 +47,7 @@ def _thin(subject: Subject, bad: Sequence[Odds]) -> Iterator[str]:
     """Say it when the first weight brings so few requests that nothing can be known for hours."""
     for one in bad:
         work = one.scenario
-        excess = work.challenger_rate - work.champion_rate
+        excess = work.canary_rate - work.stable_rate
         first = subject.stages(0.0)[0].weight
         wait_s = WRONG_ANSWERS_NEEDED / max(work.requests_per_s * first / 100.0 * excess, 1e-12)
         if excess <= 0.0 or wait_s < LONG_S:
@@ -92,7 +92,7 @@ def _nervous(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
         if one.by_limit <= alpha * one.runs or one.scenario.noise != "iid":
             continue
         for metric in subject.policy.analysis.metrics:
-            yield from _one_error(metric, one.scenario.champion_rate)
+            yield from _one_error(metric, one.scenario.stable_rate)
         return
 
 

@@ -47,7 +47,7 @@ class WeighedRows:
 class ErrorRow:
     """One error rate of R rollouts: the share test and, if it has a limit, the limit test.
 
-    Where series are per pod (`halved`) the halves of the champion's pods calibrate the bets, as live.
+    Where series are per pod (`halved`) the halves of stable's pods calibrate the bets, as live.
     """
 
     def __init__(self, metric: MetricConfig, runs: int, scrape_s: float, *, halved: bool) -> None:
@@ -59,7 +59,7 @@ class ErrorRow:
             self.limit = LimitBank(np.full(runs, metric.limit), np.ones(runs, dtype=np.bool_), scrape_s)
 
     def update(self, t: float, sample: Sample, compared: Floats, began: Bools) -> None:
-        """Take one scrape; only where `compared` is 1 there is a champion to compare with."""
+        """Take one scrape; only where `compared` is 1 there is a stable version to compare with."""
         counts = ShareCounts(sample.n_c, sample.x_c, sample.n_s, sample.x_s)
         parts = (part * compared for part in (counts.n_c, counts.x_c, counts.n_s, counts.x_s))
         self.share.update(

@@ -23,7 +23,7 @@ def sentence(subject: Subject, odds: Sequence[Odds]) -> str:
 
 def _bad(one: Odds) -> str:
     work = one.scenario
-    version = f"a version with {percent(work.challenger_rate)} errors instead of {percent(work.champion_rate)}"
+    version = f"a version with {percent(work.canary_rate)} errors instead of {percent(work.stable_rate)}"
     if one.reverted == 0:
         return f"{version} is never reverted ({_rest(one)})"
     share = one.reverted / one.runs

@@ -23,8 +23,8 @@ class Scenario:
 
     label: str
     requests_per_s: float
-    champion_rate: float
-    challenger_rate: float
+    stable_rate: float
+    canary_rate: float
     latency_factor: float = 1.0
     noise: Noise = "iid"
     scrape_s: float = 5.0
@@ -33,13 +33,13 @@ class Scenario:
     @property
     def harmful(self) -> bool:
         """Whether the new version is worse at all."""
-        return self.challenger_rate > self.champion_rate or self.latency_factor > 1.0
+        return self.canary_rate > self.stable_rate or self.latency_factor > 1.0
 
     @property
     def workload(self) -> ErrorWorkload:
         """The same as the counters' traffic knows it."""
         return ErrorWorkload(
-            self.requests_per_s, self.champion_rate, self.challenger_rate, noise=self.noise, scrape_s=self.scrape_s
+            self.requests_per_s, self.stable_rate, self.canary_rate, noise=self.noise, scrape_s=self.scrape_s
         )
 
 
@@ -47,7 +47,7 @@ class Scenario:
 class Sample:
     """Increments of one scrape of R rollouts, [R] each: requests n, errors x, answers by bucket h [R, J+1].
 
-    `halves` are n and x of both halves of the champion's pods, [4, R].
+    `halves` are n and x of both halves of stable's pods, [4, R].
     """
 
     n_c: Floats
@@ -77,7 +77,7 @@ class ManifestTraffic:
         self.latency = latency
 
     def sample(self, t: float, weight: Floats) -> Sample:
-        """Draw the interval that ends at `t`, with `weight` [R] as the challenger's share (0..1)."""
+        """Draw the interval that ends at `t`, with `weight` [R] as the canary's share (0..1)."""
         scrape = self.counters.scrape(t, weight)
         own, other = scrape.requests[0], scrape.requests[1:].sum(axis=0)
         h_c, h_s = (None, None)
