@@ -13,7 +13,7 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.promql import Arm, has_baseline, render_query
-from serinus.core.analysis.readings import no_answer, read_answer
+from serinus.core.analysis.readings import no_answer, read_own_answer
 from serinus.core.analysis.source_time import least_window
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
@@ -70,7 +70,7 @@ class OwnQueries:
             return Observation(NOT_ANSWERED, None, query)
         if metric.type is QueryType.DISTRIBUTION:
             return self._observe_bins(watch, metric, answered, query)
-        readings = [read_answer(answer, answered.at, requests.get(arm)) for arm, answer in answered.answers]
+        readings = [read_own_answer(answer, answered.at, requests.get(arm)) for arm, answer in answered.answers]
         seen = Observation(readings[0], readings[1] if len(readings) > 1 else None, query)
         canary, stable = seen.canary, seen.stable
         if watch.since is None or not isinstance(canary, Measured) or not isinstance(stable, Measured):

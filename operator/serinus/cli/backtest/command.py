@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from serinus.adapters.prometheus.ranges import RangeQueries
 from serinus.api.policy import Metric, Provider
-from serinus.cli.backtest.fetch import Asks, QueryRange, fetch, istio_queries, providers, triton_query
+from serinus.cli.backtest.fetch import Asks, QueryRange, fetch, istio_range_queries, providers, triton_query
 from serinus.cli.backtest.options import BacktestOptions
 from serinus.cli.backtest.own import OwnAnswers, own_answers
 from serinus.cli.backtest.page import page, sentence, written
@@ -26,7 +26,7 @@ from serinus.core.analysis.tally import Totals
 from serinus.core.model.answers import Series
 from serinus.simulation.backtest.halves import ARMS, pod_trials, split_reader
 from serinus.simulation.backtest.looks import Arms, Looks
-from serinus.simulation.backtest.record import Record, Records, counted, trials
+from serinus.simulation.backtest.record import Record, Records, increments_by_owner, trials
 from serinus.simulation.backtest.replay import Replayed, Trial, played_s, replay
 from serinus.simulation.manifest.subject import Subject
 
@@ -68,7 +68,7 @@ def _activity(subject: Subject, record: Record) -> dict[str, dict[float, Totals]
     read = READERS[record.provider]
     owners = sorted({meaning.owner for one in record.series if (meaning := read(one.labels))})
     prefix = f"{subject.name}-" if record.provider is Provider.TRITON else ""
-    return {prefix + owner[1]: line for owner, line in counted(record.series, read, owners).items()}
+    return {prefix + owner[1]: line for owner, line in increments_by_owner(record.series, read, owners).items()}
 
 
 def _by_pods(source: Asks, subject: Subject, options: BacktestOptions, span: QueryRange) -> tuple[Replayed, ...]:
@@ -114,7 +114,7 @@ def _queries(subject: Subject, provider: Provider, services: str, reporter: str)
     if provider is Provider.TRITON:
         hashes = "|".join(re.sub(rf"^{re.escape(subject.name)}-", "", each) for each in services.split("|"))
         return [triton_query(subject.namespace, hashes)]
-    return istio_queries(subject.namespace, services, subject.policy.analysis.metrics, reporter=reporter)
+    return istio_range_queries(subject.namespace, services, subject.policy.analysis.metrics, reporter=reporter)
 
 
 def _services(subject: Subject, options: BacktestOptions) -> str:

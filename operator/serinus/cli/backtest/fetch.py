@@ -58,7 +58,7 @@ def providers(analysis: Analysis) -> tuple[Provider, ...]:
     return tuple(dict.fromkeys(metric.provider or Provider.ISTIO for metric in presets))
 
 
-def istio_queries(namespace: str, services: str, metrics: Sequence[Metric], *, reporter: str) -> list[str]:
+def istio_range_queries(namespace: str, services: str, metrics: Sequence[Metric], *, reporter: str) -> list[str]:
     """Ask for the counters of the Services that match a pattern, as the gateway saw them or as the pods did."""
     selector = (
         f'{{reporter="{reporter}",destination_service_namespace="{quoted(namespace)}",'

@@ -55,16 +55,16 @@ def _cells(one: Odds) -> tuple[str, ...]:
         scenario.label,
         NOISE_NAMES.get(scenario.noise, scenario.noise),
         one.rule,
-        share(one.reverted, one.runs),
-        share(one.promoted, one.runs),
-        share(one.held, one.runs),
+        share_of_runs(one.reverted, one.runs),
+        share_of_runs(one.promoted, one.runs),
+        share_of_runs(one.held, one.runs),
         _times(one.detected_s),
         f"{one.wrong.median:.0f} / {one.wrong.p95:.0f}" if scenario.canary_rate > scenario.stable_rate else "-",
         _times(one.full_s),
     )
 
 
-def share(count: int, runs: int) -> str:
+def share_of_runs(count: int, runs: int) -> str:
     """Write a share of the rollouts; of what never happened, what it is at most."""
     if count == 0:
         return f"0 (< {300 / runs:.2g} %)"

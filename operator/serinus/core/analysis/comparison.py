@@ -17,7 +17,7 @@ from typing import Any, Final
 from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import Stream, Streams, metric_of, monitor_config, streams_of
-from serinus.core.analysis.comparison_words import comparisons_of, spoken
+from serinus.core.analysis.comparison_words import comparisons_of, meaning_of
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
@@ -148,7 +148,7 @@ def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:
 
 def _combined(guardrail: Assessment, answer: MonitorVerdict, policy: Analysis, pace: Pace) -> Assessment:
     """Let the worse of the two speak; what the test knows is shown either way."""
-    finding, verdict, reason = spoken(answer, guardrail, policy, pace)
+    finding, verdict, reason = meaning_of(answer, guardrail, policy, pace)
     shown = replace(
         guardrail,
         comparisons=comparisons_of(answer),

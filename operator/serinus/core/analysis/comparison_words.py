@@ -23,7 +23,7 @@ _HOLDS = {
 _REVERTS = {"LimitExceeded": Reason.LIMIT_EXCEEDED, "MaxHoldExceeded": Reason.MAX_HOLD_EXCEEDED}
 
 
-def spoken(
+def meaning_of(
     answer: MonitorVerdict, guardrail: Assessment, policy: Analysis, pace: Pace
 ) -> tuple[Finding | None, Verdict, Reason]:
     """Say what the answer means; the finding is of the metric that it names."""

@@ -71,7 +71,7 @@ def observe_preset(
     )
 
 
-def read_answer(answer: MetricsAnswer, now: float, requests: float | None = None) -> Reading:
+def read_own_answer(answer: MetricsAnswer, now: float, requests: float | None = None) -> Reading:
     """Read the answer to a user's query: exactly one number, or a reason.
 
     `requests` is what the gateway counted for this revision in the query's window, None where it is not known: it tells

@@ -21,7 +21,7 @@ EARLY_FACTOR = 1.5
 """Pods do not always load as fast as they did."""
 
 
-def counted(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> PodCounts:
+def pod_counts(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> PodCounts:
     """Remember what carries stable's traffic; what the canary needs is set once a stage."""
     known = state.pods
     carried = max(known.carried or seen.min_replicas, seen.fleet(plan.stable).ready)

@@ -20,7 +20,7 @@ from serinus.core.rollout.holding import because, held, phase_while_held, skips
 from serinus.core.rollout.judge import judged
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
-from serinus.core.rollout.sizes import counted, stage_counts
+from serinus.core.rollout.sizes import pod_counts, stage_counts
 from serinus.core.rollout.stable import stable_fails, with_stable_seen
 from serinus.core.rollout.waiting import overdue_pods, timed_wait
 
@@ -28,7 +28,7 @@ from serinus.core.rollout.waiting import overdue_pods, timed_wait
 def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Decide one active rollout."""
     state = with_stable_seen(plan, state, seen, now)
-    state = replace(state, pods=counted(plan, state, seen))
+    state = replace(state, pods=pod_counts(plan, state, seen))
     if state.phase.ended:
         return taking_back(plan, with_levers_seen(plan, state), seen, now)
     state = _begun(plan, state, now)

@@ -9,7 +9,7 @@ from serinus.api.policy import Provider
 from serinus.core.analysis.exposition import READERS, Meaning, Owner, Reader
 from serinus.core.model.answers import Series
 from serinus.simulation.backtest.looks import Arms
-from serinus.simulation.backtest.record import counted
+from serinus.simulation.backtest.record import increments_by_owner
 from serinus.simulation.backtest.replay import Trial
 
 CANARY, STABLE = ("pods", "canary"), ("pods", "stable")
@@ -59,7 +59,7 @@ def pod_trials(
 
 def _requests(provider: Provider, series: Sequence[Series], pod: str) -> dict[float, float]:
     owners: list[Owner] = [CANARY]
-    lines = counted(series, split_reader(provider, pod), owners)[CANARY]
+    lines = increments_by_owner(series, split_reader(provider, pod), owners)[CANARY]
     return {at: totals.requests for at, totals in lines.items()}
 
 

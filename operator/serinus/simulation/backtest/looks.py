@@ -11,7 +11,7 @@ from serinus.api.policy import Analysis, Metric, Mode, Provider, QueryType
 from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.exposition import READERS, Owner, Reader
 from serinus.core.analysis.increments import preset_increments
-from serinus.core.analysis.readings import no_answer, observe_preset, read_answer
+from serinus.core.analysis.readings import no_answer, observe_preset, read_own_answer
 from serinus.core.analysis.scope import EVERYBODY
 from serinus.core.analysis.tally import Tallies
 from serinus.core.analysis.threshold import window_of
@@ -87,7 +87,7 @@ class Looks:
         answers = [(str(arm), own(metric, arm, at)) for arm in (0, 1)]
         if metric.type is QueryType.DISTRIBUTION:
             return self._distribution(metric, answers, at)
-        readings = [read_answer(answer, at) for _, answer in answers]
+        readings = [read_own_answer(answer, at) for _, answer in answers]
         seen = Observation(readings[0], readings[1], "")
         if not isinstance(seen.canary, Measured) or not isinstance(seen.stable, Measured):
             return seen

@@ -48,7 +48,9 @@ class Records:
             yield record.provider, record.between(after, until)
 
 
-def counted(series: Iterable[Series], read: Reader, owners: Sequence[Owner]) -> dict[Owner, dict[float, Totals]]:
+def increments_by_owner(
+    series: Iterable[Series], read: Reader, owners: Sequence[Owner]
+) -> dict[Owner, dict[float, Totals]]:
     """Sum the increments of each owner scrape by scrape."""
     tallies = Tallies(read, keep_s=float("inf"), scope=EVERYBODY)
     tallies.ingest(series, owners, 0.0)

@@ -10,7 +10,7 @@ from serinus.api.rollout import PodCounts, Promote
 from serinus.api.status import Phase
 from serinus.core.model.snapshot import Fleet, RolloutSeen, Snapshot
 from serinus.core.rollout.decide import decide
-from serinus.core.rollout.sizes import canary_pods, counted, needed_replicas, stable_pods, stage_counts
+from serinus.core.rollout.sizes import canary_pods, needed_replicas, pod_counts, stable_pods, stage_counts
 from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step, deployment, fleet, plan, seen
 
 SCALED = {"scaled_by_other": True, "scaler": "HorizontalPodAutoscaler fraud"}
@@ -84,7 +84,7 @@ def test_a_stable_that_a_hand_has_scaled_changes_no_size() -> None:
 def test_what_carried_stables_traffic_is_remembered(ready: int, known: int, carried: int) -> None:
     """The larger of minReplicas when the rollout began and the most ready pods since."""
     state = at_step(1, 10, pods=PodCounts(carried=known, full=4 if known else 0, min_replicas=4 if known else 0))
-    assert counted(plan(), state, with_fleets(fleet(ready, ready, **SCALED))).carried == carried
+    assert pod_counts(plan(), state, with_fleets(fleet(ready, ready, **SCALED))).carried == carried
 
 
 def test_stable_keeps_what_carried_its_traffic_while_something_is_tried() -> None:

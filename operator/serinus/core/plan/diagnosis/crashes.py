@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
 from serinus.core.plan.diagnosis.starting import CANNOT_START, beside_triton
-from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, sentence
+from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, one_line
 from serinus.core.plan.pods import CONTAINER
 
 _DID_NOT_START = frozenset({"StartError", "ContainerCannotRun"})
@@ -33,7 +33,7 @@ def crash_loop(symptoms: Symptoms) -> Diagnosis | None:
         said = _cannot_start(pod)
         if said is not None:
             fix = "check that spec.runtime.image holds tritonserver"
-            return Diagnosis(NotReadyReason.CRASH_LOOP, f"the container cannot start ({sentence(said)}): {fix}")
+            return Diagnosis(NotReadyReason.CRASH_LOOP, f"the container cannot start ({one_line(said)}): {fix}")
         if _is_lost(pod) or not pod.terminated:
             continue
         if pod.waiting.get("reason") == "CrashLoopBackOff" or "terminated" in _state(pod):
@@ -44,7 +44,7 @@ def crash_loop(symptoms: Symptoms) -> Diagnosis | None:
 def _ended(pod: PodSymptoms) -> Diagnosis:
     """Say how Triton ended; once is no loop yet."""
     code = pod.terminated.get("exitCode")
-    last = sentence(str(pod.terminated.get("message", "")).strip().rpartition("\n")[2])
+    last = one_line(str(pod.terminated.get("message", "")).strip().rpartition("\n")[2])
     said = f" ({last})" if last else ""
     text = f"Triton ended with exit code {code}{said}: see: kubectl logs {pod.name} --previous"
     backs_off = pod.waiting.get("reason") == "CrashLoopBackOff"
@@ -71,7 +71,7 @@ def not_ready(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a pod that was evicted, or that had the model loaded and does not answer for it now."""
     for pod in symptoms.pods:
         if _is_lost(pod):
-            said = sentence(f"{pod.status.get('reason', 'Failed')}: {pod.status.get('message', '')}")
+            said = one_line(f"{pod.status.get('reason', 'Failed')}: {pod.status.get('message', '')}")
             return Diagnosis(NotReadyReason.NOT_READY, f"pod {pod.name} is lost ({said}): another one takes its place")
         other = beside_triton(pod)
         if other is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serinus.api.defaults import LOAD_TIMEOUT_SECONDS
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
-from serinus.core.plan.diagnosis.symptoms import Symptoms, sentence
+from serinus.core.plan.diagnosis.symptoms import Symptoms, one_line
 from serinus.core.plan.diagnosis.triton_log import gave_up, load_failure
 
 _NO_FOLDER = "correct spec.model.storageUri, which names no folder in the image"
@@ -19,7 +19,7 @@ def model_load_failed(symptoms: Symptoms) -> Diagnosis | None:
             fix = _NO_FOLDER if "failed to stat file" in reason else "correct the model and give it a new version"
             return Diagnosis(
                 NotReadyReason.MODEL_LOAD_FAILED,
-                f"Triton cannot load {symptoms.revision.model} ({sentence(reason)}): {fix}",
+                f"Triton cannot load {symptoms.revision.model} ({one_line(reason)}): {fix}",
             )
         if gave_up(log):
             fix = f"its reason is in: kubectl logs {pod.name} --previous"

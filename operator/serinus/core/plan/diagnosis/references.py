@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
-from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, sentence
+from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, one_line
 
 _MISSING = re.compile(r'(?P<kind>secret|configmap)s? "(?P<name>[^"]+)" not found', re.IGNORECASE)
 _MISSING_KEY = re.compile(r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigMap) (?:[^/\s]+/)?(?P<name>\S+)")
@@ -48,7 +48,7 @@ def claim_not_found(symptoms: Symptoms) -> Diagnosis | None:
         if "subPath" in complaint:
             fix = "correct the path in spec.model.storageUri, or put the model there"
             return Diagnosis(
-                NotReadyReason.CLAIM_NOT_FOUND, f"the claim has no such folder ({sentence(complaint)}): {fix}"
+                NotReadyReason.CLAIM_NOT_FOUND, f"the claim has no such folder ({one_line(complaint)}): {fix}"
             )
     return None
 

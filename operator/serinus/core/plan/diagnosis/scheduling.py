@@ -6,7 +6,7 @@ import re
 
 from serinus.core.model.kinds import Json
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
-from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, sentence
+from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, one_line
 
 _QUOTA = re.compile(r"exceeded quota|failed quota|usage per (Container|Pod|PersistentVolumeClaim)")
 _PREEMPTION = re.compile(r"(?:no new claims to deallocate, )?preemption:")
@@ -17,7 +17,7 @@ def deployment_refused(words: str) -> Diagnosis:
     """Repeat why the API server does not take the Deployment itself: a value of the template, or a policy."""
     fix = "correct the field of spec.runtime that it names, or ask who runs the cluster"
     return Diagnosis(
-        NotReadyReason.DEPLOYMENT_REFUSED, f"the API server refuses the Deployment ({sentence(words)}): {fix}"
+        NotReadyReason.DEPLOYMENT_REFUSED, f"the API server refuses the Deployment ({one_line(words)}): {fix}"
     )
 
 
@@ -27,7 +27,7 @@ def pods_refused(symptoms: Symptoms) -> Diagnosis | None:
     for condition in conditions:
         if condition["type"] != "ReplicaFailure" or condition["status"] != "True":
             continue
-        said = sentence(_REFUSED.sub("", str(condition.get("message", ""))))
+        said = one_line(_REFUSED.sub("", str(condition.get("message", ""))))
         if _QUOTA.search(said):
             fix = "ask for less in spec.runtime.resources or spec.scaling, or have the quota raised"
             return Diagnosis(NotReadyReason.QUOTA_EXCEEDED, f"{said}: {fix}")
@@ -60,9 +60,9 @@ def _no_node(pod: PodSymptoms) -> str | None:
     """Repeat the scheduler's words, or those of a kubelet that has no device left after all."""
     condition = pod.condition("PodScheduled")
     if condition.get("status") == "False" and condition.get("reason") == "Unschedulable":
-        return sentence(_PREEMPTION.split(str(condition.get("message", "")))[0])
+        return one_line(_PREEMPTION.split(str(condition.get("message", "")))[0])
     if pod.status.get("reason") == "UnexpectedAdmissionError":
-        return sentence(str(pod.status.get("message", "")))
+        return one_line(str(pod.status.get("message", "")))
     return None
 
 

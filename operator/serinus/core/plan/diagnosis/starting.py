@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serinus.core.model.kinds import Json
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
-from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, sentence
+from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, one_line
 
 _IMAGE_FAILURES = frozenset(
     {
@@ -30,7 +30,7 @@ def image_pull_failed(symptoms: Symptoms) -> Diagnosis | None:
         if pod.waiting.get("reason") not in _IMAGE_FAILURES:
             continue
         pulls = [message for message in pod.said("Failed") if "pull" in message]
-        said = sentence(pulls[-1] if pulls else str(pod.waiting.get("message") or pod.waiting["reason"]))
+        said = one_line(pulls[-1] if pulls else str(pod.waiting.get("message") or pod.waiting["reason"]))
         image = symptoms.container["image"]
         fix = "check spec.runtime.image and spec.runtime.imagePullSecrets"
         return Diagnosis(NotReadyReason.IMAGE_PULL_FAILED, f"image {image} cannot be pulled ({said}): {fix}")
@@ -46,7 +46,7 @@ def volume_not_mounted(symptoms: Symptoms) -> Diagnosis | None:
         if said:
             fix = "see the claim and the volume that spec.model.storageUri names, and its node"
             return Diagnosis(
-                NotReadyReason.VOLUME_NOT_MOUNTED, f"pod {pod.name} waits for a volume ({sentence(said)}): {fix}"
+                NotReadyReason.VOLUME_NOT_MOUNTED, f"pod {pod.name} waits for a volume ({one_line(said)}): {fix}"
             )
     return None
 
@@ -64,7 +64,7 @@ def sandbox_failed(symptoms: Symptoms) -> Diagnosis | None:
         if said and not pod.set_up:
             fix = "ask who runs the cluster"
             return Diagnosis(
-                NotReadyReason.SANDBOX_FAILED, f"pod {pod.name} gets no sandbox ({sentence(said[-1])}): {fix}"
+                NotReadyReason.SANDBOX_FAILED, f"pod {pod.name} gets no sandbox ({one_line(said[-1])}): {fix}"
             )
     return None
 
@@ -87,14 +87,14 @@ def _why_failed(container: Json) -> str | None:
     state = container.get("state") or {}
     waiting = state.get("waiting") or {}
     if waiting.get("reason") in CANNOT_START:
-        return f"cannot start ({sentence(str(waiting.get('message') or waiting['reason']))})"
+        return f"cannot start ({one_line(str(waiting.get('message') or waiting['reason']))})"
     if "running" in state or container.get("ready") or waiting.get("reason") in _WAITS_ITS_TURN:
         return None
     end = last_end(container)
     code = end.get("exitCode", 0)
     if not end or code == 0:
         return None
-    last = sentence(str(end.get("message") or "").strip().rpartition("\n")[2])
+    last = one_line(str(end.get("message") or "").strip().rpartition("\n")[2])
     return f"ended with exit code {code}" + (f" ({last})" if last else "")
 
 
@@ -105,6 +105,6 @@ def beside_triton(pod: PodSymptoms) -> str | None:
     for container in pod.containers:
         if container.get("ready") is False and container not in pod.init_containers:
             waiting = (container.get("state") or {}).get("waiting") or {}
-            said = sentence(str(waiting.get("message") or waiting.get("reason") or ""))
+            said = one_line(str(waiting.get("message") or waiting.get("reason") or ""))
             return f"container {container['name']}" + (f" ({said})" if said else "")
     return None

@@ -115,7 +115,7 @@ def _told_at(event: Json) -> str:
     return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
-def sentence(message: str) -> str:
+def one_line(message: str) -> str:
     """Make one line of what Kubernetes or Triton says, short enough for a condition and the same at each try."""
     line = _CONNECTION.sub("", " ".join(message.split())).rstrip("., ")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
