@@ -27,10 +27,10 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(INSTALLED) ## Watch a good version walk to 100 % and bad ones be taken back (ARGS="--json FILE", KEEP=1, CLUSTER=current)
+demo: $(INSTALLED) ## Show a good version reach 100 % and bad ones be rolled back (ARGS="--json FILE", KEEP=1, CLUSTER=current)
 	$(LOCAL) demo $(ARGS)
 
-up: $(INSTALLED) ## Start a whole local cluster with the operator; prints KUBECONFIG and the gateway's address
+up: $(INSTALLED) ## Start a local cluster with the operator; prints the lines to paste
 	$(LOCAL) up $(ARGS)
 
 down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
@@ -55,24 +55,24 @@ fmt: $(INSTALLED) ## Format the code
 	$(VENV)/bin/ruff format --quiet operator tests scripts benchmarks
 	$(VENV)/bin/ruff check --fix --quiet operator tests scripts benchmarks
 
-crds: $(INSTALLED) ## Generate crds/ and the chart's copy from the models
+crds: $(INSTALLED) ## Generate crds/, the chart's copy and docs/api-fields.md from the models
 	$(PY) -m serinus.api.crds
 
 bench: $(INSTALLED) ## Measure reverts, CPU and memory against a real API server (ARGS="--json FILE")
 	$(LOCAL) build --only control-plane
 	$(PY) -m benchmarks $(ARGS)
 
-test-statistics: $(INSTALLED) ## Hold the statistics to the numbers of the design, in under three minutes
+test-statistics: $(INSTALLED) ## Check the statistics against the design's numbers, in under three minutes
 	$(PYTEST) tests/statistics $(ARGS)
 
-bench-statistics: $(INSTALLED) ## Make the full tables of docs/statistics-results.md (long: all cores, for an hour or so)
+bench-statistics: $(INSTALLED) ## Regenerate docs/statistics-results.md in full (takes about an hour on all cores)
 	$(PY) -m serinus.simulation --out docs/statistics-results.md $(ARGS)
 
-lock: $(INSTALLED) ## Renew the lock files (hashes, no addresses)
+lock: $(INSTALLED) ## Update the lock files (hashes, no addresses)
 	$(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
 	$(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements/dev.txt
 	grep -A40 '^uv==' requirements/dev.txt | awk 'NR>1 && !/^ /{exit} {print}' > requirements/bootstrap.txt
 
-clean: ## Remove what the targets made in this folder
+clean: ## Remove everything that the targets built here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .lint-imports.log build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

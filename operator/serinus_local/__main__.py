@@ -31,10 +31,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--state", type=Path, default=stack.default_state())
         command.set_defaults(run=run)
         if name == "up":
-            command.add_argument("--no-operator", action="store_true", help="leave the operator out")
-    demo = commands.add_parser("demo", help="watch a good version be promoted and bad ones be taken back")
+            command.add_argument("--no-operator", action="store_true", help="start the stack without the operator")
+    demo = commands.add_parser("demo", help="show a good version being promoted and bad ones rolled back")
     demo.add_argument("--state", type=Path, default=stack.default_state())
-    demo.add_argument("--json", type=Path, metavar="FILE", help="write the summary there, too")
+    demo.add_argument("--json", type=Path, metavar="FILE", help="also write the summary to this file")
     demo.set_defaults(run=_demo)
     return parser
 
@@ -77,7 +77,7 @@ def _status(options: argparse.Namespace) -> int:
 
 def _print(running: stack.Stack) -> None:
     """End with what is pasted into a shell to use the stack."""
-    print(f"logs are in {running.processes.logs}; to use the stack, paste:\n")
+    print(f"logs are in {running.processes.logs}; to use the stack, paste these lines:\n")
     for line in exports(running):
         print(line)
 

@@ -111,7 +111,7 @@ def _build(program: GoProgram, target: Path, number: str) -> None:
     command += ["-o", str(unfinished), program.package]
     environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
     with (
-        step(f"build {number}: {program.name} from Go (minutes at first, seconds later)"),
+        step(f"build {number}: {program.name} from Go (takes minutes the first time, seconds later)"),
         subprocess.Popen(
             command, cwd=MODULES / program.module, env=environment, stderr=subprocess.PIPE, text=True
         ) as running,

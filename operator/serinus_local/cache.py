@@ -54,7 +54,7 @@ def locked(name: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"{name}: another run is making it, waiting for that")
+            say(f"{name}: waiting for another run that is building it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -62,7 +62,7 @@ def _made(name: str, digest: str, make: Callable[[Path, Path], None]) -> Image:
     target = cache.folder("images") / f"{short}-{digest}.tar"
     with cache.locked(f"image-{short}"):
         if not target.exists():
-            say(f"make the image {name}")
+            say(f"build image {name}")
             with tempfile.TemporaryDirectory(dir=cache.folder("images")) as scratch:
                 make(target, Path(scratch))
     return Image(name, cache.used(target))

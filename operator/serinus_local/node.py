@@ -107,7 +107,7 @@ class Node:
         mark = self._store / f".{image.archive.stem.rpartition('-')[0]}"
         if mark.exists() and mark.read_text() == image.archive.name:
             return
-        cache.say(f"import the image {image.name}")
+        cache.say(f"import image {image.name}")
         self._ctr("images", "import", str(image.archive))
         mark.write_text(image.archive.name)
 

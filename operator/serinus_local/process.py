@@ -100,7 +100,7 @@ class Processes:
             _send(running, sent)
             if _gone(running, patience):
                 return
-        raise TimeoutError(f"{name} (pid {running.pid}) is still there after SIGKILL")
+        raise TimeoutError(f"{name} (pid {running.pid}) is still running after SIGKILL")
 
     def kill(self, name: str) -> None:
         """Kill it as a crash would, and return when it is gone."""
@@ -115,7 +115,7 @@ class Processes:
         try:
             until(check, what=what, limit=limit, alive=lambda: self.running(name) is not None)
         except (TimeoutError, ProcessLookupError) as error:
-            raise RuntimeError(f"{name}: {error}; the end of {self.log(name)}:\n{tail(self.log(name))}") from error
+            raise RuntimeError(f"{name}: {error}; last lines of {self.log(name)}:\n{tail(self.log(name))}") from error
 
     def _pid_file(self, name: str) -> Path:
         return self.records / f"{name}.pid"

@@ -170,7 +170,7 @@ def _observe(stack: Stack) -> None:
 def _start_operator(stack: Stack) -> None:
     with step("the operator, with the chart's own rights"):
         if not (chart.present() and operator_process.present()):
-            say("charts/serinus or `python -m serinus` is not there yet: left out")
+            say("charts/serinus or `python -m serinus` not found: skipped")
             return
         chart.apply(stack.plane)
         stack.operator.start()

@@ -20,7 +20,7 @@ def until(check: Callable[[], bool], *, what: str, limit: float, alive: Callable
     pause = 0.01
     while not check():
         if not alive():
-            raise ProcessLookupError(f"it ended while waiting for {what}")
+            raise ProcessLookupError(f"it exited while waiting for {what}")
         if now() > deadline:
             raise TimeoutError(f"waited {limit:.0f} s for {what}")
         time.sleep(pause)

@@ -90,9 +90,9 @@ def is_up(state: Path) -> bool:
 
 def _leave(state: Path, *, was_up: bool, keep: bool) -> None:
     if was_up:
-        say("the stack was up before and stays up; `make down` takes it away")
+        say("the stack was already up and stays up; stop it with `make down`")
     elif keep:
-        say(f"KEEP=1: the stack stays up; export KUBECONFIG={state / 'admin.kubeconfig'}; `make down` takes it away")
+        say(f"KEEP=1: the stack stays up; export KUBECONFIG={state / 'admin.kubeconfig'}; stop it with `make down`")
     else:
         say("take the stack down")
         # A second Ctrl-C would leave half of it behind.

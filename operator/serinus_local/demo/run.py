@@ -64,7 +64,7 @@ def _played(cluster: DemoCluster, began: float, json_file: Path | None) -> int:
     try:
         summary = asyncio.run(_play(cluster, began, tally))
     except (StoryError, TimeoutError, RuntimeError) as error:
-        print(f"\ndemo: {error}\n\nthe end of the operator's log:\n{cluster.operator_log()}", file=sys.stderr)
+        print(f"\ndemo: {error}\n\nlast lines of the operator's log:\n{cluster.operator_log()}", file=sys.stderr)
         return 1
     if json_file is not None:
         summary.write(json_file)
@@ -84,7 +84,7 @@ async def _play(cluster: DemoCluster, began: float, tally: Tally) -> Summary:
             await _chapter(playing, cluster, FIRST)
             await playing.traffic.first_answer(FIRST_ANSWER_SECONDS)
             first_answer = now() - began
-            playing.timeline.say(f"the first answer, {first_answer:.1f} s after the start")
+            playing.timeline.say(f"first answer, {first_answer:.1f} s after the start")
             ended = await _under_traffic(playing, cluster)
         return summarise(tally, ended, first_answer=first_answer)
 

@@ -37,11 +37,11 @@ class Chapter:
         return EXAMPLES / f"v{self.version}.yaml"
 
 
-FIRST = Chapter("1", "the first version: 100 % as soon as its model answers", "Succeeded", 120)
+FIRST = Chapter("1", "the first version: gets 100 % as soon as its pods answer", "Succeeded", 120)
 LATER = (
-    Chapter("2", "a good version: walks 10, 50, 100 %, is guarded, is promoted", "Succeeded", 150),
-    Chapter("3", "a bad version: every fifth request fails, so it is taken back", "Reverted", 90),
-    Chapter("4", "a version that never loads: given up at its deadline, no request reaches it", "Aborted", 120),
+    Chapter("2", "a good version: gets 10, 50 and 100 %, then is promoted after the guard window", "Succeeded", 150),
+    Chapter("3", "a bad version: every fifth request fails, so it is reverted", "Reverted", 90),
+    Chapter("4", "a version that never loads: aborted at its deadline, receives no requests", "Aborted", 120),
 )
 
 
@@ -62,12 +62,12 @@ async def play(chapter: Chapter, cluster: DemoCluster, rollouts: Watch) -> Manif
     await cluster.run("apply", "--filename=-", stdin=text)
     if not await rollouts.until(lambda: is_over(rollout_of(rollouts, chapter.version)), chapter.limit):
         seen = rollout_of(rollouts, chapter.version)
-        where = f"it stands at {told(seen)}" if seen else "it has no Rollout"
-        raise StoryError(f"version {chapter.version} has not ended within {chapter.limit:.0f} s: {where}")
+        where = f"it is {told(seen)}" if seen else "it has no Rollout"
+        raise StoryError(f"version {chapter.version} did not finish within {chapter.limit:.0f} s: {where}")
     rollout = rollout_of(rollouts, chapter.version)
     assert rollout is not None
     if rollout["status"]["phase"] != chapter.end:
-        raise StoryError(f"version {chapter.version} should have been {chapter.end}, but is {told(rollout)}")
+        raise StoryError(f"version {chapter.version} should be {chapter.end}, but is {told(rollout)}")
     return rollout
 
 

@@ -75,7 +75,7 @@ def complaint(tally: Tally) -> str:
     if tally.bad == 0:
         return f"version 3 gave no bad answer ({BAD!r}), so its revert proves nothing"
     if tally.failed:
-        return f"{tally.failed} requests failed that no bad model failed: {'; '.join(tally.failures)}"
+        return f"{tally.failed} requests failed for reasons other than the bad model: {'; '.join(tally.failures)}"
     return ""
 
 

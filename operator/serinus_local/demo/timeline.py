@@ -46,9 +46,9 @@ class Timeline:
         """Say when the first bad answer came, and every request that failed for another reason."""
         if answer.bad and not self._bad_seen:
             self._bad_seen = True
-            self.say("the first bad answer")
+            self.say("first bad answer")
         elif answer.version is None and not answer.bad:
-            self.say(f"a request FAILED: {answer.error}")
+            self.say(f"request FAILED: {answer.error}")
 
 
 def _why(seen: Seen, message: str) -> str:

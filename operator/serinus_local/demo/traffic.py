@@ -36,7 +36,7 @@ class DemoTraffic:
                 while not await self._is_answered():  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
         except TimeoutError as error:
-            raise TimeoutError(f"the gateway gave no answer of the model within {limit:.0f} s") from error
+            raise TimeoutError(f"the gateway returned no answer from the model within {limit:.0f} s") from error
 
     async def run(self) -> None:
         """Send requests until `stop`, then wait for those under way."""

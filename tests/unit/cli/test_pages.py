@@ -69,6 +69,13 @@ def test_every_make_target_exists(page: Path) -> None:
     assert named - known == set()
 
 
+def test_users_read_canary_and_stable() -> None:
+    """Words of the statistics stay in the code: no page, chart, CRD or example has them."""
+    shown = [*PAGES, *(path for top in ("charts", "crds", "examples") for path in (ROOT / top).rglob("*.*"))]
+    pages = [path for path in shown if path.parent.name != "designs" and path.is_file()]
+    assert [str(path) for path in pages if re.search("champion|challenger", path.read_text(), re.IGNORECASE)] == []
+
+
 def test_the_picture_of_the_architecture_is_the_folder_listing() -> None:
     """The README's first screen shows the rooms that exist, and all of them."""
     picture = _picture()

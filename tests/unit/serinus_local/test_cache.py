@@ -52,4 +52,4 @@ def test_a_second_run_waits_for_the_lock_and_says_so(capsys: pytest.CaptureFixtu
         assert not entered.wait(0.2)
     other.join(5)
     assert entered.is_set()
-    assert "image: another run is making it" in capsys.readouterr().out
+    assert "image: waiting for another run that is building it" in capsys.readouterr().out

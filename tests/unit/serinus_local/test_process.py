@@ -54,7 +54,7 @@ def test_one_that_ignores_sigterm_is_killed_after_its_grace(processes: Processes
 
 def test_a_wait_ends_with_the_log_when_the_program_dies(processes: Processes) -> None:
     processes.start(Program("dying", ("sh", "-c", "echo the reason; exit 3")))
-    with pytest.raises(RuntimeError, match=r"dying: it ended while waiting for good news.*\n.*the reason"):
+    with pytest.raises(RuntimeError, match=r"dying: it exited while waiting for good news.*\n.*the reason"):
         processes.wait(lambda: False, "dying", what="good news", limit=10)
 
 
