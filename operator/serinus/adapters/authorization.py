@@ -1,7 +1,7 @@
-"""The Authorization header: read from where a token lives, kept for a minute, read again when it was refused.
+"""The Authorization header: read from wherever the token is, cached for a minute, read again after a refusal.
 
-Tokens of service accounts are replaced on disk each hour and those of exec plugins expire, so neither may be read only
-once; reading a file or running a plugin for each request would cost more than the request.
+Service account tokens are replaced on disk every hour and tokens of exec plugins expire, so neither may be read only
+once; reading a file or running a plugin for every request would cost more than the request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The clock. This is the only module that reads one, so that every other test can say what time it is."""
+"""The clock. Only this module reads one, so that tests can set the time everywhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's own pages: /metrics for Prometheus, /healthz and /readyz for kubelet."""
+"""The operator's own pages: /metrics for Prometheus, /healthz and /readyz for the kubelet."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Logs: one line a decision, as JSON for a machine or in columns for a person.
+"""Logs: one line per decision, as JSON for machines or in columns for people.
 
-What is expected to go wrong (an API server that restarts, a spec that cannot be served) is a line with the reason; a
-traceback is a mistake of ours. The lines of libraries take the same form as ours.
+Expected failures (an API server restart, a spec that cannot be served) are one line with the reason; a traceback is a
+bug of ours. Libraries' lines are written in the same format.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """One sample inference, over gRPC, straight to a pod: the port `ModelProbe`.
 
-Kubelet's probe says that the model is loaded; only an inference says that it answers. A pod that cannot be reached says
-nothing about the model (strict mTLS and NetworkPolicies do that), so it is an outcome of its own; one that takes the
-connection and does not answer has failed. tritonclient costs 0.75 s and 36 MiB to import and is therefore imported when
-the first probe is sent.
+The kubelet's probe says that the model is loaded; only an inference says that it answers. An unreachable pod (strict
+mTLS, NetworkPolicies) says nothing about the model, so that is a separate outcome; a pod that accepts the connection
+but does not answer has failed. tritonclient costs 0.75 s and 36 MiB to import, so it is imported for the first probe.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The digest of a JSON value, whatever the order of its keys."""
+"""The digest of a JSON value, independent of the order of its keys."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The types of the API's fields: what each may hold, said once.
+"""The types of the API's fields: what each may hold, defined once.
 
-A rule that people meet (durations, thresholds, hosts, URIs) carries the sentence that the API server answers with.
+Rules that users run into (durations, thresholds, hosts, URIs) carry the sentence that the API server answers with.
 """
 
 from __future__ import annotations

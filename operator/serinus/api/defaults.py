@@ -1,7 +1,7 @@
-"""The defaults of what a Rollout freezes, applied in parse.
+"""The defaults of what a Rollout freezes, applied when parsing.
 
-They stand here and not in the schema: the API server writes and re-reads schema defaults, so a changed default would
-change the plan of a rollout that is under way, and the policy that a rejected revision was judged by.
+They are here and not in the schema because the API server writes and re-reads schema defaults: a changed default would
+change the plan of a rollout in progress, and the policy that a rejected revision was judged by.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From what the API server stores to values: the only way in for manifests of our two kinds."""
+"""Parses what the API server stores into values: the only way in for our two kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What admission refuses of a policy, in CEL: relations between fields, which a type cannot say."""
+"""What admission refuses in a policy, in CEL: relations between fields, which types cannot express."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a manifest, as sentences that name the field; pydantic's errors stay in this room."""
+"""What is wrong with a manifest, in sentences that name the field; pydantic's errors stay in this package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keywords that pydantic does not know, attached to types and models: CEL rules, list types, live defaults."""
+"""Schema keywords that pydantic does not know: CEL rules, list types, live defaults."""
 
 from __future__ import annotations
 

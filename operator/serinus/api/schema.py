@@ -1,6 +1,6 @@
-"""From pydantic's JSON schema to the structural schema of a CRD: no references, no unions, CEL where a rule speaks.
+"""From pydantic's JSON schema to a CRD's structural schema: no references, no unions, CEL for rules with a message.
 
-Anything that a structural schema cannot say raises; the generator never drops a constraint in silence.
+Anything that a structural schema cannot express raises; the generator never drops a constraint silently.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where requests come in. Live: a change makes no revision, and holds for both revisions with the split as it is."""
+"""Where requests come in. Live: a change makes no revision and applies to both revisions, with the split as it is."""
 
 from __future__ import annotations
 

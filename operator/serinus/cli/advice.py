@@ -1,4 +1,4 @@
-"""The commands that make sense next, ready to be typed."""
+"""The commands that make sense next, ready to paste."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`serinus` and `kubectl serinus`: what an SRE types at 3 a.m., and `serinus run`, the operator itself.
 
-Start-up stays light: what talks to a cluster, and the operator, are imported by the command that needs them.
+Start-up stays fast: each command imports its own heavy dependencies, such as the cluster client or the operator.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decision records for the terminal: one line each where it fits, else the message below, folded at words."""
+"""Decision records for the terminal: one line each if it fits, otherwise the message below, wrapped at words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong between a person and the cluster, in one sentence that says what to do."""
+"""Errors of the CLI: one sentence that says what went wrong and what to do."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The levers as patches: what a command writes to the newest Rollout, or why it makes no sense now.
 
-A lever that can have no effect is refused with the reason: at 3 a.m. a silent "patched" is worse than an error.
+A lever without effect is refused with the reason: at 3 a.m. a silent "patched" is worse than an error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`status` without a name: every ModelDeployment of the namespace, or of all of them, one line each."""
+"""`status` without a name: every ModelDeployment in the namespace, or in all namespaces, one line each."""
 
 from __future__ import annotations
 

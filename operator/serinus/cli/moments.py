@@ -1,4 +1,4 @@
-"""Times for people: how long ago, and when."""
+"""Formats times for people: how long ago, and when."""
 
 from __future__ import annotations
 

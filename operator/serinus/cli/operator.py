@@ -1,4 +1,4 @@
-"""`serinus run`: the way from the command line to the operator itself."""
+"""`serinus run`: from the command line to the operator."""
 
 from __future__ import annotations
 

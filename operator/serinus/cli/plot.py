@@ -1,4 +1,4 @@
-"""Puts a picture into a file; matplotlib is an optional extra, and is loaded by whoever draws."""
+"""Saves a plot to a file; matplotlib is an optional extra, imported only to plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A story as a page for the terminal: stable, canary, the weight, why it is what it is, and what to type next."""
+"""A story for the terminal: stable, canary, the weight, why it is what it is, and what to type next."""
 
 from __future__ import annotations
 

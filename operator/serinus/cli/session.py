@@ -1,4 +1,4 @@
-"""One call of a command: which cluster, which ModelDeployment, and how it is said when something goes wrong."""
+"""One run of a command: which cluster, which ModelDeployment, and how errors are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Prometheus a command asks: an address, or a source of a configuration with all that it is asked with."""
+"""Which Prometheus a command uses: an address, or a source of a configuration file with its credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one ModelDeployment and its Rollouts say together: read once, judged and shown without the cluster."""
+"""One ModelDeployment and its Rollouts: read once, then judged and shown without the cluster."""
 
 from __future__ import annotations
 

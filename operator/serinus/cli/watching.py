@@ -1,4 +1,4 @@
-"""`status`, once or again and again until interrupted."""
+"""`status`, once or repeatedly until interrupted."""
 
 from __future__ import annotations
 

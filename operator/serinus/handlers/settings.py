@@ -1,4 +1,4 @@
-"""kopf's settings. Each one that differs from the default was measured, or keeps kopf from writing."""
+"""kopf's settings. Each one that differs from the default was measured, or stops kopf from writing."""
 
 from __future__ import annotations
 

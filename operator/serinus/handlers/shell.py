@@ -1,7 +1,7 @@
-"""Runs kopf in a thread of its own, and starts it again when it ends.
+"""Runs kopf in its own thread, and restarts it when it ends.
 
-kopf ends as a whole on an unexpected answer to a watch, and cancels every task of its event loop when it does; in a
-loop of its own that is nobody's business but its own.
+kopf ends completely on an unexpected answer to a watch and cancels every task of its event loop; in a loop of its own
+it affects nothing else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What kopf watches for us: ModelDeployments and Rollouts. A handler hands the object on; nothing else."""
+"""What kopf watches for us: ModelDeployments and Rollouts. Handlers only pass the object on."""
 
 from __future__ import annotations
 

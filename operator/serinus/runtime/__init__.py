@@ -1,1 +1,1 @@
-"""Looks and acts: observe, decide, write status, carry out."""
+"""Looks at the cluster and acts on it: observe, decide, write status, carry out."""

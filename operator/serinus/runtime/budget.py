@@ -1,6 +1,6 @@
-"""How often statuses are written for people's sake alone: every ten seconds, within a budget that all rollouts share.
+"""Limits status writes that only refresh numbers: every ten seconds, within a budget that all rollouts share.
 
-What a restart or a decision needs is written at once and asks nobody here.
+Writes that a restart or a decision needs are made at once and do not count.
 """
 
 from __future__ import annotations

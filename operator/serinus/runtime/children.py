@@ -1,7 +1,7 @@
-"""Makes derived objects what they should be: applies what differs, deletes what has retired, touches nothing else.
+"""Makes derived objects what they should be: applies what differs, deletes what is retired, touches nothing else.
 
-Every write says which version of the object it was decided on. A 409 means that our copy was old, whatever has become
-of the watch: that very object is read, and what should be is compared with it anew.
+Every write names the version of the object that it is based on. After a 409 (our copy was stale, even if the watch is
+dead) that very object is read and compared again.
 """
 
 from __future__ import annotations

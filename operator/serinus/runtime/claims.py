@@ -1,7 +1,7 @@
-"""Why what git asks for may not be tried, and what of it may stand in a route that is live.
+"""Finds out why a spec may not be tried, and which parts of it may go into a live route.
 
-Tenancy, hosts that others claim, names that others hold. Traffic is live: a spec that is edited in mid-rollout must not
-reach what a new rollout could not start with, and must not stop the writes by which a rollout goes back.
+Tenancy, hosts that others claim, names that others hold. Traffic settings are live: an edit mid-rollout must not put
+anything into the route that a new rollout could not start with, and must not stop the writes that revert a rollout.
 """
 
 from __future__ import annotations

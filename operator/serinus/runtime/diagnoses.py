@@ -1,6 +1,6 @@
-"""Says why the pods of a revision are not ready. Their Events are listed beside the passes: a verdict waits for none.
+"""Diagnoses why a revision's pods are not ready. Events are listed outside the passes: no verdict waits for them.
 
-Events are neither watched nor cached, so this is a look-up; a pass takes what the last one has brought.
+Events are neither watched nor cached; a pass uses the result of the last look-up.
 """
 
 from __future__ import annotations

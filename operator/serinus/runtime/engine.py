@@ -1,4 +1,4 @@
-"""Workers over one queue of ModelDeployments: whatever happens to what belongs to one wakes its key."""
+"""Runs workers over one queue of ModelDeployments: a change of anything that belongs to one wakes its key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked together: rollouts of one interval whose presets read the same source, and the questions about them."""
+"""Groups rollouts that are queried together: same interval, presets that read the same source."""
 
 from __future__ import annotations
 

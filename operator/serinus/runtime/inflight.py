@@ -1,7 +1,7 @@
-"""Looks closer at canaries that are quiet: since when they answer nothing, and what waits for them.
+"""Takes a closer look at quiet canaries: since when they have answered nothing, and which requests are waiting.
 
-Asked only about rollouts whose canary was not seen to answer lately, so that it costs nothing where all is well. It
-reaches five minutes back: an operator that starts anew finds the same silence.
+It queries only rollouts whose canary has not answered lately, so it costs nothing when all is well. It reads five
+minutes back, so a restarted operator sees the same silence.
 """
 
 from __future__ import annotations

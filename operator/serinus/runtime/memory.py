@@ -1,6 +1,6 @@
-"""What this process knows beyond what is stored: states between two checkpoints, probe answers, name conflicts.
+"""Holds what this process knows beyond stored status: states between two checkpoints, probe answers, name conflicts.
 
-Losing it costs nothing but another look: the next process starts from what is stored.
+Losing it costs only another look: the next process starts from what is stored.
 """
 
 from __future__ import annotations

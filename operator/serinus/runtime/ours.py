@@ -1,7 +1,7 @@
-"""What belongs to this very ModelDeployment, and not to one of the same name that is gone.
+"""Tells objects of this very ModelDeployment from those of a deleted one with the same name.
 
-Labels carry names only. Who deletes a ModelDeployment and applies another under its name finds the dead one's objects
-until the garbage collector has been there: they are nobody's history.
+Labels carry only names. If a ModelDeployment is deleted and applied again, the old one's objects stay until the garbage
+collector removes them; they are not part of the new one's history.
 """
 
 from __future__ import annotations

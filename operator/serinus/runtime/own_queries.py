@@ -1,4 +1,4 @@
-"""Asks the users' own queries beside the presets: a slow one is late for its own rollout and for nobody else."""
+"""Runs users' own queries separately from the presets: a slow one delays only its own rollout."""
 
 from __future__ import annotations
 

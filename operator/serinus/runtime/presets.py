@@ -1,6 +1,6 @@
-"""Asks for the presets of all rollouts together: raw samples since each revision's last answer, in chunks.
+"""Queries the presets of all rollouts together: raw samples since each revision's last answer, in chunks.
 
-What one chunk cannot be told of is unknown for its own revisions and for nobody else.
+A chunk that fails leaves only its own revisions without data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sends the sample request to the pods of a revision, beside the passes: a slow pod must not delay a revert."""
+"""Sends the sample request to the pods of a revision, outside the passes: a slow pod must not delay a revert."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The work queue: which ModelDeployment is looked at next.
+"""The work queue: which ModelDeployment is handled next.
 
-A key is in the queue once, however often it was added, and is processed by one worker at a time; what is added while
-it is being processed is run again afterwards. Keys with a live rollout go first: a revert must not stand in line
-behind ten thousand idle objects. After a failure a key waits, whatever wakes it meanwhile: its own writes may.
+A key is queued only once, however often it is added, and is handled by one worker at a time; if it is added meanwhile,
+it runs again afterwards. Keys with a live rollout go first: a revert must not wait behind ten thousand idle objects.
+After a failure a key waits, whatever wakes it meanwhile: its own writes may.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One pass over one ModelDeployment: look, decide, store the intent, carry it out, tell people.
+"""One pass over one ModelDeployment: observe, decide, store the intent, carry it out, report.
 
-Safe to repeat at any time, and safe to be killed at any line: what is stored is decided on again, and what is not yet
-carried out differs from what is wanted.
+Safe to repeat at any time and safe to kill at any line: the next pass decides on what is stored, and carries out
+whatever still differs from the desired state.
 """
 
 from __future__ import annotations

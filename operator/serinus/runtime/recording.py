@@ -1,7 +1,7 @@
-"""The records of one pass: which states are to be written, and what may be done before they are.
+"""The records of one pass: which states to write, and what may be done before they are written.
 
-Giving weight waits for its record. Taking weight away does not: the record has a moment's start, so that it is there
-first wherever the API server takes it, and then the route is written whatever becomes of it.
+Giving weight waits for its record. Taking weight away does not: the record gets a moment's head start, so that it
+usually comes first, and then the route is written whether or not the record was.
 """
 
 from __future__ import annotations

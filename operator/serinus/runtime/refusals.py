@@ -1,5 +1,5 @@
-"""Asks each query of the user's once when its ModelDeployment is seen: wrong PromQL is told then, and not by the first
-rollout that needs it. A source that does not answer has refused nothing, and is asked again later.
+"""Tries each user query once when its ModelDeployment is first seen, so that invalid PromQL is reported then and not by
+the first rollout that needs it. A source that does not answer has refused nothing and is tried again later.
 """
 
 from __future__ import annotations

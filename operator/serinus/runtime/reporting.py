@@ -1,4 +1,4 @@
-"""What a pass leaves behind besides its writes: a line in the log for each decision, and numbers."""
+"""Reports what a pass did: a log line for each decision, and metrics."""
 
 from __future__ import annotations
 

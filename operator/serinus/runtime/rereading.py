@@ -1,7 +1,7 @@
-"""Reads a ModelDeployment and its Rollouts from the API server itself, after it has refused what we decided.
+"""Reads a ModelDeployment and its Rollouts from the API server after it has refused our write.
 
-The watch that feeds the cache may be late or dead, and a second look at the same cache would be refused in the same
-way: the write that takes weight away from a bad revision must not wait for a watch.
+The watch that feeds the cache may be late or dead, and a retry from the same cache would be refused again: the write
+that takes weight away from a bad revision must not wait for a watch.
 """
 
 from __future__ import annotations

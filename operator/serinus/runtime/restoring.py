@@ -1,7 +1,7 @@
-"""Brings back the ControllerRevision of a revision that is in use: who deletes it must not make us forget what serves.
+"""Restores the deleted ControllerRevision of a revision in use, so that we do not forget what is serving.
 
-From memory where this process has seen it, else from the Deployment that runs it. What cannot be written is used all
-the same: the next pass tries again.
+From memory if this process has seen it, otherwise from the Deployment that runs it. If it cannot be written it is used
+all the same, and the next pass tries again.
 """
 
 from __future__ import annotations

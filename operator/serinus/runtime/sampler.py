@@ -1,7 +1,7 @@
-"""Looks at the metrics of all live rollouts, an interval at a time, and wakes each with its look.
+"""Queries the metrics of all live rollouts, one interval at a time, and wakes each with its look.
 
-Rollouts are looked at together when they share an interval and the sources of their presets: a source that hangs is
-waited for by those that ask it, and by nobody else.
+Rollouts are queried together if they share an interval and the sources of their presets, so that a source that hangs
+delays only the rollouts that use it.
 """
 
 from __future__ import annotations

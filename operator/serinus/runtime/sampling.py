@@ -1,4 +1,4 @@
-"""What the sampler must watch for a decision: the arms of the active rollout, as their series name them."""
+"""Says what the sampler must watch for a decision: both revisions of the active rollout, as series name them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Keeps what the sources' answers tell of their time: by source how far its clock is ahead, and by what is asked
-together how often is scraped, how late samples are shown, and whether that is too late to judge by.
+"""Keeps what the answers of a source reveal about time: how far its clock is ahead, how often it is scraped, how late
+its samples appear, and whether that is too late to judge by.
 """
 
 from __future__ import annotations

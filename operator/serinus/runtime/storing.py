@@ -1,7 +1,7 @@
-"""Writes the two statuses: at once what a decision or a restart needs, and now and then what people read.
+"""Writes the two statuses: at once if a decision or a restart needs it, otherwise now and then for people.
 
-A status that the API server does not take is kept in memory and tried again. A 409 is looked into: where only our copy
-was old the write is sent again at once; what somebody else has written meanwhile is never overwritten, but decided on.
+A status that the API server refuses is kept in memory and retried. After a 409 the write is sent again at once if only
+our copy was stale; what somebody else wrote meanwhile is never overwritten, but decided on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Counts the messages of canaries' gRPC streams now and then: what no metric judges has to be said."""
+"""Counts the messages of canaries' gRPC streams now and then, to report what no metric judges."""
 
 from __future__ import annotations
 

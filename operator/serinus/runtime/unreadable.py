@@ -1,7 +1,7 @@
-"""Objects that this version of the operator cannot read: not gone, but the word of another version.
+"""Objects that this version of the operator cannot parse: they are not gone, another version wrote them.
 
-After an operator was rolled back, or before its CRDs were upgraded, a Rollout or ModelDeployment may hold what our
-models do not know. Its split is then left as the live route has it, and that is said wherever it can be.
+After a downgrade of the operator, or before an upgrade of its CRDs, a Rollout or ModelDeployment may hold fields that
+our models do not know. Its split then stays as the live route has it, and that is reported wherever possible.
 """
 
 from __future__ import annotations

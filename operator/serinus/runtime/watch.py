@@ -1,4 +1,4 @@
-"""A rollout whose metrics are looked at, and what its metrics' times mean."""
+"""A rollout whose metrics are watched, and how to read their timestamps."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a spec asks for: a revision that is found among the kept ones, or recorded for the first time.
+"""Turns a spec into a revision: an existing one, or a new one that is recorded.
 
-`core/plan/wishes.py` has the rules for a ConfigMap, which is no part of the spec; here it is read and copied.
+`core/plan/wishes.py` has the rules for a ConfigMap, which is not part of the spec; here it is read and copied.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Translates what the API server answers into the one tree of errors; nothing else does."""
+"""Translates the API server's answers into our exception tree; nothing else does."""
 
 from __future__ import annotations
 

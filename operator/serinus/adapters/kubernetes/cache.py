@@ -1,8 +1,8 @@
-"""What we know of the cluster: by kind and place, and by the ModelDeployment that owns it.
+"""What we know of the cluster: by kind and namespace, and by the ModelDeployment that owns it.
 
 Three sources write here: watches, kopf's events, and the answers to our own writes. None may undo what another saw
-later, so an entry is replaced by a newer resourceVersion only, and a deletion is remembered for as long as a late
-answer could bring a ghost back.
+later, so only a newer resourceVersion replaces an entry, and a deletion is remembered for as long as a late answer
+could bring the object back.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes to the API server and the few reads that no cache serves: the port `Cluster`.
 
-There is no client rate limit: it would be the ceiling of how many rollouts can be watched. What bounds us is the
-number of connections, and the API server's own 429 with its Retry-After. Tries are few: the caller has a back-off.
+There is no client-side rate limit, which would cap how many rollouts can be watched. The limits are the number of
+connections and the API server's own 429 with its Retry-After. Retries are few: the caller backs off.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One shared HTTP session to one API server, and its URLs: what client, informers and lease speak through."""
+"""One shared HTTP session to one API server, and its URLs: used by client, informers and lease."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where the API server is and how we prove who we are: from a kubeconfig, or from the pod that we run in.
+"""Where the API server is and how we authenticate: from a kubeconfig, or from the pod we run in.
 
-The `kubernetes` package knows every form of a kubeconfig (exec plugins, tokens, certificates, several files merged); it
-is imported only when there is one, because it costs over a second and 30 MiB that a pod has no use for.
+The `kubernetes` package handles every kind of kubeconfig (exec plugins, tokens, certificates, several files merged). It
+is imported only if there is one: it costs over a second and 30 MiB that a pod does not need.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Keeps the cache true: lists a kind once, then follows its changes for as long as the process lives.
+"""Keeps the cache current: lists a kind once, then follows its changes for as long as the process lives.
 
-Our own, because kopf's watches cost four times as much an object, end the process when the API server answers something
-unexpected, and synthesise no deletion after a gap. Whatever happens here ends in another try and is counted.
+Our own, because kopf's watches cost four times as much per object, end the process when the API server answers
+something unexpected, and synthesise no deletion after a gap. Every failure is counted and retried.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Events on objects, for `kubectl describe`: the port `Recorder`.
 
-An Event tells people; it must never hold up or fail what it tells of. `record` only puts it in a bounded line, a task
-of its own sends it, and what cannot be sent is counted and logged. The same words about the same object are one Event
-with a count, by a name that can be worked out again: a restart goes on counting.
+An Event must never delay or fail what it reports. `record` only puts it in a bounded queue; a separate task sends it,
+and failures are counted and logged. The same message about the same object is one Event with a count, under a name that
+can be derived again, so that a restart keeps counting.
 """
 
 from __future__ import annotations

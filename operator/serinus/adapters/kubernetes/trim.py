@@ -1,7 +1,7 @@
-"""What the cache keeps of each kind: the fields that some decision reads.
+"""What the cache keeps of each kind: the fields that decisions read.
 
-Ten thousand objects fit in one process only without managedFields, which are as large as the object. One thing in them
-decides something, and is kept as `metadata.replicasOwner`: who besides us owns a Deployment's `spec.replicas`.
+Ten thousand objects fit in one process only without managedFields, which are as large as the object. The one part of
+them that matters is kept as `metadata.replicasOwner`: who else owns a Deployment's `spec.replicas`.
 """
 
 from __future__ import annotations

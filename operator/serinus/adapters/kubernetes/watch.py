@@ -1,4 +1,4 @@
-"""One list and one watch of a kind, as values: what is asked and how the stream is read."""
+"""One list and one watch of a kind, as values: the request, and how to read the stream."""
 
 from __future__ import annotations
 

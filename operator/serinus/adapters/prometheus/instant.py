@@ -1,7 +1,7 @@
 """Instant queries on the hot path: the port `Metrics`.
 
-By aiohttp and not by prometheus-api-client, which blocks a thread for each question, retries for seconds, sends the
-query in the URL and drops the warnings. A failure is an answer: it must never look like a bad model.
+Uses aiohttp and not prometheus-api-client, which blocks a thread per query, retries for seconds, sends the query in the
+URL and drops warnings. A failure is a value: it must never look like a bad model.
 """
 
 from __future__ import annotations

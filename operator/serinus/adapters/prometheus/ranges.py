@@ -1,7 +1,7 @@
-"""Range queries for people: the CLI's view of what a rollout's metrics were.
+"""Range queries for the CLI: the history of a rollout's metrics.
 
-By prometheus-api-client, in a thread, without its retries (a two second time-out took 14 seconds with them) and with
-a time limit (it has none). The operator's own questions go through `instant`.
+Uses prometheus-api-client in a thread, without its retries (a two-second timeout took 14 seconds with them) and with a
+time limit (it has none). The operator's own queries go through `instant`.
 """
 
 from __future__ import annotations

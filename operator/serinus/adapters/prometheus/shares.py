@@ -1,4 +1,4 @@
-"""Places for users' own queries at one source, shared among the namespaces that ask."""
+"""Slots for users' own queries at one source, shared among the namespaces that use it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a source is asked with: headers and TLS, read from their files again whenever one of those has changed.
+"""Headers and TLS settings for a source, read from their files again whenever one of those changes.
 
-Projected tokens and certificates are replaced on disk while we run. A secret is sent and nothing else: `scrub` takes it
-out of whatever a server, a proxy or a library says.
+Projected tokens and certificates are replaced on disk while we run. A secret is only ever sent: `scrub` removes it from
+anything that a server, a proxy or a library reports.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`serinus backtest`: a manifest's policy against what has really happened, as Prometheus recorded it."""
+"""`serinus backtest`: a manifest's policy against real traffic, as Prometheus recorded it."""
 
 from __future__ import annotations
 

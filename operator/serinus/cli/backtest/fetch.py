@@ -1,4 +1,4 @@
-"""Raw counters of the past, by range queries in chunks that a Prometheus answers at once."""
+"""Raw counters of the past, by range queries in chunks small enough for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is typed after `serinus backtest`: times, and durations that count back from now."""
+"""The options of `serinus backtest`: times, and durations before now."""
 
 from __future__ import annotations
 

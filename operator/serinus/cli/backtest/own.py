@@ -1,4 +1,4 @@
-"""The user's own queries of the past, evaluated for both revisions of each trial."""
+"""The user's own queries, evaluated in the past for both revisions of each trial."""
 
 from __future__ import annotations
 

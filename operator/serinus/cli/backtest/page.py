@@ -1,4 +1,4 @@
-"""The answer of `serinus backtest`: a sentence, and a line for each past rollout."""
+"""The output of `serinus backtest`: a sentence, and a line for each past rollout."""
 
 from __future__ import annotations
 

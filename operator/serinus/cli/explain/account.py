@@ -1,4 +1,4 @@
-"""What a Rollout's record says about its decision: who decided, by what number, and what is missing."""
+"""What a Rollout's record says about its decision: what decided, by which number, and what is still needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`explain`: why a rollout was decided as it was, by its own record; and as a picture."""
+"""`explain`: why a rollout was decided as it was, from its own record; in words or as a plot."""
 
 from __future__ import annotations
 

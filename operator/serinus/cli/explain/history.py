@@ -1,7 +1,7 @@
-"""What Prometheus still knows of a rollout: the increments of each metric, scrape by scrape, for both revisions.
+"""What Prometheus still has of a rollout: the increments of each metric, scrape by scrape, for both revisions.
 
-Presets are read as the operator reads them (raw samples, per series), so that a replay is of the same numbers; the
-users' own queries are evaluated again at each interval.
+Presets are read as the operator reads them (raw samples, per series), so that a replay sees the same numbers; users'
+own queries are evaluated again at each interval.
 """
 
 from __future__ import annotations

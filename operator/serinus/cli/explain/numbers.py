@@ -1,4 +1,4 @@
-"""Numbers and spans of time as an incident report writes them."""
+"""Formats numbers and durations for an incident report."""
 
 from __future__ import annotations
 

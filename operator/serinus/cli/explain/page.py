@@ -1,4 +1,4 @@
-"""An account as a page for the terminal: the sentence, the numbers of each metric, what is missing, the decisions."""
+"""An account for the terminal: the sentence, each metric's numbers, what is still needed, the decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn, before anything is: points and lines of the three panels, from the record or from Prometheus."""
+"""The data of the plot: points and lines of the three panels, from the record or from Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rates of both revisions over time, with bands: what each answered within a moving window."""
+"""The error rates of both revisions over time, with bands, within a moving window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evidence as it grew: the recorded increments, once more through the test that judged them."""
+"""The evidence over time: the recorded increments, fed again to the test that judged them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One sentence for an incident: what was tried, what happened, when, who decided and by which numbers."""
+"""One sentence for an incident: what was tried, what happened, when, what decided and by which numbers."""
 
 from __future__ import annotations
 

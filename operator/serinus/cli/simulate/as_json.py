@@ -1,4 +1,4 @@
-"""The answer of `serinus simulate` as JSON, for scripts: the keys are a contract (docs/simulate.md)."""
+"""The output of `serinus simulate` as JSON, for scripts: the keys are a contract (docs/simulate.md)."""
 
 from __future__ import annotations
 

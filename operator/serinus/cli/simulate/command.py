@@ -1,4 +1,4 @@
-"""`serinus simulate`: a manifest's own policy against made-up traffic, before it is committed."""
+"""`serinus simulate`: a manifest's own policy against simulated traffic, before it is committed."""
 
 from __future__ import annotations
 

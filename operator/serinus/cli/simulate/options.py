@@ -1,4 +1,4 @@
-"""What is typed after `serinus simulate`: shares, durations, kinds of noise."""
+"""The options of `serinus simulate`: shares, durations, kinds of noise."""
 
 from __future__ import annotations
 

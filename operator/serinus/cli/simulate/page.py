@@ -1,4 +1,4 @@
-"""The answer of `serinus simulate` for the terminal: a sentence, a table, what to change."""
+"""The output of `serinus simulate` for the terminal: a sentence, a table, what to change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws what becomes of the simulated rollouts over time, one panel a version: shares reverted and at 100 %."""
+"""Plots the simulated rollouts over time, one panel per version: shares reverted and at 100 %."""
 
 from __future__ import annotations
 

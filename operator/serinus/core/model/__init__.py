@@ -1,1 +1,1 @@
-"""Values that everybody shares."""
+"""Values shared by all of core."""

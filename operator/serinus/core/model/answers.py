@@ -1,4 +1,4 @@
-"""What the world answers when it is asked. A failed read is a value here, never an exception."""
+"""Answers from outside the process. A failed read is a value here, never an exception."""
 
 from __future__ import annotations
 

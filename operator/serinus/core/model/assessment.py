@@ -1,4 +1,4 @@
-"""What was seen of a rollout, and what it means: readings, silence, looks, findings, assessments."""
+"""What was measured of a rollout, and what it means: readings, silence, looks, findings, assessments."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Hosts and gateways under the one name that Istio reads them by.
+"""Hosts and gateways in the one form that Istio reads them as.
 
-Everything that is compared or granted is compared in this form: what is written another way is not another thing.
+Everything is compared and granted in this form, so that another spelling is not another host.
 """
 
 from __future__ import annotations

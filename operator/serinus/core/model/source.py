@@ -1,4 +1,4 @@
-"""A Prometheus of the operator's configuration: where it is, and what it is asked with."""
+"""A Prometheus in the operator's configuration: its address, and what its requests carry."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What a namespace may use: hosts, gateways and metrics sources, as the operator's configuration says.
+"""What a namespace may use: hosts, gateways and metrics sources, as granted in the operator's configuration.
 
-Gateways of the own namespace, names of its own Services and the mesh need no permission: whoever may write there owns
-them anyway. Names of other namespaces' Services are granted to nobody. With several grants for a namespace each adds to
-what the others allow.
+A namespace needs no grant for its own Gateways, its own Services' names and the mesh: whoever may write there owns them
+anyway. Names of other namespaces' Services are never granted. Several grants for a namespace add up.
 """
 
 from __future__ import annotations

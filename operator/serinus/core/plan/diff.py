@@ -1,8 +1,8 @@
-"""Whether a live object already carries what we want: what a server-side apply would change, told without asking.
+"""Whether a live object already has what we want: predicts what a server-side apply would change.
 
-The API server adds defaults and status, other managers add keys of their own, and quantities come back in canonical
-form; none of that is a difference. That a field is not asked for any more is one that no comparison of values sees: the
-digest of the intent, kept as an annotation, does.
+The API server adds defaults and status, other managers add their own keys, and quantities come back in canonical form;
+none of that is a difference. Comparing values cannot notice a field that we no longer set; the digest of the intent,
+kept as an annotation, does.
 """
 
 from __future__ import annotations

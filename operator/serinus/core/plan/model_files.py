@@ -1,7 +1,7 @@
-"""Where the keys of a ConfigMap stand in the model's folder: they cannot hold `/`, and Triton looks in several places.
+"""Where the keys of a ConfigMap go in the model's folder: keys cannot contain `/`, and Triton looks in several places.
 
-A model's own files are looked for in its version folder. What config.pbtxt names is looked for where Triton looks for
-that field's files: labels beside config.pbtxt, samples of a warm-up in `warmup/`, initial states in `initial_state/`.
+A model's own files belong in its version folder. Files named in config.pbtxt go where Triton looks for that field's
+files: labels beside config.pbtxt, warm-up samples in `warmup/`, initial states in `initial_state/`.
 """
 
 from __future__ import annotations

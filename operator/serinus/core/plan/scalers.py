@@ -1,8 +1,8 @@
-"""Who scales a revision besides us: a controller that names its Deployment as its target, and nobody else.
+"""Who else scales a revision: only a controller that names its Deployment as its target.
 
-A hand owns nothing, whatever managedFields say of it: k9s, Lens, `kubectl scale` and an autoscaler all write the same
-subresource. A ScaledObject counts for itself: KEDA makes a HorizontalPodAutoscaler of it, and deletes that one while it
-is paused, when it goes on to decide the number of pods.
+Manual scaling owns nothing, whatever managedFields say: k9s, Lens, `kubectl scale` and an autoscaler all write the same
+subresource. A ScaledObject counts by itself: KEDA makes a HorizontalPodAutoscaler from it and deletes that while
+paused, but still decides the number of pods.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Everything that should exist for a ModelDeployment, in the order in which it may come to be.
+"""Everything that should exist for a ModelDeployment, in the order in which it may be created.
 
-What names a revision (Service, traffic policy) comes before its pods, and the route comes last: a route to a Service
-that the gateway does not know yet answers 503 for the whole gap.
+Service and traffic policy of a revision come before its pods, and the route comes last: a route to a Service that the
+gateway does not know yet answers 503 until it does.
 """
 
 from __future__ import annotations

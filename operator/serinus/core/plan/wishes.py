@@ -1,9 +1,8 @@
-"""Which revision answers a spec whose model is a ConfigMap: pinned by what model and runtime say, not by a generation.
+"""Which revision a spec with a ConfigMap model means: pinned by the content of model and runtime, not by a generation.
 
 One apply may write the ConfigMap after its ModelDeployment. So nothing is read in the first second; for half a minute
-a changed ConfigMap makes another revision of the same wish; and it is looked at once more before the files are pinned,
-which they are at once when the rollout has succeeded. After that an edit of it changes nothing until model or runtime
-change.
+a changed ConfigMap makes another revision of the same spec; and it is read once more before the files are pinned, which
+happens at once when the rollout succeeds. After that an edit has no effect until model or runtime changes.
 """
 
 from __future__ import annotations

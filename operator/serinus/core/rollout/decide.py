@@ -1,4 +1,4 @@
-"""The one decision about one ModelDeployment: total, deterministic, and the same when it is asked twice."""
+"""The one decision about a ModelDeployment: total, deterministic and idempotent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends a rollout, and the way back: stable takes what it can carry, pod by pod, until nothing is left."""
+"""Ends a rollout, and takes traffic back: as much as stable can carry, pod by pod, until the weight is 0."""
 
 from __future__ import annotations
 

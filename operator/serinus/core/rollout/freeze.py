@@ -1,7 +1,7 @@
-"""What is done while the Rollout that decides the split cannot be read: nothing that moves traffic or takes pods away.
+"""What happens while the Rollout that decides the split cannot be parsed: nothing that moves traffic or removes pods.
 
-A record that another version of the operator wrote is still a record. What it says is unknown, so the live route is
-taken for the truth, and everything that the route names is kept as it is.
+A record that another version of the operator wrote is still a record. Its content is unknown, so the live route counts
+as the truth, and everything that the route names is kept as it is.
 """
 
 from __future__ import annotations

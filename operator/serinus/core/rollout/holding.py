@@ -1,4 +1,4 @@
-"""Holding the weight where it is, and saying why; the steps that an SRE skips."""
+"""Holds the weight and says why; handles the steps that an SRE skips."""
 
 from __future__ import annotations
 

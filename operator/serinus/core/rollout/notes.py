@@ -1,4 +1,4 @@
-"""What people are told, and when: only when a phase, a weight or a reason changes."""
+"""What is reported, and when: only when a phase, a weight or a reason changes."""
 
 from __future__ import annotations
 

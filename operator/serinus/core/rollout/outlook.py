@@ -1,4 +1,4 @@
-"""What a Rollout's status tells of the sequential test: metric by metric, and what is missing to decide."""
+"""The sequential test in a Rollout's status: each metric, and what is still needed for a decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a rollout stands where it stands: a closed list, documented in docs/conditions.md."""
+"""Why a rollout is where it is: a closed list, documented in docs/conditions.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision record: for every verdict that raised, held or took the weight, why; bounded, newest kept."""
+"""The decision record: why each verdict raised, held or took the weight; bounded, newest kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether there are pods where traffic may have to go: what people are told while a rollout is under way."""
+"""Whether there are enough pods wherever traffic may have to go: the warnings during a rollout."""
 
 from __future__ import annotations
 

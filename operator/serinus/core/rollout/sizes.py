@@ -1,9 +1,9 @@
-"""How many pods each revision is given, how many the canary must have before its weight may rise, and how much weight
-stable can take back with those that it has.
+"""How many pods each revision gets, how many the canary needs ready before its weight may rise, and how much weight
+stable can take back with the pods it has.
 
-What is needed is fixed when a stage begins, so that scaling in the middle of it neither holds nor ends a rollout; what
-is asked for follows the spec at once. Stable keeps what carried its traffic for as long as it may have to carry it
-again.
+The required number is fixed when a stage begins, so that scaling mid-stage neither holds nor ends a rollout; the
+requested number follows the spec at once. Stable keeps the pods that carried its traffic for as long as that traffic
+may come back.
 """
 
 from __future__ import annotations

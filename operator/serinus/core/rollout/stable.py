@@ -1,6 +1,6 @@
-"""Whether stable can serve: it wants pods and has had none ready for a while.
+"""Whether stable can serve: it should have pods, and has had none ready for a while.
 
-A version with ready pods always goes before one that has none.
+A version with ready pods always takes precedence over one without.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a new Rollout starts: the wanted revision is not stable, nothing else is under way, nothing forbids it."""
+"""Whether a new Rollout starts: the revision is not stable, no other rollout is in progress, nothing forbids it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a ModelDeployment's status tells people: what serves, what is being tried, at which weight, and why."""
+"""A ModelDeployment's status in short: what is serving, what is being rolled out, at which weight, and why."""
 
 from __future__ import annotations
 

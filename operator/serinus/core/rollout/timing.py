@@ -1,4 +1,4 @@
-"""When to look again although nothing happens: the ends of pauses, windows, deadlines and drains."""
+"""When to run the next pass if nothing changes: at the end of a pause, window, deadline or drain."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The time that a rollout waits for its pods, and when that is too long.
+"""How long a rollout has waited for its pods, and when that is too long.
 
-Only what stands before a rise counts: pauses, holds and blindness are no fault of the canary, and one that serves is
-not ended for pods that it has lost or was never given.
+Only waits before a raise count: pauses, holds and missing metrics are not the canary's fault, and a serving canary is
+not ended for pods that it lost or never got.
 """
 
 from __future__ import annotations

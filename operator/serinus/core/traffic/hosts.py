@@ -1,6 +1,6 @@
-"""Who else claims our hosts: two VirtualServices with one host on one gateway are merged or lose a rule, silently.
+"""Who else claims our hosts: Istio silently merges two VirtualServices with one host on one gateway, or drops rules.
 
-Ages are compared as Istio does: the older VirtualService's rules win, and a tie goes to the smaller `name.namespace`.
+Ages are compared as in Istio: the older VirtualService's rules win, and the smaller `name.namespace` breaks a tie.
 """
 
 from __future__ import annotations

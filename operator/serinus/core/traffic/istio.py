@@ -1,11 +1,11 @@
-"""Istio: a split as VirtualServices, and back; the traffic policy of a revision as a DestinationRule.
+"""Istio: a split as VirtualServices, and back; a revision's traffic policy as a DestinationRule.
 
-The user's hosts stand on the user's gateways alone, and callers in the mesh have a route of their own, with the root
-Service's name alone: on the mesh a host is heard by every pod of the cluster, and nobody may name another's there.
+The user's hosts go only on the user's gateways. Callers in the mesh have a route of their own, for the root Service's
+name only: every pod in the cluster sees the mesh's hosts, and nobody may claim another's there.
 
-Both revisions stand in the route from the moment both exist, at weight 0 too: a gateway that is configured to know only
-the clusters that its routes name (PILOT_FILTER_GATEWAY_CLUSTER_CONFIG) then knows the canary's before its first weight.
-Envoy itself gets no entry of weight 0.
+The route has both revisions from the moment both exist, even at weight 0: a gateway limited to the clusters that its
+routes name (PILOT_FILTER_GATEWAY_CLUSTER_CONFIG) then knows the canary's cluster before its first weight. Envoy itself
+gets no entry of weight 0.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which Gateways there are, and which of our hosts they listen for: on none of them every request is answered 404."""
+"""Which Gateways exist, and which of our hosts they listen for: a host without a listener gets a 404."""
 
 from __future__ import annotations
 

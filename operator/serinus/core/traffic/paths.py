@@ -1,8 +1,8 @@
 """Which requests a route admits: what callers of a model need, and nothing of the server's administration.
 
-Loading and unloading models, logging, tracing and shared memory are not routed: every caller could change the server
-under all others. Envoy matches a regex against the whole path, without the query. A model's name holds no escape and
-does not begin with a dot, so that no path means another one to the server than to the gateway.
+Loading and unloading models, logging, tracing and shared memory are not routed: any caller could change the server for
+all others. Envoy matches a regex against the whole path, without the query. A model's name contains no escape and does
+not begin with a dot, so that the gateway and the server read every path in the same way.
 """
 
 from __future__ import annotations

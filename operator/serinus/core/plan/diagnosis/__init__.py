@@ -1,6 +1,6 @@
-"""Why a revision's pods are not ready, from what Kubernetes says of them: one reason of a closed list, and what to do.
+"""Why a revision's pods are not ready, from what Kubernetes reports: one reason of a closed list, and what to do.
 
-Each check asks one question; the order is from causes to what follows from them, so the first answer is the cause.
+Checks run from causes to consequences, so the first one that matches is the cause.
 """
 
 from __future__ import annotations

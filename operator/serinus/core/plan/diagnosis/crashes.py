@@ -1,4 +1,4 @@
-"""Pods that start and do not stay, or stay and do not answer."""
+"""Pods that start but crash, or run but do not answer."""
 
 from __future__ import annotations
 

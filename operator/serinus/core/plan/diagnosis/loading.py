@@ -1,4 +1,4 @@
-"""Models that Triton does not load, in Triton's own words."""
+"""Models that Triton cannot load, with Triton's own error."""
 
 from __future__ import annotations
 

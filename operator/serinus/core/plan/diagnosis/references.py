@@ -1,4 +1,4 @@
-"""What the pod names and the namespace does not have: a Secret, a ConfigMap, a claim, or a key or folder in one."""
+"""What a pod refers to but the namespace does not have: a Secret, a ConfigMap, a claim, or a key or folder in one."""
 
 from __future__ import annotations
 

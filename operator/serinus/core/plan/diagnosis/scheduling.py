@@ -1,4 +1,4 @@
-"""Pods that the API server refuses, and pods that no node takes."""
+"""Pods that the API server refuses, and pods that fit no node."""
 
 from __future__ import annotations
 

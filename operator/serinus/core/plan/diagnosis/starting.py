@@ -1,4 +1,4 @@
-"""Pods that do not get as far as Triton: an image, a volume, the sandbox, or what runs before it."""
+"""Pods that fail before Triton starts: in an image, a volume, the sandbox or an init container."""
 
 from __future__ import annotations
 

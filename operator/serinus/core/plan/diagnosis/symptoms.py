@@ -1,4 +1,4 @@
-"""What a diagnosis looks at: the pods that are not ready, and what was said about them."""
+"""The input of a diagnosis: the pods that are not ready, and what was reported about them."""
 
 from __future__ import annotations
 
