@@ -88,8 +88,8 @@ def test_the_operator_answers_levers_until_it_is_stopped(
     assert operator.wait(timeout=30) == 0
     late = _say(plane, "pause", "fraud", "--wait", "1")
     assert late.exit_code == 1
-    assert "the operator has not acknowledged it within 1s" in late.stderr
-    assert "spec.paused is set and not acknowledged yet" in _say(plane, "status", "fraud").stdout
+    assert "the operator did not acknowledge it within 1s" in late.stderr
+    assert "spec.paused is set but not acknowledged yet" in _say(plane, "status", "fraud").stdout
 
 
 def test_a_configuration_that_cannot_be_used_is_told_without_a_traceback(tmp_path: Path) -> None:
