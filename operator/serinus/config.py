@@ -44,7 +44,7 @@ DNS_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 
 
 class ConfigError(SerinusError):
-    """The configuration cannot be used; `mistakes` holds a sentence each."""
+    """The configuration is invalid; `mistakes` has a sentence for each mistake."""
 
     def __init__(self, origin: str, mistakes: tuple[str, ...]) -> None:
         super().__init__(
@@ -70,14 +70,14 @@ File = Annotated[Path, AfterValidator(_absolute)]
 
 
 class BasicAuthFiles(_Strict):
-    """A user's name, and the file with the password."""
+    """A user name, and the file with the password."""
 
     username: Annotated[str, Field(min_length=1, pattern=r"^[^:\r\n]+$")]
     password_file: File
 
 
 class TlsConfig(_Strict):
-    """A CA bundle for a server that no public one vouches for, and a client certificate for one that asks for it."""
+    """A CA bundle for servers with a private CA, and a client certificate for servers that require one."""
 
     ca_file: File | None = None
     cert_file: File | None = None
@@ -91,7 +91,7 @@ class TlsConfig(_Strict):
 
 
 class PrometheusSource(_Strict):
-    """A Prometheus that may be asked.
+    """A Prometheus that rollouts may use.
 
     `targets` is the selector whose fresh samples prove that scraping works; empty asks for the gateways. `matchers` are
     label matchers of every preset's query, `gateways` the workloads whose requests count (`mesh`: everybody's).
@@ -230,7 +230,7 @@ class Tenant(_Strict):
 
 
 class LeaderElection(_Strict):
-    """Who writes when two operators run. Without a namespace it is the operator's own."""
+    """Which operator writes if several run. The default namespace is the operator's own."""
 
     enabled: bool = True
     namespace: str = ""
@@ -238,7 +238,7 @@ class LeaderElection(_Strict):
 
 
 class Config(_Strict):
-    """The whole configuration; the first Prometheus is the one that metrics without a source ask."""
+    """The whole configuration; the first Prometheus is the default source."""
 
     prometheus: tuple[PrometheusSource, ...] = (
         PrometheusSource(name="default", url="http://prometheus.monitoring:9090"),

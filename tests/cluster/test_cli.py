@@ -139,7 +139,8 @@ def test_who_may_only_look_is_told_which_role_is_missing(fraud: ControlPlane) ->
     answer = _say(fraud, "abort", "fraud", kubeconfig=viewer)
     assert answer.exit_code == 1
     assert (
-        "you may not patch rollouts in namespace cli: ask an administrator to bind ClusterRole serinus-sre" in answer.stderr
+        "you may not patch rollouts in namespace cli: ask an administrator to bind ClusterRole serinus-sre"
+        in answer.stderr
     )
     assert "abort" not in _stored(fraud, "rollout", ROLLOUT)["spec"]
 

@@ -43,7 +43,7 @@ def _as_text(quantity: object) -> object:
 
 @dataclass(frozen=True)
 class Cut:
-    """Text that is cut rather than refused, also when written: a status must get through, whatever Triton says."""
+    """Text that is truncated rather than refused, also when written: no message of Triton may block a status."""
 
     limit: int
 

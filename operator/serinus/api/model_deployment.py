@@ -26,7 +26,7 @@ class Scaling(ApiModel):
 
 
 class RollbackWindow(ApiModel):
-    """How far back a revision may go without walking through the steps again."""
+    """How far back the spec may go without going through the steps again."""
 
     revisions: Annotated[int, Field(ge=0, le=100)]
     """How many revisions that succeeded before stable qualify; 0 always goes through the steps."""
@@ -70,7 +70,7 @@ class ModelDeploymentSpec(ApiModel):
 
 
 class RevisionStatus(ApiModel):
-    """A revision as people call it."""
+    """A revision, as shown to people."""
 
     revision: Label
     """The name of its ControllerRevision, Deployment and Service."""
@@ -83,7 +83,7 @@ class RevisionStatus(ApiModel):
 
 
 class Rejection(ApiModel):
-    """A pair of revision and policy that gets no traffic again until another pair or a retry."""
+    """A rejected pair of revision and policy: it gets no traffic again without a retry."""
 
     revision: Label
     """The name of the rejected revision."""
@@ -100,7 +100,7 @@ class Rejection(ApiModel):
 
 
 class ModelDeploymentStatus(ApiModel):
-    """A copy for people; the truth of a rollout is in the Rollout's own status."""
+    """A summary; the authoritative state of a rollout is in the Rollout's status."""
 
     observed_generation: Count = 0
     """The generation of spec that this status describes."""

@@ -32,7 +32,7 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDeploymentView(Metadata):
-    """A ModelDeployment as the user wrote it, without annotations; its status is a copy for people."""
+    """A ModelDeployment as the user wrote it, without annotations; its status is only a summary."""
 
     spec: ModelDeploymentSpec
     status: ModelDeploymentStatus

@@ -26,7 +26,7 @@ from serinus.api.rules import ATOMIC, MAP_BY_NAME, ruled
 
 
 class Preset(StrEnum):
-    """A metric that the operator knows how to ask for."""
+    """A built-in metric."""
 
     ERROR_RATE = "error-rate"
     LATENCY = "latency"
@@ -41,7 +41,7 @@ class Provider(StrEnum):
 
 
 class OnBlind(StrEnum):
-    """What follows when nothing has been seen for `blindTimeout`."""
+    """What to do after `blindTimeout` without metrics."""
 
     HOLD = "Hold"
     REVERT = "Revert"
@@ -56,36 +56,36 @@ class ClientErrors(StrEnum):
 
 
 class Mode(StrEnum):
-    """By what a canary is judged: a test that stays valid however often one looks, with the limits as guardrails beside
-    it; or the limits alone."""
+    """How a canary is judged: by a test that stays valid at every evaluation, with the limits as guardrails, or by the
+    limits only."""
 
     SEQUENTIAL = "Sequential"
     THRESHOLD = "Threshold"
 
 
 class OnMaxHold(StrEnum):
-    """What follows when a weight was held for `maxHold`."""
+    """What to do when a weight has been held for `maxHold`."""
 
     HOLD = "Hold"
     REVERT = "Revert"
 
 
 class Pace(StrEnum):
-    """What the weight waits for: the pauses of the steps, or the risk budget alone."""
+    """What the weight waits for: the pauses of the steps, or the risk budget."""
 
     EVIDENCE = "Evidence"
     TIMED = "Timed"
 
 
 class QueryType(StrEnum):
-    """What a query of the user's gives: one number, or a counter for each bin of a distribution."""
+    """What a user's query returns: one number, or a counter for each bin of a distribution."""
 
     SCALAR = "Scalar"
     DISTRIBUTION = "Distribution"
 
 
 class ThresholdRange(ApiModel):
-    """The range in which a metric is acceptable, bounds included."""
+    """The acceptable range of a metric, bounds included."""
 
     model_config = ruled(*rules.THRESHOLD_RANGE)
 
@@ -106,7 +106,7 @@ class ThresholdRange(ApiModel):
 
 
 class Metric(ApiModel):
-    """One question to Prometheus, asked of the canary and of stable."""
+    """One metric, measured for canary and for stable."""
 
     model_config = ruled(*rules.METRIC)
 
@@ -149,7 +149,7 @@ class Metric(ApiModel):
 
 
 class Analysis(ApiModel):
-    """What is watched while a rollout is live."""
+    """What is watched during a rollout."""
 
     model_config = ruled(*rules.ANALYSIS)
 
@@ -209,7 +209,7 @@ class Step(ApiModel):
 
 
 class Canary(ApiModel):
-    """The stages that a new revision walks through; after the last one the weight is 100."""
+    """The steps of a new revision; after the last one the weight is 100."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50), ATOMIC]
     """The steps; each is either setWeight or pause."""

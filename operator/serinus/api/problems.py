@@ -21,7 +21,7 @@ class Problem:
 
 
 class ApiError(ValueError):
-    """A manifest that cannot be read. `field` is that of the first problem, `message` tells all of them."""
+    """A manifest that cannot be parsed. `field` is that of the first problem, `message` has all of them."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

@@ -27,7 +27,7 @@ from serinus.api.status import Conditions, Phase, Verdict
 
 
 class RevisionReference(ApiModel):
-    """A revision: the name of its ControllerRevision, and the version as people call it."""
+    """A revision: the name of its ControllerRevision, and its version."""
 
     revision: Label
     """The name of its ControllerRevision, Deployment and Service."""
@@ -36,7 +36,7 @@ class RevisionReference(ApiModel):
 
 
 class Promote(ApiModel):
-    """How far an SRE promotes: pauses are skipped up to a step, or the whole walk is cut short."""
+    """How far an SRE promotes: up to a step, or straight to 100 percent."""
 
     model_config = ruled(
         rule(
@@ -211,7 +211,7 @@ class PodCounts(ApiModel):
 
 
 class RolloutStatus(ApiModel):
-    """The whole record of the decision. The split lives here alone while the rollout is active."""
+    """The complete record of the decision. While the rollout is active, only this holds the split."""
 
     observed_generation: Count = 0
     """The generation of spec that this status describes."""

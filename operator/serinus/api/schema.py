@@ -36,7 +36,7 @@ _READ = {*_KEPT, VALIDATIONS, "title", "default", "properties", "items", "additi
 
 
 class NotStructural(ValueError):
-    """A keyword of pydantic's that a CRD cannot hold."""
+    """A pydantic keyword that a CRD cannot express."""
 
 
 def structural(model: type[ApiModel]) -> Schema:

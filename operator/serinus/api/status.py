@@ -37,7 +37,7 @@ Conditions = Annotated[
 
 
 class Phase(StrEnum):
-    """Where a rollout stands."""
+    """A rollout's phase."""
 
     PENDING = "Pending"
     PROGRESSING = "Progressing"
@@ -55,7 +55,7 @@ class Phase(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What an assessment says."""
+    """The result of an assessment."""
 
     SAFE = "Safe"
     UNSAFE = "Unsafe"

@@ -15,13 +15,13 @@ Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class TrafficProvider(StrEnum):
-    """Who carries out the split."""
+    """What splits the traffic."""
 
     ISTIO = "istio"
 
 
 class ConnectionPool(ApiModel):
-    """Limits of the connections to one revision, as in Istio's DestinationRule."""
+    """Connection limits for one revision, as in Istio's DestinationRule."""
 
     max_connections: Limit | None = None
     """Maximum number of TCP connections."""
@@ -34,7 +34,7 @@ class ConnectionPool(ApiModel):
 
 
 class OutlierDetection(ApiModel):
-    """Ejection of failing pods, as in Istio's DestinationRule. Off unless asked: it may eject a lone canary pod."""
+    """Ejection of failing pods, as in Istio's DestinationRule. Off by default: it could eject a lone canary pod."""
 
     consecutive_5xx_errors: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         default=None, alias="consecutive5xxErrors"

@@ -21,7 +21,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Typed:
-    """How the program was called, so that what we suggest can be pasted: its name, and where it looks."""
+    """How the program was called, so that suggested commands can be pasted: its name, and its cluster flags."""
 
     program: str = "serinus"
     flags: str = ""

@@ -14,7 +14,7 @@ from serinus.core.model.kinds import Json
 
 
 class UserCluster(Protocol):
-    """All of it raises Refused with a sentence for people."""
+    """Every method raises Refused, with a sentence to print."""
 
     @property
     def namespace(self) -> str:
@@ -38,7 +38,7 @@ class UserCluster(Protocol):
 
 @dataclass(frozen=True)
 class Target:
-    """Which cluster and namespace was asked for; None is what the kubeconfig says."""
+    """Which cluster and namespace to use; None means what the kubeconfig says."""
 
     namespace: str | None = None
     context: str | None = None

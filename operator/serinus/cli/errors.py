@@ -6,8 +6,8 @@ from serinus.core.model.errors import SerinusError
 
 
 class Refused(SerinusError):
-    """The command cannot do what it was asked to; the sentence is all that people see."""
+    """The command cannot do this; its message is all that users see."""
 
 
 class NotAllowed(Refused):
-    """The person lacks a role."""
+    """The user lacks a role."""

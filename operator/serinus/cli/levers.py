@@ -17,7 +17,7 @@ from serinus.core.model.kinds import Json
 
 @dataclass(frozen=True)
 class Pull:
-    """A lever to pull: `spec` is the patch, `said` what has been asked for, in words."""
+    """A lever to set: `spec` is the patch, `said` describes its effect."""
 
     rollout: str
     spec: Json

@@ -20,7 +20,7 @@ COLUMNS = ("NAME", "VERSION", "SERVING", "TRYING", "CANARY", "PHASE", "VERDICT",
 
 @dataclass(frozen=True)
 class Listing:
-    """The ModelDeployments that were asked for; `namespace` is None for all of them."""
+    """The ModelDeployments to list; `namespace` is None for all namespaces."""
 
     namespace: str | None
     rows: tuple[ModelDeploymentView, ...]

@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class CommandWorld:
-    """What a command needs of the world; tests give another one."""
+    """What a command needs from outside; tests pass doubles."""
 
     connect: Connect
     now: Callable[[], float] = SystemClock().now
@@ -34,7 +34,7 @@ class CommandWorld:
 
 @dataclass(frozen=True)
 class Session:
-    """A command at work on one ModelDeployment."""
+    """A command that works on one ModelDeployment."""
 
     name: str
     target: Target

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class View(Generic[T]):
-    """What is looked at: how it is read, and how it is written for people and for scripts."""
+    """Something to show: how to read it, and how to write it for people and for scripts."""
 
     read: Callable[[], T]
     page: Callable[[T], RenderableType]

@@ -37,7 +37,7 @@ class WriteTurn:
 
 
 class WriteBudget:
-    """Counts the last second's writes, and gives every rollout its turn, so that no one starves in a crowd."""
+    """Counts the last second's writes and gives every rollout its turn, so that none starves."""
 
     def __init__(self) -> None:
         self._spent: deque[float] = deque(maxlen=WRITES_A_SECOND)

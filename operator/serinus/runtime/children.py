@@ -36,7 +36,7 @@ RETIRING = (DEPLOYMENT, DESTINATION_RULE, SERVICE, CONFIG_MAP)
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of a child that was written: whether it was there before, and was changed by somebody else."""
+    """The result of writing a child: whether it existed before, and whether somebody else had changed it."""
 
     manifest: Json
     created: bool

@@ -24,7 +24,7 @@ CALM_SECONDS = 10.0
 
 
 class Diagnoses:
-    """Diagnoses with the Events that are known, and has them listed anew when they are old."""
+    """Diagnoses with known Events, and lists them again when they are old."""
 
     def __init__(self, cluster: Cluster, clock: Clock, probes: Probes) -> None:
         self._cluster = cluster

@@ -25,7 +25,7 @@ SLACK = 3.0
 
 @dataclass(frozen=True)
 class Group:
-    """Rollouts that one question serves."""
+    """Rollouts served by the same queries."""
 
     source: str
     provider: Provider

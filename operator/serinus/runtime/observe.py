@@ -54,7 +54,7 @@ class _Parts:
 
 @dataclass(frozen=True)
 class Observer:
-    """Everything that is looked with."""
+    """Everything needed to observe."""
 
     cluster: Cluster
     cache: Cache

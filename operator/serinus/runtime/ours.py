@@ -15,7 +15,7 @@ from serinus.runtime.ports import Cache
 
 
 class Owning(Protocol):
-    """Whoever controls objects: an Owner, or the view of a ModelDeployment."""
+    """Anything that owns objects: an Owner, or the view of a ModelDeployment."""
 
     @property
     def namespace(self) -> str: ...

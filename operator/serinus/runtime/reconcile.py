@@ -68,7 +68,7 @@ ROUNDS = 4
 
 @dataclass(frozen=True)
 class PassResult:
-    """When to look again, whether a rollout of it has weight, and whether something was put off to the next pass."""
+    """When to run again, whether a rollout has weight, and whether something was left to the next pass."""
 
     wake_at: float | None
     live: bool
@@ -76,7 +76,7 @@ class PassResult:
 
 
 class Report(Protocol):
-    """Who is told what was decided, besides the cluster."""
+    """Where decisions are reported, besides the cluster."""
 
     def note(self, view: ModelDeploymentView, note: Note) -> None: ...
 

@@ -25,7 +25,7 @@ UNANSWERED_TRIES = 3
 
 
 class Recording:
-    """The writing of some states, under way."""
+    """State writes in progress."""
 
     def __init__(self, task: asyncio.Task[None] | None) -> None:
         self._task = task

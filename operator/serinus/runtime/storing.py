@@ -29,11 +29,11 @@ RETRY_SECONDS = 10.0
 
 
 class Stale(Conflict):
-    """Decided on what has changed since: the cache knows it now, decide again."""
+    """The decision was based on stale data; the cache is current now, so decide again."""
 
 
 class Statuses:
-    """The writer of intent: what stands here is carried out afterwards, never before."""
+    """Writes the intent, which is carried out afterwards, never before."""
 
     def __init__(self, cluster: Cluster, cache: Cache, clock: Clock) -> None:
         self._cluster = cluster

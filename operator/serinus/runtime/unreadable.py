@@ -70,7 +70,7 @@ def _settled(manifest: Json) -> bool:
 
 
 class UnreadableDeployments:
-    """Says that a ModelDeployment cannot be read, in the one place of it that is ours."""
+    """Reports in its status that a ModelDeployment cannot be parsed."""
 
     def __init__(self, cluster: Cluster, cache: Cache, clock: Clock) -> None:
         self._cluster = cluster

@@ -18,14 +18,14 @@ MOST_POINTS: Final = 5000
 
 
 class Asks(Protocol):
-    """What is asked of a Prometheus here."""
+    """The queries that a backtest needs."""
 
     async def ask_range(self, query: str, *, start: float, end: float, step: float) -> MetricsAnswer: ...
 
 
 @dataclass(frozen=True)
 class QueryRange:
-    """The time that is looked back at, and how far apart the samples are; unix seconds."""
+    """The time range, and the distance between samples; in unix seconds."""
 
     start: float
     end: float

@@ -15,7 +15,7 @@ from serinus.core.model.source import Source
 
 @dataclass(frozen=True)
 class BacktestOptions:
-    """What was typed; times in unix seconds."""
+    """The options of the command; times in unix seconds."""
 
     source: Source
     start: float

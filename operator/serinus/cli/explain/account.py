@@ -22,7 +22,7 @@ DEFAULT_ALPHA = "0.01"
 
 
 class Decider(StrEnum):
-    """Who or what ended a rollout."""
+    """What ended a rollout, or who did."""
 
     GUARDRAIL = "guardrail"
     LIMITS = "limits"

@@ -19,7 +19,7 @@ from serinus.core.model.source import Source
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """What was asked for: another Rollout than the newest, JSON, a picture, and a Prometheus for its curves."""
+    """The options of the command: a Rollout other than the newest, JSON, a plot, and a Prometheus for its curves."""
 
     rollout: str | None = None
     as_json: bool = False

@@ -36,7 +36,7 @@ MOST_POINTS = 10_000
 
 
 class Archive(Protocol):
-    """A Prometheus that remembers; a test gives another one."""
+    """A Prometheus with past samples; tests pass a double."""
 
     def raw(self, query: str, at: float) -> MetricsAnswer:
         """Answer a query with a range selector: the raw samples before a time."""
@@ -46,7 +46,7 @@ class Archive(Protocol):
 
 
 class PrometheusArchive:
-    """One that is asked."""
+    """A real Prometheus."""
 
     def __init__(self, source: Source) -> None:
         self._queries = RangeQueries(source)

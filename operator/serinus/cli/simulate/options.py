@@ -24,7 +24,7 @@ NOISES: Final[Mapping[str, Noise]] = {
 
 @dataclass(frozen=True)
 class SimulateOptions:
-    """What was typed; rates are shares of the requests."""
+    """The options of the command; rates are shares of requests."""
 
     requests_per_s: float = 100.0
     error_rate: float = 0.001

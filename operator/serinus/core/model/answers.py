@@ -18,7 +18,7 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """The metrics source could not be asked, or would not answer."""
+    """The metrics source could not be queried, or did not answer."""
 
     failure: Failure
     message: str
@@ -59,7 +59,7 @@ def whole(answer: MetricsAnswer) -> MetricsAnswer:
 
 
 class ProbeOutcome(StrEnum):
-    """What came of a sample request to one pod."""
+    """The outcome of a sample request to one pod."""
 
     ANSWERED = "Answered"
     FAILED = "Failed"
@@ -68,7 +68,7 @@ class ProbeOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """The outcome of a sample request and, where it failed, Triton's own words.
+    """The outcome of a sample request and, if it failed, Triton's error.
 
     `silent` is a failure of a server that took the request and never answered it.
     """

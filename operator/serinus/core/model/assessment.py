@@ -11,7 +11,7 @@ from serinus.api.status import Verdict
 
 
 class Reason(StrEnum):
-    """Why an assessment says what it says; a closed list, documented in docs/conditions.md."""
+    """The reason for a verdict: a closed list, documented in docs/conditions.md."""
 
     WITHIN_LIMITS = "WithinLimits"
     LIMIT_EXCEEDED = "LimitExceeded"
@@ -201,7 +201,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the rollout stands when it is judged."""
+    """The state of the rollout when it is judged."""
 
     weight: int
     next_weight: int

@@ -26,15 +26,15 @@ class InvalidSpec(SerinusError):
 
 
 class ClusterError(SerinusError):
-    """The API server said no, or nothing."""
+    """The API server refused, or did not answer."""
 
 
 class Conflict(ClusterError):
-    """Decided on what is not true any more."""
+    """The decision was based on stale data."""
 
 
 class Gone(ClusterError):
-    """The object, or its namespace, is not there."""
+    """The object or its namespace does not exist."""
 
 
 class Invalid(ClusterError):
@@ -42,7 +42,7 @@ class Invalid(ClusterError):
 
 
 class Forbidden(ClusterError):
-    """RBAC or an admission policy says no."""
+    """RBAC or an admission policy refuses it."""
 
 
 class Unavailable(ClusterError):

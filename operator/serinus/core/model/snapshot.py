@@ -15,7 +15,7 @@ from serinus.core.model.split import Split
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why what git asks for cannot be tried: a reason of the closed list, and what to do about it."""
+    """Why the spec cannot be rolled out: a reason of the closed list, and what to do about it."""
 
     reason: str
     message: str
@@ -23,13 +23,13 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class Unreached(Obstacle):
-    """Why requests from outside do not arrive; `served` when some of the hosts are reached all the same."""
+    """Why requests from outside do not arrive; `served` if some of the hosts are reachable anyway."""
 
     served: bool = False
 
 
 class Probed(StrEnum):
-    """How far the sample request of a revision is, over all of its ready pods."""
+    """Progress of the sample request over all ready pods of a revision."""
 
     NOT_ASKED_FOR = "NotAskedFor"
     WAITING = "Waiting"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class BasicAuth:
-    """A user's name, and the file that holds the password."""
+    """A user name, and the file with the password."""
 
     username: str
     password_file: Path
@@ -18,7 +18,7 @@ class BasicAuth:
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """Whom to trust, and what to prove oneself with; without a CA bundle the system's is used."""
+    """The CA bundle to trust (by default the system's), and the client certificate."""
 
     ca_file: Path | None = None
     cert_file: Path | None = None
