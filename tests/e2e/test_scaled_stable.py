@@ -33,7 +33,10 @@ def test_a_stable_scaled_to_zero_by_hand_is_put_right_and_a_revert_works(cluster
     before = cluster.get("Deployment", stable)["metadata"]["generation"]
     cluster.kubectl("scale", "deployment", stable, "--replicas=0")
     cluster.wait(
-        "Deployment", NAME, lambda found: put_right(found[stable], since=before), what="all pods of stable again"
+        "Deployment",
+        NAME,
+        lambda found: stable in found and put_right(found[stable], since=before),
+        what="all pods of stable again",
     )
     with broken(three):
         cluster.rollout(NAME, 2, reverted, what="the revert")
