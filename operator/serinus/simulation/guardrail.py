@@ -1,6 +1,6 @@
-"""The literal rule (`core.analysis.threshold`) for R rollouts at once, as the guardrail beside the tests.
+"""The fixed limit (`core.analysis.threshold`) for R rollouts at once, as the guardrail beside the tests.
 
-The product judges one rollout by one look; here the same rule runs over arrays. A test holds the two together.
+The product judges one rollout per look; here the same rule runs over arrays. A test checks that both agree.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The pictures of docs/statistics.md: evidence over time, and the price of a bad version against traffic.
+"""The figures of docs/statistics.md: evidence over time, and the cost of a bad version against traffic.
 
-Both are played on the path without history, which is the one that a gateway's series run on. matplotlib is an optional
-extra and is loaded by whoever draws.
+Both run on the path without history, the one for gateway series. matplotlib is an optional extra, imported only to plot.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whole policies of the product, with their guardrail, against an equal version: how often is it reverted?
 
-The other tables measure the tests alone. Here the limit beside them acts too, on small numbers and within seconds.
+The other tables measure the tests alone. Here the limit acts too, on small numbers and within seconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/statistics-results.md from what was played."""
+"""Writes docs/statistics-results.md from the simulated results."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What Prometheus says, turned into a verdict: PromQL text, counters, thresholds and sequential tests.
+"""Turns what Prometheus says into a verdict: PromQL text, counters, thresholds and sequential tests.
 
-The names of the statistical core are re-exported here and loaded on first use: importing this package must not
-cost numpy and scipy, which a process without a live sequential rollout never needs.
+The names of the statistical core are re-exported here and loaded on first use: importing this package must not cost
+numpy and scipy, which a process without a live sequential rollout never needs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The seam: one look and what is remembered become one assessment, by the policy that the rollout froze.
+"""One look plus the remembered state becomes one assessment, under the policy that the rollout froze.
 
-In Sequential mode the limits are guardrails beside the test: they act in seconds on a broken model, and before any
-evidence is weighed. What only the test can say (Safe, and why not yet) is the test's; blindness that only the test sees
-is as blind as any other.
+In Sequential mode the limits are guardrails: they act within seconds on a broken model, before any evidence is weighed.
+Only the test can say Safe, or why not yet; missing data that only the test notices is Blind like any other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Series of several clusters or environments in one store: told, and never added up unasked."""
+"""Series of several clusters or environments in one store: reported, and never added up unless configured."""
 
 from __future__ import annotations
 

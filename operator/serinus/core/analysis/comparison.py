@@ -1,7 +1,7 @@
-"""The sequential test as a policy: scrape by scrape into the monitor, and its verdict in the words of a rollout.
+"""The sequential test as a policy: feeds scrapes to the monitor, and turns its answer into a verdict.
 
-One monitor for the whole rollout. It is copied before it is fed, so that an assessment that was never stored leaves no
-trace, and it is fed at the true times of the scrapes: replaying them after a crash gives the same evidence.
+There is one monitor for the whole rollout. It is copied before it is fed, so that an assessment that was never stored
+leaves no trace, and fed at the true times of the scrapes, so that a replay after a crash gives the same evidence.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Holds a query to one namespace: every selector in it gets the matcher, by PromQL's own grammar.
+"""Restricts a query to one namespace: every selector in it gets the matcher, using PromQL's own grammar.
 
-Text that is pasted cannot do this: a brace may stand in a string, a selector in a subquery. What is sent is printed
-from the parsed query, and is read once more before it is sent.
+Pasting text cannot do this: a brace may be in a string, a selector in a subquery. The query is printed from its parsed
+form, and parsed once more before it is sent.
 """
 
 from __future__ import annotations

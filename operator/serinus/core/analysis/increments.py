@@ -1,4 +1,4 @@
-"""Scrape by scrape, both revisions side by side: what the sequential test is fed with."""
+"""Pairs both revisions, scrape by scrape: the input of the sequential test."""
 
 from __future__ import annotations
 

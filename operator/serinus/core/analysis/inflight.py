@@ -1,8 +1,9 @@
-"""Series that tell a version that answers nothing from one that nobody asks.
+"""Series that tell a version that answers nothing from one that gets no requests.
 
-Envoy counts what it sends to a Service's cluster, and what waits there (`upstream_rq_total`, `upstream_rq_active`): an
-Istio proxy has these series where its annotation `proxyStatsMatcher` includes `cluster.outbound`. Triton counts what
-waits for its backend. Istio writes code 0 for a caller who hung up, and counts the messages of gRPC streams.
+Envoy counts the requests that it sends to a Service's cluster, and those waiting there (`upstream_rq_total`,
+`upstream_rq_active`); an Istio proxy exposes these if its annotation `proxyStatsMatcher` includes `cluster.outbound`.
+Triton counts requests waiting for its backend. Istio writes code 0 for callers that hung up, and counts the messages of
+gRPC streams.
 """
 
 from __future__ import annotations

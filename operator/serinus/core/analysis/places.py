@@ -1,6 +1,6 @@
 """Where a counter lives: a pod, or an address without its port, whoever scrapes it and under whatever job.
 
-A place also knows when it was scraped: how far apart its scrapes come, and since when.
+A place also knows its scrape times: how far apart they are, and since when.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Which counter each series of an answer reports, and what it adds to it.
+"""Finds the counter behind each series of an answer, and what the series adds to it.
 
-A counter is known by where it lives and by its own labels; who reports it, and what a scrape puts beside them, makes no
-other counter of it. One that is new on a place that was scraped without it counts in full, since the first 500 creates
-its series; else its first sample is only a baseline. Samples of one place may have unlike times, so "without it" allows
-for the jitter of a scrape interval wherever the times do not prove it.
+A counter is identified by where it lives and its own labels; who reports it, and labels that a scrape adds, make no
+difference. A counter that appears on a place already scraped without it counts in full, since the first 500 creates its
+series; otherwise its first sample is only a baseline. Samples of one place may have different times, so "without it"
+allows for the jitter of a scrape interval unless the times prove it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One counter that several may report: two replicas of a Prometheus, two scrape jobs, a series before and after its
-labels were changed. It is one line, which never counts the same request twice and never misses one that any of them
-saw.
+"""One counter that several may report: two Prometheus replicas, two scrape jobs, a series before and after relabelling.
+
+It is one line, which never counts a request twice and never misses one that any reporter saw.
 """
 
 from __future__ import annotations

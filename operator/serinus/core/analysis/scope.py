@@ -1,7 +1,7 @@
-"""Whose requests a metrics source counts: those of our routes' gateways, and nobody else's who calls the same Services.
+"""Whose requests count: those through our routes' gateways, not those of others who call the same Services.
 
-A tester, another VirtualService behind a sidecar, or an exporter that makes up our series reports requests of the same
-Service. What tells them apart is the workload that reports, and where it was scraped.
+A tester, another VirtualService behind a sidecar, or an exporter that forges our series reports requests of the same
+Service. The reporting workload, and where it was scraped, tell them apart.
 """
 
 from __future__ import annotations

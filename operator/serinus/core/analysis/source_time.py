@@ -1,5 +1,6 @@
-"""What a metrics source's own answers tell of its time: how far its clock is from ours, how often it scrapes, and how
-old its newest sample always is. Stands apart because times of two clocks must be made one before anything is counted.
+"""The clock of a metrics source: how far it is from ours, how often it scrapes, and how old its newest sample always is.
+
+Stands apart because the times of two clocks must be aligned before anything is counted.
 """
 
 from __future__ import annotations

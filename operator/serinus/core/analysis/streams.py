@@ -1,7 +1,7 @@
-"""gRPC streams: their errors travel inside messages, with status OK, so that no series of a gateway counts them.
+"""gRPC streams: their errors travel inside messages, with status OK, so that no gateway series counts them.
 
-What can be counted is the messages. Where a canary answers more messages than requests, nobody has judged some of its
-answers, and the verdict says so. A stream of a single message looks like a request.
+Messages can be counted. If a canary sends more messages than it gets requests, some of its answers are not judged, and
+the verdict says so. A stream of a single message looks like a request.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Raw counters as increments on a time line, for each revision.
+"""Raw counters as increments over time, for each revision.
 
 Increments are taken counter by counter (`register`) and then summed: a sum of counters falls when one pod restarts.
-What nobody's gateway reports, and series of several clusters at once, are told and not summed.
+Series that no configured gateway reports, and series of several clusters at once, are reported and not summed.
 """
 
 from __future__ import annotations

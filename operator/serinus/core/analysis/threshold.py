@@ -1,6 +1,6 @@
-"""The literal rule: a metric outside its range, in more than `failureLimit` looks in a row, is Unsafe.
+"""The fixed limit: a metric outside its range in more than `failureLimit` consecutive looks is Unsafe.
 
-One assessment over all metrics from one look and what is remembered.
+One assessment over all metrics, from one look and the remembered state.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A/A: one revision against itself, pod by pod. Whatever is reverted here would have been reverted for nothing."""
+"""A/A: one revision against itself, pod by pod. Every revert here is a false one."""
 
 from __future__ import annotations
 

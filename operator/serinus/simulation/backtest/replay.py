@@ -1,7 +1,7 @@
 """A policy replayed against recorded series: each past change of revision as if it had been a rollout.
 
-Weights are read off the traffic itself, since whoever changed the revision then need not have been Serinus. The
-verdicts are the product's: `assess`, look by look.
+Weights are inferred from the traffic, since the change need not have been made by Serinus. The verdicts are the
+product's own: `assess`, look by look.
 """
 
 from __future__ import annotations

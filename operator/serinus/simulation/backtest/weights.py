@@ -1,4 +1,4 @@
-"""Reads the weight of a past rollout off its traffic: no record says what the split was meant to be."""
+"""Infers the weight of a past rollout from its traffic: nothing records the intended split."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A manifest's own policy against made-up traffic, many rollouts at a time."""
+"""A manifest's own policy against simulated traffic, many rollouts at a time."""

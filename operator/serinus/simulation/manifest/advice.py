@@ -1,4 +1,4 @@
-"""What a simulated policy should be told: a limit that one error breaks, traffic too thin, pauses too short."""
+"""Advice on a simulated policy: a limit that one error exceeds, too little traffic, pauses too short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From outcomes to the numbers that people ask for: odds, times, wrong answers."""
+"""From outcomes to the numbers of the answer: odds, times, wrong answers."""
 
 from __future__ import annotations
 
