@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from serinus.adapters.kubernetes.informer import Informer
 from serinus.app import Operator
-from serinus.core.model.kinds import DEPLOYMENT, DESTINATION_RULE
+from serinus.core.model.kinds import DEPLOYMENT, DESTINATION_RULE, VIRTUAL_SERVICE, Json
 from serinus_local.control_plane import ControlPlane
 from tests.support.lines import Lines
 from tests.support.operator import OperatorProcess, embedded, writes_made
@@ -39,6 +41,22 @@ async def test_an_api_server_that_crashes_delays_a_revert_and_no_more(world: Rea
     await asyncio.to_thread(world.plane.start_api_server)
     await world.until(lambda: world.routed == {"1": 100}, "all traffic on version 1", limit=60)
     await world.until_phase("Reverted")
+
+
+async def test_a_revert_does_not_wait_for_a_watch_that_is_dead(
+    world: RealWorld, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody edits the route unheard: what we know of it is refused, so it is read and written in the same pass."""
+    await trying(world)
+    monkeypatch.setattr(Informer, "_take", _deaf(Informer._take))
+    edit = {"metadata": {"annotations": {"seen-by": "somebody"}}}
+    edited = await world.api.patch(VIRTUAL_SERVICE, world.namespace, world.name, edit)
+    world.prometheus.spoil(world.revision("2"))
+    await world.until(lambda: world.routed == {"1": 100}, "all traffic on version 1")
+    await world.until_phase("Reverted")
+    route = world.mirror.get(VIRTUAL_SERVICE, world.name)
+    assert route is not None
+    assert route["metadata"]["uid"] == edited["metadata"]["uid"]
 
 
 async def test_a_missing_right_is_a_line_in_the_log(world: RealWorld, log: Lines) -> None:
@@ -91,6 +109,16 @@ async def test_one_of_two_writes_and_the_other_follows(world: RealWorld) -> None
         await first.stop()
         await second.stop()
     assert not [file for file in (first.log, second.log) if "Traceback" in file.read_text()]
+
+
+def _deaf(take: Callable[[Informer, str, Json], None]) -> Callable[[Informer, str, Json], None]:
+    """Hear nothing of VirtualServices any more, while the stream stays open."""
+
+    def heard(informer: Informer, event: str, manifest: Json) -> None:
+        if informer.watched.kind != VIRTUAL_SERVICE:
+            take(informer, event, manifest)
+
+    return heard
 
 
 def _without_istio(plane: ControlPlane, namespace: str) -> Path:
