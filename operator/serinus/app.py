@@ -377,13 +377,13 @@ def _election(
     lease = LeaderLease(unfenced, clock, name, seconds=seconds)
     if name.watched:
         return lease, NamespaceLeases(unfenced, clock, name, seconds=seconds)
-    return lease, OtherInstalls(unfenced, clock, name)
+    return lease, OtherInstalls(unfenced, clock, name, seconds=seconds)
 
 
 def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:
     return LeaseName(
         namespace=config.leader_election.namespace or os.environ.get("POD_NAMESPACE") or endpoint.namespace,
-        name="serinus",
+        name=config.leader_election.name,
         # A container that was killed comes back in the same pod: it need not wait for its own lease to run out.
         identity=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         watched=config.watch_namespaces,

@@ -230,10 +230,14 @@ class Tenant(_Strict):
 
 
 class LeaderElection(_Strict):
-    """Which operator writes if several run. The default namespace is the operator's own."""
+    """Which operator writes if several run. The default namespace is the operator's own.
+
+    The pods of one install share a Lease; two installs need one each, or each would be taken for the other's standby.
+    """
 
     enabled: bool = True
     namespace: str = ""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "serinus"
     lease_seconds: Annotated[int, Field(ge=5, le=300)] = 15
 
 

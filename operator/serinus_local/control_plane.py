@@ -5,6 +5,7 @@ The whole stack is built on the same class: it only gives an address that its no
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import ssl
@@ -18,6 +19,7 @@ from serinus_local import build, crds, manifests
 from serinus_local.pki import ADMIN, Pki
 from serinus_local.ports import LOOPBACK, Ports
 from serinus_local.process import Processes, Program
+from serinus_local.waiting import until
 
 API_SERVER = "kube-apiserver"
 
@@ -85,7 +87,12 @@ class ControlPlane:
     def apply_crds(self, text: str) -> None:
         """Apply custom resource definitions and return when the API serves them."""
         self.apply_yaml(text)
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", "-", stdin=text)
+        # Not `kubectl wait`: on a busy machine it meets one that has no status yet, and gives up.
+        until(lambda: self._are_established(text), what="custom resource definitions to be served", limit=60)
+
+    def _are_established(self, text: str) -> bool:
+        found = json.loads(self.kubectl("get", "--output=json", "-f", "-", stdin=text))
+        return all(manifests.is_established(one) for one in found.get("items", [found]))
 
     def install_istio_crds(self) -> None:
         """Make the kinds of Istio known that the operator writes and reads."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 
 def kubeconfig(*, server: str, ca: bytes, token: str, name: str) -> str:
@@ -121,6 +122,12 @@ def kube_proxy(*, address: str, pods: str, kubeconfig: Path, node: str) -> str:
 def namespace(name: str) -> str:
     """Render a Namespace."""
     return json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+
+def is_established(definition: dict[str, Any]) -> bool:
+    """Whether the API serves a custom resource definition; a new one has no status at all."""
+    conditions = (definition.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
 def pod_reader(user: str) -> str:

@@ -140,6 +140,22 @@ async def test_a_delete_takes_the_object_of_its_uid_only(cluster: KubernetesClus
     assert left["metadata"]["uid"] == second["metadata"]["uid"]
 
 
+async def test_a_delete_takes_the_version_that_was_decided_on_only(cluster: KubernetesCluster, namespace: str) -> None:
+    """Who has changed it since then may want it: that is a Conflict, to be looked at again."""
+    first = await cluster.apply(service(namespace), force=True)
+    changed = service(namespace)
+    changed["metadata"]["annotations"] = {"wanted-by": "somebody"}
+    second = await cluster.apply(changed, force=True)
+    uid = first["metadata"]["uid"]
+    with pytest.raises(Conflict):
+        await cluster.delete(
+            SERVICE, namespace, "fraud", uid=uid, resource_version=first["metadata"]["resourceVersion"]
+        )
+    assert await cluster.get(SERVICE, namespace, "fraud") is not None
+    await cluster.delete(SERVICE, namespace, "fraud", uid=uid, resource_version=second["metadata"]["resourceVersion"])
+    assert await cluster.get(SERVICE, namespace, "fraud") is None
+
+
 async def test_a_second_create_is_a_conflict(cluster: KubernetesCluster, namespace: str) -> None:
     """Create is for what must not exist."""
     await cluster.create(service(namespace))

@@ -146,24 +146,6 @@ async def test_an_operator_that_starts_anew_knows_the_silence_from_before() -> N
     assert (world.reason, took <= 15) == ("AnswersNothing", True)
 
 
-async def test_the_number_of_requests_that_the_drain_did_not_wait_for_is_said() -> None:
-    """A hung version is taken down with its callers still waiting."""
-    world = await trying(model=Model(answers=False), steps=SLOW_WALK)
-    await world.until(lambda w: w.phase == "Reverted", limit=60)
-    await world.run(15)
-    told = [message for _, reason, message in world.events if reason == "StillOpen"]
-    assert len(told) == 1
-    assert "requests or streams still open" in told[0]
-
-
-async def test_a_version_that_nobody_waits_for_goes_without_a_word() -> None:
-    """A promoted version's predecessor has answered all."""
-    world = await trying(at=100, steps=TO_ALL)
-    await world.until(lambda w: w.phase == "Succeeded", limit=60)
-    await world.run(15)
-    assert "StillOpen" not in {reason for _, reason, _ in world.events}
-
-
 async def test_silence_is_noticed_where_scrapes_come_each_half_minute() -> None:
     """Two scrapes without an answer are as good as thirty."""
     world = World()

@@ -39,6 +39,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .Values.config.leaderElection.namespace | default .Release.Namespace -}}
 {{- end -}}
 
+{{- /* Two releases in one namespace must not share a Lease: each would take the other for its standby. */ -}}
+{{- define "serinus.leaseName" -}}
+{{- $name := .Values.config.leaderElection.name | default (include "serinus.name" .) -}}
+{{- /* The Lease of a namespace has this name, whoever holds it. */ -}}
+{{- eq $name "serinus-install" | ternary "serinus-install-leader" $name -}}
+{{- end -}}
+
 {{- /* Where else Gateways are looked for, as a JSON list: the namespaces of those that are granted. */ -}}
 {{- define "serinus.gatewayNamespaces" -}}
 {{- $found := list -}}

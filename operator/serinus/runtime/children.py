@@ -30,7 +30,6 @@ from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
 from serinus.runtime.rereading import TRIES, read_anew
 
-NEVER_SERVED_GRACE_SECONDS = 5
 RETIRING = (DEPLOYMENT, DESTINATION_RULE, SERVICE, CONFIG_MAP)
 
 
@@ -136,20 +135,19 @@ class Children:
         self._cache.put(stored)
         return stored
 
-    async def retire(self, owner: Owner, revision: str, *, served: bool) -> None:
-        """Delete what ran a revision; one that never served need not say goodbye to anyone."""
-        grace = None if served else NEVER_SERVED_GRACE_SECONDS
+    async def retire(self, owner: Owner, revision: str) -> None:
+        """Delete what ran a revision."""
         for kind in RETIRING:
             live = ours(self._cache, kind, owner).get(revision)
             if live is not None:
-                await self._delete(owner, kind, live, grace if kind is DEPLOYMENT else None)
+                await self._delete(owner, kind, live)
 
     async def withdraw(self, owner: Owner, names: Iterable[str]) -> None:
         """Delete routes that are wanted no more."""
         for name in sorted(names):
             live = self._cache.get(VIRTUAL_SERVICE, owner.namespace, name)
             if live is not None and controller_uid(live) == owner.uid:
-                await self._delete(owner, VIRTUAL_SERVICE, live, None)
+                await self._delete(owner, VIRTUAL_SERVICE, live)
 
     async def forget(self, owner: Owner, kind: Kind, names: Iterable[str]) -> None:
         """Delete history that is beyond the limit."""
@@ -157,13 +155,19 @@ class Children:
         for name in names:
             live = ours(self._cache, kind, owner).get(name)
             if live is not None:
-                await self._delete(owner, kind, live, None)
+                await self._delete(owner, kind, live)
 
-    async def _delete(self, owner: Owner, kind: Kind, live: Json, grace: int | None) -> None:
+    async def _delete(self, owner: Owner, kind: Kind, live: Json) -> None:
+        """Delete an object as it was when that was decided; one that has changed is read anew and decided on again."""
         metadata = live["metadata"]
         if metadata.get("deletionTimestamp"):
             return
-        await self._cluster.delete(kind, owner.namespace, metadata["name"], uid=metadata["uid"], grace_seconds=grace)
+        name, version = metadata["name"], metadata["resourceVersion"]
+        try:
+            await self._cluster.delete(kind, owner.namespace, name, uid=metadata["uid"], resource_version=version)
+        except Conflict:
+            await read_anew(self._cluster, self._cache, kind, owner.namespace, name)
+            raise
 
 
 def forget_unwanted(memory: Memory, wanted: Iterable[Json]) -> None:

@@ -7,7 +7,7 @@ anything into the route that a new rollout could not start with, and must not st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from serinus.api.defaults import METRICS
 from serinus.api.parsing import ModelDeploymentView
@@ -35,6 +35,21 @@ from serinus.runtime.ports import Cache
 
 def nobody(key: Key) -> None:
     """Wake nobody."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The conflicts of a ModelDeployment, and what they were found of."""
+
+    view: ModelDeploymentView
+    live: tuple[Json | None, ...]
+    changes: int
+    conflicts: tuple[HostConflict, ...]
+
+    def holds(self, view: ModelDeploymentView, live: tuple[Json | None, ...], changes: int) -> bool:
+        """Whether all of it is still the very same."""
+        same = all(ours is theirs for ours, theirs in zip(self.live, live, strict=True))
+        return self.view is view and same and self.changes == changes
 
 
 class Claims:
@@ -66,6 +81,9 @@ class Claims:
         self._asked: dict[Key, Sequence[OurRoute]] = {}
         self._owners: dict[Key, Key] = {}
         self._listening: dict[str, Listeners] = {}
+        self._found: dict[Key, _Found] = {}
+        self._changes = 0
+        """How often what a VirtualService claims has changed."""
         cache.follow(VIRTUAL_SERVICE, self._routed)
         cache.follow(ISTIO_GATEWAY, self._listened)
         cache.follow(MODEL_DEPLOYMENT, self._deployed)
@@ -135,7 +153,20 @@ class Claims:
         return Obstacle("HostConflict", conflict.message) if conflict else None
 
     def conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
-        """Hosts of ours that another VirtualService claims too, on the gateways or in the mesh."""
+        """Hosts of ours that another VirtualService claims too, on the gateways or in the mesh.
+
+        Found anew only when the spec, our routes or what others claim has changed.
+        """
+        key = Key(view.namespace, view.name)
+        live = tuple(
+            self._cache.get(VIRTUAL_SERVICE, view.namespace, route_name(view.name, mesh=mesh)) for mesh in (False, True)
+        )
+        known = self._found.get(key)
+        if known is None or not known.holds(view, live, self._changes):
+            known = self._found[key] = _Found(view, live, self._changes, self._conflicts(view))
+        return known.conflicts
+
+    def _conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
         routes = [self._our_route(view, mesh=mesh) for mesh in ((False, True) if self._mesh else (False,))]
         self._remember(Key(view.namespace, view.name), routes)
         both = {Key(view.namespace, route_name(view.name, mesh=mesh)) for mesh in (False, True)}
@@ -177,6 +208,7 @@ class Claims:
         before, now = self._claimants.of(key), self._read(manifest)
         if before == now:
             return
+        self._changes += 1
         if now is None:
             self._claimants.drop(key)
         else:
@@ -205,6 +237,7 @@ class Claims:
     def _deployed(self, namespace: str, name: str, manifest: Json | None) -> None:
         key = Key(namespace, name)
         if manifest is None:
+            self._found.pop(key, None)
             for route in self._asked.pop(key, ()):
                 self._ours.drop(route.key)
                 del self._owners[route.key]

@@ -24,9 +24,11 @@ from serinus.core.analysis.inflight import (
 )
 from serinus.core.analysis.promql import SERVICES_PER_QUERY, Arm
 from serinus.core.analysis.scope import Scope
+from serinus.core.analysis.streams import LEAST, stream_query
 from serinus.core.analysis.tally import LONGEST_SILENCE, Tallies
 from serinus.core.model.answers import NoAnswer, Series, whole
 from serinus.core.model.assessment import Silence
+from serinus.core.model.revision import GRPC_PORT
 from serinus.runtime.groups import SLACK, Group
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
@@ -75,6 +77,17 @@ class _Heard:
         self.waiting = {owner: times for owner, times in self.waiting.items() if max(times) > now - LONGEST_SILENCE}
 
 
+@dataclass(frozen=True)
+class StillOpen:
+    """How many requests and streams are open at a revision, and whether some of them are gRPC streams."""
+
+    calls: float
+    streams: bool
+
+
+NOTHING_OPEN = StillOpen(0.0, streams=False)
+
+
 class Silences:
     """Keeps what is known of the canaries that were quiet at the newest look."""
 
@@ -97,11 +110,19 @@ class Silences:
                 groups.setdefault(group, []).append(watch)
         await asyncio.gather(*(self._ask_group(group, watches) for group, watches in groups.items()))
 
-    async def still_open(self, arm: Arm) -> float | None:
-        """Tell how many requests and streams are open at a revision; None where nothing counts them."""
-        source = self._metrics.names()[0]
-        series = await self._series(source, open_query(arm, self._presets.scope_of(source).matchers))
-        return series[0].samples[-1][1] if series and series[0].samples else None
+    async def still_open(self, arm: Arm, source: str | None = None) -> StillOpen:
+        """Tell what is open at a revision; nothing, where nothing counts it.
+
+        A gRPC stream and a long inference over gRPC look the same, until it is seen to have answered several messages.
+        """
+        named = source or self._metrics.names()[0]
+        matchers = self._presets.scope_of(named).matchers
+        calls, grpc, messages = await asyncio.gather(
+            self._number(named, open_query(arm, matchers)),
+            self._number(named, open_query(arm, matchers, ports=str(GRPC_PORT))),
+            self._number(named, stream_query((arm,), matchers, seconds=REACH_SECONDS)),
+        )
+        return StillOpen(calls or 0.0, streams=bool(grpc) and (messages or 0.0) >= LEAST)
 
     def of(self, watch: Watch) -> Silence | None:
         """Tell what is known of a canary's silence; None where it answers."""
@@ -145,6 +166,10 @@ class Silences:
         heard.entered.ingest(ours(gateway or ()), services, now, resets=resets)
         heard.take_waiting(ours((*(gateway or ()), *(pending or ()))), now)
         heard.asked_at.update(dict.fromkeys(arms, now))
+
+    async def _number(self, source: str, query: str) -> float | None:
+        series = await self._series(source, query)
+        return series[0].samples[-1][1] if series and series[0].samples else None
 
     async def _series(self, source: str, *queries: str) -> tuple[Series, ...] | None:
         """Ask; None where the source does not say."""

@@ -38,9 +38,19 @@ class Cluster(Protocol):
     ) -> list[Json]: ...
 
     async def delete(
-        self, kind: Kind, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        *,
+        uid: str,
+        resource_version: str | None = None,
+        grace_seconds: int | None = None,
     ) -> None:
-        """Delete this very object, in the background; one that is gone already is no error."""
+        """Delete this very object, in the background; one that is gone already is no error.
+
+        Where a resourceVersion is named, an object that has changed since then is a Conflict, and stays.
+        """
 
     async def create(self, manifest: Json) -> Json: ...
 

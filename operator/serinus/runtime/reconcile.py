@@ -14,7 +14,6 @@ import structlog
 
 from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
 from serinus.api.traffic import Traffic
-from serinus.core.analysis.promql import Arm
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key, Owner, controller_uid
 from serinus.core.model.kinds import (
@@ -58,6 +57,7 @@ from serinus.runtime.recording import (
 )
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Stale, Statuses, rises
+from serinus.runtime.takedown import Takedown
 from serinus.runtime.unreadable import UNREADABLE, UnreadableDeployments
 
 log = structlog.get_logger("serinus.reconcile")
@@ -111,6 +111,7 @@ class Reconciler:
         self._mesh_config = mesh_config
         self._report = report
         self._children = Children(cluster, cache)
+        self._takedown = Takedown(cluster, cache, self._children, observer, self._tell)
         self._statuses = Statuses(cluster, cache, clock)
         self._unreadable = UnreadableDeployments(cluster, cache, clock)
 
@@ -333,32 +334,9 @@ class Reconciler:
                 self._cache.put(await self._cluster.apply(mark_succeeded(live, success.at), force=True))
 
     async def _clean(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
-        served = {
-            name
-            for rollout in seen.rollouts
-            if rollout.state.weight_changed_at is not None
-            for name in (rollout.plan.canary, rollout.plan.stable or "")
-        }
-        for name in sorted(decision.retired):
-            if name in served and name not in memory.said_open:
-                memory.said_open.add(name)
-                self._observer.probes.beside(self._say_open(seen, name))
-            await self._children.retire(owner, name, served=name in served)
-        memory.said_open &= decision.retired
+        await self._takedown.retire(owner, seen, decision, memory)
         await self._children.forget(owner, ROLLOUT, decision.obsolete_rollouts)
         await self._children.forget(owner, CONTROLLER_REVISION, decision.obsolete_revisions)
-
-    async def _say_open(self, seen: Snapshot, name: str) -> None:
-        """Say how many requests and streams the drain did not wait for; asked beside the pass, which has no time."""
-        view, revision = seen.deployment, seen.revision(name)
-        if revision is None:
-            return
-        arm = Arm(view.namespace, view.name, revision.hash, revision.name)
-        still_open = await self._observer.sampler.silences.still_open(arm)
-        if still_open:
-            text = f"version {revision.version} is taken down with {still_open:.0f} requests or streams still open"
-            plan = seen.newest.plan if seen.newest else None
-            await self._tell(view, Note("StillOpen", f"{text}: the drain delay is over", rollout=plan))
 
     async def _tell_people(self, view: ModelDeploymentView, decision: Decision) -> None:
         for note in decision.notes:

@@ -7,12 +7,13 @@ import json
 from collections.abc import Callable
 
 from serinus.adapters.kubernetes.cache import ObjectCache
-from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
-from serinus.core.model.kinds import Json, Kind, kind_of
-from serinus.core.model.timestamps import to_rfc3339_seconds
+from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Unavailable
+from serinus.core.model.kinds import POD, Json, Kind, kind_of
+from serinus.core.model.timestamps import to_rfc3339, to_rfc3339_seconds
 from tests.support.world.clock import VirtualClock
 
 Place = tuple[Kind, str, str]
+WHOLE_GRACE_SECONDS = 45
 
 
 def copied(manifest: Json) -> Json:
@@ -31,7 +32,8 @@ class InMemoryApi:
     `writes` lists what the operator wrote. `kill_at` kills it at the n-th write from now on: before it takes effect,
     or with `kill_after_effect` after that. `refuse` names the kinds whose writes fail, `unwatched` those whose watch
     is dead, `refused_statuses` the kinds whose status is answered with an error. `admit` changes what is applied, as an
-    admission policy does.
+    admission policy does, and `forbidden` names the kinds that may not be deleted. With `pods_linger` the garbage
+    collector comes for pods within a second, and they take their grace to go; without, they are gone with their owner.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -43,6 +45,8 @@ class InMemoryApi:
         self.down = False
         self.refuse: set[Kind] = set()
         self.unwatched: set[Kind] = set()
+        self.pods_linger = False
+        self.forbidden: set[Kind] = set()
         self.refused_statuses: dict[Kind, ClusterError] = {}
         self.admit: Callable[[Json], None] = lambda manifest: None
         self.kill_at: int | None = None
@@ -86,12 +90,26 @@ class InMemoryApi:
         return [copied(one) for (k, ns, _), one in self.objects.items() if k == kind and namespace in ("", ns)]
 
     async def delete(
-        self, kind: Kind, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        *,
+        uid: str,
+        resource_version: str | None = None,
+        grace_seconds: int | None = None,
     ) -> None:
         self._count("delete", kind, name)
+        if kind in self.forbidden:
+            raise Forbidden(f"cannot delete resource {kind.plural!r}")
         live = self.objects.get((kind, namespace, name))
         if live is not None and live["metadata"]["uid"] == uid:
-            self.remove(kind, namespace, name)
+            if resource_version not in (None, live["metadata"]["resourceVersion"]):
+                raise Conflict(f"{name} has changed since it was read")
+            if kind == POD and self.pods_linger:
+                self.end(live, grace_seconds or WHOLE_GRACE_SECONDS)
+            else:
+                self.remove(kind, namespace, name)
         self._kill_after()
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
@@ -118,8 +136,16 @@ class InMemoryApi:
             self.cache.forget(kind, namespace, name)
         uid = gone["metadata"]["uid"]
         for (owned_kind, ns, owned), one in list(self.objects.items()):
-            if any(reference["uid"] == uid for reference in one["metadata"].get("ownerReferences", ())):
+            owned_by_it = any(reference["uid"] == uid for reference in one["metadata"].get("ownerReferences", ()))
+            if owned_by_it and (owned_kind != POD or not self.pods_linger):
                 self.remove(owned_kind, ns, owned)
+
+    def end(self, pod: Json, grace_seconds: int = WHOLE_GRACE_SECONDS) -> None:
+        """Let a pod go within its grace; that of one that is going already is not shortened by any kubelet."""
+        if "deletionTimestamp" not in pod["metadata"]:
+            at = to_rfc3339(self.clock.now() + grace_seconds)
+            going = {"deletionTimestamp": at, "deletionGracePeriodSeconds": grace_seconds}
+            self._store({**pod, "metadata": {**pod["metadata"], **going}})
 
     def take_over(self, other: InMemoryApi) -> None:
         """Hold what another one holds, with its numbers."""

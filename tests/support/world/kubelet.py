@@ -40,6 +40,17 @@ class Kubelet:
     def run(self) -> None:
         for deployment in self._api.all(DEPLOYMENT):
             self._pods_of(deployment)
+        for pod in self._api.all(POD):
+            self._end(pod)
+
+    def _end(self, pod: Json) -> None:
+        """Collect a pod whose Deployment is gone, and take it away once its grace is over."""
+        metadata = pod["metadata"]
+        owners = {deployment["metadata"]["uid"] for deployment in self._api.all(DEPLOYMENT)}
+        if metadata["ownerReferences"][0]["uid"] not in owners:
+            self._api.end(pod)
+        if "deletionTimestamp" in metadata and from_rfc3339(metadata["deletionTimestamp"]) <= self._clock.now():
+            self._api.remove(POD, "ml", metadata["name"])
 
     def _pods_of(self, deployment: Json) -> None:
         metadata, replicas = deployment["metadata"], deployment["spec"]["replicas"]

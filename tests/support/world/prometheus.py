@@ -53,6 +53,10 @@ class Prometheus:
     def wait(self, service: str, requests: float) -> None:
         self.gauges[service, "active"] = requests
 
+    def hold(self, service: str, streams: float) -> None:
+        """Show streams on the gateway's gauge of gRPC's port."""
+        self.gauges[service, "streams"] = streams
+
     def took(self, service: str, seconds: float) -> None:
         self.slowest[service] = max(self.slowest.get(service, 0.0), seconds)
 
@@ -84,7 +88,8 @@ class Prometheus:
         if query.startswith("sum by (destination_service_namespace"):
             return self._streams(query)
         if query.startswith("sum(envoy_cluster_upstream_rq_active"):
-            found = [value for (service, kind), value in self.gauges.items() if kind == "active" and service in query]
+            kinds = {"streams"} if "|8001" in query and "8000" not in query else {"active", "streams"}
+            found = [value for (service, kind), value in self.gauges.items() if kind in kinds and service in query]
             return [Series({}, ((self.now, sum(found)),))] if found else []
         if query.startswith("istio_requests_total"):
             return self._raw(query)

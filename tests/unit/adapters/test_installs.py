@@ -20,6 +20,7 @@ class Leases:
     def __init__(self) -> None:
         self.stored: dict[tuple[str, str], Json] = {}
         self.forbidden = False
+        self.unpatched = False
         self._version = 0
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
@@ -32,6 +33,8 @@ class Leases:
         return self._store(place, copy.deepcopy(manifest))
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        if self.unpatched:
+            raise Forbidden("leases")
         live = self.stored[namespace, name]
         if live["metadata"]["resourceVersion"] != patch["metadata"]["resourceVersion"]:
             raise Conflict("it has changed")
@@ -188,6 +191,62 @@ async def test_one_that_watches_all_sees_those_that_watch_some(leases: Leases, c
     assert await Install(leases, clock, "zz").begin() is Turn.GIVE_WAY
 
 
+@pytest.mark.parametrize("there_before", [False, True], ids=["a new Lease", "a Lease that is free"])
+async def test_one_that_watches_some_gives_way_to_one_that_watches_all(
+    leases: Leases, clock: HandClock, there_before: bool
+) -> None:
+    """It cannot see that one, and is seen by it: the Lease of its namespace is taken before it leads."""
+    if there_before:
+        gone = within(leases, clock, "gone", "ml")
+        await gone.may_lead()
+        await gone.release()
+    everywhere, some = Install(leases, clock, "a"), within(leases, clock, "b", "ml")
+    holding = await take_turn(everywhere.lease, everywhere.others)
+    assert holding is not None
+    assert not await some.may_lead()
+    assert "the Lease ml/serinus-install (a/serinus)" in some.said
+    assert not holding.done()
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+    await everywhere.others.release()
+    assert await some.may_lead()
+
+
+async def test_one_that_watches_some_and_led_first_is_left_alone(leases: Leases, clock: HandClock) -> None:
+    """Its Lease is not taken; one that watches all and leads at the same time stops."""
+    some, everywhere = within(leases, clock, "b", "ml"), Install(leases, clock, "a")
+    assert await some.may_lead()
+    assert await take_turn(everywhere.lease, everywhere.others) is None
+    assert not await everywhere.others.keep_away()
+    assert leases.stored["ml", "serinus-install"]["spec"]["holderIdentity"] == "b/serinus"
+    assert "ml/serinus-install (b/serinus)" in everywhere.others.said
+
+
+async def test_a_standby_of_the_same_install_is_not_kept_away(leases: Leases, clock: HandClock) -> None:
+    """The Leases that its leader took are those of the install."""
+    gone = within(leases, clock, "gone", "ml")
+    await gone.may_lead()
+    await gone.release()
+    assert await Install(leases, clock, "a").others.may_lead()
+    assert leases.stored["ml", "serinus-install"]["spec"]["holderIdentity"] == "a/serinus"
+    assert await Install(leases, clock, "a").others.may_lead()
+    assert not await Install(leases, clock, "b").others.may_lead()
+
+
+async def test_a_namespaces_lease_that_cannot_be_taken_is_said_once(
+    leases: Leases, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rights of an older chart: it leads as it did, and the log is not filled."""
+    gone = within(leases, clock, "gone", "ml")
+    await gone.may_lead()
+    await gone.release()
+    leases.unpatched = True
+    everywhere = Install(leases, clock, "a")
+    for _ in range(3):
+        assert await everywhere.others.keep_away()
+    assert len([line for line in caplog.messages if "namespace ml alone" in line]) == 1
+
+
 async def test_writes_end_with_the_first_of_the_leases(leases: Leases, clock: HandClock) -> None:
     """One namespace that somebody else may have by then is one too many."""
     some = within(leases, clock, "a", "ml", "web")
@@ -199,9 +258,11 @@ async def test_writes_end_with_the_first_of_the_leases(leases: Leases, clock: Ha
     assert some.seconds_left() <= 0
 
 
-async def test_a_turn_holds_both_or_neither(leases: Leases, clock: HandClock) -> None:
+async def test_a_turn_holds_both_or_neither(leases: Leases, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is given back is free for others at once."""
     first, late = Install(leases, clock, "a"), Install(leases, clock, "b")
+    # Who sleeps on this clock moves it for all.
+    monkeypatch.setattr(first.others, "hold", asyncio.Event().wait)
     holding = await take_turn(first.lease, first.others)
     assert holding is not None
     assert await take_turn(late.lease, late.others) is None

@@ -229,7 +229,7 @@ def test_the_configuration_is_mounted_as_written(tmp_path: Path) -> None:
     (config,) = _kinds(documents, "ConfigMap")
     written = yaml.safe_load(config["data"]["config.yaml"])
     assert written["prometheus"] == MATRIX["two-sources"]["config"]["prometheus"]
-    assert written["leaderElection"] == {"enabled": True, "namespace": "", "leaseSeconds": 15}
+    assert written["leaderElection"] == {"enabled": True, "namespace": "", "name": "serinus", "leaseSeconds": 15}
     (deployment,) = _kinds(documents, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert {"name": "config", "mountPath": "/etc/serinus", "readOnly": True} in container["volumeMounts"]
@@ -248,6 +248,20 @@ def test_the_lease_is_where_the_configuration_says(tmp_path: Path) -> None:
     """The right to the lease follows `config.leaderElection.namespace`."""
     roles = _kinds(_render(tmp_path, MATRIX["lease-elsewhere"]), "Role", "RoleBinding")
     assert [role["metadata"]["namespace"] for role in roles] == ["leases", "leases"]
+
+
+@pytest.mark.parametrize(
+    ("release", "lease"),
+    [("serinus", "serinus"), ("team", "team-serinus"), ("serinus-install", "serinus-install-leader")],
+)
+def test_each_release_has_a_lease_of_its_own(tmp_path: Path, release: str, lease: str) -> None:
+    """Two in one namespace that shared one would be taken for two pods of one install."""
+    answer = _helm(tmp_path, {}, "template", release, str(chart.CHART))
+    documents = [document for document in yaml.safe_load_all(answer.stdout) if document]
+    (config,) = _kinds(documents, "ConfigMap")
+    assert yaml.safe_load(config["data"]["config.yaml"])["leaderElection"]["name"] == lease
+    (leader,) = _kinds(documents, "Role")
+    assert [rule["resourceNames"] for rule in leader["rules"] if "resourceNames" in rule] == [[lease]]
 
 
 def test_some_namespaces_need_no_right_elsewhere(tmp_path: Path) -> None:

@@ -98,10 +98,21 @@ class KubernetesCluster:
             return await self._pages(kind, namespace, params)
 
     async def delete(
-        self, kind: Kind, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        *,
+        uid: str,
+        resource_version: str | None = None,
+        grace_seconds: int | None = None,
     ) -> None:
-        """Delete this very object, in the background; one that is gone, or has another uid by now, is no error."""
-        options: Json = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        """Delete this very object, in the background; one that is gone, or has another uid by now, is no error.
+
+        Where a resourceVersion is named, an object that has changed since then is a Conflict, and stays.
+        """
+        preconditions = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
+        options: Json = {"preconditions": preconditions, "propagationPolicy": "Background"}
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         request = Request("DELETE", item(kind, namespace, name), body=_encoded(options))

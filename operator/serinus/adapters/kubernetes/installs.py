@@ -5,7 +5,9 @@ has taken its Lease looks at all others before it leads, and leads only if there
 second sees the first. Of several that have only just begun the first by name waits for the rest to give way.
 
 One that watches some namespaces only may not list the Leases of all: it holds one more in each namespace that it
-watches, under one name for all installs. So two of these exclude each other, and one that lists sees them.
+watches, under one name for all installs. So two of these exclude each other, and one that lists sees them. One that
+watches all and leads takes each of these Leases that it finds, but from one that led before it: who comes later finds
+it taken. Where the Lease was not there before, who makes it gives such a leader the time to find it.
 """
 
 from __future__ import annotations
@@ -27,12 +29,16 @@ from serinus.adapters.kubernetes.lease import (
     holder_of,
     says_it_leads,
 )
-from serinus.core.model.errors import ClusterError, Forbidden
+from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone
 from serinus.core.model.kinds import LEASE, Json, Kind
 
 AGAIN_SECONDS: Final = 5.0
 """Between two claims of an install that has been refused."""
 LOOK_SECONDS: Final = 1.0
+GUARD_SECONDS: Final = 2.0
+"""Between two looks of one that leads in all namespaces."""
+OBJECTION_SECONDS: Final = 3 * GUARD_SECONDS
+"""For which a new Lease of a namespace is held before its holder leads."""
 DEFAULT_SECONDS: Final = 15.0
 NAMESPACE_LEASE: Final = "serinus-install"
 
@@ -57,8 +63,8 @@ class Neighbours(Protocol):
         """Give the seconds within which a write must have ended."""
 
 
-class Lister(Protocol):
-    """Lists objects of all namespaces."""
+class Lister(Writer, Protocol):
+    """Lists objects of all namespaces, too."""
 
     async def list(self, kind: Kind, namespace: str, *, label_selector: str = "") -> list[Json]: ...
 
@@ -72,29 +78,67 @@ class Turn(StrEnum):
 
 
 class OtherInstalls:
-    """Looks at the others' Leases; `said` names the one that is in the way."""
+    """Looks at the others' Leases, and takes those of single namespaces; `said` names the one that is in the way."""
 
-    def __init__(self, cluster: Lister, clock: MonotonicClock, name: LeaseName) -> None:
+    def __init__(
+        self, cluster: Lister, clock: MonotonicClock, name: LeaseName, *, seconds: int = int(DEFAULT_SECONDS)
+    ) -> None:
         self.said = ""
         self._cluster = cluster
         self._clock = clock
         self._name = name
+        self._seconds = seconds
         self._seen: dict[tuple[str, str], tuple[str, float]] = {}
+        self._taken: dict[str, LeaderLease] = {}
+        self._warned: set[str] = set()
 
     async def may_lead(self) -> bool:
         """Look until it is clear who leads, after our own Lease was taken; raises ClusterError."""
         while (turn := await self.turn()) is Turn.WAIT:
             await self._clock.sleep(LOOK_SECONDS)
-        return turn is Turn.LEAD
+        return turn is Turn.LEAD and await self.keep_away()
 
     async def hold(self) -> None:
-        """Wait for ever: who comes later gives way to our own Lease."""
-        await asyncio.Event().wait()
+        """Keep away who comes later; returns when somebody leads all the same."""
+        while True:
+            await self._clock.sleep(GUARD_SECONDS)
+            try:
+                if not await self.keep_away():
+                    return
+            except ClusterError as error:
+                self._warn(f"whether another install has come cannot be told: {error}")
+
+    async def keep_away(self) -> bool:
+        """Take, or renew, the Lease of each namespace that has one; False if its holder leads. Raises ClusterError."""
+        for lease in await self._leases():
+            if _place(lease)[1] != NAMESPACE_LEASE:
+                continue
+            if says_it_leads(lease) and self._is_in_the_way(lease):
+                self._say(lease)
+                return False
+            await self._take(lease)
+        return True
+
+    async def _take(self, lease: Json) -> None:
+        namespace = _place(lease)[0]
+        name = LeaseName(namespace, NAMESPACE_LEASE, install_of(self._name))
+        taken = self._taken.setdefault(namespace, LeaderLease(self._cluster, self._clock, name, seconds=self._seconds))
+        try:
+            await taken.seize(lease)
+        except (Conflict, Gone):
+            # Its holder was faster: the next look tells.
+            return
+        except Forbidden as error:
+            self._warn(f"an install that watches namespace {namespace} alone cannot be kept away: {error}")
 
     async def release(self) -> None:
-        """Hold nothing beside our own Lease."""
+        """Give up what was taken beside our own Lease."""
+        for lease in self._taken.values():
+            await lease.release()
+        self._taken.clear()
 
     def seconds_left(self) -> float:
+        """Give no end: what fences our writes is our own Lease."""
         return math.inf
 
     async def turn(self) -> Turn:
@@ -112,12 +156,18 @@ class OtherInstalls:
         try:
             return await self._cluster.list(LEASE, "", label_selector=LEASE_LABEL)
         except Forbidden as error:
-            log.warning("whether another install watches the same namespaces cannot be told: %s", error)
+            self._warn(f"whether another install watches the same namespaces cannot be told: {error}")
             return []
 
+    def _warn(self, text: str) -> None:
+        """Log once what is found anew at each look."""
+        if text not in self._warned:
+            log.warning("%s", text)
+        self._warned.add(text)
+
     def _is_in_the_way(self, lease: Json) -> bool:
-        ours = (self._name.namespace, self._name.name)
-        return _place(lease) != ours and bool(holder_of(lease)) and self._overlaps(lease) and self._is_alive(lease)
+        ours = _place(lease) == (self._name.namespace, self._name.name) or holder_of(lease) == install_of(self._name)
+        return not ours and bool(holder_of(lease)) and self._overlaps(lease) and self._is_alive(lease)
 
     def _overlaps(self, lease: Json) -> bool:
         theirs = _watched(lease)
@@ -142,20 +192,35 @@ class NamespaceLeases:
 
     def __init__(self, cluster: Writer, clock: MonotonicClock, name: LeaseName, *, seconds: int) -> None:
         self.said = ""
-        identity = f"{name.namespace}/{name.name}"
+        self._clock = clock
+        identity = install_of(name)
         self._leases = tuple(
             LeaderLease(cluster, clock, LeaseName(each, NAMESPACE_LEASE, identity, (each,)), seconds=seconds)
             for each in name.watched
         )
 
     async def may_lead(self) -> bool:
-        """Take all of them, or none."""
+        """Take all of them, or none; new ones are held for a while before, for one that leads in all namespaces."""
+        if not await self._have_all():
+            return False
+        if any(lease.was_created for lease in self._leases):
+            end = self._clock.monotonic() + OBJECTION_SECONDS
+            while self._clock.monotonic() < end:
+                await self._clock.sleep(LOOK_SECONDS)
+                if not await self._have_all():
+                    return False
+        for lease in self._leases:
+            await lease.claim()
+            lease.was_created = False
+        self.said = ""
+        return True
+
+    async def _have_all(self) -> bool:
         for lease in self._leases:
             if not await lease.try_once():
                 await self.release()
                 self._say(lease)
                 return False
-        self.said = ""
         return True
 
     async def hold(self) -> None:
@@ -221,6 +286,11 @@ async def _end(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def install_of(name: LeaseName) -> str:
+    """Name an install, whichever of its pods it is."""
+    return f"{name.namespace}/{name.name}"
 
 
 def _in_the_way(place: tuple[str, str], holder: str, watched: set[str]) -> str:

@@ -58,6 +58,8 @@ class LeaderLease:
         self.name = name
         self.other = ""
         """Who held it when it could not be taken."""
+        self.was_created = False
+        """Whether it was not there before."""
         self._seconds = seconds
         self._allowed_until = float("-inf")
         self._seen: tuple[str, float] = ("", 0.0)
@@ -93,6 +95,12 @@ class LeaderLease:
         if there is not None and holder_of(there) == self.name.identity:
             await self._merge(there, {}, leads=True)
 
+    async def seize(self, there: Json) -> None:
+        """Take the lease as it was read from whoever holds it, and say that we lead; raises ClusterError."""
+        started = self._clock.monotonic()
+        await self._merge(there, self._record(there), leads=True)
+        self._allowed_until = started + self._seconds - MARGIN_SECONDS
+
     async def release(self) -> None:
         """Give the lease up, so that a successor need not wait for it to run out."""
         if not self.writes_allowed():
@@ -127,6 +135,7 @@ class LeaderLease:
         there = await self._read()
         if there is None:
             await self._cluster.create(self._new())
+            self.was_created = True
             return True
         if holder_of(there) not in ("", self.name.identity) and not self._has_run_out(there):
             self._allowed_until = float("-inf")

@@ -19,6 +19,8 @@ from serinus.core.analysis.tally import Totals
 from serinus.core.model.answers import Series
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 
+BOTH_PORTS = f"({HTTP_PORT}|{GRPC_PORT})"
+
 _CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\..*")
 _IN_FLIGHT, _ENTERED = "envoy_cluster_upstream_rq_active", "envoy_cluster_upstream_rq_total"
 _PENDING = "nv_inference_pending_request_count"
@@ -31,9 +33,9 @@ def gateway_query(arms: Sequence[Arm], seconds: float, matchers: Sequence[str] =
     return f'{{__name__=~"{_IN_FLIGHT}|{_ENTERED}",cluster_name=~"{cluster}"{more(matchers)}}}[{math.ceil(seconds)}s]'
 
 
-def open_query(arm: Arm, matchers: Sequence[str] = ()) -> str:
+def open_query(arm: Arm, matchers: Sequence[str] = (), *, ports: str = BOTH_PORTS) -> str:
     """Ask how many requests and streams are open at a revision's Service, over all gateways."""
-    cluster = _clusters(quoted(arm.service), quoted(arm.namespace))
+    cluster = _clusters(quoted(arm.service), quoted(arm.namespace), ports)
     return f'sum({_IN_FLIGHT}{{cluster_name=~"{cluster}"{more(matchers)}}})'
 
 
@@ -106,6 +108,6 @@ def _waits_for(labels: Mapping[str, str]) -> Owner | None:
     return cluster[3], cluster[2]
 
 
-def _clusters(services: str, namespaces: str) -> str:
+def _clusters(services: str, namespaces: str, ports: str = BOTH_PORTS) -> str:
     """Write a pattern of Envoy's names; inside PromQL's quotes a backslash is doubled."""
-    return rf"outbound\\|({HTTP_PORT}|{GRPC_PORT})\\|[^|]*\\|({services})\\.({namespaces})\\.svc\\..*"
+    return rf"outbound\\|{ports}\\|[^|]*\\|({services})\\.({namespaces})\\.svc\\..*"

@@ -17,8 +17,8 @@ LEAST = 2.0
 """Messages over the number of requests: less is the rounding of `increase` on two counters."""
 
 
-def stream_query(arms: Sequence[Arm], matchers: Sequence[str] = ()) -> str:
-    """Ask how many more messages than requests were answered over gRPC in the last minute, by Service."""
+def stream_query(arms: Sequence[Arm], matchers: Sequence[str] = (), *, seconds: float = SECONDS) -> str:
+    """Ask how many more messages than requests were answered over gRPC of late, by Service."""
     namespaces, services = either(arm.namespace for arm in arms), either(arm.service for arm in arms)
     common = (
         f'reporter="source",destination_service_namespace=~"{namespaces}",destination_service_name=~"{services}"'
@@ -26,8 +26,8 @@ def stream_query(arms: Sequence[Arm], matchers: Sequence[str] = ()) -> str:
     )
     by = "sum by (destination_service_namespace, destination_service_name)"
     return (
-        f"{by} (increase(istio_response_messages_total{{{common}}}[{SECONDS}s])) - "
-        f'({by} (increase(istio_requests_total{{{common},request_protocol="grpc"}}[{SECONDS}s])) or '
+        f"{by} (increase(istio_response_messages_total{{{common}}}[{seconds:.0f}s])) - "
+        f'({by} (increase(istio_requests_total{{{common},request_protocol="grpc"}}[{seconds:.0f}s])) or '
         f"0 * {by} (istio_response_messages_total{{{common}}}))"
     )
 

@@ -35,10 +35,12 @@ def _is_barred(seen: Snapshot, stable: str | None) -> bool:
 
 def rejection_of(seen: Snapshot, rejected: Iterable[Rejection]) -> Rejection | None:
     """The entry that forbids what git asks for, if there is one."""
-    if seen.wanted is None:
+    wanted = seen.wanted
+    entries = [entry for entry in rejected if wanted is not None and entry.revision == wanted.name]
+    if not entries:
         return None
-    pair = (seen.wanted.name, policy_of(seen.deployment.spec).digest)
-    return next((entry for entry in rejected if (entry.revision, entry.policy) == pair), None)
+    policy = policy_of(seen.deployment.spec).digest
+    return next((entry for entry in entries if entry.policy == policy), None)
 
 
 def _retried(seen: Snapshot, wanted: Revision) -> bool:
