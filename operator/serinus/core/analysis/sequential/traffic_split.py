@@ -20,7 +20,6 @@ CLUSTER: Final = 20.0
 SETTLING_SCRAPES: Final = 2
 SILENT_REQUESTS: Final = 20.0
 """So many requests were due to a side, at its weight, and none came: it is not served."""
-_EVIDENCE_CAP: Final = 5.0
 _CEILING: Final = 12.0
 """Evidence that grew for an hour must be gone minutes after the split is right again."""
 
@@ -61,7 +60,7 @@ class TrafficSplitTest:
         high = [_log_ratio(own, other, odds * TOLERATED_ODDS, effect) for effect in ALTERNATIVES]
         low = [_log_ratio(other, own, TOLERATED_ODDS / odds, effect) for effect in ALTERNATIVES]
         self.log_wealth = [
-            min(max(old + min(new, _EVIDENCE_CAP), 0.0), _CEILING)
+            min(max(old + min(new, EVIDENCE_CAP), 0.0), _CEILING)
             for old, new in zip(self.log_wealth, high + low, strict=True)
         ]
 
