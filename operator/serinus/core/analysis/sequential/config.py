@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
@@ -9,12 +10,22 @@ from typing import Any, Final, Literal
 Kind = Literal["share", "latency", "drift", "scalar"]
 Group = Literal["error", "limit", "latency", "drift", "scalar"]
 
+WORDS: Final[Mapping[str, frozenset[str]]] = {
+    "pace": frozenset({"evidence", "timed"}),
+    "common_cause": frozenset({"hold", "rollback"}),
+    "on_max_hold": frozenset({"hold", "rollback"}),
+}
 GROUP_OF_KIND: Final[Mapping[Kind, Group]] = {
     "share": "error",
     "latency": "latency",
     "drift": "drift",
     "scalar": "scalar",
 }
+LIMIT_SUFFIX: Final = "/limit"
+"""What the evidence for a metric's limit has after the metric's name."""
+LARGEST_WEIGHT: Final = 1e6
+TOLERANCES: Final = (-0.5, 10.0)
+"""From "half of it is a regression, too" to "ten times more is none"."""
 DEFAULT_TOLERANCE: Final[Mapping[Kind, float]] = {"share": 0.1, "latency": 0.05, "drift": 0.1, "scalar": 0.0}
 
 
@@ -46,14 +57,32 @@ class MetricConfig:
     def __post_init__(self) -> None:
         if self.kind not in GROUP_OF_KIND:
             raise ValueError(f"metric {self.name}: kind is one of {sorted(GROUP_OF_KIND)}, not {self.kind!r}")
-        if self.weight < 0.0:
-            raise ValueError(f"metric {self.name}: a weight is not negative")
+        if not 0.0 <= self.weight <= LARGEST_WEIGHT:
+            raise ValueError(f"metric {self.name}: weight is a number from 0 to {LARGEST_WEIGHT:g}, not {self.weight}")
+        if not TOLERANCES[0] <= self.tolerated <= TOLERANCES[1]:
+            low, high = TOLERANCES
+            raise ValueError(f"metric {self.name}: tolerance is from {low:g} to {high:g}, not {self.tolerance}")
         if self.kind == "latency" and not self.bounds_s:
             raise ValueError(f"metric {self.name}: latency needs bounds_s")
         if self.kind == "drift" and self.bins < 2:
             raise ValueError(f"metric {self.name}: drift needs at least two bins")
+        self._check_shape()
+        if self.interval_s is not None and not 0.0 < self.interval_s < math.inf:
+            raise ValueError(f"metric {self.name}: interval_s is a time above 0, not {self.interval_s}")
         if self.limit is not None and (self.kind != "share" or not 0.0 < self.limit < 1.0):
             raise ValueError(f"metric {self.name}: a limit is a share between 0 and 1 of a share metric")
+
+    def _check_shape(self) -> None:
+        bounds = [bound for bound in self.bounds_s if bound != math.inf]
+        if any(not low < high < math.inf for low, high in zip([-1.0, *bounds], bounds, strict=False)):
+            raise ValueError(f"metric {self.name}: bounds_s are finite times that rise")
+        if not 0.0 < self.quantile < 1.0:
+            raise ValueError(f"metric {self.name}: quantile is between 0 and 1, not {self.quantile}")
+        counts = self.reference
+        if counts is None:
+            return
+        if len(counts) != self.bins or not all(0.0 <= count < math.inf for count in counts) or not sum(counts) > 0.0:
+            raise ValueError(f"metric {self.name}: reference is {self.bins} counts, one a bin, of at least one request")
 
     @property
     def tolerated(self) -> float:
@@ -85,8 +114,22 @@ class MonitorConfig:
     def __post_init__(self) -> None:
         if not 0.0 < self.alpha < 0.5:
             raise ValueError("alpha is above 0 and below 0.5")
-        if self.risk_budget <= 0.0:
+        if not self.risk_budget > 0.0:
             raise ValueError("a risk budget of 0 can never promote: even a perfect revision has an upper bound above 0")
+        if self.risk_budget > 1.0:
+            raise ValueError(f"risk_budget is a share of all requests, at most 1, not {self.risk_budget}")
+        if not 0.0 < self.beta < 1.0:
+            raise ValueError(f"beta is above 0 and below 1, not {self.beta}")
+        for name in ("min_dwell_s", "min_requests"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is a number from 0, not {getattr(self, name)}")
+        if not 0.0 < self.scrape_interval_s < math.inf:
+            raise ValueError(f"scrape_interval_s is a time above 0, not {self.scrape_interval_s}")
+        if self.max_hold_s is not None and not self.max_hold_s >= 0.0:
+            raise ValueError(f"max_hold_s is a time from 0, not {self.max_hold_s}")
+        for name, known in WORDS.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is one of {sorted(known)}, not {getattr(self, name)!r}")
         names = [metric.name for metric in self.metrics]
         if len(set(names)) != len(names):
             raise ValueError("names of metrics are unique")

@@ -1,8 +1,9 @@
 """Effect size and significance of a change of distribution in one number (STATISTICS 3.5).
 
-PSI and Jensen-Shannon divergence with the bias of finite counts removed (under no change PSI is distributed like
-(1/n + 1/m) chi2 with K-1 degrees: Yurdakul and Naranjo), a delta-method variance, and the one-sided Gaussian mixture
-of Howard, Ramdas, McAuliffe and Sekhon (2021) against "divergence <= tolerance".
+PSI, Jensen-Shannon divergence and eight times the squared Hellinger distance, with the bias of finite counts removed
+(under no change PSI is distributed like (1/n + 1/m) chi2 with K-1 degrees: Yurdakul and Naranjo), a delta-method
+variance, and the one-sided Gaussian mixture of Howard, Ramdas, McAuliffe and Sekhon (2021) against "divergence <=
+tolerance".
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from serinus.core.analysis.sequential.evidence import LOG_CEILING, LOG_FLOOR
 from serinus.core.analysis.sequential.state import Bools, Floats
 
 DivergenceKind = Literal["psi", "js"]
+Measure = Literal["psi", "js", "hellinger"]
 MIXTURE_VARIANCE: Final = 400.0
-_CURVATURE: Final[dict[DivergenceKind, float]] = {"psi": 1.0, "js": 0.125}
-"""Both divergences are curvature times chi2 distance near no change; it scales bias and second-order variance."""
+_CURVATURE: Final[dict[Measure, float]] = {"psi": 1.0, "js": 0.125, "hellinger": 1.0}
+"""All of them are curvature times chi2 distance near no change; it scales bias and second-order variance."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,15 @@ def estimate_divergence(
     *,
     design_challenger: Floats,
     design_reference: Floats,
-    kind: DivergenceKind,
+    kind: Measure,
 ) -> Divergence:
     """Compare counts [N, K] of challenger and reference; `used` [N, K] marks real bins, design effects d are [N].
 
-    Rows without counts on a side give divergence 0 and infinite-like variance.
+    "hellinger" is 8 H^2 on raw shares: PSI for small shifts, and finite, with an honest variance, where a bin is empty
+    on one side. Rows without counts on a side give divergence 0 and infinite-like variance.
     """
+    if kind == "hellinger":
+        return _hellinger(challenger, reference, used, design_challenger, design_reference)
     bins = used.sum(axis=1).astype(np.float64)
     n_c, n_r = challenger.sum(axis=1), reference.sum(axis=1)
     p = np.where(used, (challenger + 0.5) / (n_c + 0.5 * bins)[:, None], 1.0)
@@ -88,6 +93,17 @@ def _psi(p: Floats, q: Floats) -> tuple[Floats, Floats, Floats]:
     log_ratio = np.log(p / q)
     value = ((p - q) * log_ratio).sum(axis=1)
     return value, log_ratio + 1.0 - q / p, 1.0 - p / q - log_ratio
+
+
+def _hellinger(own: Floats, other: Floats, used: Bools, design_own: Floats, design_other: Floats) -> Divergence:
+    """8 (1 - BC) without its bias, BC = sum sqrt(p q), and its variance (STATISTICS 3.9)."""
+    n_c, n_r = own.sum(axis=1), other.sum(axis=1)
+    p, q = own / np.maximum(n_c, 1e-9)[:, None], other / np.maximum(n_r, 1e-9)[:, None]
+    affinity = np.where((n_c > 0.0) & (n_r > 0.0), np.minimum(np.sqrt(p * q).sum(axis=1), 1.0), 1.0)
+    noise = design_own / np.maximum(n_c, 1e-9) + design_other / np.maximum(n_r, 1e-9)
+    degrees = used.sum(axis=1) - 1.0
+    variance = noise * 16.0 * (1.0 - affinity**2) + 2.0 * degrees * noise**2
+    return Divergence(8.0 * (1.0 - affinity) - degrees * noise, np.maximum(variance, 1e-18))
 
 
 def _jensen_shannon(p: Floats, q: Floats) -> tuple[Floats, Floats, Floats]:

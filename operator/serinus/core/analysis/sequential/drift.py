@@ -38,6 +38,8 @@ class DriftTest:
         self.divergence = divergence
         self.tolerance = float(tolerance)
         self.reference = None if reference is None else clean_bins(reference, self.n_bins)
+        if reference is not None and (self.reference is None or not float(self.reference.sum()) > 0.0):
+            raise ValueError(f"reference is {self.n_bins} counts, one a bin, of at least one request")
         self.bank = DriftBank([self.n_bins], np.array([self.tolerance]), divergence, [self.reference])
 
     def update(self, t: float, challenger: Any, champion: Any, stage_started: bool = False) -> Evidence:

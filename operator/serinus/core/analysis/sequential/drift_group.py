@@ -42,6 +42,12 @@ class DriftGroup:
         self.bank.update(own, other, np.full(len(self.metrics), stage_started))
         return answered
 
+    def stage_requests(self) -> dict[str, float]:
+        """Requests of this stage by metric, of the side with fewer; the challenger's where there is a reference."""
+        own, other = self.bank.stage_challenger.sum(axis=1), self.bank.stage_champion.sum(axis=1)
+        fewer = np.where(self.bank.has_reference, own, np.minimum(own, other))
+        return dict(zip([metric.name for metric in self.metrics], fewer.tolist(), strict=True))
+
     def evidence(self, stale: Sequence[bool]) -> dict[str, Evidence]:
         """Evidence by metric; bounds are two standard errors and not anytime-valid, the e-value is."""
         bank = self.bank

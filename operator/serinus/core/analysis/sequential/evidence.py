@@ -12,7 +12,7 @@ LOG_FLOOR: Final = -700.0
 LOG_CEILING: Final = 690.0
 """Largest log of one mixture component: sums of a few hundred of them stay finite."""
 
-Status = Literal["Measuring", "NoData", "NoTraffic", "BurnIn", "CommonCause", "Suspicious", "Worse"]
+Status = Literal["Measuring", "NoData", "NoTraffic", "BurnIn", "NotComparable", "CommonCause", "Suspicious", "Worse"]
 Action = Literal["Promote", "Hold", "Rollback"]
 
 EVIDENCE_CAP: Final = 5.0

@@ -49,7 +49,8 @@ class Freshness:
             return False
         waited = STALE_INTERVALS - (1 if since is None else 0)
         interval = max(self._interval_s[name], min(self._gaps_s[name], default=0.0))
-        return t - start >= waited * interval - 1e-9
+        # An answer of the future is no fresh one: nothing tells what has come since.
+        return not -STALE_INTERVALS * interval <= t - start < waited * interval - 1e-9
 
     def answered(self, name: str) -> bool:
         """Whether the metric ever answered."""

@@ -16,6 +16,8 @@ from serinus.core.analysis.sequential.share_bank import LATENCY_EFFECTS, ShareBa
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, pack_arrays, restore_arrays, unpack
 from serinus.core.analysis.sequential.tails import BucketLayout
 
+OUT_OF_SIGHT: Final = 0.25
+"""Part of the wealth that waits for the bounds that champion's own answers say nothing about."""
 BURN_IN_REQUESTS: Final = 500.0
 """Without history champion's own first requests say which bounds are worth a test; they carry no evidence."""
 
@@ -30,6 +32,7 @@ class LatencyBank:
         self.share = ShareBank(np.ones(size), np.tile(LATENCY_EFFECTS, (size, 1)))
         self.calibration = CalibrationBank(size, scrape_interval_s=scrape_interval_s)
         self.active = np.zeros(size)
+        self.moved = np.zeros(size)
         self.tail_shares = np.zeros(size)
         self.ready = np.zeros(self.layout.count)
         self.burn_in = np.zeros(self.layout.buckets)
@@ -74,17 +77,18 @@ class LatencyBank:
         """
         layout = self.layout
         champion = champion_a + champion_b
-        self.challenger += challenger
-        self.champion += champion
         requests_c, slow_c = layout.tails(challenger)
         requests_s, slow_s = layout.tails(champion)
-        testing = self.active > 0.0
+        testing = (self.active > 0.0) | (self.moved > 0.0)
         counts = ShareCounts(*(np.where(testing, part, 0.0) for part in (requests_c, slow_c, requests_s, slow_s)))
         bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
         self.share.update(t, counts, stage_started[layout.owner], *bounds)
         if bool(champion_b.any()):
             self.calibration.update(*layout.tails(champion_a), *layout.tails(champion_b))
+        self.challenger += challenger
+        self.champion += champion
         self._burn_in(champion)
+        self._watch_moved()
 
     def _burn_in(self, champion: Floats) -> None:
         learning = self.ready == 0.0
@@ -93,20 +97,38 @@ class LatencyBank:
         self.burn_in += np.where(learning[self.layout.bucket_owner], champion, 0.0)
         self._activate(learning & (self.layout.totals(self.burn_in) >= BURN_IN_REQUESTS))
 
+    def _watch_moved(self) -> None:
+        """From the next cell on, test the bounds beyond which only the challenger answers.
+
+        Champion's tail there is nothing, so no bound of its own choice would show it. The choice rests on the past
+        alone, and the wealth of these bounds was laid aside for them: the sum stays an e-process.
+        """
+        ready = (self.ready > 0.0)[self.layout.owner]
+        found = ready & (self.active == 0.0) & self.layout.moved_mass(self.challenger, self.tail_shares)
+        self.moved = np.where(found, 1.0, self.moved)
+
     def e_values(self) -> Floats:
-        """Mean of the e-values over the bounds in use, [M]."""
-        return self.layout.mean_by_owner(self.share.e_values(), self.active > 0.0)
+        """Three quarters the mean over the bounds that champion's tail is seen at, a quarter that over all others, [M].
+
+        Bounds that are not tested stay at 1.
+        """
+        e_values, active = self.share.e_values(), self.active > 0.0
+        others = self.layout.mean_by_owner(e_values, ~active)
+        some = self.layout.mean_by_owner(active.astype(np.float64), np.ones_like(active)) > 0.0
+        seen = self.layout.mean_by_owner(e_values, active)
+        return np.where(some, (1.0 - OUT_OF_SIGHT) * seen + OUT_OF_SIGHT * others, others)
 
     def gate_bounds(self, quantiles: Floats) -> Floats:
         """Index of the bound whose tail is nearest to 1 - quantile, [M]; the risk budget is kept there."""
         chosen = np.zeros(self.layout.count)
         distance = np.abs(np.log(np.maximum(self.tail_shares, 1e-12) / (1.0 - quantiles)[self.layout.owner]))
-        distance = np.where(self.active > 0.0, distance, np.inf)
+        untested = (self.active == 0.0) & (self.moved == 0.0)
+        distance = np.where(untested, distance + 1e6, distance)
         for index, first in enumerate(self.layout.start[:-1]):
             chosen[index] = first + np.argmin(distance[first : self.layout.start[index + 1]])
         return chosen
 
-    _ARRAYS: Final = ("active", "tail_shares", "ready", "burn_in", "challenger", "champion")
+    _ARRAYS: Final = ("active", "moved", "tail_shares", "ready", "burn_in", "challenger", "champion")
 
     def to_dict(self) -> State:
         """State without the parameters, as JSON values."""

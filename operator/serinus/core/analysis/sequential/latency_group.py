@@ -31,6 +31,10 @@ class LatencyGroup:
         self.stage_champion = np.zeros(self.bank.layout.buckets)
         self.peak_log_e = np.zeros(len(self.metrics))
 
+    def scraped_every(self, seconds: float) -> None:
+        """Count blocks in cells that last so long."""
+        self.scrape_interval_s = self.bank.calibration.scrape_interval_s = seconds
+
     def learn(self, row: int, history: Sequence[Any]) -> None:
         """Calibrate one metric on the counts of the halves of champion's pods, [T, J+1] each."""
         layout = self.bank.layout

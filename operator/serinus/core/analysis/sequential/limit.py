@@ -89,7 +89,7 @@ class LimitBank:
         excess = within / self.requests[rows] - self.limits[rows]
         log_likelihood = np.minimum(np.log1p(self.slopes[rows] * excess[:, None]), EVIDENCE_CAP)
         self.mixture[rows] = bet(self.mixture[rows], self.schedule.take(rows), log_likelihood)
-        self.events[rows] -= within
+        self.events[rows] = 0.0
         self.requests[rows] = 0.0
         self.peak_log_e = np.maximum(self.peak_log_e, self.log_e())
 

@@ -15,16 +15,20 @@ import numpy as np
 from serinus.core.analysis.sequential.evidence import LOG_CEILING, LOG_FLOOR
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
 
-MASS_AT_START: Final = 0.3
-MASS_AT_STAGE: Final = 0.1
-MASS_OVER_MINUTES: Final = 0.118
-"""Sum over j of 1 / (j ln(j+1)^2) is 3.39: all minutes together get 0.4."""
+MASS_AT_START: Final = 0.25
+MASS_OF_STAGES: Final = 0.3
+MASS_OF_DOUBLINGS: Final = 0.15
+MASS_OF_DAY: Final = 0.3
 MINUTE_S: Final = 60.0
+DAY_MINUTES: Final = 1440
 
 
 class StartSchedule:
-    """How much wealth starts to bet when: 0.3 at the start, 0.1 a stage, the rest spread over the minutes.
+    """How much wealth starts to bet when: 0.25 at the start, 0.3 over the stages, 0.45 over the minutes.
 
+    Stage k gets a part proportional to 1/((k+1)(k+2)), and so does the k-th doubling of time, evenly over its minutes:
+    sums that end although the stages and the minutes need not, so that a late fault is not met with empty hands. Two
+    thirds of the minutes' part are spread evenly over the first day: most rollouts end in it.
     Minutes are those of the clock, so that the schedule does not depend on how scrapes are merged. Mass waits in
     `pending` until a block brings information: an empty interval then changes nothing, not even a rounding.
     """
@@ -32,6 +36,7 @@ class StartSchedule:
     def __init__(self, size: int) -> None:
         self.used = np.zeros(size)
         self.pending = np.zeros(size)
+        self.stages = np.zeros(size)
         self.first_minute: int | None = None
         self.minute = 0
 
@@ -42,10 +47,12 @@ class StartSchedule:
             self.first_minute = self.minute = minute
             self._release(np.full(self.used.shape, MASS_AT_START))
             return
-        mass = sum(_minute_mass(j - self.first_minute) for j in range(self.minute + 1, minute + 1))
+        mass = _minutes_mass(self.minute - self.first_minute, minute - self.first_minute)
         self.minute = max(self.minute, minute)
         if mass > 0.0 or bool(stage_started.any()):
-            self._release(mass + MASS_AT_STAGE * stage_started.astype(np.float64))
+            self.stages += stage_started
+            stage_mass = MASS_OF_STAGES * 2.0 * _part(self.stages)
+            self._release(mass + np.where(stage_started, stage_mass, 0.0))
 
     def _release(self, mass: Floats) -> None:
         allowed = np.minimum(mass, 1.0 - self.used - self.pending)
@@ -68,6 +75,7 @@ class StartSchedule:
         return {
             "used": pack(self.used),
             "pending": pack(self.pending),
+            "stages": pack(self.stages),
             "firstMinute": self.first_minute,
             "minute": self.minute,
         }
@@ -76,12 +84,26 @@ class StartSchedule:
         """Take over a stored state."""
         self.used = unpack(state["used"], self.used.shape)
         self.pending = unpack(state["pending"], self.pending.shape)
+        self.stages = unpack(state["stages"], self.stages.shape)
         self.first_minute = state["firstMinute"]
         self.minute = int(state["minute"])
 
 
-def _minute_mass(j: int) -> float:
-    return MASS_OVER_MINUTES / (j * math.log(j + 1) ** 2)
+def _part(k: Any) -> Any:
+    """1/((k+1)(k+2)): sums to 1 from k = 0 on, and to a half from k = 1 on."""
+    return 1.0 / ((k + 1.0) * (k + 2.0))
+
+
+def _minutes_mass(after: int, until: int) -> float:
+    """Mass of the minutes `after` < j <= `until`; minutes 2^k to 2^(k+1) - 1 share the part of doubling k."""
+    mass = MASS_OF_DAY * max(min(until, DAY_MINUTES) - min(after, DAY_MINUTES), 0) / DAY_MINUTES
+    first = after + 1
+    while first <= until:
+        doubling = first.bit_length() - 1
+        last = min(until, 2 ** (doubling + 1) - 1)
+        mass += MASS_OF_DOUBLINGS * _part(doubling) * (last - first + 1) / 2.0**doubling
+        first = last + 1
+    return mass
 
 
 def empty_mixture(size: int, effects: int) -> Floats:

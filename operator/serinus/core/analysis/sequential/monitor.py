@@ -6,24 +6,29 @@ risk budget is measured with and the test of the traffic split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from serinus.core.analysis.sequential.blocks import SHORTEST_BLOCK_S, scrapes_lasting, sums_of
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig, parse_config, render_config
 from serinus.core.analysis.sequential.drift_group import DriftGroup
 from serinus.core.analysis.sequential.evidence import Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.freshness import Freshness
+from serinus.core.analysis.sequential.grid import TimeGrid
 from serinus.core.analysis.sequential.latency_group import LatencyGroup
 from serinus.core.analysis.sequential.observations import ScalarObservation, parse_observation
 from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.scalar import ScalarTest
+from serinus.core.analysis.sequential.scrape_clock import ScrapeClock
 from serinus.core.analysis.sequential.share_group import ShareGroup
 from serinus.core.analysis.sequential.state import Floats, State, UnknownStateSchemaError, check_schema, stamp
 from serinus.core.analysis.sequential.traffic_split import TrafficSplitTest
 from serinus.core.analysis.sequential.verdict import MonitorStage, StageView, judge
 from serinus.core.analysis.sequential.weights import parts, total_e, weights_of
+from serinus.core.model.split import FULL_WEIGHT
 
 KIND: Final = "RolloutMonitor"
 
@@ -42,7 +47,7 @@ class RolloutMonitor:
         history: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = parse_config(config)
-        metrics, interval = self.config.metrics, self.config.scrape_interval_s
+        metrics, interval = self.config.metrics, max(self.config.scrape_interval_s, SHORTEST_BLOCK_S)
         suppress = self.config.common_cause == "hold"
         self._shares = ShareGroup(_of_kind(metrics, "share"), interval, suppress_common_cause=suppress)
         self._latencies = LatencyGroup(_of_kind(metrics, "latency"), interval)
@@ -55,49 +60,93 @@ class RolloutMonitor:
         }
         self._learn(past)
         self._weights = weights_of(self.config)
-        self._freshness = Freshness(metrics, interval)
+        self._freshness = Freshness(metrics, self.config.scrape_interval_s)
+        self._grid = TimeGrid([m for m in metrics if m.kind != "scalar"], self.config.scrape_interval_s)
+        self._clock = ScrapeClock()
         self._split = TrafficSplitTest()
         self._stage: MonitorStage | None = None
-        self._stage_pending = False
 
     def _learn(self, history: Mapping[str, Any]) -> None:
-        for row, metric in enumerate(self._shares.metrics):
-            if history.get(metric.name) is not None:
-                self._shares.learn(row, history[metric.name])
-        for row, metric in enumerate(self._latencies.metrics):
-            if history.get(metric.name) is not None:
-                self._latencies.learn(row, history[metric.name])
+        scrapes = scrapes_lasting(SHORTEST_BLOCK_S, self.config.scrape_interval_s)
+        for group in (self._shares, self._latencies):
+            for row, metric in enumerate(group.metrics):
+                if history.get(metric.name) is not None:
+                    group.learn(row, [sums_of(part, scrapes) for part in history[metric.name]])
 
     def start_stage(self, weight: float, next_weight: float | None, t: float) -> None:
         """The challenger gets `weight` per cent from time `t` (s) on; `next_weight` is what a promotion leads to.
 
-        A weight below 1 with a next one of at most 1 is read as a share (0.05 to 0.25).
+        ValueError for a weight that is not above 0 and at most 100, and for a time that is none.
         """
-        shares = 0.0 < weight < 1.0 and (next_weight is None or next_weight <= 1.0)
-        scale = 100.0 if shares else 1.0
-        following = None if next_weight is None or weight * scale >= 100.0 else float(next_weight) * scale
-        self._stage = MonitorStage(weight=float(weight) * scale, next_weight=following, started_s=float(t))
-        self._stage_pending = True
+        if not 0.0 < weight <= FULL_WEIGHT or (next_weight is not None and not 0.0 < next_weight <= FULL_WEIGHT):
+            raise ValueError(f"weights are per cent, above 0 and at most 100, not {weight} and {next_weight}")
+        if not self._clock.start(float(t)):
+            raise ValueError(f"a stage starts at a time in seconds, not at {t}")
+        if self._stage is not None:
+            self._weigh_cell(math.inf, self._stage)
+        following = None if next_weight is None or weight >= FULL_WEIGHT else float(next_weight)
+        self._stage = MonitorStage(weight=float(weight), next_weight=following, started_s=float(t))
         self._split.start_stage()
+        self._grid.begin()
+        self._take(float(t), dict.fromkeys(self._known), self._stage, started=True)
 
     def scraped_every(self, seconds: float) -> None:
         """Wait longer for news where scrapes come less often than was known when the rollout began."""
+        if not seconds > self._grid.cell_s:
+            return
         self._freshness.wait_for(seconds)
+        self._grid.lasting(seconds)
+        self._shares.scraped_every(seconds)
+        self._latencies.scraped_every(seconds)
 
     def observe(self, t: float, observations: Mapping[str, Any]) -> MonitorVerdict:
-        """Take what one scrape at time `t` (s) says, by metric name; a name that is absent or None is missing."""
+        """Take what one scrape at time `t` (s) says, by metric name; a name that is absent or None is missing.
+
+        So is what comes at a time that cannot be (`ScrapeClock`) or that was taken before.
+        """
         if self._stage is None:
             raise RuntimeError("start_stage comes before observe")
-        known = {metric.name for metric in self.config.metrics}
-        if not known.issuperset(observations):
-            raise KeyError(f"not metrics of this rollout: {sorted(set(observations) - known)}")
-        parsed = {m.name: parse_observation(m.kind, observations.get(m.name)) for m in self.config.metrics}
-        self._take(float(t), parsed, self._stage)
-        self._stage_pending = False
+        if not self._known.issuperset(observations):
+            raise KeyError(f"not metrics of this rollout: {sorted(set(observations) - self._known)}")
+        if not self._clock.admits(t):
+            return self._verdict(self._clock.now_s, self._stage)
+        parsed = {
+            m.name: parse_observation(m.kind, observations.get(m.name)) if self._clock.is_news(m.name, t) else None
+            for m in self.config.metrics
+        }
+        self._clock.take(t, [name for name, seen in parsed.items() if seen is not None])
+        self._lay_out(float(t), parsed, self._stage)
         return self._verdict(float(t), self._stage)
 
-    def _take(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> None:
-        started, compared = self._stage_pending, not stage.full
+    @property
+    def _known(self) -> set[str]:
+        return {metric.name for metric in self.config.metrics}
+
+    def _lay_out(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> None:
+        """Put one scrape on the grid, and weigh the cells that end with it."""
+        if self._grid.passed(t):
+            self._weigh_cell(t, stage)
+        counted = {name: seen for name, seen in parsed.items() if seen is not None and name not in self._scalars}
+        complete = self._grid.add(t, counted)
+        for name, seen in parsed.items():
+            if name in self._scalars:
+                answered = not stage.full and self._take_scalar(t, self._scalars[name], seen)
+                self._freshness.see(name, t, answered=answered or (stage.full and seen is not None))
+            elif not self._grid.waits(name):
+                self._freshness.see(name, t, answered=False)
+        if complete:
+            self._weigh_cell(t, stage)
+
+    def _weigh_cell(self, t: float, stage: MonitorStage) -> None:
+        last_s, cell = self._grid.take(t, compared=not stage.full)
+        if cell:
+            answers = self._take(last_s, {**dict.fromkeys(self._known), **cell}, stage, started=False)
+            for name in cell:
+                self._freshness.see(name, last_s, answered=answers.get(name, True))
+
+    def _take(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage, *, started: bool) -> dict[str, bool]:
+        """Hand one cell to the tests and tell which metrics answered."""
+        compared = not stage.full
         answers: dict[str, bool] = {}
         names = [metric.name for metric in self._shares.metrics]
         before = self._shares.total[[0, 2]].copy()
@@ -105,13 +154,10 @@ class RolloutMonitor:
         answers.update(zip(names, seen, strict=True))
         if compared:
             answers.update(self._take_comparisons(t, parsed, started=started))
-        else:
-            answers.update({name: parsed[name] is not None for name in parsed if name not in answers})
-        for name, answered in answers.items():
-            self._freshness.see(name, t, answered=answered)
         if names and compared:
             counted = (self._shares.total[[0, 2]] - before)[:, names.index(min(names))]
-            self._split.update(stage.weight / 100.0, *counted.tolist())
+            self._split.update(stage.weight / FULL_WEIGHT, *counted.tolist())
+        return answers
 
     def _take_comparisons(self, t: float, parsed: Mapping[str, Any], *, started: bool) -> dict[str, bool]:
         answers: dict[str, bool] = {}
@@ -124,18 +170,15 @@ class RolloutMonitor:
             if names:
                 seen = group.observe([parsed[name] for name in names], stage_started=started)
                 answers.update(zip(names, seen, strict=True))
-        for name, test in self._scalars.items():
-            answers[name] = self._take_scalar(t, test, parsed[name], started=started)
+        for test in self._scalars.values():
+            test.start_stage(started=started)
         return answers
 
-    def _take_scalar(self, t: float, test: ScalarTest, value: ScalarObservation | None, *, started: bool) -> bool:
+    def _take_scalar(self, t: float, test: ScalarTest, value: ScalarObservation | None) -> bool:
         """A scalar has a value once a block: a look without one is no news, until it is stale."""
         if value is None:
-            test.start_stage(started=started)
             return False
-        found = test.update(
-            t, value.challenger, value.champion, value.n_challenger, value.n_champion, stage_started=started
-        )
+        found = test.update(t, value.challenger, value.champion, value.n_challenger, value.n_champion)
         return found.status != "NoData"
 
     def _verdict(self, t: float, stage: MonitorStage) -> MonitorVerdict:
@@ -159,11 +202,20 @@ class RolloutMonitor:
             over_limit=self._over_limit(),
             split_mismatch=self._split.mismatch,
             side_silent=self._split.silent,
+            requests=self._requests(counts),
         )
         return judge(view)
 
     def _gating(self) -> list[MetricConfig]:
         return [metric for metric in self.config.metrics if metric.gating]
+
+    def _requests(self, counts: StageCounts) -> dict[str, float]:
+        names = [metric.name for metric in (*self._shares.metrics, *self._latencies.metrics)]
+        fewer = dict(zip(names, np.minimum(counts.n_c, counts.n_s).tolist(), strict=True))
+        for group in self._drifts:
+            fewer.update(group.stage_requests())
+        gating = {metric.name for metric in self._gating()}
+        return {name: requests for name, requests in fewer.items() if name in gating}
 
     def _stage_counts(self) -> StageCounts:
         shares, latencies = self._shares.stage_counts(), self._latencies.stage_counts()
@@ -204,7 +256,8 @@ class RolloutMonitor:
             **stamp(KIND),
             "config": render_config(self.config),
             "stage": None if stage is None else [stage.weight, stage.next_weight, stage.started_s],
-            "stagePending": self._stage_pending,
+            "grid": self._grid.to_dict(),
+            "clock": self._clock.to_dict(),
             "shares": self._shares.to_dict(),
             "latencies": self._latencies.to_dict() if self._latencies.metrics else {},
             "drifts": [group.to_dict() if group.metrics else {} for group in self._drifts],
@@ -228,7 +281,10 @@ class RolloutMonitor:
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self._stage = None if state["stage"] is None else MonitorStage(*state["stage"])
-        self._stage_pending = bool(state["stagePending"])
+        self._grid.restore(state["grid"])
+        self._shares.scraped_every(self._grid.cell_s)
+        self._latencies.scraped_every(self._grid.cell_s)
+        self._clock.restore(state["clock"])
         self._shares.restore(state["shares"])
         if self._latencies.metrics:
             self._latencies.restore(state["latencies"])

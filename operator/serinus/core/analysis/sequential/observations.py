@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 Pair = tuple[float | None, float | None]
@@ -13,7 +13,7 @@ Pair = tuple[float | None, float | None]
 class ShareObservation:
     """(requests, events) of both arms, and of the two halves of champion's pods where series are per pod."""
 
-    challenger: Pair | None
+    challenger: Pair | None = None
     champion: Pair | None = None
     champion_a: Pair | None = None
     champion_b: Pair | None = None
@@ -23,7 +23,7 @@ class ShareObservation:
 class HistogramObservation:
     """Observations per bucket (not cumulative), [J+1]; either `champion` or both of its halves."""
 
-    challenger: Any
+    challenger: Any = None
     champion: Any = None
     champion_a: Any = None
     champion_b: Any = None
@@ -33,7 +33,7 @@ class HistogramObservation:
 class DriftObservation:
     """Requests per bin, [K]."""
 
-    challenger: Any
+    challenger: Any = None
     champion: Any = None
 
 
@@ -41,8 +41,8 @@ class DriftObservation:
 class ScalarObservation:
     """One value an arm for a block that has just ended."""
 
-    challenger: float | None
-    champion: float | None
+    challenger: float | None = None
+    champion: float | None = None
     n_challenger: float | None = None
     n_champion: float | None = None
 
@@ -57,12 +57,15 @@ _KINDS: Mapping[str, type[Any]] = {
 
 
 def parse_observation(kind: str, value: Any) -> Any:
-    """The observation of a metric of `kind` from itself, a mapping, a (challenger, champion) pair, or None."""
+    """The observation of a metric of `kind` from itself, a mapping or a (challenger, champion) pair.
+
+    None where it is neither: what cannot be read is missing, and one bad answer must not end a look.
+    """
     wanted = _KINDS[kind]
-    if value is None or isinstance(value, wanted):
+    if isinstance(value, wanted):
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and {field.name for field in fields(wanted)}.issuperset(value):
         return wanted(**value)
     if isinstance(value, tuple | list) and len(value) == 2:
         return wanted(value[0], value[1])
-    raise TypeError(f"a {kind} metric is observed by a {wanted.__name__}, not by {type(value).__name__}")
+    return None

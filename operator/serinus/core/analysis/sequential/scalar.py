@@ -14,26 +14,24 @@ import numpy as np
 
 from serinus.core.analysis.sequential.cleaning import clean_number
 from serinus.core.analysis.sequential.divergence import log_gaussian_mixture
-from serinus.core.analysis.sequential.evidence import LOG_FLOOR, Evidence, anytime_p, exp_finite, status_of
-from serinus.core.analysis.sequential.state import Floats, State, check_schema, stamp
+from serinus.core.analysis.sequential.evidence import LOG_FLOOR, Evidence, Status, anytime_p, exp_finite, status_of
+from serinus.core.analysis.sequential.noise import Noise
+from serinus.core.analysis.sequential.state import State, check_schema, stamp
 
 KIND: Final = "ScalarTest"
-HISTORY_BLOCKS: Final = 60
-BURN_IN_BLOCKS: Final = 20
 CLIP: Final = 3.0
 MASS_AT_START: Final = 0.4
-MASS_AT_STAGE: Final = 0.2
 PRIORS: Final = (1.0, 8.0)
 VARIANCE_FACTOR: Final = 1.3
-LONGEST_MEMORY: Final = 12.0
 
 
 class ScalarTest:
     """Is challenger's value worse than champion's by more than `tolerance_sd` standard deviations of a block?
 
     `direction` says which way is worse; `history` [T] are differences between the two halves of champion's pods (one
-    a block, divided by sqrt(1/n_a + 1/n_b) when request counts are given to `update`). With fewer than 60 the first
-    20 differences of the rollout itself set the scale and carry no evidence.
+    a block, divided by sqrt(1/n_a + 1/n_b) when request counts are given to `update`). Without 60 of them, 20 that
+    differ, the rollout's own differences set the scale: the first 20 that differ carry no evidence. A series that
+    remembers for more than 12 blocks is `NotComparable`.
     """
 
     def __init__(
@@ -46,26 +44,18 @@ class ScalarTest:
             raise ValueError(f"direction is 'increase' or 'decrease', not {direction!r}")
         self.direction = direction
         self.tolerance_sd = float(tolerance_sd)
-        self._sigma: float | None = None
-        self._memory = 1.0
-        self._burn_in: list[float] = []
+        self._noise = Noise()
         self._sums: list[float] = []
         self._blocks: list[int] = []
         self._mass: list[float] = []
         self._stage_pending = False
         self._difference_sum = 0.0
+        self._scaled_sum = 0.0
         self._differences = 0
         self._requests = [0.0, 0.0]
         self._peak_log_e = 0.0
         if history is not None:
-            self._learn(np.asarray(history, dtype=np.float64).reshape(-1), HISTORY_BLOCKS)
-
-    def _learn(self, differences: Floats, needed: int) -> None:
-        """Scale and memory of the differences; stays unknown below `needed` of them."""
-        clean = differences[np.isfinite(differences)]
-        if clean.size >= needed:
-            self._sigma = robust_scale(clean)
-            self._memory = autocorrelation_time(clean)
+            self._noise.learn_history(history)
 
     def update(
         self,
@@ -88,6 +78,7 @@ class ScalarTest:
                 missing = True
             else:
                 self._take((own - other if self.direction == "increase" else other - own), scale)
+                self._noise.take((own - other) / scale, max(abs(own), abs(other)) / scale)
         return self.evidence(missing=missing)
 
     def start_stage(self, *, started: bool = True) -> None:
@@ -107,33 +98,32 @@ class ScalarTest:
     def _take(self, harm: float, scale: float) -> None:
         self._difference_sum += harm
         self._differences += 1
-        difference = harm / scale
-        if self._sigma is None:
-            self._burn_in.append(difference)
-            if len(self._burn_in) >= BURN_IN_BLOCKS:
-                self._learn(np.array(self._burn_in), BURN_IN_BLOCKS)
+        self._scaled_sum += harm / scale
+        sigma = self._noise.sigma
+        if sigma is None:
             return
         self._restart()
-        score = min(max(difference / self._sigma - self.tolerance_sd, -CLIP), CLIP)
+        score = min(max(harm / scale / sigma - self.tolerance_sd, -CLIP), CLIP)
         self._sums = [total + score for total in self._sums]
         self._blocks = [count + 1 for count in self._blocks]
         self._peak_log_e = max(self._peak_log_e, self._log_e())
 
     def _restart(self) -> None:
-        """Begin a test at the start and at every stage, as long as there is wealth to put on it."""
-        mass = MASS_AT_STAGE if self._mass else MASS_AT_START
+        """Begin a test at the start and at every stage; the masses of all stages there can be have a finite sum."""
+        stage = len(self._mass)
         due = not self._mass or self._stage_pending
         self._stage_pending = False
-        if due and sum(self._mass) + mass <= 1.0 + 1e-9:
-            self._mass.append(mass)
+        if due:
+            later = (1.0 - MASS_AT_START) * 2.0 / ((stage + 1.0) * (stage + 2.0))
+            self._mass.append(later if self._mass else MASS_AT_START)
             self._sums.append(0.0)
             self._blocks.append(0)
 
     def _log_e(self) -> float:
         """Log of the mixture over restarts and mixing variances, with the unused wealth at 1."""
-        if not self._mass:
+        if not self._mass or self._noise.remembers_too_long:
             return 0.0
-        step = VARIANCE_FACTOR * self._memory
+        step = VARIANCE_FACTOR * self._noise.memory
         variance = step * np.array(self._blocks, dtype=np.float64)[:, None]
         sums = np.array(self._sums)[:, None]
         logs = log_gaussian_mixture(sums, variance, step * np.array(PRIORS)[None, :])
@@ -145,7 +135,6 @@ class ScalarTest:
         log_e = self._log_e()
         e_value = exp_finite(log_e)
         mean = self._difference_sum / self._differences if self._differences else None
-        burning = self._sigma is None
         return Evidence(
             e_value=e_value,
             log_e_value=log_e,
@@ -154,8 +143,17 @@ class ScalarTest:
             n_challenger=self._requests[0],
             n_champion=self._requests[1],
             events=float(self._differences),
-            status="NoData" if missing else "BurnIn" if burning else status_of(e_value),
+            status="NoData" if missing else self._status(e_value),
         )
+
+    def _status(self, e_value: float) -> Status:
+        """A series without noise can be compared only where its arms agree."""
+        noise = self._noise
+        if not noise.settled:
+            return "BurnIn"
+        if noise.sigma is None and not noise.negligible(self._scaled_sum / max(self._differences, 1)):
+            return "NotComparable"
+        return "NotComparable" if noise.remembers_too_long else status_of(e_value)
 
     def to_dict(self) -> State:
         """State as JSON values."""
@@ -163,14 +161,13 @@ class ScalarTest:
             **stamp(KIND),
             "direction": self.direction,
             "toleranceSd": self.tolerance_sd,
-            "sigma": self._sigma,
-            "memory": self._memory,
-            "burnIn": list(self._burn_in),
+            "noise": self._noise.to_dict(),
             "sums": list(self._sums),
             "blocks": list(self._blocks),
             "mass": list(self._mass),
             "stagePending": self._stage_pending,
             "differenceSum": self._difference_sum,
+            "scaledSum": self._scaled_sum,
             "differences": self._differences,
             "requests": list(self._requests),
             "peakLogE": self._peak_log_e,
@@ -181,34 +178,11 @@ class ScalarTest:
         """Rebuild; UnknownStateSchemaError when the state is not ours."""
         check_schema(state, KIND)
         test = cls(state["direction"], state["toleranceSd"])
-        test._sigma, test._memory = state["sigma"], state["memory"]
-        test._burn_in, test._sums = list(state["burnIn"]), list(state["sums"])
-        test._blocks, test._mass = list(state["blocks"]), list(state["mass"])
+        test._noise.restore(state["noise"])
+        test._sums, test._blocks, test._mass = list(state["sums"]), list(state["blocks"]), list(state["mass"])
         test._stage_pending = bool(state["stagePending"])
+        test._scaled_sum = state["scaledSum"]
         test._difference_sum, test._differences = state["differenceSum"], state["differences"]
         test._requests = list(state["requests"])
         test._peak_log_e = state["peakLogE"]
         return test
-
-
-def robust_scale(differences: Floats) -> float:
-    """min(sd, 2 MAD), at least MAD: heavy tails inflate sd, ties deflate MAD; 1e-12 for a constant series."""
-    deviation = float(np.median(np.abs(differences - np.median(differences))))
-    spread = float(differences.std(ddof=1))
-    scale = max(min(spread, 2.0 * deviation), deviation) if deviation > 0.0 else spread
-    return max(scale, 1e-12)
-
-
-def autocorrelation_time(differences: Floats) -> float:
-    """Integrated autocorrelation time in blocks, 1 to 12, summed up to the first non-positive pair (Geyer 1992)."""
-    centred = differences - differences.mean()
-    power = float(centred @ centred)
-    if power <= 0.0:
-        return 1.0
-    total = 1.0
-    for lag in range(1, min(len(centred) // 3, 40)):
-        correlation = float(centred[:-lag] @ centred[lag:]) / power
-        if correlation <= 0.0:
-            break
-        total += 2.0 * correlation
-    return min(max(total, 1.0), LONGEST_MEMORY)

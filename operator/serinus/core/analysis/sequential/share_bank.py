@@ -114,9 +114,8 @@ class ShareBank:
         within_c, within_s = np.minimum(x_c, n_c), np.minimum(x_s, n_s)
         expected = self._expected_events(rows, n_c + n_s)
         self._learn_rate(rows, n_s, within_s)
+        # More events than requests are a glitch of a counter, not news for the next block.
         self.block[:, rows] = 0.0
-        self.block[X_C, rows] = x_c - within_c
-        self.block[X_S, rows] = x_s - within_s
         self.block_scrapes[rows] = 0.0
         informative = (within_c + within_s > 0.0) & (n_c > 0.0) & (n_s > 0.0)
         if bool(informative.any()):

@@ -10,7 +10,7 @@ import numpy as np
 from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN, rate_bounds
 from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.cleaning import clean_pair
-from serinus.core.analysis.sequential.config import MetricConfig
+from serinus.core.analysis.sequential.config import LIMIT_SUFFIX, MetricConfig
 from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite, status_of
 from serinus.core.analysis.sequential.limit import LimitBank
 from serinus.core.analysis.sequential.observations import ShareObservation
@@ -41,6 +41,10 @@ class ShareGroup:
         self.total = np.zeros((4, size))
         self.stage = np.zeros((4, size))
         self.calibrated = False
+
+    def scraped_every(self, seconds: float) -> None:
+        """Count blocks in cells that last so long."""
+        self.scrape_interval_s = self.calibration.scrape_interval_s = seconds
 
     def learn(self, row: int, history: Sequence[Any]) -> None:
         """Calibrate one metric on (requests_a, events_a, requests_b, events_b), [T] each."""
@@ -119,7 +123,7 @@ class ShareGroup:
             n_c, x_c, n_s, x_s = self.total[:, row].tolist()
             e_value = exp_finite(float(logs[place]))
             status = "NoData" if stale[row] else "CommonCause" if bool(shared[place]) else status_of(e_value)
-            found[f"{self.metrics[row].name}/limit"] = Evidence(
+            found[self.metrics[row].name + LIMIT_SUFFIX] = Evidence(
                 e_value=e_value,
                 log_e_value=float(logs[place]),
                 anytime_p=anytime_p(float(peaks[place])),

@@ -16,6 +16,7 @@ Indices = npt.NDArray[np.int64]
 
 TAIL_RANGE = (0.0005, 0.9)
 MOST_BOUNDS = 12
+FEWEST_MOVED = 3.0
 
 
 class BucketLayout:
@@ -67,7 +68,8 @@ class BucketLayout:
         for first, last in zip(self.start[:-1], self.start[1:], strict=True):
             if last - first > 1:
                 steps = -np.diff(log_shares[first:last]) / np.diff(log_bounds[first:last])
-                slopes[first:last] = np.concatenate((steps[:1], steps))
+                # The steeper of both sides: tails bend downwards, and the chord to the left understates the slope.
+                slopes[first:last] = np.maximum(np.concatenate((steps[:1], steps)), np.concatenate((steps, steps[-1:])))
         tolerances: Floats = np.exp(np.maximum(slopes, 0.0) * np.log1p(slowdown)[self.owner])
         return tolerances
 
@@ -88,6 +90,12 @@ class BucketLayout:
         number = np.bincount(self.owner, weights=chosen.astype(np.float64), minlength=self.count)
         total = np.bincount(self.owner, weights=np.where(chosen, values, 0.0), minlength=self.count)
         return np.where(number > 0.0, total / np.maximum(number, 1.0), 1.0)
+
+    def moved_mass(self, counts: Floats, shares: Floats) -> Bools:
+        """Bounds beyond which `counts` [B] have a tail where the tails `shares` [S] had none, [S]."""
+        observed, beyond = self.tails(counts)
+        moved: Bools = (shares < TAIL_RANGE[0]) & (beyond >= FEWEST_MOVED) & (beyond >= TAIL_RANGE[0] * observed)
+        return moved
 
     def quantile(self, index: int, counts: Floats, quantile: float) -> float | None:
         """histogram_quantile of one histogram in seconds: linear inside a bucket, as Prometheus has it."""

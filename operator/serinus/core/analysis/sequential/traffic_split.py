@@ -20,11 +20,16 @@ CLUSTER: Final = 20.0
 SETTLING_SCRAPES: Final = 2
 SILENT_REQUESTS: Final = 20.0
 """So many requests were due to a side, at its weight, and none came: it is not served."""
-_CEILING: Final = 600.0
+_CEILING: Final = 12.0
+"""Evidence that grew for an hour must be gone minutes after the split is right again."""
 
 
 class TrafficSplitTest:
-    """Evidence of one stage that challenger's share of requests is far from its weight."""
+    """Evidence of one stage that challenger's share of requests is far from its weight.
+
+    Each alternative begins anew whenever its evidence falls below none (Page's CUSUM, the limit of the e-detectors of
+    Shin, Ramdas and Rinaldo): an hour with the right split does not speak for the next minute.
+    """
 
     def __init__(self) -> None:
         self.log_wealth = [0.0] * (2 * len(ALTERNATIVES))
@@ -55,7 +60,8 @@ class TrafficSplitTest:
         high = [_log_ratio(own, other, odds * TOLERATED_ODDS, effect) for effect in ALTERNATIVES]
         low = [_log_ratio(other, own, TOLERATED_ODDS / odds, effect) for effect in ALTERNATIVES]
         self.log_wealth = [
-            min(old + min(new, EVIDENCE_CAP), _CEILING) for old, new in zip(self.log_wealth, high + low, strict=True)
+            min(max(old + min(new, EVIDENCE_CAP), 0.0), _CEILING)
+            for old, new in zip(self.log_wealth, high + low, strict=True)
         ]
 
     @property

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from serinus.core.analysis.places import STALE_INTERVALS
-from serinus.core.analysis.sequential.config import MonitorConfig
+from serinus.core.analysis.sequential.config import LIMIT_SUFFIX, MonitorConfig
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.promotion import StageCounts, requests_needed, suggested_weight
 from serinus.core.analysis.sequential.state import Floats
@@ -35,7 +35,10 @@ class MonitorStage:
 
 @dataclass(frozen=True, slots=True)
 class StageView:
-    """Everything that the verdict depends on; `counts` and `excess` [N] are of the metrics `budgeted`."""
+    """Everything that the verdict depends on; `counts` and `excess` [N] are of the metrics `budgeted`.
+
+    `requests` are those of this stage that each gating metric rests on, of the challenger and of champion, the fewer.
+    """
 
     config: MonitorConfig
     stage: MonitorStage
@@ -52,6 +55,7 @@ class StageView:
     over_limit: str | None
     split_mismatch: bool
     side_silent: bool
+    requests: Mapping[str, float]
 
     @property
     def gating_rows(self) -> list[int]:
@@ -82,8 +86,8 @@ def judge(view: StageView) -> MonitorVerdict:
 def _worse(view: StageView) -> Finding:
     if view.cause is None:
         return "Worse", None
-    name, _, limit = view.cause.partition("/")
-    return ("LimitExceeded" if limit == "limit" else "Worse"), name
+    name = view.cause.removesuffix(LIMIT_SUFFIX)
+    return ("LimitExceeded" if name != view.cause else "Worse"), name
 
 
 def _held_too_long(view: StageView) -> bool:
@@ -121,6 +125,12 @@ def split_mismatch(view: StageView) -> Finding | None:
     return ("TrafficSplitMismatch", None) if view.split_mismatch else None
 
 
+def not_comparable(view: StageView) -> Finding | None:
+    """A series remembers for so long that its values say too little of each other to be told apart."""
+    names = [name for name in _gating(view) if view.evidence[name].status == "NotComparable"]
+    return ("NotComparable", min(names)) if names else None
+
+
 def suspicious(view: StageView) -> Finding | None:
     """Evidence is strong enough to wait and too weak to revert, or the stage's own rate is over a limit."""
     if view.e_total >= SUSPICIOUS_E:
@@ -132,11 +142,14 @@ def insufficient_data(view: StageView) -> Finding | None:
     """Too early, too few requests, a metric that never answered, or a bound that does not fit the budget."""
     if view.silent:
         return "InsufficientData", min(view.silent)
+    if not any(metric.gating for metric in view.config.metrics):
+        return "InsufficientData", None
     if view.t - view.stage.started_s < view.config.min_dwell_s - 1e-9:
         return "InsufficientData", _worst(view)
-    for row in view.gating_rows:
-        if min(view.counts.n_c[row], view.counts.n_s[row]) < view.config.min_requests and not view.stage.full:
-            return "InsufficientData", view.budgeted[row]
+    few = [name for name, requests in view.requests.items() if requests < view.config.min_requests]
+    few += [name for name in _gating(view) if view.evidence[name].status == "BurnIn"]
+    if few:
+        return "InsufficientData", min(few)
     if view.config.pace == "evidence" and _risk(view) > view.config.risk_budget:
         return "InsufficientData", _worst(view)
     return None
@@ -154,8 +167,13 @@ HOLDS: Final[tuple[Callable[[StageView], Finding | None], ...]] = (
     split_mismatch,
     suspicious,
     nothing_follows,
+    not_comparable,
     insufficient_data,
 )
+
+
+def _gating(view: StageView) -> list[str]:
+    return [metric.name for metric in view.config.metrics if metric.gating]
 
 
 def _worst_row(view: StageView) -> int | None:

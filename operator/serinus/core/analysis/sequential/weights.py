@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from serinus.core.analysis.sequential.config import GROUP_OF_KIND, Group, MonitorConfig
+from serinus.core.analysis.sequential.config import GROUP_OF_KIND, LIMIT_SUFFIX, Group, MonitorConfig
 from serinus.core.analysis.sequential.evidence import Evidence
 
 _LARGEST: Final = 1e300
@@ -25,7 +25,7 @@ def weights_of(config: MonitorConfig) -> dict[str, float]:
         if metric.gating and metric.weight > 0.0:
             members.setdefault(GROUP_OF_KIND[metric.kind], {})[metric.name] = metric.weight
             if metric.limit is not None:
-                members.setdefault("limit", {})[f"{metric.name}/limit"] = metric.weight
+                members.setdefault("limit", {})[metric.name + LIMIT_SUFFIX] = metric.weight
     weights = {}
     for group in members.values():
         whole = math.fsum(group.values())
@@ -45,6 +45,6 @@ def parts(
     """What each piece of evidence adds to E_total."""
     added = {}
     for key, weight in weights.items():
-        counts = not limits_only or key.endswith("/limit")
+        counts = not limits_only or key.endswith(LIMIT_SUFFIX)
         added[key] = weight * (min(evidence[key].e_value, _LARGEST) if counts else 1.0)
     return added

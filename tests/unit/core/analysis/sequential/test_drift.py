@@ -155,5 +155,27 @@ def test_nonsense_is_refused() -> None:
         DriftTest(1)
     with pytest.raises(ValueError, match="divergence"):
         DriftTest(5, "kl")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="bins"):
-        DriftTest(5).update(0.0, [1, 2], [1, 2])
+    with pytest.raises(ValueError, match="reference"):
+        DriftTest(5, reference=[1, 2])
+    assert DriftTest(5).update(0.0, [1, 2], [1, 2]).status == "NoData"
+
+
+@pytest.mark.parametrize(
+    ("own", "champion"),
+    [
+        (np.eye(10)[9], np.eye(10)[0]),
+        (np.r_[0.0, np.full(9, 1 / 9)], np.full(10, 0.1)),
+        (np.eye(10)[4], np.full(10, 0.1)),
+        (np.full(10, 0.1), np.r_[np.full(9, 1 / 9), 0.0]),
+    ],
+    ids=["all-moved", "a-bin-vanished", "became-constant", "a-bin-is-new"],
+)
+def test_drift_into_and_out_of_empty_bins_is_found(own: Any, champion: Any) -> None:
+    """An empty bin makes PSI's variance as large as PSI itself; the test must not be blinded by it."""
+    test = DriftTest(10)
+    for index in range(1, 720):
+        found = test.update(5.0 * index, 50 * own, 950 * champion)
+        if found.e_value >= 100.0:
+            break
+    assert found.e_value >= 100.0
+    assert index <= 300

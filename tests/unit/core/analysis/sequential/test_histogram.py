@@ -112,3 +112,27 @@ def test_at_most_twelve_bounds_are_used() -> None:
 def test_bounds_must_rise(bounds: list[float]) -> None:
     with pytest.raises(ValueError, match="rise"):
         HistogramTest(bounds)
+
+
+def _buckets(place: int, count: int) -> Floats:
+    return np.eye(len(DEFAULT) + 1)[place] * count
+
+
+DEFAULT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@pytest.mark.parametrize("place", [4, 8, 11], ids=["slower", "far-slower", "beyond-the-last-bound"])
+def test_a_canary_that_answers_where_stable_never_did_is_found(place: int) -> None:
+    """All of stable's answers fall into one bucket: no bound of its own distribution shows the shift."""
+    test = HistogramTest(DEFAULT)
+    for index in range(1, 25):
+        found = test.update(5.0 * index, _buckets(place, 250), _buckets(2, 4750))
+    assert found.e_value >= 100.0
+
+
+def test_a_canary_in_the_same_bucket_is_no_slower() -> None:
+    """Where both fall into one bucket there is nothing to tell, and nothing is told."""
+    test = HistogramTest(DEFAULT)
+    for index in range(1, 100):
+        found = test.update(5.0 * index, _buckets(2, 250), _buckets(2, 4750))
+    assert found.e_value <= 1.0

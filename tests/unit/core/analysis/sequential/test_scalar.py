@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from serinus.core.analysis import ScalarTest
-from serinus.core.analysis.sequential.scalar import autocorrelation_time, robust_scale
+from serinus.core.analysis.sequential.noise import autocorrelation_time, robust_scale
 
 
 def history(seed: int = 1, count: int = 120) -> Any:
@@ -89,3 +89,56 @@ def test_replay_equals_live_bit_by_bit_and_is_finite() -> None:
         restored = ScalarTest.from_dict(json.loads(json.dumps(restored.to_dict(), allow_nan=False)))
         assert restored.update(*step, stage_started=index % 7 == 0) == expected
         assert math.isfinite(expected.e_value)
+
+
+def _still(rng: np.random.Generator, blocks: int) -> Any:
+    own, other = rng.normal(size=(2, blocks))
+    own[:20] = other[:20] = 3.7
+    return own, other
+
+
+def _waves(rng: np.random.Generator, blocks: int, rho: float) -> Any:
+    arms = rng.normal(size=(2, blocks))
+    for index in range(1, blocks):
+        arms[:, index] += rho * arms[:, index - 1]
+    return arms
+
+
+@pytest.mark.parametrize(
+    ("series", "blocks"),
+    [
+        (_still, 60),
+        (lambda rng, blocks: _waves(rng, blocks, 0.8), 40),
+        (lambda rng, blocks: _waves(rng, blocks, 0.95), 120),
+        (lambda rng, blocks: rng.standard_t(2, size=(2, blocks)), 80),
+        (lambda rng, blocks: rng.normal(size=(2, blocks)) * np.linspace(0.1, 3.0, blocks), 80),
+    ],
+    ids=["still-for-a-while", "waves", "long-waves", "heavy-tails", "growing"],
+)
+def test_equal_arms_are_not_told_apart_by_a_series_that_shows_little(series: Any, blocks: int) -> None:
+    """A scale that was learnt from a stretch of calm, or from waves, would find differences everywhere."""
+    worse = 0
+    for seed in range(40):
+        test, (own, other) = ScalarTest("decrease"), series(np.random.default_rng(seed), blocks)
+        found = [test.update(60.0 * place, own[place], other[place]).e_value for place in range(blocks)]
+        worse += max(found) >= 100.0
+    assert worse <= 1
+
+
+@pytest.mark.parametrize(
+    ("own", "status"), [(5.0, "Measuring"), (0.0, "NotComparable")], ids=["arms-agree", "arms-differ"]
+)
+def test_a_series_without_noise_passes_only_where_both_arms_agree(own: float, status: str) -> None:
+    """A business metric that stands at 5 is fine at 5; at 0 nothing says how large that difference is."""
+    test = ScalarTest("decrease")
+    for place in range(25):
+        found = test.update(60.0 * place, own, 5.0)
+    assert (found.status, found.e_value) == (status, 1.0)
+
+
+def test_waves_are_not_comparable() -> None:
+    """Values that hang together for longer than a dozen blocks are too few to compare."""
+    test, (own, other) = ScalarTest(), _waves(np.random.default_rng(3), 100, 0.97)
+    for place in range(100):
+        found = test.update(60.0 * place, own[place], other[place])
+    assert (found.status, found.e_value) == ("NotComparable", 1.0)

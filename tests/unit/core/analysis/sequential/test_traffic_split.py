@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -57,3 +58,23 @@ def test_state_survives_json_and_stays_finite() -> None:
     restored.restore(json.loads(json.dumps(test.to_dict(), allow_nan=False)))
     assert restored.e_value == test.e_value
     assert np.isfinite(test.e_value)
+
+
+def test_a_split_that_goes_wrong_after_a_good_hour_is_found_and_forgiven() -> None:
+    """An hour of the right split does not speak for the next minute, nor one of the wrong one for the hour after."""
+    test = TrafficSplitTest()
+
+    def until(challenger: float, champion: float, *, mismatch: bool) -> float:
+        for scrape in range(1, 720):
+            test.update(0.05, challenger, champion)
+            if test.mismatch is mismatch:
+                return 5.0 * scrape
+        return math.inf
+
+    for _ in range(720):
+        test.update(0.05, 25.0, 475.0)
+    assert not test.mismatch
+    assert until(5.0, 495.0, mismatch=True) <= 300.0
+    for _ in range(720):
+        test.update(0.05, 5.0, 495.0)
+    assert until(25.0, 475.0, mismatch=False) <= 300.0

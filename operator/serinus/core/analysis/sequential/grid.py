@@ -1,0 +1,150 @@
+"""Scrapes on one time grid: what is weighed is a stretch of time, however many scrapes it took to see it.
+
+Each target is scraped at its own second, and thirty replicas of a gateway make thirty observations in the time of one.
+Observations are summed over cells of equal length; a cell is weighed once, as soon as its end is seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from serinus.core.analysis.sequential.blocks import SHORTEST_BLOCK_S
+from serinus.core.analysis.sequential.cleaning import clean_bins
+from serinus.core.analysis.sequential.config import MetricConfig
+from serinus.core.analysis.sequential.observations import parse_observation
+from serinus.core.analysis.sequential.state import State, number
+
+ARMS: Final = ("challenger", "champion", "champion_a", "champion_b")
+LATE_CELLS: Final = 2
+"""So many cells later a cell is weighed although no scrape has shown its end, or one of its arms."""
+SLACK: Final = 0.1
+"""Part of a cell by which its last scrape may miss the end: scrapes are never quite punctual."""
+
+
+class TimeGrid:
+    """Observations that wait for the end of their cell, by metric, and which cell that is.
+
+    Cells begin at the first scrape of a stage: where there is one target, each scrape is the end of a cell.
+    """
+
+    def __init__(self, metrics: Sequence[MetricConfig], scrape_interval_s: float) -> None:
+        self._metrics = {metric.name: metric for metric in metrics}
+        self.cell_s = max(SHORTEST_BLOCK_S, scrape_interval_s)
+        self._anchor_s: float | None = None
+        self._cell = self._weighed = 0
+        self._last_s = -math.inf
+        self._pending: dict[str, list[Any]] = {}
+        self._since_s: dict[str, float] = {}
+
+    def lasting(self, seconds: float) -> None:
+        """Make cells at least so long from the next on: scrapes come less often than was known."""
+        if seconds > self.cell_s:
+            self.cell_s, self._anchor_s, self._cell, self._weighed = seconds, None, 0, 0
+
+    def begin(self) -> None:
+        """A new stage: no cell reaches over its start."""
+        self._anchor_s, self._cell, self._weighed, self._last_s = None, 0, 0, -math.inf
+        self._pending, self._since_s = {}, {}
+
+    def waits(self, name: str) -> bool:
+        """Whether something of both arms of a metric waits for the end of its cell."""
+        parts = self._pending.get(name)
+        return parts is not None and not _lacks_an_arm(self._metrics[name], parts)
+
+    def passed(self, t: float) -> bool:
+        """Whether a scrape at `t` (s) shows that the open cell is over, or no scrape will show it any more."""
+        return bool(self._pending) and self._index(t) > self._cell
+
+    def add(self, t: float, observations: Mapping[str, Any]) -> bool:
+        """Take the observations of one scrape; True when it is the last of its cell."""
+        if not observations:
+            return False
+        if self._anchor_s is None:
+            self._anchor_s = t - self.cell_s
+        self._cell = max(self._cell, self._index(t), self._weighed + 1)
+        self._last_s = max(self._last_s, t)
+        for name, observation in observations.items():
+            self._pending.setdefault(name, []).append(observation)
+            self._since_s.setdefault(name, t)
+        return t >= self._anchor_s + (self._cell - SLACK) * self.cell_s
+
+    def _index(self, t: float) -> int:
+        anchor = t if self._anchor_s is None else self._anchor_s
+        return math.ceil((t - anchor) / self.cell_s - SLACK)
+
+    def take(self, t: float, *, compared: bool) -> tuple[float, dict[str, Any]]:
+        """Hand over the cell: the time (s) of its last scrape, and one observation a metric.
+
+        A metric of which only one arm has come is kept for a while: the other is scraped at another second.
+        """
+        whole, self._weighed = {}, self._cell
+        for name, parts in list(self._pending.items()):
+            late = t > self._since_s[name] + LATE_CELLS * self.cell_s
+            if late or not compared or not _lacks_an_arm(self._metrics[name], parts):
+                whole[name] = parts[0] if len(parts) == 1 else _merged(self._metrics[name], parts)
+                del self._pending[name], self._since_s[name]
+        return self._last_s, whole
+
+    def to_dict(self) -> State:
+        """State as JSON values."""
+        return {
+            "cellSeconds": self.cell_s,
+            "anchor": self._anchor_s,
+            "cell": self._cell,
+            "weighed": self._weighed,
+            "last": self._last_s if math.isfinite(self._last_s) else None,
+            "since": dict(self._since_s),
+            "pending": {
+                name: _rendered(self._metrics[name], _merged(self._metrics[name], parts))
+                for name, parts in self._pending.items()
+            },
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a stored state."""
+        self.cell_s, self._anchor_s, self._cell = float(state["cellSeconds"]), state["anchor"], int(state["cell"])
+        self._weighed = int(state["weighed"])
+        self._last_s = -math.inf if state["last"] is None else float(state["last"])
+        self._since_s = dict(state["since"])
+        self._pending = {
+            name: [parse_observation(self._metrics[name].kind, stored)] for name, stored in state["pending"].items()
+        }
+
+
+def width(metric: MetricConfig) -> int:
+    """How many counts an arm of one observation has."""
+    if metric.kind == "share":
+        return 2
+    return metric.bins if metric.kind == "drift" else sum(map(math.isfinite, metric.bounds_s)) + 1
+
+
+def _counts(metric: MetricConfig, observation: Any) -> Iterator[tuple[str, Any]]:
+    for arm in ARMS:
+        counts = clean_bins(getattr(observation, arm, None), width(metric))
+        if counts is not None:
+            yield arm, counts
+
+
+def _merged(metric: MetricConfig, parts: Sequence[Any]) -> Any:
+    """The sum of several scrapes, arm by arm; what is no count is left out."""
+    sums: dict[str, Any] = {}
+    for part in parts:
+        for arm, counts in _counts(metric, part):
+            sums[arm] = sums[arm] + counts if arm in sums else counts
+    if "champion" not in sums and {"champion_a", "champion_b"} <= sums.keys():
+        sums["champion"] = sums["champion_a"] + sums["champion_b"]
+    return parse_observation(metric.kind, sums)
+
+
+def _lacks_an_arm(metric: MetricConfig, parts: Sequence[Any]) -> bool:
+    """Whether exactly one of the two arms is there."""
+    present = {arm for part in parts for arm in ARMS if getattr(part, arm, None) is not None}
+    return metric.reference is None and ("challenger" in present) != bool(present - {"challenger"})
+
+
+def _rendered(metric: MetricConfig, observation: Any) -> State:
+    return {arm: [number(float(one)) for one in np.asarray(counts)] for arm, counts in _counts(metric, observation)}

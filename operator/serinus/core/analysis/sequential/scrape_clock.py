@@ -1,0 +1,64 @@
+"""Is this the time of a scrape?  Times come from other machines' clocks, and some of them are wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from serinus.core.analysis.sequential.cleaning import clean_number
+from serinus.core.analysis.sequential.state import State
+
+LONGEST_JUMP_S: Final = 86400.0
+LATEST_S: Final = 1e11
+"""The year 5138 in seconds; in milliseconds, 1973."""
+
+
+class ScrapeClock:
+    """The times that were seen, of all scrapes and of the last that said something of each metric."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        """The last time that was believed."""
+        self._seen_s: float | None = None
+        self._taken_s: dict[str, float] = {}
+
+    def start(self, t: float) -> bool:
+        """A stage starts at `t` (s); False when that is no time."""
+        if not _is_time(t):
+            return False
+        self.now_s = self._seen_s = t
+        return True
+
+    def admits(self, t: Any) -> bool:
+        """Whether a scrape at `t` is believed: a time in seconds, within a day of the one before.
+
+        A jump is refused once; if it was the clock that was put right, the next scrape agrees with it.
+        """
+        if clean_number(t) is None or not _is_time(float(t)):
+            return False
+        before, self._seen_s = self._seen_s, float(t)
+        if before is not None and abs(t - before) > LONGEST_JUMP_S:
+            return False
+        self.now_s = float(t)
+        return True
+
+    def is_news(self, name: str, t: float) -> bool:
+        """Whether a metric has not been seen at this time or a later one."""
+        return t > self._taken_s.get(name, -math.inf)
+
+    def take(self, t: float, names: Sequence[str]) -> None:
+        """Note that these metrics have been seen at `t` (s)."""
+        self._taken_s.update(dict.fromkeys(names, float(t)))
+
+    def to_dict(self) -> State:
+        """State as JSON values."""
+        return {"now": self.now_s, "seen": self._seen_s, "taken": dict(self._taken_s)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a stored state."""
+        self.now_s, self._seen_s, self._taken_s = float(state["now"]), state["seen"], dict(state["taken"])
+
+
+def _is_time(t: float) -> bool:
+    return math.isfinite(t) and abs(t) <= LATEST_S
