@@ -40,10 +40,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(options: argparse.Namespace) -> int:
-    folder = build.binaries(options.only)
     if options.only == "all":
         images.all_images()
-    say(f"programs: {folder}")
+    say(f"programs: {build.binaries(options.only)}")
     return 0
 
 

@@ -1,12 +1,16 @@
-"""Builds the stack's Go programs from pinned modules, once, and keeps them in one flat folder of the cache."""
+"""Builds the stack's Go programs from one pinned module, once, and keeps them in one flat folder of the cache."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -15,22 +19,28 @@ from serinus_local import cache, pypi
 from serinus_local.cache import say
 from serinus_local.waiting import step
 
-MODULES = Path(__file__).parent / "go"
+MODULE = Path(__file__).parent / "go" / "stack"
 KUBERNETES_VERSION = "v1.36.3"
 Part = Literal["control-plane", "all"]
-_FLAGS = ("-v", "-mod=readonly", "-trimpath", "-buildvcs=false")
+_TAGS = ("vtprotobuf", "disable_pgv", "remove_all_sd", "enable_kubernetes_sd")
+"""What Istio's own Makefile builds with; and Prometheus finds its targets through Kubernetes only."""
+_FLAGS = ("-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-tags", ",".join(_TAGS))
+_COLLECT_LATE = {"GOGC": "off", "GOMEMLIMIT": "1536MiB"}
+"""The compiler's own garbage collection is a third of its work; a process near the limit collects all the same."""
 
 
 @dataclass(frozen=True)
 class GoProgram:
-    """One program: the module folder that pins it, the package that is its main, and how it is built."""
+    """One program: its name, the package that is its main, and the smallest part of the stack that needs it."""
 
     name: str
-    module: str
     package: str
     part: Part = "all"
-    tags: str = ""
-    link: str = ""
+
+    @property
+    def built_as(self) -> str:
+        """Name the file that `go build` makes of the package: its last element that is no version."""
+        return [element for element in self.package.split("/") if not re.fullmatch(r"v\d+", element)][-1]
 
 
 _VERSIONED = " ".join(
@@ -38,28 +48,24 @@ _VERSIONED = " ".join(
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     for field, value in (("gitVersion", KUBERNETES_VERSION), ("gitMajor", "1"), ("gitMinor", "36"))
 )
+_LINK = f"-ldflags=-s -w {_VERSIONED}"
 
 
 def _kubernetes(name: str, part: Part = "all") -> GoProgram:
-    return GoProgram(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", part, link=_VERSIONED)
+    return GoProgram(name, f"k8s.io/kubernetes/cmd/{name}", part)
 
 
 PROGRAMS = (
-    GoProgram("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", "control-plane"),
+    GoProgram("etcd", "go.etcd.io/etcd/server/v3", "control-plane"),
     _kubernetes("kube-apiserver", "control-plane"),
     _kubernetes("kube-controller-manager", "control-plane"),
     _kubernetes("kube-scheduler"),
     _kubernetes("kubelet"),
     _kubernetes("kube-proxy"),
-    GoProgram("pilot-discovery", "istio", "istio.io/istio/pilot/cmd/pilot-discovery", tags="vtprotobuf,disable_pgv"),
-    GoProgram(
-        "prometheus",
-        "prometheus",
-        "github.com/prometheus/prometheus/cmd/prometheus",
-        tags="remove_all_sd,enable_kubernetes_sd",
-    ),
-    GoProgram("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
-    GoProgram("pause", "pause", "serinus.dev/local/pause"),
+    GoProgram("pilot-discovery", "istio.io/istio/pilot/cmd/pilot-discovery"),
+    GoProgram("prometheus", "github.com/prometheus/prometheus/cmd/prometheus"),
+    GoProgram("helm", "helm.sh/helm/v4/cmd/helm"),
+    GoProgram("pause", "serinus.dev/local/stack/pause"),
 )
 
 
@@ -73,23 +79,26 @@ def binaries(only: Part = "all") -> Path:
     wanted = [program for program in PROGRAMS if only in ("all", program.part)]
     target = cache.used(folder())
     assets = _assets(target)
-    missing = [p for p in wanted if not (target / p.name).exists()]
-    if missing:
-        with cache.locked(f"bin-{target.name}"):
-            for number, program in enumerate(missing, 1):
-                if not (target / program.name).exists():
-                    _build(program, target, f"{number}/{len(missing)}")
-    for name in pypi.PROGRAMS if only == "all" else ("kubectl",):
-        if name not in assets:
-            pypi.program(name, target)
+    fetched = [name for name in (pypi.PROGRAMS if only == "all" else ("kubectl",)) if name not in assets]
+    with ThreadPoolExecutor() as pool:  # what is fetched waits for the network while the compiler works
+        waiting = [pool.submit(pypi.program, name, target) for name in fetched]
+        if _missing(wanted, target):
+            with cache.locked(f"bin-{target.name}"):
+                _build(_missing(wanted, target), target)
+        for each in waiting:
+            each.result()
     return target
+
+
+def _missing(programs: Sequence[GoProgram], target: Path) -> list[GoProgram]:
+    return [program for program in programs if not (target / program.name).exists()]
 
 
 def _digest() -> str:
     """Name the set of programs: their pinned sources, how they are built, and what the user brings."""
-    sources = [file for file in MODULES.rglob("*") if file.is_file()]
+    sources = [file for file in MODULE.rglob("*") if file.is_file()]
     sources += [pypi.REQUIREMENTS / f"{name}.txt" for name in pypi.PROGRAMS]
-    return cache.digest(sources, recipe=f"{PROGRAMS}{_FLAGS}{os.environ.get('KUBEBUILDER_ASSETS', '')}")
+    return cache.digest(sources, recipe=f"{PROGRAMS}{_FLAGS}{_LINK}{os.environ.get('KUBEBUILDER_ASSETS', '')}")
 
 
 def _assets(target: Path) -> set[str]:
@@ -104,34 +113,36 @@ def _assets(target: Path) -> set[str]:
     return found
 
 
-def _build(program: GoProgram, target: Path, number: str) -> None:
-    unfinished = target / f".{program.name}.{os.getpid()}"
-    command = [_go(), "build", *_FLAGS, "-ldflags", f"-s -w {program.link}".strip()]
-    command += ["-tags", program.tags] if program.tags else []
-    command += ["-o", str(unfinished), program.package]
-    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
-    with (
-        step(f"build {number}: {program.name} from Go (takes minutes the first time, seconds later)"),
-        subprocess.Popen(
-            command, cwd=MODULES / program.module, env=environment, stderr=subprocess.PIPE, text=True
-        ) as running,
-    ):
-        assert running.stderr is not None
-        lines = _follow(running.stderr, program.name)
-    if running.returncode != 0:
-        unfinished.unlink(missing_ok=True)
-        raise RuntimeError(f"go build of {program.name} failed:\n" + "".join(lines[-20:]))
-    unfinished.rename(target / program.name)
+def _build(programs: Sequence[GoProgram], target: Path) -> None:
+    """Build all of them in one go, so that one is linked while others are compiled."""
+    if not programs:
+        return
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=target) as unfinished:
+        command = [_go(), "build", *_FLAGS, _LINK, "-o", f"{unfinished}/", *(p.package for p in programs)]
+        with (
+            step(f"build from Go: {', '.join(p.name for p in programs)} (takes minutes the first time, seconds later)"),
+            subprocess.Popen(command, cwd=MODULE, env=_environment(), stderr=subprocess.PIPE, text=True) as running,
+        ):
+            assert running.stderr is not None
+            lines = _follow(running.stderr)
+        if running.returncode != 0:
+            raise RuntimeError("go build failed:\n" + "".join(lines[-20:]))
+        for program in programs:
+            (Path(unfinished) / program.built_as).rename(target / program.name)
 
 
-def _follow(output: IO[str], name: str) -> list[str]:
+def _environment() -> dict[str, str]:
+    return os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""} | _COLLECT_LATE
+
+
+def _follow(output: IO[str]) -> list[str]:
     """Read what the compiler says to the end, and tell four times a minute how far it is."""
     lines: list[str] = []
     ended = threading.Event()
 
     def tell() -> None:
         while not ended.wait(15):
-            say(f"  {name}: {len(lines)} packages so far")
+            say(f"  {len(lines)} packages so far")
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
@@ -142,11 +153,11 @@ def _follow(output: IO[str], name: str) -> list[str]:
     return lines
 
 
-def module_folder(module: str, path: str) -> Path:
-    """Return where the sources of the Go module `path`, as `module` pins it, lie on this machine."""
+def module_folder(path: str) -> Path:
+    """Return where the sources of the Go module `path`, as it is pinned, lie on this machine."""
     command = [_go(), "mod", "download", "-json", path]
     environment = os.environ | {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=mod"}
-    answer = subprocess.run(command, cwd=MODULES / module, env=environment, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, cwd=MODULE, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise RuntimeError(f"go mod download {path} failed:\n{answer.stdout}{answer.stderr}")
     return Path(json.loads(answer.stdout)["Dir"])

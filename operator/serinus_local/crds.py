@@ -22,7 +22,7 @@ def gateway_api() -> str:
 
 
 def _kept(name: str, make: Callable[[], str]) -> str:
-    file = cache.folder("crds") / f"{name}-{cache.digest([build.MODULES / 'istio' / 'go.mod', Path(__file__)])}.yaml"
+    file = cache.folder("crds") / f"{name}-{cache.digest([build.MODULE / 'go.mod', Path(__file__)])}.yaml"
     if not file.exists():
         unfinished = file.with_suffix(".new")
         unfinished.write_text(make())
@@ -31,12 +31,12 @@ def _kept(name: str, make: Callable[[], str]) -> str:
 
 
 def _istio() -> str:
-    source = build.module_folder("istio", "istio.io/istio") / "manifests/charts/base/files/crd-all.gen.yaml"
+    source = build.module_folder("istio.io/istio") / "manifests/charts/base/files/crd-all.gen.yaml"
     wanted = [f"\n  name: {plural}.networking.istio.io\n" for plural in ISTIO]
     documents = source.read_text().split("\n---\n")
     return "\n---\n".join(d for d in documents if any(name in d for name in wanted)) + "\n"
 
 
 def _gateway_api() -> str:
-    folder = build.module_folder("istio", "sigs.k8s.io/gateway-api") / "config/crd/standard"
+    folder = build.module_folder("sigs.k8s.io/gateway-api") / "config/crd/standard"
     return "\n---\n".join((folder / f"gateway.networking.k8s.io_{plural}.yaml").read_text() for plural in GATEWAY_API)

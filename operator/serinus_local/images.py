@@ -9,6 +9,7 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from serinus_local import build, cache, pypi, system
@@ -29,8 +30,10 @@ _UNUSED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/
 
 
 def all_images() -> list[Image]:
-    """Return every image that the node needs, made where missing."""
-    return [_pause(), _envoy(), triton()]
+    """Return every image that the node needs; what is missing is made, the programs in them too."""
+    with ThreadPoolExecutor() as pool:  # Triton's is mostly a download: it comes while the programs are compiled
+        tritons = pool.submit(triton)
+        return [_pause(), _envoy(), tritons.result()]
 
 
 def triton() -> Image:

@@ -82,7 +82,6 @@ def up(state_dir: Path, *, with_operator: bool = True) -> Stack:
 
 def _up(state_dir: Path, *, with_operator: bool) -> Stack:
     system.need(*node.NEEDED, "openssl")
-    build.binaries()
     images.all_images()
     with cache.locked(f"stack-{name_of(state_dir)}"):
         with cache.locked(network.LOCK):
