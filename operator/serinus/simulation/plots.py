@@ -1,6 +1,6 @@
 """The figures of docs/statistics.md: evidence over time, and the cost of a bad version against traffic.
 
-Both run on the path without history, the one for gateway series. matplotlib is an optional extra.
+Both run on the path without history, the one for gateway series. matplotlib is an optional extra, imported only here.
 """
 
 from __future__ import annotations

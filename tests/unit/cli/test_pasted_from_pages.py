@@ -12,7 +12,8 @@ import pytest
 import typer.main
 import yaml
 
-from serinus.api.parsing import parse_model_deployment, parse_rollout, policy_of
+from serinus.api.defaults import policy_of
+from serinus.api.parsing import parse_model_deployment, parse_rollout
 from serinus.api.rollout import RolloutSpec
 from serinus.cli.app import app
 from serinus.config import load_config

@@ -1,8 +1,8 @@
 """A version that takes requests but answers none: it counts no errors and no slow answers.
 
-Silence alone never reverts: a stopped istiod, sticky callers and long inferences look the same. It takes three things:
-odds below one in a million that a version with this share got no requests, a time well beyond the slowest answers, and
-proof that requests went in.
+Silence alone never reverts: a stopped istiod, sticky callers and long inferences look the same. Three things are
+needed: odds below one in a million that a version with this share got no requests, a time well beyond the slowest
+answers, and proof that requests went in.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The clock of a metrics source: how far off it is, how often it scrapes, and how old its newest sample always is.
+"""The clock of a metrics source: how far it is from ours, how often it scrapes, and how late its newest sample is.
 
 Stands apart because the times of two clocks must be aligned before anything is counted.
 """

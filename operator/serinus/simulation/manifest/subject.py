@@ -1,7 +1,7 @@
 """A ModelDeployment's own policy, as the simulation and the backtest run it.
 
-Everything that decides comes from the product's own code: the defaults, the streams that are compared, the monitor's
-configuration. Only what the two commands need in addition is here.
+Everything that decides comes from the product's own code: the defaults, the streams that are compared, the
+configuration of the monitor. Only what the two commands need in addition is here.
 """
 
 from __future__ import annotations
