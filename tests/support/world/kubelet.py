@@ -21,6 +21,7 @@ class Model:
     """How a model version behaves. One that does not answer hangs: requests go in, and none comes out."""
 
     error_rate: float = 0.0
+    error_code: str = "500"
     answers: bool = True
     seconds_to_answer: float = 0.0
     seconds_to_load: float = 2.0

@@ -320,7 +320,7 @@ class World(NewestRollout):
                 self.prometheus.count(revision, "503", requests)
                 continue
             errors = requests * self.models[version].error_rate
-            for code, number in (("200", requests - errors), ("500", errors)):
+            for code, number in (("200", requests - errors), (self.models[version].error_code, errors)):
                 if number:
                     self.prometheus.send(revision, number)
                     self.waiting.arrive(revision, self.clock.monotonic(), number, code)

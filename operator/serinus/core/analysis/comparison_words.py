@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from serinus.api.durations import share
 from serinus.api.policy import Analysis, Metric, Pace, Preset, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of, tolerated_divergence
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
-from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, shown_value
-from serinus.core.model.assessment import Assessment, Comparison, Finding, Reason
+from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, shown_value, with_errors
+from serinus.core.model.assessment import Assessment, Comparison, ErrorAnswers, Finding, Reason
 
 LEAST_E = 1.5
 """Less evidence than this is none that anybody needs to hear of."""
@@ -24,9 +26,13 @@ _REVERTS = {"LimitExceeded": Reason.LIMIT_EXCEEDED, "MaxHoldExceeded": Reason.MA
 
 
 def meaning_of(
-    answer: MonitorVerdict, guardrail: Assessment, policy: Analysis, pace: Pace
+    answer: MonitorVerdict,
+    guardrail: Assessment,
+    errors: Mapping[str, tuple[ErrorAnswers, ...]],
+    policy: Analysis,
+    pace: Pace,
 ) -> tuple[Finding | None, Verdict, Reason]:
-    """Say what the answer means; the finding is of the metric that it names."""
+    """Say what the answer means; the finding is of the metric that it names, with the errors of that stream."""
     name = answer.metric or (policy.metrics[0].name if policy.metrics else "")
     found = next((one for one in guardrail.findings if one.metric == metric_of(name)), None)
     verdict, reason = _verdict(answer, pace)
@@ -35,16 +41,18 @@ def meaning_of(
     if found is None:
         return None, verdict, reason
     evidence = answer.evidence.get(name)
+    against = errors.get(name, ()) if verdict is Verdict.UNSAFE or reason is Reason.SUSPICIOUS else ()
     finding = Finding(
         metric=found.metric,
         verdict=verdict,
         reason=reason,
-        message=message,
+        message=with_errors(message, against),
         query=found.query,
         value=evidence.rate_challenger if evidence and evidence.rate_challenger is not None else found.value,
         limit=_limit(answer, found, policy),
         baseline=evidence.rate_champion if evidence and evidence.rate_champion is not None else found.baseline,
         samples=evidence.n_challenger if evidence else found.samples,
+        errors=against,
     )
     return finding, verdict, reason
 

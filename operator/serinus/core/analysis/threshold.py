@@ -12,7 +12,7 @@ from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, ClientErrors, Metric, Mode, OnBlind, Preset, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.source_time import least_window
-from serinus.core.analysis.words import shown_value
+from serinus.core.analysis.words import shown_value, with_errors
 from serinus.core.model.assessment import (
     AnalysisState,
     Assessment,
@@ -147,7 +147,8 @@ def _failing(
     if not unsafe:
         text = f"{text} ({failures} of {allowed} tolerated looks)"
     verdict, reason = (Verdict.UNSAFE, Reason.LIMIT_EXCEEDED) if unsafe else (Verdict.UNDECIDED, Reason.SUSPICIOUS)
-    return _finding(metric, observation, verdict, reason, text, limit=limit), failures
+    finding = _finding(metric, observation, verdict, reason, with_errors(text, reading.errors), limit=limit)
+    return replace(finding, errors=reading.errors), failures
 
 
 def _too_few(metric: Metric, reading: Measured) -> str | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from serinus.api.policy import Preset
+from serinus.core.model.assessment import ErrorAnswers
 
 HOPELESS_REQUESTS = 1_000_000
 """More missing requests than this are no forecast: at the present rates the answer is no."""
+
+MOST_CODES = 4
+"""A model that fails gives one answer or two; a longer list is no longer read."""
 
 
 def shown_value(preset: Preset | None, value: float) -> str:
@@ -15,6 +21,20 @@ def shown_value(preset: Preset | None, value: float) -> str:
     if preset is Preset.LATENCY:
         return f"{value * 1000:.4g}ms"
     return f"{value:.6g}"
+
+
+def with_errors(text: str, errors: Iterable[ErrorAnswers]) -> str:
+    """Add to a sentence which answers were errors: 51 x HTTP 400, 3 x HTTP 429."""
+    shown = shown_errors(errors)
+    return f"{text}; {shown}" if shown else text
+
+
+def shown_errors(errors: Iterable[ErrorAnswers]) -> str:
+    """Count errors by their codes, the most frequent first; less than half an error is a counter's rounding."""
+    counted = sorted((one for one in errors if one.count >= 0.5), key=lambda one: (-one.count, one.code))
+    shown = [f"{one.count:.0f} x {one.code}" for one in counted[:MOST_CODES]]
+    others = sum(one.count for one in counted[MOST_CODES:])
+    return ", ".join([*shown, f"{others:.0f} x others"] if others else shown)
 
 
 def shown_duration(seconds: float) -> str:

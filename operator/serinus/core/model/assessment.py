@@ -35,16 +35,26 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
+class ErrorAnswers:
+    """How often the canary answered with one code that is an error, and whether that code blames the caller."""
+
+    code: str
+    count: float
+    blames_caller: bool = False
+
+
+@dataclass(frozen=True)
 class Measured:
     """A number, the requests it rests on (None where the query does not say), and the time of its newest sample.
 
-    `detail` says what it is made of, where a number alone says little.
+    `detail` says what it is made of, where a number alone says little; `errors` are those that it counts.
     """
 
     value: float
     samples: float | None
     newest: float
     detail: str = ""
+    errors: tuple[ErrorAnswers, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,12 +77,14 @@ class Increment:
     Error rate: requests, server errors, client errors. Latency: answers in each bucket, not cumulative, the last one
     beyond the highest bound. Distribution: counts of each bin. Scalar: the value itself. Empty where nothing is known.
     `halves` are those of stable's pods, where its series are per pod: what equal pods do is the measure of noise.
+    `errors` are the canary's errors by their codes.
     """
 
     at: float
     canary: tuple[float, ...]
     stable: tuple[float, ...]
     halves: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    errors: tuple[ErrorAnswers, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,7 +154,7 @@ class Look:
 class Finding:
     """What one metric says; numbers in base units (a ratio, seconds, or a plain number).
 
-    `detail` says what the value is made of.
+    `detail` says what the value is made of, `errors` are those that speak against the canary.
     """
 
     metric: str
@@ -155,6 +167,7 @@ class Finding:
     baseline: float | None = None
     samples: float | None = None
     detail: str = ""
+    errors: tuple[ErrorAnswers, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import (
     AnalysisState,
     Assessment,
+    ErrorAnswers,
     Look,
     Measured,
     Missing,
@@ -86,6 +87,29 @@ def test_a_value_at_its_limit_is_good_and_beyond_it_bad(
 def test_a_rate_needs_its_samples(samples: float | None, says: tuple[str, str]) -> None:
     """Twenty by default; a query of the user's does not say how many it rests on."""
     assert verdict(ERRORS, 0.5, samples) == says
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        pytest.param((), "limit max 5%, stable 1%", id="none known"),
+        pytest.param((ErrorAnswers("HTTP 400", 51, True),), "; 51 x HTTP 400", id="one code"),
+        pytest.param(
+            (ErrorAnswers("HTTP 429", 3, True), ErrorAnswers("HTTP 400", 51, True)),
+            "; 51 x HTTP 400, 3 x HTTP 429",
+            id="the most frequent first",
+        ),
+        pytest.param(
+            tuple(ErrorAnswers(f"HTTP 50{code}", 9 - code) for code in range(8)),
+            "; 9 x HTTP 500, 8 x HTTP 501, 7 x HTTP 502, 6 x HTTP 503, 14 x others",
+            id="the rare ones together",
+        ),
+        pytest.param((ErrorAnswers("HTTP 500", 0.2),), "limit max 5%, stable 1%", id="a rounding is no answer"),
+    ],
+)
+def test_an_error_rate_over_its_limit_says_which_answers(errors: tuple[ErrorAnswers, ...], said: str) -> None:
+    """What an SRE greps the gateway's log for."""
+    assert judged(ERRORS, Measured(0.5, 1000, NOW, errors=errors))[1].message.endswith(said)
 
 
 @pytest.mark.parametrize(

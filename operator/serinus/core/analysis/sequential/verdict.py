@@ -18,6 +18,9 @@ from serinus.core.analysis.sequential.promotion import StageCounts, requests_nee
 from serinus.core.analysis.sequential.state import Floats
 from serinus.core.model.split import FULL_WEIGHT
 
+LIMIT: Final = "/limit"
+"""What stands behind a metric's name where its evidence is about its limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class MonitorStage:
@@ -82,8 +85,9 @@ def judge(view: StageView) -> MonitorVerdict:
 def _worse(view: StageView) -> Finding:
     if view.cause is None:
         return "Worse", None
-    name, _, limit = view.cause.partition("/")
-    return ("LimitExceeded" if limit == "limit" else "Worse"), name
+    # A name may have a slash of its own: what is compared of error-rate besides its server errors is error-rate/4xx.
+    name = view.cause.removesuffix(LIMIT)
+    return ("Worse" if name == view.cause else "LimitExceeded"), name
 
 
 def _held_too_long(view: StageView) -> bool:
