@@ -137,6 +137,10 @@ class Tallies:
         lines.append(_Line(growth.at, meaning.count, meaning.bound_s, amount, half_of(growth.place), meaning.code))
         return late
 
+    def seen(self, owner: Owner) -> bool:
+        """Whether any series of this revision has come."""
+        return bool(self._owner_places.get(owner))
+
     def several(self, owner: Owner, since: float) -> Several | None:
         """Name the label by which a revision's series belong to several clusters, where one does."""
         clusters = self._clusters.get(owner)
