@@ -10,7 +10,7 @@ import base64
 import copy
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -117,9 +117,10 @@ def compare(
     streams = streams_of(look, policy, weighed.bins if weighed else None)
     if not streams.known:
         return remembered, _held_by(guardrail, streams)
-    if weighed is None or any(not _fits(stream, weighed.monitor) for stream in streams.known):
-        # A metric that shows for the first time makes another test: its evidence begins anew.
+    if weighed is None:
         weighed = _anew(look, stage, policy, streams.known, pace)
+    elif new := [stream for stream in streams.known if not _fits(stream, weighed.monitor)]:
+        weighed = _joined_by(weighed, new, stage)
     answer, weighed = _fed(weighed, look, stage, streams.known)
     assessment = _idle(_combined(guardrail, answer, weighed.errors, policy, pace), look)
     if assessment.verdict is Verdict.SAFE:
@@ -132,6 +133,18 @@ def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...
     taken = dict.fromkeys((stream.name for stream in streams), stage.started)
     bins = {stream.name: stream.bins for stream in streams if stream.bins}
     return Weighed(RolloutMonitor(config), -1.0, taken, bins)
+
+
+def _joined_by(weighed: Weighed, new: Sequence[Stream], stage: Stage) -> Weighed:
+    """Begin the evidence of streams that show for the first time, or in other buckets; that of the others goes on."""
+    names = {stream.name for stream in new}
+    return replace(
+        weighed,
+        monitor=weighed.monitor.joined_by([stream.config for stream in new]),
+        taken={**weighed.taken, **dict.fromkeys(names, stage.started)},
+        bins={**weighed.bins, **{stream.name: stream.bins for stream in new if stream.bins}},
+        errors={name: errors for name, errors in weighed.errors.items() if name not in names},
+    )
 
 
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[MonitorVerdict, Weighed]:

@@ -7,6 +7,7 @@ risk budget is measured with and the test of the traffic split.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -67,6 +68,26 @@ class RolloutMonitor:
         for row, metric in enumerate(self._latencies.metrics):
             if history.get(metric.name) is not None:
                 self._latencies.learn(row, history[metric.name])
+
+    def joined_by(self, metrics: Sequence[MetricConfig]) -> RolloutMonitor:
+        """Give a monitor that also watches these, in the place of those of the same name; other evidence goes on.
+
+        Histograms share one layout: where one of them joins or has new buckets, the evidence of all of them begins.
+        """
+        new = {metric.name: metric for metric in metrics}
+        known = [new.pop(metric.name, metric) for metric in self.config.metrics]
+        monitor = RolloutMonitor(replace(self.config, metrics=(*known, *new.values())))
+        monitor._stage, monitor._stage_pending, monitor._split = self._stage, self._stage_pending, self._split
+        if self._shares.metrics == monitor._shares.metrics:
+            monitor._shares.restore(self._shares.to_dict())
+        if self._latencies.metrics and self._latencies.metrics == monitor._latencies.metrics:
+            monitor._latencies.restore(self._latencies.to_dict())
+        for mine, its in zip(self._drifts, monitor._drifts, strict=True):
+            its.go_on_from(mine)
+        kept = {m.name for m in self.config.metrics if m in monitor.config.metrics}
+        monitor._scalars.update({name: test for name, test in self._scalars.items() if name in kept})
+        monitor._freshness.go_on_from(self._freshness, kept)
+        return monitor
 
     def start_stage(self, weight: float, next_weight: float | None, t: float) -> None:
         """The challenger gets `weight` per cent from time `t` (s) on; `next_weight` is what a promotion leads to.

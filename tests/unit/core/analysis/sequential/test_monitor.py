@@ -205,6 +205,54 @@ def test_all_kinds_together() -> None:
     assert verdict.evidence["queue"].status == "Measuring"
 
 
+SCALAR = MetricConfig("queue", "scalar", interval_s=10.0)
+WIDER = MetricConfig("classes", "drift", bins=7)
+SAID: dict[str, Any] = {
+    "error-rate": {"challenger": (200, 3), "champion": (800, 4)},
+    "latency": ([180, 18, 2, 0], [760, 32, 8, 0]),
+    "drift": ([40, 30, 40, 20, 10], [160, 160, 160, 160, 160]),
+    "classes": ([40, 30, 40, 20, 10, 1, 2], [160, 160, 160, 160, 160, 9, 9]),
+    "queue": (1.5, 1.0),
+}
+
+
+def said(watched: RolloutMonitor, *looks: int) -> Verdict:
+    for index in looks:
+        verdict = watched.observe(5.0 * index, {metric.name: SAID[metric.name] for metric in watched.config.metrics})
+    return verdict
+
+
+@pytest.mark.parametrize("joins", [LATENCY, DRIFT, WIDER, SCALAR], ids=lambda metric: metric.name)
+@pytest.mark.parametrize("others", [(ERROR_RATE, LATENCY), (ERROR_RATE, DRIFT, SCALAR)], ids=["latency", "drift"])
+def test_a_metric_that_joins_late_begins_its_own_evidence_alone(
+    joins: MetricConfig, others: tuple[MetricConfig, ...]
+) -> None:
+    """What was gathered of the others goes on as if it had not come; its own is that of a rollout that begins now."""
+    others = tuple(metric for metric in others if metric != joins)
+    apart, late = monitor(*others), monitor(*others)
+    said(apart, *range(1, 30))
+    said(late, *range(1, 30))
+    joined = late.joined_by([joins])
+    expected, found = said(apart, *range(30, 60)).evidence, said(joined, *range(30, 60)).evidence
+    assert {name: found[name].e_value for name in expected} == {name: one.e_value for name, one in expected.items()}
+    assert {name: found[name].n_challenger for name in expected} == {
+        name: one.n_challenger for name, one in expected.items()
+    }
+    alone = monitor(ERROR_RATE, joins)
+    assert found[joins.name].e_value == said(alone, *range(30, 60)).evidence[joins.name].e_value
+
+
+def test_a_histogram_in_other_buckets_begins_anew_and_no_other_metric_does() -> None:
+    """The gateway's configuration has changed in mid-rollout."""
+    watched = monitor(ERROR_RATE, LATENCY)
+    before = said(watched, *range(1, 30))
+    joined = watched.joined_by([MetricConfig("latency", "latency", bounds_s=(0.1, 0.2, 0.4, 0.8))])
+    after = joined.observe(150.0, {"error-rate": SAID["error-rate"], "latency": ([9, 1, 0, 0, 0], [9, 1, 0, 0, 0])})
+    assert after.evidence["error-rate"].n_challenger == before.evidence["error-rate"].n_challenger + 200
+    assert after.evidence["latency"].n_challenger == 10
+    assert watched.observe(150.0, {}).evidence["latency"].n_challenger == before.evidence["latency"].n_challenger
+
+
 def test_a_slow_challenger_is_named() -> None:
     watched = monitor(ERROR_RATE, LATENCY)
     for index in range(1, 200):
