@@ -234,6 +234,6 @@ def _held_by(assessment: Assessment, streams: Streams) -> Assessment:
     name = streams.silent[0]
     found = next((one for one in assessment.findings if one.metric == name), None)
     if found is not None:
-        text = f"{name}: neither revision has shown anything to compare yet"
+        text = f"{name}: no data of either revision to compare yet"
         found = replace(found, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA, message=text)
     return replace(assessment, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA, finding=found)

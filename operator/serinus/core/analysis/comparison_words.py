@@ -9,7 +9,7 @@ from serinus.api.policy import Analysis, Metric, Pace, Preset, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of, tolerated_divergence
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
-from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, shown_value, with_errors
+from serinus.core.analysis.words import HOPELESS_REQUESTS, of_or_over, shown_duration, shown_value, with_errors
 from serinus.core.model.assessment import Assessment, Comparison, ErrorAnswers, Finding, Reason
 
 LEAST_E = 1.5
@@ -102,7 +102,7 @@ def _was_shared(answer: MonitorVerdict, pace: Pace) -> bool:
 
 def _safe(answer: MonitorVerdict, guardrail: Assessment) -> str:
     if answer.e_total < LEAST_E:
-        return f"{guardrail.message}; nothing speaks against the canary"
+        return f"{guardrail.message}; no evidence against the canary"
     return f"{guardrail.message}; {_odds(answer.e_total)} (1 in {SUSPICIOUS_E:.0f} would hold it)"
 
 
@@ -131,9 +131,10 @@ def _rates(metric: Metric | None, one: Evidence) -> str:
     preset = metric.preset if metric else None
     if one.rate_challenger is None or one.rate_champion is None:
         return f"has {one.n_challenger:.0f} canary requests so far"
+    word = of_or_over(preset)
     text = (
-        f"is {shown_value(preset, one.rate_challenger)} of {one.n_challenger:.0f} requests, "
-        f"stable {shown_value(preset, one.rate_champion)} of {one.n_champion:.0f}"
+        f"is {shown_value(preset, one.rate_challenger)} {word} {one.n_challenger:.0f} requests, "
+        f"stable {shown_value(preset, one.rate_champion)} {word} {one.n_champion:.0f}"
     )
     known = one.estimate is not None and one.lower is not None and one.upper is not None
     if preset is Preset.ERROR_RATE and known and one.events:
@@ -166,7 +167,7 @@ def _missing(answer: MonitorVerdict) -> list[str]:
 
 def _limit(answer: MonitorVerdict, found: Finding, policy: Analysis) -> str | None:
     if answer.reason in {"Worse", "Suspicious"}:
-        return f"evidence {1 / _alpha(policy):.0f} (now {answer.e_total:.3g})"
+        return f"1-in-{1 / _alpha(policy):.0f} odds (now 1 in {answer.e_total:.3g})"
     return found.limit
 
 

@@ -23,6 +23,11 @@ def shown_value(preset: Preset | None, value: float) -> str:
     return f"{value:.6g}"
 
 
+def of_or_over(preset: Preset | None) -> str:
+    """Give the word between a value and its requests: a share of them, or a number over them."""
+    return "of" if preset is Preset.ERROR_RATE else "over"
+
+
 def with_errors(text: str, errors: Iterable[ErrorAnswers]) -> str:
     """Add to a sentence which answers were errors: 51 x HTTP 400, 3 x HTTP 429."""
     shown = shown_errors(errors)

@@ -158,8 +158,11 @@ def test_the_weightiest_metric_decides(readings: dict[str, Reading], says: str) 
 
 
 def test_the_message_answers_why() -> None:
-    """Metric, value, limit and baseline, in the units of people."""
-    assert judged(ERRORS, Measured(0.2, 1000, NOW))[1].message == "error-rate is 20%, limit max 5%, stable 1%"
+    """Metric, value, number of requests, limit and baseline, in the units of people."""
+    assert (
+        judged(ERRORS, Measured(0.2, 1000, NOW))[1].message
+        == "error-rate is 20% of 1000 requests, limit max 5%, stable 1%"
+    )
 
 
 @pytest.mark.parametrize(
