@@ -151,6 +151,8 @@ class World(NewestRollout):
         model = self.models[address.partition(":")[0]]
         if not model.answers:
             return ProbeAnswer(ProbeOutcome.FAILED, "did not answer the sample request within 5 s", silent=True)
+        if words := model.refuses(probe):
+            return ProbeAnswer(ProbeOutcome.FAILED, words, blames_caller=True)
         good = model.answers_probe
         return ProbeAnswer(ProbeOutcome.ANSWERED if good else ProbeOutcome.FAILED, "" if good else "bad input")
 

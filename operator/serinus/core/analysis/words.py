@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from serinus.api.policy import Preset
-from serinus.core.model.assessment import ErrorAnswers
+from serinus.core.model.assessment import Assessment, ErrorAnswers, Look, Measured
+from serinus.core.model.plain_words import plain_words
 
 HOPELESS_REQUESTS = 1_000_000
 """More missing requests than this are no forecast: at the present rates the answer is no."""
 
+LONGEST_WORDS = 160
 MOST_CODES = 4
 """A model that fails gives one answer or two; a longer list is no longer read."""
 
@@ -32,6 +35,25 @@ def with_errors(text: str, errors: Iterable[ErrorAnswers]) -> str:
     """Add to a sentence which answers were errors: 51 x HTTP 400, 3 x HTTP 429."""
     shown = shown_errors(errors)
     return f"{text}; {shown}" if shown else text
+
+
+def gives_errors(look: Look) -> bool:
+    """Whether the canary gives errors now that a metric counts."""
+    readings = (observation.canary for observation in look.observations.values())
+    return any(isinstance(reading, Measured) and shown_errors(reading.errors) for reading in readings)
+
+
+def in_words(look: Look, assessment: Assessment) -> Assessment:
+    """Add to the errors that decide what the canary says when it refuses a sample request, if that is of their kind."""
+    finding = assessment.finding
+    if finding is None or not finding.errors:
+        return assessment
+    callers = sum(one.count for one in finding.errors if one.blames_caller)
+    blames_caller = 2 * callers > sum(one.count for one in finding.errors)
+    said = (one.message for one in look.refused if one.blames_caller in {None, blames_caller})
+    words = next((words for message in said if (words := plain_words(message, LONGEST_WORDS))), "")
+    text = f"{finding.message}: {words}" if words else finding.message
+    return replace(assessment, finding=replace(finding, message=text))
 
 
 def shown_errors(errors: Iterable[ErrorAnswers]) -> str:

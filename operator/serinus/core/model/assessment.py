@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from serinus.api.status import Verdict
+from serinus.core.model.answers import ProbeAnswer
 
 
 class Reason(StrEnum):
@@ -136,9 +137,10 @@ class Look:
     """All metrics of one rollout at one time.
 
     `silence` is what is known of a canary that gives no answer; `stream_messages` counts the answers of its gRPC
-    streams in a minute, which no metric judges. `scrape_interval` (None while it is not known) and `delay`, how old the
-    newest sample always is, are the presets'; both in seconds. `not_yet` says why no weight could be judged, although
-    the source answers.
+    streams in a minute, which no metric judges. `refused` is what the canary's pods answer to sample requests that they
+    do not take: stable's, and their own where they answered it before. `scrape_interval` (None while it is not known)
+    and `delay`, how old the newest sample always is, are the presets'; both in seconds. `not_yet` says why no weight
+    could be judged, although the source answers.
     """
 
     at: float
@@ -148,6 +150,7 @@ class Look:
     scrape_interval: float | None = None
     delay: float = 0.0
     not_yet: Missing | None = None
+    refused: tuple[ProbeAnswer, ...] = ()
 
 
 @dataclass(frozen=True)

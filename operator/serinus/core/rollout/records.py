@@ -15,7 +15,7 @@ from serinus.core.model.timestamps import to_rfc3339
 
 Action = Literal["Raised", "Held", "Taken"]
 LIMIT = 20
-LONGEST_QUERY = 1024
+LONGEST_QUERY = 2048
 EARLIER_MESSAGE, EARLIER_QUERY = 160, 120
 """Bytes of a record's texts, and of those that are neither the newest nor the one that reverted: twenty whole queries
 of users would be more than a status holds. The spec has them in full."""
