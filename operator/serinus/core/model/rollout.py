@@ -26,9 +26,10 @@ from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc
 
 LONGEST_STATUS = 65_536
 """Bytes of a status as JSON."""
-ALWAYS_FITS = 20_480
-"""Characters of evidence for which there is room beside the longest of everything else; more has to fit. Evidence that
-does not begins anew after a restart."""
+ALWAYS_FITS, LONGEST_EVIDENCE = 20_480, 57_344
+"""Characters of evidence for which there is room beside the longest of everything else, and beside the shortest.
+
+Evidence that does not fit begins anew after a restart."""
 LONGEST_TEXT = 1024
 """Bytes of one sentence, however it is written."""
 
@@ -223,7 +224,7 @@ def _json_bytes(text: str) -> int:
 def _with_evidence(status: RolloutStatus, gathered: Gathered | None) -> RolloutStatus:
     """Write evidence down if it fits: a status that the API server refuses would hold up a revert."""
     text = gathered.stored() if gathered else None
-    if text is None:
+    if text is None or len(text) > LONGEST_EVIDENCE:
         return status
     room = LONGEST_STATUS - len(f',"analysis":{{"evidence":"{text}"}}')
     if len(text) > ALWAYS_FITS and len(status.model_dump_json(by_alias=True, exclude_none=True).encode()) > room:

@@ -15,6 +15,7 @@ from serinus.api.status import Phase, Verdict
 from serinus.core.model.assessment import AnalysisState, Assessment, Comparison, Finding, Reason, StoredEvidence
 from serinus.core.model.rollout import (
     ALWAYS_FITS,
+    LONGEST_EVIDENCE,
     LONGEST_STATUS,
     RolloutState,
     from_status,
@@ -97,7 +98,9 @@ def test_there_is_always_room_for_some_evidence(text: str) -> None:
 
 def test_evidence_may_take_what_others_leave() -> None:
     """Most statuses are short."""
-    status = to_status(replace(at_step(2, 10), analysis=AnalysisState(gathered=StoredEvidence("e" * 60_000))), plan())
+    status = to_status(
+        replace(at_step(2, 10), analysis=AnalysisState(gathered=StoredEvidence("e" * LONGEST_EVIDENCE))), plan()
+    )
     assert status.analysis is not None
     assert status.analysis.evidence is not None
 
