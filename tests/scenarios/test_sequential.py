@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.support.world.given import ERROR_RATE, fraud, serving, trying
@@ -19,6 +21,28 @@ async def test_a_tenfold_error_rate_under_every_limit_is_reverted() -> None:
     assert world.reason == "Worse"
     assert world.answers["2", "500"] < 30
     assert took < 600
+
+
+async def test_a_revert_by_client_errors_says_which_and_how_many() -> None:
+    """One answer in a hundred is a 400 where stable has none: the test reverts, and counts over the whole rollout."""
+    model = Model(error_rate=0.01, error_code="400")
+    world = await trying(model=model, steps=LONG_STAGES, analysis=SEQUENTIAL)
+    await world.until(lambda w: w.phase == "Reverted", limit=900)
+    assert world.reason == "Worse"
+    pattern = r"error-rate \(4xx\) is 1% of \d+ requests, stable 0% of .*; (\d+) x HTTP 400$"
+    counted = re.search(pattern, world.state["message"])
+    assert counted is not None, world.state["message"]
+    assert int(counted[1]) == pytest.approx(world.answers["2", "400"], abs=2)
+
+
+async def test_the_codes_outlive_a_crash() -> None:
+    """They are part of the evidence."""
+    model = Model(error_rate=0.01, error_code="400")
+    world = await trying(model=model, steps=LONG_STAGES, analysis=SEQUENTIAL)
+    await world.run(61)
+    world.restart()
+    await world.until(lambda w: w.phase == "Reverted", limit=900)
+    assert "x HTTP 400" in world.state["message"]
 
 
 async def test_an_equal_revision_is_promoted() -> None:

@@ -60,6 +60,34 @@ async def test_the_sample_request_is_proof_where_no_series_counts_what_waits(at:
     assert "sample request" in world.state["message"]
 
 
+OWN: Json = {"name": "psi", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"max": "0.25"}}
+
+
+@pytest.mark.parametrize("mode", ["Threshold", "Sequential"])
+async def test_a_rollout_with_users_queries_alone_is_judged_for_silence_too(mode: str) -> None:
+    """The gateway counts its requests, whatever its metrics are; drift says nothing of answers that never come."""
+    world = World()
+    world.prometheus.own["psi"] = lambda query: [0.1]
+    await serving(world=world, steps=SLOW_WALK, analysis={"mode": mode, "metrics": [OWN]})
+    world.models["2"] = Model(answers=False)
+    await begun(world, steps=SLOW_WALK, analysis={"mode": mode, "metrics": [OWN]})
+    took = await world.until(lambda w: w.phase == "Reverted", limit=60)
+    assert (world.reason, world.routed, took <= 40) == ("AnswersNothing", {"1": 100}, True)
+
+
+async def test_a_source_that_counts_no_requests_is_not_asked_who_waits() -> None:
+    """A store of business metrics has no series of a gateway: its users' queries are all that it is asked."""
+    world = World()
+    world.prometheus.own["psi"] = lambda query: [0.1]
+    world.requests_per_second = 0
+    await serving(world=world, analysis={"metrics": [OWN]})
+    world.models["2"] = Model()
+    world.prometheus.asked.clear()
+    world.commit(fraud("2", analysis={"metrics": [OWN]}))
+    await world.until(lambda w: w.phase == "Succeeded" and w.tried == "2", limit=120)
+    assert not [query for query in world.prometheus.asked if "upstream_rq" in query]
+
+
 async def test_silence_without_proof_is_want_of_traffic() -> None:
     """No series counts what waits, and no sample request is given: it may be that nobody asks."""
     world = await serving(steps=SLOW_WALK)

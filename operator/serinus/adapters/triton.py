@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from serinus.api.served_model import Probe, ProbeInput
+from serinus.core.analysis.exposition import GRPC_CLIENT_ERRORS, GRPC_NAMES
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 
 AT_ONCE: Final = 20
@@ -22,6 +23,7 @@ _DIRECT: Final = (("grpc.enable_http_proxy", 0),)
 _NO_ANSWER: Final = frozenset({"StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED"})
 _DENIED: Final = frozenset({"StatusCode.PERMISSION_DENIED", "StatusCode.UNAUTHENTICATED"})
 """A mesh says this to a caller that it does not know; Triton never does."""
+_CALLERS: Final = frozenset(f"StatusCode.{GRPC_NAMES[int(code)]}" for code in GRPC_CLIENT_ERRORS)
 _BEFORE_TRITON: Final = ("failed to connect to all addresses", "upstream connect error", "no healthy upstream")
 """With what gRPC, and the proxy of a mesh, begin when no request has reached the pod."""
 
@@ -82,7 +84,7 @@ class TritonProbe:
             return self._hangs()
         if status in _DENIED or message.startswith(_BEFORE_TRITON):
             return ProbeAnswer(ProbeOutcome.UNREACHABLE, message)
-        return ProbeAnswer(ProbeOutcome.FAILED, message)
+        return ProbeAnswer(ProbeOutcome.FAILED, message, blames_caller=status in _CALLERS)
 
 
 class _BadProbe(ValueError):

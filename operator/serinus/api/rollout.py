@@ -117,7 +117,7 @@ class DecisionRecord(ApiModel):
     reason: Word
     """Why, in one word."""
     message: Text | None = None
-    """Why, in words."""
+    """Why, in words; the beginning in earlier records."""
     metric: Short | None = None
     """The metric that decided."""
     value: Short | None = None
@@ -129,7 +129,7 @@ class DecisionRecord(ApiModel):
     samples: Annotated[int, Field(ge=0)] | None = None
     """Number of requests or data points behind the value."""
     query: QueryText | None = None
-    """The PromQL query."""
+    """The PromQL query; its beginning in earlier records and where it is long: the spec has it in full."""
     first_time: Timestamp
     """When this was first decided."""
     last_time: Timestamp

@@ -82,4 +82,5 @@ class ServedModel(ApiModel):
     files are copied when model or runtime changes)."""
     probe: Probe | None = None
     """A sample request that every pod must answer once, over gRPC, before it gets traffic. If the operator cannot reach
-    the pods, their readiness counts instead."""
+    the pods, their readiness counts instead. If stable has another one, one canary pod is asked that once too: a
+    revert by client errors then says why the canary refuses it."""

@@ -125,6 +125,8 @@ class Memory:
     """Since when, and how often in a row, a pod's probe could not be sent."""
     probing: set[str] = field(default_factory=set)
     asked_again: dict[str, AskedAgain] = field(default_factory=dict)
+    asked_stables: dict[str, ProbeAnswer] = field(default_factory=dict)
+    """What a canary's pod made of stable's sample request."""
     conflicts: dict[str, Obstacle] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     """Deployments that the API server does not take, by revision, and its words."""
@@ -205,6 +207,7 @@ class Memory:
         self.probed_at = {uid: at for uid, at in self.probed_at.items() if uid in keep}
         self.unreached = {uid: known for uid, known in self.unreached.items() if uid in keep}
         self.asked_again = {uid: asked for uid, asked in self.asked_again.items() if uid in keep}
+        self.asked_stables = {uid: answer for uid, answer in self.asked_stables.items() if uid in keep}
 
 
 def _since(known: Mapping[str, float], names: Iterable[str], now: float) -> dict[str, float]:

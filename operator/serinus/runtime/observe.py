@@ -9,6 +9,7 @@ from functools import cached_property
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import RolloutStatus
 from serinus.core.analysis.silence import is_doubtful
+from serinus.core.analysis.words import gives_errors
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import REVISION_LABEL, Key
 from serinus.core.model.kinds import (
@@ -129,17 +130,19 @@ class Observer:
     def _look(
         self, view: ModelDeploymentView, memory: Memory, newest: RolloutSeen, revisions: Sequence[Revision]
     ) -> Look | None:
-        """Take the newest look; of a canary that is silent beyond chance the pods are asked, too."""
+        """Take the newest look; of a canary that fails, or is silent beyond chance, the pods are asked, too."""
         key = Key(view.namespace, view.name)
         look = self.sampler.look(key, newest.plan.uid)
-        silence = look.silence if look is not None else None
-        canary = next((one for one in revisions if one.name == newest.plan.canary), None)
-        if look is None or silence is None or canary is None or not is_doubtful(silence, newest.state.weight):
+        known = {one.name: one for one in revisions}
+        canary, stable = known.get(newest.plan.canary), known.get(newest.plan.stable or "")
+        if look is None or canary is None or stable is None or canary.probe is None or newest.state.phase.ended:
             return look
         pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name)).get(canary.name, ())
-        ready = [ReadyPod(*_identity(pod)) for pod in pods if is_ready(pod)]
-        silent = self.probes.ask_again(key, memory, canary, ready)
-        return replace(look, silence=replace(silence, pods_silent=silent))
+        ready, silence = [ReadyPod(*_identity(pod)) for pod in pods if is_ready(pod)], look.silence
+        doubtful = silence is not None and is_doubtful(silence, newest.state.weight)
+        silent = (doubtful or gives_errors(look)) and self.probes.ask_again(key, memory, canary, ready)
+        look = replace(look, refused=self.probes.refusals(key, memory, (canary, stable), ready))
+        return replace(look, silence=replace(silence, pods_silent=silent)) if silence and doubtful else look
 
     async def _revisions(
         self, view: ModelDeploymentView, memory: Memory, rollouts: Sequence[RolloutSeen]

@@ -69,16 +69,19 @@ class Presets:
 
     def group_of(self, watch: Watch) -> Group | None:
         """Tell whose counters know of this rollout's requests: the gateway's before the server's."""
-        return min(self._groups(watch), key=lambda group: group.provider is not Provider.ISTIO, default=None)
+        return min(self._counted(watch), key=lambda group: group.provider is not Provider.ISTIO, default=None)
 
     def is_quiet(self, watch: Watch) -> bool:
         """Whether a canary with weight was seen to answer nothing well in the last seconds."""
         group = self.group_of(watch)
         if watch.since is None or group not in self._tallies:
             return False
-        times = self.times.of(group)
+        times, tallies = self.times.of(group), self._tallies[group]
+        if not watch.presets and not any(tallies.seen(group.owner(arm)) for arm in watch.arms):
+            # A source of users' own queries alone, which counts no requests, has nothing to say of them.
+            return False
         since = max(watch.since, self._clock.now() - times.delay - max(QUIET_SECONDS, times.interval))
-        return self._tallies[group].totals(group.owner(watch.canary), since).success == 0
+        return tallies.totals(group.owner(watch.canary), since).success == 0
 
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""

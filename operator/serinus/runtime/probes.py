@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
+from serinus.core.model.plain_words import plain_words
 from serinus.core.model.revision import GRPC_PORT, Revision
 from serinus.core.model.snapshot import Probed
 from serinus.runtime.memory import AskedAgain, Memory
 from serinus.runtime.ports import Clock, ModelProbe
 
+LONGEST_WORDS = 500
 RETRY_SECONDS = 2.0
 UNREACHABLE_SECONDS = 10.0
 UNREACHABLE_TRIES = 3
@@ -72,11 +74,39 @@ class Probes:
                 self.beside(self._run_again(key, memory, revision.model, revision.probe, pod))
         return bool(last) and all(one is not None and _is_silent(one, now) for one in last)
 
-    async def _run_again(self, key: Key, memory: Memory, model: str, probe: Probe, pod: ReadyPod) -> None:
+    def refusals(
+        self, key: Key, memory: Memory, arms: tuple[Revision, Revision], pods: Iterable[ReadyPod]
+    ) -> tuple[ProbeAnswer, ...]:
+        """Tell what a canary's pods say to sample requests that they refuse, for `arms` of canary and stable.
+
+        Where its own sample request is another one than stable's, callers may still send stable's: one pod is asked
+        that once, before anybody needs to know.
+        """
+        canary, stable = arms
+        answered = [pod for pod in pods if _has_answered(memory, pod)]
+        asked = [memory.asked_stables[pod.uid] for pod in answered if pod.uid in memory.asked_stables]
+        stables = stable.probe if stable.probe != canary.probe else None
+        if stables is not None and answered and not asked and answered[0].uid not in memory.probing:
+            memory.probing.add(answered[0].uid)
+            self.beside(self._run_stables(key, memory, canary.model, stables, answered[0]))
+        now, again = self._clock.now(), [memory.asked_again.get(pod.uid) for pod in answered]
+        lately = [one.answer for one in again if one is not None and now - one.at <= 2 * ANSWERED_SECONDS]
+        return tuple(answer for answer in (*lately, *asked) if answer.refuses)
+
+    async def _run_stables(self, key: Key, memory: Memory, model: str, probe: Probe, pod: ReadyPod) -> None:
+        memory.asked_stables[pod.uid] = await self._infer(memory, model, probe, pod)
+        self.wake(key)
+
+    async def _infer(self, memory: Memory, model: str, probe: Probe, pod: ReadyPod) -> ProbeAnswer:
+        """Send a sample request; what comes back may be shown to anybody."""
         try:
             answer = await self._probe.infer(pod.target, model, probe)
         finally:
             memory.probing.discard(pod.uid)
+        return replace(answer, message=plain_words(answer.message, LONGEST_WORDS))
+
+    async def _run_again(self, key: Key, memory: Memory, model: str, probe: Probe, pod: ReadyPod) -> None:
+        answer = await self._infer(memory, model, probe, pod)
         memory.asked_again[pod.uid] = AskedAgain(self._clock.now(), answer)
         self.wake(key)
 
@@ -104,10 +134,7 @@ class Probes:
 
     async def _run(self, key: Key, memory: Memory, revision: Revision, pod: ReadyPod) -> None:
         assert revision.probe is not None
-        try:
-            answer = await self._probe.infer(pod.target, revision.model, revision.probe)
-        finally:
-            memory.probing.discard(pod.uid)
+        answer = await self._infer(memory, revision.model, revision.probe, pod)
         memory.probes[pod.uid] = answer
         memory.probed_at[pod.uid] = self._clock.now()
         _count(memory, pod.uid, answer, self._clock.now())

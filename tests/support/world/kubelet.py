@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from serinus.api.model_deployment import Probe
 from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import DEPLOYMENT, POD, Json
 from serinus.core.model.timestamps import from_rfc3339, to_rfc3339
@@ -21,11 +23,13 @@ class Model:
     """How a model version behaves. One that does not answer hangs: requests go in, and none comes out."""
 
     error_rate: float = 0.0
+    error_code: str = "500"
     answers: bool = True
     seconds_to_answer: float = 0.0
     seconds_to_load: float = 2.0
     loads: bool = True
     answers_probe: bool = True
+    refuses: Callable[[Probe], str] = lambda probe: ""
 
 
 class Kubelet:

@@ -151,6 +151,8 @@ class World(NewestRollout):
         model = self.models[address.partition(":")[0]]
         if not model.answers:
             return ProbeAnswer(ProbeOutcome.FAILED, "did not answer the sample request within 5 s", silent=True)
+        if words := model.refuses(probe):
+            return ProbeAnswer(ProbeOutcome.FAILED, words, blames_caller=True)
         good = model.answers_probe
         return ProbeAnswer(ProbeOutcome.ANSWERED if good else ProbeOutcome.FAILED, "" if good else "bad input")
 
@@ -320,7 +322,7 @@ class World(NewestRollout):
                 self.prometheus.count(revision, "503", requests)
                 continue
             errors = requests * self.models[version].error_rate
-            for code, number in (("200", requests - errors), ("500", errors)):
+            for code, number in (("200", requests - errors), (self.models[version].error_code, errors)):
                 if number:
                     self.prometheus.send(revision, number)
                     self.waiting.arrive(revision, self.clock.monotonic(), number, code)

@@ -62,7 +62,7 @@ def taken(reason: str = "Worse", at: float = DURATION, **told: Any) -> Json:
         "message": "errors is 1.05% of 2341 requests, stable 0.02% of 44120; 1-in-132 odds if both versions were equal",
         "metric": "errors",
         "value": "1.05%",
-        "limit": "evidence 100 (now 132)",
+        "limit": "1-in-100 odds (now 1 in 132)",
         "baseline": "0.02%",
         "samples": 2341,
         "firstTime": clock(at),

@@ -76,7 +76,7 @@ def rollout(*, levers: Json | None = None, first: bool = False, name: str = ROLL
             "weight": 5,
             "stepStartedAt": "2026-01-01T00:01:10.000Z",
             "reason": "AwaitingPromotion",
-            "message": "set spec.promote.throughStep to 2 to go on",
+            "message": "set spec.promote.throughStep to 2 to continue",
             **status,
         },
     }

@@ -13,6 +13,7 @@ from serinus.api.status import Verdict
 from serinus.core.analysis import threshold
 from serinus.core.analysis.silence import weigh_silence
 from serinus.core.analysis.streams import mention_streams
+from serinus.core.analysis.words import in_words
 from serinus.core.model.assessment import AnalysisState, Assessment, Look, Stage
 
 Judged = tuple[AnalysisState, Assessment]
@@ -23,10 +24,10 @@ def assess(look: Look, known: AnalysisState, stage: Stage, policy: Analysis, now
     remembered, guardrail = threshold.check_limits(look, known, stage, policy, now)
     remembered, guardrail = replace(remembered, gathered=known.gathered), weigh_silence(look, stage, guardrail)
     if policy.mode is Mode.THRESHOLD or guardrail.verdict is Verdict.UNSAFE:
-        return remembered, mention_streams(look, guardrail)
+        return remembered, mention_streams(look, in_words(look, guardrail))
     # Late: numpy and scipy are the price of the test alone.
     from serinus.core.analysis.comparison import compare
 
     remembered, assessment = compare(look, remembered, stage, policy, guardrail, pace=pace)
     blind_since = (known.blind_since or now) if assessment.verdict is Verdict.BLIND else None
-    return replace(remembered, blind_since=blind_since), mention_streams(look, assessment)
+    return replace(remembered, blind_since=blind_since), mention_streams(look, in_words(look, assessment))

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from serinus.api.status import Verdict
 from serinus.core.analysis.counters import CounterTracker
+from serinus.core.analysis.reported import is_count
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Increment, Measured, Missing, Reading, Reason
 
+OUT_OF_PROPORTION = 10.0
+"""A sum that has lost a part, and rises so many times faster than it does, has a part of it back."""
+MOST_RISES_ASIDE = 3
+"""So many rises in a row may be parts that come back; then it is traffic."""
+REMEMBERED_PACES = 5
 MOST_BINS = 50
 """More bins than this say nothing more about drift, and each is stored."""
 
@@ -19,18 +26,13 @@ Key = tuple[tuple[str, str], ...]
 
 
 @dataclass
-class _Scraped:
-    """The counters that one scrape target shows, or that a query has summed over all of them."""
+class _Target:
+    """The counters that one scrape target shows."""
 
     counters: dict[Key, CounterTracker] = field(default_factory=dict)
 
-    def take(self, at: float, values: Mapping[Key, float], *, summed: bool) -> Mapping[Key, float]:
-        """Give what each counter has added. What a target shows later than its first counters began at 0.
-
-        A sum that fell lost a part whose size nobody knows, in all its bins: it begins anew, and adds nothing.
-        """
-        if summed and any(value < (self.counters[key].value or 0.0) for key, value in _known(self.counters, values)):
-            self.counters.clear()
+    def take(self, at: float, values: Mapping[Key, float]) -> Mapping[Key, float]:
+        """Give what each counter has added. What a target shows later than its first counters began at 0."""
         is_new = not self.counters
         added = {}
         for key, value in values.items():
@@ -40,12 +42,69 @@ class _Scraped:
         return added
 
 
+Parts = dict[Key, float]
+
+
+@dataclass
+class _Sum:
+    """Counters that a query has summed over all targets.
+
+    A sum that fell has lost a part whose size nobody knows. It adds nothing then, and neither does the rise by which a
+    part comes back: both are put aside. When as much has come back as was lost, what is above it has been counted in
+    the meantime, and is news.
+    """
+
+    at: float = 0.0
+    before: Parts | None = None
+    aside: Parts = field(default_factory=dict)
+    paces: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED_PACES))
+    rises_aside: int = 0
+
+    def take(self, at: float, values: Mapping[Key, float]) -> Mapping[Key, float]:
+        """Give what each bin has added."""
+        before, took = self.before, at - self.at
+        self.at = at
+        self.before = {key: value if is_count(value) else (before or {}).get(key, 0.0) for key, value in values.items()}
+        if before is None:
+            return dict.fromkeys(values, 0.0)
+        rise = _sum_of(self.before, before, -1.0)
+        if any(amount < 0 for amount in rise.values()):
+            self.rises_aside = 0
+            return self._put_aside(rise)
+        if self.aside:
+            news = _sum_of(rise, self.aside)
+            if all(amount >= 0 for amount in news.values()):
+                self.aside, self.rises_aside = {}, 0
+                return news
+            if self._comes_back(sum(rise.values()), took) and self.rises_aside < MOST_RISES_ASIDE:
+                self.rises_aside += 1
+                return self._put_aside(rise)
+        self.rises_aside = 0
+        self.paces.append(sum(rise.values()) / max(took, 1e-9))
+        return rise
+
+    def _put_aside(self, rise: Parts) -> Parts:
+        self.aside = _sum_of(self.aside, rise)
+        return dict.fromkeys(rise, 0.0)
+
+    def _comes_back(self, rise: float, took: float) -> bool:
+        """Whether a rise is out of all proportion to what is counted between two looks."""
+        if self.paces:
+            return rise > OUT_OF_PROPORTION * max(self.paces) * took
+        return rise > sum(-amount for amount in self.aside.values() if amount < 0) / OUT_OF_PROPORTION
+
+
+def _sum_of(one: Parts, other: Parts, times: float = 1.0) -> Parts:
+    return {key: one.get(key, 0.0) + times * other.get(key, 0.0) for key in {**one, **other}}
+
+
 @dataclass
 class Bins:
     """The bins of a metric of a rollout. Their order is fixed by the first look; what comes later joins the last."""
 
     names: tuple[str, ...] = ()
-    scraped: dict[tuple[str, ...], _Scraped] = field(default_factory=dict)
+    scraped: dict[tuple[str, ...], _Target] = field(default_factory=dict)
+    sums: dict[str, _Sum] = field(default_factory=dict)
     totals: dict[str, list[float]] = field(default_factory=dict)
 
     def take(self, at: float, label: str, answers: Sequence[tuple[str, MetricsAnswer]]) -> Increment | None:
@@ -74,8 +133,11 @@ class Bins:
             by_target.setdefault(_target_of(dict(key)), {})[key] = value
         increments = dict.fromkeys(self.names, 0.0)
         for target, values in by_target.items():
-            scraped = self.scraped.setdefault((arm, *target), _Scraped())
-            for key, added in scraped.take(at, values, summed=not any(target)).items():
+            if any(target):
+                taken = self.scraped.setdefault((arm, *target), _Target()).take(at, values)
+            else:
+                taken = self.sums.setdefault(arm, _Sum()).take(at, values)
+            for key, added in taken.items():
                 name = dict(key)[label]
                 increments[name if name in increments else self.names[-1]] += added
         found = tuple(increments.values())
@@ -126,10 +188,6 @@ def _series_of(answer: MetricsAnswer, label: str) -> dict[Key, float]:
 def _target_of(labels: Mapping[str, str]) -> tuple[str, ...]:
     """Name the scrape target of a series; a sum over all has none."""
     return (labels.get("job", ""), labels.get("instance", ""), labels.get("pod", ""))
-
-
-def _known(counters: Mapping[Key, CounterTracker], values: Mapping[Key, float]) -> list[tuple[Key, float]]:
-    return [(key, value) for key, value in values.items() if key in counters]
 
 
 def _order(name: str) -> tuple[float, str]:

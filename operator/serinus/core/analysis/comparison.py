@@ -10,7 +10,7 @@ import base64
 import copy
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -21,12 +21,22 @@ from serinus.core.analysis.comparison_words import comparisons_of, meaning_of
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
-from serinus.core.model.assessment import AnalysisState, Assessment, Gathered, Look, Missing, Reason, Stage
+from serinus.core.model.assessment import (
+    AnalysisState,
+    Assessment,
+    ErrorAnswers,
+    Gathered,
+    Look,
+    Missing,
+    Reason,
+    Stage,
+)
 
 SCHEMA: Final = 2
 ONE_WATERMARK: Final = 1
 """The schema that knew one time for all streams."""
 COMPRESSION = 6
+KEPT_CODES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +45,14 @@ class Weighed:
 
     Each stream has a watermark of its own: queries and sources are answered at times of their own, and the newest of
     one says nothing about what has come of another. `bins` are the names of each distribution's bins, in the monitor's
-    order.
+    order. `errors` are the canary's answers that speak against it, as far as they are taken in.
     """
 
     monitor: RolloutMonitor
     stage_started: float
     taken: Mapping[str, float]
     bins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    errors: Mapping[str, tuple[ErrorAnswers, ...]] = field(default_factory=dict)
 
     @property
     def taken_until(self) -> float:
@@ -57,6 +68,9 @@ class Weighed:
                 "stageStarted": self.stage_started,
                 "monitor": self.monitor.to_dict(),
                 "bins": self.bins,
+                "errors": {
+                    name: [[e.code, e.count, e.blames_caller] for e in errors] for name, errors in self.errors.items()
+                },
             },
             separators=(",", ":"),
         )
@@ -73,7 +87,8 @@ def read_weighed(gathered: Gathered | None) -> Weighed | None:
             return None
         monitor = RolloutMonitor.from_dict(found["monitor"])
         bins = {name: tuple(names) for name, names in (found.get("bins") or {}).items()}
-        return Weighed(monitor, float(found["stageStarted"]), _read_taken(found, monitor), bins)
+        errors = {name: tuple(ErrorAnswers(*one) for one in all_) for name, all_ in (found.get("errors") or {}).items()}
+        return Weighed(monitor, float(found["stageStarted"]), _read_taken(found, monitor), bins, errors)
     except (UnknownStateSchemaError, ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return None
 
@@ -102,11 +117,12 @@ def compare(
     streams = streams_of(look, policy, weighed.bins if weighed else None)
     if not streams.known:
         return remembered, _held_by(guardrail, streams)
-    if weighed is None or any(not _fits(stream, weighed.monitor) for stream in streams.known):
-        # A metric that shows for the first time makes another test: its evidence begins anew.
+    if weighed is None:
         weighed = _anew(look, stage, policy, streams.known, pace)
+    elif new := [stream for stream in streams.known if not _fits(stream, weighed.monitor)]:
+        weighed = _joined_by(weighed, new, stage)
     answer, weighed = _fed(weighed, look, stage, streams.known)
-    assessment = _idle(_combined(guardrail, answer, policy, pace), look)
+    assessment = _idle(_combined(guardrail, answer, weighed.errors, policy, pace), look)
     if assessment.verdict is Verdict.SAFE:
         assessment = _held_by(assessment, streams)
     return replace(remembered, gathered=weighed), assessment
@@ -117,6 +133,18 @@ def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...
     taken = dict.fromkeys((stream.name for stream in streams), stage.started)
     bins = {stream.name: stream.bins for stream in streams if stream.bins}
     return Weighed(RolloutMonitor(config), -1.0, taken, bins)
+
+
+def _joined_by(weighed: Weighed, new: Sequence[Stream], stage: Stage) -> Weighed:
+    """Begin the evidence of streams that show for the first time, or in other buckets; that of the others goes on."""
+    names = {stream.name for stream in new}
+    return replace(
+        weighed,
+        monitor=weighed.monitor.joined_by([stream.config for stream in new]),
+        taken={**weighed.taken, **dict.fromkeys(names, stage.started)},
+        bins={**weighed.bins, **{stream.name: stream.bins for stream in new if stream.bins}},
+        errors={name: errors for name, errors in weighed.errors.items() if name not in names},
+    )
 
 
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[MonitorVerdict, Weighed]:
@@ -133,7 +161,26 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
             if at > taken[stream.name]:
                 scrapes.setdefault(at, {})[stream.name] = observation
     answers = [monitor.observe(at, scrapes.get(at, {})) for at in sorted(scrapes) or [look.at]]
-    return answers[-1], Weighed(monitor, stage.started, _taken_after(taken, streams), weighed.bins)
+    errors = {
+        **weighed.errors,
+        **{one.name: _errors_after(weighed, one, taken[one.name]) for one in streams if one.errors},
+    }
+    return answers[-1], Weighed(monitor, stage.started, _taken_after(taken, streams), weighed.bins, errors)
+
+
+def _errors_after(weighed: Weighed, stream: Stream, taken: float) -> tuple[ErrorAnswers, ...]:
+    """Add up a stream's errors by their codes; of more codes than anybody reads the rarest are dropped."""
+    new = (error for at, errors in stream.errors.items() if at > taken for error in errors)
+    counts: dict[tuple[str, bool], float] = {}
+    for one in (*weighed.errors.get(stream.name, ()), *new):
+        called = one.code, one.blames_caller
+        counts[called] = counts.get(called, 0.0) + one.count
+    summed = sorted((ErrorAnswers(code, count, caller) for (code, caller), count in counts.items()), key=_rarity)
+    return tuple(summed[:KEPT_CODES])
+
+
+def _rarity(one: ErrorAnswers) -> tuple[float, str]:
+    return -one.count, one.code
 
 
 def _taken_after(taken: Mapping[str, float], streams: tuple[Stream, ...]) -> dict[str, float]:
@@ -146,9 +193,15 @@ def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:
     return metric is not None and (metric.bounds_s, metric.bins) == (stream.config.bounds_s, stream.config.bins)
 
 
-def _combined(guardrail: Assessment, answer: MonitorVerdict, policy: Analysis, pace: Pace) -> Assessment:
+def _combined(
+    guardrail: Assessment,
+    answer: MonitorVerdict,
+    errors: Mapping[str, tuple[ErrorAnswers, ...]],
+    policy: Analysis,
+    pace: Pace,
+) -> Assessment:
     """Let the worse of the two speak; what the test knows is shown either way."""
-    finding, verdict, reason = meaning_of(answer, guardrail, policy, pace)
+    finding, verdict, reason = meaning_of(answer, guardrail, errors, policy, pace)
     shown = replace(
         guardrail,
         comparisons=comparisons_of(answer),
@@ -181,6 +234,6 @@ def _held_by(assessment: Assessment, streams: Streams) -> Assessment:
     name = streams.silent[0]
     found = next((one for one in assessment.findings if one.metric == name), None)
     if found is not None:
-        text = f"{name}: neither revision has shown anything to compare yet"
+        text = f"{name}: no data of either revision to compare yet"
         found = replace(found, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA, message=text)
     return replace(assessment, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA, finding=found)

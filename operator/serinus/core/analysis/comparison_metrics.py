@@ -7,7 +7,7 @@ have none, since callers' own faults fall on both revisions alike.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from serinus.api.durations import seconds, share
@@ -21,7 +21,7 @@ from serinus.core.analysis.sequential.observations import (
     ScalarObservation,
     ShareObservation,
 )
-from serinus.core.model.assessment import Increment, Look, Observation
+from serinus.core.model.assessment import ErrorAnswers, Increment, Look, Observation
 
 CLIENT_ERRORS = "/4xx"
 SHORTEST_SCALAR_BLOCK = 60.0
@@ -29,12 +29,16 @@ SHORTEST_SCALAR_BLOCK = 60.0
 
 @dataclass(frozen=True)
 class Stream:
-    """One thing that is compared, and what each scrape says of it; `bins` are the names of a distribution's."""
+    """One thing that is compared, and what each scrape says of it.
+
+    `bins` are the names of a distribution's, `errors` the canary's answers that speak against it, scrape by scrape.
+    """
 
     name: str
     config: MetricConfig
     observations: Mapping[float, MetricObservation]
     bins: tuple[str, ...] = ()
+    errors: Mapping[float, tuple[ErrorAnswers, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,23 @@ def _error_streams(metric: Metric, seen: Observation) -> list[Stream]:
     limit = metric.threshold_range.upper
     counted = metric.client_errors is ClientErrors.COUNT
     config = replace(_config(metric), limit=limit if limit is not None and 0.0 < limit < 1.0 else None)
-    streams = [Stream(metric.name, config, {one.at: _errors(one, counted=counted) for one in seen.increments})]
+    observed = {one.at: _errors(one, counted=counted) for one in seen.increments}
+    streams = [Stream(metric.name, config, observed, errors=_answers(seen, callers=counted, servers=True))]
     if metric.client_errors is ClientErrors.COMPARE:
         name = metric.name + CLIENT_ERRORS
         client = replace(_config(metric), name=name)
-        streams.append(Stream(name, client, {one.at: _client_errors(one) for one in seen.increments}))
+        fours = {one.at: _client_errors(one) for one in seen.increments}
+        streams.append(Stream(name, client, fours, errors=_answers(seen, callers=True, servers=False)))
     return streams
+
+
+def _answers(seen: Observation, *, callers: bool, servers: bool) -> dict[float, tuple[ErrorAnswers, ...]]:
+    """Give the canary's errors that a stream counts: those that blame callers, those of the server, or both."""
+    return {
+        one.at: tuple(error for error in one.errors if (callers if error.blames_caller else servers))
+        for one in seen.increments
+        if one.errors
+    }
 
 
 def _errors(one: Increment, *, counted: bool) -> ShareObservation:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from serinus.api.durations import share
 from serinus.api.policy import Analysis, Metric, Pace, Preset, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of, tolerated_divergence
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
-from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, shown_value
-from serinus.core.model.assessment import Assessment, Comparison, Finding, Reason
+from serinus.core.analysis.words import HOPELESS_REQUESTS, of_or_over, shown_duration, shown_value, with_errors
+from serinus.core.model.assessment import Assessment, Comparison, ErrorAnswers, Finding, Reason
 
 LEAST_E = 1.5
 """Less evidence than this is none that anybody needs to hear of."""
@@ -24,9 +26,13 @@ _REVERTS = {"LimitExceeded": Reason.LIMIT_EXCEEDED, "MaxHoldExceeded": Reason.MA
 
 
 def meaning_of(
-    answer: MonitorVerdict, guardrail: Assessment, policy: Analysis, pace: Pace
+    answer: MonitorVerdict,
+    guardrail: Assessment,
+    errors: Mapping[str, tuple[ErrorAnswers, ...]],
+    policy: Analysis,
+    pace: Pace,
 ) -> tuple[Finding | None, Verdict, Reason]:
-    """Say what the answer means; the finding is of the metric that it names."""
+    """Say what the answer means; the finding is of the metric that it names, with the errors of that stream."""
     name = answer.metric or (policy.metrics[0].name if policy.metrics else "")
     found = next((one for one in guardrail.findings if one.metric == metric_of(name)), None)
     verdict, reason = _verdict(answer, pace)
@@ -35,16 +41,18 @@ def meaning_of(
     if found is None:
         return None, verdict, reason
     evidence = answer.evidence.get(name)
+    against = errors.get(name, ()) if verdict is Verdict.UNSAFE or reason is Reason.SUSPICIOUS else ()
     finding = Finding(
         metric=found.metric,
         verdict=verdict,
         reason=reason,
-        message=message,
+        message=with_errors(message, against),
         query=found.query,
         value=evidence.rate_challenger if evidence and evidence.rate_challenger is not None else found.value,
         limit=_limit(answer, found, policy),
         baseline=evidence.rate_champion if evidence and evidence.rate_champion is not None else found.baseline,
         samples=evidence.n_challenger if evidence else found.samples,
+        errors=against,
     )
     return finding, verdict, reason
 
@@ -94,7 +102,7 @@ def _was_shared(answer: MonitorVerdict, pace: Pace) -> bool:
 
 def _safe(answer: MonitorVerdict, guardrail: Assessment) -> str:
     if answer.e_total < LEAST_E:
-        return f"{guardrail.message}; nothing speaks against the canary"
+        return f"{guardrail.message}; no evidence against the canary"
     return f"{guardrail.message}; {_odds(answer.e_total)} (1 in {SUSPICIOUS_E:.0f} would hold it)"
 
 
@@ -123,9 +131,10 @@ def _rates(metric: Metric | None, one: Evidence) -> str:
     preset = metric.preset if metric else None
     if one.rate_challenger is None or one.rate_champion is None:
         return f"has {one.n_challenger:.0f} canary requests so far"
+    word = of_or_over(preset)
     text = (
-        f"is {shown_value(preset, one.rate_challenger)} of {one.n_challenger:.0f} requests, "
-        f"stable {shown_value(preset, one.rate_champion)} of {one.n_champion:.0f}"
+        f"is {shown_value(preset, one.rate_challenger)} {word} {one.n_challenger:.0f} requests, "
+        f"stable {shown_value(preset, one.rate_champion)} {word} {one.n_champion:.0f}"
     )
     known = one.estimate is not None and one.lower is not None and one.upper is not None
     if preset is Preset.ERROR_RATE and known and one.events:
@@ -158,7 +167,7 @@ def _missing(answer: MonitorVerdict) -> list[str]:
 
 def _limit(answer: MonitorVerdict, found: Finding, policy: Analysis) -> str | None:
     if answer.reason in {"Worse", "Suspicious"}:
-        return f"evidence {1 / _alpha(policy):.0f} (now {answer.e_total:.3g})"
+        return f"1-in-{1 / _alpha(policy):.0f} odds (now 1 in {answer.e_total:.3g})"
     return found.limit
 
 

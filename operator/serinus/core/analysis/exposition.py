@@ -24,12 +24,33 @@ from serinus.api.policy import Provider
 # OUT_OF_RANGE, UNAUTHENTICATED.
 GRPC_CLIENT_ERRORS: Final = frozenset({"3", "5", "6", "7", "9", "11", "16"})
 GRPC_CANCELLED: Final = "1"
+GRPC_NAMES: Final = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
 GRPC_NO_ERRORS: Final = frozenset({"", "0"})
 # Envoy's response flags (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage).
 # The caller ended it: connection terminated, stream reset, protocol error.
 CALLER_FLAGS: Final = frozenset({"DC", "DR", "DPE"})
 # Nobody's doing: no flag, a delay that was asked for, an answer from a cache.
 NEUTRAL_FLAGS: Final = frozenset({"", "-", "DI", "RFCF"})
+_CODE: Final = re.compile(r"\d{1,3}")
+_WORDS: Final = re.compile(r"[A-Z][A-Z_,]{0,23}")
 _BOUND: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 # Two series that differ in one of these are two counters; in others they may be one, before and after a relabelling.
 _TELLING: Final = frozenset(
@@ -56,12 +77,16 @@ class Count(StrEnum):
 
 @dataclass(frozen=True)
 class Meaning:
-    """Whose series it is, what it counts, in which unit; `bound_s` is a bucket's upper bound in seconds."""
+    """Whose series it is, what it counts, in which unit.
+
+    `bound_s` is a bucket's upper bound in seconds, `code` what an answer that is an error is called.
+    """
 
     owner: Owner
     count: Count
     scale: float = 1.0
     bound_s: float = 0.0
+    code: str = ""
 
 
 Reader = Callable[[Mapping[str, str]], Meaning | None]
@@ -72,7 +97,8 @@ def read_istio(labels: Mapping[str, str]) -> Meaning | None:
     owner = (labels.get("destination_service_namespace", ""), labels.get("destination_service_name", ""))
     name = labels.get("__name__", "")
     if name == "istio_requests_total":
-        return Meaning(owner, _istio_outcome(labels))
+        outcome = _istio_outcome(labels)
+        return Meaning(owner, outcome, code="" if outcome is Count.SUCCESS else _istio_code(labels))
     bound = parse_bound(labels.get("le", "")) if name == "istio_request_duration_milliseconds_bucket" else None
     return None if bound is None else Meaning(owner, Count.SLOWER, bound_s=bound / 1000)
 
@@ -93,7 +119,7 @@ def read_triton(labels: Mapping[str, str]) -> Meaning | None:
             return Meaning(owner, Count.SUCCESS)
         case "nv_inference_request_failure":
             # Its label `reason` tells a caller's fault apart only since 24.09, and not reliably.
-            return Meaning(owner, Count.SERVER_ERROR)
+            return Meaning(owner, Count.SERVER_ERROR, code=f"Triton failure{_flagged(labels.get('reason', ''))}")
         case "nv_inference_request_duration_us":
             return Meaning(owner, Count.SECONDS, scale=1e-6)
     return None
@@ -113,6 +139,26 @@ def _istio_outcome(labels: Mapping[str, str]) -> Count:
         # Envoy writes 0 where no answer began: the caller hung up, or the connection to the pod broke.
         return Count.CLIENT_ERROR if _caller_left(flags) else Count.SERVER_ERROR
     return Count.CLIENT_ERROR if code.startswith("4") else Count.SUCCESS
+
+
+def _istio_code(labels: Mapping[str, str]) -> str:
+    """Call an error by its code and, where Envoy made it or broke off, by its flags: HTTP 503 UF, gRPC INTERNAL."""
+    grpc, http = labels.get("grpc_response_status", ""), labels.get("response_code", "")
+    flags = labels.get("response_flags", "")
+    flagged = "" if flags in NEUTRAL_FLAGS else _flagged(flags)
+    if grpc in GRPC_NO_ERRORS or http.startswith("5"):
+        return f"HTTP {_number(http)}{flagged}"
+    known = grpc.isdecimal() and int(grpc) < len(GRPC_NAMES)
+    return f"gRPC {GRPC_NAMES[int(grpc)] if known else _number(grpc)}{flagged}"
+
+
+def _number(code: str) -> str:
+    return code if _CODE.fullmatch(code) else "?"
+
+
+def _flagged(flags: str) -> str:
+    """Give what an exporter writes beside a code, if it is what such words look like."""
+    return f" {flags}" if _WORDS.fullmatch(flags) else ""
 
 
 def _caller_left(flags: frozenset[str]) -> bool:

@@ -45,7 +45,8 @@ def _error_increment(
     halves: tuple[Mapping[float, Totals], Mapping[float, Totals]] | None,
 ) -> Increment:
     split = None if halves is None else (_counts(halves[0].get(at)), _counts(halves[1].get(at)))
-    return Increment(at, _counts(ours.get(at)), _counts(theirs.get(at)), split)
+    own = ours.get(at)
+    return Increment(at, _counts(own), _counts(theirs.get(at)), split, own.error_answers if own else ())
 
 
 def _counts(totals: Totals | None) -> tuple[float, ...]:

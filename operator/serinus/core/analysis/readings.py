@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serinus.api.policy import ClientErrors, Metric, Preset, Provider
 from serinus.api.status import Verdict
 from serinus.core.analysis.quantile import histogram_quantile
 from serinus.core.analysis.tally import LastSample, Totals
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
-from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
+from serinus.core.model.assessment import ErrorAnswers, Measured, Missing, Observation, Reading, Reason
 
 _REASONS = {
     Failure.UNREACHABLE: Reason.UNREACHABLE,
@@ -61,11 +61,12 @@ def observe_preset(
     span: Window | None = None,
 ) -> Observation:
     """Read a preset of both revisions; `targets_fresh` tells a missing series from a missing scrape."""
-    value = _value_of(metric, canary[0], stable[0])
+    value, errors = _value_of(metric, canary[0], stable[0]), _errors_of(metric, canary[0], stable[0])
     seen = [freshness.newest for _, freshness in (canary, stable) if freshness.newest is not None]
     emptied = span.emptied_by(max(seen)) if span is not None and seen else None
+    reading = _reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh, emptied=emptied)
     return Observation(
-        canary=_reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh, emptied=emptied),
+        canary=replace(reading, errors=errors) if isinstance(reading, Measured) else reading,
         stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh, emptied=emptied),
         query=query,
     )
@@ -156,6 +157,14 @@ def _value_of(metric: Metric, canary: Totals, stable: Totals) -> Callable[[Total
             return lambda totals: histogram_quantile(float(metric.quantile or "0.99"), totals.slower)
         case _:
             return lambda totals: totals.requests
+
+
+def _errors_of(metric: Metric, canary: Totals, stable: Totals) -> tuple[ErrorAnswers, ...]:
+    """List the canary's errors that its rate counts."""
+    if metric.preset is not Preset.ERROR_RATE:
+        return ()
+    counted = _counts_client_errors(metric, canary, stable)
+    return tuple(one for one in canary.error_answers if counted or not one.blames_caller)
 
 
 def _counts_client_errors(metric: Metric, canary: Totals, stable: Totals) -> bool:

@@ -16,6 +16,7 @@ from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Plac
 from serinus.core.analysis.register import Growth, Register, Reported
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
+from serinus.core.model.assessment import ErrorAnswers
 
 LONGEST_SILENCE = 900.0
 """Seconds after which a vanished place, or a revision that nobody asks for any more, is forgotten."""
@@ -30,21 +31,32 @@ class _Line:
     bound_s: float
     amount: float
     half: int
+    code: str
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over a window. `slower` maps a bucket's bound in seconds to the answers that were at most that slow."""
+    """Sums over a window. `slower` maps a bucket's bound in seconds to the answers that were at most that slow.
+
+    `errors` are the errors by their codes, and whether these blame the caller.
+    """
 
     success: float = 0.0
     server_errors: float = 0.0
     client_errors: float = 0.0
     seconds: float = 0.0
     slower: Mapping[float, float] = field(default_factory=dict)
+    errors: Mapping[tuple[str, bool], float] = field(default_factory=dict)
 
     @property
     def requests(self) -> float:
         return self.success + self.server_errors + self.client_errors
+
+    @property
+    def error_answers(self) -> tuple[ErrorAnswers, ...]:
+        """The errors, the most frequent first."""
+        answers = (ErrorAnswers(code, count, by_caller) for (code, by_caller), count in self.errors.items())
+        return tuple(sorted(answers, key=lambda one: (-one.count, one.code)))
 
 
 @dataclass(frozen=True)
@@ -122,8 +134,12 @@ class Tallies:
         lines = self._lines.setdefault(meaning.owner, deque())
         late = bool(lines) and growth.at < lines[-1].at
         amount = growth.amount * meaning.scale
-        lines.append(_Line(growth.at, meaning.count, meaning.bound_s, amount, half_of(growth.place)))
+        lines.append(_Line(growth.at, meaning.count, meaning.bound_s, amount, half_of(growth.place), meaning.code))
         return late
+
+    def seen(self, owner: Owner) -> bool:
+        """Whether any series of this revision has come."""
+        return bool(self._owner_places.get(owner))
 
     def several(self, owner: Owner, since: float) -> Several | None:
         """Name the label by which a revision's series belong to several clusters, where one does."""
@@ -217,15 +233,20 @@ def _limit(scrapes: Scrapes, interval: float) -> float:
 def _summed(lines: Iterable[_Line]) -> Totals:
     sums = dict.fromkeys(Count, 0.0)
     slower: dict[float, float] = {}
+    errors: dict[tuple[str, bool], float] = {}
     for line in lines:
         if line.count is Count.SLOWER:
             slower[line.bound_s] = slower.get(line.bound_s, 0.0) + line.amount
         else:
             sums[line.count] += line.amount
+            if line.code:
+                called = line.code, line.count is Count.CLIENT_ERROR
+                errors[called] = errors.get(called, 0.0) + line.amount
     return Totals(
         success=sums[Count.SUCCESS],
         server_errors=sums[Count.SERVER_ERROR],
         client_errors=sums[Count.CLIENT_ERROR],
         seconds=sums[Count.SECONDS],
         slower=slower,
+        errors=errors,
     )

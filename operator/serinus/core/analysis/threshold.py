@@ -12,7 +12,7 @@ from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, ClientErrors, Metric, Mode, OnBlind, Preset, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.source_time import least_window
-from serinus.core.analysis.words import shown_value
+from serinus.core.analysis.words import of_or_over, shown_value, with_errors
 from serinus.core.model.assessment import (
     AnalysisState,
     Assessment,
@@ -74,7 +74,7 @@ def _judge(metric: Metric, observation: Observation | None, known: AnalysisState
     """Judge one metric; the second value is its number of failing looks in a row."""
     before = known.failures.get(metric.name, 0)
     if observation is None:
-        missing = Missing(Verdict.BLIND, Reason.UNREACHABLE, "the metric was not asked for")
+        missing = Missing(Verdict.BLIND, Reason.UNREACHABLE, "the metric was not queried")
         return _not_measured(metric, Observation(missing, None, ""), missing), before
     reading = observation.canary
     if isinstance(reading, Missing):
@@ -143,11 +143,13 @@ def _failing(
 ) -> tuple[Finding, int]:
     allowed = metric.failure_limit or 0
     unsafe = failures > allowed
-    text = f"{metric.name} is {_shown(metric, reading.value)}, limit {limit}{_beside(metric, observation.stable)}"
+    value = f"{_shown(metric, reading.value)}{_of_requests(metric, reading)}"
+    text = f"{metric.name} is {value}, limit {limit}{_beside(metric, observation.stable)}"
     if not unsafe:
         text = f"{text} ({failures} of {allowed} tolerated looks)"
     verdict, reason = (Verdict.UNSAFE, Reason.LIMIT_EXCEEDED) if unsafe else (Verdict.UNDECIDED, Reason.SUSPICIOUS)
-    return _finding(metric, observation, verdict, reason, text, limit=limit), failures
+    finding = _finding(metric, observation, verdict, reason, with_errors(text, reading.errors), limit=limit)
+    return replace(finding, errors=reading.errors), failures
 
 
 def _too_few(metric: Metric, reading: Measured) -> str | None:
@@ -210,6 +212,12 @@ def _limits(metric: Metric) -> str:
 
 def _beside(metric: Metric, stable: Reading | None) -> str:
     return f", stable {_shown(metric, stable.value)}" if isinstance(stable, Measured) else ""
+
+
+def _of_requests(metric: Metric, reading: Measured) -> str:
+    if metric.preset not in {Preset.ERROR_RATE, Preset.LATENCY} or reading.samples is None:
+        return ""
+    return f" {of_or_over(metric.preset)} {reading.samples:.0f} requests"
 
 
 def _made_of(reading: Measured) -> str:

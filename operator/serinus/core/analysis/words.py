@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from serinus.api.policy import Preset
+from serinus.core.model.assessment import Assessment, ErrorAnswers, Look, Measured
+from serinus.core.model.plain_words import plain_words
 
 HOPELESS_REQUESTS = 1_000_000
 """More missing requests than this are no forecast: at the present rates the answer is no."""
+
+LONGEST_WORDS = 160
+MOST_CODES = 4
+"""A model that fails gives one answer or two; a longer list is no longer read."""
 
 
 def shown_value(preset: Preset | None, value: float) -> str:
@@ -15,6 +24,44 @@ def shown_value(preset: Preset | None, value: float) -> str:
     if preset is Preset.LATENCY:
         return f"{value * 1000:.4g}ms"
     return f"{value:.6g}"
+
+
+def of_or_over(preset: Preset | None) -> str:
+    """Give the word between a value and its requests: a share of them, or a number over them."""
+    return "of" if preset is Preset.ERROR_RATE else "over"
+
+
+def with_errors(text: str, errors: Iterable[ErrorAnswers]) -> str:
+    """Add to a sentence which answers were errors: 51 x HTTP 400, 3 x HTTP 429."""
+    shown = shown_errors(errors)
+    return f"{text}; {shown}" if shown else text
+
+
+def gives_errors(look: Look) -> bool:
+    """Whether the canary gives errors now that a metric counts."""
+    readings = (observation.canary for observation in look.observations.values())
+    return any(isinstance(reading, Measured) and shown_errors(reading.errors) for reading in readings)
+
+
+def in_words(look: Look, assessment: Assessment) -> Assessment:
+    """Add to the errors that decide what the canary says when it refuses a sample request, if that is of their kind."""
+    finding = assessment.finding
+    if finding is None or not finding.errors:
+        return assessment
+    callers = sum(one.count for one in finding.errors if one.blames_caller)
+    blames_caller = 2 * callers > sum(one.count for one in finding.errors)
+    said = (one.message for one in look.refused if one.blames_caller in {None, blames_caller})
+    words = next((words for message in said if (words := plain_words(message, LONGEST_WORDS))), "")
+    text = f"{finding.message}: {words}" if words else finding.message
+    return replace(assessment, finding=replace(finding, message=text))
+
+
+def shown_errors(errors: Iterable[ErrorAnswers]) -> str:
+    """Count errors by their codes, the most frequent first; less than half an error is a counter's rounding."""
+    counted = sorted((one for one in errors if one.count >= 0.5), key=lambda one: (-one.count, one.code))
+    shown = [f"{one.count:.0f} x {one.code}" for one in counted[:MOST_CODES]]
+    others = sum(one.count for one in counted[MOST_CODES:])
+    return ", ".join([*shown, f"{others:.0f} x others"] if others else shown)
 
 
 def shown_duration(seconds: float) -> str:

@@ -70,9 +70,16 @@ class ProbeOutcome(StrEnum):
 class ProbeAnswer:
     """The outcome of a sample request and, if it failed, Triton's error.
 
-    `silent` is a failure of a server that took the request and never answered it.
+    `silent` is a failure of a server that took the request and never answered it; `blames_caller` says whether the
+    status of a refusal does, None where that is not known.
     """
 
     outcome: ProbeOutcome
     message: str = ""
     silent: bool = False
+    blames_caller: bool | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the server has refused the request in words."""
+        return self.outcome is ProbeOutcome.FAILED and not self.silent and bool(self.message)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from serinus.api.status import Verdict
+from serinus.core.model.answers import ProbeAnswer
 
 
 class Reason(StrEnum):
@@ -35,16 +36,26 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
+class ErrorAnswers:
+    """How often the canary answered with one code that is an error, and whether that code blames the caller."""
+
+    code: str
+    count: float
+    blames_caller: bool = False
+
+
+@dataclass(frozen=True)
 class Measured:
     """A number, the requests it rests on (None where the query does not say), and the time of its newest sample.
 
-    `detail` says what it is made of, where a number alone says little.
+    `detail` says what it is made of, where a number alone says little; `errors` are those that it counts.
     """
 
     value: float
     samples: float | None
     newest: float
     detail: str = ""
+    errors: tuple[ErrorAnswers, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,12 +78,14 @@ class Increment:
     Error rate: requests, server errors, client errors. Latency: answers in each bucket, not cumulative, the last one
     beyond the highest bound. Distribution: counts of each bin. Scalar: the value itself. Empty where nothing is known.
     `halves` are those of stable's pods, where its series are per pod: what equal pods do is the measure of noise.
+    `errors` are the canary's errors by their codes.
     """
 
     at: float
     canary: tuple[float, ...]
     stable: tuple[float, ...]
     halves: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    errors: tuple[ErrorAnswers, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,9 +137,10 @@ class Look:
     """All metrics of one rollout at one time.
 
     `silence` is what is known of a canary that gives no answer; `stream_messages` counts the answers of its gRPC
-    streams in a minute, which no metric judges. `scrape_interval` (None while it is not known) and `delay`, how old the
-    newest sample always is, are the presets'; both in seconds. `not_yet` says why no weight could be judged, although
-    the source answers.
+    streams in a minute, which no metric judges. `refused` is what the canary's pods answer to sample requests that they
+    do not take: stable's, and their own where they answered it before. `scrape_interval` (None while it is not known)
+    and `delay`, how old the newest sample always is, are the presets'; both in seconds. `not_yet` says why no weight
+    could be judged, although the source answers.
     """
 
     at: float
@@ -136,13 +150,14 @@ class Look:
     scrape_interval: float | None = None
     delay: float = 0.0
     not_yet: Missing | None = None
+    refused: tuple[ProbeAnswer, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finding:
     """What one metric says; numbers in base units (a ratio, seconds, or a plain number).
 
-    `detail` says what the value is made of.
+    `detail` says what the value is made of, `errors` are those that speak against the canary.
     """
 
     metric: str
@@ -155,6 +170,7 @@ class Finding:
     baseline: float | None = None
     samples: float | None = None
     detail: str = ""
+    errors: tuple[ErrorAnswers, ...] = ()
 
 
 @dataclass(frozen=True)

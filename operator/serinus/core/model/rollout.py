@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, takewhile
 from typing import Any
 
 from serinus.api.defaults import Policy, frozen_policy
@@ -22,8 +24,14 @@ from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import AnalysisState, Assessment, Gathered, StoredEvidence
 from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc3339
 
-LONGEST_EVIDENCE = 49_152
-"""Characters: a status as a whole stays under 64 KiB. Evidence that is longer begins anew after a restart."""
+LONGEST_STATUS = 65_536
+"""Bytes of a status as JSON."""
+ALWAYS_FITS, LONGEST_EVIDENCE = 20_480, 57_344
+"""Characters of evidence for which there is room beside the longest of everything else, and beside the shortest.
+
+Evidence that does not fit begins anew after a restart."""
+LONGEST_TEXT = 1024
+"""Bytes of one sentence, however it is written."""
 
 
 @dataclass(frozen=True)
@@ -196,10 +204,33 @@ def not_after(state: RolloutState, now: float) -> RolloutState:
     return replace(state, analysis=replace(known, **looked), **ahead)
 
 
-def _fitting(gathered: Gathered | None) -> str | None:
+def shortened(text: str, most: int) -> str:
+    """Cut a text to so many bytes of JSON; one that goes on ends in an ellipsis."""
+    if len(text) * _MOST_BYTES <= most or _json_bytes(text) <= most:
+        return text
+    room = most - _json_bytes("…")
+    ends = accumulate(_json_bytes(char) for char in text)
+    return f"{text[: sum(1 for _ in takewhile(lambda end: end <= room, ends))].rstrip()}…"
+
+
+_MOST_BYTES = 6
+"""A control character is written as \\u0001."""
+
+
+def _json_bytes(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode(errors="replace")) - 2
+
+
+def _with_evidence(status: RolloutStatus, gathered: Gathered | None) -> RolloutStatus:
     """Write evidence down if it fits: a status that the API server refuses would hold up a revert."""
     text = gathered.stored() if gathered else None
-    return text if text is None or len(text) <= LONGEST_EVIDENCE else None
+    if text is None or len(text) > LONGEST_EVIDENCE:
+        return status
+    room = LONGEST_STATUS - len(f',"analysis":{{"evidence":"{text}"}}')
+    if len(text) > ALWAYS_FITS and len(status.model_dump_json(by_alias=True, exclude_none=True).encode()) > room:
+        return status
+    checkpoint = status.analysis or AnalysisCheckpoint()
+    return status.model_copy(update={"analysis": checkpoint.model_copy(update={"evidence": text})})
 
 
 def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
@@ -210,9 +241,9 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         excused={name: to_rfc3339(until) for name, until in known.excused.items()} or None,
         last_look=stored(known.last_look),
         blind_since=stored(known.blind_since),
-        evidence=_fitting(known.gathered),
     )
-    return _written(state, plan, checkpoint if checkpoint != AnalysisCheckpoint() else None)
+    status = _written(state, plan, checkpoint if checkpoint != AnalysisCheckpoint() else None)
+    return _with_evidence(status, known.gathered)
 
 
 def refreshed(before: RolloutStatus, state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
@@ -231,7 +262,7 @@ def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpo
         pods=state.pods if state.pods != PodCounts() else None,
         verdict=state.verdict,
         reason=state.reason,
-        message=state.message,
+        message=None if state.message is None else shortened(state.message, LONGEST_TEXT),
         acknowledged=state.acknowledged if state.acknowledged != Levers() else None,
         decisions=state.decisions,
         outlook=state.outlook,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from serinus.api.status import Condition, Phase
-from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.rollout import LONGEST_TEXT, RolloutPlan, RolloutState, shortened
 from serinus.core.model.timestamps import to_rfc3339_seconds
 
 
@@ -53,5 +53,5 @@ def _condition(before: Condition | None, statement: Statement, generation: int, 
         observed_generation=generation,
         last_transition_time=before.last_transition_time if before and unchanged else to_rfc3339_seconds(now),
         reason=statement.reason,
-        message=statement.message[:1024],
+        message=shortened(statement.message, LONGEST_TEXT),
     )

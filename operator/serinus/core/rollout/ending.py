@@ -8,7 +8,7 @@ from serinus.api.status import Phase, Verdict
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.diagnosis.reasons import REJECTING
-from serinus.core.rollout.guard import clean
+from serinus.core.rollout.guard import clean, final_verdict
 from serinus.core.rollout.judge import unsafe
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
@@ -26,11 +26,13 @@ def ending(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Ending | N
     if wanted is None or wanted.name == plan.canary:
         return None
     if wanted.name == plan.stable:
-        return Phase.SUPERSEDED, Cause(RolloutReason.SPEC_RESTORED, f"the spec asks for version {wanted.version} again")
+        return Phase.SUPERSEDED, Cause(
+            RolloutReason.SPEC_RESTORED, f"the spec was set back to version {wanted.version}"
+        )
     if state.phase is Phase.GUARDING and clean(plan, state):
-        text = f"the spec asks for version {wanted.version}, and this one was Safe at 100%"
+        text = f"superseded by version {wanted.version}; this one was Safe at 100%"
         return Phase.SUCCEEDED, Cause(RolloutReason.ENDED_IN_GUARD, text)
-    return Phase.SUPERSEDED, Cause(RolloutReason.NEW_SPEC, f"the spec asks for version {wanted.version} now")
+    return Phase.SUPERSEDED, Cause(RolloutReason.NEW_SPEC, f"superseded by version {wanted.version}")
 
 
 def condemned(plan: RolloutPlan, state: RolloutState, now: float) -> Ending | None:
@@ -52,7 +54,9 @@ def ended(plan: RolloutPlan, state: RolloutState, seen: Snapshot, how: Ending, n
         waiting_since=None,
     )
     if phase is Phase.SUCCEEDED:
-        return replace(recorded(plan, state, "Held", cause, now), settled_at=now)
+        cause = replace(cause, verdict=final_verdict(state))
+        state = replace(state, verdict=cause.verdict, settled_at=now)
+        return recorded(plan, state, "Held", cause, now)
     return taking_back(plan, state, seen, now, cause)
 
 

@@ -20,6 +20,7 @@ from serinus.core.rollout.stable import DOWN_SECONDS, keeps_only_from_judging, s
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_SECONDS = 2.0
+PAUSED = "spec.paused is true: set it to false to continue"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def waits_for_pods(question: Question) -> Cause | None:
 def paused_by_user(question: Question) -> Cause | None:
     if not question.plan.spec.paused:
         return None
-    return Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true: set it to false to go on")
+    return Cause(RolloutReason.PAUSED_BY_USER, PAUSED)
 
 
 def obstacle_in_the_way(question: Question) -> Cause | None:
@@ -100,10 +101,10 @@ def stable_not_ready(question: Question) -> Cause | None:
     if question.plan.stable is None or state.weight > 0 or stable_fails(state, question.now):
         return None
     if state.stable_woken_at is not None:
-        return Cause(RolloutReason.STABLE_WAKING, "stable was scaled to zero: one pod of it starts first")
+        return Cause(RolloutReason.STABLE_WAKING, "stable is scaled to zero: one of its pods is started first")
     if state.stable_down_since is None:
         return None
-    text = f"no pod of stable is ready; after {DOWN_SECONDS:.0f} s of that the canary takes its place"
+    text = f"no stable pod is ready: after {DOWN_SECONDS:.0f} s without one the canary gets all traffic"
     return Cause(RolloutReason.STABLE_NOT_READY, text)
 
 
@@ -120,7 +121,7 @@ def probe_not_answered(question: Question) -> Cause | None:
         case Probed.NOT_ASKED_FOR | Probed.ANSWERED | Probed.UNREACHABLE:
             return None
         case Probed.WAITING:
-            return Cause(RolloutReason.PROBE_WAITING, "the sample request has not been answered by every pod yet")
+            return Cause(RolloutReason.PROBE_WAITING, "waiting for every canary pod to answer the sample request")
         case _:
             return Cause(fleet.probed, fleet.probe_message)
 
@@ -130,8 +131,11 @@ def metrics_unreachable(question: Question) -> Cause | None:
     if question.plan.stable is None or question.state.weight > 0 or _needs_no_look(question):
         return None
     look = question.seen.look
-    if look is None or overdue(question.plan, look.at, question.now):
-        return Cause(RolloutReason.METRICS_UNREACHABLE, "the metrics source has not been asked yet")
+    if look is None:
+        return Cause(RolloutReason.METRICS_UNREACHABLE, "metrics have not been queried yet")
+    if overdue(question.plan, look.at, question.now):
+        text = f"metrics were last queried {abs(question.now - look.at):.0f} s ago"
+        return Cause(RolloutReason.METRICS_UNREACHABLE, text)
     for name, observation in look.observations.items():
         reading = observation.canary
         if isinstance(reading, Missing) and reading.reason in {Reason.UNREACHABLE, Reason.REFUSED}:
@@ -146,7 +150,7 @@ def not_safe(question: Question) -> Cause | None:
         return None
     assessment, began = question.state.assessment, question.state.stage_started_at or 0.0
     if assessment is None or assessment.at <= began:
-        return Cause(RolloutReason.NO_ASSESSMENT, "this stage has not been assessed yet", Verdict.UNDECIDED)
+        return Cause(RolloutReason.NO_ASSESSMENT, "no metrics evaluated at this weight yet", Verdict.UNDECIDED)
     if assessment.verdict is Verdict.SAFE:
         return None
     return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)

@@ -23,9 +23,9 @@ def guarded(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) 
     if cause is not None:
         return held(plan, state, cause, now)
     if not over:
-        text = f"guarded for {plan.policy.guard.duration}"
+        text = f"guarding for {plan.policy.guard.duration}"
         if lasts > plan.policy.guard.seconds:
-            text = f"guarded for {lasts:.0f} s: three scrapes take longer than {plan.policy.guard.duration}"
+            text = f"guarding for {lasts:.0f} s: three scrapes take longer than {plan.policy.guard.duration}"
         return because(state, Cause(RolloutReason.GUARDING, text, state.verdict))
     return succeeded(plan, state, _success(plan, state), now)
 
@@ -43,8 +43,19 @@ def guard_seconds(plan: RolloutPlan, look: Look | None) -> float:
 
 def succeeded(plan: RolloutPlan, state: RolloutState, cause: Cause, now: float) -> RolloutState:
     """End well: the canary is stable from now on."""
-    state = replace(state, phase=Phase.SUCCEEDED, finished_at=now, settled_at=now, waiting_since=None)
+    cause = replace(cause, verdict=final_verdict(state))
+    state = replace(
+        state, phase=Phase.SUCCEEDED, verdict=cause.verdict, finished_at=now, settled_at=now, waiting_since=None
+    )
     return recorded(plan, because(state, cause), "Held", cause, now)
+
+
+def final_verdict(state: RolloutState) -> Verdict | None:
+    """Tell what a rollout that ends well was found to be: Safe, or nothing where no metrics were Safe at the end.
+
+    What the last look alone could not decide is no verdict on what serves from now on.
+    """
+    return Verdict.SAFE if state.safe_at is not None or state.verdict is Verdict.SAFE else None
 
 
 def clean(plan: RolloutPlan, state: RolloutState) -> bool:
@@ -62,7 +73,9 @@ def clean(plan: RolloutPlan, state: RolloutState) -> bool:
 def kept_open(plan: RolloutPlan, state: RolloutState, *, over: bool) -> Cause | None:
     """Why the guard may not end; what stands only in the way of its end is said once its time is over."""
     if plan.spec.paused:
-        return Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true: the guard stays open", state.verdict)
+        return Cause(
+            RolloutReason.PAUSED_BY_USER, "spec.paused is true: the guard stays open until it is false", state.verdict
+        )
     assessment = state.assessment
     if assessment is None:
         text = "no metrics evaluated since it reached 100%, or since the operator started"
@@ -70,7 +83,7 @@ def kept_open(plan: RolloutPlan, state: RolloutState, *, over: bool) -> Cause | 
     if assessment.verdict is Verdict.BLIND or failing_metrics(plan, state) or is_about_silence(assessment):
         return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
     if over and not _may_succeed(plan, state):
-        text = f"the guard stays open until a look is Safe: {assessment.message}"
+        text = f"the guard stays open until metrics are Safe once: {assessment.message}"
         return Cause(assessment.reason, text, assessment.verdict, assessment.finding)
     return None
 
@@ -94,6 +107,5 @@ def _unobserved(state: RolloutState) -> bool:
 def _success(plan: RolloutPlan, state: RolloutState) -> Cause:
     version = plan.spec.to.version
     if state.safe_at is None and _unobserved(state):
-        text = f"version {version} is stable now; nobody sent a request while it was guarded"
-        return Cause(RolloutReason.UNOBSERVED, text, state.verdict)
-    return Cause(RolloutReason.SUCCEEDED, f"version {version} is stable now", state.verdict)
+        return Cause(RolloutReason.UNOBSERVED, f"version {version} is now stable; no request was seen during the guard")
+    return Cause(RolloutReason.SUCCEEDED, f"version {version} is now stable")

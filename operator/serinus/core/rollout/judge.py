@@ -41,7 +41,7 @@ def unsafe(plan: RolloutPlan, state: RolloutState, now: float) -> Cause | None:
     if assessment.verdict is Verdict.UNSAFE:
         return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
     if blind_too_long(state.analysis, plan.policy.analysis, now):
-        text = f"nothing was seen for {plan.policy.analysis.blind_timeout}: {assessment.message}"
+        text = f"no metrics for {plan.policy.analysis.blind_timeout}: {assessment.message}"
         return Cause(RolloutReason.BLIND_TIMEOUT, text, assessment.verdict, assessment.finding)
     return None
 
@@ -51,7 +51,7 @@ def _is_judged(plan: RolloutPlan, state: RolloutState) -> bool:
 
 
 def _overdue(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
-    text = "the metrics were not evaluated in time"
+    text = "no metrics evaluated in time: the operator is late, or its metrics source does not answer"
     finding = Finding("", Verdict.BLIND, Reason.LOOK_OVERDUE, text, "")
     known = replace(state.analysis, blind_since=state.analysis.blind_since or now)
     return _with(plan, state, known, Assessment(now, Verdict.BLIND, Reason.LOOK_OVERDUE, finding))

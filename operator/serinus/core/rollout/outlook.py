@@ -10,6 +10,8 @@ from serinus.core.model.assessment import Assessment, Comparison
 DIGITS = 6
 """More are noise, and each is a byte of every status."""
 
+MOST_COMPARISONS = 40
+
 
 def outlook_of(assessment: Assessment, pace: Pace) -> Outlook | None:
     """Write down what the test knows; None where no test was asked."""
@@ -21,8 +23,16 @@ def outlook_of(assessment: Assessment, pace: Pace) -> Outlook | None:
         eta_seconds=None if assessment.eta_s is None else round(assessment.eta_s, 1),
         suggested_weight=assessment.suggested_weight,
         text=_missing(assessment) if pace is Pace.EVIDENCE else None,
-        comparisons=tuple(_written(one) for one in assessment.comparisons),
+        comparisons=tuple(_written(one) for one in _loudest(assessment.comparisons)),
     )
+
+
+def _loudest(comparisons: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
+    """Leave out those with the least evidence where there are more than a status holds: a metric may have three."""
+    if len(comparisons) <= MOST_COMPARISONS:
+        return comparisons
+    loudest = sorted(comparisons, key=lambda one: -one.e_value)[:MOST_COMPARISONS]
+    return tuple(one for one in comparisons if one in loudest)
 
 
 def _missing(assessment: Assessment) -> str | None:

@@ -10,11 +10,15 @@ from serinus.api.rollout import DecisionRecord
 from serinus.api.status import Verdict
 from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import Finding
-from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.rollout import LONGEST_TEXT, RolloutPlan, RolloutState, shortened
 from serinus.core.model.timestamps import to_rfc3339
 
 Action = Literal["Raised", "Held", "Taken"]
 LIMIT = 20
+LONGEST_QUERY = 2048
+EARLIER_MESSAGE, EARLIER_QUERY = 160, 120
+"""Bytes of a record's texts, and of those that are neither the newest nor the one that reverted: twenty whole queries
+of users would be more than a status holds. The spec has them in full."""
 NO_BASELINE = "none"
 
 
@@ -51,13 +55,13 @@ def _record(plan: RolloutPlan, state: RolloutState, action: Action, cause: Cause
         weight=state.weight,
         verdict=cause.verdict,
         reason=cause.reason,
-        message=cause.message,
+        message=shortened(cause.message, LONGEST_TEXT),
         metric=(finding.metric or None) if finding else None,
         value=_shown(plan, finding, finding.value) if finding else None,
         limit=finding.limit if finding else None,
         baseline=_baseline(plan, finding) if finding else None,
         samples=round(finding.samples) if finding and finding.samples is not None else None,
-        query=(finding.query or None) if finding else None,
+        query=shortened(finding.query, LONGEST_QUERY) if finding and finding.query else None,
         first_time=to_rfc3339(now),
         last_time=to_rfc3339(now),
     )
@@ -89,8 +93,16 @@ def _same(one: DecisionRecord, other: DecisionRecord) -> bool:
 
 def _bounded(records: tuple[DecisionRecord, ...]) -> tuple[DecisionRecord, ...]:
     """Keep the newest, and always the first that took the weight: it is the one that reverted."""
-    if len(records) <= LIMIT:
-        return records
     taken = next((record for record in records if record.action == "Taken"), None)
     newest = records[-LIMIT:]
-    return newest if taken is None or taken in newest else (taken, *newest[1:])
+    kept = newest if taken is None or taken in newest else (taken, *newest[1:])
+    return tuple(one if one is taken or one is kept[-1] else _abridged(one) for one in kept)
+
+
+def _abridged(record: DecisionRecord) -> DecisionRecord:
+    """Keep a record's facts, and the beginning of its texts."""
+    message = shortened(record.message or "", EARLIER_MESSAGE) or None
+    query = shortened(record.query or "", EARLIER_QUERY) or None
+    if (message, query) == (record.message, record.query):
+        return record
+    return record.model_copy(update={"message": message, "query": query})

@@ -14,7 +14,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, without_pods
-from serinus.core.rollout.gates import Question, first_refusal, refusal_beside_stable
+from serinus.core.rollout.gates import PAUSED, Question, first_refusal, refusal_beside_stable
 from serinus.core.rollout.guard import guarded, succeeded
 from serinus.core.rollout.holding import because, held, phase_while_held, skips
 from serinus.core.rollout.judge import judged
@@ -102,16 +102,16 @@ def _pause(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     if skips(plan, state.step):
         return _next_step(state, now)
     if plan.spec.paused:
-        return held(plan, state, Cause(RolloutReason.PAUSED_BY_USER, "spec.paused is true", state.verdict), now)
+        return held(plan, state, Cause(RolloutReason.PAUSED_BY_USER, PAUSED, state.verdict), now)
     if duration is None:
-        text = f"set spec.promote.throughStep to {state.step + 1} to go on{_beside(state)}"
+        text = f"set spec.promote.throughStep to {state.step + 1} to continue{_beside(state)}"
         return held(plan, state, Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict), now)
     if plan.pace is Pace.EVIDENCE or now - (state.step_started_at or now) >= duration:
         return _next_step(state, now)
     state = replace(state, step_started_at=state.step_started_at or now)
     if cause := _suspicion(state):
         return held(plan, state, cause, now)
-    cause = Cause(RolloutReason.PAUSING, f"pauses for {pause.duration if pause else ''}")
+    cause = Cause(RolloutReason.PAUSING, f"pausing for {pause.duration if pause else ''}")
     return because(replace(state, phase=phase_while_held(plan, state)), cause)
 
 
@@ -184,4 +184,4 @@ def _at_full_weight(plan: RolloutPlan, state: RolloutState, now: float) -> Rollo
     if plan.stable is not None and plan.policy.guard.seconds > 0:
         return replace(state, phase=Phase.GUARDING, guard_started_at=now, step_started_at=now)
     reason = RolloutReason.FIRST_REVISION if plan.stable is None else RolloutReason.SUCCEEDED
-    return succeeded(plan, state, Cause(reason, f"version {plan.spec.to.version} is stable now"), now)
+    return succeeded(plan, state, Cause(reason, f"version {plan.spec.to.version} is now stable"), now)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serinus.core.analysis.bins import Bins, aligned, moved_most, population_stability
 from serinus.core.model.answers import Series, SeriesSet
@@ -59,6 +63,49 @@ def test_a_sum_that_fell_adds_nothing() -> None:
     _, added = looked((both, both), (both, counters(a=520, b=1010)), (both, counters(a=530, b=1020)))
     assert added[1][1] == (0.0, 0.0)
     assert added[2][1] == (10.0, 10.0)
+
+
+def summed(pods: Sequence[tuple[float, float]]) -> SeriesSet:
+    """The sum over the pods that are there; a bin that none of them shows has no series."""
+    totals = {name: sum(pod[place] for pod in pods) for place, name in enumerate("ab")}
+    return counters(**{name: total for name, total in totals.items() if total})
+
+
+@pytest.mark.parametrize("rare", [0.0, 400.0], ids=["a bin of one pod alone", "a bin of both"])
+def test_a_part_of_a_sum_that_comes_back_is_not_counted_anew(rare: float) -> None:
+    """Nor is lost what both parts have counted meanwhile."""
+    steady, looks = (50.0, 50.0), []
+    for at, there in enumerate([True, True, False, False, True, True]):
+        kept, lost = (900.0 + 10 * at, rare + (rare > 0) * 4 * at), (700.0 + 5 * at, 300.0 + at)
+        looks.append((summed([steady]), summed([kept, lost] if there else [kept])))
+    bins, _ = looked(*looks)
+    assert bins.totals["stable"] == [75.0, 5.0 + (20.0 if rare else 0.0)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sets(st.sampled_from("xyz"), min_size=1), st.integers(0, 9), st.integers(0, 9)),
+        min_size=2,
+        max_size=25,
+    )
+)
+def test_parts_may_come_and_go_as_they_like(looks: list[tuple[set[str], int, int]]) -> None:
+    """When all are back, what was counted is what they have added since the first look."""
+    values = {"x": (3000.0, 1000.0), "y": (500.0, 9000.0), "z": (20000.0, 400.0)}
+    pages = [summed([*values.values()])]
+    for there, more_a, more_b in [*looks, ({*"xyz"}, 0, 0)]:
+        values = {pod: (a + more_a, b + more_b) for pod, (a, b) in values.items()}
+        pages.append(summed([values[pod] for pod in sorted(there)]))
+    bins, _ = looked(*((page, page) for page in pages))
+    grown = [3.0 * sum(more for _, more, _ in looks), 3.0 * sum(more for _, _, more in looks)]
+    assert bins.totals["stable"] == grown
+
+
+def test_traffic_that_grows_after_a_restart_counts_again_after_three_looks() -> None:
+    """The weight rose while a part of the sum was gone for good: rises of the same size are no parts that come back."""
+    totals = [1e6, 1e6 + 10, 4e5, 4e5 + 10, *(4e5 + 10 + 500 * more for more in range(1, 8))]
+    _, added = looked(*((counters(a=total, b=total),) * 2 for total in totals))
+    assert [one[0] for _, one in added[4:]] == [0.0, 0.0, 0.0, 500.0, 500.0, 500.0, 500.0]
 
 
 def test_a_bin_that_a_pod_shows_later_counts_in_full() -> None:

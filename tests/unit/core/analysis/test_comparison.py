@@ -199,6 +199,19 @@ def test_a_histogram_that_has_shown_nothing_holds_safe_and_switches_no_other_tes
     assert bad.verdict is Verdict.UNSAFE
 
 
+def test_a_histogram_that_shows_late_costs_no_other_metric_its_evidence() -> None:
+    """Errors were compared for a minute before the first answer was timed."""
+    silent = Observation(Measured(0.4, 100, 1.0), Measured(0.4, 900, 1.0), "q")
+
+    def late(at: int) -> Look:
+        one = look(at, failing=1, stable_failing=9, names=("errors", "p99"))
+        return one if at >= 60 else Look(one.at, {**one.observations, "p99": silent})
+
+    _, assessment = judged(policy(ERRORS, LATENCY), (late(at) for at in range(1, 82)))
+    counted = {one.metric: one.requests_canary for one in assessment.comparisons}
+    assert (counted["errors"], counted["p99"]) == (8100.0, 2200.0)
+
+
 PSI: dict[str, object] = {
     "name": "classes",
     "query": 'predictions_total{revision="{{revision}}"}',

@@ -74,6 +74,45 @@ def test_whose_fault_an_answer_of_istios_was(labels: dict[str, str], count: Coun
     assert meaning.count is count
 
 
+@pytest.mark.parametrize(
+    ("labels", "code"),
+    [
+        ({"response_code": "200"}, ""),
+        ({"response_code": "200", "grpc_response_status": "0"}, ""),
+        ({"response_code": "400"}, "HTTP 400"),
+        ({"response_code": "400", "response_flags": "-"}, "HTTP 400"),
+        ({"response_code": "503", "response_flags": "UF"}, "HTTP 503 UF"),
+        ({"response_code": "503", "response_flags": "UF,URX"}, "HTTP 503 UF,URX"),
+        ({"response_code": "0", "response_flags": "DC"}, "HTTP 0 DC"),
+        ({"response_code": "200", "grpc_response_status": "3"}, "gRPC INVALID_ARGUMENT"),
+        ({"response_code": "200", "grpc_response_status": "14", "response_flags": "UH"}, "gRPC UNAVAILABLE UH"),
+        ({"response_code": "200", "grpc_response_status": "99"}, "gRPC 99"),
+        ({"response_code": "503", "grpc_response_status": "14"}, "HTTP 503"),
+        ({"response_code": "0", "response_flags": "<script>alert(1)</script>"}, "HTTP 0"),
+        ({"response_code": "5" * 5000}, "HTTP ?"),
+        ({"response_code": "200", "grpc_response_status": "token=s3cret"}, "gRPC ?"),
+    ],
+    ids=lambda value: "-".join(one[:9] for one in value.values()) if isinstance(value, dict) else value,
+)
+def test_an_error_is_called_by_its_code_and_by_the_gateways_flags(labels: dict[str, str], code: str) -> None:
+    """What is no code and no flag is not repeated to anybody."""
+    meaning = read_istio({"__name__": "istio_requests_total", **labels})
+    assert meaning is not None
+    assert meaning.code == code
+
+
+@pytest.mark.parametrize(
+    ("labels", "code"),
+    [({}, "Triton failure"), ({"reason": "BACKEND"}, "Triton failure BACKEND"), ({"reason": "a b"}, "Triton failure")],
+    ids=["without a reason", "with one", "no reason of Tritons"],
+)
+def test_tritons_failures_have_the_reason_that_it_counts_them_under(labels: dict[str, str], code: str) -> None:
+    """Versions before 24.09 give none."""
+    meaning = read_triton({"__name__": "nv_inference_request_failure", **labels})
+    assert meaning is not None
+    assert meaning.code == code
+
+
 @pytest.mark.parametrize(("le", "bound"), [("25", 0.025), ("1000", 1.0), ("+Inf", float("inf"))])
 def test_istios_buckets_are_milliseconds(le: str, bound: float) -> None:
     """Ours are seconds."""

@@ -14,6 +14,7 @@ from serinus.core.analysis.words import shown_value
 from serinus.core.model.assessment import (
     AnalysisState,
     Assessment,
+    ErrorAnswers,
     Look,
     Measured,
     Missing,
@@ -89,6 +90,29 @@ def test_a_rate_needs_its_samples(samples: float | None, says: tuple[str, str]) 
 
 
 @pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        pytest.param((), "limit max 5%, stable 1%", id="none known"),
+        pytest.param((ErrorAnswers("HTTP 400", 51, True),), "; 51 x HTTP 400", id="one code"),
+        pytest.param(
+            (ErrorAnswers("HTTP 429", 3, True), ErrorAnswers("HTTP 400", 51, True)),
+            "; 51 x HTTP 400, 3 x HTTP 429",
+            id="the most frequent first",
+        ),
+        pytest.param(
+            tuple(ErrorAnswers(f"HTTP 50{code}", 9 - code) for code in range(8)),
+            "; 9 x HTTP 500, 8 x HTTP 501, 7 x HTTP 502, 6 x HTTP 503, 14 x others",
+            id="the rare ones together",
+        ),
+        pytest.param((ErrorAnswers("HTTP 500", 0.2),), "limit max 5%, stable 1%", id="a rounding is no answer"),
+    ],
+)
+def test_an_error_rate_over_its_limit_says_which_answers(errors: tuple[ErrorAnswers, ...], said: str) -> None:
+    """What an SRE greps the gateway's log for."""
+    assert judged(ERRORS, Measured(0.5, 1000, NOW, errors=errors))[1].message.endswith(said)
+
+
+@pytest.mark.parametrize(
     ("before", "says", "now"),
     [
         pytest.param(0, ("Undecided", "Suspicious"), 1, id="first of two tolerated"),
@@ -134,8 +158,11 @@ def test_the_weightiest_metric_decides(readings: dict[str, Reading], says: str) 
 
 
 def test_the_message_answers_why() -> None:
-    """Metric, value, limit and baseline, in the units of people."""
-    assert judged(ERRORS, Measured(0.2, 1000, NOW))[1].message == "error-rate is 20%, limit max 5%, stable 1%"
+    """Metric, value, number of requests, limit and baseline, in the units of people."""
+    assert (
+        judged(ERRORS, Measured(0.2, 1000, NOW))[1].message
+        == "error-rate is 20% of 1000 requests, limit max 5%, stable 1%"
+    )
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,14 @@ class DriftBank:
         "peak_log_e",
     )
 
+    def go_on_from(self, other: DriftBank, rows: Mapping[int, int]) -> None:
+        """Take over rows of another bank, from its row to mine; unused bins are zero in both."""
+        for name in self._ARRAYS:
+            mine, its = getattr(self, name), getattr(other, name)
+            for there, here in rows.items():
+                common = tuple(slice(min(sizes)) for sizes in zip(mine.shape[1:], its.shape[1:], strict=True))
+                mine[here, *common] = its[there, *common]
+
     def to_dict(self) -> State:
         """State without the parameters, as JSON values."""
         return pack_arrays(self, self._ARRAYS)

@@ -80,6 +80,13 @@ class DriftGroup:
             )
         return found
 
+    def go_on_from(self, other: DriftGroup) -> None:
+        """Take over the evidence of the metrics that both have."""
+        here = {metric: row for row, metric in enumerate(self.metrics)}
+        self.bank.go_on_from(
+            other.bank, {row: here[metric] for row, metric in enumerate(other.metrics) if metric in here}
+        )
+
     def to_dict(self) -> State:
         """State as JSON values."""
         return self.bank.to_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from serinus.core.analysis.places import STALE_INTERVALS
@@ -28,6 +28,13 @@ class Freshness:
     def wait_for(self, interval_s: float) -> None:
         """Expect no answer more often than this."""
         self._interval_s = {name: max(known, interval_s) for name, known in self._interval_s.items()}
+
+    def go_on_from(self, other: Freshness, names: Iterable[str]) -> None:
+        """Take over what another one knows of some metrics."""
+        self._first_s = other._first_s
+        for name in names:
+            self._interval_s[name], self._last_s[name] = other._interval_s[name], other._last_s[name]
+            self._misses[name], self._gaps_s[name] = other._misses[name], list(other._gaps_s[name])
 
     def see(self, name: str, t: float, *, answered: bool) -> None:
         """Note one look at metric `name` at time `t` (s)."""

@@ -7,7 +7,7 @@ Observations are summed over cells of equal length; a cell is weighed once, as s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -44,6 +44,13 @@ class TimeGrid:
         """Make cells at least so long from the next on: scrapes come less often than was known."""
         if seconds > self.cell_s:
             self.cell_s, self._anchor_s, self._cell, self._weighed = seconds, None, 0, 0
+
+    def go_on_from(self, other: TimeGrid, names: Container[str]) -> None:
+        """Take over the cells of another grid, and what waits there of these metrics."""
+        self._anchor_s, self._cell, self._weighed = other._anchor_s, other._cell, other._weighed
+        self.cell_s, self._last_s = other.cell_s, other._last_s
+        self._pending = {name: list(parts) for name, parts in other._pending.items() if name in names}
+        self._since_s = {name: since for name, since in other._since_s.items() if name in names}
 
     def begin(self) -> None:
         """A new stage: no cell reaches over its start."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -73,6 +74,31 @@ class RolloutMonitor:
                 if history.get(metric.name) is not None:
                     group.learn(row, [sums_of(part, scrapes) for part in history[metric.name]])
 
+    def joined_by(self, metrics: Sequence[MetricConfig]) -> RolloutMonitor:
+        """Give a monitor that also watches these, in the place of those of the same name; other evidence goes on.
+
+        Histograms share one layout: where one of them joins or has new buckets, the evidence of all of them begins.
+        """
+        new = {metric.name: metric for metric in metrics}
+        known = [new.pop(metric.name, metric) for metric in self.config.metrics]
+        monitor = RolloutMonitor(replace(self.config, metrics=(*known, *new.values())))
+        if self._stage is not None:
+            monitor.start_stage(self._stage.weight, self._stage.next_weight, self._stage.started_s)
+        monitor._split = self._split
+        if self._shares.metrics == monitor._shares.metrics:
+            monitor._shares.restore(self._shares.to_dict())
+        if self._latencies.metrics and self._latencies.metrics == monitor._latencies.metrics:
+            monitor._latencies.restore(self._latencies.to_dict())
+        for mine, its in zip(self._drifts, monitor._drifts, strict=True):
+            its.go_on_from(mine)
+        kept = {m.name for m in self.config.metrics if m in monitor.config.metrics}
+        monitor._scalars.update({name: test for name, test in self._scalars.items() if name in kept})
+        monitor._freshness.go_on_from(self._freshness, kept)
+        monitor._grid.go_on_from(self._grid, kept)
+        monitor._clock.go_on_from(self._clock, kept)
+        monitor._count_cells()
+        return monitor
+
     def start_stage(self, weight: float, next_weight: float | None, t: float) -> None:
         """The challenger gets `weight` per cent from time `t` (s) on; `next_weight` is what a promotion leads to.
 
@@ -92,12 +118,15 @@ class RolloutMonitor:
 
     def scraped_every(self, seconds: float) -> None:
         """Wait longer for news where scrapes come less often than was known when the rollout began."""
-        if not seconds > self._grid.cell_s:
-            return
         self._freshness.wait_for(seconds)
-        self._grid.lasting(seconds)
-        self._shares.scraped_every(seconds)
-        self._latencies.scraped_every(seconds)
+        if seconds > self._grid.cell_s:
+            self._grid.lasting(seconds)
+            self._count_cells()
+
+    def _count_cells(self) -> None:
+        """Tell the tests how long the cells are that their blocks consist of."""
+        self._shares.scraped_every(self._grid.cell_s)
+        self._latencies.scraped_every(self._grid.cell_s)
 
     def observe(self, t: float, observations: Mapping[str, Any]) -> MonitorVerdict:
         """Take what one scrape at time `t` (s) says, by metric name; a name that is absent or None is missing.
@@ -282,8 +311,7 @@ class RolloutMonitor:
     def _restore(self, state: Mapping[str, Any]) -> None:
         self._stage = None if state["stage"] is None else MonitorStage(*state["stage"])
         self._grid.restore(state["grid"])
-        self._shares.scraped_every(self._grid.cell_s)
-        self._latencies.scraped_every(self._grid.cell_s)
+        self._count_cells()
         self._clock.restore(state["clock"])
         self._shares.restore(state["shares"])
         if self._latencies.metrics:

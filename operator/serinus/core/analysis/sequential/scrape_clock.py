@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from serinus.core.analysis.sequential.cleaning import clean_number
@@ -42,6 +42,11 @@ class ScrapeClock:
             return False
         self.now_s = float(t)
         return True
+
+    def go_on_from(self, other: ScrapeClock, names: Container[str]) -> None:
+        """Take over the times of another clock, those of these metrics among them."""
+        self.now_s, self._seen_s = other.now_s, other._seen_s
+        self._taken_s = {name: taken for name, taken in other._taken_s.items() if name in names}
 
     def is_news(self, name: str, t: float) -> bool:
         """Whether a metric has not been seen at this time or a later one."""

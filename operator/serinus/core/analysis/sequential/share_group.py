@@ -12,6 +12,7 @@ from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.cleaning import clean_pair
 from serinus.core.analysis.sequential.config import LIMIT_SUFFIX, MetricConfig
 from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite, status_of
+from serinus.core.analysis.sequential.grid import ARMS
 from serinus.core.analysis.sequential.limit import LimitBank
 from serinus.core.analysis.sequential.observations import ShareObservation
 from serinus.core.analysis.sequential.promotion import StageCounts
@@ -20,7 +21,6 @@ from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, N_C, N_S,
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
 
 _LOG_THRESHOLD = float(np.log(40.0))
-_ARMS = ("challenger", "champion", "champion_a", "champion_b")
 
 
 class ShareGroup:
@@ -163,7 +163,7 @@ def _read(observation: ShareObservation | None, *, champion_needed: bool) -> lis
     """[n_c, x_c, n_s, x_s, n_a, x_a, n_b, x_b], or None when an arm that is needed is missing or dirty."""
     if observation is None:
         return None
-    own, whole, first, second = (clean_pair(getattr(observation, arm)) for arm in _ARMS)
+    own, whole, first, second = (clean_pair(getattr(observation, arm)) for arm in ARMS)
     if own is None:
         return None
     if whole is None and first is not None and second is not None:
