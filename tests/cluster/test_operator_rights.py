@@ -31,8 +31,13 @@ def watched(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 
 @pytest.fixture
-async def world(tmp_path_factory: pytest.TempPathFactory, watched: tuple[str, ...]) -> AsyncIterator[RealWorld]:
-    """A world on an API server of its own: the chart's policy would bind every other test, too."""
+async def world(
+    tmp_path_factory: pytest.TempPathFactory, log: Lines, watched: tuple[str, ...]
+) -> AsyncIterator[RealWorld]:
+    """A world on an API server of its own: the chart's policy would bind every other test, too.
+
+    The log is read from before the operator starts. Namespaces come before the chart, which has Roles in them.
+    """
     with control_plane(tmp_path_factory.mktemp("rights")) as plane:
         plane.install_istio_crds()
         for each in {NAMESPACE, *watched}:
@@ -57,7 +62,7 @@ async def operator(world: RealWorld, watched: tuple[str, ...]) -> AsyncIterator[
 
 
 async def test_the_charts_rights_are_enough(world: RealWorld, operator: Operator, log: Lines) -> None:
-    """A first revision, a good one, a bad one, history that goes, and a deletion: nothing of it is forbidden."""
+    """Good revisions, a bad one, one without a ready pod, history that goes, a deletion: nothing is forbidden."""
     await world.commit("1", revisionHistoryLimit=1)
     await world.until_weight(100, version="1")
     await world.commit("2", revisionHistoryLimit=1)
@@ -67,6 +72,11 @@ async def test_the_charts_rights_are_enough(world: RealWorld, operator: Operator
     world.prometheus.spoil(world.revision("3"))
     await world.until_phase("Reverted", version="3")
     await world.until(lambda: len(world.mirror.all(DEPLOYMENT)) == 1, "the pods of version 3 to go")
+    world.kubelets.failing.add("4")
+    await world.commit("4", revisionHistoryLimit=1)
+    await world.until(lambda: len(world.pods("4")) == 1, "the pods of version 4")
+    await world.commit("2", revisionHistoryLimit=1)
+    await world.until(lambda: len(world.mirror.all(DEPLOYMENT)) == 1, "the pods of version 4 to go")
     await world.until_still()
     await world.api.delete(MODEL_DEPLOYMENT, world.namespace, world.name)
     refused = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import aiohttp
 import pytest
@@ -31,22 +32,48 @@ async def until_it_says(operator: Operator, text: str) -> None:
             await asyncio.sleep(0.1)
 
 
-def election(namespace: str) -> Json:
-    return {"enabled": True, "namespace": namespace, "leaseSeconds": 5}
+def election(namespace: str, name: str = "serinus") -> Json:
+    return {"enabled": True, "namespace": namespace, "name": name, "leaseSeconds": 5}
 
 
-async def test_the_second_install_does_not_lead_until_the_first_is_gone(world: RealWorld) -> None:
+@dataclass(frozen=True)
+class Installs:
+    """Which namespaces two installs watch, whether they run in one, and which Lease the second finds in its way."""
+
+    in_the_way: str
+    first_watches_all: bool = True
+    second_watches_all: bool = True
+    together: bool = False
+
+
+@pytest.mark.parametrize(
+    "installs",
+    [
+        pytest.param(Installs("serinus"), id="both watch all namespaces"),
+        pytest.param(Installs("serinus-install", second_watches_all=False), id="the first watches all"),
+        pytest.param(Installs("serinus", first_watches_all=False), id="the second watches all"),
+        pytest.param(Installs("serinus", together=True), id="two releases in one namespace"),
+    ],
+)
+async def test_the_second_install_does_not_lead_until_the_first_is_gone(world: RealWorld, installs: Installs) -> None:
     """All that the first writes is written within its lease, and accepted so."""
-    second_place = f"{world.namespace}-b"
-    await world.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": second_place}})
+    second_place = world.namespace if installs.together else f"{world.namespace}-b"
+    if not installs.together:
+        await world.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": second_place}})
+    one, other = (
+        () if all_of_them else (world.namespace,)
+        for all_of_them in (installs.first_watches_all, installs.second_watches_all)
+    )
     stop = asyncio.Event()
-    config = Config.model_validate(settings(world.prometheus.url, leaderElection=election(second_place)))
+    config = Config.model_validate(
+        settings(world.prometheus.url, leaderElection=election(second_place, "team-serinus"), watchNamespaces=other)
+    )
     second = Operator(config, await find_endpoint(str(world.plane.kubeconfig)))
     async with embedded(
-        world.plane.kubeconfig, world.prometheus.url, leaderElection=election(world.namespace)
+        world.plane.kubeconfig, world.prometheus.url, leaderElection=election(world.namespace), watchNamespaces=one
     ) as first:
         running = asyncio.create_task(second.run(stop))
-        await until_it_says(second, f"the Lease {world.namespace}/serinus")
+        await until_it_says(second, f"the Lease {world.namespace}/{installs.in_the_way} ")
         await world.commit("1")
         await world.until_phase("Succeeded", version="1")
         assert await writes_made(first.url) > 0

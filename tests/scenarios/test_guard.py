@@ -91,8 +91,8 @@ async def test_the_verdict_that_allowed_a_rise_is_in_the_status_of_the_rise() ->
     assert [one for one in seen if one[0] > 10] == [(50, "Safe"), (100, "Safe")]
 
 
-async def test_a_guard_that_is_shorter_than_three_scrapes_lasts_for_three() -> None:
-    """Prometheus scrapes each half minute: a guard of 20 s would end before anything is seen of it."""
+async def guarding_between_slow_scrapes() -> World:
+    """A version in a guard of 20 s, of which Prometheus sees hardly anything."""
     world = World()
     world.prometheus.every = 30
     policy: dict[str, Any] = {"steps": [{"setWeight": 50}, {"pause": {"duration": "2m"}}], "guard": {"duration": "20s"}}
@@ -101,20 +101,19 @@ async def test_a_guard_that_is_shorter_than_three_scrapes_lasts_for_three() -> N
     world.models["2"] = Model()
     world.commit(fraud("2", **policy))
     await world.until(lambda w: w.tried == "2" and w.routed.get("2") == 100, limit=400)
+    return world
+
+
+async def test_a_guard_that_is_shorter_than_three_scrapes_lasts_for_three() -> None:
+    """Prometheus scrapes each half minute: a guard of 20 s would end before anything is seen of it."""
+    world = await guarding_between_slow_scrapes()
     assert 90 <= await world.until(lambda w: w.phase == "Succeeded", limit=200) <= 130
     assert world.routed == {"2": 100}
 
 
 async def test_a_version_that_breaks_in_a_guard_of_slow_scrapes_is_reverted() -> None:
     """Its first requests at 100 % fail, which the second scrape shows."""
-    world = World()
-    world.prometheus.every = 30
-    policy: dict[str, Any] = {"steps": [{"setWeight": 50}, {"pause": {"duration": "2m"}}], "guard": {"duration": "20s"}}
-    await serving(world=world, **policy)
-    await world.run(60)
-    world.models["2"] = Model()
-    world.commit(fraud("2", **policy))
-    await world.until(lambda w: w.tried == "2" and w.routed.get("2") == 100, limit=400)
+    world = await guarding_between_slow_scrapes()
     world.models["2"].error_rate = 0.5
     await world.until(lambda w: w.phase == "Reverted", limit=70)
 

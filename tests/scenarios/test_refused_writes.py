@@ -21,9 +21,8 @@ from serinus.core.model.kinds import (
 from serinus.runtime.storing import RETRY_SECONDS
 from tests.support.invariants import Watchdog
 from tests.support.world import Model, World, fraud, trying
-from tests.support.world.given import ERROR_RATE
+from tests.support.world.given import ERROR_RATE, HALF
 
-HALF = [{"setWeight": 50}, {"pause": {}}]
 REFUSALS = [
     pytest.param(Invalid("422: status.outlook.x: field not declared in schema"), id="422"),
     pytest.param(Invalid("413: request entity too large"), id="413"),
@@ -38,15 +37,6 @@ def refuse(world: World, error: ClusterError, *kinds: Kind) -> None:
 
 def statuses_tried(world: World) -> int:
     return sum(one.startswith("status") for one in world.api.writes)
-
-
-@pytest.fixture
-async def half() -> World:
-    """A canary that has half of the traffic and waits for a person."""
-    world = await trying(at=50, steps=HALF)
-    await world.run(3)
-    Watchdog(world)
-    return world
 
 
 @pytest.mark.parametrize("error", REFUSALS)

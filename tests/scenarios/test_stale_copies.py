@@ -16,20 +16,11 @@ from serinus.core.model.kinds import (
 )
 from tests.support.invariants import Watchdog
 from tests.support.world import World, fraud, trying
-
-HALF = [{"setWeight": 50}, {"pause": {}}]
+from tests.support.world.given import HALF
 
 
 def annotate(one: Json) -> None:
     one["metadata"]["annotations"] = {**one["metadata"].get("annotations", {}), "seen-by": "somebody"}
-
-
-@pytest.fixture
-async def half() -> World:
-    world = await trying(at=50, steps=HALF)
-    await world.run(3)
-    Watchdog(world)
-    return world
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from serinus.core.model.errors import Invalid
 from serinus.core.model.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, ROLLOUT, SERVICE, VIRTUAL_SERVICE, Json
 from tests.support.world import Model, World, fraud, trying
+from tests.support.world.given import HALF
 
-HALF = [{"setWeight": 50}, {"pause": {}}]
 Spoil = Callable[[Json], object]
 
 SPOILS = [

@@ -14,6 +14,8 @@ STEPS: list[Json] = [
     {"setWeight": 50},
     {"pause": {"duration": "10s"}},
 ]
+HALF: list[Json] = [{"setWeight": 50}, {"pause": {}}]
+"""Half of the traffic, until a person says more."""
 ERROR_RATE: Json = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
 
 
