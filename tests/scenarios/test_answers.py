@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.api.model_deployment import Probe
+from serinus.api.served_model import Probe
 from serinus.core.model.kinds import Json
 from tests.support.world import Model, World, fraud, serving
 from tests.support.world.given import ERROR_RATE

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serinus.api.model_deployment import Probe
+from serinus.api.served_model import Probe
 from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import DEPLOYMENT, POD, Json
 from serinus.core.model.timestamps import from_rfc3339, to_rfc3339
