@@ -52,7 +52,7 @@ _HOMES: Final[dict[str, str]] = {
     "confidence_bounds": _SEQUENTIAL + "bounds",
 }
 
-_DEFINED_AS: Final = {"Verdict": "MonitorVerdict"}
+DEFINED_AS: Final = {"Verdict": "MonitorVerdict"}
 """To the operator a Verdict is what an assessment says; whoever uses this package alone knows the monitor's."""
 
 __all__ = [
@@ -81,6 +81,6 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home), _DEFINED_AS.get(name, name))
+    value = getattr(import_module(home), DEFINED_AS.get(name, name))
     globals()[name] = value
     return value
