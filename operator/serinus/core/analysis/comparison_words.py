@@ -9,6 +9,7 @@ from serinus.api.policy import Analysis, Metric, Pace, Preset, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of, tolerated_divergence
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
+from serinus.core.analysis.sequential.noise import HISTORY_OF_ITS_OWN
 from serinus.core.analysis.words import HOPELESS_REQUESTS, of_or_over, shown_duration, shown_value, with_errors
 from serinus.core.model.assessment import Assessment, Comparison, ErrorAnswers, Finding, Reason
 
@@ -20,6 +21,7 @@ _HOLDS = {
     "CommonCause": Reason.COMMON_CAUSE,
     "NoTraffic": Reason.NO_TRAFFIC,
     "NoData": Reason.STALE,
+    "NotComparable": Reason.NOT_COMPARABLE,
     "TrafficSplitMismatch": Reason.TRAFFIC_SPLIT_MISMATCH,
 }
 _REVERTS = {"LimitExceeded": Reason.LIMIT_EXCEEDED, "MaxHoldExceeded": Reason.MAX_HOLD_EXCEEDED}
@@ -121,6 +123,8 @@ def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, d
         parts = [f"{what} {_rates(metric, evidence)}" if evidence else what]
     if answer.e_total >= LEAST_E and not drifts:
         parts.append(_odds(answer.e_total))
+    if answer.reason == "NotComparable":
+        parts.append("its values change too little, or too slowly, to tell the two versions apart")
     if answer.action == "Hold" and pace is Pace.EVIDENCE:
         # With pace Timed the weight does not wait for this.
         parts.extend(_missing(answer))
@@ -129,6 +133,8 @@ def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, d
 
 def _rates(metric: Metric | None, one: Evidence) -> str:
     preset = metric.preset if metric else None
+    if metric is not None and preset is None and one.status == "BurnIn":
+        return f"has {one.events:.0f} pairs of values so far; comparing them takes {HISTORY_OF_ITS_OWN} that differ"
     if one.rate_challenger is None or one.rate_champion is None:
         return f"has {one.n_challenger:.0f} canary requests so far"
     word = of_or_over(preset)

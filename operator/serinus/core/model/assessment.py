@@ -31,6 +31,7 @@ class Reason(StrEnum):
     WORSE = "Worse"
     COMMON_CAUSE = "CommonCause"
     TRAFFIC_SPLIT_MISMATCH = "TrafficSplitMismatch"
+    NOT_COMPARABLE = "NotComparable"
     MAX_HOLD_EXCEEDED = "MaxHoldExceeded"
     ANSWERS_NOTHING = "AnswersNothing"
 
