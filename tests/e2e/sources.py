@@ -12,7 +12,7 @@ from typing import Any
 
 from serinus_local import scrape
 from serinus_local import stack as local
-from serinus_local.prometheus import Prometheus
+from serinus_local.prometheus import LocalPrometheus
 
 
 def scraped_every(stack: local.Stack, interval: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _usual(stack: local.Stack) -> dict[str, Any]:
 
 @contextmanager
 def _running(folder: Path, config: Mapping[str, object]) -> Iterator[str]:
-    server = Prometheus(folder)
+    server = LocalPrometheus(folder)
     server.start(config)
     try:
         yield server.url

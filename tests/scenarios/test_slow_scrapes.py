@@ -78,3 +78,30 @@ async def test_latency_without_a_scrape_since_its_warm_up_is_no_want_of_traffic(
     assert any("warm up" in message for message in messages)
     assert any("no scrape yet since the warm-up ended" in message for message in messages)
     assert not any("no request" in message for message in messages)
+
+
+@SCRAPED
+@MODES
+async def test_a_service_that_has_just_begun_to_be_asked_is_not_called_blind_either(mode: str, every: int) -> None:
+    """No series of it tells how often is scraped: the gateway's other scrapes do, before the first weight."""
+    analysis = {"mode": mode, "interval": "1s", "metrics": METRICS}
+    spec: dict[str, Any] = {"analysis": analysis, "steps": STEPS, "guard": {"duration": "5m"}}
+    world = World(requests_per_second=0)
+    world.prometheus.every = every
+    await world.run(4 * every)
+    await serving(world=world, **spec)
+    world.models["2"] = Model()
+    world.commit(fraud("2", **spec))
+    seen: set[tuple[str, str]] = set()
+
+    def note() -> None:
+        known = world.memories.of(KEY, world.deployment["metadata"]["uid"]).rollouts.values()
+        found = [one.state.assessment for one in known if one.state.assessment and one.state.weight]
+        seen.update((one.verdict.value, one.reason.value) for one in found)
+
+    world.after_tick = note
+    await world.until(lambda w: w.tried == "2" and w.routed.get("2") == 10, limit=200)
+    await world.run(every / 2)
+    world.requests_per_second = 100
+    await world.until(lambda w: w.phase == "Guarding", limit=800)
+    assert {verdict for verdict, _ in seen} == {"Undecided", "Safe"}

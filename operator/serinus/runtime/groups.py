@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from serinus.api.policy import Preset, Provider
 from serinus.core.analysis.exposition import Owner
+from serinus.core.analysis.places import LONGEST_INTERVAL
 from serinus.core.analysis.promql import (
     SERVICES_PER_QUERY,
     Arm,
+    gateways_scraped,
     istio_queries,
     newest_scrape,
-    newest_scrape_of_gateways,
-    newest_scrape_of_pods,
+    pods_scraped,
+    scrapes_within,
     triton_queries,
 )
 from serinus.core.analysis.scope import Scope
@@ -21,6 +23,8 @@ from serinus.runtime.watch import Watch
 
 SLACK = 3.0
 """Seconds asked for beyond the last answer: scrapes that were still on their way then."""
+COUNTED_SECONDS = 2 * LONGEST_INTERVAL
+"""Two scrapes at least, of whatever is scraped at all."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,18 @@ class Group:
 
         Its answer is a value that is evaluated: its time is the source's clock.
         """
+        return newest_scrape(*self._scraped(arms))
+
+    def scrapes(self, arms: Sequence[Arm]) -> str:
+        """Write the question how often that was scraped in `COUNTED_SECONDS`."""
+        return scrapes_within(*self._scraped(arms), seconds=COUNTED_SECONDS)
+
+    def _scraped(self, arms: Sequence[Arm]) -> tuple[str, ...]:
         if self.scope.targets:
-            return newest_scrape(self.scope.targets)
+            return (self.scope.targets,)
         if self.provider is Provider.TRITON:
-            return newest_scrape_of_pods(arms, self.scope.matchers)
-        return newest_scrape_of_gateways(self.scope.gateways, self.scope.matchers)
+            return pods_scraped(arms, self.scope.matchers)
+        return gateways_scraped(self.scope.gateways, self.scope.matchers)
 
 
 @dataclass(frozen=True)

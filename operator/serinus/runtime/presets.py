@@ -65,6 +65,8 @@ class Presets:
         await asyncio.gather(answers, *(self._ask_targets(group, served) for group, served in groups.items()))
         for (group, written), found in zip(asked.items(), await answers, strict=True):
             self._take(group, groups[group], written, found)
+        unknown = [group for group in groups if self.times.of(group).wants_count(self._clock.now())]
+        await asyncio.gather(*(self._count_scrapes(group, groups[group]) for group in unknown))
         self.times.say()
 
     def group_of(self, watch: Watch) -> Group | None:
@@ -178,9 +180,14 @@ class Presets:
 
     async def _ask_targets(self, group: Group, watches: Sequence[Watch]) -> None:
         """Ask when anything of ours was scraped last."""
-        arms, asked_at = sorted({arm for watch in watches for arm in watch.arms}), self._clock.now()
-        answer = await self._metrics.ask(group.source, group.targets(arms))
+        asked_at = self._clock.now()
+        answer = await self._metrics.ask(group.source, group.targets(_arms(watches)))
         self.times.of(group).take_targets(answer, asked_at=asked_at, answered_at=self._clock.now())
+
+    async def _count_scrapes(self, group: Group, watches: Sequence[Watch]) -> None:
+        """Ask how often is scraped: a service that is new or idle has no series to tell it."""
+        answer = await self._metrics.ask(group.source, group.scrapes(_arms(watches)))
+        self.times.of(group).take_count(answer, self._clock.now())
 
     def _asked(self, group: Group, watches: Sequence[Watch]) -> list[SharedQuery]:
         """Write the questions of a group."""
@@ -211,6 +218,10 @@ class Presets:
         arms = arms_and_latency(watches)
         known = {arm: at for arm, at in self._answered_at.get(group, {}).items() if arm in arms}
         self._answered_at[group] = {**known, **dict.fromkeys(arms.keys() - failures.keys(), now)}
+
+
+def _arms(watches: Sequence[Watch]) -> list[Arm]:
+    return sorted({arm for watch in watches for arm in watch.arms})
 
 
 def _naming(strangers: Sequence[str], reading: Reading, source: str) -> Reading:

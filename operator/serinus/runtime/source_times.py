@@ -4,13 +4,14 @@ its samples appear, and whether that is too late to judge by.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from serinus.api.status import Verdict
-from serinus.core.analysis.places import STALE_INTERVALS
+from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS
 from serinus.core.analysis.source_time import (
     LONGEST_DELAY,
     PHASE_SLACK,
@@ -21,9 +22,13 @@ from serinus.core.analysis.source_time import (
 )
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Missing, Reason
-from serinus.runtime.groups import SLACK, Group
+from serinus.runtime.groups import COUNTED_SECONDS, SLACK, Group
 
 log = structlog.get_logger("serinus.source_times")
+
+COUNT_HOLDS_SECONDS = 30.0
+SCRAPES_TO_TELL = 2
+"""Of one nobody knows when the next comes."""
 
 
 @dataclass
@@ -34,6 +39,9 @@ class GroupTimes:
     clock: SourceClock
     samples: Cadence = field(default_factory=Cadence)
     targets: Cadence = field(default_factory=Cadence)
+    counted: float = 0.0
+    """The most scrapes of a target in `COUNTED_SECONDS`, while no series of the group tells how often is scraped."""
+    counted_at: float = -math.inf
     failure: NoAnswer | None = None
 
     def take_targets(self, answer: MetricsAnswer, *, asked_at: float, answered_at: float) -> None:
@@ -45,10 +53,27 @@ class GroupTimes:
         newest = max((value - self.clock.ahead for _, value in samples), default=None)
         self.targets.see(newest, answered_at)
 
+    def take_count(self, answer: MetricsAnswer, now: float) -> None:
+        """Take in how often the targets were scraped lately; fewer than before were missed, and tell no interval."""
+        found = [] if isinstance(answer, NoAnswer) else answer.series
+        self.counted = max(self.counted, *(one.samples[-1][1] for one in found if one.samples), 0.0)
+        self.counted_at = now
+
+    def wants_count(self, now: float) -> bool:
+        """Whether nothing else tells how often is scraped; what was counted holds for a while, as a big mesh has much
+        to count."""
+        if self.samples.scrape_interval(self.asked_every) is not None:
+            return False
+        return self._counted_interval is None or now - self.counted_at >= COUNT_HOLDS_SECONDS
+
     @property
     def learnt_interval(self) -> float | None:
-        """How often is scraped, None while it is not known."""
-        return self.samples.scrape_interval(self.asked_every)
+        """How often is scraped, None while it is not known: by the series, else by the targets that they will be of."""
+        return self.samples.scrape_interval(self.asked_every) or self._counted_interval
+
+    @property
+    def _counted_interval(self) -> float | None:
+        return min(COUNTED_SECONDS / self.counted, LONGEST_INTERVAL) if self.counted >= SCRAPES_TO_TELL else None
 
     @property
     def interval(self) -> float:
@@ -66,7 +91,8 @@ class GroupTimes:
 
     def targets_fresh(self, now: float) -> bool:
         """Whether something was scraped lately."""
-        interval = max(self.asked_every, self.targets.scrape_interval(self.asked_every) or 0.0)
+        known = self.targets.scrape_interval(self.asked_every) or self.learnt_interval
+        interval = max(self.asked_every, known or 0.0)
         oldest = now - self.targets.delay(self.asked_every) - STALE_INTERVALS * interval - SLACK
         return self.targets.newest is not None and self.targets.newest >= oldest
 
@@ -80,7 +106,8 @@ class GroupTimes:
         """Say why no weight can be judged yet, although the source answers."""
         if (late := self.too_late(now)) is not None:
             return late
-        lately = self.samples.newest is not None and now - self.samples.newest < LONGEST_DELAY
+        seen = self.samples.newest or (self.targets.newest if self.counted >= 1 else None)
+        lately = seen is not None and now - seen < LONGEST_DELAY
         if lately and self.learnt_interval is None:
             text = "one scrape has been seen: how often is scraped is known with the next"
             return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ class Prometheus:
     counts_waiting: bool = True
     counts_hung_up: bool = False
     last_scrape: float = 0.0
+    scrape_times: deque[float] = field(default_factory=lambda: deque(maxlen=400))
     every: float = 1.0
     ahead: float = 0.0
     late: float = 0.0
@@ -65,6 +67,7 @@ class Prometheus:
             return
         self.scraped_at = self.clock.monotonic()
         self.last_scrape = self.now
+        self.scrape_times.append(self.now)
         for key, value in (*self.counters.items(), *self.gauges.items()):
             self.scraped.setdefault(key, []).append((self.now, value))
 
@@ -79,6 +82,8 @@ class Prometheus:
             return NoAnswer(Failure.UNREACHABLE, "connection refused")
         if query.startswith("max(timestamp("):
             return SeriesSet(self._newest_scrape())
+        if query.startswith("topk(1, count_over_time("):
+            return SeriesSet(self._scrapes_within(_range_seconds(query)))
         for name, values in self.own.items():
             if name in query:
                 return SeriesSet(tuple(Series({}, ((self.now, value),)) for value in values(query)))
@@ -123,6 +128,11 @@ class Prometheus:
         hidden = max(0.0, self.late - (self.now - self.last_scrape))
         newest = self.last_scrape - self.every * math.ceil(hidden / self.every)
         return (Series({}, ((self.now, newest),)),) if self.last_scrape else ()
+
+    def _scrapes_within(self, seconds: float) -> tuple[Series, ...]:
+        shown = self.now - self.late
+        count = sum(shown - seconds < at <= shown for at in self.scrape_times)
+        return (Series({}, ((self.now, float(count)),)),) if count else ()
 
     def _buckets(self, query: str) -> Iterable[Series]:
         """Every answer takes between ten and a hundred milliseconds, or as long as its version takes."""

@@ -158,8 +158,8 @@ async def test_the_newest_scrape_is_asked_of_our_targets_alone(
 
 
 async def test_a_sources_matchers_are_on_every_presets_query() -> None:
-    """Requests, buckets, and Triton's counters."""
+    """Requests, buckets, and Triton's counters, the newest scrapes and their number."""
     desk = Desk(ERROR_RATE, LATENCY, {**TRITON, "name": "pods"}, scope=Scope(matchers=('cluster="prod"',)))
     await desk.sampler.take_looks(1.0)
-    assert len(desk.store.asked) == 5
+    assert len(desk.store.asked) == 6
     assert all('cluster="prod"' in query for query in desk.store.asked)

@@ -70,25 +70,30 @@ def triton_queries(arms: Sequence[Arm], *, seconds: float, matchers: Sequence[st
     ]
 
 
-def newest_scrape(targets: str) -> str:
+def newest_scrape(*targets: str) -> str:
     """Ask when any target was scraped last; only a bare selector keeps the true time of its samples."""
-    return f"max(timestamp({targets}))"
+    return f"max({' or '.join(f'timestamp({one})' for one in targets)})"
 
 
-def newest_scrape_of_gateways(gateways: Sequence[str], matchers: Sequence[str]) -> str:
-    """Ask when a gateway was scraped last: by its pods' names, or by what it reports of anybody.
+def scrapes_within(*targets: str, seconds: float) -> str:
+    """Ask how often the most scraped target was scraped in a time."""
+    return f"topk(1, {' or '.join(f'count_over_time({one}[{_range(seconds)}])' for one in targets)})"
 
-    Not of all targets: a store of many clusters has a million.
+
+def gateways_scraped(gateways: Sequence[str], matchers: Sequence[str]) -> tuple[str, str]:
+    """Select what every scrape of a gateway brings: by its pods' names, and by what it reports of anybody.
+
+    Not all targets: a store of many clusters has a million.
     """
     workloads = "|".join(sorted({_regex(gateway.rpartition("/")[2]) for gateway in gateways}))
     pods = f'up{{pod=~"({workloads})-.+"{more(matchers)}}}'
     reported = f'istio_requests_total{{reporter="source",source_workload=~"{workloads}"{more(matchers)}}}'
-    return f"max(timestamp({pods}) or timestamp({reported}))"
+    return pods, reported
 
 
-def newest_scrape_of_pods(arms: Iterable[Arm], matchers: Sequence[str]) -> str:
-    """Ask when a pod of these arms' namespaces was scraped last."""
-    return newest_scrape(f'up{{namespace=~"{either(arm.namespace for arm in arms)}"{more(matchers)}}}')
+def pods_scraped(arms: Iterable[Arm], matchers: Sequence[str]) -> tuple[str]:
+    """Select what every scrape of a pod of these arms' namespaces brings."""
+    return (f'up{{namespace=~"{either(arm.namespace for arm in arms)}"{more(matchers)}}}',)
 
 
 def _regex(pattern: str) -> str:

@@ -12,6 +12,7 @@ from serinus.core.analysis.promql import (
     newest_scrape,
     quoted,
     render_query,
+    scrapes_within,
     triton_queries,
 )
 
@@ -104,3 +105,8 @@ def test_nobody_to_ask_about_is_no_question() -> None:
 def test_the_age_of_the_newest_scrape_is_asked_of_a_bare_selector() -> None:
     """Anything around it would give the time of the question."""
     assert newest_scrape('up{job="envoy"}') == 'max(timestamp(up{job="envoy"}))'
+
+
+def test_scrapes_are_counted_by_target() -> None:
+    """The most scraped one tells how often is scraped; the others have just come, or are another job's."""
+    assert scrapes_within("up", "x", seconds=120) == "topk(1, count_over_time(up[120s]) or count_over_time(x[120s]))"
