@@ -135,7 +135,6 @@ DENIED = (
     (OPERATOR, "patch", "modeldeployments"),
     (OPERATOR, "update", "deployments.apps"),
     (OPERATOR, "get", "secrets"),
-    (OPERATOR, "delete", "pods"),
     (OPERATOR, "create", "pods", "--subresource=exec"),
     (OPERATOR, "create", "leases.coordination.k8s.io"),
     (OPERATOR, "create", "clusterrolebindings"),

@@ -60,7 +60,7 @@ def test_a_recorded_rollout_is_replayed(
         server = start_prometheus(static_config({"past": target}, interval="1s"))
         words = ["backtest", "-f", str(file), "--prometheus", server.url, "--from", "16m", "--json"]
         answer = CliRunner().invoke(app, words)
-        while "no series" in answer.stderr:
+        while "series in that time range" in answer.stderr:
             answer = CliRunner().invoke(app, words)
     assert answer.exit_code == 0, answer.output
     (found,) = json.loads(answer.stdout)["rollouts"]

@@ -77,7 +77,7 @@ async def superseded(world: World) -> None:
 async def restored(world: World) -> None:
     """The spec goes back to stable in mid-rollout."""
     world.commit(fraud("1", **QUICK))
-    await world.run(12)
+    await world.run(20)
 
 
 async def nothing(world: World) -> None:
