@@ -33,7 +33,7 @@ def at_half(cluster: Cluster, name: str, **wishes: Any) -> given.Manifest:
 
 def stable_pods(cluster: Cluster, name: str) -> list[given.Manifest]:
     """List the pods of the stable revision."""
-    status = cluster.get("ModelDeployment", name)["status"]
+    status = cluster.deployed(name, lambda seen: "stable" in seen, what="a stable revision")["status"]
     revision = status["stable"]["revision"].rpartition("-")[2]
     pods = cluster.list("Pod", name).values()
     return [pod for pod in pods if pod["metadata"]["labels"]["serinus.dev/revision"] == revision]
