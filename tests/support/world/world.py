@@ -49,6 +49,8 @@ __all__ = ["KEY", "START", "Model", "World"]
 
 KEY = Key("ml", "fraud")
 DRAIN_SECONDS = 5.0
+STEPS_BESIDE = 10
+"""Of the event loop: a question to Prometheus takes several."""
 
 
 class World(NewestRollout):
@@ -286,8 +288,7 @@ class World(NewestRollout):
     async def settle(self) -> None:
         """Run passes until nothing is due; a kill at a write starts a new process."""
         for _ in range(200):
-            await asyncio.sleep(0)
-            key = self.engine.queue.take()
+            key = await self._next_due()
             if key is None:
                 return
             try:
@@ -298,6 +299,14 @@ class World(NewestRollout):
                 continue
             self.engine.queue.done(key, backoff=not done)
         raise AssertionError("the operator does not come to rest")
+
+    async def _next_due(self) -> Key | None:
+        """Give what is due, once what runs beside the passes has come as far as it can without time passing."""
+        for _ in range(STEPS_BESIDE):
+            await asyncio.sleep(0)
+            if (key := self.engine.queue.take()) is not None:
+                return key
+        return None
 
     @property
     def _shares(self) -> dict[str, int]:
