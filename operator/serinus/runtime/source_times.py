@@ -54,7 +54,7 @@ class GroupTimes:
         self.targets.see(newest, answered_at)
 
     def take_count(self, answer: MetricsAnswer, now: float) -> None:
-        """Take in how often the targets were scraped lately. Fewer than before were missed: that is no other interval."""
+        """Take in how often the targets were scraped lately. Fewer than before is a gap, no new interval."""
         found = [] if isinstance(answer, NoAnswer) else answer.series
         self.counted = max(self.counted, *(one.samples[-1][1] for one in found if one.samples), 0.0)
         self.counted_at = now
