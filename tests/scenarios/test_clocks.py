@@ -52,6 +52,24 @@ async def test_a_standby_with_a_clock_that_is_behind_takes_over_at_once(mode: st
     assert await seconds_to_revert(world, limit=30) <= 5
 
 
+async def test_a_standby_with_a_clock_that_is_behind_weighs_on_at_once() -> None:
+    """The limit says nothing: the test alone finds it, as soon as under the predecessor, and is not blind till then."""
+    took = []
+    for behind in (0, 600):
+        world = World(requests_per_second=500)
+        loose = {"mode": "Sequential", "interval": "5s", "metrics": [{**ERROR_RATE, "thresholdRange": {"max": "50%"}}]}
+        await serving(world=world, steps=HELD_AT_50, analysis=loose)
+        world.models["2"] = Model()
+        world.commit(fraud("2", steps=HELD_AT_50, analysis=loose))
+        await world.until(lambda w: w.tried == "2" and w.routed.get("2") == 50)
+        await world.run(60)
+        world.clock.seconds -= behind
+        world.restart()
+        world.models["2"].error_rate = 0.2
+        took.append(await world.until(lambda w: w.phase == "Reverted", limit=400))
+    assert took[1] == pytest.approx(took[0], abs=60)
+
+
 @MODES
 @pytest.mark.parametrize("ahead", [-600, -20, 20, 600], ids=lambda ahead: f"{ahead:+d} s")
 async def test_a_source_with_another_clock_judges_like_any_other(mode: str, ahead: int) -> None:

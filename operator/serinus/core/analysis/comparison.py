@@ -37,6 +37,8 @@ ONE_WATERMARK: Final = 1
 """The schema that knew one time for all streams."""
 COMPRESSION = 6
 KEPT_CODES = 16
+CLOCKS_DIFFER: Final = 30.0
+"""What is this many seconds (s) or more ahead of a look was told by a clock that has been put right since."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +152,9 @@ def _joined_by(weighed: Weighed, new: Sequence[Stream], stage: Stage) -> Weighed
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[MonitorVerdict, Weighed]:
     """Feed a copy of the monitor with every scrape that its stream has not seen, the oldest first."""
     monitor = copy.deepcopy(weighed.monitor)
+    if monitor.last_scrape_s > look.at + CLOCKS_DIFFER:
+        monitor.set_back(look.at)
+    streams = tuple(_without_future(stream, look.at + CLOCKS_DIFFER) for stream in streams)
     monitor.scraped_every(look.scrape_interval or 0.0)
     if weighed.stage_started != stage.started:
         monitor.start_stage(float(stage.weight), float(stage.next_weight), stage.started)
@@ -166,6 +171,14 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
         **{one.name: _errors_after(weighed, one, taken[one.name]) for one in streams if one.errors},
     }
     return answers[-1], Weighed(monitor, stage.started, _taken_after(taken, streams), weighed.bins, errors)
+
+
+def _without_future(stream: Stream, until: float) -> Stream:
+    """Leave out scrapes that no clock of today has seen: they would come again with each look."""
+    if all(at <= until for at in stream.observations):
+        return stream
+    seen = {at: one for at, one in stream.observations.items() if at <= until}
+    return replace(stream, observations=seen, errors={at: one for at, one in stream.errors.items() if at <= until})
 
 
 def _errors_after(weighed: Weighed, stream: Stream, taken: float) -> tuple[ErrorAnswers, ...]:

@@ -157,3 +157,18 @@ def test_a_watermark_of_our_future_keeps_no_scrape_out() -> None:
     look = Look(120.0, {"errors": errors(117.5, 0.0), "drift": own(120.0)})
     known, _ = assess(look, AnalysisState(gathered=ahead), STAGE, analysis, look.at, pace=Pace.TIMED)
     assert taken_of(known.gathered) == {"errors": 120.0, "drift": 120.0}
+
+
+def test_a_sample_two_hours_ahead_that_comes_with_each_look_counts_for_nothing() -> None:
+    """The scrapes of now are taken in beside it, and it is never added up."""
+    looks = []
+    for at in range(1, 60):
+        now, future = errors(float(at), 0.0), errors(7200.0, 100.0)
+        looks.append(
+            Look(float(at), {"errors": Observation(now.canary, now.stable, "q", now.increments + future.increments)})
+        )
+    known, _ = judged(policy(ERRORS), iter(looks))
+    weighed = read_weighed(known.gathered)
+    assert weighed is not None
+    assert weighed.taken["errors"] == 59.0
+    assert sum(one.count for all_ in weighed.errors.values() for one in all_) == 0

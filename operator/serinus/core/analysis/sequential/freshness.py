@@ -36,6 +36,11 @@ class Freshness:
             self._interval_s[name], self._last_s[name] = other._interval_s[name], other._last_s[name]
             self._misses[name], self._gaps_s[name] = other._misses[name], list(other._gaps_s[name])
 
+    def set_back(self, t: float) -> None:
+        """Take no answer to be later than `t` (s)."""
+        self._first_s = None if self._first_s is None else min(self._first_s, t)
+        self._last_s = {name: None if last is None else min(last, t) for name, last in self._last_s.items()}
+
     def see(self, name: str, t: float, *, answered: bool) -> None:
         """Note one look at metric `name` at time `t` (s)."""
         if self._first_s is None:

@@ -116,6 +116,20 @@ class RolloutMonitor:
         self._grid.begin()
         self._take(float(t), dict.fromkeys(self._known), self._stage, started=True)
 
+    @property
+    def last_scrape_s(self) -> float:
+        """The latest time that was believed, of the stage's start too."""
+        return self._clock.latest_s
+
+    def set_back(self, t: float) -> None:
+        """The clock by which scrapes were taken was ahead, and it is `t` (s): what comes from now on is news."""
+        if self._stage is not None:
+            self._weigh_cell(math.inf, self._stage)
+        self._clock.set_back(t)
+        self._grid.begin()
+        self._freshness.set_back(t)
+        self._shares.set_back(t)
+
     def scraped_every(self, seconds: float) -> None:
         """Wait longer for news where scrapes come less often than was known when the rollout began."""
         self._freshness.wait_for(seconds)
@@ -139,13 +153,14 @@ class RolloutMonitor:
             raise KeyError(f"not metrics of this rollout: {sorted(set(observations) - self._known)}")
         if not self._clock.admits(t):
             return self._verdict(self._clock.now_s, self._stage)
+        t = float(t)
         parsed = {
             m.name: parse_observation(m.kind, observations.get(m.name)) if self._clock.is_news(m.name, t) else None
             for m in self.config.metrics
         }
         self._clock.take(t, [name for name, seen in parsed.items() if seen is not None])
-        self._lay_out(float(t), parsed, self._stage)
-        return self._verdict(float(t), self._stage)
+        self._lay_out(t, parsed, self._stage)
+        return self._verdict(t, self._stage)
 
     @property
     def _known(self) -> set[str]:

@@ -31,17 +31,30 @@ class ScrapeClock:
         return True
 
     def admits(self, t: Any) -> bool:
-        """Whether a scrape at `t` is believed: a time in seconds, within a day of the one before.
+        """Whether a scrape at `t` is believed: a time in seconds, within a day of the one before or the last believed.
 
-        A jump is refused once; if it was the clock that was put right, the next scrape agrees with it.
+        A jump is refused once; if it was the clock that was put right, the next scrape agrees with it. One target among
+        others whose clock is wrong does not keep out the rest.
         """
         if clean_number(t) is None or not _is_time(float(t)):
             return False
-        before, self._seen_s = self._seen_s, float(t)
-        if before is not None and abs(t - before) > LONGEST_JUMP_S:
+        time = float(t)
+        before, self._seen_s = self._seen_s, time
+        if before is not None and min(abs(time - before), abs(time - self.now_s)) > LONGEST_JUMP_S:
             return False
-        self.now_s = float(t)
+        self.now_s = time
         return True
+
+    @property
+    def latest_s(self) -> float:
+        """The latest time that was believed."""
+        return max((self.now_s, *self._taken_s.values()))
+
+    def set_back(self, t: float) -> None:
+        """Forget times later than `t` (s): the clock that told them has been put right."""
+        self.now_s = min(self.now_s, t)
+        self._seen_s = None
+        self._taken_s = {name: min(taken, t) for name, taken in self._taken_s.items()}
 
     def go_on_from(self, other: ScrapeClock, names: Container[str]) -> None:
         """Take over the times of another clock, those of these metrics among them."""

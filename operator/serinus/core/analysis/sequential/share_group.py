@@ -91,6 +91,11 @@ class ShareGroup:
         over: Bools = x_c > self.limit.limits * n_c
         return over
 
+    def set_back(self, t: float) -> None:
+        """Take nothing to have been seen later than `t` (s)."""
+        self.limit.opened_t = np.minimum(self.limit.opened_t, t)
+        self.limit.champion_t = np.minimum(self.limit.champion_t, t)
+
     def evidence(self, t: float, excess: Floats, stale: Sequence[bool]) -> dict[str, Evidence]:
         """Evidence by metric, and by "metric/limit" for the limits."""
         phi = self.stage_counts().dispersion

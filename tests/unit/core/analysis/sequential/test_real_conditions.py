@@ -77,6 +77,40 @@ def test_a_clock_that_was_put_right_is_believed_the_second_time() -> None:
     assert verdict.evidence["error-rate"].n_challenger == 200 * (20 + 28)
 
 
+def test_a_target_whose_clock_is_days_ahead_keeps_no_other_out() -> None:
+    """Its scrapes come between those of the others, and are refused alone."""
+    watched = monitor()
+    feed(watched, 20, GOOD)
+    for index in range(21, 51):
+        verdict = watched.observe(5.0 * index, {"error-rate": GOOD})
+        watched.observe(2 * 86400.0 + 5.0 * index, {"error-rate": GOOD})
+    assert verdict.evidence["error-rate"].n_challenger == 200 * 50
+
+
+def test_a_time_in_words_is_a_time_or_none() -> None:
+    """Whatever a caller hands over, a look ends in a verdict."""
+    watched = monitor()
+    feed(watched, 20, GOOD)
+    assert watched.observe("105", {"error-rate": GOOD}).evidence["error-rate"].n_challenger == 200 * 21
+
+
+def test_a_clock_that_was_ahead_keeps_nothing_out_once_it_is_set_back() -> None:
+    """What was weighed stays, what comes is news, and a fault is found as soon as it would have been."""
+    delays = []
+    for back in (0.0, 600.0):
+        watched = monitor()
+        feed(watched, 200, GOOD)
+        watched.set_back(1000.0 - back)
+        for index in range(1, 200):
+            t = 1000.0 - back + 5.0 * index
+            bad = {"challenger": (200, 20), "champion": (800, 1)}
+            if watched.observe(t, {"error-rate": bad}).action == "Rollback":
+                delays.append(index)
+                break
+    assert len(delays) == 2
+    assert abs(delays[0] - delays[1]) <= 2
+
+
 def test_a_sample_of_the_future_keeps_nothing_fresh() -> None:
     """One scrape two hours ahead, then silence: that is no data, and no promotion."""
     watched = monitor()
