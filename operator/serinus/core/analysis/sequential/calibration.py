@@ -28,6 +28,7 @@ from serinus.core.analysis.sequential.state import (
     pack_arrays,
     restore_arrays,
     stamp,
+    take_rows,
 )
 
 WINDOW_SCRAPES: Final = (1, 2, 3, 4, 6, 8, 12)
@@ -186,6 +187,10 @@ class CalibrationBank:
         "gathered",
         "gathered_scrapes",
     )
+
+    def go_on_from(self, other: CalibrationBank, rows: Mapping[int, int]) -> None:
+        """Take over what another bank has learnt of some rows, from its row to mine."""
+        take_rows(self, other, self._ARRAYS, rows, columns="gathered")
 
     def to_dict(self) -> State:
         """State without the parameters; empty when no pair of halves was ever seen."""

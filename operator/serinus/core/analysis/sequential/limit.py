@@ -33,6 +33,7 @@ from serinus.core.analysis.sequential.state import (
     pack_arrays,
     restore_arrays,
     stamp,
+    take_rows,
 )
 
 KIND: Final = "LimitTest"
@@ -130,6 +131,11 @@ class LimitBank:
         "own_events",
         "peak_log_e",
     )
+
+    def go_on_from(self, other: LimitBank, rows: Mapping[int, int]) -> None:
+        """Take over the evidence of rows of another bank, from its row to mine."""
+        self.schedule.go_on_from(other.schedule, rows)
+        take_rows(self, other, self._ARRAYS, rows)
 
     def to_dict(self) -> State:
         """State without the parameters, as JSON values."""

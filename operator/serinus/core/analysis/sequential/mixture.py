@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from serinus.core.analysis.sequential.evidence import LOG_CEILING, LOG_FLOOR
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
+from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, take_rows, unpack
 
 MASS_AT_START: Final = 0.25
 MASS_OF_STAGES: Final = 0.3
@@ -69,6 +69,13 @@ class StartSchedule:
     def waiting(self) -> Floats:
         """Wealth that has not been put on any alternative yet, [S]."""
         return 1.0 - self.used
+
+    def go_on_from(self, other: StartSchedule, rows: Mapping[int, int]) -> None:
+        """Take over what another schedule has released of some rows, and its minutes; the other rows have seen them."""
+        if self.first_minute is not None and other.minute > self.first_minute:
+            self._release(np.full(self.used.shape, _minutes_mass(0, other.minute - self.first_minute)))
+        take_rows(self, other, ("used", "pending", "stages"), rows)
+        self.first_minute, self.minute = other.first_minute, other.minute
 
     def to_dict(self) -> State:
         """State as JSON values."""

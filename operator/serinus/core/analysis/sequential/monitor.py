@@ -85,8 +85,7 @@ class RolloutMonitor:
         if self._stage is not None:
             monitor.start_stage(self._stage.weight, self._stage.next_weight, self._stage.started_s)
         monitor._split = self._split
-        if self._shares.metrics == monitor._shares.metrics:
-            monitor._shares.restore(self._shares.to_dict())
+        monitor._shares.go_on_from(self._shares)
         if self._latencies.metrics and self._latencies.metrics == monitor._latencies.metrics:
             monitor._latencies.restore(self._latencies.to_dict())
         for mine, its in zip(self._drifts, monitor._drifts, strict=True):

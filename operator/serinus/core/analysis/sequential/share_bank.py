@@ -18,7 +18,7 @@ from serinus.core.analysis.sequential.blocks import GAP_CLOSES_BLOCK_S
 from serinus.core.analysis.sequential.champion_rate import expected_events, remember
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR
 from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack_arrays, restore_arrays
+from serinus.core.analysis.sequential.state import Bools, Floats, State, pack_arrays, restore_arrays, take_rows
 
 ERROR_EFFECTS: Final = (1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 LATENCY_EFFECTS: Final = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
@@ -174,6 +174,11 @@ class ShareBank:
         "has_last",
         "peak_log_e",
     )
+
+    def go_on_from(self, other: ShareBank, rows: Mapping[int, int]) -> None:
+        """Take over the evidence of rows of another bank, from its row to mine."""
+        self.schedule.go_on_from(other.schedule, rows)
+        take_rows(self, other, self._ARRAYS, rows, columns="block")
 
     def to_dict(self) -> State:
         """State without the parameters, as JSON values."""

@@ -145,6 +145,17 @@ class ShareGroup:
             )
         return found
 
+    def go_on_from(self, other: ShareGroup) -> None:
+        """Take over the evidence of the metrics that both have."""
+        here = {metric: row for row, metric in enumerate(self.metrics)}
+        rows = {row: here[metric] for row, metric in enumerate(other.metrics) if metric in here}
+        mine, its = self.limited.tolist(), other.limited.tolist()
+        self.share.go_on_from(other.share, rows)
+        self.calibration.go_on_from(other.calibration, rows)
+        self.limit.go_on_from(other.limit, {its.index(r): mine.index(h) for r, h in rows.items() if r in its})
+        for row, own in rows.items():
+            self.total[:, own], self.stage[:, own] = other.total[:, row], other.stage[:, row]
+
     def to_dict(self) -> State:
         """State as JSON values."""
         return {

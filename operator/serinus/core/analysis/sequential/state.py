@@ -65,6 +65,17 @@ def restore_arrays(owner: object, names: Iterable[str], state: Mapping[str, Any]
         setattr(owner, name, unpack(state[name], getattr(owner, name).shape))
 
 
+def take_rows(owner: object, other: object, names: Iterable[str], rows: Mapping[int, int], columns: str = "") -> None:
+    """Take over rows of another owner's arrays, from its row to mine; those of the attribute `columns` are columns."""
+    there, here = list(rows), list(rows.values())
+    for name in names:
+        mine, its = getattr(owner, name), getattr(other, name)
+        if name == columns:
+            mine[:, here] = its[:, there]
+        else:
+            mine[here] = its[there]
+
+
 def _pack_item(item: Any) -> Any:
     if isinstance(item, list):
         return [_pack_item(inner) for inner in item]

@@ -189,6 +189,7 @@ def test_all_kinds_together() -> None:
     assert verdict.evidence["queue"].status == "Measuring"
 
 
+SHARE = MetricConfig("refusals", limit=0.2)
 SCALAR = MetricConfig("queue", "scalar", interval_s=10.0)
 WIDER = MetricConfig("classes", "drift", bins=7)
 SAID: dict[str, Any] = {
@@ -197,6 +198,7 @@ SAID: dict[str, Any] = {
     "drift": ([40, 30, 40, 20, 10], [160, 160, 160, 160, 160]),
     "classes": ([40, 30, 40, 20, 10, 1, 2], [160, 160, 160, 160, 160, 9, 9]),
     "queue": (1.5, 1.0),
+    "refusals": {"challenger": (200, 5), "champion_a": (400, 4), "champion_b": (400, 6)},
 }
 
 
@@ -206,7 +208,7 @@ def said(watched: RolloutMonitor, *looks: int) -> Verdict:
     return verdict
 
 
-@pytest.mark.parametrize("joins", [LATENCY, DRIFT, WIDER, SCALAR], ids=lambda metric: metric.name)
+@pytest.mark.parametrize("joins", [SHARE, LATENCY, DRIFT, WIDER, SCALAR], ids=lambda metric: metric.name)
 @pytest.mark.parametrize("others", [(ERROR_RATE, LATENCY), (ERROR_RATE, DRIFT, SCALAR)], ids=["latency", "drift"])
 def test_a_metric_that_joins_late_begins_its_own_evidence_alone(
     joins: MetricConfig, others: tuple[MetricConfig, ...]
