@@ -16,7 +16,7 @@ from serinus.core.analysis.sequential.share_bank import LATENCY_EFFECTS, ShareBa
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, pack_arrays, restore_arrays, unpack
 from serinus.core.analysis.sequential.tails import BucketLayout
 
-OUT_OF_SIGHT: Final = 0.25
+OUT_OF_SIGHT: Final = 0.1
 """Part of the wealth that waits for the bounds that champion's own answers say nothing about."""
 BURN_IN_REQUESTS: Final = 500.0
 """Without history champion's own first requests say which bounds are worth a test; they carry no evidence."""
@@ -108,7 +108,7 @@ class LatencyBank:
         self.moved = np.where(found, 1.0, self.moved)
 
     def e_values(self) -> Floats:
-        """Three quarters the mean over the bounds that champion's tail is seen at, a quarter that over all others, [M].
+        """Nine tenths the mean over the bounds that champion's tail is seen at, a tenth that over all others, [M].
 
         Bounds that are not tested stay at 1.
         """

@@ -15,20 +15,20 @@ import numpy as np
 from serinus.core.analysis.sequential.evidence import LOG_CEILING, LOG_FLOOR
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, take_rows, unpack
 
-MASS_AT_START: Final = 0.25
+MASS_AT_START: Final = 0.3
 MASS_OF_STAGES: Final = 0.3
 MASS_OF_DOUBLINGS: Final = 0.15
-MASS_OF_DAY: Final = 0.3
+MASS_OF_DAY: Final = 0.25
 MINUTE_S: Final = 60.0
 DAY_MINUTES: Final = 1440
 
 
 class StartSchedule:
-    """How much wealth starts to bet when: 0.25 at the start, 0.3 over the stages, 0.45 over the minutes.
+    """How much wealth starts to bet when: 0.3 at the start, 0.3 over the stages, 0.4 over the minutes.
 
     Stage k gets a part proportional to 1/((k+1)(k+2)), and so does the k-th doubling of time, evenly over its minutes:
-    sums that end although the stages and the minutes need not, so that a late fault is not met with empty hands. Two
-    thirds of the minutes' part are spread evenly over the first day: most rollouts end in it.
+    sums that end although the stages and the minutes need not, so that a late fault is not met with empty hands. Most
+    of the minutes' part is spread evenly over the first day: most rollouts end in it.
     Minutes are those of the clock, so that the schedule does not depend on how scrapes are merged. Mass waits in
     `pending` until a block brings information: an empty interval then changes nothing, not even a rounding.
     """
