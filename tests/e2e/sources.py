@@ -18,7 +18,7 @@ from serinus_local.prometheus import LocalPrometheus
 def scraped_every(stack: local.Stack, interval: str) -> dict[str, Any]:
     """Scrape what the stack's own Prometheus scrapes, less often."""
     config: dict[str, Any] = _usual(stack)
-    return {**config, "global": {"scrape_interval": interval, "scrape_timeout": "5s"}}
+    return {**config, "global": {"scrape_interval": interval, "scrape_timeout": "25s"}}
 
 
 def scraped_twice(stack: local.Stack) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def status_of(address: str, features: tuple[float, ...]) -> int:
         body, host = json.dumps({"inputs": [tensor]}), {"Host": given.host(TESTER)}
         connection.request("POST", f"/v2/models/{NAME}/infer", body, host)
         return connection.getresponse().status
-    except ConnectionError:
+    except OSError:
         return 0
     finally:
         connection.close()
