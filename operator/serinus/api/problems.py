@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import ValidationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,22 @@ class ApiError(ValueError):
     @classmethod
     def of(cls, error: ValidationError, *, within: str) -> Self:
         """Translate pydantic's list of errors about a section of the manifest."""
-        return cls(
-            [
-                Problem(_path([within, *item["loc"]]), f"{item['msg'][:1].lower()}{item['msg'][1:]}")
-                for item in error.errors(include_url=False, include_context=False)
-            ]
-        )
+        found = error.errors(include_url=False, include_context=False)
+        return cls([_problem(within, item) for item in found if not _follows(item, found)])
+
+
+def _problem(within: str, item: ErrorDetails) -> Problem:
+    text = f"{item['msg'][:1].lower()}{item['msg'][1:]}"
+    if item["type"] == "string_type" and isinstance(item["input"], int | float):
+        text = f"should be a string: write {json.dumps(item['input'])} in quotes"
+    return Problem(_path([within, *item["loc"]]), text)
+
+
+def _follows(item: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because an item of it is wrong, which is said already."""
+    place = item["loc"]
+    inside = (each["loc"] for each in found if len(each["loc"]) > len(place))
+    return item["type"] == "too_short" and any(loc[: len(place)] == place for loc in inside)
 
 
 def _path(location: Sequence[int | str]) -> str:

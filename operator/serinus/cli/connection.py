@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from serinus.api import GROUP, VERSION
@@ -27,6 +28,7 @@ def connect(target: Target) -> KubeconfigCluster:
     from kubernetes import client
     from kubernetes import config as untyped
     from kubernetes.config.config_exception import ConfigException
+    from yaml import YAMLError
 
     config: Any = untyped
     settings: Any = client.Configuration()
@@ -40,12 +42,20 @@ def connect(target: Target) -> KubeconfigCluster:
             )
             namespace = _namespace(config, target)
     except (ConfigException, OSError) as error:
-        raise Refused(
-            f"no cluster is configured ({str(error).rstrip('.')}): name one with --kubeconfig or --context"
-        ) from error
+        named = target.kubeconfig or target.context
+        advice = "check --kubeconfig and --context" if named else "name one with --kubeconfig or --context"
+        raise Refused(f"no cluster is configured ({_reason(target, error)}): {advice}") from error
+    except (YAMLError, TypeError, UnicodeDecodeError) as error:
+        raise Refused(f"{target.kubeconfig or 'the kubeconfig'} is no kubeconfig: check its YAML") from error
     settings.retries = False
     api: Any = client.CustomObjectsApi(client.ApiClient(settings))
     return KubeconfigCluster(api, target.namespace or namespace, str(settings.host))
+
+
+def _reason(target: Target, error: Exception) -> str:
+    if target.kubeconfig and not Path(target.kubeconfig).exists():
+        return f"{target.kubeconfig} does not exist"
+    return str(error).removeprefix("Invalid kube-config file. ").rstrip(".")
 
 
 def _in_pod(target: Target) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import NewConnectionError
 
-from serinus.cli.connection import KubeconfigCluster
+from serinus.cli.cluster import Target
+from serinus.cli.connection import KubeconfigCluster, connect
 from serinus.cli.errors import NotAllowed, Refused
 
 
@@ -87,3 +89,18 @@ def test_a_cluster_that_cannot_be_reached_is_named(error: Exception) -> None:
     with pytest.raises(Refused, match=r"cannot reach the cluster at https://cluster.example.com: ") as refused:
         _cluster(error).model_deployment("fraud")
     assert "0x" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["a: [", "just words"])
+def test_a_file_that_is_no_kubeconfig_is_refused(tmp_path: Path, text: str) -> None:
+    """With its name, and no traceback."""
+    file = tmp_path / "config"
+    file.write_text(text)
+    with pytest.raises(Refused, match="config is no kubeconfig: check its YAML"):
+        connect(Target(kubeconfig=str(file)))
+
+
+def test_a_kubeconfig_that_is_missing_is_named(tmp_path: Path) -> None:
+    """The advice is not to name one: that was done."""
+    with pytest.raises(Refused, match=r"none does not exist\): check --kubeconfig"):
+        connect(Target(kubeconfig=str(tmp_path / "none")))

@@ -117,7 +117,30 @@ def test_a_file_without_a_model_deployment_is_refused(tmp_path: Path) -> None:
     file.write_text("kind: ConfigMap\n---\nkind: Service\n")
     said = CliRunner().invoke(app, ["simulate", "-f", str(file)])
     assert said.exit_code == 1
-    assert "one ModelDeployment is played at a time; the file holds: none" in said.stderr
+    assert "the file has no ModelDeployment" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        pytest.param("analisys: {}", "spec.analisys: no such field", id="a misspelt section"),
+        pytest.param("strategy: {canary: {steps: [{setWeight: 5, wait: 1m}]}}", "steps[0].wait: no", id="in a list"),
+        pytest.param("model: {version: 1}", "spec.model.version: should be a string: write 1 in quotes", id="a number"),
+        pytest.param("a: [b", "the file is no YAML: expected", id="no YAML"),
+    ],
+)
+def test_a_manifest_that_would_be_misread_is_refused(tmp_path: Path, spec: str, said: str) -> None:
+    """In one line: with a field ignored, the answer would be about the defaults."""
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        "kind: ModelDeployment\nmetadata: {name: m}\nspec:\n  runtime: {image: triton}\n"
+        + ("" if spec.startswith("model") else '  model: {version: "1", storageUri: pvc://a/b}\n')
+        + f"  {spec}\n"
+    )
+    answered = CliRunner().invoke(app, ["simulate", "-f", str(file)])
+    assert answered.exit_code == 1
+    assert said in answered.stderr
+    assert answered.stderr.count("\n") == 1
 
 
 def test_a_picture_is_drawn(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_one_of_several_is_chosen_by_name() -> None:
     """A file of two needs a name."""
     both = manifest() + "---\n" + manifest().replace("name: m\n", "name: n\n")
     assert read_subject(both, "n").name == "n"
-    with pytest.raises(UnusableManifest, match="the file holds: m, n"):
+    with pytest.raises(UnusableManifest, match="with --name; the file has: m, n"):
         read_subject(both)
 
 

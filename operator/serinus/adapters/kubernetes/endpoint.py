@@ -67,6 +67,7 @@ def from_kubeconfig(path: str | None, context: str | None) -> Endpoint:
     from kubernetes import client
     from kubernetes import config as untyped
     from kubernetes.config.config_exception import ConfigException
+    from yaml import YAMLError
 
     config: Any = untyped
     settings = client.Configuration()
@@ -75,6 +76,8 @@ def from_kubeconfig(path: str | None, context: str | None) -> Endpoint:
         contexts, current = config.list_kube_config_contexts(path)
     except (ConfigException, OSError) as error:
         raise Unavailable(f"the kubeconfig cannot be used: {error}") from error
+    except (YAMLError, TypeError, UnicodeDecodeError) as error:
+        raise Unavailable(f"the kubeconfig cannot be used: {path or 'it'} is not the YAML of a kubeconfig") from error
     chosen = next((entry for entry in contexts if entry["name"] == context), current)
     return Endpoint(
         server=str(settings.host).rstrip("/"),

@@ -60,8 +60,10 @@ def read(file: Path, name: str | None) -> Subject:
 
     try:
         return read_subject(file.read_text(encoding="utf-8"), name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise Refused(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"{file} cannot be read: it is no UTF-8 text") from error
 
 
 def cells(subject: Subject, options: SimulateOptions) -> list[Job]:

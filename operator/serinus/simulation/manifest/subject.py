@@ -6,7 +6,7 @@ configuration of the monitor. Only what the two commands need in addition is her
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -120,13 +120,18 @@ def read_subject(text: str, name: str | None = None) -> Subject:
     """Find the ModelDeployment of a file (the one called `name`, if there are several); raises UnusableManifest."""
     found = [each for each in _documents(text) if each.get("kind") == KIND]
     chosen = [each for each in found if name is None or (each.get("metadata") or {}).get("name") == name]
+    if not found:
+        raise UnusableManifest("the file has no ModelDeployment")
     if len(chosen) != 1:
-        names = ", ".join(str((each.get("metadata") or {}).get("name")) for each in found) or "none"
-        raise UnusableManifest(f"one ModelDeployment is played at a time; the file holds: {names}")
+        names = ", ".join(str((each.get("metadata") or {}).get("name")) for each in found)
+        raise UnusableManifest(f"choose one ModelDeployment with --name; the file has: {names}")
     try:
         view = parse_model_deployment(chosen[0])
     except ApiError as error:
         raise UnusableManifest(f"the manifest cannot be read: {error}") from error
+    unknown = list(_unknown("spec", chosen[0]["spec"], view.spec.model_dump(by_alias=True, exclude_unset=True)))
+    if unknown:
+        raise UnusableManifest(f"{', '.join(unknown)}: no such field: check the spelling, or leave it out")
     return Subject(view.namespace, view.name, policy_of(view.spec), view.spec.scaling.min_replicas)
 
 
@@ -146,7 +151,22 @@ def _documents(text: str) -> list[Mapping[str, Any]]:
     try:
         return [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
     except yaml.YAMLError as error:
-        raise UnusableManifest(f"the file is no YAML: {error}") from error
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise UnusableManifest(f"the file is no YAML: {getattr(error, 'problem', error)}{place}") from error
+
+
+def _unknown(path: str, given: object, known: object) -> Iterator[str]:
+    """Name the fields that parsing ignored: a misspelt one would leave its default in force."""
+    if isinstance(given, Mapping) and isinstance(known, Mapping):
+        for name, value in given.items():
+            if name in known:
+                yield from _unknown(f"{path}.{name}", value, known[name])
+            else:
+                yield f"{path}.{name}"
+    elif isinstance(given, list) and isinstance(known, list | tuple):
+        for index, (each, its) in enumerate(zip(given, known, strict=False)):
+            yield from _unknown(f"{path}[{index}]", each, its)
 
 
 def _answered(metric: Metric) -> Observation:
