@@ -12,7 +12,7 @@ from serinus.adapters.kubernetes.endpoint import find_endpoint
 from serinus.app import Operator
 from serinus.config import Config
 from serinus.core.model.kinds import LEASE, Json
-from tests.support.operator import embedded, samples, settings, writes_made
+from tests.support.operator import collect_what_kopf_leaves, embedded, samples, settings, writes_made
 from tests.support.real_world import RealWorld
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(120)]
@@ -88,3 +88,4 @@ async def test_the_second_install_does_not_lead_until_the_first_is_gone(world: R
     assert "the Lease" not in await page(second.url, "/readyz")
     stop.set()
     await running
+    collect_what_kopf_leaves()

@@ -57,10 +57,10 @@ async def embedded(kubeconfig: Path, prometheus_url: str, **fields: Any) -> Asyn
         stop.set()
         ready.cancel()
         await running
-        _collect_what_kopf_leaves()
+        collect_what_kopf_leaves()
 
 
-def _collect_what_kopf_leaves() -> None:
+def collect_what_kopf_leaves() -> None:
     """Take kopf's two watch streams away here: it leaves them to the garbage collector, in whichever test that runs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
