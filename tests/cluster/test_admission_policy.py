@@ -122,6 +122,7 @@ ALLOWED = (
     (OPERATOR, "patch", "deployments.apps"),
     (OPERATOR, "list", "configmaps"),
     (OPERATOR, "list", "events"),
+    (OPERATOR, "delete", "pods"),
     (OPERATOR, "delete", "virtualservices.networking.istio.io"),
 )
 DENIED = (

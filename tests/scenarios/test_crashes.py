@@ -32,7 +32,7 @@ async def first(world: World) -> None:
     world.api.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "model-1"}, "data": {"model.py": "1"}})
     world.models["1"] = Model(seconds_to_load=1)
     world.commit(fraud("1", model=model, **QUICK))
-    await world.run(20)
+    await world.run(12)
 
 
 async def good(world: World) -> None:

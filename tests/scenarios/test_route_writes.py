@@ -40,7 +40,7 @@ async def test_a_new_process_counts_the_drain_anew() -> None:
     world.restart()
     await world.run(DRAIN_SECONDS - 1)
     assert world.api.find(DEPLOYMENT, canary) is not None
-    await world.until(lambda w: w.api.find(DEPLOYMENT, canary) is None, limit=10)
+    await world.until(lambda w: w.api.find(DEPLOYMENT, canary) is None, limit=5)
 
 
 async def test_a_route_that_cannot_be_read_may_give_weight_to_anybody() -> None:

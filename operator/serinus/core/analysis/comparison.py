@@ -33,8 +33,6 @@ from serinus.core.model.assessment import (
 )
 
 SCHEMA: Final = 2
-ONE_WATERMARK: Final = 1
-"""The schema that knew one time for all streams."""
 COMPRESSION = 6
 KEPT_CODES = 16
 CLOCKS_DIFFER: Final = 30.0
@@ -85,21 +83,15 @@ def read_weighed(gathered: Gathered | None) -> Weighed | None:
         return gathered
     try:
         found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(gathered.stored(), validate=True)))
-        if found.get("schema") not in {SCHEMA, ONE_WATERMARK}:
+        if found.get("schema") != SCHEMA:
             return None
         monitor = RolloutMonitor.from_dict(found["monitor"])
-        bins = {name: tuple(names) for name, names in (found.get("bins") or {}).items()}
-        errors = {name: tuple(ErrorAnswers(*one) for one in all_) for name, all_ in (found.get("errors") or {}).items()}
-        return Weighed(monitor, float(found["stageStarted"]), _read_taken(found, monitor), bins, errors)
+        bins = {name: tuple(names) for name, names in found["bins"].items()}
+        taken = {metric.name: float(found["taken"][metric.name]) for metric in monitor.config.metrics}
+        errors = {name: tuple(ErrorAnswers(*one) for one in all_) for name, all_ in found["errors"].items()}
+        return Weighed(monitor, float(found["stageStarted"]), taken, bins, errors)
     except (UnknownStateSchemaError, ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return None
-
-
-def _read_taken(found: Mapping[str, Any], monitor: RolloutMonitor) -> dict[str, float]:
-    names = [metric.name for metric in monitor.config.metrics]
-    if found["schema"] == ONE_WATERMARK:
-        return dict.fromkeys(names, float(found["takenUntil"]))
-    return {name: float(found["taken"][name]) for name in names}
 
 
 def taken_of(gathered: Gathered | None) -> dict[str, float]:

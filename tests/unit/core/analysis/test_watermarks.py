@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -73,11 +74,13 @@ KINDS = [
 @pytest.mark.parametrize("late", [0.4, 14.0])
 @pytest.mark.parametrize(("analysis", "looks"), KINDS)
 def test_nothing_is_lost_where_scrapes_interleave(analysis: Analysis, looks: object, late: float) -> None:
-    """Every request of the stage is weighed, however late its scrape is known; the last five seconds are yet to be."""
-    _, assessment = judged(analysis, looks(late, 0.0))  # type: ignore[operator]
+    """Every request of the stage is weighed, however late its scrape is known; the next stage closes the last cell."""
+    known, _ = judged(analysis, looks(late, 0.0))  # type: ignore[operator]
+    stage, at = replace(STAGE, started=119.5), 120.0
+    last = Look(at, {"errors": errors(at - late, 0.0)})
+    _, assessment = assess(last, known, stage, analysis, at, pace=Pace.TIMED)
     counted = {one.metric: one.requests_canary for one in assessment.comparisons}
-    asked = 100 * sum(at - late > 0.0 for at in range(1, 120))
-    assert asked - 500 < counted["errors"] <= asked
+    assert counted["errors"] == 100 * sum(at - late > 0.0 for at in range(1, 121))
 
 
 @pytest.mark.parametrize("late", [0.4, 14.0])
@@ -133,12 +136,13 @@ def stored_with(weighed: Weighed, **changes: object) -> StoredEvidence:
     return StoredEvidence(base64.b64encode(zlib.compress(json.dumps(found).encode())).decode())
 
 
-def test_evidence_with_one_watermark_for_all_is_read() -> None:
-    """An earlier version wrote it: its time holds for each stream, and nothing is weighed twice."""
+@pytest.mark.parametrize("part", ["schema", "monitor", "taken", "bins", "errors"])
+def test_evidence_of_another_version_begins_anew(part: str) -> None:
+    """What an earlier version wrote is not guessed at, whichever part of it is older."""
     known, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
     assert isinstance(known.gathered, Weighed)
-    old = stored_with(known.gathered, schema=1, taken=None, takenUntil=116.5)
-    assert taken_of(old) == {"errors": 116.5, "drift": 116.5}
+    older = {"schema": 1, "monitor": {**known.gathered.monitor.to_dict(), "schema": 1}}
+    assert read_weighed(stored_with(known.gathered, **{part: older.get(part)})) is None
 
 
 def test_watermarks_that_lack_a_stream_begin_the_evidence_anew() -> None:

@@ -80,6 +80,5 @@ class Freshness:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state."""
         self._last_s, self._misses = dict(state["last"]), dict(state["misses"])
-        # What was stored before the gaps were kept learns them anew.
-        self._gaps_s = {name: list(state.get("gaps", {}).get(name, ())) for name in self._interval_s}
+        self._gaps_s = {name: list(gaps) for name, gaps in state["gaps"].items()}
         self._first_s = state["first"]

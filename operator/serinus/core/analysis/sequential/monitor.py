@@ -48,6 +48,7 @@ class RolloutMonitor:
         history: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = parse_config(config)
+        self._known = frozenset(metric.name for metric in self.config.metrics)
         metrics, interval = self.config.metrics, max(self.config.scrape_interval_s, SHORTEST_BLOCK_S)
         suppress = self.config.common_cause == "hold"
         self._shares = ShareGroup(_of_kind(metrics, "share"), interval, suppress_common_cause=suppress)
@@ -160,10 +161,6 @@ class RolloutMonitor:
         self._clock.take(t, [name for name, seen in parsed.items() if seen is not None])
         self._lay_out(t, parsed, self._stage)
         return self._verdict(t, self._stage)
-
-    @property
-    def _known(self) -> set[str]:
-        return {metric.name for metric in self.config.metrics}
 
     def _lay_out(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> None:
         """Put one scrape on the grid, and weigh the cells that end with it."""

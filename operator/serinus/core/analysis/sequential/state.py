@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 State = dict[str, Any]
 
-STATE_SCHEMA: Final = 1
+STATE_SCHEMA: Final = 2
 _LARGEST_EXACT_INTEGER: Final = 2.0**53
 
 
