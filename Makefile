@@ -41,7 +41,7 @@ test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios tests/statistics
 	$(PYTEST) tests/contract tests/cluster tests/e2e $(ARGS)
 
-check: lint ## Lint, unit tests and scenarios: under a minute
+check: lint ## Lint, unit tests and scenarios: about two minutes
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios $(ARGS)
 
 lint: $(INSTALLED) ## Format, lint, types, layers, sizes

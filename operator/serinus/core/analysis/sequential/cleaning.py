@@ -24,8 +24,15 @@ def clean_counts(values: Any, shape: tuple[int, ...]) -> tuple[Floats, Bools]:
 
 def clean_pair(pair: Any) -> tuple[float, float] | None:
     """(requests, events) of one arm, or None when either is missing."""
-    counts = clean_bins(pair, 2)
-    return None if counts is None else (float(counts[0]), float(counts[1]))
+    # Not by an array of two: this is asked of every arm of every metric at every scrape.
+    try:
+        requests, events = pair
+    except (TypeError, ValueError):
+        return None
+    first, second = clean_number(requests), clean_number(events)
+    if first is None or second is None or not (0.0 <= first <= MOST and 0.0 <= second <= MOST):
+        return None
+    return first, second
 
 
 def clean_number(value: Any) -> float | None:
@@ -40,7 +47,9 @@ def clean_number(value: Any) -> float | None:
 def clean_bins(values: Any, length: int) -> Floats | None:
     """Counts of one histogram, [length]; None when any bin is missing: a partial histogram has another shape."""
     counts = _numbers(values)
-    return counts if counts.shape == (length,) and bool(_are_counts(counts).all()) else None
+    if counts.shape != (length,):
+        return None
+    return counts if float(counts.min()) >= 0.0 and float(counts.max()) <= MOST else None
 
 
 def _are_counts(values: Floats) -> Bools:

@@ -149,8 +149,9 @@ def _merged(metric: MetricConfig, parts: Sequence[Any]) -> Any:
 
 def _lacks_an_arm(metric: MetricConfig, parts: Sequence[Any]) -> bool:
     """Whether exactly one of the two arms is there."""
-    present = {arm for part in parts for arm in ARMS if getattr(part, arm, None) is not None}
-    return metric.reference is None and ("challenger" in present) != bool(present - {"challenger"})
+    own = any(part.challenger is not None for part in parts)
+    other = any(getattr(part, arm, None) is not None for part in parts for arm in ARMS[1:])
+    return metric.reference is None and own != other
 
 
 def _rendered(metric: MetricConfig, observation: Any) -> State:

@@ -56,6 +56,9 @@ _KINDS: Mapping[str, type[Any]] = {
 }
 
 
+_ARMS_OF = {kind: frozenset(field.name for field in fields(wanted)) for kind, wanted in _KINDS.items()}
+
+
 def parse_observation(kind: str, value: Any) -> Any:
     """The observation of a metric of `kind` from itself, a mapping or a (challenger, champion) pair.
 
@@ -64,7 +67,7 @@ def parse_observation(kind: str, value: Any) -> Any:
     wanted = _KINDS[kind]
     if isinstance(value, wanted):
         return value
-    if isinstance(value, Mapping) and {field.name for field in fields(wanted)}.issuperset(value):
+    if isinstance(value, Mapping) and _ARMS_OF[kind].issuperset(value):
         return wanted(**value)
     if isinstance(value, tuple | list) and len(value) == 2:
         return wanted(value[0], value[1])
