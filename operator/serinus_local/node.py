@@ -136,6 +136,9 @@ class Node:
         self._processes.start(Program("kubelet", argv))
 
     def _start_kube_proxy(self) -> None:
+        # One that runs ends when its configuration is written again, be it the same.
+        if self._processes.running("kube-proxy"):
+            return
         kubeconfig = self._plane.user_kubeconfig("kube-proxy")
         config = manifests.kube_proxy(address=self._net.node, pods=self._net.pods, kubeconfig=kubeconfig, node=NAME)
         (self._state / "kube-proxy.json").write_text(config)

@@ -112,6 +112,16 @@ def test_a_service_is_reached_by_its_cluster_address(served: local.Stack) -> Non
         assert answer.status == 200
 
 
+def test_a_stack_that_is_up_is_brought_up_again_and_nothing_of_it_ends(served: local.Stack) -> None:
+    """A Service that is made afterwards gets its cluster address too."""
+    before = {name: served.running(name) for name in served.programs()}
+    local.up(STATE, with_operator=False)
+    served.kubectl("expose", "service", "half-1", "--namespace=ml", "--name=half-again", "--port=8000")
+    address = served.kubectl("get", "service", "half-again", "--namespace=ml", "--output=jsonpath={.spec.clusterIP}")
+    until(lambda: is_ready(address), what="an answer at the new address", limit=30)
+    assert {name: served.running(name) for name in served.programs()} == before
+
+
 def test_a_run_that_was_killed_leaves_nothing_after_down(tmp_path: Path) -> None:
     require_node()
     state = local.STATES / f"{local.default_state().name}-kill"
@@ -125,6 +135,15 @@ def test_a_run_that_was_killed_leaves_nothing_after_down(tmp_path: Path) -> None
         os.killpg(running.pid, signal.SIGKILL)
     local.down(state)
     assert leftovers(state) == []
+
+
+def is_ready(address: str) -> bool:
+    """Ask whether the model is ready at an address; nobody there is no."""
+    try:
+        with urllib.request.urlopen(f"http://{address}:8000/v2/models/half/ready", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 def leftovers(state: Path = STATE) -> list[str]:
