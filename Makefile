@@ -39,7 +39,7 @@ down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to the last three)
 	$(LOCAL) build
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios tests/statistics
-	$(PYTEST) tests/contract tests/cluster tests/e2e $(ARGS)
+	$(PYTEST) -q -n 2 --dist loadgroup tests/contract tests/cluster tests/e2e $(ARGS)
 
 check: lint ## Lint, unit tests and scenarios: about two minutes
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios $(ARGS)

@@ -64,8 +64,8 @@ def test_by_scrapes_of_half_a_minute_a_version_is_judged_both_ways(cluster: Clus
     asked = models.asked[SELDOM]
     asked.ask_for(given.BREAKING)
     cluster.rollout(SELDOM, 2, lambda status: status.get("phase") == "Reverted", what="the revert", limit=150)
-    assert "Safe" in said
-    assert not [one for one in said if "Blind" in one or "NoTraffic" in one], said
+    assert [one for one in said if one.startswith("Safe ")]
+    assert not [one for one in said if one.startswith("Blind ") or " NoTraffic " in one]
 
 
 def walk(cluster: Cluster) -> list[str]:
@@ -74,7 +74,7 @@ def walk(cluster: Cluster) -> list[str]:
 
     def kept(status: given.Manifest) -> bool:
         if status.get("weight"):
-            said.extend(str(status.get(field)) for field in ("verdict", "reason"))
+            said.append(" ".join(str(status.get(field)) for field in ("verdict", "reason", "message")))
         return status.get("phase") == "Guarding"
 
     cluster.apply(given.version(SELDOM, 2, fails=given.ON_COMMAND, **judged_by(SELDOM)))

@@ -39,6 +39,23 @@ async def test_targets_that_are_scraped_no_more_are_blindness() -> None:
     assert world.reason in {"Stale", "TargetsAbsent"}
 
 
+async def test_a_prometheus_that_has_scraped_nothing_yet_gets_no_canary_its_first_weight() -> None:
+    """It has just been started, or scrapes something else: what cannot be judged gets no traffic."""
+    world = await serving()
+    prometheus = world.prometheus
+    prometheus.scrapes, prometheus.last_scrape = False, 0.0
+    prometheus.scraped.clear()
+    prometheus.scrape_times.clear()
+    world.restart()
+    world.models["2"] = Model()
+    world.commit(fraud("2"))
+    await world.run(60)
+    assert world.routed == {"1": 100}
+    assert world.reason == "TargetsAbsent"
+    prometheus.scrapes = True
+    await world.until(lambda w: w.phase == "Succeeded")
+
+
 async def test_blindness_keeps_the_guard_window_open() -> None:
     """A guard that saw nothing has guarded nothing."""
     world = await trying(at=100)

@@ -106,6 +106,9 @@ class GroupTimes:
         """Say why no weight can be judged yet, although the source answers."""
         if (late := self.too_late(now)) is not None:
             return late
+        if self.samples.newest is None and self.targets.newest is None:
+            text = "the scrape targets are absent: nothing that counts this model's requests has been scraped yet"
+            return Missing(Verdict.BLIND, Reason.TARGETS_ABSENT, text)
         seen = self.samples.newest or (self.targets.newest if self.counted >= 1 else None)
         lately = seen is not None and now - seen < LONGEST_DELAY
         if lately and self.learnt_interval is None:
