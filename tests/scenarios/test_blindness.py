@@ -50,8 +50,7 @@ async def test_a_prometheus_that_has_scraped_nothing_yet_gets_no_canary_its_firs
     world.models["2"] = Model()
     world.commit(fraud("2"))
     await world.run(60)
-    assert world.routed == {"1": 100}
-    assert world.reason == "TargetsAbsent"
+    assert (world.routed["2"], world.reason) == (0, "TargetsAbsent")
     prometheus.scrapes = True
     await world.until(lambda w: w.phase == "Succeeded")
 
