@@ -12,7 +12,11 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a program on one worker; the tests of the node mostly wait, and the others run beside them."""
+    """Keep what shares a program on one worker; the tests of the node mostly wait, and the others run beside them.
+
+    First, because xdist reads the groups in its own hook.
+    """
     for item in items:
         item.add_marker(pytest.mark.xdist_group("node" if item.get_closest_marker("node") else "api"))
