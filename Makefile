@@ -14,7 +14,7 @@ PYTEST := $(PY) -m pytest
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo up down test check lint crds bench lock clean fmt test-statistics bench-statistics
+.PHONY: help demo up down test check lint crds bench lock clean fmt test-api test-node test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -39,7 +39,14 @@ down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to the last three)
 	$(LOCAL) build
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios tests/statistics
-	$(PYTEST) -q -n 2 --dist loadgroup tests/contract tests/cluster tests/e2e $(ARGS)
+	@# What runs on the node waits most of the time: the rest has room beside it.
+	$(MAKE) --no-print-directory -j 2 --output-sync=target test-api test-node
+
+test-api: $(INSTALLED) ## The adapters and the operator against a real API server
+	$(PYTEST) -q -m "not node" tests/contract tests/cluster $(ARGS)
+
+test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to end
+	$(PYTEST) -q -m node tests/contract tests/e2e $(ARGS)
 
 check: lint ## Lint, unit tests and scenarios: about two minutes
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios $(ARGS)
