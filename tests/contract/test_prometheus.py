@@ -232,12 +232,12 @@ async def test_a_slow_source_does_not_hold_up_another(broken: ScriptedServer) ->
 
 async def test_a_users_slow_queries_leave_the_presets_their_places(broken: ScriptedServer) -> None:
     """Own queries wait for each other; a preset at the same source is answered meanwhile."""
-    broken.will(hangs(), answers({"status": "success", "data": {"resultType": "scalar", "result": [1, "1"]}}))
+    broken.will(hangs(), answers({"status": "success", "data": {"resultType": "scalar", "result": [1, "1"]}}), hangs())
     source = Source("default", broken.url)
-    async with InstantQueries([source], SystemClock(), time_limit=3, at_once=1, own_at_once=1) as queries:
+    async with InstantQueries([source], SystemClock(), time_limit=0.5, at_once=1, own_at_once=1) as queries:
         slow = [asyncio.create_task(queries.ask("default", "slow", own="ml")) for _ in range(3)]
         while not broken.seen:  # noqa: ASYNC110 - it answers in a thread of its own
             await asyncio.sleep(0.01)
         assert isinstance(await queries.ask("default", "up"), SeriesSet)
+        assert len(broken.seen) == 2
         assert all(isinstance(each, NoAnswer) for each in await asyncio.gather(*slow))
-    assert len(broken.seen) == 2
