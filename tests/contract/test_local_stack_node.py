@@ -19,6 +19,7 @@ import pytest
 
 from serinus_local import stack as local
 from serinus_local.images import TRITON
+from serinus_local.process import Processes
 from serinus_local.waiting import until
 from tests.support.stack import require_node
 
@@ -114,12 +115,13 @@ def test_a_service_is_reached_by_its_cluster_address(served: local.Stack) -> Non
 
 def test_a_stack_that_is_up_is_brought_up_again_and_nothing_of_it_ends(served: local.Stack) -> None:
     """A Service that is made afterwards gets its cluster address too."""
-    before = {name: served.running(name) for name in served.programs()}
+    programs = Processes(STATE)
+    before = {name: programs.running(name) for name in programs.known()}
     local.up(STATE, with_operator=False)
     served.kubectl("expose", "service", "half-1", "--namespace=ml", "--name=half-again", "--port=8000")
     address = served.kubectl("get", "service", "half-again", "--namespace=ml", "--output=jsonpath={.spec.clusterIP}")
     until(lambda: is_ready(address), what="an answer at the new address", limit=30)
-    assert {name: served.running(name) for name in served.programs()} == before
+    assert {name: programs.running(name) for name in programs.known()} == before
 
 
 def test_a_run_that_was_killed_leaves_nothing_after_down(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_grpc_requests_are_split_and_their_failures_take_the_weight_away(cluster
 def test_a_version_that_does_not_answer_its_probe_over_grpc_gets_no_traffic(cluster: Cluster) -> None:
     """Its pods are ready for the kubelet, but the sample request fails: weight 0 until the deadline, then Aborted."""
     with served(cluster, "probed") as asked:
-        cluster.apply(given.version("probed", 2, fails=given.ALWAYS, deadline=10))
+        cluster.apply(given.version("probed", 2, fails=given.ALWAYS, deadline=20))
         held = cluster.rollout(
             "probed", 2, lambda status: status.get("reason") == "ProbeFailed",
             what="the probe's failure",
