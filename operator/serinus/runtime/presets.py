@@ -110,7 +110,7 @@ class Presets:
         # Evidence may reach into our future: it is of a leader whose clock was ahead.
         until = tallies.horizon(owners, span.until, span.scrape_interval)
         within = max(began, min(watch.taken_until(metric), now)), until
-        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within)
+        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within, began=began)
         return replace(seen, increments=increments, bounds=bounds)
 
     def scrape_interval(self, watch: Watch) -> float | None:

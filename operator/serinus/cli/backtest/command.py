@@ -22,7 +22,7 @@ from serinus.cli.errors import Refused
 from serinus.cli.simulate.command import read
 from serinus.cli.watching import console
 from serinus.core.analysis.exposition import READERS
-from serinus.core.analysis.tally import Totals
+from serinus.core.analysis.lines import Totals
 from serinus.core.model.answers import Series
 from serinus.simulation.backtest.halves import ARMS, pod_trials, split_reader
 from serinus.simulation.backtest.looks import Arms, Looks

@@ -1,25 +1,39 @@
-"""Pairs both revisions, scrape by scrape: the input of the sequential test."""
+"""Pairs both revisions, cell by cell: the input of the sequential test."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from serinus.api.policy import Metric, Preset, Provider
 from serinus.core.analysis.exposition import Owner
-from serinus.core.analysis.tally import Tallies, Totals
+from serinus.core.analysis.lines import Totals
+from serinus.core.analysis.tally import Tallies
 from serinus.core.model.assessment import Increment
 
 
 def preset_increments(
-    metric: Metric, tallies: Tallies, canary: Owner, stable: Owner, span: tuple[float, float]
+    metric: Metric,
+    tallies: Tallies,
+    canary: Owner,
+    stable: Owner,
+    span: tuple[float, float],
+    *,
+    began: float | None = None,
 ) -> tuple[tuple[Increment, ...], tuple[float, ...]]:
-    """Give the increments of a preset within (after, until], and the finite bounds of its histogram, if it has one."""
-    after, until = span
-    ours, theirs = tallies.scrapes(canary, after), tallies.scrapes(stable, after)
-    times = sorted(at for at in {*ours, *theirs} if at <= until)
+    """Give the increments of a preset within (after, until], and the finite bounds of its histogram, if it has one.
+
+    `began` is when its stage did, if not at the beginning of the span.
+    """
+    after, _ = span
+    first = after if began is None else began
+    ends = tallies.ends((canary, stable), span, began=first)
+    ours, theirs = (tallies.laid_out(owner, after, ends, began=first) for owner in (canary, stable))
+    times = sorted({*ours, *theirs})
     if metric.preset is Preset.ERROR_RATE:
-        halves = _halves(metric, tallies, stable, after)
+        halves = _halves(
+            metric, tallies, stable, lambda half: tallies.laid_out(stable, after, ends, began=first, half=half)
+        )
         return tuple(_error_increment(at, ours, theirs, halves) for at in times), ()
     finite = histogram_bounds(tallies, canary, stable)
     if metric.preset is not Preset.LATENCY or not finite:
@@ -30,12 +44,12 @@ def preset_increments(
 
 
 def _halves(
-    metric: Metric, tallies: Tallies, stable: Owner, after: float
+    metric: Metric, tallies: Tallies, stable: Owner, laid_out: Callable[[int], Mapping[float, Totals]]
 ) -> tuple[Mapping[float, Totals], Mapping[float, Totals]] | None:
     """Split stable by its pods; a gateway's series are not per pod, so its halves would say nothing of them."""
     if metric.provider is not Provider.TRITON or tallies.halves(stable) < 2:
         return None
-    return tallies.scrapes(stable, after, 0), tallies.scrapes(stable, after, 1)
+    return laid_out(0), laid_out(1)
 
 
 def _error_increment(

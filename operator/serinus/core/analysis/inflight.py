@@ -13,9 +13,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from serinus.core.analysis.exposition import Count, Meaning, Owner, read_istio, read_triton
+from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.places import Place, Places
 from serinus.core.analysis.promql import Arm, either, more, quoted
-from serinus.core.analysis.tally import Totals
 from serinus.core.model.answers import Series
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 

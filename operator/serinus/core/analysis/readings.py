@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from serinus.api.policy import ClientErrors, Metric, Preset, Provider
 from serinus.api.status import Verdict
+from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.quantile import histogram_quantile
-from serinus.core.analysis.tally import LastSample, Totals
+from serinus.core.analysis.tally import LastSample
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import ErrorAnswers, Measured, Missing, Observation, Reading, Reason
 

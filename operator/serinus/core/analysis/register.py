@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from serinus.core.analysis.exposition import Labels, Meaning, Owner, Reader, own_labels
-from serinus.core.analysis.places import LONGEST_INTERVAL, Place, Places, Scrapes
+from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Places, Scrapes
 from serinus.core.analysis.reported import ReportedCounter, is_count
 from serinus.core.model.answers import Series
 
@@ -40,8 +40,12 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What one sample adds."""
+    """What one sample adds, and since when: a counter tells only that it happened between two of its samples.
 
+    `since` is `at` after a gap so long that nobody has waited for it.
+    """
+
+    since: float
     at: float
     meaning: Meaning
     place: Place
@@ -144,9 +148,11 @@ class Register:
         for counter, moments in by_counter.items():
             interval = self._interval(moments[0][2].place)
             for at, value, one in sorted(moments, key=lambda moment: moment[0]):
+                since = at - interval if counter.at is None else counter.at
                 amount = counter.take(one.key, at, value, interval=interval)
                 if amount:
-                    yield Growth(at, one.meaning, one.place, amount)
+                    waited = at - since <= STALE_INTERVALS * interval
+                    yield Growth(since if waited else at, at, one.meaning, one.place, amount)
 
     def _counter(
         self, one: Reported, sample: tuple[float, float], read: ReadAnswer, asked_at: float | None

@@ -7,56 +7,19 @@ Series that no configured gateway reports, and series of several clusters at onc
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from serinus.core.analysis.clusters import Clusters, Several
 from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
+from serinus.core.analysis.lines import Line, Totals, laid_out, points, summed
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Scrapes, half_of
 from serinus.core.analysis.register import Growth, Register, Reported
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
-from serinus.core.model.assessment import ErrorAnswers
 
 LONGEST_SILENCE = 900.0
 """Seconds after which a vanished place, or a revision that nobody asks for any more, is forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One increment on the time line."""
-
-    at: float
-    count: Count
-    bound_s: float
-    amount: float
-    half: int
-    code: str
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Sums over a window. `slower` maps a bucket's bound in seconds to the answers that were at most that slow.
-
-    `errors` are the errors by their codes, and whether these blame the caller.
-    """
-
-    success: float = 0.0
-    server_errors: float = 0.0
-    client_errors: float = 0.0
-    seconds: float = 0.0
-    slower: Mapping[float, float] = field(default_factory=dict)
-    errors: Mapping[tuple[str, bool], float] = field(default_factory=dict)
-
-    @property
-    def requests(self) -> float:
-        return self.success + self.server_errors + self.client_errors
-
-    @property
-    def error_answers(self) -> tuple[ErrorAnswers, ...]:
-        """The errors, the most frequent first."""
-        answers = (ErrorAnswers(code, count, by_caller) for (code, by_caller), count in self.errors.items())
-        return tuple(sorted(answers, key=lambda one: (-one.count, one.code)))
 
 
 @dataclass(frozen=True)
@@ -76,13 +39,14 @@ class Tallies:
         self._read = read
         self._register = Register(self._read_ours, self._scope.marks)
         self._now = 0.0
-        self._lines: dict[Owner, deque[_Line]] = {}
+        self._lines: dict[Owner, deque[Line]] = {}
         self._owner_places: dict[Owner, set[Place]] = {}
         self._bounds: dict[Owner, set[float]] = {}
         self._clusters: dict[Owner, Clusters] = {}
         self._strangers: dict[Owner, dict[str, float]] = {}
         self._asked_at: dict[Owner, float] = {}
         self._asked_last: dict[Owner, float] = {}
+        self._laid_out: dict[Owner, float] = {}
 
     def ingest(self, answer: Iterable[Series], asked: Iterable[Owner], now: float, *, resets: bool = True) -> None:
         """Take the raw samples of one answer about the `asked`; those that were taken before are passed over.
@@ -134,7 +98,10 @@ class Tallies:
         lines = self._lines.setdefault(meaning.owner, deque())
         late = bool(lines) and growth.at < lines[-1].at
         amount = growth.amount * meaning.scale
-        lines.append(_Line(growth.at, meaning.count, meaning.bound_s, amount, half_of(growth.place), meaning.code))
+        # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
+        since = min(growth.at, max(growth.since, self._laid_out.get(meaning.owner, growth.since)))
+        half = half_of(growth.place)
+        lines.append(Line(since, growth.at, meaning.count, meaning.bound_s, amount, half, meaning.code))
         return late
 
     def seen(self, owner: Owner) -> bool:
@@ -152,18 +119,37 @@ class Tallies:
 
     def totals(self, owner: Owner, since: float) -> Totals:
         """Sum an owner's increments that were scraped after `since`."""
-        return _summed(self._recent(owner, since))
+        return summed(self._recent(owner, since))
 
     def scrapes(self, owner: Owner, after: float, half: int | None = None) -> dict[float, Totals]:
         """Sum an owner's increments scrape by scrape, for those scraped after a time; of one half, if asked.
 
         The halves are by a digest of the target's name: an A/A comparison needs the same halves at every look.
         """
-        by_time: dict[float, list[_Line]] = {}
+        by_time: dict[float, list[Line]] = {}
         for line in self._recent(owner, after):
             if half is None or line.half == half:
                 by_time.setdefault(line.at, []).append(line)
-        return {at: _summed(lines) for at, lines in by_time.items()}
+        return {at: summed(lines) for at, lines in by_time.items()}
+
+    def ends(self, owners: Sequence[Owner], span: tuple[float, float], *, began: float) -> tuple[float, ...]:
+        """List where the cells end in which increments of these owners are compared, within (after, until]."""
+        after, until = span
+        times = (line.at for owner in owners for line in self._recent(owner, after))
+        return points(times, began=began, after=after, until=until, every=self._shortest_interval(owners))
+
+    def laid_out(
+        self, owner: Owner, after: float, ends: Sequence[float], *, began: float, half: int | None = None
+    ) -> dict[float, Totals]:
+        """Sum an owner's increments cell by cell, from a time to each of `ends`; of one half, if asked.
+
+        What happened between two samples is spread evenly between them, but not before `began`.
+        """
+        if not ends:
+            return {}
+        self._laid_out[owner] = max(ends[-1], self._laid_out.get(owner, ends[-1]))
+        lines = (line for line in self._recent(owner, after) if half is None or line.half == half)
+        return laid_out(lines, (after, *ends), began)
 
     def horizon(self, owners: Iterable[Owner], now: float, interval: float) -> float:
         """Tell up to when all scrapes of these owners are surely here: targets are not scraped at the same moment.
@@ -181,12 +167,17 @@ class Tallies:
         """Tell into how many halves an owner's places fall: 2, or 1 where there is nothing to compare."""
         return len({half_of(place) for place in self._owner_places.get(owner, ())})
 
+    def _shortest_interval(self, owners: Iterable[Owner]) -> float:
+        """Tell how often the most diligent target of these owners is scraped; 0 while that is not known."""
+        intervals = (one.interval for owner in owners for _, one in self._scraped(owner))
+        return min((one for one in intervals if one is not None), default=0.0)
+
     def _scraped(self, owner: Owner) -> Iterator[tuple[Place, Scrapes]]:
         for place in self._owner_places.get(owner, ()):
             if place in self._register.scrapes:
                 yield place, self._register.scrapes[place]
 
-    def _recent(self, owner: Owner, after: float) -> Iterator[_Line]:
+    def _recent(self, owner: Owner, after: float) -> Iterator[Line]:
         """Give an owner's increments after a time, newest first: a look reads its window, not all that is kept."""
         if self.several(owner, after) is not None:
             return
@@ -214,7 +205,14 @@ class Tallies:
         gone = {owner for owner, at in self._asked_last.items() if at < limit}
         self._register.forget(limit, gone)
         for owner in gone:
-            for kept in (self._asked_at, self._asked_last, self._lines, self._owner_places, self._bounds):
+            for kept in (
+                self._asked_at,
+                self._asked_last,
+                self._lines,
+                self._owner_places,
+                self._bounds,
+                self._laid_out,
+            ):
                 kept.pop(owner, None)
             self._clusters.pop(owner, None)
             self._strangers.pop(owner, None)
@@ -228,25 +226,3 @@ class Tallies:
 def _limit(scrapes: Scrapes, interval: float) -> float:
     """Tell how old a fresh sample may be; an interval stands in until one was observed."""
     return STALE_INTERVALS * max(scrapes.interval or interval, interval)
-
-
-def _summed(lines: Iterable[_Line]) -> Totals:
-    sums = dict.fromkeys(Count, 0.0)
-    slower: dict[float, float] = {}
-    errors: dict[tuple[str, bool], float] = {}
-    for line in lines:
-        if line.count is Count.SLOWER:
-            slower[line.bound_s] = slower.get(line.bound_s, 0.0) + line.amount
-        else:
-            sums[line.count] += line.amount
-            if line.code:
-                called = line.code, line.count is Count.CLIENT_ERROR
-                errors[called] = errors.get(called, 0.0) + line.amount
-    return Totals(
-        success=sums[Count.SUCCESS],
-        server_errors=sums[Count.SERVER_ERROR],
-        client_errors=sums[Count.CLIENT_ERROR],
-        seconds=sums[Count.SECONDS],
-        slower=slower,
-        errors=errors,
-    )

@@ -9,8 +9,9 @@ from typing import Final
 
 from serinus.api.policy import Provider
 from serinus.core.analysis.exposition import Owner, Reader
+from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.scope import EVERYBODY
-from serinus.core.analysis.tally import Tallies, Totals
+from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import Series
 from serinus.simulation.backtest.replay import Trial
 

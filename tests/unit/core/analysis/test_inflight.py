@@ -18,9 +18,10 @@ from serinus.core.analysis.inflight import (
     slowest_answers,
     waiting,
 )
+from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.streams import stream_query
-from serinus.core.analysis.tally import Tallies, Totals
+from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import Series
 
 ARMS = (Arm("ml", "fraud", "8f1c", "fraud-8f1c"), Arm("ml", "fraud", "02d4", "fraud-02d4"))

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.core.analysis.exposition import read_istio, read_triton
-from serinus.core.analysis.tally import Tallies, Totals
+from serinus.core.analysis.lines import Totals
+from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import Series
 
 OWNER = ("ml", "fraud-1")
