@@ -17,6 +17,7 @@ class Reason(StrEnum):
     WITHIN_LIMITS = "WithinLimits"
     LIMIT_EXCEEDED = "LimitExceeded"
     SUSPICIOUS = "Suspicious"
+    LOOKS_WORSE = "LooksWorse"
     INSUFFICIENT_DATA = "InsufficientData"
     NO_TRAFFIC = "NoTraffic"
     UNREACHABLE = "Unreachable"

@@ -11,6 +11,7 @@ from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN, rate_bou
 from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.cleaning import clean_pair
 from serinus.core.analysis.sequential.config import LIMIT_SUFFIX, MetricConfig
+from serinus.core.analysis.sequential.deciding import Observed, seconds_to_decide
 from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite, status_of
 from serinus.core.analysis.sequential.grid import ARMS
 from serinus.core.analysis.sequential.limit import LimitBank
@@ -90,6 +91,17 @@ class ShareGroup:
         n_c, x_c = self.stage[N_C, self.limited], self.stage[X_C, self.limited]
         over: Bools = x_c > self.limit.limits * n_c
         return over
+
+    def odds(self) -> Floats:
+        """What the sharp test says of each metric, [S]."""
+        return self.share.sharp.odds()
+
+    def decides_in_s(self, lasted_s: float, nats: Floats) -> Floats:
+        """When the robust test would revert if what was observed, in a stage of `lasted_s`, were real, [S]."""
+        n_c, x_c, n_s, x_s = self.stage
+        seen = Observed(n_c, x_c, n_s, x_s, lasted_s).at_rates_of(self.total, self.share.sharp.shown_before())
+        blocks_s = self.calibration.block_scrapes() * self.scrape_interval_s
+        return seconds_to_decide(seen, self.share.tolerance, self.share.effects, blocks_s, nats)
 
     def set_back(self, t: float) -> None:
         """Take nothing to have been seen later than `t` (s)."""
