@@ -40,7 +40,7 @@ def meaning_of(
     """Say what the answer means; the finding is of the metric that it names, with the errors of that stream."""
     name = answer.metric or (policy.metrics[0].name if policy.metrics else "")
     found = next((one for one in guardrail.findings if one.metric == metric_of(name)), None)
-    verdict, reason = _verdict(answer, pace)
+    verdict, reason = verdict_of(answer, pace)
     detail = found.detail if found else ""
     message = _sentence(answer, name, policy, pace, detail) if verdict is not Verdict.SAFE else _safe(answer, guardrail)
     if found is None:
@@ -87,7 +87,8 @@ def _comparison(name: str, one: Evidence) -> Comparison:
     )
 
 
-def _verdict(answer: MonitorVerdict, pace: Pace) -> tuple[Verdict, Reason]:
+def verdict_of(answer: MonitorVerdict, pace: Pace) -> tuple[Verdict, Reason]:
+    """Say which of the four verdicts the answer is, and why."""
     if answer.action == "Promote" or answer.reason == "LastStage" or _was_shared(answer, pace):
         return Verdict.SAFE, Reason.WITHIN_LIMITS
     if answer.action == "Rollback":

@@ -45,21 +45,23 @@ def nats_needed(alpha: float, weight: float, alternatives: int) -> float:
 def seconds_to_decide(seen: Observed, tolerance: Floats, effects: Floats, block_s: Floats, nats: Floats) -> Floats:
     """Mean time in which the linear bet grows by `nats` [N], [N]; NEVER_S where it does not grow.
 
-    `tolerance` [N] and `effects` [N, G] are the test's, `block_s` [N] the seconds of one bet. Within a block the share
-    of the events that falls to the challenger is either a standard deviation above or below what was observed:
-    exact for one event, and close for many.
+    `tolerance` [N] and `effects` [N, G] are the test's, `block_s` [N] the seconds of one bet. The share of a block's
+    events that falls to the challenger takes two values with the mean and the variance of independent events: exact
+    for one event, and close for many; blocks without events say nothing.
     """
     blocks = block_s / np.maximum(seen.lasted_s, 1e-9)
     events = np.maximum(seen.x_c + seen.x_s, 1e-12)
     scaled = tolerance * seen.n_c
     null_share = (scaled / np.maximum(scaled + seen.n_s, 1e-12))[:, None]
-    share, each = seen.x_c / events, events * blocks
-    spread = np.sqrt(share * (1.0 - share) / np.maximum(each, 1.0))
+    share, speaking = seen.x_c / events, -np.expm1(-events * blocks)
+    spread = 1.0 / np.sqrt(np.maximum(events * blocks, 1.0))
     lost = 1.0 / (1.0 + (effects - 1.0) * null_share)
     won = effects * lost
-    sides = (np.clip(share + side, 0.0, 1.0)[:, None] for side in (spread, -spread))
-    growth = sum(0.5 * np.log(side * won + (1.0 - side) * lost) for side in sides)
-    per_block = np.max(growth, axis=1) * np.minimum(each, 1.0)
+    sides = ((share, share + (1.0 - share) * spread), (1.0 - share, share - share * spread))
+    growth = np.zeros(effects.shape)
+    for chance, side in sides:
+        growth += chance[:, None] * np.log(side[:, None] * won + (1.0 - side)[:, None] * lost)
+    per_block = growth.max(axis=1) * speaking
     return np.where(per_block > 0.0, np.minimum(nats / np.maximum(per_block, 1e-12) * block_s, NEVER_S), NEVER_S)
 
 

@@ -105,7 +105,7 @@ class LatencyBank:
         alone, and the wealth of these bounds was laid aside for them: the sum stays an e-process.
         """
         ready = (self.ready > 0.0)[self.layout.owner]
-        found = ready & (self.active == 0.0) & self.layout.moved_mass(self.challenger, self.tail_shares)
+        found = ready & (self.active == 0.0) & self.layout.moved_mass(self.challenger, self.tail_shares, self.burn_in)
         self.moved = np.where(found, 1.0, self.moved)
 
     def e_values(self) -> Floats:
