@@ -94,8 +94,8 @@ class ShareBank:
         block must not mix two splits. `inverse_bound` [S] is 1/B (0 without history) and `block_target` [S] the
         block length in scrapes; both are latched when a block opens, so they never look at the block's own data.
         """
-        self.sharp.update(counts, self.tolerance, stage_started)
         increments = counts.stacked()
+        self.sharp.update(increments, self.tolerance, stage_started)
         active = increments.sum(axis=0) > 0.0
         after_gap = active & (self.has_last > 0.0) & (t - self.last_t > GAP_CLOSES_BLOCK_S)
         self._close((after_gap | stage_started) & (self.block_scrapes > 0.0))

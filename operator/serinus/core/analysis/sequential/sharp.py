@@ -7,15 +7,12 @@ challenger long before the robust test can be certain, and takes a storm of retr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from serinus.core.analysis.sequential.evidence import EVIDENCE_CAP, LOG_CEILING, LOG_FLOOR
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack_arrays, restore_arrays, take_rows
-
-if TYPE_CHECKING:
-    from serinus.core.analysis.sequential.share_bank import ShareCounts
 
 DIGITS: Final = 5
 """Decimals of the logs: more say nothing about a hold, and each is a byte of every status."""
@@ -33,15 +30,19 @@ class SharpBank:
         self.rollout = np.zeros(effects.shape)
         self.stage = np.zeros(effects.shape)
 
-    def update(self, counts: ShareCounts, tolerance: Floats, stage_started: Bools) -> None:
-        """Take one cell; `tolerance` [S] is the ratio of rates that is not a regression."""
+    def update(self, counts: Floats, tolerance: Floats, stage_started: Bools) -> None:
+        """Take one cell, [4, S]: requests and events of challenger, then of champion.
+
+        `tolerance` [S] is the ratio of rates that is not a regression.
+        """
         self.stage[stage_started] = 0.0
-        x_c, x_s = np.minimum(counts.x_c, counts.n_c), np.minimum(counts.x_s, counts.n_s)
-        rows = np.flatnonzero((x_c + x_s > 0.0) & (counts.n_c > 0.0) & (counts.n_s > 0.0))
+        n_c, n_s = counts[0], counts[2]
+        x_c, x_s = np.minimum(counts[1], n_c), np.minimum(counts[3], n_s)
+        rows = np.flatnonzero((x_c + x_s > 0.0) & (n_c > 0.0) & (n_s > 0.0))
         if rows.size == 0:
             return
-        scaled = tolerance[rows] * counts.n_c[rows]
-        odds = (self.effects[rows] - 1.0) * (scaled / (scaled + counts.n_s[rows]))[:, None]
+        scaled = tolerance[rows] * n_c[rows]
+        odds = (self.effects[rows] - 1.0) * (scaled / (scaled + n_s[rows]))[:, None]
         own, events = x_c[rows, None], (x_c + x_s)[rows, None]
         gained = np.minimum(own * np.log(self.effects[rows]) - events * np.log1p(odds), EVIDENCE_CAP)
         for sums in (self.rollout, self.stage):

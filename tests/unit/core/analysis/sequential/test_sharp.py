@@ -14,6 +14,7 @@ from serinus.core.analysis.sequential.deciding import NEVER_S, Observed, seconds
 from serinus.core.analysis.sequential.patience import LONGEST_HOLD_S, LOOKS_WORSE, PATIENCE, SharpHold
 from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, ShareBank, ShareCounts
 from serinus.core.analysis.sequential.sharp import SharpBank
+from serinus.core.analysis.sequential.state import Floats
 from tests.support.monitors import DRIFT, ERROR_RATE, feed, monitor
 
 TIMED: dict[str, Any] = {"pace": "timed", "min_dwell_s": 0.0}
@@ -22,11 +23,11 @@ WORSE = {"challenger": (200, 3), "champion": (800, 1)}
 EFFECTS = np.array([ERROR_EFFECTS])
 
 
-def counts(n_c: float, x_c: float, n_s: float, x_s: float) -> ShareCounts:
-    return ShareCounts(*(np.array([float(value)]) for value in (n_c, x_c, n_s, x_s)))
+def counts(n_c: float, x_c: float, n_s: float, x_s: float) -> Floats:
+    return np.array([[n_c], [x_c], [n_s], [x_s]], dtype=np.float64)
 
 
-def sharp(*cells: ShareCounts, stage_at: int | None = None) -> SharpBank:
+def sharp(*cells: Floats, stage_at: int | None = None) -> SharpBank:
     bank = SharpBank(EFFECTS)
     for index, cell in enumerate(cells):
         bank.update(cell, np.array([1.0]), np.array([index == stage_at]))
