@@ -23,6 +23,7 @@ from serinus.core.analysis.sequential.patience import SharpHold
 from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, ShareBank, ShareCounts
 from serinus.core.analysis.sequential.state import Bools, Floats
+from serinus.core.analysis.sequential.sudden import SuddenBank
 from serinus.core.analysis.sequential.weights import weights_of
 from serinus.simulation.manifest.split import SplitRows
 from serinus.simulation.manifest.traffic import Sample
@@ -58,16 +59,17 @@ class ErrorRow:
         self.share = ShareBank(np.full(runs, 1.0 + metric.tolerated), np.tile(ERROR_EFFECTS, (runs, 1)))
         self.hold = SharpHold(runs)
         self.stage, self.total = np.zeros((2, 4, runs))
+        self.sudden = SuddenBank(runs, scrape_s)
         self.limit = None
         if metric.limit is not None:
             self.limit = LimitBank(np.full(runs, metric.limit), np.ones(runs, dtype=np.bool_), scrape_s)
 
-    def update(self, t: float, sample: Sample, compared: Floats, began: Bools) -> None:
-        """Take one scrape; only where `compared` is 1 there is a stable version to compare with."""
+    def update(self, t: float, sample: Sample, weight: Floats, began: Bools) -> None:
+        """Take one scrape; `weight` [R] is in per cent, and at 100 there is no stable version to compare with."""
+        compared = (weight < 100.0).astype(np.float64)
         counts = ShareCounts(sample.n_c, sample.x_c, sample.n_s, sample.x_s)
         self.stage[:, began] = 0.0
         self.stage += counts.stacked() * compared
-        self.total += counts.stacked() * compared
         parts = (part * compared for part in (counts.n_c, counts.x_c, counts.n_s, counts.x_s))
         self.share.update(
             t, ShareCounts(*parts), began, self.calibration.inverse_bound(), self.calibration.block_scrapes()
@@ -76,6 +78,22 @@ class ErrorRow:
             self.calibration.update(*(sample.halves * compared))
         if self.limit is not None:
             self.limit.update(t, counts, began)
+        else:
+            self._look_for_sudden(t, counts, weight, began)
+        self.total += counts.stacked() * compared
+
+    def _look_for_sudden(self, t: float, counts: ShareCounts, weight: Floats, began: Bools) -> None:
+        """Where there is no limit, and at a heavy weight, ten times stable's rate is one."""
+        self.sudden.forget(began)
+        self.sudden.at_weight(weight)
+        asked = self.sudden.expect(self.total[2], self.total[3]) & ~self.calibration.known
+        own = counts.n_c * asked, counts.x_c * asked
+        self.sudden.update(t, ShareCounts(*own, counts.n_s, counts.x_s), began)
+
+    def e_values(self) -> Floats:
+        """Those of the share test, or of the sudden limit where this says more, [R]."""
+        compared, sudden = self.share.e_values(), self.sudden.e_values()
+        return np.where(sudden > 1.0, np.maximum(compared, sudden), compared)
 
     def decides_in_s(self, lasted_s: Floats, nats: Floats) -> Floats:
         """When the robust test would revert if what was observed were real, [R]."""
@@ -153,7 +171,7 @@ class EvidenceRows:
         self.misses = np.where(came, 0.0, self.misses + 1.0)
         self.answered |= came
         for error in self.errors:
-            error.update(t, sample, compared, began)
+            error.update(t, sample, standing.weight, began)
         for latency in self.latencies:
             latency.update(t, sample, compared, began)
         if self.split is not None:
@@ -181,7 +199,7 @@ class EvidenceRows:
         total, rest = np.zeros(self.runs), 1.0 if self.weights else 0.0
         for error in self.errors:
             weight = self.weights.get(error.metric.name, 0.0)
-            total += weight * np.where(full, 1.0, error.share.e_values())
+            total += weight * np.where(full, 1.0, error.e_values())
             limited = self.weights.get(f"{error.metric.name}/limit", 0.0)
             if error.limit is not None:
                 total += limited * error.limit.e_values()

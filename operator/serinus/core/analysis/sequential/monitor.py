@@ -118,6 +118,7 @@ class RolloutMonitor:
         self._split.start_stage()
         self._grid.begin()
         self._doubts.start_stage()
+        self._shares.at_weight(self._stage.weight)
         self._take(float(t), dict.fromkeys(self._known), self._stage, started=True)
 
     @property
@@ -333,6 +334,7 @@ class RolloutMonitor:
         self._grid.restore(state["grid"])
         self._count_cells()
         self._clock.restore(state["clock"])
+        self._shares.at_weight(0.0 if self._stage is None else self._stage.weight)
         self._shares.restore(state["shares"])
         if self._latencies.metrics:
             self._latencies.restore(state["latencies"])
