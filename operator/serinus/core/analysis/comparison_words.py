@@ -137,6 +137,15 @@ def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, d
     return "; ".join(parts)
 
 
+def outdone_of(answer: MonitorVerdict, policy: Analysis) -> str:
+    """Say in which metric stable is over its limit and the canary clearly better; nothing where it is not so."""
+    name = answer.outdone
+    metric = next((one for one in policy.metrics if one.name == metric_of(name or "")), None)
+    if name is None or metric is None:
+        return ""
+    return f"stable is over its limit and the canary is clearly better: {name} {_rates(metric, answer.evidence[name])}"
+
+
 def _doubt(metric: Metric | None, what: str, one: Evidence | None, answer: MonitorVerdict, detail: str) -> str:
     """Say what looks worse, how sure that is, and how long it may hold the weight."""
     if metric is not None and _is_drift(metric):

@@ -196,7 +196,8 @@ class Comparison:
 class Assessment:
     """One of four verdicts over all metrics, and the finding that decided; `caveat` says what no metric judges.
 
-    `comparisons`, `requests_needed` (of the canary), `eta_s` and `suggested_weight` are the sequential test's.
+    `comparisons`, `requests_needed` (of the canary), `eta_s` and `suggested_weight` are the sequential test's, and
+    `outdone`: how much worse stable is, while it is over a limit and the canary clearly better.
     """
 
     at: float
@@ -210,6 +211,7 @@ class Assessment:
     eta_s: float | None = None
     suggested_weight: float | None = None
     caveat: str = ""
+    outdone: str = ""
 
     @property
     def message(self) -> str:

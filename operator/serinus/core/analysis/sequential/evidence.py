@@ -53,7 +53,8 @@ class MonitorVerdict:
 
     `requests_needed` counts further requests to the challenger until the risk budget allows the next weight,
     `eta_s` is the time they take at the present rate; `odds` (to one) and `held_s` are those of a sharp test that
-    holds the weight, and how much longer it may; `suggested_weight` (per cent) is the largest weight that the
+    holds the weight, and how much longer it may; `outdone` is a metric whose limit champion breaks, and that the
+    challenger is clearly better in; `suggested_weight` (per cent) is the largest weight that the
     budget allows now, or, where a decision would take hours, the first step that would decide in minutes.
     """
 
@@ -68,6 +69,7 @@ class MonitorVerdict:
     excess_upper: float | None = None
     odds: float | None = None
     held_s: float | None = None
+    outdone: str | None = None
 
 
 def exp_finite(log_value: float) -> float:

@@ -253,7 +253,8 @@ class RolloutMonitor:
             requests=self._requests(counts),
             doubts=() if stage.full else self._doubts.found(t),
         )
-        return judge(view)
+        outdone = None if stage.full else self._first_limited(self._shares.outdone(t))
+        return replace(judge(view), outdone=outdone)
 
     def _gating(self) -> list[MetricConfig]:
         return [metric for metric in self.config.metrics if metric.gating]

@@ -164,7 +164,7 @@ class ShareBank:
         """Natural log of the e-values, [S]."""
         return np.maximum(np.log(np.maximum(self.e_values(), 1e-300)), LOG_FLOOR)
 
-    _ARRAYS: Final = (
+    _ARRAYS: tuple[str, ...] = (
         "linear",
         "bounded",
         "block",

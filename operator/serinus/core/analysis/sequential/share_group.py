@@ -12,7 +12,7 @@ from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.cleaning import clean_pair
 from serinus.core.analysis.sequential.config import LIMIT_SUFFIX, MetricConfig
 from serinus.core.analysis.sequential.deciding import Observed, seconds_to_decide
-from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite, status_of
+from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, anytime_p, exp_finite, status_of
 from serinus.core.analysis.sequential.grid import ARMS
 from serinus.core.analysis.sequential.limit import LimitBank
 from serinus.core.analysis.sequential.observations import ShareObservation
@@ -21,6 +21,7 @@ from serinus.core.analysis.sequential.proportion import rate_ratio
 from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, N_C, N_S, X_C, X_S, ShareBank, ShareCounts
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
 from serinus.core.analysis.sequential.sudden import SuddenBank
+from serinus.core.analysis.sequential.turned import TurnedBank
 
 _LOG_THRESHOLD = float(np.log(40.0))
 
@@ -42,6 +43,7 @@ class ShareGroup:
         self.limit = LimitBank(limits, np.full(limits.shape, suppress_common_cause), scrape_interval_s)
         self.unlimited: Bools = np.array([metric.limit is None for metric in self.metrics], dtype=np.bool_)
         self.sudden = SuddenBank(size, scrape_interval_s)
+        self.turned = TurnedBank(tolerance[self.limited], np.tile(ERROR_EFFECTS, (self.limited.size, 1)))
         self.total = np.zeros((4, size))
         self.stage = np.zeros((4, size))
         self.calibrated = False
@@ -80,14 +82,16 @@ class ShareGroup:
             self._look_for_sudden(t, counts, started)
         self.total += values[:4]
         self.stage += values[:4]
+        bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
         if compared:
-            bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
             self.share.update(t, counts, started, *bounds)
             if bool(values[4:].any()):
                 self.calibration.update(*values[4:])
         if self.limited.size:
             limited = ShareCounts(*values[:4, self.limited])
             self.limit.update(t, limited, started[self.limited])
+            if compared:
+                self.turned.update(t, limited, started[self.limited], *(part[self.limited] for part in bounds))
         return answered
 
     def _look_for_sudden(self, t: float, counts: ShareCounts, started: Bools) -> None:
@@ -123,6 +127,11 @@ class ShareGroup:
         seen = Observed(n_c, x_c, n_s, x_s, lasted_s).at_rates_of(self.total, self.share.sharp.shown_before())
         blocks_s = self.calibration.block_scrapes() * self.scrape_interval_s
         return seconds_to_decide(seen, self.share.tolerance, self.share.effects, blocks_s, nats)
+
+    def outdone(self, t: float) -> Bools:
+        """Limited rows of which champion is over the limit now, and clearly worse than the challenger, [L]."""
+        worse: Bools = self.turned.e_values() >= SUSPICIOUS_E
+        return worse & self.limit.common_cause(t) & ~self.limit.shared(t) & ~self.over_limit()
 
     def set_back(self, t: float) -> None:
         """Take nothing to have been seen later than `t` (s)."""
@@ -187,7 +196,9 @@ class ShareGroup:
         self.share.go_on_from(other.share, rows)
         self.calibration.go_on_from(other.calibration, rows)
         self.sudden.go_on_from(other.sudden, rows)
-        self.limit.go_on_from(other.limit, {its.index(r): mine.index(h) for r, h in rows.items() if r in its})
+        limited = {its.index(r): mine.index(h) for r, h in rows.items() if r in its}
+        self.limit.go_on_from(other.limit, limited)
+        self.turned.go_on_from(other.turned, limited)
         for row, own in rows.items():
             self.total[:, own], self.stage[:, own] = other.total[:, row], other.stage[:, row]
 
@@ -197,6 +208,7 @@ class ShareGroup:
             "share": self.share.to_dict(),
             "calibration": self.calibration.to_dict(),
             "limit": self.limit.to_dict(),
+            "turned": self.turned.to_dict() if self.limited.size else None,
             "sudden": self.sudden.to_dict() if bool((self.sudden.lowest < 1.0).any()) else None,
             "total": pack(self.total),
             "stage": pack(self.stage),
@@ -207,6 +219,7 @@ class ShareGroup:
         self.share.restore(state["share"])
         self.calibration.restore(state["calibration"])
         self.limit.restore(state["limit"])
+        self.turned.restore(state.get("turned"))
         if state.get("sudden") is not None:
             self.sudden.restore(state["sudden"])
         self.total = unpack(state["total"], self.total.shape)
