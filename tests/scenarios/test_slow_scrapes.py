@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -105,3 +106,26 @@ async def test_a_service_that_has_just_begun_to_be_asked_is_not_called_blind_eit
     world.requests_per_second = 100
     await world.until(lambda w: w.phase == "Guarding", limit=800)
     assert {verdict for verdict, _ in seen} == {"Undecided", "Safe"}
+
+
+@pytest.mark.parametrize("every", [5, 15, 30], ids=lambda every: f"every {every} s")
+async def test_what_looks_worse_is_held_until_it_is_reverted(every: int) -> None:
+    """Three in a hundred against one in a thousand, in pauses that end before anybody can be certain."""
+    steps = [step for weight in (5, 25, 50) for step in ({"setWeight": weight}, {"pause": {"duration": "1m"}})]
+    analysis = {"mode": "Sequential", "interval": "5s", "metrics": [ERROR_RATE]}
+    world = World()
+    world.prometheus.every = every
+    world.models["1"] = Model(error_rate=0.001)
+    await serving(world=world, steps=steps, analysis=analysis)
+    await world.run(2 * every)
+    world.models["2"] = Model(error_rate=0.03)
+    world.commit(fraud("2", steps=steps, analysis=analysis))
+    said: dict[str, str] = {}
+    world.after_tick = lambda: said.update({world.reason: world.state.get("message", "")} if world.tried == "2" else {})
+    await world.until(lambda w: w.phase in {"Reverted", "Guarding"} and w.tried == "2", limit=1200)
+    assert world.phase == "Reverted"
+    assert re.match(
+        r"error-rate looks worse on the canary: odds [\d.e+]+ to 1; .* of \d+ requests, stable .*; "
+        r"held until it is certain, at most \d+ (s|min) more",
+        said["LooksWorse"],
+    )

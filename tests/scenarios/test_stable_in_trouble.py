@@ -182,3 +182,36 @@ async def test_a_wiped_status_starts_again_from_nothing_where_stable_can_serve()
     assert world.routed["2"] <= 10
     assert world.api.find(VIRTUAL_SERVICE, "fraud") is not None
     assert world.api.find(DEPLOYMENT, world.revision("1")) is not None
+
+
+@pytest.mark.parametrize("rate", [0.3, 1.0])
+async def test_a_canary_that_is_clearly_better_than_a_failing_stable_rises_without_pauses(rate: float) -> None:
+    """Every pause is an hour; the reason says why nobody waits."""
+    steps = [step for weight in (10, 50) for step in ({"setWeight": weight}, {"pause": {"duration": "1h"}})]
+    policy: Json = {**SEQUENTIAL, "steps": steps}
+    world = await failing_stable(rate, **policy)
+    fix(world, **policy)
+    await world.until(lambda w: w.tried == "2" and w.phase == "Guarding", limit=900)
+    raised = [one for one in world.state["decisions"] if one["action"] == "Raised"]
+    assert [one["reason"] for one in raised] == ["WeightRaised", "StableFailing", "StableFailing"]
+    assert "stable is over its limit and the canary is clearly better: error-rate is 0%" in raised[-1]["message"]
+
+
+async def test_a_pause_without_an_end_still_waits_for_people() -> None:
+    """However bad stable is: somebody wanted to decide."""
+    steps = [{"setWeight": 50}, {"pause": {}}]
+    policy: Json = {**SEQUENTIAL, "steps": steps}
+    world = await failing_stable(1.0, **policy)
+    fix(world, **policy)
+    await world.run(600)
+    assert (world.tried, world.routed.get("2"), world.phase) == ("2", 50, "Paused")
+
+
+async def test_a_canary_no_better_than_a_failing_stable_waits_out_its_pauses() -> None:
+    """Both fail a tenth of their requests."""
+    policy: Json = {**SEQUENTIAL, "steps": [{"setWeight": 50}, {"pause": {"duration": "1h"}}]}
+    world = await failing_stable(0.1, **policy)
+    world.models["2"] = Model(error_rate=0.1)
+    world.commit(fraud("2", **policy))
+    await world.run(600)
+    assert (world.tried, world.routed.get("2")) == ("2", 50)

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-from serinus.simulation import policies, tables
+from serinus.simulation import holds, policies, tables
 from serinus.simulation.peers import PEERS
 from serinus.simulation.play import Played, chunks, join, play_chunk
 from serinus.simulation.report import acceptance, meets, render
@@ -69,6 +69,7 @@ def _cells(scale: float) -> list[tables.Cell]:
         *tables.scalars(part(1000)),
         *tables.closed_loop(part(2000)),
         *policies.guarded(part(2000)),
+        *holds.cells(part(500)),
         *tables.peers(("ours", *PEERS), part(500)),
     ]
 

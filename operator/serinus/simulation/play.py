@@ -19,8 +19,9 @@ from serinus.simulation.peers import PEERS
 from serinus.simulation.ramp import run_ramp, serinus_method
 from serinus.simulation.scalars import ScalarWorkload, run_scalars
 from serinus.simulation.tables import Cell
+from serinus.simulation.timed import TimedWorkload, run_timed
 
-CHUNK = {"latency": 125, "ramp": 1000, "other": 500}
+CHUNK = {"latency": 125, "ramp": 1000, "timed": 50, "other": 500}
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Played:
 def chunks(cell: Cell) -> list[int]:
     """Numbers of rollouts that are played at a time."""
     kind = "latency" if isinstance(cell.workload, LatencyWorkload) else "ramp" if cell.loop is None else "other"
+    kind = "timed" if isinstance(cell.workload, TimedWorkload) else kind
     size = CHUNK[kind]
     whole, rest = divmod(cell.runs, size)
     return [size] * whole + ([rest] if rest else [])
@@ -81,6 +83,10 @@ def play_chunk(cell: Cell, chunk: int, runs: int, seed: int) -> Played:
     judgement = Judgement(history=cell.path == "history")
     if isinstance(cell.workload, Scenario):
         return _play_policy(cell, cell.workload, chunk, runs, own_seed)
+    if isinstance(cell.workload, TimedWorkload):
+        timed = run_timed(cell.workload, runs, own_seed)
+        decided_s = np.minimum(timed.promoted_s, timed.reverted_s)
+        return Played(timed.reverted_s, np.isfinite(timed.promoted_s), timed.wrong_answers, decided_s)
     if isinstance(cell.workload, LatencyWorkload):
         result = run_latency(cell.workload, runs, own_seed)
     elif isinstance(cell.workload, DriftWorkload):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from serinus.simulation import policies
+from serinus.simulation import holds, policies
 from serinus.simulation.play import Played
 from serinus.simulation.policy_report import policy_table
 from serinus.simulation.tables import MEDIAN_FACTOR, P95_FACTOR, WRONG_FACTOR, Cell, Reference
@@ -20,6 +20,7 @@ TITLES = {
     "4.5": "Scalar series, 40 blocks of a minute",
     "4.6": "Closed loop: the verdict moves the weight",
     policies.TABLE: "Whole policies: false reverts with the guardrail, the same error rate on both sides",
+    holds.TABLE: "Pace Timed: hold on the sharp test, revert on the robust one",
     "peers": "The rules of other tools on the same ramp",
 }
 
@@ -71,6 +72,8 @@ def acceptance(rows: Iterable[Row]) -> list[tuple[str, str, str, bool]]:
         found.append(("PSI 0.25 at 100 req/s: requests (median)", "<= 1,300", f"{median:,.0f}", median <= 1300.0))
     found += _closed_loop(rows)
     found += _policies(rows)
+    for cell, played in _select(rows, lambda c: c.table == holds.TABLE):
+        found += holds.acceptance(cell, played)
     return found
 
 
@@ -150,7 +153,7 @@ def _table(table: str, rows: Sequence[Row]) -> list[str]:
     head = f"| Cell | Path | Rollouts | Reverted | Promoted | Median / p95 s | {wrong} | Reference | |"
     lines = [head, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for cell, played in rows:
-        promoted = f"{played.promoted_percent:.2f} %" if cell.loop else "-"
+        promoted = f"{played.promoted_percent:.2f} %" if cell.loop or cell.table == holds.TABLE else "-"
         lines.append(
             f"| {cell.label} | {cell.path} | {played.runs} | {played.reverted_percent:.2f} % | {promoted} | "
             f"{_times(played)} | {_wrong(cell, played)} | {_reference(cell.reference)} | "
@@ -198,12 +201,18 @@ def _reference(reference: Reference) -> str:
         parts.append(f"{reference.reverted:g} %")
     if reference.most_reverted is not None:
         parts.append(f"<= {reference.most_reverted:g} %")
+    if reference.most_promoted is not None:
+        parts.append(f"promoted <= {reference.most_promoted:g} %")
+    if reference.latest_s is not None:
+        parts.append(f"100 % by {reference.latest_s[0]:g} / {reference.latest_s[1]:g} s")
     return ", ".join(parts) or "-"
 
 
 def meets(cell: Cell, played: Played) -> bool:
     """Whether a cell is within its reference; one scrape more is always allowed, times come in steps of one."""
     reference = cell.reference
+    if cell.table == holds.TABLE:
+        return all(good for _, _, _, good in holds.acceptance(cell, played))
     if reference.most_reverted is not None and played.reverted_percent > reference.most_reverted:
         return False
     median, late = played.seconds(50), played.seconds(95)

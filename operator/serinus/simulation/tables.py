@@ -15,6 +15,7 @@ from serinus.simulation.distribution import DriftWorkload, LatencyWorkload
 from serinus.simulation.manifest.subject import Subject
 from serinus.simulation.manifest.traffic import Scenario
 from serinus.simulation.scalars import ScalarNoise, ScalarWorkload
+from serinus.simulation.timed import TimedWorkload
 from serinus.simulation.traffic import NOISES, ErrorWorkload, Noise
 
 Path = Literal["history", "conservative"]
@@ -35,6 +36,9 @@ class Reference:
     wrong: float | None = None
     reverted: float | None = None
     most_reverted: float | None = None
+    most_promoted: float | None = None
+    latest_s: tuple[float, float] | None = None
+    """Longest median and 95th percentile of the time to 100 %."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Cell:
 
     table: str
     label: str
-    workload: ErrorWorkload | LatencyWorkload | DriftWorkload | ScalarWorkload | Scenario
+    workload: ErrorWorkload | LatencyWorkload | DriftWorkload | ScalarWorkload | Scenario | TimedWorkload
     runs: int
     path: Path = "history"
     method: str = "ours"

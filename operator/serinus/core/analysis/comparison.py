@@ -17,7 +17,7 @@ from typing import Any, Final
 from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import Stream, Streams, metric_of, monitor_config, streams_of
-from serinus.core.analysis.comparison_words import comparisons_of, meaning_of
+from serinus.core.analysis.comparison_words import comparisons_of, meaning_of, outdone_of
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
@@ -214,6 +214,7 @@ def _combined(
         requests_needed=answer.requests_needed,
         eta_s=answer.eta_s,
         suggested_weight=answer.suggested_weight,
+        outdone=outdone_of(answer, policy),
     )
     if guardrail.verdict is not Verdict.SAFE and verdict is not Verdict.UNSAFE:
         return shown

@@ -10,6 +10,7 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of, tolerated_divergence
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.noise import HISTORY_OF_ITS_OWN
+from serinus.core.analysis.sequential.patience import LOOKS_WORSE
 from serinus.core.analysis.words import HOPELESS_REQUESTS, of_or_over, shown_duration, shown_value, with_errors
 from serinus.core.model.assessment import Assessment, Comparison, ErrorAnswers, Finding, Reason
 
@@ -17,6 +18,7 @@ LEAST_E = 1.5
 """Less evidence than this is none that anybody needs to hear of."""
 _HOLDS = {
     "InsufficientData": Reason.INSUFFICIENT_DATA,
+    "LooksWorse": Reason.LOOKS_WORSE,
     "Suspicious": Reason.SUSPICIOUS,
     "CommonCause": Reason.COMMON_CAUSE,
     "NoTraffic": Reason.NO_TRAFFIC,
@@ -24,6 +26,7 @@ _HOLDS = {
     "NotComparable": Reason.NOT_COMPARABLE,
     "TrafficSplitMismatch": Reason.TRAFFIC_SPLIT_MISMATCH,
 }
+_DOUBTFUL = {Reason.SUSPICIOUS, Reason.LOOKS_WORSE}
 _REVERTS = {"LimitExceeded": Reason.LIMIT_EXCEEDED, "MaxHoldExceeded": Reason.MAX_HOLD_EXCEEDED}
 
 
@@ -37,13 +40,13 @@ def meaning_of(
     """Say what the answer means; the finding is of the metric that it names, with the errors of that stream."""
     name = answer.metric or (policy.metrics[0].name if policy.metrics else "")
     found = next((one for one in guardrail.findings if one.metric == metric_of(name)), None)
-    verdict, reason = _verdict(answer, pace)
+    verdict, reason = verdict_of(answer, pace)
     detail = found.detail if found else ""
     message = _sentence(answer, name, policy, pace, detail) if verdict is not Verdict.SAFE else _safe(answer, guardrail)
     if found is None:
         return None, verdict, reason
     evidence = answer.evidence.get(name)
-    against = errors.get(name, ()) if verdict is Verdict.UNSAFE or reason is Reason.SUSPICIOUS else ()
+    against = errors.get(name, ()) if verdict is Verdict.UNSAFE or reason in _DOUBTFUL else ()
     finding = Finding(
         metric=found.metric,
         verdict=verdict,
@@ -84,7 +87,8 @@ def _comparison(name: str, one: Evidence) -> Comparison:
     )
 
 
-def _verdict(answer: MonitorVerdict, pace: Pace) -> tuple[Verdict, Reason]:
+def verdict_of(answer: MonitorVerdict, pace: Pace) -> tuple[Verdict, Reason]:
+    """Say which of the four verdicts the answer is, and why."""
     if answer.action == "Promote" or answer.reason == "LastStage" or _was_shared(answer, pace):
         return Verdict.SAFE, Reason.WITHIN_LIMITS
     if answer.action == "Rollback":
@@ -117,11 +121,13 @@ def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, d
     evidence = answer.evidence.get(name)
     what = f"{metric_of(name)}{' (4xx)' if name.endswith(CLIENT_ERRORS) else ''}"
     drifts = metric is not None and _is_drift(metric)
-    if metric is not None and drifts:
+    if answer.reason == "LooksWorse":
+        parts = [_doubt(metric, what, evidence, answer, detail)]
+    elif metric is not None and drifts:
         parts = [_drift(metric, what, evidence, detail)]
     else:
         parts = [f"{what} {_rates(metric, evidence)}" if evidence else what]
-    if answer.e_total >= LEAST_E and not drifts:
+    if answer.e_total >= LEAST_E and not drifts and answer.reason != "LooksWorse":
         parts.append(_odds(answer.e_total))
     if answer.reason == "NotComparable":
         parts.append("its values change too little, or too slowly, to tell the two versions apart")
@@ -129,6 +135,26 @@ def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, d
         # With pace Timed the weight does not wait for this.
         parts.extend(_missing(answer))
     return "; ".join(parts)
+
+
+def outdone_of(answer: MonitorVerdict, policy: Analysis) -> str:
+    """Say in which metric stable is over its limit and the canary clearly better; nothing where it is not so."""
+    name = answer.outdone
+    metric = next((one for one in policy.metrics if one.name == metric_of(name or "")), None)
+    if name is None or metric is None:
+        return ""
+    return f"stable is over its limit and the canary is clearly better: {name} {_rates(metric, answer.evidence[name])}"
+
+
+def _doubt(metric: Metric | None, what: str, one: Evidence | None, answer: MonitorVerdict, detail: str) -> str:
+    """Say what looks worse, how sure that is, and how long it may hold the weight."""
+    if metric is not None and _is_drift(metric):
+        numbers = _drift(metric, "", one, detail).removeprefix(": ")
+    else:
+        numbers = _rates(metric, one).removeprefix("is ") if one else ""
+    text = f"{what} looks worse on the canary: odds {answer.odds or 0.0:.3g} to 1"
+    held = f"held until it is certain, at most {shown_duration(max(answer.held_s or 0.0, 1.0))} more"
+    return "; ".join(part for part in (text, numbers, held) if part)
 
 
 def _rates(metric: Metric | None, one: Evidence) -> str:
@@ -172,6 +198,8 @@ def _missing(answer: MonitorVerdict) -> list[str]:
 
 
 def _limit(answer: MonitorVerdict, found: Finding, policy: Analysis) -> str | None:
+    if answer.reason == "LooksWorse":
+        return f"{LOOKS_WORSE:.0f}-to-1 odds (now {answer.odds or 0.0:.3g} to 1)"
     if answer.reason in {"Worse", "Suspicious"}:
         return f"1-in-{1 / _alpha(policy):.0f} odds (now 1 in {answer.e_total:.3g})"
     return found.limit

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     WITHIN_LIMITS = "WithinLimits"
     LIMIT_EXCEEDED = "LimitExceeded"
     SUSPICIOUS = "Suspicious"
+    LOOKS_WORSE = "LooksWorse"
     INSUFFICIENT_DATA = "InsufficientData"
     NO_TRAFFIC = "NoTraffic"
     UNREACHABLE = "Unreachable"
@@ -195,7 +196,8 @@ class Comparison:
 class Assessment:
     """One of four verdicts over all metrics, and the finding that decided; `caveat` says what no metric judges.
 
-    `comparisons`, `requests_needed` (of the canary), `eta_s` and `suggested_weight` are the sequential test's.
+    `comparisons`, `requests_needed` (of the canary), `eta_s` and `suggested_weight` are the sequential test's, and
+    `outdone`: how much worse stable is, while it is over a limit and the canary clearly better.
     """
 
     at: float
@@ -209,6 +211,7 @@ class Assessment:
     eta_s: float | None = None
     suggested_weight: float | None = None
     caveat: str = ""
+    outdone: str = ""
 
     @property
     def message(self) -> str:

@@ -106,13 +106,20 @@ def _pause(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     if duration is None:
         text = f"set spec.promote.throughStep to {state.step + 1} to continue{_beside(state)}"
         return held(plan, state, Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict), now)
-    if plan.pace is Pace.EVIDENCE or now - (state.step_started_at or now) >= duration:
+    waited = now - (state.step_started_at or now) >= duration
+    if plan.pace is Pace.EVIDENCE or waited or _outdone(state):
         return _next_step(state, now)
     state = replace(state, step_started_at=state.step_started_at or now)
     if cause := _suspicion(state):
         return held(plan, state, cause, now)
     cause = Cause(RolloutReason.PAUSING, f"pausing for {pause.duration if pause else ''}")
     return because(replace(state, phase=phase_while_held(plan, state)), cause)
+
+
+def _outdone(state: RolloutState) -> str:
+    """Say why the canary need not wait: stable fails, and everything speaks for the canary."""
+    assessment = state.assessment
+    return assessment.outdone if assessment is not None and assessment.verdict is Verdict.SAFE else ""
 
 
 def _beside(state: RolloutState) -> str:
@@ -154,6 +161,8 @@ def _rise(plan: RolloutPlan, state: RolloutState, weight: int) -> Cause:
         return Cause(RolloutReason.PROMOTED, text, state.verdict, finding)
     if plan.spec.rollback:
         return Cause(RolloutReason.ROLLED_BACK, f"{text}: it has succeeded before", state.verdict, finding)
+    if outdone := _outdone(state):
+        return Cause(RolloutReason.STABLE_FAILING, f"{text}: {outdone}", state.verdict, finding)
     return Cause(RolloutReason.RAISED, text, state.verdict, finding)
 
 

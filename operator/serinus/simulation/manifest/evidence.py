@@ -15,12 +15,15 @@ from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN
 from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
+from serinus.core.analysis.sequential.deciding import Observed, nats_needed, seconds_to_decide
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E
 from serinus.core.analysis.sequential.latency_bank import LatencyBank
 from serinus.core.analysis.sequential.limit import LimitBank
+from serinus.core.analysis.sequential.patience import SharpHold
 from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, ShareBank, ShareCounts
 from serinus.core.analysis.sequential.state import Bools, Floats
+from serinus.core.analysis.sequential.sudden import SuddenBank
 from serinus.core.analysis.sequential.weights import weights_of
 from serinus.simulation.manifest.split import SplitRows
 from serinus.simulation.manifest.traffic import Sample
@@ -54,13 +57,19 @@ class ErrorRow:
         self.metric, self.halved = metric, halved
         self.calibration = CalibrationBank(runs, scrape_interval_s=scrape_s)
         self.share = ShareBank(np.full(runs, 1.0 + metric.tolerated), np.tile(ERROR_EFFECTS, (runs, 1)))
+        self.hold = SharpHold(runs)
+        self.stage, self.total = np.zeros((2, 4, runs))
+        self.sudden = SuddenBank(runs, scrape_s)
         self.limit = None
         if metric.limit is not None:
             self.limit = LimitBank(np.full(runs, metric.limit), np.ones(runs, dtype=np.bool_), scrape_s)
 
-    def update(self, t: float, sample: Sample, compared: Floats, began: Bools) -> None:
-        """Take one scrape; only where `compared` is 1 there is a stable version to compare with."""
+    def update(self, t: float, sample: Sample, weight: Floats, began: Bools) -> None:
+        """Take one scrape; `weight` [R] is in per cent, and at 100 there is no stable version to compare with."""
+        compared = (weight < 100.0).astype(np.float64)
         counts = ShareCounts(sample.n_c, sample.x_c, sample.n_s, sample.x_s)
+        self.stage[:, began] = 0.0
+        self.stage += counts.stacked() * compared
         parts = (part * compared for part in (counts.n_c, counts.x_c, counts.n_s, counts.x_s))
         self.share.update(
             t, ShareCounts(*parts), began, self.calibration.inverse_bound(), self.calibration.block_scrapes()
@@ -69,6 +78,29 @@ class ErrorRow:
             self.calibration.update(*(sample.halves * compared))
         if self.limit is not None:
             self.limit.update(t, counts, began)
+        else:
+            self._look_for_sudden(t, counts, weight, began)
+        self.total += counts.stacked() * compared
+
+    def _look_for_sudden(self, t: float, counts: ShareCounts, weight: Floats, began: Bools) -> None:
+        """Where there is no limit, and at a heavy weight, ten times stable's rate is one."""
+        self.sudden.forget(began)
+        self.sudden.at_weight(weight)
+        asked = self.sudden.expect(self.total[2], self.total[3]) & ~self.calibration.known
+        own = counts.n_c * asked, counts.x_c * asked
+        self.sudden.update(t, ShareCounts(*own, counts.n_s, counts.x_s), began)
+
+    def e_values(self) -> Floats:
+        """Those of the share test, or of the sudden limit where this says more, [R]."""
+        compared, sudden = self.share.e_values(), self.sudden.e_values()
+        return np.where(sudden > 1.0, np.maximum(compared, sudden), compared)
+
+    def decides_in_s(self, lasted_s: Floats, nats: Floats) -> Floats:
+        """When the robust test would revert if what was observed were real, [R]."""
+        n_c, x_c, n_s, x_s = self.stage
+        seen = Observed(n_c, x_c, n_s, x_s, lasted_s).at_rates_of(self.total, self.share.sharp.shown_before())
+        blocks_s = self.calibration.block_scrapes() * self.calibration.scrape_interval_s
+        return seconds_to_decide(seen, self.share.tolerance, self.share.effects, blocks_s, nats)
 
     def dispersion(self) -> Floats:
         """What the counts of a stage are divided by, [R]."""
@@ -81,6 +113,7 @@ class LatencyRow:
 
     def __init__(self, metric: MetricConfig, runs: int, scrape_s: float) -> None:
         self.metric, self.runs = metric, runs
+        self.hold = SharpHold(runs)
         self.bank = LatencyBank([np.array(metric.bounds_s)] * runs, np.full(runs, metric.tolerated), scrape_s)
         self.stage = np.zeros((2, runs, len(metric.bounds_s) + 1))
 
@@ -92,6 +125,11 @@ class LatencyRow:
         self.stage += np.stack((sample.h_c, sample.h_s)) * compared[:, None]
         own, other = ((part * compared[:, None]).reshape(-1) for part in (sample.h_c, sample.h_s))
         self.bank.update(t, own, other, np.zeros(other.shape), began)
+
+    def decides_in_s(self, lasted_s: Floats, nats: Floats) -> Floats:
+        """When the robust test would revert if what was observed were real, [R]."""
+        own, other = self.stage.reshape(2, -1)
+        return self.bank.decides_in_s(own, other, lasted_s[self.bank.layout.owner], nats)
 
     def counts(self, rows: Bools) -> StageCounts:
         """Slow requests of this stage of some rollouts."""
@@ -133,11 +171,12 @@ class EvidenceRows:
         self.misses = np.where(came, 0.0, self.misses + 1.0)
         self.answered |= came
         for error in self.errors:
-            error.update(t, sample, compared, began)
+            error.update(t, sample, standing.weight, began)
         for latency in self.latencies:
             latency.update(t, sample, compared, began)
         if self.split is not None:
             self.split.update(standing.weight, sample, began)
+        self._doubt(t, standing, began)
         return self._verdict(t, standing)
 
     def _verdict(self, t: float, standing: StageRows) -> WeighedRows:
@@ -160,7 +199,7 @@ class EvidenceRows:
         total, rest = np.zeros(self.runs), 1.0 if self.weights else 0.0
         for error in self.errors:
             weight = self.weights.get(error.metric.name, 0.0)
-            total += weight * np.where(full, 1.0, error.share.e_values())
+            total += weight * np.where(full, 1.0, error.e_values())
             limited = self.weights.get(f"{error.metric.name}/limit", 0.0)
             if error.limit is not None:
                 total += limited * error.limit.e_values()
@@ -190,7 +229,27 @@ class EvidenceRows:
         for error in self.errors:
             if error.limit is not None and error.metric.gating:
                 held |= error.limit.shared(t)
+        held |= self._doubted(t)
         return held if self.split is None else held | self.split.off
+
+    def _doubt(self, t: float, standing: StageRows, began: Bools) -> None:
+        """Let the sharp tests hold or let go."""
+        compared = (standing.weight < 100.0) & (self.config.pace == "timed")
+        for row in self._sharp_rows():
+            bank = row.share.sharp if isinstance(row, ErrorRow) else row.bank
+            odds = np.where(compared, bank.odds(), 0.0)
+            nats = nats_needed(self.config.alpha, self.weights.get(row.metric.name, 1.0), len(ERROR_EFFECTS))
+            row.hold.since_s[began] = -1.0
+            row.hold.update(t, odds, row.decides_in_s(t - standing.started_s, np.full(self.runs, nats)))
+
+    def _sharp_rows(self) -> list[ErrorRow | LatencyRow]:
+        return [*self.errors, *self.latencies]
+
+    def _doubted(self, t: float) -> Bools:
+        """Where the sharp test of a gating metric holds."""
+        left = [row.hold.left_s(t) for row in self._sharp_rows() if row.metric.gating]
+        doubted: Bools = np.array([np.zeros(self.runs), *left]).max(axis=0) > 0.0
+        return doubted
 
     def _over_limit(self) -> Bools:
         """Where the stage's own rate is over a limit."""

@@ -64,13 +64,13 @@ def estimate_divergence(
     return Divergence(value - degrees * scale, np.maximum(variance, 1e-18))
 
 
-def log_e_exceeds(divergence: Divergence, tolerance: Floats) -> Floats:
+def log_e_exceeds(divergence: Divergence, tolerance: Floats, prior: float = MIXTURE_VARIANCE) -> Floats:
     """Log e-value against "divergence <= tolerance", [N].
 
     ln 2 - 0.5 ln(1 + v/nu) + S^2 / (2 (v + nu)) + ln Phi(S / sqrt(v + nu)), v = 1/var, S = (estimate - tolerance) v.
     """
     precision = 1.0 / divergence.variance
-    return log_gaussian_mixture((divergence.value - tolerance) * precision, precision, MIXTURE_VARIANCE)
+    return log_gaussian_mixture((divergence.value - tolerance) * precision, precision, prior)
 
 
 def log_gaussian_mixture(total: Floats, variance: Floats, prior: float | Floats) -> Floats:

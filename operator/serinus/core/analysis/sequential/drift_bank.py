@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from serinus.core.analysis.sequential.deciding import seconds_to_drift
 from serinus.core.analysis.sequential.divergence import (
     Divergence,
     DivergenceKind,
@@ -25,6 +26,9 @@ DESIGN_UNKNOWN: Final = 3.0
 DESIGN_SCRAPES: Final = 10.0
 CHAMPION_PER_BIN: Final = 5.0
 EFFECTIVE_REQUESTS: Final = 200.0
+SHARP_REQUESTS: Final = 50.0
+SHARP_MIXTURE_VARIANCE: Final = 50.0
+"""The sharp test is asked after hundreds of requests, the robust one after thousands."""
 MIX_SHIFT: Final = 0.02
 """Part of the tolerance by which champion's mix may move between stages before the stages are weighted."""
 
@@ -152,6 +156,10 @@ class DriftBank:
         measured = np.maximum(1.0, self.chi2_sum / np.maximum(self.chi2_count, 1.0))
         return np.where(self.chi2_count >= DESIGN_SCRAPES, measured, DESIGN_UNKNOWN)
 
+    def _design_measured(self) -> Floats:
+        """The design effect as far as it is known, and 1 until then, [F]."""
+        return np.where(self.chi2_count >= DESIGN_SCRAPES, self.design(), 1.0)
+
     def _weigh(self) -> None:
         design = self.design()
         own = np.concatenate((self.challenger, self.stage_challenger))
@@ -200,6 +208,38 @@ class DriftBank:
         against_champion = 0.5 * self.cumulative_e + 0.5 * stages
         attributable = np.where(self.champion_drifted > 0.0, 0.0, self.reference_e)
         return np.where(self.has_reference, 0.5 * against_champion + 0.5 * attributable, against_champion)
+
+    def odds(self) -> Floats:
+        """What the sharp test says, [F]: no allowance for correlated requests but the one that was measured."""
+        larger: Floats = self._sharp().max(axis=0)
+        return larger
+
+    def _sharp(self) -> Floats:
+        """Of the whole rollout and of the stage, [2, F]; 0 until 50 requests of each side."""
+        own = np.concatenate((self.challenger, self.stage_challenger))
+        other = np.concatenate((self._champion_mix(), self.stage_champion))
+        seen = self._hellinger(own, other, np.tile(self._design_measured(), 2))
+        enough = (own.sum(axis=1) >= SHARP_REQUESTS) & (other.sum(axis=1) >= SHARP_REQUESTS)
+        log_odds = log_e_exceeds(seen, np.tile(self.tolerance, 2), SHARP_MIXTURE_VARIANCE)
+        odds: Floats = np.where(enough, np.exp(log_odds), 0.0).reshape(2, -1)
+        return odds
+
+    def _hellinger(self, own: Floats, other: Floats, design: Floats) -> Divergence:
+        """What the test sees of rows that repeat the F features."""
+        used = np.tile(self.used, (own.shape[0] // len(self.bins), 1))
+        measure: Measure = "hellinger" if self.kind == "psi" else self.kind
+        return estimate_divergence(own, other, used, design_challenger=design, design_reference=design, kind=measure)
+
+    def decides_in_s(self, lasted_s: float, nats: Floats) -> Floats:
+        """When the robust test would revert if what was observed, in a stage of `lasted_s`, were real, [F]."""
+        before = np.greater(*self._sharp())
+        own = np.where(before[:, None], self.challenger, self.stage_challenger)
+        other = np.where(before[:, None], self._champion_mix(), self.stage_champion)
+        requests, coming = own.sum(axis=1), self.stage_challenger.sum(axis=1)
+        robust, design = self._hellinger(own, other, self.design()), self.design()
+        seen = Divergence(self._hellinger(own, other, self._design_measured()).value, robust.variance)
+        waited = lasted_s * requests / np.maximum(coming, 1e-9)
+        return seconds_to_drift(seen, requests / (EFFECTIVE_REQUESTS * design), nats, self.tolerance, waited)
 
     def drifted_from_reference(self) -> Bools:
         """Where the challenger is away from training, whoever shares it: a reason to hold or warn, [F]."""

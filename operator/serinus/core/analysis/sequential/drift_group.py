@@ -13,7 +13,7 @@ from serinus.core.analysis.sequential.drift import drift_status
 from serinus.core.analysis.sequential.drift_bank import DriftBank
 from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite
 from serinus.core.analysis.sequential.observations import DriftObservation
-from serinus.core.analysis.sequential.state import State
+from serinus.core.analysis.sequential.state import Floats, State
 
 
 class DriftGroup:
@@ -47,6 +47,14 @@ class DriftGroup:
         own, other = self.bank.stage_challenger.sum(axis=1), self.bank.stage_champion.sum(axis=1)
         fewer = np.where(self.bank.has_reference, own, np.minimum(own, other))
         return dict(zip([metric.name for metric in self.metrics], fewer.tolist(), strict=True))
+
+    def odds(self) -> Floats:
+        """What the sharp test says of each metric, [F]."""
+        return self.bank.odds()
+
+    def decides_in_s(self, lasted_s: float, nats: Floats) -> Floats:
+        """When the robust test would revert if what was observed, in a stage of `lasted_s`, were real, [F]."""
+        return self.bank.decides_in_s(lasted_s, nats)
 
     def evidence(self, stale: Sequence[bool]) -> dict[str, Evidence]:
         """Evidence by metric; bounds are two standard errors and not anytime-valid, the e-value is."""

@@ -52,7 +52,9 @@ class MonitorVerdict:
     """Answer of the monitor after a scrape; `metric` is the named cause of anything but a promotion.
 
     `requests_needed` counts further requests to the challenger until the risk budget allows the next weight,
-    `eta_s` is the time they take at the present rate, `suggested_weight` (per cent) is the largest weight that the
+    `eta_s` is the time they take at the present rate; `odds` (to one) and `held_s` are those of a sharp test that
+    holds the weight, and how much longer it may; `outdone` is a metric whose limit champion breaks, and that the
+    challenger is clearly better in; `suggested_weight` (per cent) is the largest weight that the
     budget allows now, or, where a decision would take hours, the first step that would decide in minutes.
     """
 
@@ -65,6 +67,9 @@ class MonitorVerdict:
     eta_s: float | None = None
     suggested_weight: float | None = None
     excess_upper: float | None = None
+    odds: float | None = None
+    held_s: float | None = None
+    outdone: str | None = None
 
 
 def exp_finite(log_value: float) -> float:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from serinus.core.analysis.sequential.calibration import CalibrationBank
+from serinus.core.analysis.sequential.deciding import NEVER_S, Observed, seconds_to_decide
 from serinus.core.analysis.sequential.share_bank import LATENCY_EFFECTS, ShareBank, ShareCounts
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, pack_arrays, restore_arrays, unpack
 from serinus.core.analysis.sequential.tails import BucketLayout
@@ -104,19 +105,43 @@ class LatencyBank:
         alone, and the wealth of these bounds was laid aside for them: the sum stays an e-process.
         """
         ready = (self.ready > 0.0)[self.layout.owner]
-        found = ready & (self.active == 0.0) & self.layout.moved_mass(self.challenger, self.tail_shares)
+        found = ready & (self.active == 0.0) & self.layout.moved_mass(self.challenger, self.tail_shares, self.burn_in)
         self.moved = np.where(found, 1.0, self.moved)
 
     def e_values(self) -> Floats:
+        """The e-value of each histogram, [M]."""
+        return self._over_bounds(self.share.e_values())
+
+    def odds(self) -> Floats:
+        """What the sharp test says of each histogram, [M]."""
+        return self._over_bounds(self.share.sharp.odds())
+
+    def _over_bounds(self, values: Floats) -> Floats:
         """Nine tenths the mean over the bounds that champion's tail is seen at, a tenth that over all others, [M].
 
         Bounds that are not tested stay at 1.
         """
-        e_values, active = self.share.e_values(), self.active > 0.0
-        others = self.layout.mean_by_owner(e_values, ~active)
+        active = self.active > 0.0
+        others = self.layout.mean_by_owner(values, ~active)
         some = self.layout.mean_by_owner(active.astype(np.float64), np.ones_like(active)) > 0.0
-        seen = self.layout.mean_by_owner(e_values, active)
+        seen = self.layout.mean_by_owner(values, active)
         return np.where(some, (1.0 - OUT_OF_SIGHT) * seen + OUT_OF_SIGHT * others, others)
+
+    def decides_in_s(self, challenger: Floats, champion: Floats, lasted_s: float | Floats, nats: Floats) -> Floats:
+        """When the bound that shows most would decide at what was observed, [M]; counts [B] are those of the stage."""
+        layout = self.layout
+        stage = Observed(*layout.tails(challenger), *layout.tails(champion), lasted_s)
+        total = np.stack((*layout.tails(self.challenger), *layout.tails(self.champion)))
+        bank, blocks_s = self.share, self.calibration.block_scrapes() * self.calibration.scrape_interval_s
+        tested = (self.active > 0.0) | (self.moved > 0.0)
+        # Evidence is a mean over the bounds: one of them has to carry the others.
+        bounds = np.bincount(layout.owner, weights=tested, minlength=layout.count)
+        needed = (nats + np.log(np.maximum(bounds, 1.0)))[layout.owner]
+        seen = stage.at_rates_of(total, bank.sharp.shown_before())
+        seconds = seconds_to_decide(seen, bank.tolerance, bank.effects, blocks_s, needed)
+        first = np.full(layout.count, NEVER_S)
+        np.minimum.at(first, layout.owner, np.where(tested, seconds, NEVER_S))
+        return first
 
     def gate_bounds(self, quantiles: Floats) -> Floats:
         """Index of the bound whose tail is nearest to 1 - quantile, [M]; the risk budget is kept there."""

@@ -88,6 +88,14 @@ class LatencyGroup:
         dispersion = np.where(known > 0.0, known, DISPERSION_UNKNOWN)
         return StageCounts(requests_c[gates], slow_c[gates], requests_s[gates], slow_s[gates], dispersion)
 
+    def odds(self) -> Floats:
+        """What the sharp test says of each metric, [M]."""
+        return self.bank.odds()
+
+    def decides_in_s(self, lasted_s: float, nats: Floats) -> Floats:
+        """When the robust test would revert if what this stage has shown in `lasted_s` were real, [M]."""
+        return self.bank.decides_in_s(self.stage_challenger, self.stage_champion, lasted_s, nats)
+
     def evidence(self, excess: Floats, stale: Sequence[bool]) -> dict[str, Evidence]:
         """Evidence by metric: the ratio of both arms' quantiles and the e-value over all bounds."""
         bank, layout, found = self.bank, self.bank.layout, {}

@@ -40,6 +40,8 @@ KIND: Final = "LimitTest"
 LIMIT_EFFECTS: Final = (1.5, 2.0, 4.0, 8.0, 15.0, 19.5)
 CHAMPION_REQUESTS: Final = 20.0
 CHAMPION_FORGOTTEN_S: Final = 60.0
+CHAMPION_SHOWS: Final = 5.0
+"""Requests of champion's in one bet: with fewer an outage that both share is not seen on its side in time."""
 _FARTHEST: Final = 38.0
 """Alternatives stay below 1 - (1 - p0)/38, which for the limit of 5 % is 19.5 times the limit."""
 
@@ -47,7 +49,9 @@ _FARTHEST: Final = 38.0
 class LimitBank:
     """S limit tests; `limits` [S] in events a request, `suppress` [S] where a common cause carries no evidence.
 
-    Every scrape is a block of its own, unless scrapes are shorter than five seconds.
+    Every scrape is a block of its own, unless scrapes are shorter than five seconds, or champion answers so seldom that
+    a block waits for it: what both share must have had the chance to show on its side. It waits for a minute at most,
+    and for no champion that has answered nothing in this stage.
     """
 
     def __init__(self, limits: Floats, suppress: Bools, scrape_interval_s: float = 5.0) -> None:
@@ -66,6 +70,8 @@ class LimitBank:
         self.recent_requests = np.zeros(size)
         self.recent_events = np.zeros(size)
         self.champion_t = np.full(size, -1.0)
+        self.stage_champion = np.zeros(size)
+        self.block_champion = np.zeros(size)
         self.own_requests = np.zeros(size)
         self.own_events = np.zeros(size)
         self.peak_log_e = np.zeros(size)
@@ -78,9 +84,13 @@ class LimitBank:
         anything = counts.n_c + counts.n_s > 0.0
         opening = (self.requests <= 0.0) & (counts.n_c > 0.0)
         self.opened_t = np.where(opening, t, self.opened_t)
+        self.stage_champion = np.where(stage_started, 0.0, self.stage_champion) + counts.n_s
+        self.block_champion = np.where(opening, 0.0, self.block_champion) + counts.n_s
         self.requests = np.where(speaking, self.requests + counts.n_c, 0.0)
         self.events = np.where(speaking, self.events + counts.x_c, 0.0)
-        self._close(anything & (self.requests > 0.0) & (t - self.opened_t >= self.patience_s))
+        lasted_s = t - self.opened_t
+        waits = (self.stage_champion > 0.0) & (self.block_champion < CHAMPION_SHOWS) & (lasted_s < CHAMPION_FORGOTTEN_S)
+        self._close(anything & (self.requests > 0.0) & (lasted_s >= self.patience_s) & ~waits)
 
     def _close(self, closing: Bools) -> None:
         rows = np.flatnonzero(closing)
@@ -127,6 +137,8 @@ class LimitBank:
         "recent_requests",
         "recent_events",
         "champion_t",
+        "stage_champion",
+        "block_champion",
         "own_requests",
         "own_events",
         "peak_log_e",
@@ -142,9 +154,9 @@ class LimitBank:
         return {"schedule": self.schedule.to_dict(), **pack_arrays(self, self._ARRAYS)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over a stored state of a bank with the same parameters."""
+        """Take over a stored state of a bank with the same parameters; what was not stored then begins anew."""
         self.schedule.restore(state["schedule"])
-        restore_arrays(self, self._ARRAYS, state)
+        restore_arrays(self, self._ARRAYS, {**pack_arrays(self, self._ARRAYS), **state})
 
 
 def _recent(requests: Floats, events: Floats, more: Floats, failed: Floats) -> tuple[Floats, Floats]:

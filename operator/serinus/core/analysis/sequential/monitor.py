@@ -15,6 +15,7 @@ import numpy as np
 
 from serinus.core.analysis.sequential.blocks import SHORTEST_BLOCK_S, scrapes_lasting, sums_of
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig, parse_config, render_config
+from serinus.core.analysis.sequential.doubts import Doubts
 from serinus.core.analysis.sequential.drift_group import DriftGroup
 from serinus.core.analysis.sequential.evidence import Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.freshness import Freshness
@@ -66,6 +67,7 @@ class RolloutMonitor:
         self._grid = TimeGrid([m for m in metrics if m.kind != "scalar"], self.config.scrape_interval_s)
         self._clock = ScrapeClock()
         self._split = TrafficSplitTest()
+        self._doubts = Doubts((self._shares, self._latencies, *self._drifts), self.config.alpha, self._weights)
         self._stage: MonitorStage | None = None
 
     def _learn(self, history: Mapping[str, Any]) -> None:
@@ -96,6 +98,7 @@ class RolloutMonitor:
         monitor._freshness.go_on_from(self._freshness, kept)
         monitor._grid.go_on_from(self._grid, kept)
         monitor._clock.go_on_from(self._clock, kept)
+        monitor._doubts.go_on_from(self._doubts)
         monitor._count_cells()
         return monitor
 
@@ -114,6 +117,8 @@ class RolloutMonitor:
         self._stage = MonitorStage(weight=float(weight), next_weight=following, started_s=float(t))
         self._split.start_stage()
         self._grid.begin()
+        self._doubts.start_stage()
+        self._shares.at_weight(self._stage.weight)
         self._take(float(t), dict.fromkeys(self._known), self._stage, started=True)
 
     @property
@@ -160,6 +165,9 @@ class RolloutMonitor:
         }
         self._clock.take(t, [name for name, seen in parsed.items() if seen is not None])
         self._lay_out(t, parsed, self._stage)
+        # With pace "evidence" every rise is proved anyway.
+        if self.config.pace == "timed" and not self._stage.full:
+            self._doubts.look(t, t - self._stage.started_s)
         return self._verdict(t, self._stage)
 
     def _lay_out(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> None:
@@ -243,8 +251,10 @@ class RolloutMonitor:
             split_mismatch=self._split.mismatch,
             side_silent=self._split.silent,
             requests=self._requests(counts),
+            doubts=() if stage.full else self._doubts.found(t),
         )
-        return judge(view)
+        outdone = None if stage.full else self._first_limited(self._shares.outdone(t))
+        return replace(judge(view), outdone=outdone)
 
     def _gating(self) -> list[MetricConfig]:
         return [metric for metric in self.config.metrics if metric.gating]
@@ -304,6 +314,7 @@ class RolloutMonitor:
             "scalars": {name: test.to_dict() for name, test in self._scalars.items()},
             "freshness": self._freshness.to_dict(),
             "split": self._split.to_dict(),
+            "doubts": self._doubts.to_dict(),
         }
 
     @classmethod
@@ -324,6 +335,7 @@ class RolloutMonitor:
         self._grid.restore(state["grid"])
         self._count_cells()
         self._clock.restore(state["clock"])
+        self._shares.at_weight(0.0 if self._stage is None else self._stage.weight)
         self._shares.restore(state["shares"])
         if self._latencies.metrics:
             self._latencies.restore(state["latencies"])
@@ -333,6 +345,7 @@ class RolloutMonitor:
         self._scalars = {name: ScalarTest.from_dict(stored) for name, stored in state["scalars"].items()}
         self._freshness.restore(state["freshness"])
         self._split.restore(state["split"])
+        self._doubts.restore(state.get("doubts"))
 
 
 def _of_kind(metrics: Sequence[MetricConfig], kind: str) -> list[MetricConfig]:

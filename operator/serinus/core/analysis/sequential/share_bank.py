@@ -18,6 +18,7 @@ from serinus.core.analysis.sequential.blocks import GAP_CLOSES_BLOCK_S
 from serinus.core.analysis.sequential.champion_rate import expected_events, remember
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR
 from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
+from serinus.core.analysis.sequential.sharp import SharpBank
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack_arrays, restore_arrays, take_rows
 
 ERROR_EFFECTS: Final = (1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
@@ -56,6 +57,7 @@ class ShareBank:
         self.effects = np.asarray(effects, dtype=np.float64)
         self.evidence_cap = float(evidence_cap)
         self.schedule = StartSchedule(size)
+        self.sharp = SharpBank(self.effects)
         self.linear = empty_mixture(size, grid)
         self.bounded = empty_mixture(size, grid)
         self.block = np.zeros((4, size))
@@ -93,6 +95,7 @@ class ShareBank:
         block length in scrapes; both are latched when a block opens, so they never look at the block's own data.
         """
         increments = counts.stacked()
+        self.sharp.update(increments, self.tolerance, stage_started)
         active = increments.sum(axis=0) > 0.0
         after_gap = active & (self.has_last > 0.0) & (t - self.last_t > GAP_CLOSES_BLOCK_S)
         self._close((after_gap | stage_started) & (self.block_scrapes > 0.0))
@@ -161,7 +164,7 @@ class ShareBank:
         """Natural log of the e-values, [S]."""
         return np.maximum(np.log(np.maximum(self.e_values(), 1e-300)), LOG_FLOOR)
 
-    _ARRAYS: Final = (
+    _ARRAYS: tuple[str, ...] = (
         "linear",
         "bounded",
         "block",
@@ -178,13 +181,15 @@ class ShareBank:
     def go_on_from(self, other: ShareBank, rows: Mapping[int, int]) -> None:
         """Take over the evidence of rows of another bank, from its row to mine."""
         self.schedule.go_on_from(other.schedule, rows)
+        self.sharp.go_on_from(other.sharp, rows)
         take_rows(self, other, self._ARRAYS, rows, columns="block")
 
     def to_dict(self) -> State:
         """State without the parameters, as JSON values."""
-        return {"schedule": self.schedule.to_dict(), **pack_arrays(self, self._ARRAYS)}
+        return {"schedule": self.schedule.to_dict(), "sharp": self.sharp.to_dict(), **pack_arrays(self, self._ARRAYS)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state of a bank with the same parameters."""
         self.schedule.restore(state["schedule"])
+        self.sharp.restore(state.get("sharp"))
         restore_arrays(self, self._ARRAYS, state)

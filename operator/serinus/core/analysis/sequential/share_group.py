@@ -11,7 +11,8 @@ from serinus.core.analysis.sequential.bounds import DISPERSION_UNKNOWN, rate_bou
 from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.cleaning import clean_pair
 from serinus.core.analysis.sequential.config import LIMIT_SUFFIX, MetricConfig
-from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite, status_of
+from serinus.core.analysis.sequential.deciding import Observed, seconds_to_decide
+from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, anytime_p, exp_finite, status_of
 from serinus.core.analysis.sequential.grid import ARMS
 from serinus.core.analysis.sequential.limit import LimitBank
 from serinus.core.analysis.sequential.observations import ShareObservation
@@ -19,6 +20,8 @@ from serinus.core.analysis.sequential.promotion import StageCounts
 from serinus.core.analysis.sequential.proportion import rate_ratio
 from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, N_C, N_S, X_C, X_S, ShareBank, ShareCounts
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
+from serinus.core.analysis.sequential.sudden import SuddenBank
+from serinus.core.analysis.sequential.turned import TurnedBank
 
 _LOG_THRESHOLD = float(np.log(40.0))
 
@@ -38,9 +41,16 @@ class ShareGroup:
         self.limited = np.array([row for row, metric in enumerate(self.metrics) if metric.limit is not None], dtype=int)
         limits = np.array([metric.limit for metric in self.metrics if metric.limit is not None], dtype=np.float64)
         self.limit = LimitBank(limits, np.full(limits.shape, suppress_common_cause), scrape_interval_s)
+        self.unlimited: Bools = np.array([metric.limit is None for metric in self.metrics], dtype=np.bool_)
+        self.sudden = SuddenBank(size, scrape_interval_s)
+        self.turned = TurnedBank(tolerance[self.limited], np.tile(ERROR_EFFECTS, (self.limited.size, 1)))
         self.total = np.zeros((4, size))
         self.stage = np.zeros((4, size))
         self.calibrated = False
+
+    def at_weight(self, percent: float) -> None:
+        """The challenger's weight from now on: at a heavy one every share has a limit."""
+        self.sudden.at_weight(np.full(len(self.metrics), percent))
 
     def scraped_every(self, seconds: float) -> None:
         """Count blocks in cells that last so long."""
@@ -67,17 +77,33 @@ class ShareGroup:
         started = np.full(len(self.metrics), stage_started)
         if stage_started:
             self.stage[:] = 0.0
+            self.sudden.forget(started)
+        if compared:
+            self._look_for_sudden(t, counts, started)
         self.total += values[:4]
         self.stage += values[:4]
+        bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
         if compared:
-            bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
             self.share.update(t, counts, started, *bounds)
             if bool(values[4:].any()):
                 self.calibration.update(*values[4:])
         if self.limited.size:
             limited = ShareCounts(*values[:4, self.limited])
             self.limit.update(t, limited, started[self.limited])
+            if compared:
+                self.turned.update(t, limited, started[self.limited], *(part[self.limited] for part in bounds))
         return answered
+
+    def _look_for_sudden(self, t: float, counts: ShareCounts, started: Bools) -> None:
+        """Take ten times champion's rate until now for the limit where there is neither a limit nor history."""
+        known = self.sudden.expect(self.total[N_S], self.total[X_S])
+        asked = (known & self.unlimited & ~self.calibration.known).astype(np.float64)
+        self.sudden.update(t, ShareCounts(counts.n_c * asked, counts.x_c * asked, counts.n_s, counts.x_s), started)
+
+    def _log_e(self) -> Floats:
+        """Log e-values of the share tests, or of the sudden limits where these say more."""
+        compared, sudden = self.share.log_e(), self.sudden.log_e()
+        return np.where(sudden > 0.0, np.maximum(compared, sudden), compared)
 
     def stage_counts(self) -> StageCounts:
         """Counts of this stage with the dispersion that they are judged by."""
@@ -91,6 +117,22 @@ class ShareGroup:
         over: Bools = x_c > self.limit.limits * n_c
         return over
 
+    def odds(self) -> Floats:
+        """What the sharp test says of each metric, [S]."""
+        return self.share.sharp.odds()
+
+    def decides_in_s(self, lasted_s: float, nats: Floats) -> Floats:
+        """When the robust test would revert if what was observed, in a stage of `lasted_s`, were real, [S]."""
+        n_c, x_c, n_s, x_s = self.stage
+        seen = Observed(n_c, x_c, n_s, x_s, lasted_s).at_rates_of(self.total, self.share.sharp.shown_before())
+        blocks_s = self.calibration.block_scrapes() * self.scrape_interval_s
+        return seconds_to_decide(seen, self.share.tolerance, self.share.effects, blocks_s, nats)
+
+    def outdone(self, t: float) -> Bools:
+        """Limited rows of which champion is over the limit now, and clearly worse than the challenger, [L]."""
+        worse: Bools = self.turned.e_values() >= SUSPICIOUS_E
+        return worse & self.limit.common_cause(t) & ~self.limit.shared(t) & ~self.over_limit()
+
     def set_back(self, t: float) -> None:
         """Take nothing to have been seen later than `t` (s)."""
         self.limit.opened_t = np.minimum(self.limit.opened_t, t)
@@ -103,7 +145,8 @@ class ShareGroup:
             np.minimum(self.total[[X_C, X_S]], self.total[[N_C, N_S]]), self.total[[N_C, N_S]], _LOG_THRESHOLD, phi
         )
         blocks = self.calibration.block_scrapes() * self.scrape_interval_s
-        logs, peaks = self.share.log_e().tolist(), self.share.peak_log_e.tolist()
+        log_e = self._log_e()
+        logs, peaks = log_e.tolist(), np.maximum(self.share.peak_log_e, log_e).tolist()
         rows = zip(self.total.T.tolist(), lower.T.tolist(), upper.T.tolist(), blocks.tolist(), strict=True)
         found = {}
         for row, (counts, low, high, block_s) in enumerate(rows):
@@ -152,7 +195,10 @@ class ShareGroup:
         mine, its = self.limited.tolist(), other.limited.tolist()
         self.share.go_on_from(other.share, rows)
         self.calibration.go_on_from(other.calibration, rows)
-        self.limit.go_on_from(other.limit, {its.index(r): mine.index(h) for r, h in rows.items() if r in its})
+        self.sudden.go_on_from(other.sudden, rows)
+        limited = {its.index(r): mine.index(h) for r, h in rows.items() if r in its}
+        self.limit.go_on_from(other.limit, limited)
+        self.turned.go_on_from(other.turned, limited)
         for row, own in rows.items():
             self.total[:, own], self.stage[:, own] = other.total[:, row], other.stage[:, row]
 
@@ -162,6 +208,8 @@ class ShareGroup:
             "share": self.share.to_dict(),
             "calibration": self.calibration.to_dict(),
             "limit": self.limit.to_dict(),
+            "turned": self.turned.to_dict() if self.limited.size else None,
+            "sudden": self.sudden.to_dict() if bool((self.sudden.lowest < 1.0).any()) else None,
             "total": pack(self.total),
             "stage": pack(self.stage),
         }
@@ -171,6 +219,9 @@ class ShareGroup:
         self.share.restore(state["share"])
         self.calibration.restore(state["calibration"])
         self.limit.restore(state["limit"])
+        self.turned.restore(state.get("turned"))
+        if state.get("sudden") is not None:
+            self.sudden.restore(state["sudden"])
         self.total = unpack(state["total"], self.total.shape)
         self.stage = unpack(state["stage"], self.stage.shape)
 

@@ -74,9 +74,13 @@ class BucketLayout:
         return tolerances
 
     def informative(self, shares: Floats, counts: Floats) -> Bools:
-        """Bounds worth a test: tail in [0.0005, 0.9] and seen at all, at most 12 a histogram, evenly chosen, [S]."""
+        """Bounds worth a test: tail in [0.0005, 0.9], at most 12 a histogram, evenly chosen, [S].
+
+        Of those beyond which nothing was seen only the lowest one is: a tail that grows shows there first, and where
+        few requests were seen, none beyond a bound says little.
+        """
         _, beyond = self.tails(counts)
-        useful = (shares >= TAIL_RANGE[0]) & (shares <= TAIL_RANGE[1]) & (beyond > 0.0)
+        useful = (shares >= TAIL_RANGE[0]) & (shares <= TAIL_RANGE[1]) & self._seen_or_next(beyond)
         for first, last in zip(self.start[:-1], self.start[1:], strict=True):
             places = np.flatnonzero(useful[first:last])
             if places.size > MOST_BOUNDS:
@@ -85,16 +89,24 @@ class BucketLayout:
                 useful[first + kept] = True
         return useful
 
+    def _seen_or_next(self, beyond: Floats) -> Bools:
+        """Bounds that something is beyond, and the next one of each histogram, [S]."""
+        before = np.concatenate(([1.0], beyond[:-1])) if beyond.size else beyond
+        before[self.start[:-1]] = 1.0
+        near: Bools = (beyond > 0.0) | (before > 0.0)
+        return near
+
     def mean_by_owner(self, values: Floats, chosen: Bools) -> Floats:
         """Mean of `values` [S] over the chosen bounds of each histogram, [M]; 1 where none is chosen."""
         number = np.bincount(self.owner, weights=chosen.astype(np.float64), minlength=self.count)
         total = np.bincount(self.owner, weights=np.where(chosen, values, 0.0), minlength=self.count)
         return np.where(number > 0.0, total / np.maximum(number, 1.0), 1.0)
 
-    def moved_mass(self, counts: Floats, shares: Floats) -> Bools:
-        """Bounds beyond which `counts` [B] have a tail where the tails `shares` [S] had none, [S]."""
+    def moved_mass(self, counts: Floats, shares: Floats, past: Floats) -> Bools:
+        """Bounds beyond which `counts` [B] have a tail where `past` [B], with the tails `shares` [S], had none, [S]."""
         observed, beyond = self.tails(counts)
-        moved: Bools = (shares < TAIL_RANGE[0]) & (beyond >= FEWEST_MOVED) & (beyond >= TAIL_RANGE[0] * observed)
+        none = (shares < TAIL_RANGE[0]) | (self.tails(past)[1] <= 0.0)
+        moved: Bools = none & (beyond >= FEWEST_MOVED) & (beyond >= TAIL_RANGE[0] * observed)
         return moved
 
     def quantile(self, index: int, counts: Floats, quantile: float) -> float | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.sequential.config import LIMIT_SUFFIX, MonitorConfig
+from serinus.core.analysis.sequential.doubts import Doubt
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.promotion import StageCounts, requests_needed, suggested_weight
 from serinus.core.analysis.sequential.state import Floats
@@ -56,6 +57,12 @@ class StageView:
     split_mismatch: bool
     side_silent: bool
     requests: Mapping[str, float]
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """The sharp test with the largest odds."""
+        return max(self.doubts, key=lambda one: (one.odds, one.metric), default=None)
 
     @property
     def gating_rows(self) -> list[int]:
@@ -131,6 +138,13 @@ def not_comparable(view: StageView) -> Finding | None:
     return ("NotComparable", min(names)) if names else None
 
 
+def looks_worse(view: StageView) -> Finding | None:
+    """A sharp test finds the challenger worse, and the robust one has not had the time to agree or to differ."""
+    if view.doubt is None or view.e_total >= SUSPICIOUS_E or view.stage.next_weight is None:
+        return None
+    return "LooksWorse", view.doubt.metric
+
+
 def suspicious(view: StageView) -> Finding | None:
     """Evidence is strong enough to wait and too weak to revert, or the stage's own rate is over a limit."""
     if view.e_total >= SUSPICIOUS_E:
@@ -165,6 +179,7 @@ HOLDS: Final[tuple[Callable[[StageView], Finding | None], ...]] = (
     no_traffic,
     common_cause,
     split_mismatch,
+    looks_worse,
     suspicious,
     nothing_follows,
     not_comparable,
@@ -199,6 +214,7 @@ def _risk(view: StageView) -> float:
 def _answer(view: StageView, action: str, finding: Finding) -> MonitorVerdict:
     row = _worst_row(view)
     excess = None if row is None else float(view.excess[row])
+    doubt = view.doubt if finding[0] == "LooksWorse" else None
     needed, eta_s, better = _missing(view, row) if action == "Hold" else (None, None, None)
     return MonitorVerdict(
         action=action,  # type: ignore[arg-type]
@@ -210,6 +226,8 @@ def _answer(view: StageView, action: str, finding: Finding) -> MonitorVerdict:
         eta_s=eta_s,
         suggested_weight=better,
         excess_upper=excess,
+        odds=None if doubt is None else doubt.odds,
+        held_s=None if doubt is None else doubt.left_s,
     )
 
 

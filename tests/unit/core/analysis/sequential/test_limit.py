@@ -6,13 +6,16 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.core.analysis import LimitTest
-from serinus.core.analysis.sequential.limit import LIMIT_EFFECTS
+from serinus.core.analysis.sequential.limit import LIMIT_EFFECTS, LimitBank
 from serinus.core.analysis.sequential.mixture import MASS_AT_START
+from serinus.core.analysis.sequential.share_bank import ShareCounts
+from serinus.simulation.traffic import ErrorWorkload, TrafficSource
 
 
 def test_one_scrape_is_the_formula_of_the_paper() -> None:
@@ -88,3 +91,31 @@ def test_short_scrapes_are_gathered_to_five_seconds() -> None:
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="common_cause"):
         LimitTest(0.05, "ignore")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("level", [1.0, 3.0, 10.0, 30.0, 100.0])
+def test_an_outage_that_both_share_condemns_nobody_where_champion_seldom_answers(level: float) -> None:
+    """At 99 % champion gets a request every ten seconds of ten a second: the bet waits until it has had its say."""
+    runs = 400
+    traffic = TrafficSource(ErrorWorkload(level, 0.005, 0.005, "outage"), runs, np.random.default_rng(5))
+    bank, worse = LimitBank(np.full(runs, 0.05), np.ones(runs, dtype=bool)), np.zeros(runs, dtype=bool)
+    for index in range(1, 481):
+        scrape = traffic.scrape(5.0 * index, np.full(runs, 0.99))
+        (n_c, *n_s), (x_c, *x_s) = scrape.requests, scrape.events
+        counts = ShareCounts(n_c, x_c, np.sum(n_s, axis=0), np.sum(x_s, axis=0))
+        bank.update(5.0 * index, counts, np.full(runs, index == 1))
+        worse |= bank.e_values() >= 100.0
+    assert worse.mean() <= 0.015
+
+
+@pytest.mark.parametrize("champion", [0.0, 0.5, 50.0], ids=["none", "seldom", "often"])
+def test_a_challenger_that_fails_for_half_is_found_however_seldom_champion_answers(champion: float) -> None:
+    """In four scrapes, or in a few minutes where the limit has to wait for champion."""
+    bank = LimitBank(np.array([0.05]), np.array([True]))
+    found = None
+    for index in range(1, 121):
+        counts = ShareCounts(*(np.array([value]) for value in (50.0, 25.0, champion, 0.0)))
+        bank.update(5.0 * index, counts, np.array([index == 1]))
+        found = found or (5.0 * index if bank.e_values()[0] >= 100.0 else None)
+    assert found is not None
+    assert found <= (300.0 if champion == 0.5 else 20.0)
