@@ -11,15 +11,16 @@ from dataclasses import replace
 
 from serinus.api.policy import Metric, Mode, Preset, Provider
 from serinus.api.status import Verdict
+from serinus.core.analysis.bursts import in_steps, with_beyond
 from serinus.core.analysis.exposition import READERS
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.tally import Tallies
-from serinus.core.analysis.threshold import window_of
+from serinus.core.analysis.threshold import exceeded_limit, window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
-from serinus.core.model.assessment import Missing, Observation, Reading, Reason
+from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 from serinus.runtime.groups import Group, SharedQuery, arms_and_latency, questions
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
@@ -107,6 +108,9 @@ class Presets:
         seen = replace(seen, canary=_naming(tallies.strangers(owners[0], span.since), seen.canary, group.source))
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
+        if isinstance(seen.canary, Measured) and exceeded_limit(metric, seen.canary.value) is not None:
+            steps = [in_steps(tallies.scrapes(one, span.since), span.since, span.scrape_interval) for one in owners]
+            seen = with_beyond(metric, seen, (canary[0], stable[0]), (steps[0], steps[1]))
         # Evidence may reach into our future: it is of a leader whose clock was ahead.
         until = tallies.horizon(owners, span.until, span.scrape_interval)
         within = max(began, min(watch.taken_until(metric), now)), until
