@@ -90,10 +90,12 @@ class GuardrailBank:
         measured = (n_c > 0.0) & ~self._too_few(own, n_c)
         exceeded = measured & self.guardrail.exceeded(own)
         failing = exceeded & ~self._excused(t, self._over(other, n_s) | self._over_now(scrape), weight)
-        failing &= ~self._doubted(scrape, weight, began)
+        doubted = self._doubted(scrape, weight, began)
         within = measured & ~exceeded
-        self.failures = np.where(failing, self.failures + 1.0, np.where(within, 0.0, self.failures))
-        return Guarded(failing & (self.failures > self.guardrail.failure_limit), within, self.failures > 0.0)
+        self.failures = np.where(
+            failing & (~doubted | (weight >= FULL_WEIGHT)), self.failures + 1.0, np.where(within, 0.0, self.failures)
+        )
+        return Guarded(failing & ~doubted & (self.failures > self.guardrail.failure_limit), within, self.failures > 0.0)
 
     def _doubted(self, scrape: Counted, weight: Floats, began: Bools) -> Bools:
         """Where one burst or chance explains what the canary shows; only an upper limit of requests is asked."""

@@ -60,7 +60,7 @@ def _with(reading: Reading | None, failing: Failing, steps: Steps) -> Reading | 
 
 def _failing(metric: Metric, *, client_errors: bool) -> Failing | None:
     """Say what of a scrape is beyond an upper limit."""
-    upper = metric.threshold_range.upper
+    upper = metric.bounds.upper
     if upper is None:
         return None
     if metric.preset is Preset.ERROR_RATE:

@@ -56,7 +56,7 @@ def split_by_chance(canary: Counts, stable: Counts) -> Floats:
 
 def _beyond(metric: Metric, reading: Reading) -> Beyond | None:
     """Count a revision's requests beyond the limit; an error rate tells them itself."""
-    if not isinstance(reading, Measured) or not reading.samples or metric.threshold_range.upper is None:
+    if not isinstance(reading, Measured) or not reading.samples or metric.bounds.upper is None:
         return None
     if reading.beyond is None and metric.preset is Preset.ERROR_RATE:
         return Beyond(reading.value * reading.samples)
@@ -67,7 +67,7 @@ def _tolerated(metric: Metric) -> float:
     """Tell the share of requests that may be beyond the limit."""
     if metric.preset is Preset.LATENCY:
         return 1.0 - float(metric.quantile or "0.99")
-    return metric.threshold_range.upper or 0.0
+    return metric.bounds.upper or 0.0
 
 
 def _failures(metric: Metric) -> str:

@@ -157,15 +157,21 @@ def _excused(judged: tuple[Finding, int], excuses: Mapping[str, float], known: A
 def _doubted(
     judged: tuple[Finding, int], metric: Metric, look: Look, stage: Stage, known: AnalysisState
 ) -> tuple[Finding, int]:
-    """Hold, and count nothing, where a limit is exceeded and the canary need not be the cause."""
-    finding, _ = judged
+    """Hold, and count nothing, where a limit is exceeded and the canary need not be the cause.
+
+    At 100 % it counts: a guard does not end while a limit is exceeded, whatever may explain it.
+    """
+    finding, count = judged
     if not _is_failing(finding):
         return judged
     # Late: numpy and scipy are the price of Sequential mode alone.
     from serinus.core.analysis.doubt import doubt
 
     why = doubt(metric, look.observations[metric.name], stage)
-    return judged if why is None else (_held(finding, Reason.SUSPICIOUS, f"; {why}"), _before(finding, known))
+    if why is None:
+        return judged
+    held = _held(finding, Reason.SUSPICIOUS, f"; {why}")
+    return held, count if stage.weight == FULL_WEIGHT else _before(finding, known)
 
 
 def _exceeded_since(
@@ -231,7 +237,7 @@ def _failing(
 def _too_few(metric: Metric, reading: Measured) -> str | None:
     """Say what is missing; a request count below its minimum is want of traffic and no fault of the canary."""
     if metric.preset is Preset.REQUEST_COUNT:
-        lower = metric.threshold_range.lower
+        lower = metric.bounds.lower
         if lower is not None and reading.value < lower:
             return f"{metric.name} is {reading.value:.0f}, {lower:.0f} are needed"
         return None
@@ -246,7 +252,7 @@ def exceeded_limit(metric: Metric, value: float) -> str | None:
     if metric.type is QueryType.DISTRIBUTION:
         # A divergence of few answers is noise: only the drift test, which knows their number, may condemn it.
         return None
-    bounds = metric.threshold_range
+    bounds = metric.bounds
     if bounds.upper is not None and value > bounds.upper:
         return f"max {bounds.max}"
     if bounds.lower is not None and value < bounds.lower:
@@ -275,7 +281,7 @@ def _finding(
         message=message,
         query=observation.query,
         value=reading.value if isinstance(reading, Measured) else None,
-        limit=limit or _limits(metric),
+        limit=limit or _limits(metric) or None,
         baseline=observation.stable.value if isinstance(observation.stable, Measured) else None,
         samples=reading.samples,
         detail=reading.detail if isinstance(reading, Measured) else "",
@@ -283,7 +289,7 @@ def _finding(
 
 
 def _limits(metric: Metric) -> str:
-    bounds = metric.threshold_range
+    bounds = metric.bounds
     return ", ".join(f"{name} {value}" for name, value in (("min", bounds.min), ("max", bounds.max)) if value)
 
 
