@@ -26,12 +26,18 @@ class AdmissionServer:
     def __init__(self, plane: ControlPlane) -> None:
         self._url = plane.url
         self._token = plane.admin_token
+        self.warned: list[str] = []
         self._trust = ssl.create_default_context(cafile=str(plane.ca_file))
 
     def refusal(self, manifest: dict[str, Any], *, method: str = "POST") -> str | None:
         """Send a manifest as a dry run; None when it is accepted."""
         answer = self._send(manifest, method, dry_run=True)
         return None if answer.get("kind") != "Status" else _sentence(str(answer["message"]))
+
+    def warnings(self, manifest: dict[str, Any]) -> list[str]:
+        """Send a manifest as a dry run; what the API server warns of, although it accepts it."""
+        assert self.refusal(manifest) is None
+        return self.warned
 
     def store(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Create an object for real."""
@@ -54,6 +60,7 @@ class AdmissionServer:
         )
         try:
             with urllib.request.urlopen(request, context=self._trust, timeout=30) as answer:
+                self.warned = answer.headers.get_all("Warning") or []
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             return dict(json.load(error))

@@ -80,7 +80,7 @@ def test_the_default_limit_costs_what_the_page_says() -> None:
     """5 % is above chance at this traffic, and below what an outage does in the guard window."""
     cells = {cell.label: cell for cell in guarded(400) if cell.method == DEFAULT}
     assert play(cells["iid, 0.5 %, 100 req/s"], SEED).reverted_percent <= 1.5
-    outage = play(cells["outage, 0.1 %, 100 req/s"], SEED)
+    outage = play(cells["outage, 0.5 %, 1000 req/s"], SEED)
     assert outage.reverted_percent == 100.0
     assert outage.in_guard.mean() > 0.9
 

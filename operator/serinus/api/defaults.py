@@ -47,7 +47,10 @@ STRATEGY = Strategy(
         )
     )
 )
-METRICS = (Metric(name="error-rate", preset=Preset.ERROR_RATE, threshold_range=ThresholdRange(max="5%")),)
+METRICS = (
+    Metric(name="error-rate", preset=Preset.ERROR_RATE, threshold_range=ThresholdRange(max="5%")),
+    Metric(name="latency-p99", preset=Preset.LATENCY, quantile=QUANTILE),
+)
 GUARD = Guard(duration="10m")
 
 

@@ -125,8 +125,9 @@ class Metric(ApiModel):
     client_errors: ClientErrors | None = None
     """Whether 4xx answers count as errors: Compare (only beyond stable's share), Count or Ignore; default Compare.
     Error-rate preset only."""
-    threshold_range: ThresholdRange
-    """The acceptable range, bounds included."""
+    threshold_range: ThresholdRange | None = None
+    """The acceptable range, bounds included; error-rate and latency presets may leave it out in Sequential mode: then
+    only the comparison with stable decides."""
     window: Duration | None = None
     """Time that a value covers; default since the stage began, at most 60s. Extended if it would hold fewer than three
     scrapes."""
@@ -146,6 +147,21 @@ class Metric(ApiModel):
     """The label that holds the bin of a Distribution."""
     min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Requests that the canary must have answered in the window; default 20. Error-rate and latency presets only."""
+
+    @property
+    def bounds(self) -> ThresholdRange:
+        """The acceptable range; without bounds where none is set."""
+        return self.threshold_range or ThresholdRange()
+
+    @model_validator(mode="after")
+    def _can_decide(self) -> Self:
+        """Refuse what nothing can judge: it would be Safe for ever."""
+        compared = self.preset is Preset.ERROR_RATE or (
+            self.preset is Preset.LATENCY and self.provider is not Provider.TRITON
+        )
+        if self.threshold_range is None and not compared:
+            raise ValueError(f"metric {self.name} needs thresholdRange: {rules.ALONE}")
+        return self
 
 
 class Analysis(ApiModel):
@@ -176,6 +192,14 @@ class Analysis(ApiModel):
     """What to do after blindTimeout without metrics: Hold or Revert; default Hold."""
     blind_timeout: Duration | None = None
     """How long metrics may be missing before onBlind applies; default 5m."""
+
+    @model_validator(mode="after")
+    def _has_limits(self) -> Self:
+        """Refuse Threshold mode without a threshold: nothing would ever be judged."""
+        bare = [metric.name for metric in self.metrics if metric.threshold_range is None]
+        if self.mode is Mode.THRESHOLD and bare:
+            raise ValueError(f"metric {bare[0]} needs thresholdRange: {rules.LIMITS_ONLY}")
+        return self
 
 
 class Pause(ApiModel):

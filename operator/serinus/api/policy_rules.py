@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from serinus.api.rules import rule, spoken
 
+ALONE = "it is not compared with stable, or only in a direction that the range tells"
+LIMITS_ONLY = "in Threshold mode nothing else judges it"
 TOKENS = ("{{namespace}}", "{{name}}", "{{revision}}", "{{service}}", "{{window}}")
 
 
@@ -19,7 +21,8 @@ def _number(threshold: str) -> str:
 def _each_bound(pattern: str) -> str:
     """Write the CEL for a pattern that every bound of a metric's range matches."""
     bounds = ("self.thresholdRange.min", "self.thresholdRange.max")
-    return " && ".join(f"(!has({bound}) || {bound}.matches('{pattern}'))" for bound in bounds)
+    each = " && ".join(f"(!has({bound}) || {bound}.matches('{pattern}'))" for bound in bounds)
+    return f"!has(self.thresholdRange) || ({each})"
 
 
 def _bounds() -> str:
@@ -47,8 +50,8 @@ def _below_everything(name: str) -> dict[str, str]:
     """Make the rule that a bound of an error rate is less than all requests: 1 is meant as one percent."""
     bound = f"self.thresholdRange.{name}"
     return spoken(
-        f"!({_PRESET} == 'error-rate') || !has({bound}) || !{bound}.matches('^[0-9]+([.][0-9]+)?%?$')"
-        f" || {_number(bound)} < 1.0",
+        f"!({_PRESET} == 'error-rate') || !has(self.thresholdRange) || !has({bound})"
+        f" || !{bound}.matches('^[0-9]+([.][0-9]+)?%?$') || {_number(bound)} < 1.0",
         f"'metric ' + self.name + ': {name} ' + {bound} + ({bound}.endsWith('%') ? ' is all requests or more:"
         f" write less, such as 5%' : ' is a ratio, so all requests or more: write ' + {bound} + '%')",
     )
@@ -72,6 +75,11 @@ METRIC = (
         "has(self.query) != has(self.preset)",
         "'metric ' + self.name + (has(self.query) ? ' has both query and preset: keep one'"
         " : ' has neither query nor preset: set one')",
+    ),
+    spoken(
+        f"has(self.thresholdRange) || ({_PRESET} == 'error-rate')"
+        f" || ({_PRESET} == 'latency' && (!has(self.provider) || self.provider != 'triton'))",
+        f"'metric ' + self.name + ' needs thresholdRange: {ALONE}'",
     ),
     spoken(
         f"!has(self.query) || !{_WITHOUT_TOKENS}.contains('{{{{')",
@@ -120,6 +128,10 @@ ANALYSIS = (
         "'riskBudget ' + self.riskBudget + ' never promotes, not even a perfect revision: write 0.005, for example'",
     ),
     *(_sequential(field) for field in ("falseRevertRate", "riskBudget", "minDwell", "maxHold", "onMaxHold")),
+    rule(
+        "!has(self.mode) || self.mode != 'Threshold' || self.metrics.all(m, has(m.thresholdRange))",
+        f"each metric needs thresholdRange: {LIMITS_ONLY}",
+    ),
     rule("!has(self.onMaxHold) || has(self.maxHold)", "onMaxHold needs maxHold: set maxHold"),
 )
 

@@ -145,6 +145,8 @@ class AnalysisCheckpoint(ApiModel):
     """Consecutive failing evaluations, by metric."""
     excused: Annotated[dict[str, Timestamp], Field(max_length=20)] | None = None
     """Until when a metric's limit does not revert, because stable exceeded it too."""
+    exceeded: Annotated[dict[str, Timestamp], Field(max_length=20)] | None = None
+    """Since when a metric has been over its limit at 100 %, where stable's history says how long to wait."""
     last_look: Timestamp | None = None
     """When the metrics were last evaluated."""
     blind_since: Timestamp | None = None

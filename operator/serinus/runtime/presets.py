@@ -11,15 +11,16 @@ from dataclasses import replace
 
 from serinus.api.policy import Metric, Mode, Preset, Provider
 from serinus.api.status import Verdict
-from serinus.core.analysis.exposition import READERS
+from serinus.core.analysis.bursts import in_steps, with_beyond
+from serinus.core.analysis.exposition import READERS, Owner
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.tally import Tallies
-from serinus.core.analysis.threshold import window_of
+from serinus.core.analysis.threshold import exceeded_limit, window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
-from serinus.core.model.assessment import Missing, Observation, Reading, Reason
+from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 from serinus.runtime.groups import Group, SharedQuery, arms_and_latency, questions
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
@@ -29,7 +30,7 @@ QUIET_SECONDS = 5.0
 WARMING_UP = Missing(
     Verdict.UNDECIDED,
     Reason.INSUFFICIENT_DATA,
-    f"its pods warm up: the first {WARM_UP_SECONDS:.0f} s of a stage do not count for latency",
+    f"its pods warm up: the first {WARM_UP_SECONDS:.0f} s of new pods do not count for latency",
 )
 
 
@@ -94,7 +95,7 @@ class Presets:
         tallies, began = self._tallies[group], watch.counts_from(metric)
         owners = [group.owner(arm) for arm in (watch.canary, watch.stable or watch.canary)]
         if began > now:
-            return Observation(WARMING_UP, None, query, (), histogram_bounds(tallies, *owners))
+            return self._warming(watch, metric, query, tallies, owners)
         span, fresh = self._span(watch, group, metric, now), self.times.of(group).targets_fresh(now)
         several = next(filter(None, (tallies.several(owner, span.since) for owner in owners)), None)
         if several is not None:
@@ -107,11 +108,25 @@ class Presets:
         seen = replace(seen, canary=_naming(tallies.strangers(owners[0], span.since), seen.canary, group.source))
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
+        if isinstance(seen.canary, Measured) and exceeded_limit(metric, seen.canary.value) is not None:
+            steps = [in_steps(tallies.scrapes(one, span.since), span.since, span.scrape_interval) for one in owners]
+            seen = with_beyond(metric, seen, (canary[0], stable[0]), (steps[0], steps[1]))
         # Evidence may reach into our future: it is of a leader whose clock was ahead.
         until = tallies.horizon(owners, span.until, span.scrape_interval)
         within = max(began, min(watch.taken_until(metric), now)), until
         increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within, began=began)
         return replace(seen, increments=increments, bounds=bounds)
+
+    def _warming(
+        self, watch: Watch, metric: Metric, query: str, tallies: Tallies, owners: Sequence[Owner]
+    ) -> Observation:
+        """Tell what stable, which is warm, shows meanwhile: a test learns from it what is usual."""
+        times = self.times.of(self._group(watch, metric.source, metric.provider))
+        until = tallies.horizon(owners, self._clock.now() - times.delay, times.interval)
+        within = max(watch.since or 0.0, min(watch.taken_until(metric), self._clock.now())), until
+        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within)
+        cold = tuple(replace(one, canary=(0.0,) * len(one.canary)) for one in increments)
+        return Observation(WARMING_UP, None, query, cold, bounds or histogram_bounds(tallies, *owners))
 
     def scrape_interval(self, watch: Watch) -> float | None:
         """Tell the longest scrape interval of what a rollout's presets read; None while it is not known."""

@@ -11,6 +11,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.decision import Decision
+from serinus.core.rollout.sizes import cold_since
 from serinus.runtime.watch import Watch
 
 
@@ -31,6 +32,7 @@ def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> W
         analysis=plan.policy.analysis,
         since=state.stage_started_at if state.weight > 0 else None,
         taken=_taken(state),
+        cold_since=cold_since(state),
     )
 
 

@@ -227,6 +227,7 @@ def _essence(state: RolloutState) -> tuple[object, ...]:
         state.pods,
         dict(known.failures),
         sorted(known.excused),
+        sorted(known.exceeded),
         known.blind_since is None,
     )
 

@@ -15,14 +15,15 @@ REPLAYED_SECONDS = 300.0
 """How far back a first look reaches: beyond the last checkpoint of a process that was killed, and over enough scrapes
 to know how often they come."""
 WARM_UP_SECONDS = 30.0
-"""The first seconds of a stage do not count for latency, never for errors: pods that just got traffic are cold, and a
-gateway's series do not tell which pod answered."""
+"""Seconds after a pod's first requests that do not count for latency, never for errors: it is cold then, and the series
+of a gateway do not tell which pod answered."""
 
 
 @dataclass(frozen=True)
 class Watch:
     """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight.
 
+    `cold_since` is when the newest of its pods got their first requests; None where nobody knows: with the stage.
     `taken` says by metric up to which scrape its evidence reaches.
     """
 
@@ -33,6 +34,7 @@ class Watch:
     analysis: Analysis
     since: float | None
     taken: Mapping[str, float] = field(default_factory=dict)
+    cold_since: float | None = None
 
     @property
     def interval(self) -> float:
@@ -73,5 +75,7 @@ class Watch:
         """Tell from when on its stage counts for a metric."""
         if self.since is None:
             return 0.0
-        warms_up = metric.preset is Preset.LATENCY and self.analysis.mode is not Mode.THRESHOLD
-        return self.since + (WARM_UP_SECONDS if warms_up else 0.0)
+        if metric.preset is not Preset.LATENCY or self.analysis.mode is Mode.THRESHOLD:
+            return self.since
+        cold = self.since if self.cold_since is None else self.cold_since
+        return max(self.since, cold + WARM_UP_SECONDS)

@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 import numpy as np
 
+from serinus.core.analysis.bursts import BROKEN, PARTS
+from serinus.core.analysis.doubt import CHANCE, split_by_chance
 from serinus.core.analysis.sequential.blocks import scrapes_lasting
 from serinus.core.analysis.sequential.state import Bools, Floats
 from serinus.core.model.split import FULL_WEIGHT
@@ -26,6 +28,7 @@ class Guardrail:
     last `window_s` of the stage, and rests on at least `min_samples` requests. Where it `excuses`, it does not fire
     while stable is out of the range too, in the window or in its newest scrape, nor for one window after that:
     while a shared outage enters or leaves the window both rates cross the limit, and whose crosses first is chance.
+    Neither does it there while one short burst, or chance, explains what the canary shows.
     """
 
     upper: float | None = None
@@ -74,6 +77,7 @@ class GuardrailBank:
         self.counts = WindowRows(scrapes, (runs, 4))
         histogram = guardrail.reads == "quantile"
         self.buckets = WindowRows(scrapes, (runs, 2 * (len(guardrail.bounds_s) + 1))) if histogram else None
+        self.beyond = WindowRows(scrapes, (runs, 2))
         self.failures = np.zeros(runs)
         self.excused_until = np.full(runs, -np.inf)
 
@@ -86,9 +90,42 @@ class GuardrailBank:
         measured = (n_c > 0.0) & ~self._too_few(own, n_c)
         exceeded = measured & self.guardrail.exceeded(own)
         failing = exceeded & ~self._excused(t, self._over(other, n_s) | self._over_now(scrape), weight)
+        doubted = self._doubted(scrape, weight, began)
         within = measured & ~exceeded
-        self.failures = np.where(failing, self.failures + 1.0, np.where(within, 0.0, self.failures))
-        return Guarded(failing & (self.failures > self.guardrail.failure_limit), within, self.failures > 0.0)
+        self.failures = np.where(
+            failing & (~doubted | (weight >= FULL_WEIGHT)), self.failures + 1.0, np.where(within, 0.0, self.failures)
+        )
+        return Guarded(failing & ~doubted & (self.failures > self.guardrail.failure_limit), within, self.failures > 0.0)
+
+    def _doubted(self, scrape: Counted, weight: Floats, began: Bools) -> Bools:
+        """Where one burst or chance explains what the canary shows; only an upper limit of requests is asked."""
+        both = self.beyond.push(self._beyond(scrape), began)
+        if not self.guardrail.excuses or self.guardrail.reads == "requests" or self.guardrail.upper is None:
+            return np.zeros(len(both), dtype=np.bool_)
+        n_c, _, n_s, _ = self.counts.total.T
+        left, fell = self._without_burst(both[:, 0])
+        tolerated = self.guardrail.upper if self.guardrail.reads == "share" else 1.0 - self.guardrail.quantile
+        by_chance = split_by_chance((n_c, left + fell), (n_s, both[:, 1])) >= CHANCE
+        doubted: Bools = (left <= tolerated * n_c) | (by_chance & (weight < FULL_WEIGHT))
+        return doubted
+
+    def _without_burst(self, beyond: Floats) -> tuple[Floats, Floats]:
+        """Leave out the worst scrapes of the window; the second value is 1 where that was anything."""
+        scrapes = -np.sort(-self.beyond.ring[:, :, 0], axis=0)
+        seen = (self.counts.ring[:, :, 0] > 0.0).sum(axis=0)
+        left_out = np.arange(len(scrapes))[:, None] < np.maximum(1, seen // PARTS)
+        broken = (seen == 1) & (beyond >= BROKEN * self.counts.total[:, 0])
+        burst = np.where(broken, 0.0, (scrapes * left_out).sum(axis=0))
+        return beyond - burst, (burst > 0.0).astype(np.float64)
+
+    def _beyond(self, scrape: Counted) -> Floats:
+        """Count the requests beyond the limit, of the canary and of stable, [R, 2]."""
+        if self.guardrail.reads != "quantile" or scrape.buckets is None or self.guardrail.upper is None:
+            return scrape.counts[[1, 3]].T
+        bounds = np.array((0.0, *self.guardrail.bounds_s))
+        over = np.clip((bounds[1:] - self.guardrail.upper) / np.diff(bounds), 0.0, 1.0)
+        slow: Floats = np.stack(np.split(scrape.buckets, 2, axis=1), axis=1) @ np.append(over, 1.0)
+        return slow
 
     def _values(self, counts: Floats, scrape: Counted, began: Bools) -> tuple[Floats, Floats]:
         """What is held against the range, of the canary and of stable."""

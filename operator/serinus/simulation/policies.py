@@ -30,7 +30,9 @@ def policies() -> dict[str, Subject]:
 def _with_high_limit(subject: Subject) -> Subject:
     analysis = subject.policy.analysis
     changes = {"threshold_range": ThresholdRange(max="30%"), "failure_limit": 2}
-    metrics = tuple(metric.model_copy(update=changes) for metric in analysis.metrics)
+    metrics = tuple(
+        metric.model_copy(update=changes) if metric.threshold_range else metric for metric in analysis.metrics
+    )
     changed = subject.policy.model_copy(update={"analysis": analysis.model_copy(update={"metrics": metrics})})
     return replace(subject, policy=changed)
 

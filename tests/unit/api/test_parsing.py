@@ -11,6 +11,7 @@ from serinus.api.durations import in_base_units, seconds
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import parse_model_deployment, parse_rollout
 from serinus.api.policy import ClientErrors, Metric, OnBlind, Pause, Preset, Provider, Step, ThresholdRange
+from serinus.api.policy_rules import ALONE, LIMITS_ONLY
 from serinus.api.problems import ApiError
 from serinus.api.status import Condition
 
@@ -72,7 +73,7 @@ def test_default_strategy() -> None:
 
 
 def test_default_analysis() -> None:
-    """Without an analysis the error rate is at most 5 %."""
+    """Without an analysis the error rate is at most 5 %, and latency is compared with stable's."""
     analysis = policy_of(_spec()).analysis
     assert (analysis.interval, analysis.on_blind, analysis.blind_timeout) == ("5s", OnBlind.HOLD, "5m")
     assert analysis.metrics == (
@@ -85,7 +86,39 @@ def test_default_analysis() -> None:
             failure_limit=0,
             min_samples=20,
         ),
+        Metric(
+            name="latency-p99",
+            preset=Preset.LATENCY,
+            provider=Provider.ISTIO,
+            quantile="0.99",
+            failure_limit=0,
+            min_samples=20,
+        ),
     )
+
+
+@pytest.mark.parametrize(
+    ("analysis", "says"),
+    [
+        pytest.param({"metrics": [{"name": "x", "preset": "error-rate"}]}, None, id="an error rate is compared"),
+        pytest.param({"metrics": [{"name": "x", "preset": "latency"}]}, None, id="a latency is compared"),
+        pytest.param(
+            {"metrics": [{"name": "x", "preset": "latency", "provider": "triton"}]}, ALONE, id="a mean is not"
+        ),
+        pytest.param({"metrics": [{"name": "x", "preset": "request-count"}]}, ALONE, id="a count is not"),
+        pytest.param({"metrics": [{"name": "x", "query": "vector(1)"}]}, ALONE, id="a query may mean anything"),
+        pytest.param(
+            {"mode": "Threshold", "metrics": [{"name": "x", "preset": "error-rate"}]}, LIMITS_ONLY, id="limits only"
+        ),
+    ],
+)
+def test_a_range_may_be_left_out_where_something_else_decides(analysis: dict[str, Any], says: str | None) -> None:
+    """A metric that nothing judges would be Safe for ever."""
+    if says is None:
+        assert policy_of(_spec(analysis=analysis)).analysis.metrics[0].bounds == ThresholdRange()
+        return
+    with pytest.raises(ApiError, match=f"metric x needs thresholdRange: {says}"):
+        _spec(analysis=analysis)
 
 
 def test_default_guard_and_deadline() -> None:

@@ -281,9 +281,9 @@ def test_some_namespaces_need_no_right_elsewhere(tmp_path: Path) -> None:
         ["get", "patch"],
     )
     assert len(roles) == 6
-    (policy,) = _kinds(documents, "ValidatingAdmissionPolicy")
-    (selected,) = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
-    assert selected["values"] == ["ml", "shop"]
+    for policy in _kinds(documents, "ValidatingAdmissionPolicy"):
+        (selected,) = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
+        assert selected["values"] == ["ml", "shop"]
 
 
 def test_the_lease_is_the_only_one_that_may_be_written(tmp_path: Path) -> None:
@@ -295,10 +295,25 @@ def test_the_lease_is_the_only_one_that_may_be_written(tmp_path: Path) -> None:
     }
 
 
+def test_short_pauses_are_warned_of_and_never_refused(tmp_path: Path) -> None:
+    """One policy refuses, the other one hints, and an error in the hint is none of the user's."""
+    documents = _render(tmp_path, {})
+    actions = {
+        each["spec"]["policyName"]: each["spec"]["validationActions"]
+        for each in _kinds(documents, "ValidatingAdmissionPolicyBinding")
+    }
+    assert actions == {"serinus-operator-only": ["Deny"], "serinus-short-pauses": ["Warn"]}
+    failing = {
+        each["metadata"]["name"]: each["spec"]["failurePolicy"]
+        for each in _kinds(documents, "ValidatingAdmissionPolicy")
+    }
+    assert failing == {"serinus-operator-only": "Fail", "serinus-short-pauses": "Ignore"}
+
+
 def test_the_policy_trusts_the_account_in_use(tmp_path: Path) -> None:
     """The admission policy follows the ServiceAccount's name, and who else may write."""
     values = {**MATRIX["own-account"], **MATRIX["restorer"]}
-    (policy,) = _kinds(_render(tmp_path, values), "ValidatingAdmissionPolicy")
+    (policy, _) = _kinds(_render(tmp_path, values), "ValidatingAdmissionPolicy")
     trusted = policy["spec"]["variables"][0]["expression"]
     assert "system:serviceaccount:serinus-system:mine" in trusted
     assert "system:serviceaccount:velero:velero" in trusted

@@ -74,6 +74,16 @@ def test_in_threshold_mode_there_is_no_test() -> None:
     assert "Evidence" not in page
 
 
+def test_a_metric_without_a_limit_says_so() -> None:
+    """It is compared with stable only, and no limit stands in the sentence."""
+    manifest = condemned()
+    for metric in manifest["spec"]["analysis"]["metrics"]:
+        metric.pop("thresholdRange")
+    page = _said(manifest)
+    assert "(1 in 100 reverts);" in page.splitlines()[0]
+    assert "Limit errors none: compared with stable only" in page
+
+
 def test_each_metric_has_a_row() -> None:
     """Requests, rates and events of both, the ratio with its bounds, the odds, and what the test says."""
     assert (

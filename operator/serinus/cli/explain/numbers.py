@@ -58,7 +58,7 @@ def took(first: str, last: str) -> str:
 
 def limit_of(metric: Metric) -> str:
     """Write the limit as the manifest has it: max 5%."""
-    bounds = metric.threshold_range
+    bounds = metric.bounds
     return ", ".join(f"{name} {value}" for name, value in (("min", bounds.min), ("max", bounds.max)) if value)
 
 

@@ -41,7 +41,8 @@ def _facts(account: Account) -> Table:
     facts.add_row("Judged by", _mode(account))
     for metric in account.rollout.spec.analysis.metrics:
         needs = f"  (once there are {metric.min_samples} requests)" if metric.min_samples else ""
-        facts.add_row("Limit", f"{metric.name}  {limit_of(metric)}{needs}")
+        limit = limit_of(metric) or "none: compared with stable only"
+        facts.add_row("Limit", f"{metric.name}  {limit}{needs}")
     if account.evidence is not None:
         facts.add_row("Evidence", _evidence(account.evidence, account.reverts_at))
     if text := missing(account):

@@ -123,13 +123,13 @@ def _rate_top(rates: Rates, scale: float) -> float:
     points = [*rates.canary, *rates.stable]
     highest = max((point.value for point in points), default=0.0) * scale
     band = max((point.upper or 0.0 for point in points), default=0.0) * scale
-    limit = (rates.metric.threshold_range.upper or 0.0) * scale
+    limit = (rates.metric.bounds.upper or 0.0) * scale
     reach = max(highest * 1.25, min(band * 1.05, highest * 2.5))
     return max(reach, limit * 1.25 if limit <= reach * 2.5 else 0.0) or max(limit * 1.25, 1.0)
 
 
 def _limit(panel: Axes, metric: Metric, scale: float, top: float) -> None:
-    upper = metric.threshold_range.upper
+    upper = metric.bounds.upper
     if upper is None:
         return
     if upper * scale <= top:

@@ -113,7 +113,7 @@ def _bar(account: Account, record: DecisionRecord) -> str:
     if account.decided_by not in {Decider.TEST, Decider.LIMIT_TEST} or account.evidence is None:
         return ""
     metric = account.metric(record.metric or "")
-    limit = f"; limit {limit_of(metric)}" if metric else ""
+    limit = f"; limit {limit_of(metric)}" if metric and metric.threshold_range else ""
     return f"{odds(account.evidence)} {IF_EQUAL} ({one_in(account.reverts_at)} reverts{limit})"
 
 

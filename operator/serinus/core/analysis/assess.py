@@ -14,14 +14,27 @@ from serinus.core.analysis import threshold
 from serinus.core.analysis.silence import weigh_silence
 from serinus.core.analysis.streams import mention_streams
 from serinus.core.analysis.words import in_words
-from serinus.core.model.assessment import AnalysisState, Assessment, Look, Stage
+from serinus.core.model.assessment import AnalysisState, Assessment, Look, Reason, Stage
+from serinus.core.model.split import FULL_WEIGHT
 
 Judged = tuple[AnalysisState, Assessment]
 
 
-def assess(look: Look, known: AnalysisState, stage: Stage, policy: Analysis, now: float, *, pace: Pace) -> Judged:
-    """Judge one look. `stage` is what is judged, `now` times blindness, `pace` says what Safe has to prove."""
-    remembered, guardrail = threshold.check_limits(look, known, stage, policy, now)
+def assess(
+    look: Look,
+    known: AnalysisState,
+    stage: Stage,
+    policy: Analysis,
+    now: float,
+    *,
+    pace: Pace,
+    longest_outage_s: float | None = None,
+) -> Judged:
+    """Judge one look. `stage` is what is judged, `now` times blindness, `pace` says what Safe has to prove.
+
+    `longest_outage_s` is the longest that stable was over a limit before the rollout, None where nobody knows.
+    """
+    remembered, guardrail = threshold.check_limits(look, known, stage, policy, now, longest_outage_s=longest_outage_s)
     remembered, guardrail = replace(remembered, gathered=known.gathered), weigh_silence(look, stage, guardrail)
     if policy.mode is Mode.THRESHOLD or guardrail.verdict is Verdict.UNSAFE:
         return remembered, mention_streams(look, in_words(look, guardrail))
@@ -29,5 +42,8 @@ def assess(look: Look, known: AnalysisState, stage: Stage, policy: Analysis, now
     from serinus.core.analysis.comparison import compare
 
     remembered, assessment = compare(look, remembered, stage, policy, guardrail, pace=pace)
+    if longest_outage_s is not None and stage.weight == FULL_WEIGHT and assessment.reason is Reason.LIMIT_EXCEEDED:
+        # At 100 % only time tells an outage from a bad version, and evidence outlives an outage.
+        assessment = replace(assessment, verdict=guardrail.verdict, reason=guardrail.reason, finding=guardrail.finding)
     blind_since = (known.blind_since or now) if assessment.verdict is Verdict.BLIND else None
     return replace(remembered, blind_since=blind_since), mention_streams(look, in_words(look, assessment))

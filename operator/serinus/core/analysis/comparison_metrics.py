@@ -131,7 +131,7 @@ def _config(metric: Metric) -> MetricConfig:
 
 def _error_streams(metric: Metric, seen: Observation) -> list[Stream]:
     """Requests and errors; a limit of 100 % or none is no limit test."""
-    limit = metric.threshold_range.upper
+    limit = metric.bounds.upper
     counted = metric.client_errors is ClientErrors.COUNT
     config = replace(_config(metric), limit=limit if limit is not None and 0.0 < limit < 1.0 else None)
     observed = {one.at: _errors(one, counted=counted) for one in seen.increments}
@@ -180,7 +180,7 @@ def _latency_stream(metric: Metric, seen: Observation) -> Stream:
 
 def tolerated_divergence(metric: Metric) -> float:
     """The divergence (PSI) that is no drift: the range's max."""
-    return metric.threshold_range.upper or 0.25
+    return metric.bounds.upper or 0.25
 
 
 def _drift_stream(metric: Metric, seen: Observation, known: tuple[str, ...]) -> Stream:
@@ -198,7 +198,7 @@ def _drift_stream(metric: Metric, seen: Observation, known: tuple[str, ...]) -> 
 def _scalar_stream(metric: Metric, seen: Observation, policy: Analysis) -> Stream:
     """A bound from above means that more is worse; values of overlapping windows are not new data."""
     block = max(seconds(metric.window) if metric.window else SHORTEST_SCALAR_BLOCK, seconds(policy.interval or "5s"))
-    direction: Literal["increase", "decrease"] = "increase" if metric.threshold_range.upper is not None else "decrease"
+    direction: Literal["increase", "decrease"] = "increase" if metric.bounds.upper is not None else "decrease"
     config = replace(_config(metric), kind="scalar", direction=direction, interval_s=block)
     observed: dict[float, MetricObservation] = {
         one.at: ScalarObservation(one.canary[0], one.stable[0]) for one in seen.increments

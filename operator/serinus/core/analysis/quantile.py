@@ -6,6 +6,20 @@ import math
 from collections.abc import Mapping
 
 
+def slower_than(limit: float, slower: Mapping[float, float]) -> float:
+    """Count the answers that were slower than a limit, interpolated within its bucket as a quantile is."""
+    bounds = sorted(slower)
+    total = slower[bounds[-1]] if bounds and math.isinf(bounds[-1]) else 0.0
+    below, lower = 0.0, 0.0
+    for bound in bounds:
+        count = max(slower[bound], below)
+        if bound > limit:
+            inside = 0.0 if math.isinf(bound) else (limit - lower) / (bound - lower)
+            return max(0.0, total - below - (count - below) * inside)
+        below, lower = count, bound
+    return 0.0
+
+
 def histogram_quantile(quantile: float, slower: Mapping[float, float]) -> float | None:
     """Interpolate within the bucket that holds the quantile; None without observations.
 

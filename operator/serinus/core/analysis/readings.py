@@ -150,7 +150,7 @@ def _empty(emptied: str | None, otherwise: str) -> Missing:
 def _value_of(metric: Metric, canary: Totals, stable: Totals) -> Callable[[Totals], float | None]:
     match metric.preset:
         case Preset.ERROR_RATE:
-            count_client_errors = _counts_client_errors(metric, canary, stable)
+            count_client_errors = counts_client_errors(metric, canary, stable)
             return lambda totals: _error_rate(totals, count_client_errors=count_client_errors)
         case Preset.LATENCY if metric.provider is Provider.TRITON:
             return lambda totals: totals.seconds / totals.success if totals.success else None
@@ -164,11 +164,11 @@ def _errors_of(metric: Metric, canary: Totals, stable: Totals) -> tuple[ErrorAns
     """List the canary's errors that its rate counts."""
     if metric.preset is not Preset.ERROR_RATE:
         return ()
-    counted = _counts_client_errors(metric, canary, stable)
+    counted = counts_client_errors(metric, canary, stable)
     return tuple(one for one in canary.error_answers if counted or not one.blames_caller)
 
 
-def _counts_client_errors(metric: Metric, canary: Totals, stable: Totals) -> bool:
+def counts_client_errors(metric: Metric, canary: Totals, stable: Totals) -> bool:
     """A changed schema shows as 4xx of the canary alone; callers' own faults show on both."""
     if metric.client_errors is not ClientErrors.COMPARE:
         return metric.client_errors is ClientErrors.COUNT

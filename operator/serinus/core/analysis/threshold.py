@@ -1,22 +1,24 @@
 """The fixed limit: a metric outside its range in more than `failureLimit` consecutive looks is Unsafe.
 
-One assessment over all metrics, from one look and the remembered state.
+One assessment over all metrics, from one look and the remembered state. In Sequential mode a limit condemns only what
+neither stable, nor one short burst, nor chance explains, and after 100 % no outage as short as stable has had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, ClientErrors, Metric, Mode, OnBlind, Preset, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.source_time import least_window
-from serinus.core.analysis.words import of_or_over, shown_value, with_errors
+from serinus.core.analysis.words import of_or_over, shown_duration, shown_value, with_errors
 from serinus.core.model.assessment import (
     AnalysisState,
     Assessment,
     Finding,
+    Increment,
     Look,
     Measured,
     Missing,
@@ -32,14 +34,29 @@ _WEIGHTIEST_FIRST = (Verdict.UNSAFE, Verdict.BLIND, Verdict.UNDECIDED, Verdict.S
 
 
 def check_limits(
-    look: Look, known: AnalysisState, stage: Stage, policy: Analysis, now: float
+    look: Look,
+    known: AnalysisState,
+    stage: Stage,
+    policy: Analysis,
+    now: float,
+    *,
+    longest_outage_s: float | None = None,
 ) -> tuple[AnalysisState, Assessment]:
-    """Judge one look. `stage` is what is judged; `now` times blindness."""
+    """Judge one look. `stage` is what is judged; `now` times blindness.
+
+    `longest_outage_s` is the longest that stable was over a limit before the rollout, None where nobody knows.
+    """
     judged = [_judge(metric, look.observations.get(metric.name), known) for metric in policy.metrics]
     excused: dict[str, float] = {}
-    if policy.mode is Mode.SEQUENTIAL and stage.weight < FULL_WEIGHT:
-        excused = _excuses(look, known, policy)
-        judged = [_excused(one, excused, known) for one in judged]
+    exceeded: dict[str, float] = {}
+    if policy.mode is Mode.SEQUENTIAL:
+        if stage.weight < FULL_WEIGHT:
+            excused = _excuses(look, known, policy)
+            judged = [_excused(one, excused, known) for one in judged]
+        elif longest_outage_s is not None:
+            exceeded = _exceeded_since(judged, look, known, policy)
+            judged = [_outlasted(one, exceeded, look, longest_outage_s) for one in judged]
+        judged = [_doubted(one, metric, look, stage, known) for one, metric in zip(judged, policy.metrics, strict=True)]
     findings = tuple(finding for finding, _ in judged)
     failures = {finding.metric: count for finding, count in judged if count}
     watched = {metric.name for metric in policy.metrics if metric.gating is False}
@@ -47,7 +64,7 @@ def check_limits(
     verdict = decisive.verdict if decisive else Verdict.SAFE
     blind_since = (known.blind_since or now) if verdict is Verdict.BLIND else None
     assessment = Assessment(look.at, verdict, decisive.reason if decisive else Reason.WITHIN_LIMITS, decisive, findings)
-    return AnalysisState(failures, excused, look.at, blind_since), assessment
+    return AnalysisState(failures, excused, look.at, blind_since, exceeded=exceeded), assessment
 
 
 def window_of(metric: Metric) -> float:
@@ -81,7 +98,7 @@ def _judge(metric: Metric, observation: Observation | None, known: AnalysisState
         return _not_measured(metric, observation, reading), before
     if too_few := _too_few(metric, reading):
         return _finding(metric, observation, Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, too_few), before
-    limit = _exceeded(metric, reading.value)
+    limit = exceeded_limit(metric, reading.value)
     if limit is None:
         text = f"{metric.name} is {_shown(metric, reading.value)}{_made_of(reading)}"
         return _finding(metric, observation, Verdict.SAFE, Reason.WITHIN_LIMITS, text), 0
@@ -108,21 +125,23 @@ def _excuses(look: Look, known: AnalysisState, policy: Analysis) -> dict[str, fl
 
 
 def _stable_is_over(metric: Metric, observation: Observation) -> bool:
-    readings = (observation.stable, _newest_scrape(metric, observation))
+    readings = (observation.stable, _newest_scrape(metric, observation, lambda newest: newest.stable))
     return any(
         isinstance(reading, Measured)
-        and _exceeded(metric, reading.value) is not None
+        and exceeded_limit(metric, reading.value) is not None
         and (reading.samples is None or reading.samples >= (metric.min_samples or 0))
         for reading in readings
     )
 
 
-def _newest_scrape(metric: Metric, observation: Observation) -> Measured | None:
-    """Stable's error rate in its last scrape."""
+def _newest_scrape(
+    metric: Metric, observation: Observation, counts: Callable[[Increment], tuple[float, ...]]
+) -> Measured | None:
+    """Give one revision's error rate in its last scrape."""
     if metric.preset is not Preset.ERROR_RATE or not observation.increments:
         return None
     newest = observation.increments[-1]
-    requests, server, client = newest.stable
+    requests, server, client = counts(newest)
     errors = server + (client if metric.client_errors is ClientErrors.COUNT else 0.0)
     return Measured(errors / requests, requests, newest.at) if requests else None
 
@@ -130,12 +149,75 @@ def _newest_scrape(metric: Metric, observation: Observation) -> Measured | None:
 def _excused(judged: tuple[Finding, int], excuses: Mapping[str, float], known: AnalysisState) -> tuple[Finding, int]:
     """Hold, and count nothing, where a limit is exceeded and excused."""
     finding, _ = judged
-    failing = finding.verdict is Verdict.UNSAFE or finding.reason is Reason.SUSPICIOUS
-    if not failing or finding.metric not in excuses:
+    if not _is_failing(finding) or finding.metric not in excuses:
         return judged
-    text = f"{finding.message.partition(' (')[0]}: stable is, or just was, over the same limit"
-    held = replace(finding, verdict=Verdict.UNDECIDED, reason=Reason.COMMON_CAUSE, message=text)
-    return held, known.failures.get(finding.metric, 0)
+    return _held(finding, Reason.COMMON_CAUSE, ": stable is, or just was, over the same limit"), _before(finding, known)
+
+
+def _doubted(
+    judged: tuple[Finding, int], metric: Metric, look: Look, stage: Stage, known: AnalysisState
+) -> tuple[Finding, int]:
+    """Hold, and count nothing, where a limit is exceeded and the canary need not be the cause.
+
+    At 100 % it counts: a guard does not end while a limit is exceeded, whatever may explain it.
+    """
+    finding, count = judged
+    if not _is_failing(finding):
+        return judged
+    # Late: numpy and scipy are the price of Sequential mode alone.
+    from serinus.core.analysis.doubt import doubt
+
+    why = doubt(metric, look.observations[metric.name], stage)
+    if why is None:
+        return judged
+    held = _held(finding, Reason.SUSPICIOUS, f"; {why}")
+    return held, count if stage.weight == FULL_WEIGHT else _before(finding, known)
+
+
+def _exceeded_since(
+    judged: Sequence[tuple[Finding, int]], look: Look, known: AnalysisState, policy: Analysis
+) -> dict[str, float]:
+    """Since when each limit has been exceeded without a break; a good newest scrape is one, whatever the window holds.
+
+    A scrape of fewer than `minSamples` requests is no break: a bad version has good scrapes, too, if they are small.
+    """
+    since: dict[str, float] = {}
+    for (finding, _), metric in zip(judged, policy.metrics, strict=True):
+        if not _is_failing(finding):
+            continue
+        newest = _newest_scrape(metric, look.observations[metric.name], lambda one: one.canary)
+        if newest is None or not _is_within(metric, newest):
+            since[metric.name] = min(known.exceeded.get(metric.name, look.at), look.at)
+    return since
+
+
+def _is_within(metric: Metric, scrape: Measured) -> bool:
+    enough = (scrape.samples or 0.0) >= (metric.min_samples or 0)
+    return enough and exceeded_limit(metric, scrape.value) is None
+
+
+def _outlasted(
+    judged: tuple[Finding, int], exceeded: Mapping[str, float], look: Look, longest: float
+) -> tuple[Finding, int]:
+    """Hold, at 100 %, what has not lasted longer than an outage of stable's: nothing else tells them apart there."""
+    finding, count = judged
+    if not _is_failing(finding) or look.at - exceeded.get(finding.metric, look.at) > longest:
+        return judged
+    text = f"; held: stable has been over this limit for {shown_duration(longest)} at a time before"
+    return _held(finding, Reason.SUSPICIOUS, text), count
+
+
+def _is_failing(finding: Finding) -> bool:
+    return finding.verdict is Verdict.UNSAFE or finding.reason is Reason.SUSPICIOUS
+
+
+def _held(finding: Finding, reason: Reason, why: str) -> Finding:
+    text = finding.message.partition(" (")[0] + why
+    return replace(finding, verdict=Verdict.UNDECIDED, reason=reason, message=text)
+
+
+def _before(finding: Finding, known: AnalysisState) -> int:
+    return known.failures.get(finding.metric, 0)
 
 
 def _failing(
@@ -155,7 +237,7 @@ def _failing(
 def _too_few(metric: Metric, reading: Measured) -> str | None:
     """Say what is missing; a request count below its minimum is want of traffic and no fault of the canary."""
     if metric.preset is Preset.REQUEST_COUNT:
-        lower = metric.threshold_range.lower
+        lower = metric.bounds.lower
         if lower is not None and reading.value < lower:
             return f"{metric.name} is {reading.value:.0f}, {lower:.0f} are needed"
         return None
@@ -165,11 +247,12 @@ def _too_few(metric: Metric, reading: Measured) -> str | None:
     return f"{metric.name} has {reading.samples:.0f} requests so far, {needed} are needed"
 
 
-def _exceeded(metric: Metric, value: float) -> str | None:
+def exceeded_limit(metric: Metric, value: float) -> str | None:
+    """Name the bound that a value is beyond, or None."""
     if metric.type is QueryType.DISTRIBUTION:
         # A divergence of few answers is noise: only the drift test, which knows their number, may condemn it.
         return None
-    bounds = metric.threshold_range
+    bounds = metric.bounds
     if bounds.upper is not None and value > bounds.upper:
         return f"max {bounds.max}"
     if bounds.lower is not None and value < bounds.lower:
@@ -198,7 +281,7 @@ def _finding(
         message=message,
         query=observation.query,
         value=reading.value if isinstance(reading, Measured) else None,
-        limit=limit or _limits(metric),
+        limit=limit or _limits(metric) or None,
         baseline=observation.stable.value if isinstance(observation.stable, Measured) else None,
         samples=reading.samples,
         detail=reading.detail if isinstance(reading, Measured) else "",
@@ -206,7 +289,7 @@ def _finding(
 
 
 def _limits(metric: Metric) -> str:
-    bounds = metric.threshold_range
+    bounds = metric.bounds
     return ", ".join(f"{name} {value}" for name, value in (("min", bounds.min), ("max", bounds.max)) if value)
 
 

@@ -47,10 +47,19 @@ class ErrorAnswers:
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """How many of a window's requests were beyond a limit, and how many of those came in a short burst, at worst."""
+
+    count: float
+    burst: float = 0.0
+
+
+@dataclass(frozen=True)
 class Measured:
     """A number, the requests it rests on (None where the query does not say), and the time of its newest sample.
 
-    `detail` says what it is made of, where a number alone says little; `errors` are those that it counts.
+    `detail` says what it is made of, where a number alone says little; `errors` are those that it counts. `beyond` is
+    counted where the number is over its limit and rests on requests.
     """
 
     value: float
@@ -58,6 +67,7 @@ class Measured:
     newest: float
     detail: str = ""
     errors: tuple[ErrorAnswers, ...] = ()
+    beyond: Beyond | None = None
 
 
 @dataclass(frozen=True)
@@ -248,7 +258,8 @@ class StoredEvidence:
 class AnalysisState:
     """What is remembered between looks. The counts of failing looks start anew at each stage, `gathered` never does.
 
-    `excused` says until when a metric's limit does not condemn, because stable was over it too.
+    `excused` says until when a metric's limit does not condemn, because stable was over it too; `exceeded` since when
+    it has been exceeded at 100 %.
     """
 
     failures: Mapping[str, int] = field(default_factory=dict)
@@ -256,6 +267,7 @@ class AnalysisState:
     last_look: float | None = None
     blind_since: float | None = None
     gathered: Gathered | None = field(default=None, compare=False)
+    exceeded: Mapping[str, float] = field(default_factory=dict)
 
     def for_new_stage(self) -> AnalysisState:
         """Keep what is valid for the whole rollout."""

@@ -184,6 +184,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
             last_look=restored(checkpoint.last_look),
             blind_since=restored(checkpoint.blind_since),
             gathered=StoredEvidence(checkpoint.evidence) if checkpoint.evidence else None,
+            exceeded={name: from_rfc3339(since) for name, since in (checkpoint.exceeded or {}).items()},
         ),
         conditions=status.conditions,
         assessment=None,
@@ -239,6 +240,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
     checkpoint = AnalysisCheckpoint(
         failures=dict(known.failures) or None,
         excused={name: to_rfc3339(until) for name, until in known.excused.items()} or None,
+        exceeded={name: to_rfc3339(since) for name, since in known.exceeded.items()} or None,
         last_look=stored(known.last_look),
         blind_since=stored(known.blind_since),
     )

@@ -9,12 +9,13 @@ from typing import Final
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, Metric, Mode, Provider, QueryType
 from serinus.core.analysis.bins import Bins
+from serinus.core.analysis.bursts import in_steps, with_beyond
 from serinus.core.analysis.exposition import READERS, Owner, Reader
 from serinus.core.analysis.increments import preset_increments
 from serinus.core.analysis.readings import no_answer, observe_preset, read_own_answer
 from serinus.core.analysis.scope import EVERYBODY
 from serinus.core.analysis.tally import Tallies
-from serinus.core.analysis.threshold import window_of
+from serinus.core.analysis.threshold import exceeded_limit, window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, Series
 from serinus.core.model.assessment import Increment, Look, Measured, Observation
 
@@ -80,6 +81,9 @@ class Looks:
         seen = observe_preset(metric, query="", canary=canary, stable=stable, targets_fresh=True)
         if self.analysis.mode is Mode.THRESHOLD:
             return seen
+        if isinstance(seen.canary, Measured) and exceeded_limit(metric, seen.canary.value) is not None:
+            steps = [in_steps(tallies.scrapes(one, begin), begin, interval) for one in (arms.canary, arms.stable)]
+            seen = with_beyond(metric, seen, (canary[0], stable[0]), (steps[0], steps[1]))
         increments, bounds = preset_increments(metric, tallies, arms.canary, arms.stable, (after, at))
         return replace(seen, increments=increments, bounds=bounds)
 

@@ -13,6 +13,7 @@ from serinus.api.policy import Metric, Mode, Pace, Preset
 from serinus.core.analysis.threshold import DEFAULT_WINDOW
 from serinus.core.analysis.words import shown_duration
 from serinus.simulation.manifest.odds import Odds
+from serinus.simulation.manifest.pauses import short_pauses
 from serinus.simulation.manifest.play import longest_s
 from serinus.simulation.manifest.subject import Subject, made_up
 
@@ -33,6 +34,7 @@ def advice(subject: Subject, odds: Sequence[Odds], promoted_after_s: float) -> t
     good = [one for one in odds if not one.scenario.harmful]
     bad = [one for one in odds if one.scenario.harmful]
     return (
+        *short_pauses(subject.policy),
         *_thin(subject, bad[:1]),
         *_starved(subject, good[:1]),
         *_nervous(subject, good),
@@ -97,7 +99,7 @@ def _nervous(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
 
 
 def _one_error(metric: Metric, rate: float) -> Iterator[str]:
-    limit, samples = metric.threshold_range.upper, metric.min_samples
+    limit, samples = metric.bounds.upper, metric.min_samples
     if metric.preset is not Preset.ERROR_RATE or limit is None or samples is None or limit <= rate:
         return
     enough = least_samples(limit, rate)
@@ -106,7 +108,7 @@ def _one_error(metric: Metric, rate: float) -> Iterator[str]:
     errors = math.floor(limit * samples) + 1
     yield (
         f"The limit of {metric.name} reverts equal versions: with minSamples {samples}, {errors} wrong "
-        f"{'answer is' if errors == 1 else 'answers are'} already over max {metric.threshold_range.max}. "
+        f"{'answer is' if errors == 1 else 'answers are'} already over max {metric.bounds.max}. "
         f"With minSamples {enough} it hardly ever would."
     )
 

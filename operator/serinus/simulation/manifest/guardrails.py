@@ -37,8 +37,8 @@ class Guardrails:
         scrape = _counted(sample)
         for bank, gating in zip(self.banks, self.gating, strict=True):
             found = bank.look(t, scrape, weight, began)
-            failing = failing | found.failing
             if gating:
+                failing = failing | found.failing
                 unsafe, safe = unsafe | found.unsafe, safe & found.safe
         return Guarded(unsafe, safe, failing)
 
@@ -47,8 +47,8 @@ def guardrail_of(metric: Metric, analysis: Analysis) -> Guardrail:
     """Read the guardrail of a preset; outside Sequential mode the limit is literal, whatever stable does."""
     assert metric.preset is not None
     return Guardrail(
-        upper=metric.threshold_range.upper,
-        lower=metric.threshold_range.lower,
+        upper=metric.bounds.upper,
+        lower=metric.bounds.lower,
         min_samples=metric.min_samples or 0,
         window_s=seconds(metric.window) if metric.window else DEFAULT_WINDOW,
         failure_limit=metric.failure_limit or 0,

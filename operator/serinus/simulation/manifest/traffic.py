@@ -101,9 +101,9 @@ def bucket_shares(median_s: float) -> Floats:
 def fitted(scenario: Scenario, subject: Subject) -> Scenario:
     """Scale the latencies so that a good version keeps well within the policy's own limits."""
     quantiles = [
-        (float(metric.quantile or "0.99"), metric.threshold_range.upper)
+        (float(metric.quantile or "0.99"), metric.bounds.upper)
         for metric in subject.policy.analysis.metrics
-        if metric.preset == "latency" and made_up(metric) and metric.threshold_range.upper
+        if metric.preset == "latency" and made_up(metric) and metric.bounds.upper
     ]
     if not quantiles:
         return scenario

@@ -167,7 +167,7 @@ def test_the_excuse_lasts_for_one_window(later: float, verdict: Verdict) -> None
     analysis = policy(ERRORS)
     during = seen(100.0, canary=0.2, stable=0.2, newest=(450.0, 90.0, 0.0))
     known, _ = assess(during, AnalysisState(), STAGE, analysis, 100.0, pace=Pace.TIMED)
-    after = seen(100.0 + later, canary=0.06, stable=0.04, newest=(450.0, 0.0, 0.0))
+    after = seen(100.0 + later, canary=0.08, stable=0.04, newest=(450.0, 0.0, 0.0))
     assert assess(after, known, STAGE, analysis, after.at, pace=Pace.TIMED)[1].verdict is verdict
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.core.rollout.sizes import canary_replicas
+from serinus.api.rollout import PodCounts
+from serinus.core.model.rollout import RolloutState
+from serinus.core.rollout.records import Cause, recorded
+from serinus.core.rollout.sizes import canary_replicas, cold_since
+from tests.unit.core.rollout.given import NOW, at_step, plan
 
 
 @pytest.mark.parametrize(
@@ -29,3 +34,29 @@ def test_the_canary_has_its_weights_share_of_the_pods(weight: int, min_replicas:
 @given(st.integers(0, 100), st.integers(1, 1000))
 def test_a_canary_pod_never_carries_more_than_a_stable_one_would(weight: int, min_replicas: int) -> None:
     assert canary_replicas(weight, min_replicas) == max(1, math.ceil(Fraction(weight * min_replicas, 100)))
+
+
+def raised(*records: tuple[str, int]) -> RolloutState:
+    """Give a rollout of four pods its decisions, a minute apart."""
+    state = replace(at_step(2, records[-1][1] if records else 10), stage_started_at=NOW)
+    state = replace(state, pods=PodCounts(full=4, min_replicas=4))
+    for minute, (action, weight) in enumerate(records):
+        cause = Cause(f"Reason{minute}", "")
+        state = recorded(plan(), replace(state, weight=weight), action, cause, NOW + 60 * minute)  # type: ignore[arg-type]
+    return state
+
+
+@pytest.mark.parametrize(
+    ("records", "minute"),
+    [
+        pytest.param([], 0, id="no record: all of them, with the stage"),
+        pytest.param([("Raised", 10)], 0, id="the first weight"),
+        pytest.param([("Raised", 10), ("Raised", 25)], 0, id="the same pod"),
+        pytest.param([("Raised", 10), ("Raised", 50)], 1, id="a second pod"),
+        pytest.param([("Raised", 10), ("Raised", 50), ("Held", 50)], 1, id="what is held brings none"),
+        pytest.param([("Raised", 50), ("Taken", 0), ("Raised", 50)], 2, id="pods that come back"),
+        pytest.param([("Raised", 50), ("Taken", 20), ("Raised", 25)], 0, id="one that stayed"),
+    ],
+)
+def test_pods_are_cold_from_the_raise_that_brought_them(records: list[tuple[str, int]], minute: int) -> None:
+    assert cold_since(raised(*records)) == NOW + 60 * minute

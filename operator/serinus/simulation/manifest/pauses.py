@@ -1,0 +1,44 @@
+"""Pauses that end before a gating metric can be judged; the chart's admission policy warns of the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from serinus.api.defaults import Policy
+from serinus.api.policy import Mode, Pace, Preset
+from serinus.core.analysis.words import shown_duration
+from serinus.core.model.split import FULL_WEIGHT
+
+TWO_SCRAPES_S: Final = 30.0
+"""Two scrapes at 15 s, as usual: of a single one neither a burst nor a cold pod can be told from a fault."""
+COLD_S: Final = 30.0
+"""What latency leaves out of the first weight."""
+
+
+def short_pauses(policy: Policy) -> Iterator[str]:
+    """Say which weights are left before they can be judged, and what they would take."""
+    canary, analysis = policy.strategy.canary, policy.analysis
+    if canary.pace is Pace.EVIDENCE or analysis.mode is Mode.THRESHOLD:
+        return
+    latency = any(metric.preset is Preset.LATENCY and metric.gating is not False for metric in analysis.metrics)
+    for number, (weight, pause_s) in enumerate(_pauses(policy)):
+        needed = TWO_SCRAPES_S + (COLD_S if latency and number == 0 else 0.0)
+        if weight < FULL_WEIGHT and pause_s < needed:
+            yield (
+                f"The pause after setWeight {weight} is too short to judge by: {shown_duration(pause_s)}, where "
+                f"{shown_duration(needed)} are needed for two scrapes"
+                f"{' after new pods have warmed up' if needed > TWO_SCRAPES_S else ''}; the weight waits for them."
+            )
+
+
+def _pauses(policy: Policy) -> list[tuple[int, float]]:
+    """List the weights and how long each lasts; infinite where somebody ends it."""
+    found: list[tuple[int, float]] = []
+    for step in policy.strategy.canary.steps:
+        if step.set_weight is not None:
+            found.append((step.set_weight, 0.0))
+        elif step.pause is not None and found:
+            weight, so_far = found[-1]
+            found[-1] = weight, so_far + (float("inf") if step.pause.seconds is None else step.pause.seconds)
+    return found

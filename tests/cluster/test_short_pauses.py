@@ -1,0 +1,96 @@
+"""The chart's policy warns of pauses that are too short to judge by, and lets them pass."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from serinus.api import crds
+from serinus.api.defaults import policy_of
+from serinus.api.model_deployment import ModelDeploymentSpec
+from serinus.simulation.manifest.pauses import short_pauses
+from serinus_local import build, chart
+from serinus_local.control_plane import ControlPlane
+from serinus_local.waiting import until
+from tests.cluster.admission_server import AdmissionServer, changed, manifest
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
+
+ERRORS = {"name": "errors", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
+LATENCY = {"name": "p99", "preset": "latency"}
+WEIGHT = re.compile(r"after setWeight ([0-9, ]+) is")
+
+
+@pytest.fixture(scope="module")
+def server(api_server: ControlPlane) -> Iterator[AdmissionServer]:
+    """An API server with our kinds and the chart's hint, once it is in force; what refuses is not for this one."""
+    for path in sorted((crds.ROOT / "crds").glob("*.yaml")):
+        api_server.apply_crds(path.read_text())
+    hint = [one for one in yaml.safe_load_all(_rendered()) if one["metadata"]["name"].endswith("-short-pauses")]
+    text = yaml.safe_dump_all(hint)
+    api_server.apply_yaml(text)
+    made = AdmissionServer(api_server)
+    until(lambda: bool(made.warnings(stepped([10], [ERRORS]))), what="the policy to be in force", limit=60)
+    yield made
+    api_server.kubectl("delete", "-f", "-", stdin=text)
+
+
+def _rendered() -> str:
+    told = ["--set", "image.repository=serinus", "--show-only", "templates/admission.yaml"]
+    helm = [str(build.binaries() / "helm"), "template", chart.RELEASE, str(chart.CHART), *told]
+    return subprocess.run(helm, capture_output=True, text=True, check=True).stdout
+
+
+def stepped(steps: list[Any], metrics: list[dict[str, Any]] | None, **fields: Any) -> dict[str, Any]:
+    """Write weights as numbers, pauses as texts, and a pause without an end as None."""
+    written = [
+        {"setWeight": step} if isinstance(step, int) else {"pause": {} if step is None else {"duration": step}}
+        for step in steps
+    ]
+    base = changed(manifest("minimal.yaml"), "spec.strategy", {"canary": {"steps": written, **fields}})
+    return base if metrics is None else changed(base, "spec.analysis", {"metrics": metrics})
+
+
+CASES = [
+    pytest.param([10, "30s", 50, "30s"], [ERRORS], [], id="two scrapes each"),
+    pytest.param([10, "29s", 50, "45s"], [ERRORS], [10], id="a short first pause"),
+    pytest.param([10, "1h", 50, "20s"], [ERRORS], [50], id="a short last pause"),
+    pytest.param([10, 50, "1m"], [ERRORS], [10], id="no pause at all"),
+    pytest.param([10, None, 50, "1m"], [ERRORS], [], id="a pause that somebody ends"),
+    pytest.param([10, "45s", 50, "45s"], [ERRORS, LATENCY], [10], id="new pods warm up at the first weight"),
+    pytest.param([10, "1m", 50, "45s"], [ERRORS, LATENCY], [], id="time to warm up"),
+    pytest.param([10, "45s", 50, "45s"], [ERRORS, {**LATENCY, "gating": False}], [], id="latency does not gate"),
+    pytest.param([10, "45s", 50, "45s"], None, [10], id="the default metrics, with latency"),
+    pytest.param([10, "1m", 100, "5s"], [ERRORS], [], id="nothing follows 100 %"),
+]
+
+
+@pytest.mark.parametrize(("steps", "metrics", "weights"), CASES)
+def test_warns_of_the_weights_that_are_left_too_soon(
+    server: AdmissionServer, steps: list[Any], metrics: list[dict[str, Any]] | None, weights: list[int]
+) -> None:
+    """What the policy warns of, `serinus simulate` says too."""
+    asked = stepped(steps, metrics)
+    warned = [number for text in server.warnings(asked) for number in re.findall(r"\d+", WEIGHT.findall(text)[0])]
+    assert [int(number) for number in warned] == weights
+    said = list(short_pauses(policy_of(ModelDeploymentSpec.parse(asked["spec"]))))
+    assert [int(WEIGHT.findall(text)[0]) for text in said] == weights
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(stepped([10, "5s"], [ERRORS], pace="Evidence"), id="the evidence sets the pace"),
+        pytest.param(
+            changed(stepped([10, "5s"], [ERRORS]), "spec.analysis.mode", "Threshold"), id="limits alone decide"
+        ),
+        pytest.param(manifest("minimal.yaml"), id="the default steps"),
+    ],
+)
+def test_does_not_warn_of_what_waits_for_no_comparison(server: AdmissionServer, asked: dict[str, Any]) -> None:
+    assert server.warnings(asked) == []
