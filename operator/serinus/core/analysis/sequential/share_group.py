@@ -70,7 +70,7 @@ class ShareGroup:
         self.total += values[:4]
         self.stage += values[:4]
         if compared:
-            bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
+            bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes(), self.calibration.allowance()
             self.share.update(t, counts, started, *bounds)
             if bool(values[4:].any()):
                 self.calibration.update(*values[4:])
