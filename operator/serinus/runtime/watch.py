@@ -23,7 +23,8 @@ gateway's series do not tell which pod answered."""
 class Watch:
     """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight.
 
-    `taken` says by metric up to which scrape its evidence reaches.
+    `taken` says by metric up to which scrape its evidence reaches. `alone` are the times before in which stable, of
+    `stable_version`, had all requests to itself; `calibrated` says that the evidence has learnt from them.
     """
 
     key: Key
@@ -33,6 +34,9 @@ class Watch:
     analysis: Analysis
     since: float | None
     taken: Mapping[str, float] = field(default_factory=dict)
+    stable_version: str = ""
+    alone: tuple[tuple[float, float], ...] = ()
+    calibrated: bool = False
 
     @property
     def interval(self) -> float:

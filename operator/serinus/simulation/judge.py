@@ -93,7 +93,7 @@ class ErrorJudge:
         """Take one scrape and return E_total, [R]."""
         requests, events = scrape.requests, scrape.events
         counts = ShareCounts(requests[0], events[0], requests[1] + requests[2], events[1] + events[2])
-        self.share.update(t, counts, stage_started, *self._bet(), self.calibration.allowance())
+        self.share.update(t, counts, stage_started, *self._bet(), allowance=self.calibration.allowance())
         if self.judgement.history and self.judgement.by_pod:
             self.calibration.update(requests[1], events[1], requests[2], events[2])
         rest = 1.0 - self.judgement.error_weight

@@ -214,6 +214,23 @@ class CalibrationBank:
         take_rows(self, other, self._ARRAYS, rows, columns="gathered")
         self.wander.go_on_from(other.wander, rows)
 
+    def adopt(self, other: CalibrationBank, rows: slice) -> None:
+        """Take over what another bank has learnt, of all its rows into these; windows are matched by their length."""
+        seconds = other.windows * other.group * other.scrape_interval_s
+        nearest = [int(np.argmin(np.abs(seconds - one * self.group * self.scrape_interval_s))) for one in self.windows]
+        for name in ("squares", "expected"):
+            getattr(self, name)[rows] = getattr(other, name)[:, nearest]
+        for name in ("excess", "events", "rate_events", "rate_requests", "scrapes"):
+            getattr(self, name)[rows] = getattr(other, name)
+        self.wander.go_on_from(other.wander, dict(enumerate(range(rows.start, rows.stop))))
+
+    def round_to(self, digits: int) -> None:
+        """Keep so many digits of each sum."""
+        for owner, names in ((self, self._ARRAYS), (self.wander, self.wander.ARRAYS)):
+            for name in names:
+                rounded = [float(f"{value:.{digits}g}") for value in getattr(owner, name).ravel().tolist()]
+                setattr(owner, name, np.array(rounded).reshape(getattr(owner, name).shape))
+
     def to_dict(self) -> State:
         """State without the parameters; empty when no pair of halves was ever seen."""
         if not bool(self.scrapes.any()) and not bool(self.gathered_scrapes.any()):

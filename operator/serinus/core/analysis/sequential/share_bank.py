@@ -86,6 +86,7 @@ class ShareBank:
         stage_started: Bools,
         inverse_bound: Floats,
         block_target: Floats,
+        *,
         allowance: Floats | None = None,
     ) -> None:
         """Take one scrape at time `t` (s).

@@ -88,20 +88,20 @@ class Wander:
         ratio: Floats = np.exp(np.minimum(DEVIATIONS * self.log_ratio_sd(phi), math.log(LARGEST_ALLOWANCE)))
         return ratio
 
-    _ARRAYS: Final = ("spread", "noise", "pairs")
+    ARRAYS: Final = ("spread", "noise", "pairs")
 
     def go_on_from(self, other: Wander, rows: Mapping[int, int]) -> None:
         """Take over what another one has learnt of some rows, from its row to mine."""
-        take_rows(self, other, self._ARRAYS, rows)
+        take_rows(self, other, self.ARRAYS, rows)
 
     def to_dict(self) -> State:
         """State as JSON values; empty where nothing was learnt."""
-        return pack_arrays(self, self._ARRAYS) if bool(self.pairs.any()) else {}
+        return pack_arrays(self, self.ARRAYS) if bool(self.pairs.any()) else {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state."""
         if state:
-            restore_arrays(self, self._ARRAYS, state)
+            restore_arrays(self, self.ARRAYS, state)
 
 
 def _summed(counts: Floats, cells: int) -> Floats:
