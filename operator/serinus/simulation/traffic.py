@@ -13,7 +13,8 @@ import numpy as np
 from serinus.core.analysis.sequential.state import Bools, Floats
 
 Noise = Literal["iid", "burst", "wobble", "outage", "diurnal", "sticky", "wander"]
-NOISES: Final[tuple[Noise, ...]] = ("iid", "burst", "wobble", "outage", "diurnal", "sticky", "wander")
+NOISES: Final[tuple[Noise, ...]] = ("iid", "burst", "wobble", "outage", "diurnal", "sticky")
+"""What every path must bear; a rate that wanders for minutes is one that only history tells from a fault."""
 
 STORM_SHARE: Final = 0.5
 STORM_MEAN: Final = 10.0

@@ -262,16 +262,20 @@ class AACalibrator:
             self.bank.update(*(value for value, _ in values))
 
     def fit(self, requests_a: Any, events_a: Any = None, requests_b: Any = None, events_b: Any = None) -> AACalibrator:
-        """Take a history, [T] each or all four as one sequence, and return self."""
-        if events_a is None:
-            requests_a, events_a, requests_b, events_b = requests_a
-        arrays = [
-            np.asarray(value, dtype=np.float64).reshape(-1, 1) for value in (requests_a, events_a, requests_b, events_b)
-        ]
+        """Take a history, [T] each or all four as one sequence, and return self; two are those of one series alone."""
+        given = requests_a if events_a is None else (requests_a, events_a, requests_b, events_b)
+        parts = [part for part in given if part is not None]
+        arrays = [np.asarray(part, dtype=np.float64).reshape(-1, 1) for part in parts]
         keep = np.all([np.isfinite(array) & (array >= 0.0) for array in arrays], axis=0)[:, 0]
         if bool(keep.any()):
-            self.bank.fit(*(array[keep] for array in arrays))
+            fit = self.bank.fit_alone if len(arrays) == 2 else self.bank.fit
+            fit(*(array[keep] for array in arrays))
         return self
+
+    @property
+    def allowance(self) -> float:
+        """Ratio of two equal arms' rates that is no regression."""
+        return float(self.bank.allowance()[0])
 
     @property
     def cluster_bound(self) -> float:
