@@ -90,7 +90,8 @@ class Pasts:
             log.exception("the history of stable cannot be read", rollout=watch.rollout)
             past = Past(watch.stable_version, problem="the history of stable could not be read")
         finally:
-            self._running.pop(watch.rollout, None)
+            if self._running.get(watch.rollout) is asyncio.current_task():
+                del self._running[watch.rollout]
         self._found[watch.rollout] = past
         log.info("history of stable", rollout=watch.rollout, seconds=past.seconds, problem=past.problem)
 
