@@ -14,7 +14,7 @@ from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.state import Floats
 from serinus.core.analysis.sequential.tails import BucketLayout
 
-DIGITS: Final = 6
+KEPT_DIGITS: Final = 6
 """More would say nothing of noise, and each is a byte of a status."""
 
 
@@ -60,4 +60,4 @@ class Lesson:
 
     def shorten(self) -> None:
         """Round what is learnt to what is worth keeping."""
-        self.calibration.round_to(DIGITS)
+        self.calibration.round_to(KEPT_DIGITS)
