@@ -195,6 +195,8 @@ class Outlook(ApiModel):
     """A weight, in percent, at which the test would decide sooner."""
     text: Short | None = None
     """What is still needed, in words: 1200 requests, 4 min. Absent with pace Timed."""
+    calibration: Text | None = None
+    """Which history of stable the test has learnt its noise from, or why none."""
     comparisons: Annotated[tuple[MetricComparison, ...], Field(max_length=40), ATOMIC] = ()
     """One comparison per metric."""
 

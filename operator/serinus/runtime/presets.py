@@ -86,9 +86,17 @@ class Presets:
         since = max(watch.since, self._clock.now() - times.delay - max(QUIET_SECONDS, times.interval))
         return tallies.totals(group.owner(watch.canary), since).success == 0
 
+    def groups_of(self, watch: Watch) -> list[Group]:
+        """List what a rollout's presets read."""
+        return list(dict.fromkeys(self.group_for(watch, metric) for metric in watch.presets))
+
+    def group_for(self, watch: Watch, metric: Metric) -> Group:
+        """Tell what a preset reads."""
+        return self._group(watch, metric.source, metric.provider)
+
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""
-        now, group = self._clock.now(), self._group(watch, metric.source, metric.provider)
+        now, group = self._clock.now(), self.group_for(watch, metric)
         query = " ; ".join(group.queries([watch.canary], window_of(metric), latency=metric.preset is Preset.LATENCY))
         if (unknown := self._unknown(watch, group)) is not None:
             return Observation(unknown, None, query)
@@ -135,12 +143,12 @@ class Presets:
 
     def delay(self, watch: Watch) -> float:
         """Tell how old the newest sample of a rollout's presets always is."""
-        return max((self.times.of(group).delay for group in self._groups(watch)), default=0.0)
+        return max((self.times.of(group).delay for group in self.groups_of(watch)), default=0.0)
 
     def not_yet(self, watch: Watch) -> Missing | None:
         """Say why no weight can be judged yet, although the source answers."""
         now = self._clock.now()
-        return next(filter(None, (self.times.of(group).not_yet(now) for group in self._groups(watch))), None)
+        return next(filter(None, (self.times.of(group).not_yet(now) for group in self.groups_of(watch))), None)
 
     def requests(self, watch: Watch, arm: Arm, window: float) -> float | None:
         """Tell how many requests reached a revision in a window; None where nobody counts them, or nobody answers."""
@@ -184,10 +192,6 @@ class Presets:
     def _counted(self, watch: Watch) -> list[Group]:
         """List what counts a rollout's requests."""
         return [self._group(watch, source, provider) for source, provider in watch.counters]
-
-    def _groups(self, watch: Watch) -> list[Group]:
-        """List what its presets read."""
-        return list(dict.fromkeys(self._group(watch, metric.source, metric.provider) for metric in watch.presets))
 
     def _group(self, watch: Watch, source: str | None, provider: Provider | None) -> Group:
         named = source or self._metrics.names()[0]

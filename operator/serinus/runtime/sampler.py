@@ -18,6 +18,7 @@ from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
 from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
+from serinus.runtime.pasts import Pasts
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
 from serinus.runtime.streams import StreamCounts
@@ -40,6 +41,7 @@ class Sampler:
         self._wake = wake
         self._presets = Presets(metrics, clock, scopes or {})
         self._own = OwnQueries(metrics, clock)
+        self._pasts = Pasts(metrics, clock, self._presets)
         self.silences = Silences(metrics, clock, self._presets)
         self._streams = StreamCounts(metrics, clock, self._presets)
         self._watches: dict[Key, Watch] = {}
@@ -64,6 +66,7 @@ class Sampler:
         watch = self._watches.get(key)
         if watch is not None:
             self._own.forget(watch)
+            self._pasts.forget(watch)
         for kept in (self._watches, self._since, self._looks):
             kept.pop(key, None)
 
@@ -91,6 +94,7 @@ class Sampler:
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
         self._loops.clear()
         await self._own.close()
+        await self._pasts.close()
 
     async def take_looks(self, interval: float) -> None:
         """Look at the rollouts of one interval, whatever their sources."""
@@ -117,6 +121,7 @@ class Sampler:
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in watches}
         await asyncio.gather(self._presets.ask(watches), self._own.ask(watches, scraped))
         await asyncio.gather(self.silences.ask(watches), self._streams.ask(watches))
+        self._pasts.begin(watches)
         self._publish(watches)
 
     def _publish(self, watches: Sequence[Watch]) -> None:
@@ -143,4 +148,5 @@ class Sampler:
             scrape_interval=self._presets.scrape_interval(watch),
             delay=self._presets.delay(watch),
             not_yet=self._presets.not_yet(watch),
+            past=self._pasts.of(watch),
         )

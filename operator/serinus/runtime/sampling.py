@@ -10,6 +10,7 @@ from serinus.core.model.identity import Key
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.rollout.alone import alone
 from serinus.core.rollout.decision import Decision
 from serinus.core.rollout.sizes import cold_since
 from serinus.runtime.watch import Watch
@@ -33,6 +34,9 @@ def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> W
         since=state.stage_started_at if state.weight > 0 else None,
         taken=_taken(state),
         cold_since=cold_since(state),
+        stable_version=stable.version if stable else "",
+        alone=alone(seen, plan),
+        calibrated=_is_calibrated(state),
     )
 
 
@@ -44,6 +48,14 @@ def _taken(state: RolloutState) -> Mapping[str, float]:
     from serinus.core.analysis.comparison import taken_of
 
     return taken_of(gathered)
+
+
+def _is_calibrated(state: RolloutState) -> bool:
+    if state.analysis.gathered is None:
+        return False
+    from serinus.core.analysis.comparison import calibrated
+
+    return calibrated(state.analysis.gathered)
 
 
 def _state_after(newest: RolloutSeen, decision: Decision) -> RolloutState:

@@ -24,7 +24,8 @@ class Watch:
     """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight.
 
     `cold_since` is when the newest of its pods got their first requests; None where nobody knows: with the stage.
-    `taken` says by metric up to which scrape its evidence reaches.
+    `taken` says by metric up to which scrape its evidence reaches. `alone` are the times before in which stable, of
+    `stable_version`, had all requests to itself; `calibrated` says that the evidence has learnt from them.
     """
 
     key: Key
@@ -35,6 +36,9 @@ class Watch:
     since: float | None
     taken: Mapping[str, float] = field(default_factory=dict)
     cold_since: float | None = None
+    stable_version: str = ""
+    alone: tuple[tuple[float, float], ...] = ()
+    calibrated: bool = False
 
     @property
     def interval(self) -> float:

@@ -68,6 +68,7 @@ def _cells(scale: float) -> list[tables.Cell]:
         *tables.drift(part(2000)),
         *tables.scalars(part(1000)),
         *tables.closed_loop(part(2000)),
+        *tables.whole_path(part(200)),
         *policies.guarded(part(2000)),
         *holds.cells(part(500)),
         *tables.peers(("ours", *PEERS), part(500)),

@@ -36,6 +36,8 @@ class LatencyWorkload:
     noisy: bool = False
     scrape_s: float = 5.0
     history_s: float = 3600.0
+    by_pod: bool = True
+    """Whether history tells two halves of stable's pods apart."""
 
 
 class LatencyTraffic:
@@ -89,15 +91,18 @@ def run_latency(workload: LatencyWorkload, runs: int, seed: int, alpha: float = 
     bank = LatencyBank([np.array(PROMETHEUS_BOUNDS_S)] * runs, np.full(runs, 0.05), workload.scrape_s)
     past = [traffic.scrape(0.0) for _ in range(int(workload.history_s / workload.scrape_s))]
     if past:
-        halves = [np.stack([one[half].reshape(-1) for one in past]) for half in (1, 2)]
-        bank.learn(halves[0], halves[1], np.ones(runs, dtype=np.bool_))
+        halves, everyone = [np.stack([one[half].reshape(-1) for one in past]) for half in (1, 2)], np.full(runs, True)
+        if workload.by_pod:
+            bank.learn(halves[0], halves[1], everyone)
+        else:
+            bank.learn_alone(halves[0] + halves[1], everyone)
     reverted_s, slow = np.full(runs, np.inf), np.zeros(runs)
     per_stage = round(ramp.stage_s / workload.scrape_s)
     for index in range(per_stage * len(ramp.weights)):
         stage, within = divmod(index, per_stage)
         t = (index + 1) * workload.scrape_s
         own, first, second = (part.reshape(-1) for part in traffic.scrape(ramp.weights[stage]))
-        if not past:
+        if not past or not workload.by_pod:
             first, second = first + second, np.zeros_like(second)
         bank.update(t, own, first, second, np.full(runs, within == 0))
         live = np.isinf(reverted_s)

@@ -41,6 +41,8 @@ class Judgement:
     error_weight: float = 0.2
     limit_weight: float = 0.2
     history: bool = True
+    by_pod: bool = True
+    """Whether that past is of two halves of stable's pods; a gateway's series tell no pods apart."""
     cluster_bound: float | None = None
     """A fixed B in place of calibration; 1 with blocks of one scrape is the test for independent errors."""
     evidence_cap: float = 5.0
@@ -69,7 +71,10 @@ class ErrorJudge:
             numbers = range(first, min(first + CHUNK_SCRAPES, 0))
             past = [traffic.scrape(number * traffic.workload.scrape_s, idle) for number in numbers]
             requests, events = np.stack([one.requests for one in past]), np.stack([one.events for one in past])
-            self.calibration.fit(requests[:, 1], events[:, 1], requests[:, 2], events[:, 2])
+            if self.judgement.by_pod:
+                self.calibration.fit(requests[:, 1], events[:, 1], requests[:, 2], events[:, 2])
+            else:
+                self.calibration.fit_alone(requests[:, 1:].sum(axis=1), events[:, 1:].sum(axis=1))
         self.share.seed_rate(*self.calibration.rate_memory())
 
     def _bet(self) -> tuple[Floats, Floats]:
@@ -88,8 +93,8 @@ class ErrorJudge:
         """Take one scrape and return E_total, [R]."""
         requests, events = scrape.requests, scrape.events
         counts = ShareCounts(requests[0], events[0], requests[1] + requests[2], events[1] + events[2])
-        self.share.update(t, counts, stage_started, *self._bet())
-        if self.judgement.history:
+        self.share.update(t, counts, stage_started, *self._bet(), allowance=self.calibration.allowance())
+        if self.judgement.history and self.judgement.by_pod:
             self.calibration.update(requests[1], events[1], requests[2], events[2])
         rest = 1.0 - self.judgement.error_weight
         total = self.judgement.error_weight * self._share_e_values()

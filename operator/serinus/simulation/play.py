@@ -20,8 +20,9 @@ from serinus.simulation.ramp import run_ramp, serinus_method
 from serinus.simulation.scalars import ScalarWorkload, run_scalars
 from serinus.simulation.tables import Cell
 from serinus.simulation.timed import TimedWorkload, run_timed
+from serinus.simulation.whole_path import WholePathWorkload, run_whole_path
 
-CHUNK = {"latency": 125, "ramp": 1000, "timed": 50, "other": 500}
+CHUNK = {"latency": 125, "path": 10, "ramp": 1000, "timed": 50, "other": 500}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ class Played:
 
 def chunks(cell: Cell) -> list[int]:
     """Numbers of rollouts that are played at a time."""
-    kind = "latency" if isinstance(cell.workload, LatencyWorkload) else "ramp" if cell.loop is None else "other"
+    kind = "ramp" if cell.loop is None else "other"
+    if isinstance(cell.workload, LatencyWorkload | WholePathWorkload):
+        kind = "latency" if isinstance(cell.workload, LatencyWorkload) else "path"
     kind = "timed" if isinstance(cell.workload, TimedWorkload) else kind
     size = CHUNK[kind]
     whole, rest = divmod(cell.runs, size)
@@ -80,7 +83,7 @@ def seed_of(cell: Cell, chunk: int, seed: int) -> int:
 def play_chunk(cell: Cell, chunk: int, runs: int, seed: int) -> Played:
     """Play one chunk of a cell."""
     own_seed = seed_of(cell, chunk, seed)
-    judgement = Judgement(history=cell.path == "history")
+    judgement = Judgement(history=cell.path != "conservative", by_pod=cell.path != "gateways")
     if isinstance(cell.workload, Scenario):
         return _play_policy(cell, cell.workload, chunk, runs, own_seed)
     if isinstance(cell.workload, TimedWorkload):
@@ -89,6 +92,8 @@ def play_chunk(cell: Cell, chunk: int, runs: int, seed: int) -> Played:
         return Played(timed.reverted_s, np.isfinite(timed.promoted_s), timed.wrong_answers, decided_s)
     if isinstance(cell.workload, LatencyWorkload):
         result = run_latency(cell.workload, runs, own_seed)
+    elif isinstance(cell.workload, WholePathWorkload):
+        result = run_whole_path(cell.workload, runs, own_seed)
     elif isinstance(cell.workload, DriftWorkload):
         result = run_drift(cell.workload, runs, own_seed)
     elif isinstance(cell.workload, ScalarWorkload):

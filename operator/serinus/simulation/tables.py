@@ -17,9 +17,11 @@ from serinus.simulation.manifest.traffic import Scenario
 from serinus.simulation.scalars import ScalarNoise, ScalarWorkload
 from serinus.simulation.timed import TimedWorkload
 from serinus.simulation.traffic import NOISES, ErrorWorkload, Noise
+from serinus.simulation.whole_path import WholePathWorkload
 
-Path = Literal["history", "conservative"]
-PATHS: Final[tuple[Path, ...]] = ("history", "conservative")
+Path = Literal["history", "gateways", "conservative", "gateway halves"]
+PATHS: Final[tuple[Path, ...]] = ("history", "gateways", "conservative")
+"""With history by halves of the pods, with that of a gateway's series, and without."""
 LEVELS: Final = (1.0, 10.0, 100.0, 1000.0)
 
 MEDIAN_FACTOR: Final = 1.3
@@ -47,7 +49,9 @@ class Cell:
 
     table: str
     label: str
-    workload: ErrorWorkload | LatencyWorkload | DriftWorkload | ScalarWorkload | Scenario | TimedWorkload
+    workload: (
+        ErrorWorkload | LatencyWorkload | DriftWorkload | ScalarWorkload | Scenario | TimedWorkload | WholePathWorkload
+    )
     runs: int
     path: Path = "history"
     method: str = "ours"
@@ -57,6 +61,7 @@ class Cell:
     """The whole policy that a `Scenario` is played against."""
 
 
+WANDER_MOST: Final = 3.0
 FALSE_REVERT_CELLS: Final[tuple[tuple[Noise, int, float], ...]] = (
     *((noise, 10, 0.005) for noise in NOISES),
     ("wobble", 3, 0.005),
@@ -70,10 +75,36 @@ def false_reverts(runs: int = 4000) -> Iterator[Cell]:
         for noise, pods, rate in FALSE_REVERT_CELLS:
             for level in LEVELS:
                 name = f"{noise}, 3 pods" if pods == 3 else noise
-                most = 2.5 if path == "conservative" and noise == "sticky" else 1.5
-                workload = ErrorWorkload(level, rate, rate, noise, pods=pods)
+                most = 2.5 if path != "history" and noise == "sticky" else 1.5
+                workload = error_workload(level, rate, rate, noise, path, pods=pods)
                 label = f"{name}, {100 * rate:g} %, {level:g} req/s"
                 yield Cell("4.1", label, workload, runs, path, reference=Reference(most_reverted=most))
+        yield from wandering(path, runs)
+    yield from gateway_halves(runs)
+
+
+def error_workload(
+    level: float, stable: float, canary: float, noise: Noise, path: Path, *, pods: int = 10
+) -> ErrorWorkload:
+    """Errors as the history of a path sees them: whatever a gateway's series tell apart, it is not pods."""
+    halves: Literal["pods", "gateways"] = "gateways" if path.startswith("gateway") else "pods"
+    return ErrorWorkload(level, stable, canary, noise, pods=pods, halves_of=halves)
+
+
+def wandering(path: Path, runs: int) -> Iterator[Cell]:
+    """Each arm's own rate wanders for minutes: promised where history shows it, and only shown without."""
+    reference = Reference() if path == "conservative" else Reference(most_reverted=WANDER_MOST)
+    for level in LEVELS:
+        workload = error_workload(level, 0.005, 0.005, "wander", path)
+        yield Cell("4.1", f"wander, 0.5 %, {level:g} req/s", workload, runs, path, reference=reference)
+
+
+def gateway_halves(runs: int) -> Iterator[Cell]:
+    """What halves by gateway replica alone would be worth: both have the same pods behind them."""
+    for noise in ("burst", "wobble", "sticky", "wander"):
+        for level in (100.0, 1000.0):
+            workload = error_workload(level, 0.005, 0.005, noise, "gateway halves")
+            yield Cell("halves", f"{noise}, 0.5 %, {level:g} req/s", workload, runs, "gateway halves")
 
 
 DETECTION: Final[tuple[tuple[float, float, Noise, float, Reference], ...]] = (
@@ -100,12 +131,13 @@ DETECTION: Final[tuple[tuple[float, float, Noise, float, Reference], ...]] = (
 
 
 def detection(runs: int = 2000) -> Iterator[Cell]:
-    """4.2: a worse canary on the fixed ramp, both paths; the published numbers are for history."""
+    """4.2: a worse canary on the fixed ramp; the published numbers are for history, of equal traffic at gateways."""
     for path in PATHS:
-        for stable, canary, noise, level, reference in DETECTION:
-            workload = ErrorWorkload(level, stable, canary, noise)
+        for stable, canary, noise, level, published in DETECTION:
+            workload = error_workload(level, stable, canary, noise, path)
             label = f"{100 * stable:g} → {100 * canary:g} %, {noise}, {level:g} req/s"
-            yield Cell("4.2", label, workload, runs, path, reference=reference if path == "history" else Reference())
+            held = path == "history" or (path == "gateways" and noise == "iid")
+            yield Cell("4.2", label, workload, runs, path, reference=published if held else Reference())
         late = ErrorWorkload(1000, 0.001, 0.01, harmful_from_s=1500.0)
         reference = Reference(1565, 1570, 142, 100) if path == "history" else Reference()
         yield Cell("4.2", "0.1 → 1 % from minute 25 on, iid, 1000 req/s", late, runs, path, reference=reference)
@@ -133,16 +165,17 @@ LATENCY: Final[tuple[tuple[float, str, float, bool, Reference], ...]] = (
 def latency(runs: int = 1000) -> Iterator[Cell]:
     """4.3: a slower canary, and an equal one under quiet and noisy latency."""
     for path in PATHS:
-        history_s = 3600.0 if path == "history" else 0.0
-        for slower, part, level, noisy, reference in LATENCY:
-            workload = LatencyWorkload(level, slower, "all" if part == "all" else "tail", noisy, history_s=history_s)
+        history_s, by_pod = 0.0 if path == "conservative" else 3600.0, path == "history"
+        for slower, part, level, noisy, published in LATENCY:
+            whose: Literal["all", "tail"] = "all" if part == "all" else "tail"
+            workload = LatencyWorkload(level, slower, whose, noisy, history_s=history_s, by_pod=by_pod)
             label = f"{part} x{slower:g}{', noisy' if noisy else ''}, {level:g} req/s"
-            yield Cell(
-                "4.3", label, workload, runs // 2, path, reference=reference if path == "history" else Reference()
-            )
+            held = path == "history" or (path == "gateways" and (slower, part, noisy) == (2.0, "all", False))
+            reference = published if held else Reference()
+            yield Cell("4.3", label, workload, runs // 2, path, reference=reference)
         for noisy in (False, True):
             for level in LEVELS:
-                workload = LatencyWorkload(level, 1.0, "all", noisy, history_s=history_s)
+                workload = LatencyWorkload(level, 1.0, "all", noisy, history_s=history_s, by_pod=by_pod)
                 label = f"equal{', noisy' if noisy else ''}, {level:g} req/s"
                 yield Cell("4.3", label, workload, runs, path, reference=Reference(most_reverted=1.5))
 
@@ -246,7 +279,7 @@ LATE: Final[tuple[tuple[Noise, float, float, float], ...]] = (
 
 def closed_loop(runs: int = 2000) -> Iterator[Cell]:
     """4.6: the verdict moves the weight."""
-    for path in PATHS:
+    for path in ("history", "conservative"):
         for rate, level, noise, median, hours, part in GOOD:
             reference = Reference(median) if path == "history" else Reference()
             label = f"good {100 * rate:g} %, {noise}, {level:g} req/s"
@@ -270,6 +303,25 @@ def closed_loop(runs: int = 2000) -> Iterator[Cell]:
             workload = ErrorWorkload(level, 0.001, 0.02, noise, harmful_from_weight=0.25)
             label = f"0.1 → 2 % from 25 % weight on, {noise}, {level:g} req/s"
             yield Cell("4.6", label, workload, runs // 2, path, loop=LoopPolicy(), reference=reference)
+
+
+WHOLE_PATH: Final[tuple[tuple[str, WholePathWorkload, Reference], ...]] = (
+    ("0.1 → 1 %, 100 req/s", WholePathWorkload(100, 0.001, 0.01), Reference(612)),
+    ("0.1 → 1 %, 1000 req/s", WholePathWorkload(1000, 0.001, 0.01), Reference(75)),
+    ("1 → 10 %, 100 req/s", WholePathWorkload(100, 0.01, 0.1), Reference(75)),
+    ("1 → 10 %, 1000 req/s", WholePathWorkload(1000, 0.01, 0.1), Reference(25)),
+    ("0.1 → 50 %, 100 req/s", WholePathWorkload(100, 0.001, 0.5), Reference(15)),
+    ("0.1 → 50 %, 1000 req/s", WholePathWorkload(1000, 0.001, 0.5), Reference(10)),
+    ("p99 doubled, 100 req/s", WholePathWorkload(100, 0.001, 0.001, slower=2.0), Reference(70)),
+    ("p99 doubled, 1000 req/s", WholePathWorkload(1000, 0.001, 0.001, slower=2.0), Reference(35)),
+    ("equal, 0.5 %, 1000 req/s", WholePathWorkload(1000, 0.005, 0.005), Reference(most_reverted=1.5)),
+)
+
+
+def whole_path(runs: int = 200) -> Iterator[Cell]:
+    """An hour of a gateway's series before the rollout, and then every step that the operator takes."""
+    for label, workload, reference in WHOLE_PATH:
+        yield Cell("path", label, workload, runs, "gateways", reference=reference)
 
 
 PEER_CELLS: Final[tuple[tuple[Noise, float, float, float], ...]] = (

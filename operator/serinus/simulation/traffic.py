@@ -12,8 +12,9 @@ import numpy as np
 
 from serinus.core.analysis.sequential.state import Bools, Floats
 
-Noise = Literal["iid", "burst", "wobble", "outage", "diurnal", "sticky"]
+Noise = Literal["iid", "burst", "wobble", "outage", "diurnal", "sticky", "wander"]
 NOISES: Final[tuple[Noise, ...]] = ("iid", "burst", "wobble", "outage", "diurnal", "sticky")
+"""What every path must bear; a rate that wanders for minutes is one that only history tells from a fault."""
 
 STORM_SHARE: Final = 0.5
 STORM_MEAN: Final = 10.0
@@ -22,6 +23,8 @@ EPISODE_PERIOD_S: Final = 300.0
 OUTAGE_RATE: Final = 0.2
 DIURNAL_PERIOD_S: Final = 3600.0
 STICKY_SHARE: Final = 0.01
+WANDER_SD: Final = 0.3
+WANDER_MEMORY_S: Final = 300.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class ErrorWorkload:
     harmful_from_weight: float = 0.0
     """The canary is as good as stable below this weight (a fault that shows under load only)."""
     harmful_from_s: float = 0.0
+    halves_of: Literal["pods", "gateways"] = "pods"
+    """Behind both halves of the gateways are the same pods: what is theirs is common to both."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class TrafficSource:
         self.phase = rng.uniform(0.0, 1.0, runs)
         self._episode_arm = np.zeros(runs)
         self._in_episode = np.zeros(runs, dtype=np.bool_)
+        self._log_rates = rng.normal(0.0, WANDER_SD, (3, runs)) if workload.noise == "wander" else np.zeros((3, runs))
 
     def scrape(self, t: float, weight: Floats) -> Scrape:
         """Requests and errors of the interval that ends at `t`, with `weight` [R] as the canary's share (0..1)."""
@@ -99,17 +105,29 @@ class TrafficSource:
             return self._draw_storms(arrivals, rates)
         if self.workload.noise == "wobble":
             rates = np.minimum(rates * self._wobble(weight), 1.0)
+        elif self.workload.noise == "wander":
+            rates = np.minimum(rates * self._wander(), 1.0)
         events = self.rng.poisson(arrivals * rates)
         fine = self.rng.poisson(arrivals * (1.0 - rates))
         return (events + fine).astype(np.float64), events.astype(np.float64)
 
     def _wobble(self, weight: Floats) -> Floats:
         """Mean over an arm's pods of independent Gamma factors of mean 1 and CV 1, [A, R]."""
-        half = max(1.0, self.workload.pods / 2.0)
+        whole = self.workload.pods / (2.0 if self.workload.halves_of == "pods" else 1.0)
         own = np.maximum(1.0, np.round(self.workload.pods * weight))
-        pods = np.stack((own, np.full(self.runs, half), np.full(self.runs, half)))
-        factor: Floats = self.rng.gamma(pods) / pods
-        return factor
+        pods = np.stack((own, *np.full((2, self.runs), max(1.0, whole))))
+        return self._of_pods(self.rng.gamma(pods) / pods)
+
+    def _wander(self) -> Floats:
+        """Lognormal factors of mean 1 that each arm keeps for minutes, [A, R]."""
+        kept = float(np.exp(-self.workload.scrape_s / WANDER_MEMORY_S))
+        fresh = self.rng.normal(0.0, WANDER_SD * np.sqrt(1.0 - kept**2), self._log_rates.shape)
+        self._log_rates = kept * self._log_rates + fresh
+        return self._of_pods(np.exp(self._log_rates - 0.5 * WANDER_SD**2))
+
+    def _of_pods(self, factors: Floats) -> Floats:
+        """What is the pods' own: halves of the gateways share it."""
+        return factors if self.workload.halves_of == "pods" else factors[[0, 1, 1]]
 
     def _draw_storms(self, arrivals: Floats, rates: Floats) -> tuple[Floats, Floats]:
         """Half of the errors come in storms of geometric size that hit one arm within one scrape."""

@@ -38,6 +38,7 @@ class Prometheus:
     scrapes: bool = True
     reachable: bool = True
     own: dict[str, Callable[[str], list[float]]] = field(default_factory=dict)
+    asked_at: float = math.inf
     asked: list[str] = field(default_factory=list)
 
     def names(self) -> tuple[str, ...]:
@@ -78,6 +79,7 @@ class Prometheus:
 
     async def ask(self, source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
         self.asked.append(query)
+        self.asked_at = self.now if at is None else min(at, self.now)
         if not self.reachable:
             return NoAnswer(Failure.UNREACHABLE, "connection refused")
         if query.startswith("max(timestamp("):
@@ -112,7 +114,7 @@ class Prometheus:
 
     def _gateway(self, query: str) -> Iterable[Series]:
         services = set(_captured(r"\|\(([a-z0-9|-]+)\)\\\\\.", query.replace("(8000|8001)", "")).split("|"))
-        since = self.now - _range_seconds(query)
+        since = self.asked_at - _range_seconds(query)
         for (service, kind), samples in self.scraped.items():
             inside = self._shown(samples, since)
             if service in services and kind in {"active", "total"} and inside:
@@ -121,7 +123,8 @@ class Prometheus:
                 yield Series({"__name__": name, "cluster_name": cluster, "instance": "gateway"}, inside)
 
     def _shown(self, samples: list[tuple[float, float]], since: float) -> tuple[tuple[float, float], ...]:
-        return tuple((at, value) for at, value in samples[-400:] if since < at <= self.now - self.late)
+        until, kept = min(self.asked_at, self.now - self.late), samples if self.asked_at < self.now else samples[-400:]
+        return tuple((at, value) for at, value in kept if since < at <= until)
 
     def _newest_scrape(self) -> tuple[Series, ...]:
         """When anything was scraped last; gaps are not modelled, as every target is scraped at once."""
@@ -149,7 +152,7 @@ class Prometheus:
         """Each revision is one pod; a success takes fifty milliseconds."""
         hashes, since = (
             set(_captured(r'revision=~"([^"]*)"', query).split("|")),
-            self.now - _range_seconds(query),
+            self.asked_at - _range_seconds(query),
         )
         for (service, code), samples in self.scraped.items():
             revision = service.rpartition("-")[2]
@@ -165,7 +168,7 @@ class Prometheus:
 
     def _raw(self, query: str) -> Iterable[Series]:
         services = set(_captured(r'destination_service_name=~"([^"]*)"', query).split("|"))
-        since = self.now - _range_seconds(query)
+        since = self.asked_at - _range_seconds(query)
         for (service, code), samples in self.scraped.items():
             inside = self._shown(samples, since)
             if service in services and code.isdigit() and inside:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -229,6 +230,22 @@ def test_json_gives_the_numbers_as_they_are_stored() -> None:
     assert answer["evidence"] == {"now": 3.0, "suspiciousAt": 20.0, "revertsAt": 100.0}
     assert [record["action"] for record in answer["decisions"]] == ["Raised", "Taken"]
     assert answer["sentence"].startswith("ml/fraud: version 42")
+
+
+HISTORY = "calibrated on 6 h of version 41, halves by pod"
+
+
+def test_what_the_test_was_calibrated_on_is_a_line() -> None:
+    """Which past of stable it has learnt from; a record of an older operator has no such line."""
+    assert re.search(rf"History +{HISTORY}", say(cluster(held(calibration=HISTORY)), "explain", "fraud").stdout)
+    assert "History" not in say(cluster(held()), "explain", "fraud").stdout
+
+
+def test_json_says_what_the_test_was_calibrated_on() -> None:
+    """The same words; null where the record has none."""
+    answer = json.loads(say(cluster(held(calibration=HISTORY)), "explain", "fraud", "--json").stdout)
+    assert answer["calibration"] == HISTORY
+    assert json.loads(say(cluster(held()), "explain", "fraud", "--json").stdout)["calibration"] is None
 
 
 def test_json_says_what_is_missing() -> None:

@@ -82,6 +82,12 @@ class Account:
         return outlook.evidence if outlook else None
 
     @property
+    def calibration(self) -> str | None:
+        """Which history of stable the test has learnt its noise from, or why none."""
+        outlook = self.rollout.status.outlook
+        return outlook.calibration if outlook else None
+
+    @property
     def comparisons(self) -> tuple[MetricComparison, ...]:
         """What the test knows, metric by metric."""
         outlook = self.rollout.status.outlook

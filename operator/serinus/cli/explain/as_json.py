@@ -25,6 +25,7 @@ def account_json(account: Account) -> Json:
         "firstTraffic": account.first_traffic,
         "ended": account.ended,
         "evidence": _evidence(account),
+        "calibration": account.calibration,
         "missing": _missing(account),
         "asOf": account.looked,
         "metrics": [one.manifest() for one in account.comparisons],

@@ -45,6 +45,8 @@ def _facts(account: Account) -> Table:
         facts.add_row("Limit", f"{metric.name}  {limit}{needs}")
     if account.evidence is not None:
         facts.add_row("Evidence", _evidence(account.evidence, account.reverts_at))
+    if account.calibration:
+        facts.add_row("History", Text(account.calibration))
     if text := missing(account):
         facts.add_row("Missing", text)
     if account.age:

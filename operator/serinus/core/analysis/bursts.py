@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Final
 
 from serinus.api.policy import Metric, Preset, Provider
+from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.quantile import slower_than
 from serinus.core.analysis.readings import counts_client_errors
-from serinus.core.analysis.tally import Totals
 from serinus.core.model.assessment import Beyond, Measured, Observation, Reading
 
 PARTS: Final = 4

@@ -18,6 +18,7 @@ from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import Stream, Streams, metric_of, monitor_config, streams_of
 from serinus.core.analysis.comparison_words import comparisons_of, meaning_of, outdone_of
+from serinus.core.analysis.past_words import calibration_words, parse_past, render_past
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
@@ -31,6 +32,7 @@ from serinus.core.model.assessment import (
     Reason,
     Stage,
 )
+from serinus.core.model.past import Past
 
 SCHEMA: Final = 2
 COMPRESSION = 6
@@ -45,7 +47,8 @@ class Weighed:
 
     Each stream has a watermark of its own: queries and sources are answered at times of their own, and the newest of
     one says nothing about what has come of another. `bins` are the names of each distribution's bins, in the monitor's
-    order. `errors` are the canary's answers that speak against it, as far as they are taken in.
+    order. `errors` are the canary's answers that speak against it, as far as they are taken in. `past` is the past of
+    stable's that it is calibrated on, and `taught` the streams that learnt from it.
     """
 
     monitor: RolloutMonitor
@@ -53,6 +56,8 @@ class Weighed:
     taken: Mapping[str, float]
     bins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     errors: Mapping[str, tuple[ErrorAnswers, ...]] = field(default_factory=dict)
+    past: Past | None = None
+    taught: frozenset[str] = frozenset()
 
     @property
     def taken_until(self) -> float:
@@ -71,6 +76,8 @@ class Weighed:
                 "errors": {
                     name: [[e.code, e.count, e.blames_caller] for e in errors] for name, errors in self.errors.items()
                 },
+                "past": render_past(self.past),
+                "taught": sorted(self.taught),
             },
             separators=(",", ":"),
         )
@@ -89,7 +96,8 @@ def read_weighed(gathered: Gathered | None) -> Weighed | None:
         bins = {name: tuple(names) for name, names in found["bins"].items()}
         taken = {metric.name: float(found["taken"][metric.name]) for metric in monitor.config.metrics}
         errors = {name: tuple(ErrorAnswers(*one) for one in all_) for name, all_ in found["errors"].items()}
-        return Weighed(monitor, float(found["stageStarted"]), taken, bins, errors)
+        past, taught = parse_past(found.get("past")), frozenset(found.get("taught", ()))
+        return Weighed(monitor, float(found["stageStarted"]), taken, bins, errors, past, taught)
     except (UnknownStateSchemaError, ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return None
 
@@ -101,6 +109,12 @@ def taken_of(gathered: Gathered | None) -> dict[str, float]:
         metric = metric_of(stream)
         taken[metric] = min(at, taken.get(metric, at))
     return taken
+
+
+def calibrated(gathered: Gathered | None) -> bool:
+    """Whether the evidence knows stable's past: it is asked for once a rollout."""
+    weighed = read_weighed(gathered)
+    return weighed is not None and weighed.past is not None and weighed.past.seconds > 0.0
 
 
 def compare(
@@ -117,6 +131,7 @@ def compare(
         weighed = _joined_by(weighed, new, stage)
     answer, weighed = _fed(weighed, look, stage, streams.known)
     assessment = _idle(_combined(guardrail, answer, weighed.errors, policy, pace), look)
+    assessment = replace(assessment, calibration=calibration_words(weighed.past))
     if assessment.verdict is Verdict.SAFE:
         assessment = _held_by(assessment, streams)
     return replace(remembered, gathered=weighed), assessment
@@ -138,12 +153,14 @@ def _joined_by(weighed: Weighed, new: Sequence[Stream], stage: Stage) -> Weighed
         taken={**weighed.taken, **dict.fromkeys(names, stage.started)},
         bins={**weighed.bins, **{stream.name: stream.bins for stream in new if stream.bins}},
         errors={name: errors for name, errors in weighed.errors.items() if name not in names},
+        taught=weighed.taught - names,
     )
 
 
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[MonitorVerdict, Weighed]:
     """Feed a copy of the monitor with every scrape that its stream has not seen, the oldest first."""
     monitor = copy.deepcopy(weighed.monitor)
+    past, taught = _taught(monitor, weighed, look.past)
     if monitor.last_scrape_s > look.at + CLOCKS_DIFFER:
         monitor.set_back(look.at)
     streams = tuple(_without_future(stream, look.at + CLOCKS_DIFFER) for stream in streams)
@@ -162,7 +179,18 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
         **weighed.errors,
         **{one.name: _errors_after(weighed, one, taken[one.name]) for one in streams if one.errors},
     }
-    return answers[-1], Weighed(monitor, stage.started, _taken_after(taken, streams), weighed.bins, errors)
+    taken_now = _taken_after(taken, streams)
+    return answers[-1], Weighed(monitor, stage.started, taken_now, weighed.bins, errors, past, taught)
+
+
+def _taught(monitor: RolloutMonitor, weighed: Weighed, past: Past | None) -> tuple[Past | None, frozenset[str]]:
+    """Calibrate what can learn from stable's past and has not; it is of before the rollout, so it is never too late."""
+    if past is None:
+        return weighed.past, weighed.taught
+    watched = {metric.name for metric in monitor.config.metrics}
+    new = {name: lesson for name, lesson in past.lessons.items() if name in watched - weighed.taught}
+    monitor.learn(new)
+    return weighed.past or replace(past, lessons={}), weighed.taught | new.keys()
 
 
 def _without_future(stream: Stream, until: float) -> Stream:

@@ -87,11 +87,16 @@ def monitor_config(
         risk_budget=share(policy.risk_budget or "0.005"),
         min_dwell_s=seconds(policy.min_dwell or "1m") if evidence else 0.0,
         min_requests=50.0 if evidence else float(max(samples, default=0)),
-        scrape_interval_s=max(seconds(policy.interval or "5s"), scrape_interval or 0.0),
+        scrape_interval_s=news_seconds(policy, scrape_interval),
         pace="evidence" if evidence else "timed",
         max_hold_s=seconds(policy.max_hold) if policy.max_hold else None,
         on_max_hold="rollback" if policy.on_max_hold is OnMaxHold.REVERT else "hold",
     )
+
+
+def news_seconds(policy: Analysis, scrape_interval: float | None) -> float:
+    """Tell how often there can be news (s): with each look, or with each scrape where those are rarer."""
+    return max(seconds(policy.interval or "5s"), scrape_interval or 0.0)
 
 
 def _is_compared(metric: Metric) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from serinus.api.status import Verdict
 from serinus.core.model.answers import ProbeAnswer
+from serinus.core.model.past import Past
 
 
 class Reason(StrEnum):
@@ -152,7 +153,7 @@ class Look:
     streams in a minute, which no metric judges. `refused` is what the canary's pods answer to sample requests that they
     do not take: stable's, and their own where they answered it before. `scrape_interval` (None while it is not known)
     and `delay`, how old the newest sample always is, are the presets'; both in seconds. `not_yet` says why no weight
-    could be judged, although the source answers.
+    could be judged, although the source answers. `past` is stable's before the rollout, once it is known.
     """
 
     at: float
@@ -163,6 +164,7 @@ class Look:
     delay: float = 0.0
     not_yet: Missing | None = None
     refused: tuple[ProbeAnswer, ...] = ()
+    past: Past | None = None
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,8 @@ class Assessment:
     suggested_weight: float | None = None
     caveat: str = ""
     outdone: str = ""
+    calibration: str = ""
+    """What the test knows of equal answers, in words."""
 
     @property
     def message(self) -> str:

@@ -23,6 +23,7 @@ def outlook_of(assessment: Assessment, pace: Pace) -> Outlook | None:
         eta_seconds=None if assessment.eta_s is None else round(assessment.eta_s, 1),
         suggested_weight=assessment.suggested_weight,
         text=_missing(assessment) if pace is Pace.EVIDENCE else None,
+        calibration=assessment.calibration or None,
         comparisons=tuple(_written(one) for one in _loudest(assessment.comparisons)),
     )
 

@@ -13,8 +13,8 @@ from serinus.api.policy import Analysis
 from serinus.api.status import Verdict
 from serinus.core.analysis.bursts import in_steps, with_beyond
 from serinus.core.analysis.doubt import split_by_chance
+from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.quantile import slower_than
-from serinus.core.analysis.tally import Totals
 from serinus.core.analysis.threshold import check_limits
 from serinus.core.model.assessment import (
     AnalysisState,

@@ -1,7 +1,8 @@
 """A/A calibration (STATISTICS 3.2): how large and how long bursts are, learnt from the two halves of champion's pods.
 
 It never looks at the challenger. Because it is conditional on the total of both halves, an outage that both share
-leaves phi = 1 and full power, where the variance of champion's rate alone would blind the test.
+leaves phi = 1 and full power, where the variance of champion's rate alone would blind the test. Where series are not
+per pod, champion is compared with itself a moment later: what its pods have in common counts as noise then, too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from serinus.core.analysis.sequential.state import (
     stamp,
     take_rows,
 )
+from serinus.core.analysis.sequential.wander import Wander
 
 WINDOW_SCRAPES: Final = (1, 2, 3, 4, 6, 8, 12)
 LONGEST_WINDOW_S: Final = 60.0
@@ -72,6 +74,7 @@ class CalibrationBank:
         self.scrapes = np.zeros(size)
         self.gathered = np.zeros((4, size))
         self.gathered_scrapes = np.zeros(size)
+        self.wander = Wander(size, group_s)
 
     def fit(self, requests_a: Floats, events_a: Floats, requests_b: Floats, events_b: Floats) -> None:
         """Take a whole history, [T, S] each."""
@@ -79,6 +82,20 @@ class CalibrationBank:
             halves = (requests_a, events_a, requests_b, events_b)
             requests_a, events_a, requests_b, events_b = (sums_of(part, self.group) for part in halves)
         self._fit(requests_a, events_a, requests_b, events_b)
+        self.wander.take_halves((requests_a, events_a), (requests_b, events_b))
+
+    def fit_alone(self, requests: Floats, events: Floats) -> None:
+        """Take the history of one series alone, [T, S] each: every window is compared with the next as halves are."""
+        if self.group > 1:
+            requests, events = sums_of(requests, self.group), sums_of(events, self.group)
+        self._count(requests > 0.0, events, requests)
+        sums = [np.concatenate((np.zeros((1, part.shape[1])), np.cumsum(part, axis=0))) for part in (requests, events)]
+        for column, length in enumerate(self.windows):
+            if requests.shape[0] >= 2 * length:
+                n, x = (part[length:] - part[:-length] for part in sums)
+                deviation, variance, _ = _conditional(n[:-length], x[:-length], n[length:], x[length:])
+                self._add_window(column, deviation, variance)
+        self.wander.take_alone((requests, events))
 
     def _fit(self, requests_a: Floats, events_a: Floats, requests_b: Floats, events_b: Floats) -> None:
         deviation, variance, seen = _conditional(requests_a, events_a, requests_b, events_b)
@@ -168,6 +185,10 @@ class CalibrationBank:
         """Largest phi, at least 1, [S]; 0 where unknown."""
         return np.where(self.known, np.maximum(1.0, self.phi.max(axis=1)), 0.0)
 
+    def allowance(self) -> Floats:
+        """Ratio of two equal arms' rates that is no regression, because champion's own rate wanders, [S]."""
+        return self.wander.allowance(np.maximum(1.0, self.phi.max(axis=1)))
+
     def rate_memory(self) -> tuple[Floats, Floats]:
         """(events, requests) of the last hour or so, scaled to the memory of the share bank, [S] each."""
         remembered = np.minimum(self.scrapes, 1.0 / (1.0 - HISTORY_DECAY))
@@ -191,17 +212,36 @@ class CalibrationBank:
     def go_on_from(self, other: CalibrationBank, rows: Mapping[int, int]) -> None:
         """Take over what another bank has learnt of some rows, from its row to mine."""
         take_rows(self, other, self._ARRAYS, rows, columns="gathered")
+        self.wander.go_on_from(other.wander, rows)
+
+    def adopt(self, other: CalibrationBank, rows: slice) -> None:
+        """Take over what another bank has learnt, of all its rows into these; windows are matched by their length."""
+        seconds = other.windows * other.group * other.scrape_interval_s
+        nearest = [int(np.argmin(np.abs(seconds - one * self.group * self.scrape_interval_s))) for one in self.windows]
+        for name in ("squares", "expected"):
+            getattr(self, name)[rows] = getattr(other, name)[:, nearest]
+        for name in ("excess", "events", "rate_events", "rate_requests", "scrapes"):
+            getattr(self, name)[rows] = getattr(other, name)
+        self.wander.go_on_from(other.wander, dict(enumerate(range(rows.start, rows.stop))))
+
+    def round_to(self, digits: int) -> None:
+        """Keep so many digits of each sum."""
+        for owner, names in ((self, self._ARRAYS), (self.wander, self.wander.ARRAYS)):
+            for name in names:
+                rounded = [float(f"{value:.{digits}g}") for value in getattr(owner, name).ravel().tolist()]
+                setattr(owner, name, np.array(rounded).reshape(getattr(owner, name).shape))
 
     def to_dict(self) -> State:
         """State without the parameters; empty when no pair of halves was ever seen."""
         if not bool(self.scrapes.any()) and not bool(self.gathered_scrapes.any()):
             return {}
-        return pack_arrays(self, self._ARRAYS)
+        return {**pack_arrays(self, self._ARRAYS), "wander": self.wander.to_dict()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state."""
         if state:
             restore_arrays(self, self._ARRAYS, state)
+            self.wander.restore(state["wander"])
 
 
 class AACalibrator:
@@ -222,16 +262,20 @@ class AACalibrator:
             self.bank.update(*(value for value, _ in values))
 
     def fit(self, requests_a: Any, events_a: Any = None, requests_b: Any = None, events_b: Any = None) -> AACalibrator:
-        """Take a history, [T] each or all four as one sequence, and return self."""
-        if events_a is None:
-            requests_a, events_a, requests_b, events_b = requests_a
-        arrays = [
-            np.asarray(value, dtype=np.float64).reshape(-1, 1) for value in (requests_a, events_a, requests_b, events_b)
-        ]
+        """Take a history, [T] each or all four as one sequence, and return self; two are those of one series alone."""
+        given = requests_a if events_a is None else (requests_a, events_a, requests_b, events_b)
+        parts = [part for part in given if part is not None]
+        arrays = [np.asarray(part, dtype=np.float64).reshape(-1, 1) for part in parts]
         keep = np.all([np.isfinite(array) & (array >= 0.0) for array in arrays], axis=0)[:, 0]
         if bool(keep.any()):
-            self.bank.fit(*(array[keep] for array in arrays))
+            fit = self.bank.fit_alone if len(arrays) == 2 else self.bank.fit
+            fit(*(array[keep] for array in arrays))
         return self
+
+    @property
+    def allowance(self) -> float:
+        """Ratio of two equal arms' rates that is no regression."""
+        return float(self.bank.allowance()[0])
 
     @property
     def cluster_bound(self) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 
 from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.deciding import NEVER_S, Observed, seconds_to_decide
+from serinus.core.analysis.sequential.lesson import Lesson
 from serinus.core.analysis.sequential.share_bank import LATENCY_EFFECTS, ShareBank, ShareCounts
 from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, pack_arrays, restore_arrays, unpack
 from serinus.core.analysis.sequential.tails import BucketLayout
@@ -42,11 +43,27 @@ class LatencyBank:
 
     def learn(self, history_a: Floats, history_b: Floats, chosen: Bools) -> None:
         """Calibrate the histograms `chosen` [M] on the history of the two halves of champion's pods, [T, B] each."""
-        requests_a, slow_a = self.layout.tails(history_a)
-        requests_b, slow_b = self.layout.tails(history_b)
+        mine, halves = chosen[self.layout.owner], (*self.layout.tails(history_a), *self.layout.tails(history_b))
+        self.calibration.fit(*(np.where(mine, part, 0.0) for part in halves))
+        self._remember(history_a + history_b, chosen)
+
+    def learn_alone(self, history: Floats, chosen: Bools) -> None:
+        """Calibrate the histograms `chosen` [M] on champion's history as one, [T, B]."""
         mine = chosen[self.layout.owner]
-        self.calibration.fit(*(np.where(mine, part, 0.0) for part in (requests_a, slow_a, requests_b, slow_b)))
-        self.burn_in += np.where(chosen[self.layout.bucket_owner], (history_a + history_b).sum(axis=0), 0.0)
+        self.calibration.fit_alone(*(np.where(mine, part, 0.0) for part in self.layout.tails(history)))
+        self._remember(history, chosen)
+
+    def adopt(self, row: int, lesson: Lesson) -> None:
+        """Calibrate a histogram on what its past has taught, and choose its bounds where that has not been done."""
+        start, buckets = self.layout.start, self.layout.bucket_start
+        self.calibration.adopt(lesson.calibration, slice(int(start[row]), int(start[row + 1])))
+        if self.ready[row] == 0.0:
+            self.burn_in[int(buckets[row]) : int(buckets[row + 1])] = lesson.counts
+            chosen = np.arange(self.layout.count) == row
+            self._activate(chosen & (self.layout.totals(self.burn_in) >= BURN_IN_REQUESTS))
+
+    def _remember(self, history: Floats, chosen: Bools) -> None:
+        self.burn_in += np.where(chosen[self.layout.bucket_owner], history.sum(axis=0), 0.0)
         self._activate(chosen & (self.layout.totals(self.burn_in) > 0.0))
 
     def _activate(self, chosen: Bools) -> None:
@@ -83,7 +100,7 @@ class LatencyBank:
         testing = (self.active > 0.0) | (self.moved > 0.0)
         counts = ShareCounts(*(np.where(testing, part, 0.0) for part in (requests_c, slow_c, requests_s, slow_s)))
         bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
-        self.share.update(t, counts, stage_started[layout.owner], *bounds)
+        self.share.update(t, counts, stage_started[layout.owner], *bounds, allowance=self.calibration.allowance())
         if bool(champion_b.any()):
             self.calibration.update(*layout.tails(champion_a), *layout.tails(champion_b))
         self.challenger += challenger

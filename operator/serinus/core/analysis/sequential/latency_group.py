@@ -12,6 +12,7 @@ from serinus.core.analysis.sequential.cleaning import clean_bins
 from serinus.core.analysis.sequential.config import MetricConfig
 from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite, status_of
 from serinus.core.analysis.sequential.latency_bank import LatencyBank
+from serinus.core.analysis.sequential.lesson import Lesson
 from serinus.core.analysis.sequential.observations import HistogramObservation
 from serinus.core.analysis.sequential.promotion import StageCounts
 from serinus.core.analysis.sequential.state import Floats, State, pack, unpack
@@ -36,7 +37,7 @@ class LatencyGroup:
         self.scrape_interval_s = self.bank.calibration.scrape_interval_s = seconds
 
     def learn(self, row: int, history: Sequence[Any]) -> None:
-        """Calibrate one metric on the counts of the halves of champion's pods, [T, J+1] each."""
+        """Calibrate one metric on the counts of the halves of champion's pods, [T, J+1] each; or on one series' own."""
         layout = self.bank.layout
         place = slice(int(layout.bucket_start[row]), int(layout.bucket_start[row + 1]))
         halves = []
@@ -45,7 +46,17 @@ class LatencyGroup:
             whole = np.zeros((own.shape[0], layout.buckets))
             whole[:, place] = np.where(np.isfinite(own) & (own >= 0.0), own, 0.0)
             halves.append(whole)
-        self.bank.learn(halves[0], halves[1], np.arange(len(self.metrics)) == row)
+        chosen = np.arange(len(self.metrics)) == row
+        if len(halves) == 1:
+            self.bank.learn_alone(halves[0], chosen)
+        else:
+            self.bank.learn(halves[0], halves[1], chosen)
+
+    def adopt(self, row: int, lesson: Lesson) -> None:
+        """Calibrate one metric on what its past has taught; one of other buckets teaches nothing."""
+        finite = tuple(bound for bound in self.metrics[row].bounds_s if np.isfinite(bound))
+        if lesson.bounds_s == finite:
+            self.bank.adopt(row, lesson)
 
     def observe(
         self, t: float, observations: Sequence[HistogramObservation | None], *, stage_started: bool

@@ -21,6 +21,7 @@ from serinus.core.analysis.sequential.evidence import Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.freshness import Freshness
 from serinus.core.analysis.sequential.grid import TimeGrid
 from serinus.core.analysis.sequential.latency_group import LatencyGroup
+from serinus.core.analysis.sequential.lesson import Lesson
 from serinus.core.analysis.sequential.observations import ScalarObservation, parse_observation
 from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.scalar import ScalarTest
@@ -40,7 +41,8 @@ class RolloutMonitor:
 
     `config` is a MonitorConfig or a mapping with its field names. `history` gives A/A history by metric name: for a
     share (requests_a, events_a, requests_b, events_b), [T] each; for latency (counts_a, counts_b), [T, J+1] each;
-    for a scalar the A/A differences, [T]. Metrics without it run on the conservative path.
+    for a scalar the A/A differences, [T]. Halves are of the pods; (requests, events) and (counts,) are of one series
+    alone, whose noise is measured over time. Metrics without it run on the conservative path.
     """
 
     def __init__(
@@ -76,6 +78,13 @@ class RolloutMonitor:
             for row, metric in enumerate(group.metrics):
                 if history.get(metric.name) is not None:
                     group.learn(row, [sums_of(part, scrapes) for part in history[metric.name]])
+
+    def learn(self, lessons: Mapping[str, Lesson]) -> None:
+        """Calibrate metrics, by name, on what their past before the rollout has taught."""
+        for group in (self._shares, self._latencies):
+            for row, metric in enumerate(group.metrics):
+                if metric.name in lessons:
+                    group.adopt(row, lessons[metric.name])
 
     def joined_by(self, metrics: Sequence[MetricConfig]) -> RolloutMonitor:
         """Give a monitor that also watches these, in the place of those of the same name; other evidence goes on.

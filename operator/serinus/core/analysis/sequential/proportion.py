@@ -59,8 +59,9 @@ class ProportionTest:
         flat = [value for pair in pairs if pair is not None for value in pair] if None not in pairs else [0.0] * 4
         self._totals = [total + value for total, value in zip(self._totals, flat, strict=True)]
         counts = ShareCounts(*(np.array([value]) for value in flat))
-        target = np.array([float(self._block_scrapes)])
-        self.bank.update(float(t), counts, np.array([bool(stage_started)]), np.array([inverse_bound]), target)
+        target, started = np.array([float(self._block_scrapes)]), np.array([bool(stage_started)])
+        allowance = np.array([1.0 if calibrator is None else float(getattr(calibrator, "allowance", 1.0))])
+        self.bank.update(float(t), counts, started, np.array([inverse_bound]), target, allowance=allowance)
         return self._evidence(missing=None in pairs)
 
     def _calibrate(self, calibrator: Any) -> float:

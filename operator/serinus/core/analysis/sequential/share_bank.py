@@ -64,6 +64,7 @@ class ShareBank:
         self.block_scrapes = np.zeros(size)
         self.block_target = np.ones(size)
         self.block_inverse_bound = np.zeros(size)
+        self.allowance = np.ones(size)
         self.rate_events = np.zeros(size)
         self.rate_requests = np.zeros(size)
         self.last_t = np.full(size, -1.0)
@@ -87,13 +88,17 @@ class ShareBank:
         stage_started: Bools,
         inverse_bound: Floats,
         block_target: Floats,
+        *,
+        allowance: Floats | None = None,
     ) -> None:
         """Take one scrape at time `t` (s).
 
         `stage_started` [S] marks rows whose weight has just changed: their open block is closed first, because a
         block must not mix two splits. `inverse_bound` [S] is 1/B (0 without history) and `block_target` [S] the
         block length in scrapes; both are latched when a block opens, so they never look at the block's own data.
+        `allowance` [S] is the ratio of rates that is tolerated beyond the tolerance, because equal rates wander.
         """
+        self.allowance = self.allowance if allowance is None else allowance
         increments = counts.stacked()
         self.sharp.update(increments, self.tolerance, stage_started)
         active = increments.sum(axis=0) > 0.0
@@ -129,7 +134,7 @@ class ShareBank:
     def _bet(self, rows: Any, block: Floats, expected: Floats) -> None:
         n_c, x_c, n_s, x_s = block
         events = x_c + x_s
-        scaled = self.tolerance[rows] * n_c
+        scaled = self.tolerance[rows] * self.allowance[rows] * n_c
         null_share = scaled / (scaled + n_s)
         effects = self.effects[rows]
         odds = (effects - 1.0) * null_share[:, None]

@@ -14,6 +14,7 @@ from serinus.core.analysis.sequential.config import LIMIT_SUFFIX, MetricConfig
 from serinus.core.analysis.sequential.deciding import Observed, seconds_to_decide
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, anytime_p, exp_finite, status_of
 from serinus.core.analysis.sequential.grid import ARMS
+from serinus.core.analysis.sequential.lesson import Lesson
 from serinus.core.analysis.sequential.limit import LimitBank
 from serinus.core.analysis.sequential.observations import ShareObservation
 from serinus.core.analysis.sequential.promotion import StageCounts
@@ -46,7 +47,6 @@ class ShareGroup:
         self.turned = TurnedBank(tolerance[self.limited], np.tile(ERROR_EFFECTS, (self.limited.size, 1)))
         self.total = np.zeros((4, size))
         self.stage = np.zeros((4, size))
-        self.calibrated = False
 
     def at_weight(self, percent: float) -> None:
         """The challenger's weight from now on: at a heavy one every share has a limit."""
@@ -57,14 +57,31 @@ class ShareGroup:
         self.scrape_interval_s = self.calibration.scrape_interval_s = seconds
 
     def learn(self, row: int, history: Sequence[Any]) -> None:
-        """Calibrate one metric on (requests_a, events_a, requests_b, events_b), [T] each."""
+        """Calibrate one metric on (requests_a, events_a, requests_b, events_b) of halves of the pods, [T] each.
+
+        Two alone, (requests, events), are those of one series.
+        """
         size = len(self.metrics)
         columns = np.arange(size) == row
         parts = [np.asarray(part, dtype=np.float64).reshape(-1, 1) for part in history]
         clean = np.all([np.isfinite(part) & (part >= 0.0) for part in parts], axis=0)[:, 0]
-        self.calibration.fit(*(np.where(columns, part[clean], 0.0) for part in parts))
-        self.share.seed_rate(*self.calibration.rate_memory())
-        self.calibrated = True
+        counts = [np.where(columns, part[clean], 0.0) for part in parts]
+        if len(counts) == 2:
+            self.calibration.fit_alone(*counts)
+        else:
+            self.calibration.fit(*counts)
+        self._seed_rate(row)
+
+    def adopt(self, row: int, lesson: Lesson) -> None:
+        """Calibrate one metric on what its past has taught."""
+        self.calibration.adopt(lesson.calibration, slice(row, row + 1))
+        self._seed_rate(row)
+
+    def _seed_rate(self, row: int) -> None:
+        """Begin with the rate of the past where none is known yet."""
+        events, requests = self.calibration.rate_memory()
+        if self.share.rate_requests[row] == 0.0:
+            self.share.rate_events[row], self.share.rate_requests[row] = events[row], requests[row]
 
     def observe(
         self, t: float, observations: Sequence[ShareObservation | None], *, stage_started: bool, compared: bool
@@ -84,7 +101,7 @@ class ShareGroup:
         self.stage += values[:4]
         bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
         if compared:
-            self.share.update(t, counts, started, *bounds)
+            self.share.update(t, counts, started, *bounds, allowance=self.calibration.allowance())
             if bool(values[4:].any()):
                 self.calibration.update(*values[4:])
         if self.limited.size:

@@ -30,11 +30,18 @@ class TurnedBank(ShareBank):
         self.difference = np.zeros((effects.shape[0], len(STAKES)))
 
     def update(
-        self, t: float, counts: ShareCounts, stage_started: Bools, inverse_bound: Floats, block_target: Floats
+        self,
+        t: float,
+        counts: ShareCounts,
+        stage_started: Bools,
+        inverse_bound: Floats,
+        block_target: Floats,
+        *,
+        allowance: Floats | None = None,
     ) -> None:
         """Take one scrape with the arms as they are named."""
         exchanged = ShareCounts(counts.n_s, counts.x_s, counts.n_c, counts.x_c)
-        super().update(t, exchanged, stage_started, inverse_bound, block_target)
+        super().update(t, exchanged, stage_started, inverse_bound, block_target, allowance=allowance)
 
     def _bet(self, rows: Any, block: Floats, expected: Floats) -> None:
         more, failed, fewer, failed_too = block
