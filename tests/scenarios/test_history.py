@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.kinds import Json
 from tests.support.world.given import ERROR_RATE, fraud, serving
@@ -140,3 +142,28 @@ async def test_a_past_makes_the_test_faster() -> None:
         await try_another(world, error_rate=0.01)
         took.append(await world.until(lambda w: w.phase == "Reverted", limit=600))
     assert took[1] < took[0] / 2
+
+
+async def at_full_weight(world: World) -> None:
+    """Let version 2 come to its guard window."""
+    world.models["2"] = Model(error_rate=0.002)
+    steps: list[Json] = [{"setWeight": 50}, {"pause": {"duration": "20s"}}]
+    world.commit(fraud("2", steps=steps, analysis=SEQUENTIAL, guard={"duration": "10m"}))
+    await world.until(lambda w: w.phase == "Guarding")
+    await world.run(70)
+
+
+@pytest.mark.parametrize(("outage", "phase"), [(20, "Guarding"), (80, "Reverted")], ids=["as long as before", "longer"])
+async def test_at_full_weight_an_outage_of_the_usual_length_reverts_nothing(outage: int, phase: str) -> None:
+    """Stable's own was half a minute; nothing else tells one from a bad version there."""
+    world = await served_for(HOUR // 2)
+    world.models["1"].error_rate = 0.2
+    let_it_serve(world, 30)
+    world.models["1"].error_rate = 0.002
+    let_it_serve(world, HOUR // 2)
+    await at_full_weight(world)
+    world.models["2"].error_rate = 0.2
+    await world.run(outage)
+    world.models["2"].error_rate = 0.002
+    await world.run(5)
+    assert world.phase == phase

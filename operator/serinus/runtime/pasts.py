@@ -34,6 +34,9 @@ STRETCH_SAMPLES: Final = 5_000
 MOST_SAMPLES: Final = 300_000
 """Of one rollout: a day of ten series at 15 s each four times over, or an hour of a thousand."""
 LONGEST_ASKING_S: Final = 60.0
+FEW: Final = 8
+CROWD_PAUSE_S: Final = 0.1
+"""Between two stretches where more rollouts than a few begin at once: the looks of a thousand need the process."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,12 @@ class Pasts:
         stretches, spent, problem = _Stretches(watch.alone, reader.cell_s), 0, ""
         while spent < MOST_SAMPLES and (span := stretches.next()) is not None:
             if self._clock.now() > give_up_at:
-                problem = f"the source was too slow: it was asked for {LONGEST_ASKING_S:.0f} s"
+                problem = f"no more of it was read within {LONGEST_ASKING_S:.0f} s"
                 break
             async with self._turn:
                 asked = await self._stretch(watch, span, interval)
+                if len(self._running) > FEW:
+                    await self._clock.sleep(CROWD_PAUSE_S)
             if isinstance(asked, NoAnswer):
                 problem = asked.message
                 break

@@ -15,6 +15,8 @@ from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series,
 from serinus.core.model.identity import Key
 from serinus.core.model.past import LONGEST_PAST_S, Past
 from serinus.runtime.pasts import (
+    CROWD_PAUSE_S,
+    FEW,
     LONGEST_ASKING_S,
     LONGEST_STRETCH_S,
     MOST_SAMPLES,
@@ -175,7 +177,7 @@ async def test_a_slow_source_is_asked_for_a_minute() -> None:
     desk.archive.took = 10.0
     past = await desk.past()
     assert past is not None
-    assert past.problem == f"the source was too slow: it was asked for {LONGEST_ASKING_S:.0f} s"
+    assert past.problem == f"no more of it was read within {LONGEST_ASKING_S:.0f} s"
     assert past.seconds > 3600.0
     assert past.learnt
 
@@ -195,6 +197,20 @@ async def test_many_rollouts_take_turns() -> None:
     desk.pasts.begin(others)
     await desk.past(others[-1])
     assert desk.archive.most_under_way == 1
+
+
+async def test_a_thousand_rollouts_leave_the_process_to_the_looks() -> None:
+    """Between two stretches there is a pause as long as three of them."""
+    desk = Desk(alone=3600.0)
+    others = [replace(desk.watch, rollout=f"uid-{number}") for number in range(FEW + 2)]
+    await desk.presets.ask(others)
+    desk.pasts.begin(others)
+    for number in range(3):
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(desk.archive.asked) == number + 1
+        desk.clock.move(CROWD_PAUSE_S)
+    await desk.pasts.close()
 
 
 async def test_what_is_forgotten_is_not_asked_any_further() -> None:

@@ -37,6 +37,8 @@ from serinus.core.model.past import Past
 SCHEMA: Final = 2
 COMPRESSION = 6
 KEPT_CODES = 16
+LONGEST_EXCUSED_S: Final = 120.0
+"""What a limit at 100 % waits for at most, however long stable has been out: a guard is ten minutes by default."""
 CLOCKS_DIFFER: Final = 30.0
 """What is this many seconds (s) or more ahead of a look was told by a clock that has been put right since."""
 
@@ -115,6 +117,18 @@ def calibrated(gathered: Gathered | None) -> bool:
     """Whether the evidence knows stable's past: it is asked for once a rollout."""
     weighed = read_weighed(gathered)
     return weighed is not None and weighed.past is not None and weighed.past.seconds > 0.0
+
+
+def longest_outage(gathered: Gathered | None) -> float | None:
+    """Tell for how long (s) stable was over a limit at most before the rollout; None where it never was, or who knows.
+
+    What lasted longer than the most that is excused was no outage to get used to: it would disarm the guard.
+    """
+    weighed = read_weighed(gathered)
+    past = weighed.past if weighed else None
+    if past is None or past.too_short:
+        return None
+    return min(max(past.outages.values(), default=0.0), LONGEST_EXCUSED_S) or None
 
 
 def compare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from serinus.api.policy import Mode
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.threshold import blind_too_long
@@ -26,7 +27,8 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     look = seen.look
     if look is not None and look.at > last:
         stage = Stage(state.weight, plan.next_weight(state.step), began)
-        known, assessment = assess(look, state.analysis, stage, plan.policy.analysis, now, pace=plan.pace)
+        outage, analysis = _usual_outage(plan, state), plan.policy.analysis
+        known, assessment = assess(look, state.analysis, stage, analysis, now, pace=plan.pace, longest_outage_s=outage)
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
             state = _with(plan, state, known, assessment)
             return _asked(state, look) if state.weight == FULL_WEIGHT else state
@@ -67,6 +69,17 @@ def _with(plan: RolloutPlan, state: RolloutState, known: AnalysisState, assessme
         assessed_at=known.last_look or state.assessed_at,
     )
     return _at_full_weight(state, assessment) if state.weight == FULL_WEIGHT else state
+
+
+def _usual_outage(plan: RolloutPlan, state: RolloutState) -> float | None:
+    """At 100 %, where nothing else tells an outage from a bad version: how long stable's were, where that is known."""
+    gathered = state.analysis.gathered
+    if state.weight < FULL_WEIGHT or gathered is None or plan.policy.analysis.mode is Mode.THRESHOLD:
+        return None
+    # Late: numpy is the price of the sequential test alone.
+    from serinus.core.analysis.comparison import longest_outage
+
+    return longest_outage(gathered)
 
 
 def _asked(state: RolloutState, look: Look) -> RolloutState:
