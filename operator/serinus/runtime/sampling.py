@@ -25,11 +25,17 @@ def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> W
     canary, stable = seen.revision(plan.canary), seen.revision(plan.stable)
     if state.phase.ended or plan.stable is None or canary is None:
         return None
+    key = Key(view.namespace, view.name)
+    return watched(key, plan, state, _arm(view, canary), _arm(view, stable) if stable else None)
+
+
+def watched(key: Key, plan: RolloutPlan, state: RolloutState, canary: Arm, stable: Arm | None) -> Watch:
+    """Say from when on a rollout's metrics count, and up to where its evidence reaches."""
     return Watch(
-        key=Key(view.namespace, view.name),
+        key=key,
         rollout=plan.uid,
-        canary=_arm(view, canary),
-        stable=_arm(view, stable) if stable else None,
+        canary=canary,
+        stable=stable,
         analysis=plan.policy.analysis,
         since=state.stage_started_at if state.weight > 0 else None,
         taken=_taken(state),

@@ -34,9 +34,9 @@ def simulate(file: Path, name: str | None, options: SimulateOptions, *, as_json:
     from serinus.simulation.manifest.sentence import sentence
 
     if plot is not None:
-        from serinus.cli.plot import require_matplotlib
+        from serinus.cli.plot import require_plot
 
-        require_matplotlib()
+        require_plot(plot)
     subject = read(file, name)
     jobs = cells(subject, options)
     played = play_all(jobs)
@@ -73,7 +73,13 @@ def cells(subject: Subject, options: SimulateOptions) -> list[Job]:
     from serinus.simulation.manifest.traffic import Scenario, fitted
 
     base = Scenario(
-        "no change", options.requests_per_s, options.error_rate, options.error_rate, scrape_s=subject.interval_s
+        "no change",
+        options.requests_per_s,
+        options.error_rate,
+        options.error_rate,
+        scrape_s=options.scrape_s or subject.interval_s,
+        gateways=options.gateways,
+        history_s=options.history_s,
     )
     worse = replace(base, label=f"{100 * options.bad_error_rate:.3g} % errors", canary_rate=options.bad_error_rate)
     scenarios = [base, worse]
@@ -81,8 +87,8 @@ def cells(subject: Subject, options: SimulateOptions) -> list[Job]:
         slow = replace(base, label=f"latency x{options.latency_factor:g}", latency_factor=options.latency_factor)
         scenarios.append(slow)
     return [
-        Job(subject, fitted(replace(scenario, noise=NOISES[noise]), subject), options.runs, options.seed, rule=rule,
-            promoted_after_s=options.promoted_after_s)
+        Job(subject, fitted(replace(scenario, noise=NOISES[noise]), subject, options.stable_latency_s), options.runs,
+            options.seed, rule=rule, promoted_after_s=options.promoted_after_s, longest_s=options.longest_s)
         for noise in options.noises
         for scenario in scenarios
         for rule in (OURS, *(COMPARED if options.compare and scenario.latency_factor == 1.0 else ()))

@@ -7,7 +7,7 @@ configuration of the monitor. Only what the two commands need in addition is her
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import yaml
@@ -94,10 +94,12 @@ class Subject:
         """Name the metrics that nobody can make up traffic for: they are taken to be in range, and equal."""
         return tuple(metric.name for metric in self.policy.analysis.metrics if not made_up(metric))
 
-    def halved(self) -> frozenset[str]:
-        """Name the error rates whose series are per pod, where stable has two pods to be compared with each other."""
-        metrics = self.policy.analysis.metrics if self.replicas > 1 else ()
-        return frozenset(metric.name for metric in metrics if metric.provider is Provider.TRITON)
+    def made_up_only(self) -> Subject:
+        """Leave out the metrics that nobody can make up traffic for."""
+        analysis = self.policy.analysis
+        metrics = tuple(metric for metric in analysis.metrics if made_up(metric))
+        changed = self.policy.model_copy(update={"analysis": analysis.model_copy(update={"metrics": metrics})})
+        return replace(self, policy=changed)
 
     def monitor(self) -> MonitorConfig:
         """Configure the monitor as the product does, from a look at which every metric has answered."""
