@@ -276,9 +276,6 @@ def backtest(
     pods: Annotated[
         bool, typer.Option("--pods", help="Compare a revision with itself, pod by pod, to count false alarms.")
     ] = False,
-    step: Annotated[
-        str | None, typer.Option("--step", help="Scrape interval; by default the policy's interval.")
-    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Replay a policy against recorded series: which past rollouts would it have reverted, and why?"""
@@ -288,7 +285,7 @@ def backtest(
 
     with told():
         asked = chosen_source(prometheus, config, source)
-        options = options_of(source=asked, since=since, until=until, services=service or [], pods=pods, step=step)
+        options = options_of(source=asked, since=since, until=until, services=service or [], pods=pods)
         backtested(file, name, options, as_json=as_json)
 
 

@@ -24,9 +24,7 @@ class Player:
     ) -> None:
         self.clock = clock
         self.live = list(rollouts)
-        scopes = dict.fromkeys(metrics.names(), scope)
-        self.sampler = Sampler(metrics, clock, wake=_nobody, scopes=scopes)
-        self.sampler.autostart = False
+        self.sampler = sampler_of(metrics, clock, scope)
         self._wakes: dict[Key, float] = {}
 
     async def play(self, interval_s: float, until: float, moved: Moved) -> None:
@@ -60,6 +58,13 @@ class Player:
     def look(self, rollout: PlayedRollout) -> Look | None:
         """Give the newest look at a rollout."""
         return self.sampler.look(rollout.key, rollout.plan.uid)
+
+
+def sampler_of(metrics: Metrics, clock: PlayedClock, scope: Scope) -> Sampler:
+    """Give the operator's sampler, which looks when it is told."""
+    sampler = Sampler(metrics, clock, wake=_nobody, scopes=dict.fromkeys(metrics.names(), scope))
+    sampler.autostart = False
+    return sampler
 
 
 def _nobody(key: Key) -> None:
