@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -121,6 +122,11 @@ def test_a_file_without_a_model_deployment_is_refused(tmp_path: Path) -> None:
         pytest.param("analisys: {}", "spec.analisys: no such field", id="a misspelt section"),
         pytest.param("strategy: {canary: {steps: [{setWeight: 5, wait: 1m}]}}", "steps[0].wait: no", id="in a list"),
         pytest.param("model: {version: 1}", "spec.model.version: should be a string: write 1 in quotes", id="a number"),
+        pytest.param(
+            "model: {version: '1', storageUri: s3://models/m}",
+            'spec.model.storageUri: "s3://models/m" is not valid: write pvc://claim/path',
+            id="an unknown scheme",
+        ),
         pytest.param("a: [b", "the file is no YAML: expected", id="no YAML"),
     ],
 )
@@ -136,6 +142,32 @@ def test_a_manifest_that_would_be_misread_is_refused(tmp_path: Path, spec: str, 
     assert answered.exit_code == 1
     assert said in answered.stderr
     assert answered.stderr.count("\n") == 1
+
+
+def test_a_policy_may_be_about_the_pace_alone(tmp_path: Path) -> None:
+    """The steps are the default ones then."""
+    file = tmp_path / "manifest.yaml"
+    document = yaml.safe_load(manifest())
+    document["spec"]["strategy"]["canary"] = {"pace": "Evidence"}
+    file.write_text(yaml.safe_dump(document))
+    said = CliRunner().invoke(app, ["simulate", "-f", str(file), "--runs", "1", "--longest", "10s"])
+    assert said.exit_code == 0, said.output
+    assert "pace Evidence, weights 5, 25, 50, 100 %" in said.stdout
+
+
+def test_a_list_is_looked_into(tmp_path: Path) -> None:
+    """As `kubectl get -o yaml` and generators write it."""
+    file = tmp_path / "list.yaml"
+    file.write_text(yaml.safe_dump({"kind": "List", "items": [yaml.safe_load(manifest())]}))
+    assert CliRunner().invoke(app, ["simulate", "-f", str(file), "--runs", "1", "--longest", "10s"]).exit_code == 0
+
+
+def test_a_picture_without_a_place_is_refused_before_anything_is_played(tmp_path: Path) -> None:
+    """A minute's wait for an error would be a minute lost."""
+    said = say(tmp_path, "--plot", str(tmp_path / "missing" / "odds.png"))
+    assert said.exit_code == 1
+    assert said.stdout == ""
+    assert "is no folder" in said.stderr
 
 
 def test_a_picture_is_drawn(tmp_path: Path) -> None:

@@ -151,11 +151,16 @@ def default_subject() -> Subject:
 
 def _documents(text: str) -> list[Mapping[str, Any]]:
     try:
-        return [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
+        found = [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise UnusableManifest(f"the file is no YAML: {getattr(error, 'problem', error)}{place}") from error
+    listed = (
+        each["items"] if each.get("kind") == "List" and isinstance(each.get("items"), list) else [each]
+        for each in found
+    )
+    return [each for items in listed for each in items if isinstance(each, dict)]
 
 
 def _unknown(path: str, given: object, known: object) -> Iterator[str]:
