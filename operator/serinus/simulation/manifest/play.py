@@ -34,8 +34,8 @@ BEGAN: Final = 1_767_225_600.0
 BEFORE_S: Final = 120.0
 """Stable has served for so long at least before anything is tried."""
 SCRAPES_BEFORE: Final = 4
-LONGEST_LOOKS: Final = 360
-"""How much longer than its own waits a rollout is played, unless told: half an hour at an interval of five seconds."""
+LONGEST_LOOKS: Final = 240
+"""How much longer than its own waits a rollout is played, unless told: 20 minutes at an interval of five seconds."""
 
 
 @dataclass(frozen=True)

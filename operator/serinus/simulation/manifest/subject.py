@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import yaml
 
-from serinus.api.defaults import Policy, policy_of
+from serinus.api.defaults import Policy, filled_in, policy_of
 from serinus.api.durations import seconds
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import parse_model_deployment
-from serinus.api.policy import Metric, Pace, Preset, Provider, QueryType, Step
+from serinus.api.policy import Canary, Metric, Pace, Preset, Provider, QueryType, Step
 from serinus.api.problems import ApiError
 from serinus.core.analysis.comparison_metrics import monitor_config, streams_of
 from serinus.core.analysis.promql import has_baseline
@@ -96,10 +96,17 @@ class Subject:
 
     def made_up_only(self) -> Subject:
         """Leave out the metrics that nobody can make up traffic for."""
-        analysis = self.policy.analysis
-        metrics = tuple(metric for metric in analysis.metrics if made_up(metric))
-        changed = self.policy.model_copy(update={"analysis": analysis.model_copy(update={"metrics": metrics})})
-        return replace(self, policy=changed)
+        return self.with_analysis(metrics=tuple(metric for metric in self.policy.analysis.metrics if made_up(metric)))
+
+    def with_analysis(self, **changes: object) -> Subject:
+        """Change what is watched, and how; what a mode needs beside it gets its default."""
+        given = self.policy.analysis.model_copy(update=changes)
+        return replace(self, policy=self.policy.model_copy(update={"analysis": filled_in(given)}))
+
+    def with_canary(self, canary: Canary) -> Subject:
+        """Change the steps, or the pace."""
+        strategy = self.policy.strategy.model_copy(update={"canary": canary})
+        return replace(self, policy=self.policy.model_copy(update={"strategy": strategy}))
 
     def monitor(self) -> MonitorConfig:
         """Configure the monitor as the product does, from a look at which every metric has answered."""

@@ -32,6 +32,7 @@ class Scenario:
     median_s: float = MEDIAN_S
     gateways: int = 1
     history_s: float = 0.0
+    latency_assumed: bool = False
 
     @property
     def harmful(self) -> bool:
@@ -106,7 +107,7 @@ def fitted(scenario: Scenario, subject: Subject, stable_latency_s: float | None 
         for metric in judged
         if metric.bounds.upper
     ]
-    return replace(scenario, median_s=min([scenario.median_s, *within]))
+    return replace(scenario, median_s=min([scenario.median_s, *within]), latency_assumed=True)
 
 
 def latency_of(scenario: Scenario, quantile: float) -> float:
