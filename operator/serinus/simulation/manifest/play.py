@@ -35,7 +35,8 @@ BEFORE_S: Final = 120.0
 """Stable has served for so long at least before anything is tried."""
 SCRAPES_BEFORE: Final = 4
 LONGEST_LOOKS: Final = 240
-"""How much longer than its own waits a rollout is played, unless told: 20 minutes at an interval of five seconds."""
+SHORTEST_S: Final = 900.0
+"""How much longer than its own waits a rollout is played, unless told: so many looks, a quarter of an hour at least."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def chunks(job: Job) -> list[Job]:
 def longest_s(subject: Subject, promoted_after_s: float) -> float:
     """How long a rollout is played at most, unless told."""
     waits = sum(stage.wait_s for stage in subject.stages(promoted_after_s))
-    return waits + LONGEST_LOOKS * subject.interval_s
+    return waits + max(LONGEST_LOOKS * subject.interval_s, SHORTEST_S)
 
 
 def play(job: Job) -> Outcome:
