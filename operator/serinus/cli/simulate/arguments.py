@@ -19,7 +19,8 @@ Gateways = Annotated[
 ]
 History = Annotated[str, typer.Option("--history", help="How much of stable's past Prometheus has, such as 1h.")]
 Longest = Annotated[
-    str | None, typer.Option("--longest", help="When to stop; by default 20 min after the last pause, at an interval of 5 s.")
+    str | None,
+    typer.Option("--longest", help="When to stop; by default 20 min after the last pause, at an interval of 5 s."),
 ]
 Runs = Annotated[
     int, typer.Option("--runs", min=1, max=100_000, help="Number of rollouts per version: none in N is < 3 in N.")
