@@ -133,3 +133,12 @@ def test_what_is_not_on_record_is_asked_elsewhere_as_of_then() -> None:
     asyncio.run(metrics.ask("recorded", 'max(score{namespace="ml"})', own="ml"))
     asyncio.run(metrics.ask("recorded", "sum(envoy_cluster_upstream_rq_active)"))
     assert elsewhere.asked == [('max(score{namespace="ml"})', 15.0), ("sum(envoy_cluster_upstream_rq_active)", 15.0)]
+
+
+def test_what_is_older_than_the_record_is_asked_elsewhere() -> None:
+    """Stable's own past, which the record of one rollout does not hold."""
+    elsewhere = _Nobody()
+    metrics = RecordedMetrics([], PlayedClock(1000.0), elsewhere, began=500.0)
+    asyncio.run(metrics.ask("recorded", 'istio_requests_total{a="b"}[400s]'))
+    asyncio.run(metrics.ask("recorded", 'istio_requests_total{a="b"}[900s]'))
+    assert elsewhere.asked == [('istio_requests_total{a="b"}[900s]', 1000.0)]

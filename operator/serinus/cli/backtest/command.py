@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -23,17 +24,15 @@ from serinus.cli.watching import console
 from serinus.core.analysis.promql import Arm
 from serinus.core.model.answers import Series
 from serinus.simulation.backtest.halves import pod_trials, split_by
-from serinus.simulation.backtest.record import Record, activity_of, within
+from serinus.simulation.backtest.record import Record, activity_of
 from serinus.simulation.backtest.recorded import Elsewhere, RecordedMetrics
 from serinus.simulation.backtest.replay import Past, Replayed, played_s, replay, stage_weights
 from serinus.simulation.backtest.stages import stages_of
-from serinus.simulation.backtest.trials import Trial, trials
+from serinus.simulation.backtest.trials import trials
 from serinus.simulation.manifest.subject import Subject
 from serinus.simulation.player.clock import PlayedClock
 
 PERSON_S = 600.0
-REACH_S = 1200.0
-"""Further back than any look reads, and as far as looks go on."""
 Records = tuple[Record, ...]
 
 
@@ -66,7 +65,7 @@ async def _by_revisions(
         for trial in trials(activity, subject.policy.guard.seconds)
         for stages in [stages_of(activity, trial, stage_weights(subject))]
     ]
-    return await _replay_all(source, subject, [(past, records) for past in pasts])
+    return await _replay_all(source, subject, [(past, records) for past in pasts], span.start)
 
 
 async def _by_pods(
@@ -88,30 +87,24 @@ async def _by_pods(
             Arm(subject.namespace, subject.name, name, name) for name in (each.trial.canary, each.trial.stable)
         )
         found.append((each.pod, Past(each.trial, canary, stable, stages, activity), split))
-    replayed = await _replay_all(source, subject, [(past, split) for _, past, split in found])
+    replayed = await _replay_all(source, subject, [(past, split) for _, past, split in found], -math.inf)
     return tuple(
         replace(one, canary=pod, stable="the other pods") for (pod, _, _), one in zip(found, replayed, strict=True)
     )
 
 
 async def _replay_all(
-    source: Elsewhere, subject: Subject, rows: Sequence[tuple[Past, Records]]
+    source: Elsewhere, subject: Subject, rows: Sequence[tuple[Past, Records]], began: float
 ) -> tuple[Replayed, ...]:
     found = []
     sources = {metric.source for metric in subject.policy.analysis.metrics if metric.source}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for past, records in progress.track(rows, description="rollouts"):
             clock = PlayedClock(past.trial.started)
-            metrics = RecordedMetrics(_near(records, past.trial), clock, source, sources)
+            series = [one for record in records for one in record.series]
+            metrics = RecordedMetrics(series, clock, source, sources, began=began)
             found.append(await replay(subject, past, metrics, clock))
     return tuple(found)
-
-
-def _near(records: Records, trial: Trial) -> list[Series]:
-    """Take the series that a trial's looks can reach."""
-    since, until = trial.started - REACH_S, trial.ended + REACH_S
-    cut = (within(one, since, until) for record in records for one in record.series)
-    return [one for one in cut if one is not None]
 
 
 async def _records(source: Elsewhere, subject: Subject, span: TimeRange, services: str, *, reporter: str) -> Records:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from serinus.api.parsing import unix_seconds
 from serinus.cli.explain.account import Account
-from serinus.cli.explain.history import Archive, Recorded, Span, arms_of
+from serinus.cli.explain.history import BEFORE_SECONDS, Archive, Recorded, Span, arms_of
 from serinus.cli.moments import clock_time
 from serinus.core.model.answers import MetricsAnswer
 from serinus.core.model.rollout import read_plan
@@ -88,7 +88,7 @@ async def _played(account: Account, span: Span, recorded: Recorded, archive: Arc
     clock = PlayedClock(span.start - LOOKS_BEFORE_S)
     series = [one for found in recorded.values() for one in found]
     sources = {metric.source for metric in subject.policy.analysis.metrics if metric.source}
-    metrics = RecordedMetrics(series, clock, _Past(archive), sources)
+    metrics = RecordedMetrics(series, clock, _Past(archive), sources, began=span.start - BEFORE_SECONDS)
     rollout = JudgedRollout(subject, *arms_of(account), metrics, clock)
     stages = [stage for stage in weight_changes(account) if stage.weight > 0]
     points: list[EvidencePoint] = []

@@ -1,11 +1,12 @@
 """A Prometheus of the past: the port `Metrics`, answered as of the played time.
 
-Raw counters come from a record that is fetched once; what else the operator asks is asked of the real Prometheus, as of
-then.
+Raw counters come from a record that is fetched once; what else the operator asks, and what is older than the record, is
+asked of the real Prometheus, as of then.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
@@ -29,12 +30,18 @@ class Elsewhere(Protocol):
 
 
 class RecordedMetrics:
-    """Answers the operator's questions as of the clock's time."""
+    """Answers the operator's questions as of the clock's time; the record begins at `began` (unix seconds)."""
 
     def __init__(
-        self, series: Sequence[Series], clock: Clock, elsewhere: Elsewhere, sources: Iterable[str] = ()
+        self,
+        series: Sequence[Series],
+        clock: Clock,
+        elsewhere: Elsewhere,
+        sources: Iterable[str] = (),
+        *,
+        began: float = -math.inf,
     ) -> None:
-        self._series, self._clock, self._elsewhere = series, clock, elsewhere
+        self._series, self._clock, self._elsewhere, self._began = series, clock, elsewhere, began
         self._names = (RECORDED, *sources)
         self._chosen: dict[str, list[Series]] = {}
 
@@ -57,6 +64,8 @@ class RecordedMetrics:
         if raw is None or not any(word in query for word in _COUNTERS):
             return await self._elsewhere.ask(query, until)
         since = until - _seconds(raw[3], raw[4])
+        if since < self._began:
+            return await self._elsewhere.ask(query, until)
         found = (within(one, since, until) for one in self._matching(raw[1], raw[2]))
         return SeriesSet(tuple(one for one in found if one is not None))
 
