@@ -86,7 +86,7 @@ def test_the_odds_agree_with_the_tables() -> None:
     played = subject(metrics=[errors], steps=RAMP, pace="Evidence", guard="0s")
     judgement = Judgement(limit=0.2, error_weight=0.5, limit_weight=0.5, history=False)
     for rate in (0.001, 0.01):
-        jobs = chunks(Job(played, Scenario("x", 100.0, 0.001, rate), 20, 3, longest_s=7200.0))
+        jobs = chunks(Job(played, Scenario("x", 100.0, 0.001, rate), 8, 3, longest_s=7200.0))
         mine = joined([play(job) for job in jobs])
         table = run_closed_loop(ErrorWorkload(100.0, 0.001, rate), 500, 4, judgement, LoopPolicy(longest_s=21600.0))
         ends = np.minimum(mine.reverted_s, mine.promoted_s)

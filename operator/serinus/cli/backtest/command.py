@@ -26,9 +26,9 @@ from serinus.core.model.answers import Series
 from serinus.simulation.backtest.halves import pod_trials, split_by
 from serinus.simulation.backtest.record import Record, activity_of
 from serinus.simulation.backtest.recorded import Elsewhere, RecordedMetrics
-from serinus.simulation.backtest.replay import Past, Replayed, played_s, replay, stage_weights
+from serinus.simulation.backtest.replay import PastRollout, Replayed, played_s, replay, stage_weights
 from serinus.simulation.backtest.stages import stages_of
-from serinus.simulation.backtest.trials import trials
+from serinus.simulation.backtest.trials import alone_before, trials
 from serinus.simulation.manifest.subject import Subject
 from serinus.simulation.player.clock import PlayedClock
 
@@ -59,11 +59,17 @@ async def _by_revisions(
     source: Elsewhere, subject: Subject, options: BacktestOptions, span: TimeRange
 ) -> tuple[Replayed, ...]:
     records = await _records(source, subject, span, _services(subject, options), reporter="source")
-    activity = activity_of(records[0], f"{subject.name}-")
+    activity, guard_s = activity_of(records[0], f"{subject.name}-"), subject.policy.guard.seconds
     pasts = [
-        Past(trial, _arm(subject, trial.canary), _arm(subject, trial.stable), stages, activity)
-        for trial in trials(activity, subject.policy.guard.seconds)
-        for stages in [stages_of(activity, trial, stage_weights(subject))]
+        PastRollout(
+            trial,
+            _arm(subject, trial.canary),
+            _arm(subject, trial.stable),
+            stages_of(activity, trial, stage_weights(subject)),
+            activity,
+            alone_before(activity, trial, guard_s),
+        )
+        for trial in trials(activity, guard_s)
     ]
     return await _replay_all(source, subject, [(past, records) for past in pasts], span.start)
 
@@ -86,7 +92,7 @@ async def _by_pods(
         canary, stable = (
             Arm(subject.namespace, subject.name, name, name) for name in (each.trial.canary, each.trial.stable)
         )
-        found.append((each.pod, Past(each.trial, canary, stable, stages, activity), split))
+        found.append((each.pod, PastRollout(each.trial, canary, stable, stages, activity), split))
     replayed = await _replay_all(source, subject, [(past, split) for _, past, split in found], -math.inf)
     return tuple(
         replace(one, canary=pod, stable="the other pods") for (pod, _, _), one in zip(found, replayed, strict=True)
@@ -94,7 +100,7 @@ async def _by_pods(
 
 
 async def _replay_all(
-    source: Elsewhere, subject: Subject, rows: Sequence[tuple[Past, Records]], began: float
+    source: Elsewhere, subject: Subject, rows: Sequence[tuple[PastRollout, Records]], began: float
 ) -> tuple[Replayed, ...]:
     found = []
     sources = {metric.source for metric in subject.policy.analysis.metrics if metric.source}

@@ -14,8 +14,9 @@ from serinus.api.parsing import unix_seconds
 from serinus.cli.explain.account import Account
 from serinus.cli.explain.history import BEFORE_SECONDS, Archive, Recorded, Span, arms_of
 from serinus.cli.moments import clock_time
+from serinus.core.analysis.comparison import read_weighed
 from serinus.core.model.answers import MetricsAnswer
-from serinus.core.model.rollout import read_plan
+from serinus.core.model.rollout import from_status, read_plan
 from serinus.core.model.timestamps import to_rfc3339
 from serinus.core.rollout.records import Cause
 from serinus.simulation.backtest.recorded import RecordedMetrics
@@ -84,12 +85,14 @@ def played_again(account: Account, span: Span, recorded: Recorded, archive: Arch
 
 
 async def _played(account: Account, span: Span, recorded: Recorded, archive: Archive) -> PlayedAgain:
-    subject = Subject(account.namespace, account.name, read_plan(account.rollout).policy)
+    pods = account.rollout.status.pods
+    replicas = max(1, pods.full, pods.min_replicas) if pods else 1
+    subject = Subject(account.namespace, account.name, read_plan(account.rollout).policy, replicas)
     clock = PlayedClock(span.start - LOOKS_BEFORE_S)
     series = [one for found in recorded.values() for one in found]
     sources = {metric.source for metric in subject.policy.analysis.metrics if metric.source}
     metrics = RecordedMetrics(series, clock, _Past(archive), sources, began=span.start - BEFORE_SECONDS)
-    rollout = JudgedRollout(subject, *arms_of(account), metrics, clock)
+    rollout = JudgedRollout(subject, arms_of(account), metrics, clock, alone=_alone(account))
     stages = [stage for stage in weight_changes(account) if stage.weight > 0]
     points: list[EvidencePoint] = []
     told: tuple[float, Cause] | None = None
@@ -106,6 +109,17 @@ async def _played(account: Account, span: Span, recorded: Recorded, archive: Arc
         return PlayedAgain(tuple(points))
     at, cause = told
     return PlayedAgain(tuple(points), at, cause.reason, cause.finding.metric if cause.finding else None)
+
+
+def _alone(account: Account) -> tuple[tuple[float, float], ...]:
+    """Take the history of stable that the evidence was calibrated on, as far as it is recorded."""
+    known = from_status(account.rollout.status).analysis.gathered
+    weighed = read_weighed(known)
+    past = weighed.past if weighed else None
+    if past is None or past.seconds <= 0.0:
+        return ()
+    created = account.rollout.created_at
+    return ((created - past.seconds, created),)
 
 
 def _times(span: Span, interval: float) -> Iterator[float]:

@@ -15,6 +15,7 @@ from serinus.api.durations import seconds
 from serinus.api.status import Verdict
 from serinus.core.analysis.promql import Arm
 from serinus.core.model.assessment import Reason
+from serinus.core.rollout.alone import Span
 from serinus.simulation.backtest.record import Activity
 from serinus.simulation.backtest.recorded import RecordedMetrics
 from serinus.simulation.backtest.stages import PastStage
@@ -55,21 +56,22 @@ class Replayed:
 
 
 @dataclass(frozen=True)
-class Past:
-    """What is replayed of one trial: its arms as series name them, its stages, and all increments."""
+class PastRollout:
+    """What is replayed of one trial: arms, stages, all increments, and when stable was alone before."""
 
     trial: Trial
     canary: Arm
     stable: Arm
     stages: tuple[PastStage, ...]
     activity: Activity
+    alone: tuple[Span, ...] = ()
 
 
-async def replay(subject: Subject, past: Past, metrics: RecordedMetrics, clock: PlayedClock) -> Replayed:
+async def replay(subject: Subject, past: PastRollout, metrics: RecordedMetrics, clock: PlayedClock) -> Replayed:
     """Judge a trial look by look, until it is reverted or over."""
     interval, trial, tale = subject.interval_s, past.trial, _Tale()
     began = past.stages[0].started if past.stages else trial.started
-    rollout = JudgedRollout(subject, past.canary, past.stable, metrics, clock)
+    rollout = JudgedRollout(subject, (past.canary, past.stable), metrics, clock, alone=past.alone)
     waiting = list(past.stages)
     for at in _times(began, trial.ended, interval):
         while waiting and waiting[0].started < at:
@@ -103,7 +105,7 @@ class _Tale:
             self.verdict, self.reason, self.message = assessment.verdict, str(assessment.reason), assessment.message
             self.reasons[self.reason] += 1
 
-    def told(self, past: Past, reverted_at: float | None) -> Replayed:
+    def told(self, past: PastRollout, reverted_at: float | None) -> Replayed:
         """Sum up."""
         trial = past.trial
         requests, wrong = _cost(past, min(trial.ended, reverted_at or trial.ended))
@@ -125,7 +127,7 @@ class _Tale:
         )
 
 
-def _cost(past: Past, until: float) -> tuple[float, float]:
+def _cost(past: PastRollout, until: float) -> tuple[float, float]:
     """Count the canary's requests until a time, and its errors beyond stable's own rate just then."""
     own, other = past.activity.get(past.trial.canary, {}), past.activity.get(past.trial.stable, {})
     requests = wrong = 0.0

@@ -44,6 +44,20 @@ def trials(activity: Activity, guard_s: float) -> tuple[Trial, ...]:
     return tuple(sorted(found, key=lambda trial: (trial.started, trial.canary)))
 
 
+def alone_before(activity: Activity, trial: Trial, guard_s: float) -> tuple[tuple[float, float], ...]:
+    """Tell since when stable had all requests to itself, as far as the record shows; its own guard is not counted."""
+    first = min((at for at in activity.get(trial.stable, {}) if at < trial.started), default=trial.started)
+    others = (
+        at + guard_s
+        for name, line in activity.items()
+        if name != trial.stable
+        for at, totals in line.items()
+        if at < trial.started and totals.requests > 0
+    )
+    since = max(others, default=first)
+    return ((since, trial.started),) if since < trial.started else ()
+
+
 def _episodes(times: Sequence[float]) -> Iterator[tuple[float, float]]:
     first = previous = None
     for at in times:

@@ -91,7 +91,14 @@ async def _play_ours(job: Job) -> Outcome:
     began = BEGAN + max(BEFORE_S, job.scenario.history_s, SCRAPES_BEFORE * job.scenario.scrape_s)
     world.advance(began)
     rollouts = [
-        PlayedRollout(subject, _arm(CANARY, row), _arm(STABLE, row), began=began, promoted_after_s=job.promoted_after_s)
+        PlayedRollout(
+            subject,
+            _arm(CANARY, row),
+            _arm(STABLE, row),
+            began=began,
+            alone=((BEGAN, began),),
+            promoted_after_s=job.promoted_after_s,
+        )
         for row in range(job.runs)
     ]
     full_s = np.full(job.runs, np.inf)

@@ -8,8 +8,10 @@ from serinus.api.status import Phase
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.scope import EVERYBODY
 from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.rollout.alone import Span
 from serinus.core.rollout.judge import judged, unsafe
-from serinus.core.rollout.records import Cause
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.records import Cause, recorded
 from serinus.runtime.ports import Metrics
 from serinus.simulation.manifest.subject import Subject
 from serinus.simulation.player.clock import PlayedClock
@@ -20,8 +22,16 @@ from serinus.simulation.player.rollouts import PlayedRollout
 class JudgedRollout(PlayedRollout):
     """Moves the clock look by look; `raise_to` begins a stage."""
 
-    def __init__(self, subject: Subject, canary: Arm, stable: Arm, metrics: Metrics, clock: PlayedClock) -> None:
-        super().__init__(subject, canary, stable, began=clock.now())
+    def __init__(
+        self,
+        subject: Subject,
+        arms: tuple[Arm, Arm],
+        metrics: Metrics,
+        clock: PlayedClock,
+        *,
+        alone: tuple[Span, ...] = (),
+    ) -> None:
+        super().__init__(subject, *arms, began=clock.now(), alone=alone)
         self._interval_s, self._clock = subject.interval_s, clock
         self._sampler = sampler_of(metrics, clock, EVERYBODY)
 
@@ -38,12 +48,15 @@ class JudgedRollout(PlayedRollout):
             analysis=self.state.analysis.for_new_stage(),
             assessment=None,
         )
+        cause = Cause(RolloutReason.RAISED, f"weight {weight}")
+        self.state = recorded(self.plan, self.state, "Raised", cause, round(at, 3))
 
     async def look(self, at: float) -> Cause | None:
         """Look at a time, and judge; gives why the weight would be taken away, if it would."""
         self._clock.seconds = at
         self._sampler.watch(self.watch)
         await self._sampler.take_looks(self._interval_s)
+        await self._sampler.settle()
         seen = self.seen(self._sampler.look(self.key, self.plan.uid))
         self.state = judged(self.plan, self.state, seen, at)
         return unsafe(self.plan, self.state, at)

@@ -38,6 +38,7 @@ class Player:
             looks = self.clock.seconds >= look_at
             if looks:
                 await self.sampler.take_looks(interval_s)
+                await self.sampler.settle()
                 look_at += interval_s
             for rollout in list(self.live):
                 if looks or self._wakes.get(rollout.key, look_at) <= self.clock.seconds:

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from serinus.api.parsing import ModelDeploymentView
-from serinus.api.rollout import Promote, RevisionReference, RolloutSpec
+from serinus.api.rollout import PodCounts, Promote, RevisionReference, RolloutSpec
 from serinus.core.analysis.promql import Arm
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, Snapshot
+from serinus.core.rollout.alone import Span
 from serinus.core.rollout.timing import next_wake
 from serinus.core.rollout.walk import walk
 from serinus.runtime.sampling import watched
@@ -39,16 +40,25 @@ _ENOUGH = Fleet(desired=100, ready=100, service_exists=True)
 
 
 class PlayedRollout:
-    """A rollout from `stable` to `canary`; `promoted_after_s` is how long a person takes where one is waited for."""
+    """A rollout from `stable` to `canary`; `promoted_after_s` is how long a person takes where one is waited for.
+
+    `alone` are the times before in which stable had all requests to itself.
+    """
 
     def __init__(
-        self, subject: Subject, canary: Arm, stable: Arm, *, began: float, promoted_after_s: float = 600.0
+        self,
+        subject: Subject,
+        canary: Arm,
+        stable: Arm,
+        *,
+        began: float,
+        alone: tuple[Span, ...] = (),
+        promoted_after_s: float = 600.0,
     ) -> None:
         self.canary, self.stable = canary, stable
         self.plan = plan_of(subject, canary, stable, began)
-        self.state = RolloutState()
-        self.looks = 0
-        self._began = began
+        self.state = RolloutState(pods=PodCounts(full=subject.replicas, min_replicas=subject.replicas))
+        self._view, self._began, self._alone = _view_of(subject), began, alone
         self._promoted_after_s = promoted_after_s
         self._fleets = {canary.service: _ENOUGH, stable.service: _ENOUGH}
 
@@ -60,7 +70,7 @@ class PlayedRollout:
     @property
     def watch(self) -> Watch:
         """Say what is looked at now."""
-        return watched(self.key, self.plan, self.state, self.canary, self.stable)
+        return watched(self.key, self.plan, self.state, (self.canary, self.stable), self._alone)
 
     def go_on(self, look: Look | None, now: float) -> None:
         """Make one pass, as the operator does after each look and at the end of each wait."""
@@ -69,7 +79,7 @@ class PlayedRollout:
 
     def seen(self, look: Look | None) -> Snapshot:
         """See ready pods, and the newest look."""
-        return Snapshot(deployment=_VIEW, fleets=self._fleets, look=look, watched_since=self._began)
+        return Snapshot(deployment=self._view, fleets=self._fleets, look=look, watched_since=self._began)
 
     def wakes_at(self, look: Look | None, now: float) -> float | None:
         """Tell when time alone makes another pass."""
@@ -90,6 +100,11 @@ class PlayedRollout:
         if at is not None and now >= at:
             promote = Promote(through_step=self.state.step + 1)
             self.plan = replace(self.plan, spec=self.plan.spec.model_copy(update={"promote": promote}))
+
+
+def _view_of(subject: Subject) -> ModelDeploymentView:
+    scaling = _VIEW.spec.scaling.model_copy(update={"min_replicas": subject.replicas})
+    return replace(_VIEW, spec=_VIEW.spec.model_copy(update={"scaling": scaling}))
 
 
 def plan_of(subject: Subject, canary: Arm, stable: Arm, began: float) -> RolloutPlan:
