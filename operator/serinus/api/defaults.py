@@ -73,11 +73,19 @@ class Policy(ApiModel):
 def policy_of(spec: ModelDeploymentSpec) -> Policy:
     """Fill in what the user left out of strategy, analysis, guard and deadline."""
     return Policy(
-        strategy=spec.strategy or STRATEGY,
-        analysis=_analysis(spec.analysis or Analysis(metrics=METRICS)),
+        strategy=_strategy(spec.strategy or STRATEGY),
+        analysis=filled_in(spec.analysis or Analysis(metrics=METRICS)),
         guard=spec.guard or GUARD,
         progress_deadline_seconds=spec.progress_deadline_seconds or _deadline(spec),
     )
+
+
+def _strategy(strategy: Strategy) -> Strategy:
+    """Fill in the steps: a policy may be about the pace alone."""
+    canary = strategy.canary
+    if canary.steps:
+        return strategy
+    return Strategy(canary=Canary(steps=STRATEGY.canary.steps, pace=canary.pace))
 
 
 def _deadline(spec: ModelDeploymentSpec) -> int:
@@ -95,7 +103,8 @@ def frozen_policy(spec: RolloutSpec) -> Policy:
     )
 
 
-def _analysis(analysis: Analysis) -> Analysis:
+def filled_in(analysis: Analysis) -> Analysis:
+    """Fill in what the user left out of an analysis."""
     return Analysis(
         interval=analysis.interval or INTERVAL,
         metrics=tuple(_metric(metric) for metric in analysis.metrics),

@@ -232,11 +232,16 @@ class Step(ApiModel):
         return self
 
 
+def _is_empty(steps: tuple[Step, ...]) -> bool:
+    """Leave steps out that were left out: the schema takes no empty list."""
+    return not steps
+
+
 class Canary(ApiModel):
     """The steps of a new revision; after the last one the weight is 100."""
 
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50), ATOMIC]
-    """The steps; each is either setWeight or pause."""
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50, exclude_if=_is_empty), ATOMIC] = ()
+    """The steps; each is either setWeight or pause; default 5, 25 and 50 percent, a minute each."""
     pace: Pace | None = None
     """Timed (the weight rises after the pauses) or Evidence (as soon as the risk budget allows); default Timed."""
 

@@ -145,12 +145,12 @@ STEP = (
 _WEIGHTS = "self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight)"
 CANARY = (
     rule(
-        f"{_WEIGHTS}.isSorted() && {_WEIGHTS}.all(w, {_WEIGHTS}.exists_one(v, v == w))",
+        f"!has(self.steps) || {_WEIGHTS}.isSorted() && {_WEIGHTS}.all(w, {_WEIGHTS}.exists_one(v, v == w))",
         "setWeight must rise from step to step",
         path=".steps",
     ),
     rule(
-        "size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight))",
+        "!has(self.steps) || size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight))",
         "has no setWeight: the canary would go from 0 to 100",
         path=".steps",
     ),

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
+
+from serinus.api import constraints
+from serinus.api.rules import SAID, Keywords
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -37,7 +41,7 @@ class ApiError(ValueError):
     @classmethod
     def of(cls, error: ValidationError, *, within: str) -> Self:
         """Translate pydantic's list of errors about a section of the manifest."""
-        found = error.errors(include_url=False, include_context=False)
+        found = error.errors(include_url=False)
         return cls([_problem(within, item) for item in found if not _follows(item, found)])
 
 
@@ -45,7 +49,28 @@ def _problem(within: str, item: ErrorDetails) -> Problem:
     text = f"{item['msg'][:1].lower()}{item['msg'][1:]}"
     if item["type"] == "string_type" and isinstance(item["input"], int | float):
         text = f"should be a string: write {json.dumps(item['input'])} in quotes"
+    if item["type"] == "string_pattern_mismatch":
+        text = _misspelt(item)
     return Problem(_path([within, *item["loc"]]), text)
+
+
+def _misspelt(item: ErrorDetails) -> str:
+    """Say the value and, where a field says how it is written, the fix; a regular expression is the last resort."""
+    pattern = str(item.get("ctx", {}).get("pattern", ""))
+    fix = _fixes().get(pattern)
+    return f"{json.dumps(item['input'])} is not valid: {fix or f'it must match {pattern}'}"
+
+
+@cache
+def _fixes() -> dict[str, str]:
+    """Collect what the fields say about their patterns, as admission does."""
+    found = {}
+    for annotated in vars(constraints).values():
+        parts: tuple[Any, ...] = getattr(annotated, "__metadata__", ())
+        patterns = [each.pattern for one in parts for each in getattr(one, "metadata", ()) if hasattr(each, "pattern")]
+        fixes = [one.keywords[SAID]["fix"] for one in parts if isinstance(one, Keywords) and SAID in one.keywords]
+        found.update({pattern: fixes[0] for pattern in patterns if fixes})
+    return found
 
 
 def _follows(item: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:

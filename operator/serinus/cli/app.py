@@ -26,6 +26,7 @@ from serinus.cli.options import (
     Wait,
 )
 from serinus.cli.session import CommandWorld, begin, pull, told, world_of
+from serinus.cli.simulate.arguments import Gateways, History, Longest, Runs, ScrapeInterval, StableLatency
 from serinus.core.model.timestamps import to_rfc3339
 
 if TYPE_CHECKING:
@@ -214,7 +215,12 @@ def simulate(
         float, typer.Option("--latency-factor", min=1, help="How many times slower a slow version is.")
     ] = 2.0,
     noise: Annotated[str, typer.Option("--noise", help="iid, storms, outage, diurnal, sticky or all.")] = "iid",
-    runs: Annotated[int, typer.Option("--runs", min=20, max=100_000, help="Number of rollouts per version.")] = 1000,
+    stable_latency: StableLatency = None,
+    scrape_interval: ScrapeInterval = None,
+    gateways: Gateways = 1,
+    history: History = "0s",
+    longest: Longest = None,
+    runs: Runs = 100,
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare with the documented rules of Argo Rollouts and Flagger.")
     ] = False,
@@ -235,6 +241,11 @@ def simulate(
         bad_error_rate=bad_error_rate,
         latency_factor=latency_factor,
         noise=noise,
+        stable_latency=stable_latency,
+        scrape_interval=scrape_interval,
+        gateways=gateways,
+        history=history,
+        longest=longest,
         runs=runs,
         seed=seed,
         compare=compare,
@@ -265,9 +276,6 @@ def backtest(
     pods: Annotated[
         bool, typer.Option("--pods", help="Compare a revision with itself, pod by pod, to count false alarms.")
     ] = False,
-    step: Annotated[
-        str | None, typer.Option("--step", help="Scrape interval; by default the policy's interval.")
-    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Replay a policy against recorded series: which past rollouts would it have reverted, and why?"""
@@ -277,7 +285,7 @@ def backtest(
 
     with told():
         asked = chosen_source(prometheus, config, source)
-        options = options_of(source=asked, since=since, until=until, services=service or [], pods=pods, step=step)
+        options = options_of(source=asked, since=since, until=until, services=service or [], pods=pods)
         backtested(file, name, options, as_json=as_json)
 
 

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 150
 
 
-def require_matplotlib() -> None:
-    """Raise Refused, with the way out, where matplotlib is not installed."""
+def require_plot(file: Path) -> None:
+    """Raise Refused, with the way out, where matplotlib is not installed or the file can have no place."""
     if find_spec("matplotlib") is None:
         raise Refused(
             "--plot needs matplotlib, which is not installed: run `pip install matplotlib`, "
             "or install serinus with its extra `plot`"
         )
+    if not file.absolute().parent.is_dir():
+        raise Refused(f"{file} cannot be written: {file.parent} is no folder")
 
 
 def save(figure: Figure, file: Path) -> None:

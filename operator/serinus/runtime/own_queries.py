@@ -87,6 +87,10 @@ class OwnQueries:
             for kept in (self._answered, self._bins, self._kept):
                 kept.pop((watch.rollout, metric.name), None)
 
+    async def settle(self) -> None:
+        """Wait until everything that was asked is answered."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
     async def close(self) -> None:
         """End all asking."""
         tasks = tuple(self._running.values())

@@ -78,6 +78,10 @@ class Pasts:
             running.cancel()
         self._found.pop(watch.rollout, None)
 
+    async def settle(self) -> None:
+        """Wait until everything that was asked is answered."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
     async def close(self) -> None:
         """End all asking."""
         tasks = tuple(self._running.values())

@@ -101,6 +101,10 @@ class Sampler:
         rounds = {self._round_of(watch) for watch in self._watches.values() if watch.interval == interval}
         await asyncio.gather(*(self._take(together) for together in rounds))
 
+    async def settle(self) -> None:
+        """Wait for what is asked beside the looks: who plays the past looks faster than anybody answers."""
+        await asyncio.gather(self._own.settle(), self._pasts.settle())
+
     def _round_of(self, watch: Watch) -> Round:
         return watch.interval, self._presets.sources_of(watch)
 

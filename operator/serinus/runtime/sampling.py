@@ -10,7 +10,7 @@ from serinus.core.model.identity import Key
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
-from serinus.core.rollout.alone import alone
+from serinus.core.rollout.alone import Span, alone
 from serinus.core.rollout.decision import Decision
 from serinus.core.rollout.sizes import cold_since
 from serinus.runtime.watch import Watch
@@ -25,17 +25,26 @@ def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> W
     canary, stable = seen.revision(plan.canary), seen.revision(plan.stable)
     if state.phase.ended or plan.stable is None or canary is None:
         return None
+    key = Key(view.namespace, view.name)
+    arms = _arm(view, canary), _arm(view, stable) if stable else None
+    return watched(key, plan, state, arms, alone(seen, plan))
+
+
+def watched(
+    key: Key, plan: RolloutPlan, state: RolloutState, arms: tuple[Arm, Arm | None], alone_before: tuple[Span, ...]
+) -> Watch:
+    """Say from when on a rollout's metrics count, and up to where its evidence reaches."""
     return Watch(
-        key=Key(view.namespace, view.name),
+        key=key,
         rollout=plan.uid,
-        canary=_arm(view, canary),
-        stable=_arm(view, stable) if stable else None,
+        canary=arms[0],
+        stable=arms[1],
         analysis=plan.policy.analysis,
         since=state.stage_started_at if state.weight > 0 else None,
         taken=_taken(state),
         cold_since=cold_since(state),
-        stable_version=stable.version if stable else "",
-        alone=alone(seen, plan),
+        stable_version=plan.spec.from_.version if plan.spec.from_ else "",
+        alone=alone_before,
         calibrated=_is_calibrated(state),
     )
 

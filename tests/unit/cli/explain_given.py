@@ -133,6 +133,10 @@ class Memory:
         self.asked.append(query)
         if not self.reachable:
             return NoAnswer(Failure.UNREACHABLE, "connection refused")
+        if "[" not in query:
+            return SeriesSet((Series({}, ((at, self._own(query)),)),) if "score" in query else ())
+        if not query.startswith("istio_request"):
+            return SeriesSet(())
         since = at - float(_captured(r"\[(\d+)s\]", query))
         if query.startswith("istio_requests_total"):
             return SeriesSet(tuple(self._requests(since, at)))
@@ -140,9 +144,13 @@ class Memory:
 
     def stepped(self, query: str, start: float, end: float, step: float) -> MetricsAnswer:
         self.asked.append(query)
-        value = 2.0 if CANARY in query else 1.0
+        value = self._own(query)
         times = [start + step * index for index in range(int((end - start) / step) + 1)]
         return SeriesSet((Series({}, tuple((at, value) for at in times)),))
+
+    def _own(self, query: str) -> float:
+        """What a user's query gives."""
+        return 2.0 if CANARY in query else 1.0
 
     def _requests(self, since: float, until: float) -> list[Series]:
         rates = {
@@ -171,6 +179,7 @@ class Memory:
         self, service: str, code: str, labels: dict[str, str], samples: tuple[tuple[float, float], ...]
     ) -> Series:
         common = {"destination_service_namespace": "ml", "destination_service_name": service, "instance": "gateway"}
+        common["reporter"] = "source"
         return Series({**labels, **common, "response_code": code}, samples)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from serinus.cli.backtest.command import replayed_from
-from serinus.cli.backtest.fetch import QueryRange, fetch
+from serinus.cli.backtest.fetch import TimeRange, fetch
 from serinus.cli.backtest.options import BacktestOptions
 from serinus.cli.backtest.page import sentence, written
 from serinus.cli.errors import Refused
@@ -65,6 +65,31 @@ def test_every_change_of_revision_is_a_rollout() -> None:
     assert found[1].reason == "LimitExceeded"
 
 
+def test_what_was_promoted_a_minute_ago_is_stable() -> None:
+    """And not what it replaced, which had more requests in the minutes before."""
+    past = rollout(Past(), OLD, NEW, GOOD)
+    past.serve(60, {NEW: (100.0, GOOD)})
+    past.serve(60, {NEW: (90.0, GOOD), NEWER: (10.0, 0.6)})
+    last = replayed_from(past, policy(), options(past))[-1]
+    assert (last.stable, last.canary, last.reverted) == (NEW, NEWER, True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "errors"),
+    [(10, 40.0, 0.9), (5, 60.0, 0.9), (15, 800.0, 0.9)],
+    ids=["two scrapes", "one", "busy"],
+)
+def test_a_canary_that_was_out_within_seconds_is_judged(seconds: int, rate: float, errors: float) -> None:
+    """Its last scrape condemned it, and the look that did so came after it."""
+    past = Past().serve(300, {OLD: (rate, GOOD)})
+    past.serve(seconds, {OLD: (0.9 * rate, GOOD), NEW: (0.1 * rate, errors)})
+    past.serve(120, {OLD: (rate, GOOD)})
+    (found,) = replayed_from(past, policy(), options(past))
+    assert found.looks > 0
+    assert found.weights == (10,)
+    assert (found.reverted, found.reason, found.metric) == (True, "LimitExceeded", "error-rate")
+
+
 def test_what_served_from_the_start_is_no_rollout() -> None:
     """A record that begins in the middle shows no change."""
     past = Past().serve(600, {OLD: (50.0, GOOD)})
@@ -106,8 +131,8 @@ def test_json_carries_every_rollout() -> None:
 async def test_a_long_time_is_asked_for_in_chunks() -> None:
     """No answer is larger than a proxy lets through, and no sample is missed or doubled."""
     past = Past().serve(7500, {OLD: (0.1, 0.0)}, pods=1)
-    found = await fetch(past, "istio_requests_total", QueryRange(START, past.now, 5.0))
-    assert len(past.asked) == 3
+    found = await fetch(past, "istio_requests_total", TimeRange(START, past.now))
+    assert len(past.asked) == 9
     assert all([at for at, _ in one.samples] == sorted({at for at, _ in one.samples}) for one in found)
     assert max(len(one.samples) for one in found) == 1500
 
@@ -116,8 +141,8 @@ async def test_a_refusal_is_an_error() -> None:
     """Half a record would look like a quiet one."""
 
     class Down:
-        async def ask_range(self, query: str, *, start: float, end: float, step: float) -> MetricsAnswer:
+        async def ask(self, query: str, at: float | None = None) -> MetricsAnswer:
             return NoAnswer(Failure.UNREACHABLE, "connection refused")
 
     with pytest.raises(Refused, match="Prometheus does not answer: connection refused"):
-        await fetch(Down(), "up", QueryRange(0.0, 60.0, 5.0))
+        await fetch(Down(), "up", TimeRange(0.0, 60.0))

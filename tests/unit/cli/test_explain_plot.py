@@ -15,11 +15,12 @@ import pytest
 
 from serinus.cli import plot
 from serinus.cli.errors import Refused
-from serinus.cli.explain.history import Span, observed
+from serinus.cli.explain.history import Span, observed, recorded
 from serinus.cli.explain.panels import draw
 from serinus.cli.explain.picture import Picture, recorded_picture, remembered_picture, weights_line
-from serinus.cli.explain.replay import WeightChange, replayed, weight_changes
+from serinus.cli.explain.replay import EvidencePoint, WeightChange, played_again, weight_changes
 from serinus.core.model.answers import SeriesSet
+from serinus.core.model.assessment import Observation
 from serinus.core.model.kinds import Json
 from tests.unit.cli.explain_given import BEGAN, DURATION, Memory, account, comparison, condemned, held, raised, taken
 from tests.unit.cli.given import NOW, cluster, rollout, say
@@ -29,6 +30,16 @@ SPAN = Span(BEGAN, BEGAN + DURATION)
 
 def _remembered(memory: Memory, manifest: Json | None = None) -> Picture:
     return remembered_picture(account(manifest or condemned()), memory, NOW)
+
+
+def _points(memory: Memory) -> tuple[EvidencePoint, ...]:
+    what = account(condemned())
+    return played_again(what, SPAN, recorded(what, SPAN, memory), memory).points
+
+
+def _seen(memory: Memory, span: Span) -> dict[str, Observation]:
+    what = account(condemned())
+    return observed(what, span, memory, recorded(what, span, memory))
 
 
 def _assert_pictures(*files: Path) -> None:
@@ -60,8 +71,8 @@ def test_a_picture_is_drawn_with_curves(tmp_path: Path, histogram: bool) -> None
     picture = _remembered(Memory(histogram=histogram), manifest)
     plot.save(draw(picture), tmp_path / "why.png")
     _assert_pictures(tmp_path / "why.png")
-    assert picture.rates is not None
-    assert picture.rates.metric.name == ("p99" if histogram else "errors")
+    assert picture.rates
+    assert picture.rates[0].metric.name == ("p99" if histogram else "errors")
 
 
 @pytest.mark.parametrize(
@@ -97,20 +108,63 @@ def test_times_are_in_utc_and_labelled(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_evidence_of_a_bad_canary_grows_beyond_the_threshold() -> None:
     """The replay is the judgement, not a drawing of it."""
-    points = replayed(account(condemned()), observed(account(condemned()), SPAN, Memory(bad=0.2)))
+    points = _points(Memory(bad=0.04))
     assert points[0].total == 1.0
     assert max(point.total for point in points) > 100.0
 
 
 def test_the_evidence_of_an_equal_canary_does_not() -> None:
     """No errors, no evidence."""
-    points = replayed(account(condemned()), observed(account(condemned()), SPAN, Memory(bad=0.0)))
+    points = _points(Memory(bad=0.0))
     assert max(point.total for point in points) < 20.0
+
+
+def test_the_replay_decides_where_the_record_did() -> None:
+    """At the same look, by the same metric, for the same reason; nothing more needs to be said."""
+    what, memory = account(condemned()), Memory(bad=0.01)
+    again = played_again(what, SPAN, recorded(what, SPAN, memory), memory)
+    assert (again.reverted_at, again.reason, again.metric) == (BEGAN + DURATION, "Worse", "errors")
+    assert _remembered(memory).note == ""
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        pytest.param(
+            0.2, "the replay reverts at 2026-01-01 00:00:05Z (LimitExceeded, errors), the record at", id="early"
+        ),
+        pytest.param(0.0, "the replay does not revert", id="never"),
+    ],
+)
+def test_a_replay_that_decides_otherwise_is_told(bad: float, said: str) -> None:
+    """Nobody takes a curve for what the operator saw when it is not."""
+    assert _remembered(Memory(bad=bad)).note.startswith(said)
+
+
+def test_latency_that_the_warm_up_leaves_out_is_no_evidence() -> None:
+    """What was slow in the first half minute of a stage was never judged, and is not now."""
+    manifest = condemned()
+    latency = {"name": "p99", "preset": "latency", "quantile": "0.99", "thresholdRange": {"max": "10s"}}
+    manifest["spec"]["analysis"]["metrics"] = [latency]
+    what, memory = account(manifest), Memory(histogram=True)
+    points = played_again(what, SPAN, recorded(what, SPAN, memory), memory).points
+    warm = [point.streams.get("p99", 1.0) for point in points if point.at <= BEGAN + 30.0]
+    assert set(warm) == {1.0}
+    assert points[-1].streams["p99"] > 1.0
+
+
+def test_the_metric_that_looks_worst_has_a_panel_beside_the_one_that_decided() -> None:
+    """A picture of the errors alone hides what was slow."""
+    manifest = condemned()
+    latency = {"name": "p99", "preset": "latency", "quantile": "0.99", "thresholdRange": {"max": "10s"}}
+    manifest["spec"]["analysis"]["metrics"].append(latency)
+    picture = _remembered(Memory(bad=0.01, histogram=True), manifest)
+    assert [rates.metric.name for rates in picture.rates] == ["errors", "p99"]
 
 
 def test_increments_are_of_the_rollout_alone() -> None:
     """Counters that stood at a thousand before it began are a baseline."""
-    seen = observed(account(condemned()), SPAN, Memory(bad=0.1))["errors"]
+    seen = _seen(Memory(bad=0.1), SPAN)["errors"]
     assert sum(one.canary[0] for one in seen.increments) == pytest.approx(5 * DURATION, abs=2)
     assert sum(one.canary[1] for one in seen.increments) == pytest.approx(0.5 * DURATION, abs=1)
 
@@ -118,7 +172,7 @@ def test_increments_are_of_the_rollout_alone() -> None:
 def test_long_rollouts_are_asked_for_in_pieces() -> None:
     """And the pieces give the same sum."""
     memory = Memory(duration=4000)
-    seen = observed(account(condemned()), Span(BEGAN, BEGAN + 4000), memory)["errors"]
+    seen = _seen(memory, Span(BEGAN, BEGAN + 4000))["errors"]
     assert len(memory.asked) == 5
     assert sum(one.canary[0] for one in seen.increments) == pytest.approx(5 * 4000, abs=2)
 
@@ -129,16 +183,16 @@ def test_a_users_own_query_is_drawn_by_its_values() -> None:
     own = {"name": "score", "query": 'avg(score{r="{{service}}"})', "thresholdRange": {"max": "3"}}
     manifest["spec"]["analysis"]["metrics"] = [own]
     picture = _remembered(Memory(), manifest)
-    assert picture.rates is not None
-    assert {point.value for point in picture.rates.canary} == {2.0}
-    assert {point.value for point in picture.rates.stable} == {1.0}
+    assert picture.rates
+    assert {point.value for point in picture.rates[0].canary} == {2.0}
+    assert {point.value for point in picture.rates[0].stable} == {1.0}
 
 
 def test_a_moving_rate_has_a_band_around_it() -> None:
     """How sure one could be at each moment."""
     rates = _remembered(Memory(bad=0.1)).rates
-    assert rates is not None
-    last = rates.canary[-1]
+    assert rates
+    last = rates[0].canary[-1]
     assert last.lower is not None
     assert last.upper is not None
     assert last.lower < last.value < last.upper
@@ -210,7 +264,8 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     """No traceback."""
     answer = say(cluster(condemned()), "explain", "fraud", "--plot", str(tmp_path / "no" / "why.png"))
     assert answer.exit_code == 1
-    assert "why.png cannot be written: No such file or directory" in answer.stderr
+    assert f"why.png cannot be written: {tmp_path / 'no'} is no folder" in answer.stderr
+    assert answer.stdout == ""
 
 
 def test_an_explanation_without_a_picture_loads_nothing_heavy() -> None:
@@ -225,7 +280,7 @@ def test_an_explanation_without_a_picture_loads_nothing_heavy() -> None:
 class _Api(BaseHTTPRequestHandler):
     """The two questions of Prometheus' API, answered from a memory."""
 
-    memory = Memory()
+    memory = Memory(bad=0.01)
 
     def do_GET(self) -> None:
         asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}

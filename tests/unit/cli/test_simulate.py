@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -21,7 +22,7 @@ def say(folder: Path, *words: str, **given: Any) -> Result:
     """Simulate a manifest in a file."""
     file = folder / "manifest.yaml"
     file.write_text(manifest(**given))
-    return CliRunner().invoke(app, ["simulate", "-f", str(file), "--runs", "60", *words])
+    return CliRunner().invoke(app, ["simulate", "-f", str(file), "--runs", "8", *words])
 
 
 def answer(folder: Path, *words: str, **given: Any) -> Json:
@@ -36,12 +37,12 @@ def test_a_sentence_comes_first(tmp_path: Path) -> None:
     """It can be pasted: traffic, first weight, price of a bad version, odds of losing an equal one."""
     lines = say(tmp_path, pace="Evidence", analysis={"riskBudget": "2%"}).stdout.splitlines()
     assert lines[1].startswith("At 100 requests a second and a first weight of 10 %, a version with 1 % errors instead")
-    assert "an equal version is reverted in fewer than 1 of 20 rollouts" in lines[1]
+    assert "an equal version is reverted in fewer than 1 of 3 rollouts" in lines[1]
 
 
 def test_the_same_seed_gives_the_same_answer(tmp_path: Path) -> None:
     """A number in a review can be checked."""
-    first, again, other = (answer(tmp_path, "--seed", seed) for seed in ("5", "5", "6"))
+    first, again, other = (answer(tmp_path, "--longest", "2m", "--seed", seed) for seed in ("5", "5", "6"))
     assert first == again
     assert first["odds"] != other["odds"]
 
@@ -49,7 +50,7 @@ def test_the_same_seed_gives_the_same_answer(tmp_path: Path) -> None:
 def test_every_rollout_ends_in_one_of_three_ways(tmp_path: Path) -> None:
     """Reverted, promoted, or still held."""
     for row in answer(tmp_path, "--noise", "all")["odds"]:
-        assert row["reverted"] + row["promoted"] + row["held"] == row["runs"] == 60
+        assert row["reverted"] + row["promoted"] + row["held"] == row["runs"] == 8
 
 
 def test_the_rules_of_others_stand_beside_it(tmp_path: Path) -> None:
@@ -60,26 +61,20 @@ def test_the_rules_of_others_stand_beside_it(tmp_path: Path) -> None:
 
 def test_a_slow_version_is_played_where_latency_is_judged(tmp_path: Path) -> None:
     """And is found by it."""
-    rows = answer(tmp_path, "--latency-factor", "3", metrics=[ERRORS, SLOW])["odds"]
+    words = ("--latency-factor", "3", "--stable-latency", "200ms")
+    rows = answer(tmp_path, *words, metrics=[ERRORS, SLOW])["odds"]
     assert [row["version"] for row in rows] == ["no change", "1 % errors", "latency x3"]
-    assert rows[2]["reverted"] == 60
+    assert rows[2]["revertedByMetric"] == {"p99": 8}
+    assert "p99" not in rows[1]["revertedByMetric"]
 
 
 def test_one_request_a_second_decides_nothing_for_hours(tmp_path: Path) -> None:
     """It says so, and what would help."""
-    told = answer(tmp_path, "--rate", "1", steps=[{"setWeight": 1}, {"pause": {"duration": "1m"}}])["advice"]
+    told = answer(tmp_path, "--rate", "1", "--longest", "2m", steps=[{"setWeight": 1}, {"pause": {"duration": "1m"}}])[
+        "advice"
+    ]
     assert "take about 31 h; a first weight of 50 % gets them in 37 min." in told[0]
     assert told[1].startswith("error-rate needs 20 requests in 60 s, and 1 % of the traffic brings 0.6")
-
-
-def test_a_limit_that_one_error_breaks_is_pointed_out(tmp_path: Path) -> None:
-    """Ten samples and two per cent: where limits are literal a single error reverts."""
-    nervous = {**ERRORS, "thresholdRange": {"max": "2%"}, "minSamples": 10}
-    told_of = answer(tmp_path, metrics=[nervous], analysis={"mode": "Threshold"})["advice"]
-    (told,) = [line for line in told_of if "minSamples" in line]
-    assert told.endswith(
-        "with minSamples 10, 1 wrong answer is already over max 2%. With minSamples 150 it hardly ever would."
-    )
 
 
 def test_what_cannot_be_made_up_is_named(tmp_path: Path) -> None:
@@ -127,6 +122,11 @@ def test_a_file_without_a_model_deployment_is_refused(tmp_path: Path) -> None:
         pytest.param("analisys: {}", "spec.analisys: no such field", id="a misspelt section"),
         pytest.param("strategy: {canary: {steps: [{setWeight: 5, wait: 1m}]}}", "steps[0].wait: no", id="in a list"),
         pytest.param("model: {version: 1}", "spec.model.version: should be a string: write 1 in quotes", id="a number"),
+        pytest.param(
+            "model: {version: '1', storageUri: s3://models/m}",
+            'spec.model.storageUri: "s3://models/m" is not valid: write pvc://claim/path',
+            id="an unknown scheme",
+        ),
         pytest.param("a: [b", "the file is no YAML: expected", id="no YAML"),
     ],
 )
@@ -144,6 +144,32 @@ def test_a_manifest_that_would_be_misread_is_refused(tmp_path: Path, spec: str, 
     assert answered.stderr.count("\n") == 1
 
 
+def test_a_policy_may_be_about_the_pace_alone(tmp_path: Path) -> None:
+    """The steps are the default ones then."""
+    file = tmp_path / "manifest.yaml"
+    document = yaml.safe_load(manifest())
+    document["spec"]["strategy"]["canary"] = {"pace": "Evidence"}
+    file.write_text(yaml.safe_dump(document))
+    said = CliRunner().invoke(app, ["simulate", "-f", str(file), "--runs", "1", "--longest", "10s"])
+    assert said.exit_code == 0, said.output
+    assert "pace Evidence, weights 5, 25, 50, 100 %" in said.stdout
+
+
+def test_a_list_is_looked_into(tmp_path: Path) -> None:
+    """As `kubectl get -o yaml` and generators write it."""
+    file = tmp_path / "list.yaml"
+    file.write_text(yaml.safe_dump({"kind": "List", "items": [yaml.safe_load(manifest())]}))
+    assert CliRunner().invoke(app, ["simulate", "-f", str(file), "--runs", "1", "--longest", "10s"]).exit_code == 0
+
+
+def test_a_picture_without_a_place_is_refused_before_anything_is_played(tmp_path: Path) -> None:
+    """A minute's wait for an error would be a minute lost."""
+    said = say(tmp_path, "--plot", str(tmp_path / "missing" / "odds.png"))
+    assert said.exit_code == 1
+    assert said.stdout == ""
+    assert "is no folder" in said.stderr
+
+
 def test_a_picture_is_drawn(tmp_path: Path) -> None:
     """Where matplotlib is installed."""
     pytest.importorskip("matplotlib")
@@ -155,6 +181,6 @@ def test_a_picture_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)
 def test_every_example_can_be_simulated(example: Path) -> None:
     """Its own policy, quickly."""
-    said = CliRunner().invoke(app, ["simulate", "-f", str(example), "--runs", "20", "--json"])
+    said = CliRunner().invoke(app, ["simulate", "-f", str(example), "--runs", "2", "--longest", "3m", "--json"])
     assert said.exit_code == 0, said.output
-    assert all(row["runs"] == 20 for row in json.loads(said.stdout)["odds"])
+    assert all(row["runs"] == 2 for row in json.loads(said.stdout)["odds"])

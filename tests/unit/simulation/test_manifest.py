@@ -7,11 +7,12 @@ import pytest
 
 from serinus.simulation.closed_loop import LoopPolicy, run_closed_loop
 from serinus.simulation.judge import Judgement
-from serinus.simulation.manifest.advice import least_samples
+from serinus.simulation.manifest.advice import advice, least_samples
+from serinus.simulation.manifest.odds import odds_of
 from serinus.simulation.manifest.play import Job, chunks, play
 from serinus.simulation.manifest.subject import PlannedStage, UnusableManifest, read_subject
 from serinus.simulation.manifest.traffic import Scenario
-from serinus.simulation.manifest.walk import joined
+from serinus.simulation.manifest.walk import Outcome, joined
 from serinus.simulation.traffic import ErrorWorkload
 from tests.unit.simulation.given import ERRORS, manifest, subject
 
@@ -47,13 +48,13 @@ def test_a_budget_that_can_never_promote_is_refused() -> None:
         subject(analysis={"riskBudget": "0"}).monitor()
 
 
-def test_all_rules_see_the_same_traffic() -> None:
-    """And the answer does not depend on how the work is cut."""
-    job = Job(subject(), Scenario("no change", 20.0, 0.01, 0.01), 300, 1)
-    assert [part.runs for part in chunks(job)] == [250, 50]
-    assert len({part.own_seed for part in chunks(job)}) == 2
+def test_no_answer_depends_on_how_the_work_is_cut() -> None:
+    """Each part draws its own traffic, whoever plays it and by whose rule."""
+    job = Job(subject(), Scenario("no change", 20.0, 0.01, 0.01), 25, 1)
+    assert [part.runs for part in chunks(job)] == [10, 10, 5]
+    assert len({part.own_seed for part in chunks(job)}) == 3
     assert {part.own_seed for part in chunks(job)} == {
-        part.own_seed for part in chunks(Job(job.subject, job.scenario, 300, 1, rule="Flagger"))
+        part.own_seed for part in chunks(Job(job.subject, job.scenario, 25, 1, rule="Flagger"))
     }
 
 
@@ -65,13 +66,27 @@ def test_the_advised_minimum_rides_out_single_errors(limit: float, rate: float, 
     assert abs(found - samples) <= 20
 
 
+def test_a_limit_that_one_error_breaks_is_pointed_out() -> None:
+    """Ten samples and two per cent: a single error reverts."""
+    nervous = subject(metrics=[{**ERRORS, "thresholdRange": {"max": "2%"}, "minSamples": 10}])
+    nothing = np.full(20, np.inf)
+    lost = Outcome(
+        np.full(20, 5.0), np.ones(20, dtype=np.bool_), nothing, nothing, *np.zeros((2, 20)), np.full(20, "x")
+    )
+    good = odds_of("Serinus", Scenario("no change", 100.0, 0.001, 0.001), lost)
+    (told,) = [line for line in advice(nervous, [good], 600.0) if "minSamples" in line]
+    assert told.endswith(
+        "with minSamples 10, 1 wrong answer is already over max 2%. With minSamples 150 it hardly ever would."
+    )
+
+
 def test_the_odds_agree_with_the_tables() -> None:
     """The closed loop of the statistics page, played as a manifest: the same times and the same price."""
     errors = {**ERRORS, "clientErrors": "Ignore", "minSamples": 1, "thresholdRange": {"max": "20%"}}
     played = subject(metrics=[errors], steps=RAMP, pace="Evidence", guard="0s")
     judgement = Judgement(limit=0.2, error_weight=0.5, limit_weight=0.5, history=False)
     for rate in (0.001, 0.01):
-        jobs = chunks(Job(played, Scenario("x", 100.0, 0.001, rate), 500, 3))
+        jobs = chunks(Job(played, Scenario("x", 100.0, 0.001, rate), 8, 3, longest_s=7200.0))
         mine = joined([play(job) for job in jobs])
         table = run_closed_loop(ErrorWorkload(100.0, 0.001, rate), 500, 4, judgement, LoopPolicy(longest_s=21600.0))
         ends = np.minimum(mine.reverted_s, mine.promoted_s)

@@ -71,7 +71,7 @@ class RangeQueries:
             except PrometheusApiClientException as error:
                 return refused(granted.scrub(str(error)))
             except (RequestException, OSError) as error:
-                return unreachable(granted.scrub(str(error)))
+                return unreachable(granted.scrub(f"{self._source.shown}: {self._why(error)}"))
         return SeriesSet(read_series(_type_of(result), result))
 
     def _prepare(self, session: Any) -> None:
@@ -82,6 +82,25 @@ class RangeQueries:
         if tls.cert_file is not None and tls.key_file is not None:
             session.cert = (str(tls.cert_file), str(tls.key_file))
         session.hooks["response"].append(_refuse_redirect)
+
+    def _why(self, error: Exception) -> str:
+        """Say in a few words why there is no answer: the client's own words show its insides, and the whole query."""
+        from requests import ConnectTimeout, ReadTimeout
+        from requests.exceptions import SSLError
+
+        if isinstance(error, ConnectTimeout | ReadTimeout):
+            return f"no answer within {self._time_limits[isinstance(error, ReadTimeout)]:g} s"
+        if isinstance(error, SSLError):
+            return f"its certificate is not accepted: {_innermost(error)}"
+        return f"it cannot be reached: {_innermost(error)}"
+
+
+def _innermost(error: BaseException) -> str:
+    """Find what the operating system said, below the client's wrappings."""
+    found: BaseException = error
+    while (inner := found.__cause__ or found.__context__) is not None:
+        found = inner
+    return (found.strerror if isinstance(found, OSError) else None) or str(found) or type(found).__name__
 
 
 class _Redirected(Exception):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,24 +14,26 @@ from rich.console import Console
 from rich.progress import Progress
 
 from serinus.adapters.prometheus.ranges import RangeQueries
-from serinus.api.policy import Metric, Provider
-from serinus.cli.backtest.fetch import Asks, QueryRange, fetch, istio_range_queries, providers, triton_query
+from serinus.api.policy import Provider
+from serinus.cli.backtest.fetch import TimeRange, fetch, istio_selectors, providers, triton_selector
 from serinus.cli.backtest.options import BacktestOptions
-from serinus.cli.backtest.own import OwnAnswers, own_answers
 from serinus.cli.backtest.page import page, sentence, written
 from serinus.cli.errors import Refused
 from serinus.cli.simulate.command import read
 from serinus.cli.watching import console
-from serinus.core.analysis.exposition import READERS
-from serinus.core.analysis.lines import Totals
+from serinus.core.analysis.promql import Arm
 from serinus.core.model.answers import Series
-from serinus.simulation.backtest.halves import ARMS, pod_trials, split_reader
-from serinus.simulation.backtest.looks import Arms, Looks
-from serinus.simulation.backtest.record import Record, Records, increments_by_owner, trials
-from serinus.simulation.backtest.replay import Replayed, Trial, played_s, replay
+from serinus.simulation.backtest.halves import pod_trials, split_by
+from serinus.simulation.backtest.record import Record, activity_of
+from serinus.simulation.backtest.recorded import Elsewhere, RecordedMetrics
+from serinus.simulation.backtest.replay import PastRollout, Replayed, played_s, replay, stage_weights
+from serinus.simulation.backtest.stages import stages_of
+from serinus.simulation.backtest.trials import alone_before, trials
 from serinus.simulation.manifest.subject import Subject
+from serinus.simulation.player.clock import PlayedClock
 
 PERSON_S = 600.0
+Records = tuple[Record, ...]
 
 
 def backtest(file: Path, name: str | None, options: BacktestOptions, *, as_json: bool) -> None:
@@ -45,76 +48,88 @@ def backtest(file: Path, name: str | None, options: BacktestOptions, *, as_json:
         console().print(page(subject, replayed, told))
 
 
-def replayed_from(source: Asks, subject: Subject, options: BacktestOptions) -> tuple[Replayed, ...]:
+def replayed_from(source: Elsewhere, subject: Subject, options: BacktestOptions) -> tuple[Replayed, ...]:
     """Replay every past rollout of the span, or every pod against the others."""
-    span = QueryRange(options.start, options.end, options.step or max(1.0, subject.interval_s))
-    return _by_pods(source, subject, options, span) if options.pods else _by_revisions(source, subject, options, span)
+    span = TimeRange(options.start, options.end)
+    by = _by_pods if options.pods else _by_revisions
+    return asyncio.run(by(source, subject, options, span))
 
 
-def _by_revisions(source: Asks, subject: Subject, options: BacktestOptions, span: QueryRange) -> tuple[Replayed, ...]:
-    records = asyncio.run(_records(source, subject, span, _services(subject, options), reporter="source"))
-    found = trials(_activity(subject, records.records[0]), subject.policy.guard.seconds)
-    own = asyncio.run(_own(source, subject, found, span))
-    asked = [record.provider for record in records.records]
-    looks = [
-        Looks(subject.policy.analysis, {each: _arms(subject, trial, each) for each in asked}, own=own.of(trial))
-        for trial in found
+async def _by_revisions(
+    source: Elsewhere, subject: Subject, options: BacktestOptions, span: TimeRange
+) -> tuple[Replayed, ...]:
+    records = await _records(source, subject, span, _services(subject, options), reporter="source")
+    activity, guard_s = activity_of(records[0], f"{subject.name}-"), subject.policy.guard.seconds
+    pasts = [
+        PastRollout(
+            trial,
+            _arm(subject, trial.canary),
+            _arm(subject, trial.stable),
+            stages_of(activity, trial, stage_weights(subject)),
+            activity,
+            alone_before(activity, trial, guard_s),
+        )
+        for trial in trials(activity, guard_s)
     ]
-    return _replay_all(subject, list(zip(found, looks, strict=True)), records)
+    return await _replay_all(source, subject, [(past, records) for past in pasts], span.start)
 
 
-def _activity(subject: Subject, record: Record) -> dict[str, dict[float, Totals]]:
-    """The increments of each revision, by the name of its Service."""
-    read = READERS[record.provider]
-    owners = sorted({meaning.owner for one in record.series if (meaning := read(one.labels))})
-    prefix = f"{subject.name}-" if record.provider is Provider.TRITON else ""
-    return {prefix + owner[1]: line for owner, line in increments_by_owner(record.series, read, owners).items()}
-
-
-def _by_pods(source: Asks, subject: Subject, options: BacktestOptions, span: QueryRange) -> tuple[Replayed, ...]:
+async def _by_pods(
+    source: Elsewhere, subject: Subject, options: BacktestOptions, span: TimeRange
+) -> tuple[Replayed, ...]:
     """Of presets only: a user's own query knows revisions, not pods."""
     presets = tuple(metric for metric in subject.policy.analysis.metrics if metric.preset is not None)
     if not presets:
         raise Refused("--pods works for presets only, and the policy has none")
     analysis = subject.policy.analysis.model_copy(update={"metrics": presets})
     subject = replace(subject, policy=subject.policy.model_copy(update={"analysis": analysis}))
-    records = asyncio.run(_records(source, subject, span, _services(subject, options), reporter="destination"))
-    series = [one for record in records.records for one in record.series]
-    first = records.records[0].provider
-    found = list(pod_trials(first, series, (span.start, span.end), played_s(subject, PERSON_S)))
-    asked = [record.provider for record in records.records]
-    looks = [
-        (each.trial, Looks(analysis, dict.fromkeys(asked, ARMS), readers={p: split_reader(p, each.pod) for p in asked}))
-        for each in found
-    ]
-    return _replay_all(subject, looks, records)
-
-
-def _replay_all(subject: Subject, rows: Sequence[tuple[Trial, Looks]], records: Records) -> tuple[Replayed, ...]:
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        return tuple(
-            replay(subject, trial, looks, records.batches)
-            for trial, looks in progress.track(rows, description="rollouts")
+    records = await _records(source, subject, span, _services(subject, options), reporter="destination")
+    found = []
+    for each in pod_trials(records[0], (span.start, span.end), played_s(subject, PERSON_S)):
+        split = tuple(split_by(record, each.pod) for record in records)
+        activity = activity_of(split[0], "")
+        stages = stages_of(activity, each.trial, ())
+        canary, stable = (
+            Arm(subject.namespace, subject.name, name, name) for name in (each.trial.canary, each.trial.stable)
         )
+        found.append((each.pod, PastRollout(each.trial, canary, stable, stages, activity), split))
+    replayed = await _replay_all(source, subject, [(past, split) for _, past, split in found], -math.inf)
+    return tuple(
+        replace(one, canary=pod, stable="the other pods") for (pod, _, _), one in zip(found, replayed, strict=True)
+    )
 
 
-async def _records(source: Asks, subject: Subject, span: QueryRange, services: str, *, reporter: str) -> Records:
+async def _replay_all(
+    source: Elsewhere, subject: Subject, rows: Sequence[tuple[PastRollout, Records]], began: float
+) -> tuple[Replayed, ...]:
+    found = []
+    sources = {metric.source for metric in subject.policy.analysis.metrics if metric.source}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for past, records in progress.track(rows, description="rollouts"):
+            clock = PlayedClock(past.trial.started)
+            series = [one for record in records for one in record.series]
+            metrics = RecordedMetrics(series, clock, source, sources, began=began)
+            found.append(await replay(subject, past, metrics, clock))
+    return tuple(found)
+
+
+async def _records(source: Elsewhere, subject: Subject, span: TimeRange, services: str, *, reporter: str) -> Records:
     found = []
     for provider in providers(subject.policy.analysis) or (Provider.ISTIO,):
         series: list[Series] = []
-        for query in _queries(subject, provider, services, reporter):
-            series.extend(await fetch(source, query, span))
+        for selector in _selectors(subject, provider, services, reporter):
+            series.extend(await fetch(source, selector, span))
         if not series:
             raise Refused(f"no {provider} series in that time range: check namespace {subject.namespace} and --service")
         found.append(Record(provider, tuple(series)))
-    return Records(tuple(found))
+    return tuple(found)
 
 
-def _queries(subject: Subject, provider: Provider, services: str, reporter: str) -> list[str]:
+def _selectors(subject: Subject, provider: Provider, services: str, reporter: str) -> Iterable[str]:
     if provider is Provider.TRITON:
         hashes = "|".join(re.sub(rf"^{re.escape(subject.name)}-", "", each) for each in services.split("|"))
-        return [triton_query(subject.namespace, hashes)]
-    return istio_range_queries(subject.namespace, services, subject.policy.analysis.metrics, reporter=reporter)
+        return [triton_selector(subject.namespace, hashes)]
+    return istio_selectors(subject.namespace, services, subject.policy.analysis.metrics, reporter=reporter)
 
 
 def _services(subject: Subject, options: BacktestOptions) -> str:
@@ -122,16 +137,5 @@ def _services(subject: Subject, options: BacktestOptions) -> str:
     return "|".join(options.services) if options.services else f"{subject.name}-[0-9a-z]+"
 
 
-def _arms(subject: Subject, trial: Trial, provider: Provider) -> Arms:
-    canary, stable = ((subject.namespace, _owner(subject, name, provider)) for name in (trial.canary, trial.stable))
-    return Arms(canary, stable)
-
-
-def _owner(subject: Subject, name: str, provider: Provider) -> str:
-    """A Service's name, or the revision's hash in it."""
-    return name.removeprefix(f"{subject.name}-") if provider is Provider.TRITON else name
-
-
-async def _own(source: Asks, subject: Subject, found: Sequence[Trial], span: QueryRange) -> OwnAnswers:
-    metrics: list[Metric] = [metric for metric in subject.policy.analysis.metrics if metric.query is not None]
-    return await own_answers(source, subject, metrics, found, span)
+def _arm(subject: Subject, service: str) -> Arm:
+    return Arm(subject.namespace, subject.name, service.removeprefix(f"{subject.name}-"), service)

@@ -1,55 +1,48 @@
-"""Raw counters of the past, by range queries in chunks small enough for Prometheus."""
+"""Raw counters of the past: every sample with its true scrape time, in chunks small enough for Prometheus."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from serinus.api.policy import Analysis, Metric, Preset, Provider
 from serinus.cli.errors import Refused
 from serinus.core.analysis.promql import quoted
-from serinus.core.model.answers import MetricsAnswer, NoAnswer, Series
+from serinus.core.model.answers import NoAnswer, Series
+from serinus.simulation.backtest.recorded import Elsewhere
 
-CHUNK_S: Final = 3600.0
-MOST_POINTS: Final = 5000
-"""A range query may give 11,000 points a series; proxies in front of it often allow less."""
-
-
-class Asks(Protocol):
-    """The queries that a backtest needs."""
-
-    async def ask_range(self, query: str, *, start: float, end: float, step: float) -> MetricsAnswer: ...
+CHUNK_S: Final = 900.0
+"""An answer stays small: an hour of raw samples of twenty histograms is more than some proxies let through."""
 
 
 @dataclass(frozen=True)
-class QueryRange:
-    """The time range, and the distance between samples; in unix seconds."""
+class TimeRange:
+    """From when until when, in unix seconds."""
 
     start: float
     end: float
-    step: float
 
     def chunks(self) -> Iterator[tuple[float, float]]:
-        """Cut it into stretches; the client rounds to whole seconds, so they begin at such."""
-        length = max(self.step, math.floor(min(CHUNK_S, MOST_POINTS * self.step) / self.step) * self.step)
-        start = float(math.ceil(self.start))
-        while start <= self.end:
-            yield start, min(start + length - self.step, float(math.floor(self.end)))
-            start += length
+        """Cut it into what one question asks for: (end, length) each."""
+        at = self.start
+        while at < self.end:
+            end = min(at + CHUNK_S, self.end)
+            yield end, end - at
+            at = end
 
 
-async def fetch(source: Asks, query: str, span: QueryRange) -> tuple[Series, ...]:
-    """Ask for a query's series over the whole span; raises Refused when it is not answered."""
-    samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
-    for start, end in span.chunks():
-        answer = await source.ask_range(query, start=start, end=end, step=span.step)
+async def fetch(source: Elsewhere, selector: str, span: TimeRange) -> tuple[Series, ...]:
+    """Ask for a selector's raw samples over the whole span; raises Refused when it is not answered."""
+    samples: dict[tuple[tuple[str, str], ...], dict[float, float]] = {}
+    for end, length in span.chunks():
+        answer = await source.ask(f"{selector}[{max(1, round(length * 1000))}ms]", end)
         if isinstance(answer, NoAnswer):
             raise Refused(f"Prometheus does not answer: {answer.message}")
         for one in answer.series:
-            samples.setdefault(tuple(sorted(one.labels.items())), []).extend(one.samples)
-    return tuple(Series(dict(labels), tuple(found)) for labels, found in samples.items())
+            # Before Prometheus 3 a range includes both of its ends.
+            samples.setdefault(tuple(sorted(one.labels.items())), {}).update(one.samples)
+    return tuple(Series(dict(labels), tuple(sorted(found.items()))) for labels, found in samples.items())
 
 
 def providers(analysis: Analysis) -> tuple[Provider, ...]:
@@ -58,8 +51,8 @@ def providers(analysis: Analysis) -> tuple[Provider, ...]:
     return tuple(dict.fromkeys(metric.provider or Provider.ISTIO for metric in presets))
 
 
-def istio_range_queries(namespace: str, services: str, metrics: Sequence[Metric], *, reporter: str) -> list[str]:
-    """Ask for the counters of the Services that match a pattern, as the gateway saw them or as the pods did."""
+def istio_selectors(namespace: str, services: str, metrics: Sequence[Metric], *, reporter: str) -> list[str]:
+    """Select the counters of the Services that match a pattern, as the gateway saw them or as the pods did."""
     selector = (
         f'{{reporter="{reporter}",destination_service_namespace="{quoted(namespace)}",'
         f'destination_service_name=~"{services}"}}'
@@ -70,7 +63,7 @@ def istio_range_queries(namespace: str, services: str, metrics: Sequence[Metric]
     return found
 
 
-def triton_query(namespace: str, revisions: str) -> str:
-    """Ask for Triton's own counters of the revisions (hashes) that match a pattern."""
+def triton_selector(namespace: str, revisions: str) -> str:
+    """Select Triton's own counters of the revisions (hashes) that match a pattern."""
     names = "nv_inference_request_(success|failure|duration_us)"
     return f'{{__name__=~"{names}",namespace="{quoted(namespace)}",revision=~"{revisions}"}}'

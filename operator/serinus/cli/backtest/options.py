@@ -22,20 +22,15 @@ class BacktestOptions:
     end: float
     services: tuple[str, ...] = ()
     pods: bool = False
-    step: float | None = None
 
 
-def options_of(
-    *, source: Source, since: str, until: str, services: Sequence[str], pods: bool, step: str | None
-) -> BacktestOptions:
+def options_of(*, source: Source, since: str, until: str, services: Sequence[str], pods: bool) -> BacktestOptions:
     """Read them; raises typer.BadParameter, which names the option."""
     now = SystemClock().now()
     start, end = _moment("--from", since, now), _moment("--to", until, now)
     if start >= end:
         raise typer.BadParameter("--from must be before --to")
-    if step is not None and (not _is_duration(step) or seconds(step) < 1.0):
-        raise typer.BadParameter("--step must be a duration of at least 1s, such as 15s")
-    return BacktestOptions(source, start, end, tuple(services), pods, None if step is None else seconds(step))
+    return BacktestOptions(source, start, end, tuple(services), pods)
 
 
 def _moment(option: str, text: str, now: float) -> float:

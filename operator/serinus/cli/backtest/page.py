@@ -98,6 +98,7 @@ def _row(one: Replayed) -> Json:
         "revertedAt": None if one.reverted_at is None else to_rfc3339(one.reverted_at),
         "verdict": str(one.last) if one.last else None,
         "reason": one.reason,
+        "metric": one.metric,
         "message": one.message,
         "wrongAnswers": round(max(one.wrong, 0.0), 1),
         "reasons": dict(one.reasons),

@@ -11,7 +11,7 @@ import typer
 from serinus.cli.explain.account import Account, account_of
 from serinus.cli.explain.as_json import account_json
 from serinus.cli.explain.page import show
-from serinus.cli.plot import require_matplotlib, save
+from serinus.cli.plot import require_plot, save
 from serinus.cli.session import Session
 from serinus.cli.watching import console
 from serinus.core.model.source import Source
@@ -30,7 +30,7 @@ class ExplainOptions:
 def explain(session: Session, options: ExplainOptions) -> None:
     """Print the explanation, and draw it where a file is named."""
     if options.plot is not None:
-        require_matplotlib()
+        require_plot(options.plot)
     account = account_of(session.story(), options.rollout, session.world.now())
     if options.as_json:
         typer.echo(json.dumps(account_json(account), indent=2, ensure_ascii=False))

@@ -7,7 +7,7 @@ own queries are evaluated again at each interval.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,8 +28,8 @@ from serinus.core.model.source import Source
 
 CHUNK_SECONDS = 900.0
 """Raw samples that one question asks for: an answer stays small, and a pause of days is still readable."""
-BEFORE_SECONDS = 60.0
-"""Asked for before the first traffic: the baselines of the counters."""
+BEFORE_SECONDS = 300.0
+"""Asked for before the first traffic, as live: the baselines of the counters, and how often is scraped."""
 OVERLAP_SECONDS = 1.0
 MOST_POINTS = 10_000
 """Prometheus refuses a range query of more than 11,000."""
@@ -74,11 +74,26 @@ class Span:
             at = end
 
 
-def observed(account: Account, span: Span, archive: Archive) -> dict[str, Observation]:
-    """Read every metric that Prometheus still has of both revisions; raises Refused when it does not answer."""
-    arms = _arms(account)
+Recorded = Mapping[Provider, tuple[Series, ...]]
+"""The raw samples of both revisions' counters, as far as presets read them."""
+
+
+def recorded(account: Account, span: Span, archive: Archive) -> Recorded:
+    """Read the counters that Prometheus still has of both revisions; raises Refused when it does not answer."""
+    arms = arms_of(account)
+    presets = [metric for metric in account.rollout.spec.analysis.metrics if metric.preset is not None]
+    found = {}
+    for provider in dict.fromkeys(metric.provider or Provider.ISTIO for metric in presets):
+        latency = any(one.preset is Preset.LATENCY and one.provider is not Provider.TRITON for one in presets)
+        found[provider] = _raw_series(provider, arms, span, archive, latency=latency)
+    return found
+
+
+def observed(account: Account, span: Span, archive: Archive, series: Recorded) -> dict[str, Observation]:
+    """Read every metric of both revisions, scrape by scrape; raises Refused when Prometheus does not answer."""
+    arms = arms_of(account)
     metrics = account.rollout.spec.analysis.metrics
-    found = _presets(metrics, arms, span, archive)
+    found = _presets(metrics, arms, span, series)
     interval = seconds(account.rollout.spec.analysis.interval or "5s")
     for metric in metrics:
         if metric.query is not None and has_baseline(metric.query):
@@ -86,7 +101,7 @@ def observed(account: Account, span: Span, archive: Archive) -> dict[str, Observ
     return {name: seen for name, seen in found.items() if seen.increments}
 
 
-def _arms(account: Account) -> tuple[Arm, Arm]:
+def arms_of(account: Account) -> tuple[Arm, Arm]:
     spec = account.rollout.spec
     if spec.from_ is None:
         raise Refused(f"{account.rollout.name} is the first revision: there is nothing to compare it with")
@@ -98,16 +113,16 @@ def _arms(account: Account) -> tuple[Arm, Arm]:
 
 
 def _presets(
-    metrics: tuple[Metric, ...], arms: tuple[Arm, Arm], span: Span, archive: Archive
+    metrics: tuple[Metric, ...], arms: tuple[Arm, Arm], span: Span, recorded: Recorded
 ) -> dict[str, Observation]:
     found = {}
-    presets = [metric for metric in metrics if metric.preset not in {None, Preset.REQUEST_COUNT}]
-    for provider in dict.fromkeys(metric.provider or Provider.ISTIO for metric in presets):
-        mine = [metric for metric in presets if (metric.provider or Provider.ISTIO) is provider]
-        latency = any(metric.preset is Preset.LATENCY for metric in mine)
+    for provider, series in recorded.items():
         owners = _owners(arms, provider)
-        tallies = _tallied(provider, arms, owners, span, archive, latency=latency)
-        for metric in mine:
+        tallies = Tallies(READERS[provider], keep_s=span.end - span.start + 2 * BEFORE_SECONDS, scope=EVERYBODY)
+        tallies.ingest(series, owners, span.end)
+        for metric in metrics:
+            if metric.preset in {None, Preset.REQUEST_COUNT} or (metric.provider or Provider.ISTIO) is not provider:
+                continue
             increments, bounds = preset_increments(metric, tallies, *owners, (span.start, span.end))
             found[metric.name] = _observation(increments, bounds)
     return found
@@ -118,25 +133,20 @@ def _owners(arms: tuple[Arm, Arm], provider: Provider) -> tuple[Owner, Owner]:
     return canary, stable
 
 
-def _tallied(
-    provider: Provider,
-    arms: tuple[Arm, Arm],
-    owners: tuple[Owner, Owner],
-    span: Span,
-    archive: Archive,
-    *,
-    latency: bool,
-) -> Tallies:
-    """Take in the raw samples, oldest first, as the operator did."""
-    tallies = Tallies(READERS[provider], keep_s=span.end - span.start + 2 * BEFORE_SECONDS, scope=EVERYBODY)
+def _raw_series(
+    provider: Provider, arms: tuple[Arm, Arm], span: Span, archive: Archive, *, latency: bool
+) -> tuple[Series, ...]:
+    """Ask for the raw samples in pieces, and join them."""
+    samples: dict[tuple[tuple[str, str], ...], dict[float, float]] = {}
     for end, length in span.chunks():
         if provider is Provider.TRITON:
             queries = triton_queries(arms, seconds=length)
         else:
             queries = istio_queries(arms, seconds=length, latency=latency)
         for query in queries:
-            tallies.ingest(answered(archive.raw(query, end)), owners, end)
-    return tallies
+            for one in answered(archive.raw(query, end)):
+                samples.setdefault(tuple(sorted(one.labels.items())), {}).update(one.samples)
+    return tuple(Series(dict(labels), tuple(sorted(found.items()))) for labels, found in samples.items())
 
 
 def answered(answer: MetricsAnswer) -> tuple[Series, ...]:

@@ -1,4 +1,4 @@
-"""The three panels: weight, rates with bands, evidence against its thresholds; one time axis, in UTC."""
+"""The panels: weight, rates with bands, evidence against its thresholds; one time axis, in UTC."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from matplotlib.ticker import FuncFormatter
 from serinus.api.policy import Metric, Preset
 from serinus.cli.explain.account import SUSPICIOUS
 from serinus.cli.explain.numbers import limit_of, one_in
-from serinus.cli.explain.picture import Picture, weights_line
+from serinus.cli.explain.picture import Picture, peaks_of, weights_line
 from serinus.cli.explain.rates import RatePoint, Rates
 
 dates: Any = untyped
-SIZE_INCHES = (10.0, 8.0)
+WIDTH, HEIGHT, MORE = 10.0, 8.0, 2.2
+"""Inches: of the picture with one metric, and how much taller each other one makes it."""
 CANARY, STABLE, EVIDENCE = "#d1495b", "#2e6f95", "#3d348b"
 REVERT, HOLD, QUIET = "#b00020", "#c77700", "#5f6368"
 LEAST_EVIDENCE = 0.2
@@ -27,15 +28,17 @@ MOST_STREAMS = 4
 
 def draw(picture: Picture) -> Figure:
     """Draw everything."""
-    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
-    axes = figure.subplots(3, 1, sharex=True, height_ratios=(1.0, 1.6, 1.6))
+    rates = picture.rates or (None,)
+    figure = Figure(figsize=(WIDTH, HEIGHT + MORE * (len(rates) - 1)), layout="constrained")
+    axes = figure.subplots(2 + len(rates), 1, sharex=True, height_ratios=(1.0, *[1.6] * len(rates), 1.6))
     figure.suptitle(picture.title, fontsize=12, fontweight="bold")
     _weights(axes[0], picture)
-    _rates(axes[1], picture)
-    _evidence(axes[2], picture)
+    for panel, one in zip(axes[1:-1], rates, strict=True):
+        _rates(panel, picture, one)
+    _evidence(axes[-1], picture)
     for panel in axes:
         _dress(panel, picture)
-    _time_axis(axes[2], picture)
+    _time_axis(axes[-1], picture)
     return figure
 
 
@@ -65,8 +68,7 @@ def _weights(panel: Axes, picture: Picture) -> None:
         _beside(panel, panel.get_ylim()[1] / 2, text, QUIET)
 
 
-def _rates(panel: Axes, picture: Picture) -> None:
-    rates = picture.rates
+def _rates(panel: Axes, picture: Picture, rates: Rates | None) -> None:
     if rates is None:
         _say(panel, "no rates for both revisions")
         panel.set_ylabel("rate")
@@ -177,10 +179,7 @@ def _curves(panel: Axes, picture: Picture) -> None:
 
 
 def _weightiest(picture: Picture) -> list[str]:
-    peaks: dict[str, float] = {}
-    for point in picture.evidence:
-        for name, value in point.streams.items():
-            peaks[name] = max(peaks.get(name, 0.0), value)
+    peaks = peaks_of(picture.evidence)
     if len(peaks) < 2:
         return []
     return sorted(peaks, key=lambda name: -peaks[name])[:MOST_STREAMS]

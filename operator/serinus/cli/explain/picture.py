@@ -6,31 +6,35 @@ import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from serinus.api.durations import in_base_units
+from serinus.api.durations import in_base_units, seconds
 from serinus.api.parsing import unix_seconds
 from serinus.api.policy import Metric
 from serinus.api.rollout import DecisionRecord
 from serinus.cli.errors import Refused
 from serinus.cli.explain.account import Account
-from serinus.cli.explain.history import Archive, Span, observed
+from serinus.cli.explain.history import Archive, Span, observed, recorded
 from serinus.cli.explain.rates import RatePoint, Rates, rates_of
-from serinus.cli.explain.replay import EvidencePoint, WeightChange, replayed, weight_changes
+from serinus.cli.explain.replay import EvidencePoint, WeightChange, disagreement, played_again, weight_changes
 from serinus.cli.moments import clock_time
 from serinus.core.analysis.sequential.bounds import confidence_bounds
 from serinus.core.model.assessment import Observation
 
 _CHANCE = re.compile(r"1[ -]in[ -]([0-9.]+(?:e[+-]?[0-9]+)?) (?:odds|by chance)")
+MOST_RATES = 3
 RECORD_ALONE = "only the stored points; --prometheus URL draws the curves"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Three panels that share their time; `connected` says whether rates and evidence are curves or lone points."""
+    """Panels that share their time: weight, the metrics that matter, evidence.
+
+    `connected` says whether rates and evidence are curves or lone points.
+    """
 
     account: Account
     span: Span
     stages: tuple[WeightChange, ...]
-    rates: Rates | None
+    rates: tuple[Rates, ...]
     evidence: tuple[EvidencePoint, ...]
     stored: tuple[tuple[float, float], ...]
     connected: bool
@@ -52,7 +56,7 @@ def recorded_picture(account: Account, now: float) -> Picture:
         account=account,
         span=span,
         stages=_stages(account, span),
-        rates=_stored_rates(account, span),
+        rates=tuple(filter(None, (_stored_rates(account, span),))),
         evidence=(),
         stored=_stored_evidence(account, span),
         connected=False,
@@ -63,13 +67,15 @@ def recorded_picture(account: Account, now: float) -> Picture:
 def remembered_picture(account: Account, archive: Archive, now: float) -> Picture:
     """Draw what Prometheus remembers, with what the status holds beside it; raises Refused without an answer."""
     picture = recorded_picture(account, now)
-    observations = observed(account, picture.span, archive)
+    series = recorded(account, picture.span, archive)
+    observations = observed(account, picture.span, archive, series)
     if not observations:
         span = f"{clock_time_of(account)}"
         return replace(picture, note=f"Prometheus has no samples of both revisions since {span}; {RECORD_ALONE}")
-    rates = _drawable(account, observations, picture.span.start)
-    evidence = replayed(account, observations)
-    return replace(picture, rates=rates or picture.rates, evidence=evidence, connected=True, note="")
+    again = played_again(account, picture.span, series, archive)
+    rates = _drawable(account, observations, again.points, picture.span.start)
+    note = disagreement(account, again, seconds(account.rollout.spec.analysis.interval or "5s"))
+    return replace(picture, rates=rates or picture.rates, evidence=again.points, connected=True, note=note)
 
 
 def clock_time_of(account: Account) -> str:
@@ -95,16 +101,29 @@ def _stages(account: Account, span: Span) -> tuple[WeightChange, ...]:
     return tuple(stages)
 
 
-def _drawable(account: Account, observations: dict[str, Observation], start: float) -> Rates | None:
-    """The metric that decided, if it can be drawn, else the first that can."""
-    deciding = account.deciding
+def _drawable(
+    account: Account, observations: dict[str, Observation], points: tuple[EvidencePoint, ...], start: float
+) -> tuple[Rates, ...]:
+    """The metric that decided first, then those with most evidence against them, as far as they can be drawn."""
+    deciding, peaks = account.deciding, peaks_of(points)
     metrics = sorted(
-        account.rollout.spec.analysis.metrics, key=lambda one: deciding is None or one.name != deciding.metric
+        account.rollout.spec.analysis.metrics,
+        key=lambda one: (
+            deciding is None or one.name != deciding.metric,
+            -max((value for stream, value in peaks.items() if stream.partition("/")[0] == one.name), default=0.0),
+        ),
     )
-    for metric in metrics:
-        if metric.name in observations and (rates := rates_of(metric, observations[metric.name], start)):
-            return rates
-    return None
+    found = (rates_of(one, observations[one.name], start) for one in metrics if one.name in observations)
+    return tuple(rates for rates in found if rates is not None)[:MOST_RATES]
+
+
+def peaks_of(points: tuple[EvidencePoint, ...]) -> dict[str, float]:
+    """The most that ever spoke against the canary, by stream."""
+    peaks: dict[str, float] = {}
+    for point in points:
+        for name, value in point.streams.items():
+            peaks[name] = max(peaks.get(name, 0.0), value)
+    return peaks
 
 
 def _stored_rates(account: Account, span: Span) -> Rates | None:

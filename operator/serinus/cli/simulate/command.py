@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +17,15 @@ from serinus.cli.errors import Refused
 from serinus.cli.simulate.options import NOISES, SimulateOptions
 
 if TYPE_CHECKING:
+    from serinus.simulation.manifest.odds import Odds
     from serinus.simulation.manifest.play import Job
+    from serinus.simulation.manifest.remedies import Remedied
     from serinus.simulation.manifest.subject import Subject
     from serinus.simulation.manifest.walk import Outcome
 
 MOST_PROCESSES: Final = 4
+MOST_TRIED: Final = 10
+"""Rollouts of each change that is tried: enough to tell one that helps from one that does not."""
 
 
 def simulate(file: Path, name: str | None, options: SimulateOptions, *, as_json: bool, plot: Path | None) -> None:
@@ -34,16 +38,16 @@ def simulate(file: Path, name: str | None, options: SimulateOptions, *, as_json:
     from serinus.simulation.manifest.sentence import sentence
 
     if plot is not None:
-        from serinus.cli.plot import require_matplotlib
+        from serinus.cli.plot import require_plot
 
-        require_matplotlib()
+        require_plot(plot)
     subject = read(file, name)
     jobs = cells(subject, options)
     played = play_all(jobs)
     odds = [odds_of(job.rule, job.scenario, outcome) for job, outcome in zip(jobs, played, strict=True)]
     own = [one for one in odds if one.rule == jobs[0].rule]
     told = sentence(subject, own)
-    advised = advice(subject, own, options.promoted_after_s)
+    advised = advice(subject, own, options.promoted_after_s, tried(jobs, own))
     if as_json:
         typer.echo(written(subject, options, odds, told, advised))
     else:
@@ -73,7 +77,13 @@ def cells(subject: Subject, options: SimulateOptions) -> list[Job]:
     from serinus.simulation.manifest.traffic import Scenario, fitted
 
     base = Scenario(
-        "no change", options.requests_per_s, options.error_rate, options.error_rate, scrape_s=subject.interval_s
+        "no change",
+        options.requests_per_s,
+        options.error_rate,
+        options.error_rate,
+        scrape_s=options.scrape_s or subject.interval_s,
+        gateways=options.gateways,
+        history_s=options.history_s,
     )
     worse = replace(base, label=f"{100 * options.bad_error_rate:.3g} % errors", canary_rate=options.bad_error_rate)
     scenarios = [base, worse]
@@ -81,12 +91,39 @@ def cells(subject: Subject, options: SimulateOptions) -> list[Job]:
         slow = replace(base, label=f"latency x{options.latency_factor:g}", latency_factor=options.latency_factor)
         scenarios.append(slow)
     return [
-        Job(subject, fitted(replace(scenario, noise=NOISES[noise]), subject), options.runs, options.seed, rule=rule,
-            promoted_after_s=options.promoted_after_s)
+        Job(subject, fitted(replace(scenario, noise=NOISES[noise]), subject, options.stable_latency_s), options.runs,
+            options.seed, rule=rule, promoted_after_s=options.promoted_after_s, longest_s=options.longest_s)
         for noise in options.noises
         for scenario in scenarios
         for rule in (OURS, *(COMPARED if options.compare and scenario.latency_factor == 1.0 else ()))
     ]  # fmt: skip
+
+
+def tried(jobs: Sequence[Job], own: Sequence[Odds]) -> dict[str, list[Remedied]]:
+    """Play what the policy could be changed to, where bad versions get through it."""
+    from serinus.simulation.manifest.advice import got_through
+    from serinus.simulation.manifest.remedies import Remedied, is_helpful, remedies
+
+    found: dict[str, list[Remedied]] = {}
+    equal: dict[str, Odds] = {}
+    for bad in got_through(own):
+        worse = next(job for job in jobs if job.scenario == bad.scenario)
+        changes = {one.words: one.subject for one in remedies(worse.subject)}
+        played = _odds_with(changes, worse)
+        helpful = {words: changes[words] for words in played if is_helpful(played[words], bad) and words not in equal}
+        equal |= _odds_with(helpful, jobs[0])
+        found[bad.scenario.label] = [Remedied(words, one, equal.get(words)) for words, one in played.items()]
+    return found
+
+
+def _odds_with(changes: Mapping[str, Subject], job: Job) -> dict[str, Odds]:
+    """Play a cell by other policies, a few times each."""
+    from serinus.simulation.manifest.odds import odds_of
+
+    jobs = [replace(job, subject=subject, runs=min(job.runs, MOST_TRIED)) for subject in changes.values()]
+    outcomes = zip(jobs, play_all(jobs), strict=True)
+    odds = (odds_of(each.rule, each.scenario, outcome) for each, outcome in outcomes)
+    return dict(zip(changes, odds, strict=True))
 
 
 def play_all(jobs: Sequence[Job]) -> list[Outcome]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from serinus.simulation.manifest.subject import Subject
 
 NOISE_NAMES = {"burst": "storms"}
-COLUMNS = ("version", "noise", "rule", "reverted", "promoted", "held", "reverted after", "wrong answers", "100 % after")
+COLUMNS = (
+    "version", "noise", "rule", "reverted", "by", "promoted", "held", "reverted after",
+    "wrong answers", "100 % after",
+)  # fmt: skip
 
 
 def page(
@@ -56,12 +59,20 @@ def _cells(one: Odds) -> tuple[str, ...]:
         NOISE_NAMES.get(scenario.noise, scenario.noise),
         one.rule,
         share_of_runs(one.reverted, one.runs),
+        _by_metric(one),
         share_of_runs(one.promoted, one.runs),
         share_of_runs(one.held, one.runs),
         _times(one.detected_s),
         f"{one.wrong.median:.0f} / {one.wrong.p95:.0f}" if scenario.canary_rate > scenario.stable_rate else "-",
         _times(one.full_s),
     )
+
+
+def _by_metric(one: Odds) -> str:
+    """Name the metric that reverted it; of several, with their shares of the reverts."""
+    if len(one.by_metric) < 2:
+        return next(iter(one.by_metric), "-")
+    return ", ".join(f"{name} {100 * count / one.reverted:.0f} %" for name, count in one.by_metric.items())
 
 
 def share_of_runs(count: int, runs: int) -> str:

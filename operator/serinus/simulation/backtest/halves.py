@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from serinus.api.policy import Provider
-from serinus.core.analysis.exposition import READERS, Meaning, Owner, Reader
 from serinus.core.model.answers import Series
-from serinus.simulation.backtest.looks import Arms
-from serinus.simulation.backtest.record import increments_by_owner
-from serinus.simulation.backtest.replay import Trial
+from serinus.simulation.backtest.record import Record, activity_of
+from serinus.simulation.backtest.trials import Trial
 
-CANARY, STABLE = ("pods", "canary"), ("pods", "stable")
-ARMS = Arms(CANARY, STABLE)
+CANARY, STABLE = "pods-canary", "pods-stable"
 
 
 def pod_of(labels: Mapping[str, str]) -> str:
@@ -21,15 +18,16 @@ def pod_of(labels: Mapping[str, str]) -> str:
     return labels.get("pod") or labels.get("instance", "")
 
 
-def split_reader(provider: Provider, pod: str) -> Reader:
-    """Read series so that one pod is the canary and the others are stable."""
-    read = READERS[provider]
+def split_by(record: Record, pod: str) -> Record:
+    """Rewrite series so that one pod is the canary and the others are stable, as the operator asks for them."""
+    return Record(record.provider, tuple(_renamed(one, record.provider, pod) for one in record.series))
 
-    def reader(labels: Mapping[str, str]) -> Meaning | None:
-        meaning = read(labels)
-        return None if meaning is None else replace(meaning, owner=CANARY if pod_of(labels) == pod else STABLE)
 
-    return reader
+def _renamed(one: Series, provider: Provider, pod: str) -> Series:
+    owner = CANARY if pod_of(one.labels) == pod else STABLE
+    if provider is Provider.TRITON:
+        return Series({**one.labels, "revision": owner}, one.samples)
+    return Series({**one.labels, "destination_service_name": owner, "reporter": "source"}, one.samples)
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,10 @@ class PodTrial:
     trial: Trial
 
 
-def pod_trials(
-    provider: Provider, series: Sequence[Series], span: tuple[float, float], length_s: float
-) -> Iterator[PodTrial]:
+def pod_trials(record: Record, span: tuple[float, float], length_s: float) -> Iterator[PodTrial]:
     """Each pod in each stretch of the record in which it and another one had requests."""
-    pods = sorted({pod_of(one.labels) for one in series})
-    requests = {pod: _requests(provider, series, pod) for pod in pods}
+    pods = sorted({pod_of(one.labels) for one in record.series})
+    requests = {pod: _requests(record, pod) for pod in pods}
     started = span[0]
     while started + length_s <= span[1] + 1e-6:
         totals = {pod: _within(line, started, started + length_s) for pod, line in requests.items()}
@@ -53,14 +49,13 @@ def pod_trials(
         for pod, own in totals.items():
             if 0.0 < own < whole:
                 weight = min(max(round(100.0 * own / whole), 1), 99)
-                yield PodTrial(pod, Trial("the other pods", pod, started, started + length_s, weight))
+                yield PodTrial(pod, Trial(STABLE, CANARY, started, started + length_s, weight))
         started += length_s
 
 
-def _requests(provider: Provider, series: Sequence[Series], pod: str) -> dict[float, float]:
-    owners: list[Owner] = [CANARY]
-    lines = increments_by_owner(series, split_reader(provider, pod), owners)[CANARY]
-    return {at: totals.requests for at, totals in lines.items()}
+def _requests(record: Record, pod: str) -> dict[float, float]:
+    lines = activity_of(split_by(record, pod), "")
+    return {at: totals.requests for at, totals in lines.get(CANARY, {}).items()}
 
 
 def _within(line: Mapping[float, float], after: float, until: float) -> float:

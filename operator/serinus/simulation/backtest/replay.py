@@ -1,25 +1,33 @@
 """A policy replayed against recorded series: each past change of revision as if it had been a rollout.
 
-Weights are inferred from the traffic, since the change need not have been made by Serinus. The verdicts are the
-product's own: `assess`, look by look.
+Weights are read off the traffic, since the change need not have been made by Serinus. Looks and verdicts are the
+product's own: its sampler asks the past, and its judge says what it makes of the answers.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from serinus.api.durations import seconds
-from serinus.api.policy import OnBlind, Provider
 from serinus.api.status import Verdict
-from serinus.core.analysis.assess import assess
-from serinus.core.analysis.threshold import blind_too_long
-from serinus.core.model.answers import Series
-from serinus.core.model.assessment import AnalysisState, Reason, Stage
-from serinus.simulation.backtest.looks import Looks
-from serinus.simulation.backtest.weights import Share, stage_of
+from serinus.core.analysis.promql import Arm
+from serinus.core.model.assessment import Reason
+from serinus.core.rollout.alone import Span
+from serinus.simulation.backtest.record import Activity
+from serinus.simulation.backtest.recorded import RecordedMetrics
+from serinus.simulation.backtest.stages import PastStage
+from serinus.simulation.backtest.trials import Trial
 from serinus.simulation.manifest.subject import Subject
+from serinus.simulation.player.clock import PlayedClock
+from serinus.simulation.player.judged import JudgedRollout
+
+BEFORE_S: Final = 30.0
+"""Looked at before the first weight, as live: by then it is known how often is scraped."""
+LOOKS_AFTER: Final = 3
+"""The look that judges the last scrape comes after it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Replayed:
     last: Verdict | None
     reason: str
     message: str
+    metric: str | None = None
     reverted_at: float | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)
 
@@ -46,46 +55,36 @@ class Replayed:
         return self.reverted_at is not None
 
 
-Batches = Callable[[float, float], Iterable[tuple[Provider, Sequence[Series]]]]
-"""The samples that were scraped after one time and until another, by provider."""
-
-
 @dataclass(frozen=True)
-class Trial:
-    """One past rollout: between which two, and when. `weight` is fixed, or None: read off the traffic."""
+class PastRollout:
+    """What is replayed of one trial: arms, stages, all increments, and when stable was alone before."""
 
-    stable: str
-    canary: str
-    started: float
-    ended: float
-    weight: int | None = None
+    trial: Trial
+    canary: Arm
+    stable: Arm
+    stages: tuple[PastStage, ...]
+    activity: Activity
+    alone: tuple[Span, ...] = ()
 
 
-def replay(subject: Subject, trial: Trial, looks: Looks, batches: Batches) -> Replayed:
+async def replay(subject: Subject, past: PastRollout, metrics: RecordedMetrics, clock: PlayedClock) -> Replayed:
     """Judge a trial look by look, until it is reverted or over."""
-    analysis, interval = subject.policy.analysis, subject.interval_s
-    known, stage, share = AnalysisState(), None, Share()
-    state = _Tale()
-    looks_at = _times(trial.started, trial.ended, interval)
-    _ingest(looks, batches, trial.started - interval, trial.started)
-    for at in looks_at:
-        _ingest(looks, batches, at - interval, at)
-        share.take(at, *looks.requests(at - interval))
-        fresh = stage_of(subject, share, stage, trial.weight, max(trial.started, at - 2 * interval))
-        if fresh is not None:
-            stage, known = fresh, known.for_new_stage()
-            state.weights.append(stage.weight)
-        if stage is None:
-            continue
-        look = looks.look(at, stage.started, _taken(known, stage))
-        known, assessment = assess(look, known, stage, analysis, at, pace=subject.pace)
-        state.see(assessment.verdict, assessment.reason, assessment.message)
-        if assessment.verdict is Verdict.UNSAFE:
-            return state.told(trial, share, at)
-        if analysis.on_blind is OnBlind.REVERT and blind_too_long(known, analysis, at):
-            state.reason = "BlindTimeout"
-            return state.told(trial, share, at)
-    return state.told(trial, share, None)
+    interval, trial, tale = subject.interval_s, past.trial, _Tale()
+    began = past.stages[0].started if past.stages else trial.started
+    rollout = JudgedRollout(subject, (past.canary, past.stable), metrics, clock, alone=past.alone)
+    waiting = list(past.stages)
+    for at in _times(began, trial.ended, interval):
+        while waiting and waiting[0].started < at:
+            stage = waiting.pop(0)
+            rollout.raise_to(stage.weight, stage.started)
+            tale.weights.append(stage.weight)
+        cause = await rollout.look(at)
+        if tale.weights:
+            tale.see(rollout)
+        if cause is not None:
+            tale.reason, tale.metric = cause.reason, cause.finding.metric if cause.finding else None
+            return tale.told(past, at)
+    return tale.told(past, None)
 
 
 @dataclass
@@ -97,45 +96,56 @@ class _Tale:
     verdict: Verdict | None = None
     reason: str = str(Reason.NO_TRAFFIC)
     message: str = "no request reached the new revision"
+    metric: str | None = None
 
-    def see(self, verdict: Verdict, reason: Reason, message: str) -> None:
-        self.verdict, self.reason, self.message = verdict, str(reason), message
-        self.reasons[str(reason)] += 1
+    def see(self, rollout: JudgedRollout) -> None:
+        """Take in one look's verdict."""
+        assessment = rollout.state.assessment
+        if assessment is not None:
+            self.verdict, self.reason, self.message = assessment.verdict, str(assessment.reason), assessment.message
+            self.reasons[self.reason] += 1
 
-    def told(self, trial: Trial, share: Share, reverted_at: float | None) -> Replayed:
+    def told(self, past: PastRollout, reverted_at: float | None) -> Replayed:
+        """Sum up."""
+        trial = past.trial
+        requests, wrong = _cost(past, min(trial.ended, reverted_at or trial.ended))
         return Replayed(
             stable=trial.stable,
             canary=trial.canary,
-            started=trial.started,
+            started=past.stages[0].started if past.stages else trial.started,
             ended=trial.ended,
             looks=self.reasons.total(),
-            requests=share.total_canary,
-            wrong=share.wrong,
+            requests=requests,
+            wrong=wrong,
             weights=tuple(self.weights),
             last=self.verdict,
             reason=self.reason,
             message=self.message,
+            metric=self.metric,
             reverted_at=reverted_at,
             reasons=dict(self.reasons),
         )
 
 
-def _times(started: float, ended: float, interval: float) -> Iterator[float]:
-    number = 1
-    while started + number * interval <= ended + 1e-6:
-        yield started + number * interval
-        number += 1
+def _cost(past: PastRollout, until: float) -> tuple[float, float]:
+    """Count the canary's requests until a time, and its errors beyond stable's own rate just then."""
+    own, other = past.activity.get(past.trial.canary, {}), past.activity.get(past.trial.stable, {})
+    requests = wrong = 0.0
+    for at, totals in own.items():
+        if past.trial.started <= at <= until:
+            beside = other.get(at)
+            rate = beside.server_errors / beside.requests if beside is not None and beside.requests else 0.0
+            requests += totals.requests
+            wrong += totals.server_errors - totals.requests * rate
+    return requests, wrong
 
 
-def _ingest(looks: Looks, batches: Batches, after: float, until: float) -> None:
-    for provider, series in batches(after, until):
-        looks.ingest(provider, series, until)
-
-
-def _taken(known: AnalysisState, stage: Stage) -> float:
-    """Up to which scrape the evidence reaches."""
-    taken: float | None = getattr(known.gathered, "taken_until", None)
-    return stage.started if taken is None else taken
+def _times(began: float, ended: float, interval: float) -> Iterator[float]:
+    """Look from before the first weight until every scrape has been judged."""
+    at = began - BEFORE_S
+    while at <= ended + LOOKS_AFTER * interval:
+        yield round(at, 3)
+        at += interval
 
 
 def played_s(subject: Subject, promoted_after_s: float) -> float:
@@ -143,3 +153,8 @@ def played_s(subject: Subject, promoted_after_s: float) -> float:
     waits = sum(stage.wait_s for stage in subject.stages(promoted_after_s))
     dwell = seconds(subject.policy.analysis.min_dwell or "1m") * len(subject.stages(0.0))
     return max(waits, dwell, 600.0)
+
+
+def stage_weights(subject: Subject) -> Sequence[int]:
+    """List the weights that the policy sets."""
+    return [stage.weight for stage in subject.stages(0.0)]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from scipy.special import bdtrc
 
 from serinus.api.durations import seconds, share
-from serinus.api.policy import Metric, Mode, Pace, Preset
+from serinus.api.policy import Metric, Mode, Preset
 from serinus.core.analysis.threshold import DEFAULT_WINDOW
 from serinus.core.analysis.words import shown_duration
 from serinus.simulation.manifest.odds import Odds
 from serinus.simulation.manifest.pauses import short_pauses
 from serinus.simulation.manifest.play import longest_s
+from serinus.simulation.manifest.remedies import Remedied, told
 from serinus.simulation.manifest.subject import Subject, made_up
+from serinus.simulation.manifest.traffic import latency_of
 
 WRONG_ANSWERS_NEEDED: Final = 10.0
 """About what a tenfold error rate takes to be told from none (docs/statistics.md)."""
@@ -29,8 +31,16 @@ SPARE: Final = 1.5
 """Traffic is not even: what is advised leaves this much room."""
 
 
-def advice(subject: Subject, odds: Sequence[Odds], promoted_after_s: float) -> tuple[str, ...]:
-    """Give one sentence for each thing that a user would want to change, or know."""
+def advice(
+    subject: Subject,
+    odds: Sequence[Odds],
+    promoted_after_s: float,
+    tried: Mapping[str, Sequence[Remedied]] | None = None,
+) -> tuple[str, ...]:
+    """Give one sentence for each thing that a user would want to change, or know.
+
+    `tried` are changes of the policy that were played, by the bad version that gets through without them.
+    """
     good = [one for one in odds if not one.scenario.harmful]
     bad = [one for one in odds if one.scenario.harmful]
     return (
@@ -40,8 +50,9 @@ def advice(subject: Subject, odds: Sequence[Odds], promoted_after_s: float) -> t
         *_nervous(subject, good),
         *_alone(subject, good),
         *_unproven(subject, good[:1], promoted_after_s),
-        *_hasty(subject, list({one.scenario.label: one for one in reversed(bad)}.values())),
+        *_hasty(subject, got_through(odds), tried or {}),
         *_assumed(subject, promoted_after_s),
+        *_latency_assumed(subject, odds[:1]),
     )
 
 
@@ -151,16 +162,20 @@ def _unproven(subject: Subject, good: Sequence[Odds], promoted_after_s: float) -
             yield f"{100 * one.held / one.runs:.0f} % of the equal versions are still held after {played}."
 
 
-def _hasty(subject: Subject, bad: Sequence[Odds]) -> Iterator[str]:
-    """Say it when bad versions get through."""
+def got_through(odds: Sequence[Odds]) -> list[Odds]:
+    """List the bad versions that are promoted too often, each kind once."""
+    bad = [one for one in odds if one.scenario.harmful and one.promoted > OFTEN * one.runs]
+    return list({one.scenario.label: one for one in reversed(bad)}.values())
+
+
+def _hasty(subject: Subject, bad: Sequence[Odds], tried: Mapping[str, Sequence[Remedied]]) -> Iterator[str]:
+    """Say it when bad versions get through, and what would help."""
     for one in bad:
-        if one.promoted <= OFTEN * one.runs:
-            continue
         text = f"{100 * one.promoted / one.runs:.0f} % of versions with {one.scenario.label} are promoted"
-        if subject.pace is Pace.TIMED and subject.policy.analysis.mode is not Mode.THRESHOLD:
-            text += ": the pauses are shorter than detection takes; use longer ones, or pace: Evidence"
-        elif one.scenario.latency_factor > 1.0 and not _judges_latency(subject):
+        if one.scenario.latency_factor > 1.0 and not _judges_latency(subject):
             text += ": no metric measures latency"
+        elif found := tried.get(one.scenario.label):
+            text += f": {told(found)}"
         yield text + "."
 
 
@@ -174,3 +189,14 @@ def _assumed(subject: Subject, promoted_after_s: float) -> Iterator[str]:
         yield f"A pause without a duration is assumed to last {lasts}, until somebody promotes."
     if left_out := subject.left_out():
         yield f"No traffic can be simulated for {', '.join(left_out)}: assumed to be in range, and equal."
+
+
+def _latency_assumed(subject: Subject, odds: Sequence[Odds]) -> Iterator[str]:
+    """Say how fast stable was taken to be, where nobody said it."""
+    judged = [one for one in subject.policy.analysis.metrics if one.preset is Preset.LATENCY and made_up(one)]
+    for metric in judged[:1] if odds and odds[0].scenario.latency_assumed else ():
+        latency_ms = 1000.0 * latency_of(odds[0].scenario, float(metric.quantile or "0.99"))
+        yield (
+            f"Stable's {metric.name} is assumed to be {latency_ms:.3g} ms: say what it is with --stable-latency, as "
+            "both the limit and the histogram's buckets depend on it."
+        )

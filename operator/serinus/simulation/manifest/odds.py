@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,8 +29,8 @@ class Spread:
 class Odds:
     """One row of the answer; times in seconds.
 
-    Of the reverted, `by_limit` are the literal limit's doing, and `after_full` happened after 100 %. `held` were
-    neither reverted nor through when the play ended.
+    Of the reverted, `by_limit` are the literal limit's doing, `by_metric` counts them by what reverted them, and
+    `after_full` happened after 100 %. `held` were neither reverted nor through when the play ended.
     """
 
     rule: str
@@ -36,6 +38,7 @@ class Odds:
     runs: int
     reverted: int
     by_limit: int
+    by_metric: Mapping[str, int]
     after_full: int
     promoted: int
     detected_s: Spread | None
@@ -67,6 +70,7 @@ def odds_of(rule: str, scenario: Scenario, outcome: Outcome) -> Odds:
         runs=outcome.runs,
         reverted=int(reverted.sum()),
         by_limit=int(outcome.by_limit.sum()),
+        by_metric=dict(Counter(str(name) for name in outcome.metric if name).most_common()),
         after_full=int((reverted & np.isfinite(outcome.full_s)).sum()),
         promoted=int(promoted.sum()),
         detected_s=spread(outcome.reverted_s, reverted),

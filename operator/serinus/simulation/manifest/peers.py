@@ -11,10 +11,8 @@ from typing import Final
 import numpy as np
 
 from serinus.core.analysis.sequential.state import Bools
-from serinus.simulation.manifest.evidence import StageRows
 from serinus.simulation.manifest.subject import PlannedStage
 from serinus.simulation.manifest.traffic import Sample
-from serinus.simulation.manifest.walk import Judged
 from serinus.simulation.peers import PEERS
 from serinus.simulation.traffic import Scrape
 
@@ -37,10 +35,8 @@ class PeerJudge:
         self.method = PEERS[rule](runs, scrape_s)
         self.nothing = np.zeros(runs)
 
-    def look(self, t: float, sample: Sample, standing: StageRows, began: Bools) -> Judged:
-        """Judge one look: what does not revert may rise."""
-        del standing
+    def reverts(self, t: float, sample: Sample, began: Bools) -> Bools:
+        """Judge one scrape: what does not revert may rise."""
         requests = np.stack((sample.n_c, sample.n_s, self.nothing))
         events = np.stack((sample.x_c, sample.x_s, self.nothing))
-        fires = self.method.reverts(t, Scrape(requests, events, self.nothing), began)
-        return Judged(fires, ~fires, np.zeros_like(fires), fires)
+        return self.method.reverts(t, Scrape(requests, events, self.nothing), began)

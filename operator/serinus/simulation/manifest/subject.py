@@ -7,16 +7,16 @@ configuration of the monitor. Only what the two commands need in addition is her
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import yaml
 
-from serinus.api.defaults import Policy, policy_of
+from serinus.api.defaults import Policy, filled_in, policy_of
 from serinus.api.durations import seconds
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import parse_model_deployment
-from serinus.api.policy import Metric, Pace, Preset, Provider, QueryType, Step
+from serinus.api.policy import Canary, Metric, Pace, Preset, Provider, QueryType, Step
 from serinus.api.problems import ApiError
 from serinus.core.analysis.comparison_metrics import monitor_config, streams_of
 from serinus.core.analysis.promql import has_baseline
@@ -94,10 +94,19 @@ class Subject:
         """Name the metrics that nobody can make up traffic for: they are taken to be in range, and equal."""
         return tuple(metric.name for metric in self.policy.analysis.metrics if not made_up(metric))
 
-    def halved(self) -> frozenset[str]:
-        """Name the error rates whose series are per pod, where stable has two pods to be compared with each other."""
-        metrics = self.policy.analysis.metrics if self.replicas > 1 else ()
-        return frozenset(metric.name for metric in metrics if metric.provider is Provider.TRITON)
+    def made_up_only(self) -> Subject:
+        """Leave out the metrics that nobody can make up traffic for."""
+        return self.with_analysis(metrics=tuple(metric for metric in self.policy.analysis.metrics if made_up(metric)))
+
+    def with_analysis(self, **changes: object) -> Subject:
+        """Change what is watched, and how; what a mode needs beside it gets its default."""
+        given = self.policy.analysis.model_copy(update=changes)
+        return replace(self, policy=self.policy.model_copy(update={"analysis": filled_in(given)}))
+
+    def with_canary(self, canary: Canary) -> Subject:
+        """Change the steps, or the pace."""
+        strategy = self.policy.strategy.model_copy(update={"canary": canary})
+        return replace(self, policy=self.policy.model_copy(update={"strategy": strategy}))
 
     def monitor(self) -> MonitorConfig:
         """Configure the monitor as the product does, from a look at which every metric has answered."""
@@ -149,11 +158,16 @@ def default_subject() -> Subject:
 
 def _documents(text: str) -> list[Mapping[str, Any]]:
     try:
-        return [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
+        found = [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise UnusableManifest(f"the file is no YAML: {getattr(error, 'problem', error)}{place}") from error
+    listed = (
+        each["items"] if each.get("kind") == "List" and isinstance(each.get("items"), list) else [each]
+        for each in found
+    )
+    return [each for items in listed for each in items if isinstance(each, dict)]
 
 
 def _unknown(path: str, given: object, known: object) -> Iterator[str]:

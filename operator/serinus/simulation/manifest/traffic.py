@@ -13,8 +13,9 @@ from serinus.simulation.distribution import MEDIAN_S, SPREAD
 from serinus.simulation.manifest.subject import ISTIO_BOUNDS_S, Subject, made_up
 from serinus.simulation.traffic import ErrorWorkload, Noise, TrafficSource
 
-ROOM: Final = 0.6
-"""A good version's quantile is this part of its limit: one that breaks its own limit would prove nothing."""
+ROOM: Final = 0.2
+"""What stable's quantile is of its limit, unless told or faster anyway: far enough below it that twice as much is
+still within."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Scenario:
     noise: Noise = "iid"
     scrape_s: float = 5.0
     median_s: float = MEDIAN_S
+    gateways: int = 1
+    history_s: float = 0.0
+    latency_assumed: bool = False
 
     @property
     def harmful(self) -> bool:
@@ -38,56 +42,40 @@ class Scenario:
     @property
     def workload(self) -> ErrorWorkload:
         """The same as the counters' traffic knows it."""
-        return ErrorWorkload(
-            self.requests_per_s, self.stable_rate, self.canary_rate, noise=self.noise, scrape_s=self.scrape_s
-        )
+        return self.workload_every(self.scrape_s)
+
+    def workload_every(self, tick_s: float) -> ErrorWorkload:
+        """The same, drawn every so many seconds."""
+        return ErrorWorkload(self.requests_per_s, self.stable_rate, self.canary_rate, noise=self.noise, scrape_s=tick_s)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Increments of one scrape of R rollouts, [R] each: requests n, errors x, answers by bucket h [R, J+1].
-
-    `halves` are n and x of both halves of stable's pods, [4, R].
-    """
+    """Increments of one scrape of R rollouts, [R] each: requests n and errors x of the canary and of stable."""
 
     n_c: Floats
     x_c: Floats
     n_s: Floats
     x_s: Floats
-    h_c: Floats | None
-    h_s: Floats | None
-    halves: Floats
     excess: Floats
 
     def rows(self, chosen: Floats) -> Sample:
         """Multiply by a mask [R] of ones and zeros: rollouts that have ended get no more traffic."""
         n_c, x_c, n_s, x_s = (part * chosen for part in (self.n_c, self.x_c, self.n_s, self.x_s))
-        h_c, h_s = (None if part is None else part * chosen[:, None] for part in (self.h_c, self.h_s))
-        return Sample(n_c, x_c, n_s, x_s, h_c, h_s, self.halves * chosen, self.excess * chosen)
+        return Sample(n_c, x_c, n_s, x_s, self.excess * chosen)
 
 
 class ManifestTraffic:
-    """A source of samples; histograms are drawn only where a policy asks for them."""
+    """A source of samples, one a scrape."""
 
-    def __init__(self, scenario: Scenario, runs: int, seed: int, *, latency: bool) -> None:
-        self.scenario = scenario
-        self.rng = np.random.default_rng(seed)
-        self.counters = TrafficSource(scenario.workload, runs, self.rng)
-        self.buckets = tuple(bucket_shares(scenario.median_s * factor) for factor in (scenario.latency_factor, 1.0))
-        self.latency = latency
+    def __init__(self, scenario: Scenario, runs: int, seed: int) -> None:
+        self.counters = TrafficSource(scenario.workload, runs, np.random.default_rng(seed))
 
     def sample(self, t: float, weight: Floats) -> Sample:
         """Draw the interval that ends at `t`, with `weight` [R] as the canary's share (0..1)."""
         scrape = self.counters.scrape(t, weight)
         own, other = scrape.requests[0], scrape.requests[1:].sum(axis=0)
-        h_c, h_s = (None, None)
-        if self.latency:
-            h_c, h_s = (
-                self.rng.multinomial(np.rint(requests).astype(np.int64), shares).astype(np.float64)
-                for requests, shares in zip((own, other), self.buckets, strict=True)
-            )
-        halves = np.stack((scrape.requests[1], scrape.events[1], scrape.requests[2], scrape.events[2]))
-        return Sample(own, scrape.events[0], other, scrape.events[1:].sum(axis=0), h_c, h_s, halves, scrape.excess)
+        return Sample(own, scrape.events[0], other, scrape.events[1:].sum(axis=0), scrape.excess)
 
 
 def bucket_shares(median_s: float) -> Floats:
@@ -98,14 +86,30 @@ def bucket_shares(median_s: float) -> Floats:
     return shares
 
 
-def fitted(scenario: Scenario, subject: Subject) -> Scenario:
-    """Scale the latencies so that a good version keeps well within the policy's own limits."""
-    quantiles = [
-        (float(metric.quantile or "0.99"), metric.bounds.upper)
-        for metric in subject.policy.analysis.metrics
-        if metric.preset == "latency" and made_up(metric) and metric.bounds.upper
-    ]
-    if not quantiles:
+def median_for(latency_s: float, quantile: float) -> float:
+    """Tell the median of latencies of which a quantile is known."""
+    return latency_s / float(np.exp(SPREAD * ndtri(quantile)))
+
+
+def fitted(scenario: Scenario, subject: Subject, stable_latency_s: float | None = None) -> Scenario:
+    """Give stable the latency that was told, at the quantile of the first latency metric.
+
+    Untold it is a usual one, well within the policy's own limits: the limit is not to find a slower version before the
+    comparison does.
+    """
+    judged = [metric for metric in subject.policy.analysis.metrics if metric.preset == "latency" and made_up(metric)]
+    if not judged:
         return scenario
-    medians = [ROOM * limit / float(np.exp(SPREAD * ndtri(quantile))) for quantile, limit in quantiles if limit]
-    return replace(scenario, median_s=min(medians))
+    if stable_latency_s is not None:
+        return replace(scenario, median_s=median_for(stable_latency_s, float(judged[0].quantile or "0.99")))
+    within = [
+        median_for(ROOM * metric.bounds.upper, float(metric.quantile or "0.99"))
+        for metric in judged
+        if metric.bounds.upper
+    ]
+    return replace(scenario, median_s=min([scenario.median_s, *within]), latency_assumed=True)
+
+
+def latency_of(scenario: Scenario, quantile: float) -> float:
+    """Tell a quantile of stable's latencies, in seconds."""
+    return scenario.median_s * float(np.exp(SPREAD * ndtri(quantile)))

@@ -1,7 +1,4 @@
-"""The walk (`core.rollout.walk`) for R rollouts at once: weights, pauses, the guard window, and the way back.
-
-Pods are always ready and nobody pulls a lever but the one that ends a pause without a duration.
-"""
+"""Where the rollouts of another tool's rule stand, and what became of those of any rule."""
 
 from __future__ import annotations
 
@@ -11,17 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from serinus.api.policy import Mode
 from serinus.core.analysis.sequential.state import Bools, Floats
-from serinus.simulation.guardrail import Guarded
-from serinus.simulation.manifest.evidence import EvidenceRows, StageRows, WeighedRows
-from serinus.simulation.manifest.guardrails import Guardrails
-from serinus.simulation.manifest.subject import PlannedStage, Subject
-from serinus.simulation.manifest.traffic import Sample
+from serinus.simulation.manifest.subject import PlannedStage
 
 
 class Rollouts:
-    """Where R rollouts stand."""
+    """R rollouts whose weight rises when a stage has lasted long enough, whatever is known."""
 
     def __init__(self, stages: Sequence[PlannedStage], runs: int) -> None:
         self.weights = np.array([float(stage.weight) for stage in stages])
@@ -40,19 +32,19 @@ class Rollouts:
         return live
 
     @property
-    def standing(self) -> StageRows:
-        """Weights in per cent, and since when."""
-        following = self.weights[np.minimum(self.at + 1, len(self.weights) - 1)]
-        return StageRows(self.weights[self.at], following, self.started_s)
+    def weight(self) -> Floats:
+        """The canaries' weights now, in per cent."""
+        weight: Floats = self.weights[self.at]
+        return weight
 
-    def settle(self, t: float, *, unsafe: Bools, safe: Bools, held_in_guard: Bools) -> None:
-        """Revert what is unsafe, end what has come through its guard window, raise what is safe and has waited."""
+    def settle(self, t: float, fires: Bools) -> None:
+        """Revert where the rule fires, and raise what has waited."""
         live = self.live
-        self.reverted_s[live & unsafe] = t
-        waited = live & ~unsafe & (t - self.started_s >= self.waits_s[self.at] - 1e-9)
+        self.reverted_s[live & fires] = t
+        waited = live & ~fires & (t - self.started_s >= self.waits_s[self.at] - 1e-9)
         last = self.at == len(self.weights) - 1
-        self.promoted_s[waited & last & ~held_in_guard] = t
-        rising = waited & ~last & safe
+        self.promoted_s[waited & last] = t
+        rising = waited & ~last
         self.at[rising] += 1
         self.started_s[rising] = t
         self.began = rising
@@ -62,48 +54,11 @@ class Rollouts:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The verdict of one look, [R] each; `by_limit` tells a revert of the literal limit from one of the test."""
-
-    unsafe: Bools
-    safe: Bools
-    held_in_guard: Bools
-    by_limit: Bools
-
-
-class Judges:
-    """Guardrail and test together, as `core.analysis.assess` puts them together."""
-
-    def __init__(self, subject: Subject, runs: int) -> None:
-        analysis = subject.policy.analysis
-        self.guardrails = Guardrails(analysis, runs, subject.interval_s)
-        config = subject.monitor()
-        compared = analysis.mode is Mode.SEQUENTIAL and bool(config.metrics)
-        self.evidence = EvidenceRows(config, runs, subject.halved()) if compared else None
-
-    def look(self, t: float, sample: Sample, standing: StageRows, began: Bools) -> Judged:
-        """Judge one look."""
-        guarded = self.guardrails.look(t, sample, standing.weight, began)
-        if self.evidence is None:
-            return Judged(guarded.unsafe, guarded.safe, guarded.failing, guarded.unsafe)
-        return _together(guarded, self.evidence.observe(t, sample, standing, began))
-
-
-def _together(guarded: Guarded, weighed: WeighedRows) -> Judged:
-    return Judged(
-        unsafe=guarded.unsafe | weighed.worse,
-        safe=guarded.safe & weighed.safe,
-        held_in_guard=guarded.failing | (guarded.safe & weighed.blind),
-        by_limit=guarded.unsafe,
-    )
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What became of R rollouts: seconds to the revert, to 100 % and to success (inf: never), and what it cost, [R].
 
     `wrong` are wrong answers beyond those that the old version would have given, `served` the new version's answers
-    until then.
+    until then. `metric` is what reverted it, empty where nothing did; `by_limit` says that a fixed limit did.
     """
 
     reverted_s: Floats
@@ -112,6 +67,7 @@ class Outcome:
     promoted_s: Floats
     wrong: Floats
     served: Floats
+    metric: npt.NDArray[np.str_]
 
     @property
     def runs(self) -> int:

@@ -1,0 +1,62 @@
+"""One rollout whose weights are told, not decided: each look is judged as the operator judges it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.api.status import Phase
+from serinus.core.analysis.promql import Arm
+from serinus.core.analysis.scope import EVERYBODY
+from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.rollout.alone import Span
+from serinus.core.rollout.judge import judged, unsafe
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.records import Cause, recorded
+from serinus.runtime.ports import Metrics
+from serinus.simulation.manifest.subject import Subject
+from serinus.simulation.player.clock import PlayedClock
+from serinus.simulation.player.player import sampler_of
+from serinus.simulation.player.rollouts import PlayedRollout
+
+
+class JudgedRollout(PlayedRollout):
+    """Moves the clock look by look; `raise_to` begins a stage."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        arms: tuple[Arm, Arm],
+        metrics: Metrics,
+        clock: PlayedClock,
+        *,
+        alone: tuple[Span, ...] = (),
+    ) -> None:
+        super().__init__(subject, *arms, began=clock.now(), alone=alone)
+        self._interval_s, self._clock = subject.interval_s, clock
+        self._sampler = sampler_of(metrics, clock, EVERYBODY)
+
+    def raise_to(self, weight: int, at: float) -> None:
+        """Begin a stage, as the walk does when it raises the weight."""
+        steps = self.plan.steps
+        step = next((n for n, one in enumerate(steps) if (one.set_weight or 0) > weight), len(steps))
+        self.state = replace(
+            self.state,
+            phase=Phase.GUARDING if weight == FULL_WEIGHT else Phase.PROGRESSING,
+            step=step,
+            weight=weight,
+            stage_started_at=round(at, 3),
+            analysis=self.state.analysis.for_new_stage(),
+            assessment=None,
+        )
+        cause = Cause(RolloutReason.RAISED, f"weight {weight}")
+        self.state = recorded(self.plan, self.state, "Raised", cause, round(at, 3))
+
+    async def look(self, at: float) -> Cause | None:
+        """Look at a time, and judge; gives why the weight would be taken away, if it would."""
+        self._clock.seconds = at
+        self._sampler.watch(self.watch)
+        await self._sampler.take_looks(self._interval_s)
+        await self._sampler.settle()
+        seen = self.seen(self._sampler.look(self.key, self.plan.uid))
+        self.state = judged(self.plan, self.state, seen, at)
+        return unsafe(self.plan, self.state, at)
