@@ -15,6 +15,7 @@ from serinus.cli.app import app
 from serinus.core.model.kinds import Json
 from tests.unit.simulation.given import ERRORS, SLOW, manifest
 
+pytestmark = pytest.mark.timeout(600)
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/manifest.yaml"))
 
 

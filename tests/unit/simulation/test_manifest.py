@@ -16,6 +16,8 @@ from serinus.simulation.manifest.walk import Outcome, joined
 from serinus.simulation.traffic import ErrorWorkload
 from tests.unit.simulation.given import ERRORS, manifest, subject
 
+pytestmark = pytest.mark.timeout(600)
+
 STEPS = [{"setWeight": 5}, {"pause": {"duration": "1m"}}, {"pause": {}}, {"setWeight": 50}]
 RAMP = [{"setWeight": weight} for weight in (1, 5, 25, 50)]
 
