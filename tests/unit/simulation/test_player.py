@@ -74,6 +74,12 @@ def test_an_equal_version_walks_the_steps_and_the_guard(scrape_s: float) -> None
     assert (played.promoted_s >= played.full_s + 30.0).all()
 
 
+def test_what_is_played_is_not_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    """The operator tells its log what it has learnt; the output of a command is its answer alone."""
+    play(Job(subject(), EQUAL, 1, 1, longest_s=30.0))
+    assert capfd.readouterr().out == ""
+
+
 def test_stables_latency_is_what_was_told() -> None:
     """At the quantile of the policy's own metric; untold it keeps far enough below the limit for twice as much."""
     policy = subject(metrics=[ERRORS, SLOW])

@@ -31,6 +31,7 @@ from serinus.simulation.backtest.stages import stages_of
 from serinus.simulation.backtest.trials import alone_before, trials
 from serinus.simulation.manifest.subject import Subject
 from serinus.simulation.player.clock import PlayedClock
+from serinus.simulation.player.player import unlogged
 
 PERSON_S = 600.0
 Records = tuple[Record, ...]
@@ -52,7 +53,8 @@ def replayed_from(source: Elsewhere, subject: Subject, options: BacktestOptions)
     """Replay every past rollout of the span, or every pod against the others."""
     span = TimeRange(options.start, options.end)
     by = _by_pods if options.pods else _by_revisions
-    return asyncio.run(by(source, subject, options, span))
+    with unlogged():
+        return asyncio.run(by(source, subject, options, span))
 
 
 async def _by_revisions(

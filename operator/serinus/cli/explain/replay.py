@@ -23,6 +23,7 @@ from serinus.simulation.backtest.recorded import RecordedMetrics
 from serinus.simulation.manifest.subject import Subject
 from serinus.simulation.player.clock import PlayedClock
 from serinus.simulation.player.judged import JudgedRollout
+from serinus.simulation.player.player import unlogged
 
 LOOKS_BEFORE_S = 30.0
 SAME_LOOKS = 3
@@ -81,7 +82,8 @@ def played_again(account: Account, span: Span, recorded: Recorded, archive: Arch
     """Look again from the first weight to the decision, or to now."""
     if account.rollout.spec.from_ is None:
         return PlayedAgain()
-    return asyncio.run(_played(account, span, recorded, archive))
+    with unlogged():
+        return asyncio.run(_played(account, span, recorded, archive))
 
 
 async def _played(account: Account, span: Span, recorded: Recorded, archive: Archive) -> PlayedAgain:

@@ -23,7 +23,7 @@ from serinus.simulation.manifest.traffic import ManifestTraffic, Scenario
 from serinus.simulation.manifest.walk import Outcome, Rollouts
 from serinus.simulation.player.clock import PlayedClock
 from serinus.simulation.player.gateways import CANARY, STABLE, PlayedWorld
-from serinus.simulation.player.player import Player
+from serinus.simulation.player.player import Player, unlogged
 from serinus.simulation.player.rollouts import PlayedRollout
 from serinus.simulation.player.scraped import SOURCE, ScrapedWorld, service_of
 
@@ -80,7 +80,10 @@ def longest_s(subject: Subject, promoted_after_s: float) -> float:
 
 def play(job: Job) -> Outcome:
     """Play one chunk; deterministic."""
-    return asyncio.run(_play_ours(job)) if job.rule == OURS else _play_peer(job)
+    if job.rule != OURS:
+        return _play_peer(job)
+    with unlogged():
+        return asyncio.run(_play_ours(job))
 
 
 async def _play_ours(job: Job) -> Outcome:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import structlog
 
 from serinus.core.analysis.scope import EVERYBODY, Scope
 from serinus.core.model.assessment import Look
@@ -59,6 +63,17 @@ class Player:
     def look(self, rollout: PlayedRollout) -> Look | None:
         """Give the newest look at a rollout."""
         return self.sampler.look(rollout.key, rollout.plan.uid)
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Keep the operator's log lines to itself: what is played has not happened, and the output is the answer's."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def sampler_of(metrics: Metrics, clock: PlayedClock, scope: Scope) -> Sampler:
