@@ -27,7 +27,7 @@ def preset_increments(
     """
     after, _ = span
     first = after if began is None else began
-    ends = tallies.ends((canary, stable), span, began=first)
+    ends = tallies.ends(canary, stable, span, began=first)
     ours, theirs = (tallies.laid_out(owner, after, ends, began=first) for owner in (canary, stable))
     times = sorted({*ours, *theirs})
     if metric.preset is Preset.ERROR_RATE:

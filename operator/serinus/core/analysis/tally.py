@@ -100,8 +100,7 @@ class Tallies:
         amount = growth.amount * meaning.scale
         # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
         since = min(growth.at, max(growth.since, self._laid_out.get(meaning.owner, growth.since)))
-        half = half_of(growth.place)
-        lines.append(Line(since, growth.at, meaning.count, meaning.bound_s, amount, half, meaning.code))
+        lines.append(Line(since, growth.at, meaning.count, meaning.bound_s, amount, growth.place, meaning.code))
         return late
 
     def seen(self, owner: Owner) -> bool:
@@ -128,15 +127,19 @@ class Tallies:
         """
         by_time: dict[float, list[Line]] = {}
         for line in self._recent(owner, after):
-            if half is None or line.half == half:
+            if half is None or half_of(line.place) == half:
                 by_time.setdefault(line.at, []).append(line)
         return {at: summed(lines) for at, lines in by_time.items()}
 
-    def ends(self, owners: Sequence[Owner], span: tuple[float, float], *, began: float) -> tuple[float, ...]:
-        """List where the cells end in which increments of these owners are compared, within (after, until]."""
+    def ends(self, canary: Owner, stable: Owner, span: tuple[float, float], *, began: float) -> tuple[float, ...]:
+        """List where the cells end in which two revisions are compared, within (after, until]."""
         after, until = span
-        times = (line.at for owner in owners for line in self._recent(owner, after))
-        return points(times, began=began, after=after, until=until, every=self._shortest_interval(owners))
+        here, owners = self._owner_places.get(canary, set()), (canary, stable)
+        own, others = set[float](), set[float]()
+        for line in (line for owner in owners for line in self._recent(owner, after)):
+            (own if line.place in here else others).add(line.at)
+        every = self._shortest_interval(owners)
+        return points(own, others, began=began, after=after, until=until, every=every)
 
     def laid_out(
         self, owner: Owner, after: float, ends: Sequence[float], *, began: float, half: int | None = None
@@ -148,7 +151,7 @@ class Tallies:
         if not ends:
             return {}
         self._laid_out[owner] = max(ends[-1], self._laid_out.get(owner, ends[-1]))
-        lines = (line for line in self._recent(owner, after) if half is None or line.half == half)
+        lines = (line for line in self._recent(owner, after) if half is None or half_of(line.place) == half)
         return laid_out(lines, (after, *ends), began)
 
     def horizon(self, owners: Iterable[Owner], now: float, interval: float) -> float:
