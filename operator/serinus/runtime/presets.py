@@ -132,7 +132,7 @@ class Presets:
         times = self.times.of(self._group(watch, metric.source, metric.provider))
         until = tallies.horizon(owners, self._clock.now() - times.delay, times.interval)
         within = max(watch.since or 0.0, min(watch.taken_until(metric), self._clock.now())), until
-        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within)
+        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within, began=watch.since)
         cold = tuple(replace(one, canary=(0.0,) * len(one.canary)) for one in increments)
         return Observation(WARMING_UP, None, query, cold, bounds or histogram_bounds(tallies, *owners))
 

@@ -159,8 +159,11 @@ class Tallies:
 
         A target that is stale is not waited for.
         """
+        # Of a target that has been scraped once nobody knows how often it is: not more seldom than the others.
+        usual = max(interval, self.scrape_interval or 0.0)
         scraped = {place: one for owner in owners for place, one in self._scraped(owner)}
-        return min((one.last for one in scraped.values() if now - one.last <= _limit(one, interval)), default=now)
+        limits = ((one.last, _limit(one, interval if one.interval else usual)) for one in scraped.values())
+        return min((last for last, limit in limits if now - last <= limit), default=now)
 
     def bounds(self, owner: Owner) -> set[float]:
         """Tell the upper bounds in seconds of an owner's histogram, of buckets that never grew too."""
