@@ -68,8 +68,11 @@ def _counts(totals: Totals | None) -> tuple[float, ...]:
 
 
 def histogram_bounds(tallies: Tallies, *owners: Owner) -> tuple[float, ...]:
-    """List the finite bounds of these owners' histograms; none where +Inf is missing."""
-    bounds = {bound for owner in owners for bound in tallies.bounds(owner)}
+    """List the finite bounds of these owners' histograms; none where +Inf is missing, or where they disagree."""
+    known = [found for owner in owners if (found := tallies.bounds(owner))]
+    if any(found != known[0] for found in known):
+        return ()
+    bounds = known[0] if known else set[float]()
     return tuple(sorted(bounds - {math.inf})) if math.inf in bounds else ()
 
 

@@ -41,7 +41,7 @@ class Tallies:
         self._now = 0.0
         self._lines: dict[Owner, deque[Line]] = {}
         self._owner_places: dict[Owner, set[Place]] = {}
-        self._bounds: dict[Owner, set[float]] = {}
+        self._bounds: dict[Owner, dict[float, float]] = {}
         self._clusters: dict[Owner, Clusters] = {}
         self._strangers: dict[Owner, dict[str, float]] = {}
         self._asked_at: dict[Owner, float] = {}
@@ -89,7 +89,8 @@ class Tallies:
         owner = one.meaning.owner
         self._owner_places.setdefault(owner, set()).add(one.place)
         if one.meaning.count is Count.SLOWER:
-            self._bounds.setdefault(owner, set()).add(one.meaning.bound_s)
+            seen = self._bounds.setdefault(owner, {})
+            seen[one.meaning.bound_s] = max(last, seen.get(one.meaning.bound_s, last))
         self._clusters.setdefault(owner, Clusters()).see(one.marks, one.place, first, last)
 
     def _add(self, growth: Growth) -> bool:
@@ -166,8 +167,13 @@ class Tallies:
         return min((last for last, limit in limits if now - last <= limit), default=now)
 
     def bounds(self, owner: Owner) -> set[float]:
-        """Tell the upper bounds in seconds of an owner's histogram, of buckets that never grew too."""
-        return self._bounds.get(owner, set())
+        """Tell the upper bounds in seconds of an owner's histogram, of buckets that never grew too.
+
+        A bucket that only a pod had that is gone says nothing of those that are there.
+        """
+        seen = self._bounds.get(owner, {})
+        alive = max(seen.values(), default=0.0) - STALE_INTERVALS * LONGEST_INTERVAL
+        return {bound for bound, at in seen.items() if at >= alive}
 
     def halves(self, owner: Owner) -> int:
         """Tell into how many halves an owner's places fall: 2, or 1 where there is nothing to compare."""
