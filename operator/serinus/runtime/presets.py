@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from serinus.api.policy import Metric, Mode, Preset, Provider
 from serinus.api.status import Verdict
+from serinus.core.analysis.buckets import buckets_apart
 from serinus.core.analysis.bursts import in_steps, with_beyond
 from serinus.core.analysis.exposition import READERS, Owner
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
@@ -123,7 +124,7 @@ class Presets:
         until = tallies.horizon(owners, span.until, span.scrape_interval)
         within = max(began, min(watch.taken_until(metric), now)), until
         increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within, began=began)
-        return replace(seen, increments=increments, bounds=bounds)
+        return replace(seen, increments=increments, bounds=bounds, incomparable=_incomparable(metric, tallies, owners))
 
     def _warming(
         self, watch: Watch, metric: Metric, query: str, tallies: Tallies, owners: Sequence[Owner]
@@ -132,9 +133,10 @@ class Presets:
         times = self.times.of(self._group(watch, metric.source, metric.provider))
         until = tallies.horizon(owners, self._clock.now() - times.delay, times.interval)
         within = max(watch.since or 0.0, min(watch.taken_until(metric), self._clock.now())), until
-        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within)
+        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within, began=watch.since)
         cold = tuple(replace(one, canary=(0.0,) * len(one.canary)) for one in increments)
-        return Observation(WARMING_UP, None, query, cold, bounds or histogram_bounds(tallies, *owners))
+        known, why = bounds or histogram_bounds(tallies, *owners), _incomparable(metric, tallies, owners)
+        return Observation(WARMING_UP, None, query, cold, known, incomparable=why)
 
     def scrape_interval(self, watch: Watch) -> float | None:
         """Tell the longest scrape interval of what a rollout's presets read; None while it is not known."""
@@ -241,6 +243,14 @@ class Presets:
 
 def _arms(watches: Sequence[Watch]) -> list[Arm]:
     return sorted({arm for watch in watches for arm in watch.arms})
+
+
+def _incomparable(metric: Metric, tallies: Tallies, owners: Sequence[Owner]) -> str:
+    """Say why stable and canary cannot be compared by a metric; empty where they can."""
+    if metric.preset is not Preset.LATENCY:
+        return ""
+    canary, stable = (tallies.bounds(owner) for owner in owners)
+    return buckets_apart(canary, stable)
 
 
 def _naming(strangers: Sequence[str], reading: Reading, source: str) -> Reading:

@@ -155,7 +155,7 @@ class _Rollout:
         seen = observe_preset(metric, query="", canary=canary, stable=stable, targets_fresh=True)
         until = tallies.horizon((CANARY, STABLE), at, interval)
         span = max(stage.started, taken), until
-        increments, bounds = preset_increments(metric, tallies, CANARY, STABLE, span)
+        increments, bounds = preset_increments(metric, tallies, CANARY, STABLE, span, began=stage.started)
         return replace(seen, increments=increments, bounds=bounds)
 
 

@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 from tests.support.world.clock import VirtualClock
 
+BUCKETS = ("10", "100", "1000", "10000", "60000", "+Inf")
+"""Bounds in milliseconds of everybody's histogram who has no layout of his own."""
+
 
 @dataclass
 class Prometheus:
     """The port `Metrics`. `own` maps a word of a user's query to the values that it gives, one a series.
 
+    `layouts` are the buckets of a Service whose histogram has others than everybody's.
     It scrapes every `every` seconds, its clock is `ahead` of the wall clock, and it shows samples `late`; all seconds.
     `counts_waiting` says whether the gateway shows what it has sent and what waits; `counts_hung_up` whether it writes
     a line for a caller who hung up, as Istio does and a plain Envoy does not.
@@ -26,6 +30,7 @@ class Prometheus:
     scraped: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
     gauges: dict[tuple[str, str], float] = field(default_factory=dict)
     slowest: dict[str, float] = field(default_factory=dict)
+    layouts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stream_messages: dict[str, float] = field(default_factory=dict)
     counts_waiting: bool = True
     counts_hung_up: bool = False
@@ -140,12 +145,11 @@ class Prometheus:
     def _buckets(self, query: str) -> Iterable[Series]:
         """Every answer takes between ten and a hundred milliseconds, or as long as its version takes."""
         for series in self._raw(query):
-            slow = self.slowest.get(series.labels["destination_service_name"], 0.0) * 1000
-            bounds: tuple[tuple[str, float], ...] = (("10", 0.0), ("100", 1.0), ("1000", 1.0), ("+Inf", 1.0))
-            if slow:
-                bounds = tuple((b, float(slow <= float(b))) for b in ("10", "1000", "10000", "60000", "+Inf"))
-            for bound, share in bounds:
+            service = series.labels["destination_service_name"]
+            slow = self.slowest.get(service, 0.0) * 1000 or 100.0
+            for bound in self.layouts.get(service, BUCKETS):
                 labels = {**series.labels, "__name__": "istio_request_duration_milliseconds_bucket", "le": bound}
+                share = float(slow <= float(bound))
                 yield Series(labels, tuple((at, value * share) for at, value in series.samples))
 
     def _triton(self, query: str) -> Iterable[Series]:

@@ -33,6 +33,7 @@ from serinus.core.model.assessment import (
     Stage,
 )
 from serinus.core.model.past import Past
+from serinus.core.model.split import FULL_WEIGHT
 
 SCHEMA: Final = 2
 COMPRESSION = 6
@@ -138,7 +139,7 @@ def compare(
     weighed = read_weighed(remembered.gathered)
     streams = streams_of(look, policy, weighed.bins if weighed else None)
     if not streams.known:
-        return remembered, _held_by(guardrail, streams)
+        return remembered, _held_by(guardrail, streams, stage)
     if weighed is None:
         weighed = _anew(look, stage, policy, streams.known, pace)
     elif new := [stream for stream in streams.known if not _fits(stream, weighed.monitor)]:
@@ -146,9 +147,7 @@ def compare(
     answer, weighed = _fed(weighed, look, stage, streams.known)
     assessment = _idle(_combined(guardrail, answer, weighed.errors, policy, pace), look)
     assessment = replace(assessment, calibration=calibration_words(weighed.past))
-    if assessment.verdict is Verdict.SAFE:
-        assessment = _held_by(assessment, streams)
-    return replace(remembered, gathered=weighed), assessment
+    return replace(remembered, gathered=weighed), _held_by(assessment, streams, stage)
 
 
 def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
@@ -275,13 +274,28 @@ def _idle(assessment: Assessment, look: Look) -> Assessment:
     return replace(assessment, verdict=stable.verdict, reason=stable.reason, finding=found)
 
 
-def _held_by(assessment: Assessment, streams: Streams) -> Assessment:
-    """Hold what is Safe so far while a metric that decides has shown nothing to be compared by."""
+def _held_by(assessment: Assessment, streams: Streams, stage: Stage) -> Assessment:
+    """Hold what is Safe so far while a metric that decides has shown nothing to be compared by, or nothing that can be.
+
+    At 100 % nothing is compared any more.
+    """
+    for name, why in streams.refused.items() if stage.weight < FULL_WEIGHT else ():
+        if assessment.verdict is Verdict.SAFE or _waits_for(assessment, name):
+            return _held(assessment, name, Reason.NOT_COMPARABLE, f"{name} cannot be compared: {why}")
     if not streams.silent or assessment.verdict is not Verdict.SAFE:
         return assessment
     name = streams.silent[0]
+    return _held(assessment, name, Reason.INSUFFICIENT_DATA, f"{name}: no data of either revision to compare yet")
+
+
+def _waits_for(assessment: Assessment, name: str) -> bool:
+    """Whether a metric is the one that is missing: evidence of before its buckets changed is stale by now."""
+    finding, reason = assessment.finding, assessment.reason
+    return finding is not None and finding.metric == name and reason in {Reason.STALE, Reason.INSUFFICIENT_DATA}
+
+
+def _held(assessment: Assessment, name: str, reason: Reason, text: str) -> Assessment:
     found = next((one for one in assessment.findings if one.metric == name), None)
     if found is not None:
-        text = f"{name}: no data of either revision to compare yet"
-        found = replace(found, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA, message=text)
-    return replace(assessment, verdict=Verdict.UNDECIDED, reason=Reason.INSUFFICIENT_DATA, finding=found)
+        found = replace(found, verdict=Verdict.UNDECIDED, reason=reason, message=text)
+    return replace(assessment, verdict=Verdict.UNDECIDED, reason=reason, finding=found)

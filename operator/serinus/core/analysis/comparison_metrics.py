@@ -43,10 +43,14 @@ class Stream:
 
 @dataclass(frozen=True)
 class Streams:
-    """What can be compared now, and the gating metrics that have shown nothing yet to be compared by."""
+    """What can be compared now, and the gating metrics that have shown nothing yet to be compared by.
+
+    `refused` are gating metrics of which both revisions have data that cannot be compared, with the reason in words.
+    """
 
     known: tuple[Stream, ...]
     silent: tuple[str, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def streams_of(look: Look, policy: Analysis, bins: Mapping[str, tuple[str, ...]] | None = None) -> Streams:
@@ -56,15 +60,18 @@ def streams_of(look: Look, policy: Analysis, bins: Mapping[str, tuple[str, ...]]
     """
     known: list[Stream] = []
     silent: list[str] = []
+    refused: dict[str, str] = {}
     for metric in policy.metrics:
         seen = look.observations.get(metric.name)
         if seen is None or not _is_compared(metric):
             continue
         if not _is_silent(metric, seen):
             known.extend(_streams(metric, seen, policy, (bins or {}).get(metric.name, ())))
+        elif metric.gating is not False and seen.incomparable:
+            refused[metric.name] = seen.incomparable
         elif metric.gating is not False:
             silent.append(metric.name)
-    return Streams(tuple(known), tuple(silent))
+    return Streams(tuple(known), tuple(silent), refused)
 
 
 def metric_of(stream: str) -> str:
@@ -108,7 +115,7 @@ def _is_compared(metric: Metric) -> bool:
 
 def _is_silent(metric: Metric, seen: Observation) -> bool:
     if metric.preset is Preset.LATENCY:
-        return not seen.bounds
+        return bool(seen.incomparable) or not seen.bounds
     return metric.type is QueryType.DISTRIBUTION and not seen.increments
 
 

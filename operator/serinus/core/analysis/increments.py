@@ -27,7 +27,7 @@ def preset_increments(
     """
     after, _ = span
     first = after if began is None else began
-    ends = tallies.ends((canary, stable), span, began=first)
+    ends = tallies.ends(canary, stable, span, began=first)
     ours, theirs = (tallies.laid_out(owner, after, ends, began=first) for owner in (canary, stable))
     times = sorted({*ours, *theirs})
     if metric.preset is Preset.ERROR_RATE:
@@ -68,8 +68,11 @@ def _counts(totals: Totals | None) -> tuple[float, ...]:
 
 
 def histogram_bounds(tallies: Tallies, *owners: Owner) -> tuple[float, ...]:
-    """List the finite bounds of these owners' histograms; none where +Inf is missing."""
-    bounds = {bound for owner in owners for bound in tallies.bounds(owner)}
+    """List the finite bounds of these owners' histograms; none where +Inf is missing, or where they disagree."""
+    known = [found for owner in owners if (found := tallies.bounds(owner))]
+    if any(found != known[0] for found in known):
+        return ()
+    bounds = known[0] if known else set[float]()
     return tuple(sorted(bounds - {math.inf})) if math.inf in bounds else ()
 
 

@@ -6,17 +6,19 @@ can be asked about the same cells, and whatever the cells are, they add up to th
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from serinus.core.analysis.exposition import Count
+from serinus.core.analysis.places import Place
 from serinus.core.model.assessment import ErrorAnswers
 
 PUNCTUAL: Final = 0.9
 """Part of a scrape interval after which the next scrape may come: scrapes are never quite punctual."""
+SILENT: Final = 1.5
+"""So many scrape intervals without a scrape of the canary's own, and one has been missed, or had nothing to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Line:
     count: Count
     bound_s: float
     amount: float
-    half: int
+    place: Place
     code: str
 
 
@@ -93,18 +95,32 @@ def summed(lines: Iterable[Line]) -> Totals:
     return sums.totals()
 
 
-def points(times: Iterable[float], *, began: float, after: float, until: float, every: float) -> tuple[float, ...]:
+def points(
+    own: Collection[float], others: Collection[float], *, began: float, after: float, until: float, every: float
+) -> tuple[float, ...]:
     """Choose the ends of cells within (after, until] among the times of scrapes, about one each scrape interval.
 
-    The first scrape after `began` is one. Each of the others follows from the one before it and from scrapes alone, so
-    that a replay from any of them finds the same. With one target they are its scrapes.
+    The first after `began` is one. Each of the others follows from the one before it and from scrapes alone, so that a
+    replay from any of them finds the same. With one target they are its scrapes. Scrapes of the canary's `own` targets
+    go first: what is spread over two cells is blurred, and a blurred canary would fail in cells where stable did not.
     """
-    chosen, next_at = list[float](), -math.inf if after <= began else after + PUNCTUAL * every
-    for at in sorted({at for at in times if after < at <= until}):
-        if at >= next_at:
-            chosen.append(at)
-            next_at = at + PUNCTUAL * every
-    return tuple(chosen)
+    firsts, all_times = (sorted({at for at in times if after < at <= until}) for times in (own, (*own, *others)))
+    chosen, last, waits = list[float](), after, 0.0 if after <= began else PUNCTUAL * every
+    while True:
+        known = min(until, last + SILENT * every)
+        found = _next(firsts, last + waits, known)
+        if found is None and until > known:
+            found = _next(all_times, last + waits, until)
+        if found is None:
+            return tuple(chosen)
+        chosen.append(found)
+        last, waits = found, PUNCTUAL * every
+
+
+def _next(times: Sequence[float], least: float, most: float) -> float | None:
+    """Find the first of these times that is after the one and not after the other."""
+    place = bisect_right(times, least)
+    return times[place] if place < len(times) and times[place] <= most else None
 
 
 def laid_out(lines: Iterable[Line], edges: Sequence[float], began: float) -> dict[float, Totals]:

@@ -10,6 +10,7 @@ import zlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 Place = tuple[str, ...]
@@ -89,6 +90,7 @@ class Places:
         self._by_host = {host: found for host, found in self._by_host.items() if found != place}
 
 
+@lru_cache(maxsize=4096)
 def half_of(place: Place) -> int:
     """Put a place into one of two halves, the same at every look."""
     return zlib.crc32(f"//{place[-1]}".encode()) % 2

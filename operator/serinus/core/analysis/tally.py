@@ -41,7 +41,7 @@ class Tallies:
         self._now = 0.0
         self._lines: dict[Owner, deque[Line]] = {}
         self._owner_places: dict[Owner, set[Place]] = {}
-        self._bounds: dict[Owner, set[float]] = {}
+        self._bounds: dict[Owner, dict[float, float]] = {}
         self._clusters: dict[Owner, Clusters] = {}
         self._strangers: dict[Owner, dict[str, float]] = {}
         self._asked_at: dict[Owner, float] = {}
@@ -89,7 +89,8 @@ class Tallies:
         owner = one.meaning.owner
         self._owner_places.setdefault(owner, set()).add(one.place)
         if one.meaning.count is Count.SLOWER:
-            self._bounds.setdefault(owner, set()).add(one.meaning.bound_s)
+            seen = self._bounds.setdefault(owner, {})
+            seen[one.meaning.bound_s] = max(last, seen.get(one.meaning.bound_s, last))
         self._clusters.setdefault(owner, Clusters()).see(one.marks, one.place, first, last)
 
     def _add(self, growth: Growth) -> bool:
@@ -100,8 +101,7 @@ class Tallies:
         amount = growth.amount * meaning.scale
         # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
         since = min(growth.at, max(growth.since, self._laid_out.get(meaning.owner, growth.since)))
-        half = half_of(growth.place)
-        lines.append(Line(since, growth.at, meaning.count, meaning.bound_s, amount, half, meaning.code))
+        lines.append(Line(since, growth.at, meaning.count, meaning.bound_s, amount, growth.place, meaning.code))
         return late
 
     def seen(self, owner: Owner) -> bool:
@@ -128,15 +128,19 @@ class Tallies:
         """
         by_time: dict[float, list[Line]] = {}
         for line in self._recent(owner, after):
-            if half is None or line.half == half:
+            if half is None or half_of(line.place) == half:
                 by_time.setdefault(line.at, []).append(line)
         return {at: summed(lines) for at, lines in by_time.items()}
 
-    def ends(self, owners: Sequence[Owner], span: tuple[float, float], *, began: float) -> tuple[float, ...]:
-        """List where the cells end in which increments of these owners are compared, within (after, until]."""
+    def ends(self, canary: Owner, stable: Owner, span: tuple[float, float], *, began: float) -> tuple[float, ...]:
+        """List where the cells end in which two revisions are compared, within (after, until]."""
         after, until = span
-        times = (line.at for owner in owners for line in self._recent(owner, after))
-        return points(times, began=began, after=after, until=until, every=self._shortest_interval(owners))
+        here, owners = self._owner_places.get(canary, set()), (canary, stable)
+        own, others = set[float](), set[float]()
+        for line in (line for owner in owners for line in self._recent(owner, after)):
+            (own if line.place in here else others).add(line.at)
+        every = self._shortest_interval(owners)
+        return points(own, others, began=began, after=after, until=until, every=every)
 
     def laid_out(
         self, owner: Owner, after: float, ends: Sequence[float], *, began: float, half: int | None = None
@@ -148,7 +152,7 @@ class Tallies:
         if not ends:
             return {}
         self._laid_out[owner] = max(ends[-1], self._laid_out.get(owner, ends[-1]))
-        lines = (line for line in self._recent(owner, after) if half is None or line.half == half)
+        lines = (line for line in self._recent(owner, after) if half is None or half_of(line.place) == half)
         return laid_out(lines, (after, *ends), began)
 
     def horizon(self, owners: Iterable[Owner], now: float, interval: float) -> float:
@@ -156,12 +160,20 @@ class Tallies:
 
         A target that is stale is not waited for.
         """
+        # Of a target that has been scraped once nobody knows how often it is: not more seldom than the others.
+        usual = max(interval, self.scrape_interval or 0.0)
         scraped = {place: one for owner in owners for place, one in self._scraped(owner)}
-        return min((one.last for one in scraped.values() if now - one.last <= _limit(one, interval)), default=now)
+        limits = ((one.last, _limit(one, interval if one.interval else usual)) for one in scraped.values())
+        return min((last for last, limit in limits if now - last <= limit), default=now)
 
     def bounds(self, owner: Owner) -> set[float]:
-        """Tell the upper bounds in seconds of an owner's histogram, of buckets that never grew too."""
-        return self._bounds.get(owner, set())
+        """Tell the upper bounds in seconds of an owner's histogram, of buckets that never grew too.
+
+        A bucket that only a pod had that is gone says nothing of those that are there.
+        """
+        seen = self._bounds.get(owner, {})
+        alive = max(seen.values(), default=0.0) - STALE_INTERVALS * LONGEST_INTERVAL
+        return {bound for bound, at in seen.items() if at >= alive}
 
     def halves(self, owner: Owner) -> int:
         """Tell into how many halves an owner's places fall: 2, or 1 where there is nothing to compare."""

@@ -106,7 +106,8 @@ class Observation:
     """One metric of both revisions; `stable` is None where it has no baseline.
 
     `increments` are scrape by scrape, oldest first; `bounds` are a histogram's finite bounds in seconds, `bins` the
-    names of a Distribution's bins in the order of its increments.
+    names of a Distribution's bins in the order of its increments. `incomparable` says why the two revisions cannot be
+    compared by it, although both have data.
     """
 
     canary: Reading
@@ -115,6 +116,7 @@ class Observation:
     increments: tuple[Increment, ...] = ()
     bounds: tuple[float, ...] = ()
     bins: tuple[str, ...] = ()
+    incomparable: str = ""
 
 
 @dataclass(frozen=True)
