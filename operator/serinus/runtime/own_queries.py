@@ -18,6 +18,7 @@ from serinus.core.analysis.source_time import least_window
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Increment, Measured, Missing, Observation, Reason
+from serinus.runtime.beside import Beside
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.watch import Watch
 
@@ -42,7 +43,7 @@ class OwnQueries:
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._beside = Beside()
         self._answered: dict[tuple[str, str], _Answered] = {}
         self._bins: dict[tuple[str, str], Bins] = {}
         self._kept: dict[tuple[str, str], deque[Increment]] = {}
@@ -52,12 +53,11 @@ class OwnQueries:
 
         `scraped` is the scrape interval by rollout, None where it is not known: {{window}} holds enough scrapes.
         """
-        asked = []
-        for watch in watches:
-            if watch.queries and watch.rollout not in self._running:
-                task = asyncio.create_task(self._ask(watch, scraped.get(watch.rollout)))
-                self._running[watch.rollout] = task
-                asked.append(task)
+        asked = [
+            self._beside.begin(watch.rollout, self._ask(watch, scraped.get(watch.rollout)))
+            for watch in watches
+            if watch.queries and watch.rollout not in self._beside
+        ]
         if asked:
             patience = min(LONGEST_PATIENCE, min(watch.interval for watch in watches) / 4)
             await asyncio.wait(asked, timeout=patience)
@@ -80,29 +80,21 @@ class OwnQueries:
 
     def forget(self, watch: Watch) -> None:
         """Drop what is kept for a rollout."""
-        running = self._running.pop(watch.rollout, None)
-        if running is not None:
-            running.cancel()
+        self._beside.forget(watch.rollout)
         for metric in watch.analysis.metrics:
             for kept in (self._answered, self._bins, self._kept):
                 kept.pop((watch.rollout, metric.name), None)
 
     async def settle(self) -> None:
         """Wait until everything that was asked is answered."""
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await self._beside.settle()
 
     async def close(self) -> None:
         """End all asking."""
-        tasks = tuple(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._beside.close()
 
     async def _ask(self, watch: Watch, scraped: float | None) -> None:
-        try:
-            await asyncio.gather(*(self._ask_metric(watch, metric, scraped) for metric in watch.queries))
-        finally:
-            self._running.pop(watch.rollout, None)
+        await asyncio.gather(*(self._ask_metric(watch, metric, scraped) for metric in watch.queries))
 
     async def _ask_metric(self, watch: Watch, metric: Metric, scraped: float | None) -> None:
         arms = watch.arms if has_baseline(metric.query or "") else (watch.canary,)

@@ -19,6 +19,7 @@ from serinus.core.analysis.exposition import READERS
 from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import NoAnswer, Series, whole
 from serinus.core.model.past import LONGEST_PAST_S, Past
+from serinus.runtime.beside import Beside
 from serinus.runtime.groups import Group
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
@@ -56,16 +57,16 @@ class Pasts:
         self._clock = clock
         self._presets = presets
         self._found: dict[str, Past] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._beside = Beside()
         self._turn = asyncio.Semaphore(1)
 
     def begin(self, watches: Sequence[Watch]) -> None:
         """Begin to ask for the past of those for which nobody has; goes on beside whatever follows."""
         for watch in watches:
             interval = self._presets.scrape_interval(watch)
-            if interval is None or not _wanted(watch) or watch.rollout in self._found or watch.rollout in self._running:
+            if interval is None or not _wanted(watch) or watch.rollout in self._found or watch.rollout in self._beside:
                 continue
-            self._running[watch.rollout] = asyncio.create_task(self._ask(watch, interval))
+            self._beside.begin(watch.rollout, self._ask(watch, interval))
 
     def of(self, watch: Watch) -> Past | None:
         """Give the past of a rollout's stable, once it is known or known not to be had."""
@@ -73,21 +74,16 @@ class Pasts:
 
     def forget(self, watch: Watch) -> None:
         """Drop what is kept for a rollout."""
-        running = self._running.pop(watch.rollout, None)
-        if running is not None:
-            running.cancel()
+        self._beside.forget(watch.rollout)
         self._found.pop(watch.rollout, None)
 
     async def settle(self) -> None:
         """Wait until everything that was asked is answered."""
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await self._beside.settle()
 
     async def close(self) -> None:
         """End all asking."""
-        tasks = tuple(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._beside.close()
 
     async def _ask(self, watch: Watch, interval: float) -> None:
         try:
@@ -96,9 +92,6 @@ class Pasts:
             # A rollout without history is judged cautiously; one whose task has died silently would never say so.
             log.exception("the history of stable cannot be read", rollout=watch.rollout)
             past = Past(watch.stable_version, problem="the history of stable could not be read")
-        finally:
-            if self._running.get(watch.rollout) is asyncio.current_task():
-                del self._running[watch.rollout]
         self._found[watch.rollout] = past
         log.info("history of stable", rollout=watch.rollout, seconds=past.seconds, problem=past.problem)
 
@@ -114,7 +107,7 @@ class Pasts:
                 break
             async with self._turn:
                 asked = await self._stretch(watch, span, interval)
-                if len(self._running) > FEW:
+                if len(self._beside) > FEW:
                     await self._clock.sleep(CROWD_PAUSE_S)
             if isinstance(asked, NoAnswer):
                 problem = asked.message
