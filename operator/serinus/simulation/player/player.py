@@ -36,8 +36,8 @@ class Player:
         look_at = self.clock.now()
         for rollout in self.live:
             self.sampler.watch(rollout.watch)
-        while self.live and min(look_at, *self._wakes.values(), look_at) <= until:
-            self.clock.seconds = min([look_at, *self._wakes.values()])
+        while self.live and (next_at := min([look_at, *self._wakes.values()])) <= until:
+            self.clock.seconds = next_at
             moved(self.clock.seconds)
             looks = self.clock.seconds >= look_at
             if looks:
