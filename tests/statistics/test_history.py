@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from scipy import stats
 
 from serinus.simulation import tables
+from serinus.simulation.judge import ErrorJudge, Judgement
 from serinus.simulation.play import Played, play
 from serinus.simulation.report import meets
 from serinus.simulation.tables import Cell, error_workload
-from serinus.simulation.traffic import Noise
+from serinus.simulation.traffic import Noise, TrafficSource
 
 SEED = 20263
 RUNS = {
@@ -65,3 +67,14 @@ def test_an_equal_version_stays(noise: Noise, level: float, most: float) -> None
     """Whatever the noise, one series alone has shown enough of it."""
     workload = error_workload(level, 0.005, 0.005, noise, "gateways")
     assert upper_limit(play(Cell("test", f"{noise} {level}", workload, 2000, "gateways"), SEED)) <= most
+
+
+@pytest.mark.parametrize("path", ["history", "gateways"])
+@pytest.mark.parametrize("noise", ["iid", "burst"])
+@pytest.mark.parametrize("level", [100.0, 1000.0])
+def test_a_steady_rate_is_rarely_taken_for_one_that_wanders(noise: Noise, path: tables.Path, level: float) -> None:
+    """What a wandering rate is allowed would hide a worse version of a steady one."""
+    workload, runs = error_workload(level, 0.005, 0.005, noise, path), 1000
+    judge = ErrorJudge(Judgement(by_pod=path == "history"), runs, workload.scrape_s)
+    judge.learn(TrafficSource(workload, runs, np.random.default_rng(SEED)))
+    assert (judge.calibration.allowance() > 1.0).mean() <= 0.06
