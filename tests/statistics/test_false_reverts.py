@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scipy import stats
 
+from serinus.simulation.closed_loop import LoopPolicy, run_closed_loop
+from serinus.simulation.guardrail import Guardrail
+from serinus.simulation.judge import Judgement
 from serinus.simulation.peers import PEERS
 from serinus.simulation.play import Played, play
-from serinus.simulation.policies import DEFAULT, HIGH_LIMIT, guarded
+from serinus.simulation.policies import DEFAULT, HIGH_LIMIT, RATES, guarded
 from serinus.simulation.ramp import run_ramp
 from serinus.simulation.tables import Cell, Path
-from serinus.simulation.traffic import ErrorWorkload, Noise
+from serinus.simulation.traffic import NOISES, ErrorWorkload, Noise
 
 RUNS = 2000
 SEED = 20261
@@ -66,21 +71,37 @@ def test_scrapes_of_a_second_are_no_more_proofs_than_scrapes_of_five(noise: Nois
     assert upper_limit(play(Cell("test", f"{noise} fast", workload, 400, path), SEED)) <= 3.0
 
 
-POLICIES = [cell for cell in guarded(400) if cell.method == HIGH_LIMIT and cell.label.endswith(", 100 req/s")]
+TIMED = LoopPolicy((0.05, 0.25, 0.5), pace="timed", pauses_s=(60.0, 60.0, 60.0))
+BESIDE = Guardrail(0.3, failure_limit=2)
 
 
-@pytest.mark.parametrize("cell", POLICIES, ids=lambda cell: cell.label)
-def test_a_high_limit_beside_the_tests_condemns_no_equal_model(cell: Cell) -> None:
-    played = play(cell, SEED)
-    assert played.reverted_percent <= 1.0
-    assert played.promoted_percent >= 99.0
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_high_limit_beside_the_tests_condemns_no_equal_model(noise: Noise, rate: float) -> None:
+    workload, policy = ErrorWorkload(100, rate, rate, noise), replace(TIMED, guardrail=BESIDE)
+    result = run_closed_loop(workload, 400, SEED, Judgement(history=False), policy)
+    assert result.reverted.mean() <= 0.01
+    assert result.promoted.mean() >= 0.99
+
+
+PLAYED = 16
+"""Each look of these is the product's own: `make bench-statistics` plays hundreds a cell."""
+
+
+def policy_cell(method: str, label: str) -> Cell:
+    return next(cell for cell in guarded(PLAYED) if (cell.method, cell.label) == (method, label))
+
+
+@pytest.mark.parametrize("label", ["iid, 0.1 %, 100 req/s", "burst, 0.5 %, 100 req/s", "outage, 0.5 %, 100 req/s"])
+def test_the_products_own_looks_promote_an_equal_model_through_its_guard_window(label: str) -> None:
+    played = play(policy_cell(HIGH_LIMIT, label), SEED)
+    assert (played.reverted_percent, played.promoted_percent) == (0.0, 100.0)
 
 
 def test_the_default_limit_costs_what_the_page_says() -> None:
     """5 % is above chance at this traffic, and below what an outage does in the guard window."""
-    cells = {cell.label: cell for cell in guarded(400) if cell.method == DEFAULT}
-    assert play(cells["iid, 0.5 %, 100 req/s"], SEED).reverted_percent <= 1.5
-    outage = play(cells["outage, 0.5 %, 1000 req/s"], SEED)
+    assert play(policy_cell(DEFAULT, "iid, 0.5 %, 100 req/s"), SEED).reverted_percent == 0.0
+    outage = play(policy_cell(DEFAULT, "outage, 0.5 %, 1000 req/s"), SEED)
     assert outage.reverted_percent == 100.0
     assert outage.in_guard.mean() > 0.9
 
