@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from serinus.api.defaults import METRICS
 from serinus_local.demo.answers import BAD
 from serinus_local.images import TRITON
 
@@ -36,6 +37,8 @@ GOOD, ON_COMMAND, ALWAYS = "False", "x[0, 0] < 0", "True"
 """When a model fails: never, when the first feature is negative, always."""
 HANGS = "x[0, 0] < 0 and __import__('time').sleep(3600)"
 """It never answers when the first feature is negative, and nothing after that: its only instance is busy."""
+ONE_IN_A_HUNDRED = "__import__('random').random() < 0.01"
+"""It fails by chance."""
 SELDOM = "vars(self).update(asked=vars(self).get('asked', 0) + 1) or self.asked % 100 == 50"
 """One request in a hundred fails."""
 HALF = "__import__('random').random() < 0.5"
@@ -44,6 +47,9 @@ BREAKING = (-1.0, 2.0, 3.0, 4.0)
 """Features that break a model that fails on command."""
 
 ERROR_RATE: Manifest = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}, "minSamples": 5}
+DEFAULT_METRICS: tuple[Manifest, ...] = tuple(
+    metric.model_dump(mode="json", by_alias=True, exclude_none=True) for metric in METRICS
+)
 MODEL_ERRORS: Manifest = {
     "name": "model-errors",
     "query": """
@@ -102,3 +108,20 @@ def version(
         },
     ]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def slow(milliseconds: int) -> str:
+    """Fail never, and take so long for each answer."""
+    return f"__import__('time').sleep({milliseconds / 1000})"
+
+
+def plain(name: str, number: int, *, fails: str = GOOD, source: str = "", instances: int = 1) -> str:
+    """Render a version for which nothing is configured but its host; a `source` is asked by the default metrics."""
+    manifest = json.loads(version(name, number, fails=fails))
+    files, deployment = manifest["items"]
+    files["data"]["config.pbtxt"] = CONFIG.replace("count: 1", f"count: {instances}")
+    for configured in ("strategy", "analysis", "guard", "progressDeadlineSeconds", "scaling"):
+        del deployment["spec"][configured]
+    if source:
+        deployment["spec"]["analysis"] = {"metrics": [{**one, "source": source} for one in DEFAULT_METRICS]}
+    return json.dumps(manifest)

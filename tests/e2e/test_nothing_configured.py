@@ -1,0 +1,90 @@
+"""What a team gets that configures nothing but a host: behind two gateways, scraped as seldom as usual."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from serinus_local import gateway
+from tests.e2e import given, sources
+from tests.e2e.asking import asking
+from tests.e2e.cluster import Cluster
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
+
+CALLERS = 4
+"""Connections: a gateway's replica is chosen for each."""
+OFTEN, SELDOM, SLOW = "scraped-often", "scraped-seldom", "twice-as-slow"
+EVERY = {OFTEN: "5s", SELDOM: "15s"}
+RATES = {OFTEN: 100.0, SELDOM: 100.0, SLOW: 60.0}
+PAUSES_SECONDS = 180
+VERSIONS = {OFTEN: (given.GOOD, given.ONE_IN_A_HUNDRED), SELDOM: (given.GOOD, given.ONE_IN_A_HUNDRED)}
+VERSIONS[SLOW] = (given.slow(12), given.slow(24))
+
+
+@pytest.fixture(scope="module")
+def models(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the models under traffic, version 1 with a past of its own, and version 2 on its way."""
+    configs = {every: sources.scraped_every(cluster.stack, every) for every in EVERY.values()}
+    with ExitStack() as leaving:
+        leaving.enter_context(gateways(cluster, 2))
+        leaving.enter_context(sources.asked(cluster.stack, tmp_path_factory.mktemp("sources"), configs))
+        for name in RATES:
+            leaving.enter_context(serving(cluster, name))
+        for name in RATES:
+            cluster.apply(version(name, 2))
+        yield
+
+
+@pytest.mark.parametrize("name", [OFTEN, SELDOM])
+def test_one_error_in_a_hundred_against_none_is_not_promoted(cluster: Cluster, models: None, name: str) -> None:
+    """At 100 requests a second an equal version would have everything after three minutes of pauses."""
+    with pytest.raises(TimeoutError):
+        cluster.rollout(name, 2, lambda status: status.get("weight") == 100, what="100 %", limit=1.5 * PAUSES_SECONDS)
+    status = cluster.rollout(name, 2, bool, what="a status")["status"]
+    assert status["phase"] == "Reverted" or status["reason"] == "LooksWorse"
+
+
+def test_a_version_twice_as_slow_is_held_and_reverted(cluster: Cluster, models: None) -> None:
+    """At 60 requests a second, by the p99 that is compared with stable's."""
+    ended = cluster.rollout(SLOW, 2, lambda status: status.get("phase") == "Reverted", what="the revert", limit=400)
+    assert "latency" in ended["status"]["message"]
+
+
+def version(name: str, number: int) -> str:
+    """Render a version of one of the models."""
+    return given.plain(name, number, fails=VERSIONS[name][number - 1], source=EVERY.get(name, ""), instances=3)
+
+
+@contextmanager
+def serving(cluster: Cluster, name: str) -> Iterator[None]:
+    """Let version 1 serve, and send requests over several connections."""
+    with ExitStack() as leaving:
+        cluster.apply(version(name, 1))
+        leaving.callback(cluster.kubectl, "delete", "mdep", name, "--ignore-not-found", "--wait=false")
+        cluster.rollout(name, 1, lambda status: status.get("phase") == "Succeeded", what="the first revision")
+        for _ in range(CALLERS):
+            leaving.enter_context(asking(cluster.stack.gateway_address, name, rate=RATES[name] / CALLERS))
+        yield
+
+
+@contextmanager
+def gateways(cluster: Cluster, replicas: int) -> Iterator[None]:
+    """Run so many replicas of the gateway for the time of the block."""
+    scale(cluster, replicas)
+    try:
+        yield
+    finally:
+        scale(cluster, 1)
+
+
+def scale(cluster: Cluster, replicas: int) -> None:
+    """Scale the gateway, and wait until all of it is there."""
+    there = f"--namespace={gateway.NAMESPACE}"
+    cluster.stack.kubectl("scale", "deployment", gateway.SERVICE, there, f"--replicas={replicas}")
+    cluster.stack.kubectl("rollout", "status", f"deployment/{gateway.SERVICE}", there, "--timeout=90s")
+    found = json.loads(cluster.stack.kubectl("get", "deployment", gateway.SERVICE, there, "--output=json"))
+    assert found["status"]["readyReplicas"] == replicas
