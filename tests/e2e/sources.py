@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from serinus.api.durations import seconds
 from serinus_local import scrape
 from serinus_local import stack as local
 from serinus_local.prometheus import LocalPrometheus
@@ -18,7 +19,7 @@ from serinus_local.prometheus import LocalPrometheus
 def scraped_every(stack: local.Stack, interval: str) -> dict[str, Any]:
     """Scrape what the stack's own Prometheus scrapes, less often."""
     config: dict[str, Any] = _usual(stack)
-    return {**config, "global": {"scrape_interval": interval, "scrape_timeout": "25s"}}
+    return {**config, "global": {"scrape_interval": interval, "scrape_timeout": min(interval, "25s", key=seconds)}}
 
 
 def scraped_twice(stack: local.Stack) -> dict[str, Any]:
