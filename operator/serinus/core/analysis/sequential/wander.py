@@ -25,8 +25,8 @@ MEDIAN_OF_NORMAL: Final = 0.6745
 SHOWN: Final = 5.0
 """Of a variance by the median over the square root of its pairs, a good two standard errors (2.3): less may be chance.
 
-At 4 one steady stream in ten seemed to wander, and what it then tolerated hid a worse version; at 7 too many streams that
-do wander were taken for steady.
+At 4 one steady stream in ten seemed to wander, and what it then tolerated hid a worse version; at 7 too many streams
+that do wander were taken for steady.
 """
 DEVIATIONS: Final = 2.0
 """Standard deviations of the ratio of two rates that are tolerated."""
