@@ -25,10 +25,10 @@ def monitor_of_many(rng: np.random.Generator) -> RolloutMonitor:
     return watched
 
 
-def observation_of_many(rng: np.random.Generator) -> dict[str, Any]:
-    """One scrape of equal versions at 2 % weight."""
-    stable = rng.poisson([2500, 5], (STREAMS, 2, 2)).tolist()
-    canary = rng.poisson([50, 0.1], (STREAMS, 2)).tolist()
+def observation_of_many(rng: np.random.Generator, part: float = 1.0) -> dict[str, Any]:
+    """One scrape of equal versions at 2 % weight, of which so large a part falls into the cell."""
+    stable = (part * rng.poisson([2500, 5], (STREAMS, 2, 2))).tolist()
+    canary = (part * rng.poisson([50, 0.1], (STREAMS, 2))).tolist()
     shares: dict[str, Any] = {
         f"share-{row}": {"challenger": canary[row], "champion_a": stable[row][0], "champion_b": stable[row][1]}
         for row in range(STREAMS)
@@ -36,7 +36,7 @@ def observation_of_many(rng: np.random.Generator) -> dict[str, Any]:
     features = {
         f"feature-{row}": (own, other)
         for row, (own, other) in enumerate(
-            zip(rng.poisson(5, (STREAMS, BINS)), rng.poisson(495, (STREAMS, BINS)), strict=True)
+            zip(part * rng.poisson(5, (STREAMS, BINS)), part * rng.poisson(495, (STREAMS, BINS)), strict=True)
         )
     }
     return {**shares, **features}
