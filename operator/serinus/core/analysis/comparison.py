@@ -187,13 +187,16 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
         for at, observation in stream.observations.items():
             if at > taken[stream.name]:
                 scrapes.setdefault(at, {})[stream.name] = observation
-    answers = [monitor.observe(at, scrapes.get(at, {})) for at in sorted(scrapes) or [look.at]]
+    *earlier, newest = sorted(scrapes) or [look.at]
+    for at in earlier:
+        monitor.take(at, scrapes[at])
+    answer = monitor.observe(newest, scrapes.get(newest, {}))
     errors = {
         **weighed.errors,
         **{one.name: _errors_after(weighed, one, taken[one.name]) for one in streams if one.errors},
     }
     taken_now = _taken_after(taken, streams)
-    return answers[-1], Weighed(monitor, stage.started, taken_now, weighed.bins, errors, past, taught)
+    return answer, Weighed(monitor, stage.started, taken_now, weighed.bins, errors, past, taught)
 
 
 def _taught(monitor: RolloutMonitor, weighed: Weighed, past: Past | None) -> tuple[Past | None, frozenset[str]]:

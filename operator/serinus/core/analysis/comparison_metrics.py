@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from serinus.api.defaults import MIN_SAMPLES
 from serinus.api.durations import seconds, share
 from serinus.api.policy import Analysis, ClientErrors, Metric, OnMaxHold, Pace, Preset, Provider, QueryType
 from serinus.core.analysis.bins import aligned
@@ -25,6 +26,8 @@ from serinus.core.model.assessment import ErrorAnswers, Increment, Look, Observa
 
 CLIENT_ERRORS = "/4xx"
 SHORTEST_SCALAR_BLOCK = 60.0
+COMPARED_REQUESTS = 50.0
+"""Fewer of either revision in a stage compare nothing (STATISTICS 3.9)."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +90,27 @@ def monitor_config(
     What is scraped less often than it is looked at has news with each scrape, not with each look.
     """
     evidence = pace is Pace.EVIDENCE
-    samples = [metric.min_samples for metric in policy.metrics if metric.min_samples is not None]
     return MonitorConfig(
         metrics=tuple(stream.config for stream in streams),
         alpha=share(policy.false_revert_rate or "0.01"),
         risk_budget=share(policy.risk_budget or "0.005"),
         min_dwell_s=seconds(policy.min_dwell or "1m") if evidence else 0.0,
-        min_requests=50.0 if evidence else float(max(samples, default=0)),
+        min_requests=COMPARED_REQUESTS if evidence else requests_to_rise(policy),
         scrape_interval_s=news_seconds(policy, scrape_interval),
         pace="evidence" if evidence else "timed",
         max_hold_s=seconds(policy.max_hold) if policy.max_hold else None,
         on_max_hold="rollback" if policy.on_max_hold is OnMaxHold.REVERT else "hold",
+    )
+
+
+def requests_to_rise(policy: Analysis) -> float:
+    """Ask for as many requests of each revision as the metrics say; one that leaves it open asks for enough to compare.
+
+    The default of `minSamples` is made for a limit that must act within seconds.
+    """
+    said = [metric.min_samples for metric in policy.metrics if metric.min_samples is not None]
+    return max(
+        (COMPARED_REQUESTS if samples == MIN_SAMPLES else float(samples) for samples in said), default=COMPARED_REQUESTS
     )
 
 

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from serinus.api.durations import share
 from serinus.api.policy import Analysis, Metric, Pace, Preset, QueryType
 from serinus.api.status import Verdict
-from serinus.core.analysis.comparison_metrics import CLIENT_ERRORS, metric_of, tolerated_divergence
+from serinus.core.analysis.comparison_metrics import (
+    CLIENT_ERRORS,
+    metric_of,
+    requests_to_rise,
+    tolerated_divergence,
+)
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.noise import HISTORY_OF_ITS_OWN
 from serinus.core.analysis.sequential.patience import LOOKS_WORSE
@@ -134,6 +139,8 @@ def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, d
     if answer.action == "Hold" and pace is Pace.EVIDENCE:
         # With pace Timed the weight does not wait for this.
         parts.extend(_missing(answer))
+    elif answer.reason == "InsufficientData" and (evidence is None or evidence.status != "BurnIn"):
+        parts.append(f"{requests_to_rise(policy):.0f} requests of each version are needed before the weight rises")
     return "; ".join(parts)
 
 

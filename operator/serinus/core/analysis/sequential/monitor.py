@@ -157,27 +157,37 @@ class RolloutMonitor:
         self._latencies.scraped_every(self._grid.cell_s)
 
     def observe(self, t: float, observations: Mapping[str, Any]) -> MonitorVerdict:
-        """Take what one scrape at time `t` (s) says, by metric name; a name that is absent or None is missing.
+        """Take what one scrape at time `t` (s) says, by metric name, and say what follows from all that was taken."""
+        at = self.take(t, observations)
+        return self._verdict(at, self._started())
 
-        So is what comes at a time that cannot be (`ScrapeClock`) or that was taken before.
+    def take(self, t: float, observations: Mapping[str, Any]) -> float:
+        """Take what one scrape says, and ask nothing; gives the time (s) of the verdict that can be asked for now.
+
+        A name that is absent or None is missing. So is what comes at a time that cannot be (`ScrapeClock`) or that was
+        taken before.
         """
-        if self._stage is None:
-            raise RuntimeError("start_stage comes before observe")
+        stage = self._started()
         if not self._known.issuperset(observations):
             raise KeyError(f"not metrics of this rollout: {sorted(set(observations) - self._known)}")
         if not self._clock.admits(t):
-            return self._verdict(self._clock.now_s, self._stage)
+            return self._clock.now_s
         t = float(t)
         parsed = {
             m.name: parse_observation(m.kind, observations.get(m.name)) if self._clock.is_news(m.name, t) else None
             for m in self.config.metrics
         }
         self._clock.take(t, [name for name, seen in parsed.items() if seen is not None])
-        self._lay_out(t, parsed, self._stage)
+        self._lay_out(t, parsed, stage)
         # With pace "evidence" every rise is proved anyway.
-        if self.config.pace == "timed" and not self._stage.full:
-            self._doubts.look(t, t - self._stage.started_s)
-        return self._verdict(t, self._stage)
+        if self.config.pace == "timed" and not stage.full:
+            self._doubts.look(t, t - stage.started_s)
+        return t
+
+    def _started(self) -> MonitorStage:
+        if self._stage is None:
+            raise RuntimeError("start_stage comes before observe")
+        return self._stage
 
     def _lay_out(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> None:
         """Put one scrape on the grid, and weigh the cells that end with it."""
