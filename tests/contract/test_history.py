@@ -53,6 +53,12 @@ class Gateway:
         self.step = min(self.step + 1, STEPS)
         return web.Response(text="# TYPE istio_requests_total counter\n" + "\n".join(lines) + "\n")
 
+ASKED_FOR = {
+    "name": "asked-for",
+    "query": 'sum(rate(istio_requests_total{destination_service_name="{{service}}"}[30s]))',
+    "thresholdRange": {"min": "0"},
+}
+
 
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[LocalPrometheus]:
@@ -66,12 +72,13 @@ async def learnt(queries: InstantQueries, alone: tuple[float, float]) -> Past:
     clock = SystemClock()
     presets = Presets(queries, clock, {})
     pasts = Pasts(queries, clock, presets)
-    analysis = policy_of(spec(analysis={"metrics": [ERROR_RATE], "interval": "5s", "mode": "Sequential"})).analysis
+    metrics = [ERROR_RATE, ASKED_FOR]
+    analysis = policy_of(spec(analysis={"metrics": metrics, "interval": "5s", "mode": "Sequential"})).analysis
     watch = Watch(Key("ml", "fraud"), "uid", *ARMS, analysis, None, stable_version="42", alone=(alone,))
     await presets.ask([watch])
     pasts.begin([watch])
     async with asyncio.timeout(30):
-        await asyncio.gather(*pasts._running.values())
+        await pasts.settle()
     found = pasts.of(watch)
     assert found is not None
     return found
@@ -90,6 +97,7 @@ async def test_fifty_minutes_are_read_and_learnt(prometheus: LocalPrometheus) ->
             past = await learnt(queries, (gateway.began - 3600, gateway.began + STEP * STEPS))
             assert past.seconds == pytest.approx(STEP * STEPS, abs=2 * STEP)
             assert (past.learnt, past.problem) == (True, "")
+            assert set(past.lessons) == {"error-rate", "asked-for"}
             answer = await queries.ask("default", "istio_requests_total[60s]", gateway.began + 600.0)
             assert isinstance(answer, SeriesSet)
             assert [len(one.samples) for one in answer.series] == [4, 4]

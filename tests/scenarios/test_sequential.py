@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -146,3 +147,20 @@ async def test_three_percent_of_errors_are_caught_beside_a_query_of_the_users_ow
     world.commit(fraud("2", steps=LONG_STAGES, analysis=analysis))
     await world.until(lambda w: w.phase == "Reverted", limit=600)
     assert world.reason == "Worse"
+
+
+async def test_a_noisy_number_of_the_users_own_gates_without_holding_for_ever() -> None:
+    """It covers a minute, and each value of a minute counts: after twenty of them two equal versions can be told so."""
+    own = {"name": "sales", "query": 'sales{revision="{{revision}}"}[{{window}}]', "thresholdRange": {"min": "1"}}
+    analysis = {**SEQUENTIAL, "metrics": [*SEQUENTIAL["metrics"], own]}
+    world = await serving()
+    world.prometheus.own["sales"] = lambda query: [_over_a_minute(query, world.prometheus.now)]
+    world.models["2"] = Model()
+    world.commit(fraud("2", analysis=analysis))
+    await world.until(lambda w: w.phase == "Succeeded" and w.tried == "2", limit=3600)
+
+
+def _over_a_minute(query: str, now: float) -> float:
+    """Give the mean of twelve values, one each five seconds; each revision's are its own."""
+    end = int(now / 5)
+    return sum(40.0 + random.Random(f"{query}{at}").gauss(0, 14) for at in range(end - 12, end)) / 12

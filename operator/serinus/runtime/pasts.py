@@ -10,17 +10,19 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from serinus.api.policy import Mode, Preset
+from serinus.api.policy import Metric, Mode, Preset
 from serinus.core.analysis.exposition import READERS
+from serinus.core.analysis.promql import longest_range
 from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import NoAnswer, Series, whole
-from serinus.core.model.past import LONGEST_PAST_S, Past
+from serinus.core.model.past import LONGEST_PAST_S, SHORTEST_PAST_S, Past
 from serinus.runtime.beside import Beside
 from serinus.runtime.groups import Group
+from serinus.runtime.own_queries import rendered
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
 from serinus.runtime.watch import Watch
@@ -34,6 +36,10 @@ STRETCH_SAMPLES: Final = 5_000
 """Read in about 30 ms: what a look may wait for."""
 MOST_SAMPLES: Final = 300_000
 """Of one rollout: a day of ten series at 15 s each four times over, or an hour of a thousand."""
+MOST_VALUES: Final = 720
+"""Of one query of a user's: each is as dear as a look."""
+FORGOTTEN_S: Final = 900.0
+"""So much later a number has forgotten what it was; the time of day has hardly moved."""
 LONGEST_ASKING_S: Final = 60.0
 FEW: Final = 8
 CROWD_PAUSE_S: Final = 0.1
@@ -125,7 +131,28 @@ class Pasts:
             stretches.take(span, samples)
         if not watch.alone:
             problem = f"version {watch.stable_version} has never had all requests to itself"
-        return reader.past(watch.stable_version, problem)
+        past = reader.past(watch.stable_version, problem)
+        return past.joined_by(*[await self._values(watch, metric, interval) for metric in watch.compared_numbers])
+
+    async def _values(self, watch: Watch, metric: Metric, interval: float) -> tuple[str, float, Any]:
+        """Learn from what a user's query said of stable; gives the metric, the time it reaches back (s), its noise."""
+        from serinus.core.analysis.sequential.noise import Noise
+
+        noise, arm = Noise(), watch.stable or watch.canary
+        query = rendered(metric, arm, interval)
+        block = max(longest_range(query), watch.interval)
+        start, end = max(watch.alone, key=lambda span: span[1] - span[0], default=(0.0, 0.0))
+        values = min(int((end - start - block) / block), MOST_VALUES)
+        if values * block < SHORTEST_PAST_S:
+            return metric.name, 0.0, noise
+        over_time = f"({query})[{math.ceil(values * block)}s:{math.ceil(block)}s]"
+        source = metric.source or self._metrics.names()[0]
+        answer = whole(await self._metrics.ask(source, over_time, end, own=watch.key.namespace))
+        if isinstance(answer, NoAnswer) or len(answer.series) != 1:
+            return metric.name, 0.0, noise
+        samples = answer.series[0].samples
+        noise.learn_alone([value for _, value in samples], math.ceil(FORGOTTEN_S / block))
+        return metric.name, len(samples) * block, noise
 
     async def _stretch(self, watch: Watch, span: tuple[float, float], interval: float) -> list[_Asked] | NoAnswer:
         """Ask for what every counter showed in one stretch, and just before it."""
@@ -156,7 +183,7 @@ def _wanted(watch: Watch) -> bool:
     return (
         watch.analysis.mode is not Mode.THRESHOLD
         and watch.stable is not None
-        and bool(watch.presets)
+        and bool(watch.presets or watch.compared_numbers)
         and not watch.calibrated
     )
 

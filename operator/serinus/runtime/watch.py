@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from serinus.api.durations import seconds
-from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider
-from serinus.core.analysis.promql import Arm
+from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider, QueryType
+from serinus.core.analysis.promql import Arm, has_baseline
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.identity import Key
 
@@ -56,6 +56,12 @@ class Watch:
     def queries(self) -> tuple[Metric, ...]:
         """The users' own."""
         return tuple(metric for metric in self.analysis.metrics if metric.query is not None)
+
+    @property
+    def compared_numbers(self) -> tuple[Metric, ...]:
+        """The queries of the users' whose number is compared with stable's."""
+        compared = (one for one in self.queries if has_baseline(one.query or "") and one.gating is not False)
+        return tuple(one for one in compared if one.type is not QueryType.DISTRIBUTION)
 
     @property
     def counters(self) -> tuple[tuple[str | None, Provider], ...]:

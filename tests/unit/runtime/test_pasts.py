@@ -40,6 +40,8 @@ class Archive:
         self.clock, self.replicas, self.born = clock, replicas, clock.now() - age
         self.asked: list[tuple[float, float]] = []
         self.samples: list[int] = []
+        self.numbers: list[tuple[str, float | None, str]] = []
+        self.sold: tuple[Series, ...] = ()
         self.failure: NoAnswer | None = None
         self.took = 0.0
         self.under_way = self.most_under_way = 0
@@ -49,6 +51,9 @@ class Archive:
 
     async def ask(self, source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
         now = self.clock.now()
+        if query.startswith("(sales"):
+            self.numbers.append((query, at, own))
+            return SeriesSet(self.sold)
         if not query.startswith("istio"):
             return SeriesSet((Series({}, ((now, now),)),))
         seconds = float(re.search(r"\[(\d+)s\]", query)[1])  # type: ignore[index]
@@ -224,3 +229,51 @@ async def test_what_is_forgotten_is_not_asked_any_further() -> None:
         await asyncio.sleep(0)
     assert desk.pasts.of(desk.watch) is None
     assert len(desk.archive.asked) <= 1
+
+
+SALES = {"name": "sales", "query": 'sales{revision="{{revision}}"}[{{window}}]', "thresholdRange": {"min": "1"}}
+
+
+def selling(desk: Desk, *metrics: dict[str, object]) -> Watch:
+    """Watch numbers of the team's own, too."""
+    analysis = policy_of(spec(analysis={"metrics": [ERROR_RATE, *metrics], "mode": "Sequential"})).analysis
+    return replace(desk.watch, analysis=analysis)
+
+
+def sold(*values: float) -> tuple[Series, ...]:
+    return (Series({}, tuple((60.0 * at, value) for at, value in enumerate(values))),)
+
+
+async def test_a_number_of_the_teams_own_is_asked_over_time() -> None:
+    """One value for each time that it covers, of half a day, in the name of its namespace."""
+    desk = Desk()
+    desk.archive.sold = sold(*(40.0 + at % 31 for at in range(720)))
+    past = await desk.past(selling(desk, SALES))
+    assert past is not None
+    query = '(sales{revision="s"}[60s])[43200s:60s]'
+    assert desk.archive.numbers == [(query, desk.clock.now(), "ml")]
+    assert set(past.lessons) == {"error-rate", "sales"}
+
+
+@pytest.mark.parametrize("found", [(), (*sold(1.0), *sold(2.0)), sold(1.0, 2.0)], ids=["none", "two series", "two"])
+async def test_a_number_without_a_past_is_judged_without_it(found: tuple[Series, ...]) -> None:
+    """What the counters have taught stands."""
+    desk = Desk()
+    desk.archive.sold = found
+    past = await desk.past(selling(desk, SALES))
+    assert past is not None
+    assert set(past.lessons) == {"error-rate"}
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        pytest.param({**SALES, "query": "sales[5m]"}, id="without a baseline"),
+        pytest.param({**SALES, "gating": False}, id="only watched"),
+    ],
+)
+async def test_a_number_that_is_not_compared_is_not_asked_for(metric: dict[str, object]) -> None:
+    """Nothing could be learnt from it."""
+    desk = Desk()
+    await desk.past(selling(desk, metric))
+    assert desk.archive.numbers == []

@@ -14,6 +14,7 @@ from serinus.api.defaults import MIN_SAMPLES
 from serinus.api.durations import seconds, share
 from serinus.api.policy import Analysis, ClientErrors, Metric, OnMaxHold, Pace, Preset, Provider, QueryType
 from serinus.core.analysis.bins import aligned
+from serinus.core.analysis.promql import longest_range
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
 from serinus.core.analysis.sequential.observations import (
     DriftObservation,
@@ -224,7 +225,8 @@ def _scalar_stream(metric: Metric, seen: Observation, policy: Analysis) -> Strea
     """A bound from above means that more is worse; values of overlapping windows are not new data."""
     block = max(seconds(metric.window) if metric.window else SHORTEST_SCALAR_BLOCK, seconds(policy.interval or "5s"))
     direction: Literal["increase", "decrease"] = "increase" if metric.bounds.upper is not None else "decrease"
-    config = replace(_config(metric), kind="scalar", direction=direction, interval_s=block)
+    covered = longest_range(seen.query) or None
+    config = replace(_config(metric), kind="scalar", direction=direction, interval_s=block, block_s=covered)
     observed: dict[float, MetricObservation] = {
         one.at: ScalarObservation(one.canary[0], one.stable[0]) for one in seen.increments
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 LONGEST_PAST_S: Final = 86_400.0
@@ -15,9 +15,9 @@ SHORTEST_PAST_S: Final = 2400.0
 class Past:
     """Stable's past: `seconds` of `version` in which it had requests, halves told apart by pod or not.
 
-    `lessons` are what it taught of each stream's noise (`Lesson` of the sequential test), `learnt` whether it taught
-    anything; `scant` names the streams of which there was too little, with their events. `outages` says by stream for
-    how long (s) stable was over the limit at most. `problem` says why there is no past, or no more of it.
+    `lessons` are what it taught of each stream's noise (`Lesson` or `Noise` of the sequential test), `learnt` whether
+    it taught anything; `scant` names the streams of which there was too little, with their events. `outages` says by
+    stream for how long (s) stable was over the limit at most. `problem` says why there is no past, or no more of it.
     """
 
     version: str
@@ -28,6 +28,15 @@ class Past:
     scant: Mapping[str, float] = field(default_factory=dict)
     outages: Mapping[str, float] = field(default_factory=dict)
     lessons: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def joined_by(self, *numbers: tuple[str, float, Any]) -> Past:
+        """Add what users' numbers have taught, as (metric, seconds, `Noise` of the sequential test)."""
+        known = {name: noise for name, _, noise in numbers if noise.learnt}
+        if not known:
+            return self
+        reach_s = max(seconds for name, seconds, _ in numbers if name in known)
+        lessons = {**self.lessons, **known}
+        return replace(self, seconds=max(self.seconds, reach_s), learnt=True, lessons=lessons)
 
     @property
     def too_short(self) -> bool:

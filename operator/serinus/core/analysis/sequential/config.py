@@ -37,7 +37,7 @@ class MetricConfig:
     relative slow-down (latency, 0.05), divergence (drift, 0.1), standard deviations of a block (scalar, 0).
     `limit` is an absolute limit of a share. `weight` is relative inside the metric's group. A metric that is not
     `gating` is watched and never acted on. `interval_s` is how often the metric has a value, where that is not the
-    scrape interval.
+    scrape interval, and `block_s` how much time a value of a scalar covers: those that overlap are no new data.
     """
 
     name: str
@@ -53,6 +53,7 @@ class MetricConfig:
     reference: tuple[float, ...] | None = None
     direction: Literal["increase", "decrease"] = "increase"
     interval_s: float | None = None
+    block_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in GROUP_OF_KIND:
@@ -67,8 +68,9 @@ class MetricConfig:
         if self.kind == "drift" and self.bins < 2:
             raise ValueError(f"metric {self.name}: drift needs at least two bins")
         self._check_shape()
-        if self.interval_s is not None and not 0.0 < self.interval_s < math.inf:
-            raise ValueError(f"metric {self.name}: interval_s is a time above 0, not {self.interval_s}")
+        for field, time_s in (("interval_s", self.interval_s), ("block_s", self.block_s)):
+            if time_s is not None and not 0.0 < time_s < math.inf:
+                raise ValueError(f"metric {self.name}: {field} is a time above 0, not {time_s}")
         if self.limit is not None and (self.kind != "share" or not 0.0 < self.limit < 1.0):
             raise ValueError(f"metric {self.name}: a limit is a share between 0 and 1 of a share metric")
 

@@ -22,6 +22,7 @@ from serinus.core.analysis.sequential.freshness import Freshness
 from serinus.core.analysis.sequential.grid import TimeGrid
 from serinus.core.analysis.sequential.latency_group import LatencyGroup
 from serinus.core.analysis.sequential.lesson import Lesson
+from serinus.core.analysis.sequential.noise import Noise
 from serinus.core.analysis.sequential.observations import ScalarObservation, parse_observation
 from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.scalar import ScalarTest
@@ -60,7 +61,9 @@ class RolloutMonitor:
         self._drifts = [DriftGroup([m for m in drifts if m.divergence == kind]) for kind in ("psi", "js")]
         past = history or {}
         self._scalars = {
-            metric.name: ScalarTest(metric.direction, metric.tolerated, past.get(metric.name))
+            metric.name: ScalarTest(
+                metric.direction, metric.tolerated, past.get(metric.name), block_s=metric.block_s or 0.0
+            )
             for metric in _of_kind(metrics, "scalar")
         }
         self._learn(past)
@@ -79,12 +82,15 @@ class RolloutMonitor:
                 if history.get(metric.name) is not None:
                     group.learn(row, [sums_of(part, scrapes) for part in history[metric.name]])
 
-    def learn(self, lessons: Mapping[str, Lesson]) -> None:
+    def learn(self, lessons: Mapping[str, Lesson | Noise]) -> None:
         """Calibrate metrics, by name, on what their past before the rollout has taught."""
+        for name, test in self._scalars.items():
+            if isinstance(noise := lessons.get(name), Noise):
+                test.adopt(noise)
         for group in (self._shares, self._latencies):
             for row, metric in enumerate(group.metrics):
-                if metric.name in lessons:
-                    group.adopt(row, lessons[metric.name])
+                if isinstance(lesson := lessons.get(metric.name), Lesson):
+                    group.adopt(row, lesson)
 
     def joined_by(self, metrics: Sequence[MetricConfig]) -> RolloutMonitor:
         """Give a monitor that also watches these, in the place of those of the same name; other evidence goes on.
@@ -143,6 +149,8 @@ class RolloutMonitor:
         self._grid.begin()
         self._freshness.set_back(t)
         self._shares.set_back(t)
+        for test in self._scalars.values():
+            test.set_back(t)
 
     def scraped_every(self, seconds: float) -> None:
         """Wait longer for news where scrapes come less often than was known when the rollout began."""
@@ -197,7 +205,7 @@ class RolloutMonitor:
         complete = self._grid.add(t, counted)
         for name, seen in parsed.items():
             if name in self._scalars:
-                answered = not stage.full and self._take_scalar(t, self._scalars[name], seen)
+                answered = not stage.full and self._take_scalar(t, self._scalars[name], seen, stage)
                 self._freshness.see(name, t, answered=answered or (stage.full and seen is not None))
             elif not self._grid.waits(name):
                 self._freshness.see(name, t, answered=False)
@@ -237,15 +245,16 @@ class RolloutMonitor:
             if names:
                 seen = group.observe([parsed[name] for name in names], stage_started=started)
                 answers.update(zip(names, seen, strict=True))
-        for test in self._scalars.values():
-            test.start_stage(started=started)
+        for test in self._scalars.values() if started else ():
+            test.start_stage(t)
         return answers
 
-    def _take_scalar(self, t: float, test: ScalarTest, value: ScalarObservation | None) -> bool:
+    def _take_scalar(self, t: float, test: ScalarTest, value: ScalarObservation | None, stage: MonitorStage) -> bool:
         """A scalar has a value once a block: a look without one is no news, until it is stale."""
         if value is None:
             return False
-        found = test.update(t, value.challenger, value.champion, value.n_challenger, value.n_champion)
+        counts, weight = (value.n_challenger, value.n_champion), stage.weight / FULL_WEIGHT
+        found = test.update(t, value.challenger, value.champion, *counts, weight=weight)
         return found.status != "NoData"
 
     def _verdict(self, t: float, stage: MonitorStage) -> MonitorVerdict:

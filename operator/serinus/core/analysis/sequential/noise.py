@@ -34,6 +34,9 @@ class Noise:
         self.sigma: float | None = None
         self.memory = 1.0
         self.from_history = False
+        self.by_traffic = False
+        """Whether `sigma` is of arms that have all the traffic: the noise of a share of it is larger."""
+        self.stands_still = False
         self._differences: list[float] = []
         self._sizes: list[float] = []
 
@@ -43,6 +46,32 @@ class Noise:
         clean = np.array([value for value in given if value is not None])
         if clean.size >= HISTORY_BLOCKS and np.unique(clean).size >= DISTINCT:
             self.sigma, self.memory, self.from_history = robust_scale(clean), autocorrelation_time(clean), True
+
+    def learn_alone(self, values: Any, apart: int) -> None:
+        """Take champion's own values, a block each, [T], of when it had all requests to itself.
+
+        Two arms of all the traffic would differ as a value does from one so many blocks later.
+        """
+        given = [clean_number(value) for value in values]
+        clean = np.array([value for value in given if value is not None])
+        differences = (clean[apart:] - clean[:-apart]) / math.sqrt(2.0)
+        if differences.size < HISTORY_BLOCKS:
+            return
+        if np.unique(clean).size < DISTINCT:
+            self.stands_still = True
+            return
+        self.sigma, self.memory = robust_scale(differences), autocorrelation_time(differences)
+        self.from_history = self.by_traffic = True
+
+    @property
+    def learnt(self) -> bool:
+        """Whether history has told how large the noise is, or that there is none."""
+        return self.from_history or self.stands_still
+
+    def go_on_as(self, other: Noise) -> None:
+        """Take over what another one has learnt from history."""
+        self.sigma, self.memory, self.from_history = other.sigma, other.memory, other.from_history
+        self.by_traffic, self.stands_still = other.by_traffic, other.stands_still
 
     def take(self, difference: float, size: float) -> None:
         """Take one block's difference of the arms, and the larger of the two values; both in the test's units."""
@@ -65,7 +94,8 @@ class Noise:
     @property
     def settled(self) -> bool:
         """Whether enough blocks were seen to know the noise, or that there is none."""
-        return self.sigma is not None or len(self._differences) >= HISTORY_OF_ITS_OWN
+        needed = 1 if self.stands_still else HISTORY_OF_ITS_OWN
+        return self.sigma is not None or len(self._differences) >= needed
 
     def negligible(self, harm: float) -> bool:
         """Whether a mean difference in the test's units is no harm at all, by the size of the values alone."""
@@ -82,6 +112,8 @@ class Noise:
             "sigma": self.sigma,
             "memory": self.memory,
             "fromHistory": self.from_history,
+            "byTraffic": self.by_traffic,
+            "standsStill": self.stands_still,
             "differences": list(self._differences),
             "sizes": list(self._sizes),
         }
@@ -89,6 +121,7 @@ class Noise:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a stored state."""
         self.sigma, self.memory, self.from_history = state["sigma"], state["memory"], state["fromHistory"]
+        self.by_traffic, self.stands_still = state.get("byTraffic", False), state.get("standsStill", False)
         self._differences, self._sizes = list(state["differences"]), list(state["sizes"])
 
 

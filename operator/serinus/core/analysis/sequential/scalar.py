@@ -1,7 +1,7 @@
 """Any scalar series (STATISTICS 3.6): clipped, standardised differences under a one-sided Gaussian mixture.
 
 For queries that come as one number an arm (a rate, a quantile, a business metric) one value per block of the
-query's own range is new information; overlapping windows are not.
+query's own range is new information; overlapping windows are not, and are left out where the block is known.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class ScalarTest:
     `direction` says which way is worse; `history` [T] are differences between the two halves of champion's pods (one
     a block, divided by sqrt(1/n_a + 1/n_b) when request counts are given to `update`). Without 60 of them, 20 that
     differ, the rollout's own differences set the scale: the first 20 that differ carry no evidence. A series that
-    remembers for more than 12 blocks is `NotComparable`.
+    remembers for more than 12 blocks is `NotComparable`. `block_s` is how much time (s) each value covers; 0 takes
+    every value for a block of its own.
     """
 
     def __init__(
@@ -39,11 +40,15 @@ class ScalarTest:
         direction: Literal["increase", "decrease"] = "increase",
         tolerance_sd: float = 0.0,
         history: Any = None,
+        *,
+        block_s: float = 0.0,
     ) -> None:
         if direction not in {"increase", "decrease"}:
             raise ValueError(f"direction is 'increase' or 'decrease', not {direction!r}")
         self.direction = direction
         self.tolerance_sd = float(tolerance_sd)
+        self.block_s = float(block_s)
+        self._covered_until_s = -math.inf
         self._noise = Noise()
         self._sums: list[float] = []
         self._blocks: list[int] = []
@@ -66,14 +71,19 @@ class ScalarTest:
         n_champion: Any = None,
         *,
         stage_started: bool = False,
+        weight: float | None = None,
     ) -> Evidence:
-        """Take one block's value of each arm; request counts, when both are known, weigh the block."""
-        del t  # blocks are equally long by contract; the parameter keeps the tests alike
+        """Take one block's value of each arm; request counts, when both are known, weigh the block.
+
+        `weight` is challenger's share of the traffic, above 0 and below 1: a noise that is known of champion with all
+        the traffic is larger by it.
+        """
         own, other = clean_number(challenger), clean_number(champion)
-        self.start_stage(started=bool(stage_started))
+        if stage_started:
+            self.start_stage()
         missing = own is None or other is None
-        if own is not None and other is not None:
-            scale = self._count(n_challenger, n_champion)
+        if own is not None and other is not None and self._begins_a_block(t):
+            scale = self._count(n_challenger, n_champion, weight if self._noise.by_traffic else None)
             if scale is None:
                 missing = True
             else:
@@ -81,15 +91,34 @@ class ScalarTest:
                 self._noise.take((own - other) / scale, max(abs(own), abs(other)) / scale)
         return self.evidence(missing=missing)
 
-    def start_stage(self, *, started: bool = True) -> None:
-        """Remember that a stage began: the next block starts a test of its own."""
-        self._stage_pending = self._stage_pending or started
+    def adopt(self, noise: Noise) -> None:
+        """Judge by the noise that history has shown."""
+        self._noise.go_on_as(noise)
 
-    def _count(self, n_challenger: Any, n_champion: Any) -> float | None:
-        """sqrt(1/n_c + 1/n_s), 1 where the counts are not known, None where an arm had no request."""
+    def start_stage(self, t: float = -math.inf) -> None:
+        """Remember that a stage began, at time `t` (s): the next block lies in it, and starts a test of its own."""
+        self._stage_pending = True
+        self._covered_until_s = max(self._covered_until_s, t)
+
+    def set_back(self, t: float) -> None:
+        """Take nothing to have been seen later than `t` (s)."""
+        self._covered_until_s = min(self._covered_until_s, t)
+
+    def _begins_a_block(self, t: Any) -> bool:
+        """Whether a value at `t` covers nothing that was taken before."""
+        if self.block_s <= 0.0:
+            return True
+        at = clean_number(t)
+        if at is None or at < self._covered_until_s + self.block_s:
+            return False
+        self._covered_until_s = at
+        return True
+
+    def _count(self, n_challenger: Any, n_champion: Any, weight: float | None) -> float | None:
+        """sqrt(1/n_c + 1/n_s), of the weights where the counts are not known, None where an arm had no request."""
         n_c, n_s = clean_number(n_challenger), clean_number(n_champion)
         if n_c is None or n_s is None:
-            return 1.0
+            return 1.0 if weight is None else math.sqrt(1.0 / weight + 1.0 / (1.0 - weight))
         if n_c <= 0.0 or n_s <= 0.0:
             return None
         self._requests = [self._requests[0] + n_c, self._requests[1] + n_s]
@@ -166,6 +195,8 @@ class ScalarTest:
             "blocks": list(self._blocks),
             "mass": list(self._mass),
             "stagePending": self._stage_pending,
+            "blockSeconds": self.block_s,
+            "coveredUntil": self._covered_until_s if math.isfinite(self._covered_until_s) else None,
             "differenceSum": self._difference_sum,
             "scaledSum": self._scaled_sum,
             "differences": self._differences,
@@ -177,7 +208,9 @@ class ScalarTest:
     def from_dict(cls, state: Mapping[str, Any]) -> ScalarTest:
         """Rebuild; UnknownStateSchemaError when the state is not ours."""
         check_schema(state, KIND)
-        test = cls(state["direction"], state["toleranceSd"])
+        test = cls(state["direction"], state["toleranceSd"], block_s=state.get("blockSeconds", 0.0))
+        covered = state.get("coveredUntil")
+        test._covered_until_s = -math.inf if covered is None else float(covered)
         test._noise.restore(state["noise"])
         test._sums, test._blocks, test._mass = list(state["sums"]), list(state["blocks"]), list(state["mass"])
         test._stage_pending = bool(state["stagePending"])
