@@ -53,6 +53,7 @@ class Gateway:
         self.step = min(self.step + 1, STEPS)
         return web.Response(text="# TYPE istio_requests_total counter\n" + "\n".join(lines) + "\n")
 
+
 ASKED_FOR = {
     "name": "asked-for",
     "query": 'sum(rate(istio_requests_total{destination_service_name="{{service}}"}[30s]))',
