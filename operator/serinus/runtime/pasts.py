@@ -136,22 +136,23 @@ class Pasts:
 
     async def _values(self, watch: Watch, metric: Metric, interval: float) -> tuple[str, float, Any]:
         """Learn from what a user's query said of stable; gives the metric, the time it reaches back (s), its noise."""
-        from serinus.core.analysis.sequential.noise import Noise
+        from serinus.core.analysis.sequential.noise import HISTORY_BLOCKS, Noise
 
-        noise, arm = Noise(), watch.stable or watch.canary
-        query = rendered(metric, arm, interval)
+        noise, query = Noise(), rendered(metric, watch.stable or watch.canary, interval)
         block = max(longest_range(query), watch.interval)
+        apart = math.ceil(FORGOTTEN_S / block)
         start, end = max(watch.alone, key=lambda span: span[1] - span[0], default=(0.0, 0.0))
-        values = min(int((end - start - block) / block), MOST_VALUES)
-        if values * block < SHORTEST_PAST_S:
+        values = min(int((end - start) / block) - 1, MOST_VALUES)
+        if values < HISTORY_BLOCKS + apart or values * block < SHORTEST_PAST_S:
             return metric.name, 0.0, noise
         over_time = f"({query})[{math.ceil(values * block)}s:{math.ceil(block)}s]"
         source = metric.source or self._metrics.names()[0]
-        answer = whole(await self._metrics.ask(source, over_time, end, own=watch.key.namespace))
+        async with self._turn:
+            answer = whole(await self._metrics.ask(source, over_time, end, own=watch.key.namespace))
         if isinstance(answer, NoAnswer) or len(answer.series) != 1:
             return metric.name, 0.0, noise
         samples = answer.series[0].samples
-        noise.learn_alone([value for _, value in samples], math.ceil(FORGOTTEN_S / block))
+        noise.learn_alone([value for _, value in samples], apart)
         return metric.name, len(samples) * block, noise
 
     async def _stretch(self, watch: Watch, span: tuple[float, float], interval: float) -> list[_Asked] | NoAnswer:
