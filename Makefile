@@ -14,7 +14,7 @@ PYTEST := $(PY) -m pytest
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo up down test check lint crds bench lock clean fmt test-beside test-api test-node test-statistics bench-statistics
+.PHONY: help demo up down test check lint crds bench lock clean fmt test-api test-node test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -38,12 +38,9 @@ down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 
 test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to the last three)
 	$(LOCAL) build
-	@# What runs on the node waits most of the time: the rest has room beside it.
-	$(MAKE) --no-print-directory -j 2 --output-sync=target test-beside test-node
-
-test-beside: $(INSTALLED) ## What needs no node: unit, scenarios, statistics, and the API server's part
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios tests/statistics
-	$(MAKE) --no-print-directory test-api
+	@# What runs on the node waits most of the time: the rest has room beside it.
+	$(MAKE) --no-print-directory -j 2 --output-sync=target test-api test-node
 
 test-api: $(INSTALLED) ## The adapters and the operator against a real API server
 	$(PYTEST) -q -m "not node" tests/contract tests/cluster $(ARGS)

@@ -25,7 +25,7 @@ PAUSES_SECONDS = 180
 PODS_SECONDS = 45
 """An equal version has its pods by then, and everything when the pauses are over, too."""
 VERSIONS = {OFTEN: (given.GOOD, given.ONE_IN_A_HUNDRED), SELDOM: (given.GOOD, given.ONE_IN_A_HUNDRED)}
-VERSIONS[SLOW] = (given.slow(12), given.slow(24))
+VERSIONS[SLOW] = (given.slow(30), given.slow(60))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_version_twice_as_slow_is_held_and_reverted(cluster: Cluster, models: 
 
 def version(name: str, number: int) -> str:
     """Render a version of one of the models."""
-    return given.plain(name, number, fails=VERSIONS[name][number - 1], source=EVERY.get(name, ""), instances=3)
+    return given.plain(name, number, fails=VERSIONS[name][number - 1], source=EVERY.get(name, ""), instances=6)
 
 
 @contextmanager
