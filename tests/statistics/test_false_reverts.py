@@ -84,7 +84,7 @@ def test_a_high_limit_beside_the_tests_condemns_no_equal_model(noise: Noise, rat
     assert result.promoted.mean() >= 0.99
 
 
-PLAYED = 16
+PLAYED = 8
 """Each look of these is the product's own: `make bench-statistics` plays hundreds a cell."""
 
 
