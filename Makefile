@@ -14,7 +14,7 @@ PYTEST := $(PY) -m pytest
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo up down test check lint crds bench lock clean fmt test-api test-node test-statistics bench-statistics
+.PHONY: help demo up down test check lint crds bench lock clean fmt test-quick test-api test-node test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -38,9 +38,11 @@ down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 
 test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to the last three)
 	$(LOCAL) build
-	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios tests/statistics
-	@# What runs on the node waits most of the time: the rest has room beside it.
-	$(MAKE) --no-print-directory -j 2 --output-sync=target test-api test-node
+	$(MAKE) --no-print-directory -j 3 --output-sync=target test-quick test-api test-node
+
+# What runs on the node waits most of the time: the rest has room beside it, as long as it gives way.
+test-quick: $(INSTALLED) ## Unit tests, scenarios and statistics, at the lowest priority
+	nice -n 19 $(PYTEST) -q -n 2 --dist worksteal --timeout 600 tests/unit tests/scenarios tests/statistics
 
 test-api: $(INSTALLED) ## The adapters and the operator against a real API server
 	$(PYTEST) -q -m "not node" tests/contract tests/cluster $(ARGS)
