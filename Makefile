@@ -36,9 +36,10 @@ up: $(INSTALLED) ## Start a local cluster with the operator; prints the lines to
 down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 	$(LOCAL) down $(ARGS)
 
-test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to the last three)
+test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to those that need a cluster)
 	$(LOCAL) build
-	$(MAKE) --no-print-directory -j 3 --output-sync=target test-quick test-api test-node
+	@echo "tests: three parts side by side, each is printed when it is done"
+	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-quick test-api test-node
 
 # What runs on the node waits most of the time: the rest has room beside it, as long as it gives way.
 test-quick: $(INSTALLED) ## Unit tests, scenarios and statistics, at the lowest priority
