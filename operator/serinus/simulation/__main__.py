@@ -69,7 +69,8 @@ def _cells(scale: float) -> list[tables.Cell]:
         *tables.scalars(part(1000)),
         *tables.closed_loop(part(2000)),
         *tables.whole_path(part(200)),
-        *policies.guarded(part(2000)),
+        # Each look of these is the product's own: most of a second of a core for each rollout.
+        *policies.guarded(part(60)),
         *holds.cells(part(500)),
         *tables.peers(("ours", *PEERS), part(500)),
     ]
