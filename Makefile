@@ -54,7 +54,7 @@ test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to
 test-defaults: $(INSTALLED) ## What one gets who configures nothing, on the stack: five minutes, on an idle machine
 	$(PYTEST) -q tests/e2e/test_nothing_configured.py $(ARGS)
 
-check: lint ## Lint, unit tests and scenarios: about two minutes
+check: lint ## Lint, unit tests and scenarios: about six minutes
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios $(ARGS)
 
 lint: $(INSTALLED) ## Format, lint, types, layers, sizes
