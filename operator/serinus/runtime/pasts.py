@@ -15,11 +15,11 @@ from typing import Any, Final
 import structlog
 
 from serinus.api.policy import Metric, Mode, Preset
+from serinus.core.analysis.covered import longest_range
 from serinus.core.analysis.exposition import READERS
-from serinus.core.analysis.promql import longest_range
 from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import NoAnswer, Series, whole
-from serinus.core.model.past import LONGEST_PAST_S, SHORTEST_PAST_S, Past
+from serinus.core.model.past import FORGOTTEN_S, LONGEST_PAST_S, SHORTEST_PAST_S, Past
 from serinus.runtime.beside import Beside
 from serinus.runtime.groups import Group
 from serinus.runtime.own_queries import rendered
@@ -38,8 +38,6 @@ MOST_SAMPLES: Final = 300_000
 """Of one rollout: a day of ten series at 15 s each four times over, or an hour of a thousand."""
 MOST_VALUES: Final = 720
 """Of one query of a user's: each is as dear as a look."""
-FORGOTTEN_S: Final = 900.0
-"""So much later a number has forgotten what it was; the time of day has hardly moved."""
 LONGEST_ASKING_S: Final = 60.0
 FEW: Final = 8
 CROWD_PAUSE_S: Final = 0.1

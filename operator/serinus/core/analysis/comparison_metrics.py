@@ -14,7 +14,7 @@ from serinus.api.defaults import MIN_SAMPLES
 from serinus.api.durations import seconds, share
 from serinus.api.policy import Analysis, ClientErrors, Metric, OnMaxHold, Pace, Preset, Provider, QueryType
 from serinus.core.analysis.bins import aligned
-from serinus.core.analysis.promql import longest_range
+from serinus.core.analysis.covered import longest_range
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
 from serinus.core.analysis.sequential.observations import (
     DriftObservation,

@@ -31,15 +31,20 @@ class NotEnforceable(ValueError):
     """A query that cannot be held to its namespace; the text is for its author."""
 
 
+def too_long(query: str) -> bool:
+    """Whether parsing a query could take seconds."""
+    return len(query) > LONGEST or len(_PART.findall(query)) > MOST_PARTS
+
+
 @lru_cache(maxsize=4096)
 def enforce(query: str, label: str, value: str) -> str:
     """Write a query anew with `label="value"` in every selector; raises NotEnforceable."""
-    if len(query) > LONGEST or len(_PART.findall(query)) > MOST_PARTS:
+    if too_long(query):
         raise NotEnforceable(
             f"the query is too long to be limited to {label}={value!r}: "
             f"use at most {MOST_PARTS} brackets and operators, or a recording rule"
         )
-    return _guarded(_enforced, query, label, value)
+    return guarded(_enforced, query, label, value)
 
 
 def _enforced(query: str, label: str, value: str) -> str:
@@ -48,13 +53,13 @@ def _enforced(query: str, label: str, value: str) -> str:
     def narrow(node: Expr) -> Expr | None:
         return _narrowed(node, label, value) if isinstance(node, VectorSelector) else None
 
-    written = transform(_parsed(query), post_visit=narrow).prettify()
+    written = transform(parsed(query), post_visit=narrow).prettify()
     if not all(_holds(group, label, value) for selector in _selectors(written) for group in _groups(selector)):
         raise NotEnforceable(f"the query cannot be limited to {label}={value!r}: write it more simply")
     return written
 
 
-def _guarded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def guarded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Make a refusal of a panic in the parser, which Python is told of as no ordinary exception."""
     try:
         return work(*args, **kwargs)
@@ -66,7 +71,7 @@ def _guarded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise NotEnforceable("the query cannot be parsed: write it more simply") from None
 
 
-def _parsed(query: str) -> Expr:
+def parsed(query: str) -> Expr:
     from promql_parser import parse
 
     try:
@@ -80,7 +85,7 @@ def _narrowed(selector: VectorSelector, label: str, value: str) -> Expr:
     name = "" if selector.name is None else f'__name__="{quoted(selector.name)}",'
     enforced = f'{label}="{quoted(value)}"'
     groups = (name + ",".join([*_matchers(group, label, value), enforced]) for group in _groups(selector))
-    return _parsed(f"{{{' or '.join(groups)}}}{_modifiers(selector)}")
+    return parsed(f"{{{' or '.join(groups)}}}{_modifiers(selector)}")
 
 
 def _matchers(group: list[Matcher], label: str, value: str) -> Iterator[str]:
@@ -120,7 +125,7 @@ def _selectors(query: str) -> list[VectorSelector]:
         if isinstance(node, VectorSelector):
             found.append(node)
 
-    walk(_parsed(query), pre_visit=visit)
+    walk(parsed(query), pre_visit=visit)
     return found
 
 

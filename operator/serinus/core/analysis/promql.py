@@ -5,15 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 SERVICES_PER_QUERY = 100
 """A query's text stays well under the limits of proxies in front of Prometheus."""
-
-_RANGE_SELECTOR: Final = re.compile(r"\[\s*((?:[0-9]+(?:ms|[smhdwy]))+)\s*(?:\]|:)")
-"""Of a selector, or of a subquery."""
-_RANGE_PART: Final = re.compile(r"([0-9]+)(ms|[smhdwy])")
-_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 
 
 @dataclass(frozen=True, order=True)
@@ -47,15 +41,6 @@ def render_query(template: str, arm: Arm, window: str) -> str:
 def has_baseline(template: str) -> bool:
     """Whether a user's query tells the revisions apart; without it stable's value would be the canary's own."""
     return "{{revision}}" in template or "{{service}}" in template
-
-
-def longest_range(query: str) -> float:
-    """Tell how much time (s) one value of a query covers at most; 0 for one that speaks of an instant."""
-    return max((_prometheus_seconds(found[1]) for found in _RANGE_SELECTOR.finditer(query)), default=0.0)
-
-
-def _prometheus_seconds(duration: str) -> float:
-    return sum(float(number) * _UNIT_S[unit] for number, unit in _RANGE_PART.findall(duration))
 
 
 def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool, matchers: Sequence[str] = ()) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any, Final
 LONGEST_PAST_S: Final = 86_400.0
 SHORTEST_PAST_S: Final = 2400.0
 """Of a shorter one wander cannot be told from chance."""
+FORGOTTEN_S: Final = 900.0
+"""So much later what remembers for minutes has forgotten; the time of day has hardly moved."""
 
 
 @dataclass(frozen=True)

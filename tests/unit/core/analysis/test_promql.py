@@ -9,7 +9,6 @@ from serinus.core.analysis.promql import (
     Arm,
     has_baseline,
     istio_queries,
-    longest_range,
     newest_scrape,
     quoted,
     render_query,
@@ -111,18 +110,3 @@ def test_the_age_of_the_newest_scrape_is_asked_of_a_bare_selector() -> None:
 def test_scrapes_are_counted_by_target() -> None:
     """The most scraped one tells how often is scraped; the others have just come, or are another job's."""
     assert scrapes_within("up", "x", seconds=120) == "topk(1, count_over_time(up[120s]) or count_over_time(x[120s]))"
-
-
-@pytest.mark.parametrize(
-    ("query", "seconds"),
-    [
-        pytest.param("psi", 0.0, id="an instant"),
-        pytest.param('sum(rate(sales{revision="a"}[90s])) / sum(rate(asked[5m]))', 300.0, id="the longer of two"),
-        pytest.param("max_over_time(score[1h30m])", 5400.0, id="in parts"),
-        pytest.param("avg_over_time(rate(sales[1m])[1d:5m])", 86_400.0, id="a subquery"),
-        pytest.param('sales{path=~"/[0-9a-f]+"}', 0.0, id="a set of characters"),
-    ],
-)
-def test_the_time_that_a_value_covers_is_read_from_the_query(query: str, seconds: float) -> None:
-    """Values that are nearer to each other than that have data in common."""
-    assert longest_range(query) == seconds

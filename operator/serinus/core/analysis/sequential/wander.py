@@ -14,10 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from serinus.core.analysis.sequential.state import Floats, State, pack_arrays, restore_arrays, take_rows
+from serinus.core.model.past import FORGOTTEN_S
 
 WINDOWS_S: Final = (60.0, 300.0)
-APART_S: Final = 900.0
-"""So much later a rate that remembers for minutes has forgotten; the time of day has hardly moved."""
 LEAST_EVENTS: Final = 8.0
 """Of both windows together; a window with fewer says nothing of a rate."""
 LEAST_PAIRS: Final = 12.0
@@ -52,7 +51,7 @@ class Wander:
         """Take (requests, events) of one series alone, [T, S] each: it is compared with itself, later."""
         for column, cells in self._windows():
             sums = [_summed(part, cells) for part in counts]
-            apart = math.ceil(APART_S / (cells * self.cell_s))
+            apart = math.ceil(FORGOTTEN_S / (cells * self.cell_s))
             self._take(column, [part[:-apart] for part in sums], [part[apart:] for part in sums])
 
     def _windows(self) -> Iterator[tuple[int, int]]:
