@@ -153,7 +153,7 @@ async def test_a_query_that_gives_no_number_holds(
 
 
 async def test_a_query_outside_its_range_reverts() -> None:
-    """The record names the metric and both values."""
+    """The record names the metric, the query as it was asked of the canary, and both values."""
     world = World()
     world.prometheus.own["psi"] = lambda query: [0.1]
     metrics = {"metrics": [ERROR_RATE, DRIFT]}
@@ -171,6 +171,7 @@ async def test_a_query_outside_its_range_reverts() -> None:
         "0.1",
         "max 0.25",
     )
+    assert record["query"] == DRIFT["query"].replace("{{revision}}", canary)
 
 
 async def test_a_canary_without_traffic_is_undecided() -> None:

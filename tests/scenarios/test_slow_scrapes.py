@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from serinus.runtime.watch import WARM_UP_SECONDS
 from tests.support.world import KEY, World, serving
 from tests.support.world.given import ERROR_RATE, fraud
 from tests.support.world.kubelet import Model
@@ -77,8 +78,22 @@ async def test_latency_without_a_scrape_since_its_warm_up_is_no_want_of_traffic(
     world.after_tick = note
     await world.run(70)
     assert any("warm up" in message for message in messages)
-    assert any("no scrape yet since the warm-up ended" in message for message in messages)
+    assert any("no whole scrape interval yet since the warm-up ended" in message for message in messages)
     assert not any("no request" in message for message in messages)
+
+
+@SCRAPED
+async def test_cold_answers_do_not_count_although_their_scrape_comes_when_pods_are_warm(every: int) -> None:
+    """Two seconds for each answer in the first half minute: over the limit, and unlike stable."""
+    world = await begun("Sequential", every)
+    world.models["2"].seconds_to_answer = 2.0
+    await world.run(WARM_UP_SECONDS - 1)
+    world.models["2"].seconds_to_answer = 0.0
+    reasons: set[str] = set()
+    world.after_tick = lambda: reasons.add(world.reason)
+    await world.until(lambda w: w.phase in {"Guarding", "Reverted"}, limit=1000)
+    assert world.phase == "Guarding"
+    assert reasons.isdisjoint({"LooksWorse", "Suspicious", "LimitExceeded", "CommonCause"})
 
 
 @SCRAPED

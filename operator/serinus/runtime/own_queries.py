@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from serinus.api.policy import Metric, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.bins import Bins
+from serinus.core.analysis.covered import longest_range
 from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.promql import Arm, has_baseline, render_query
 from serinus.core.analysis.readings import no_answer, read_own_answer
@@ -70,6 +71,8 @@ class OwnQueries:
             return Observation(NOT_ANSWERED, None, query)
         if metric.type is QueryType.DISTRIBUTION:
             return self._observe_bins(watch, metric, answered, query)
+        if (left := _covers_before(watch, query, answered.at)) > 0.0:
+            return Observation(_before(left), None, query)
         readings = [read_own_answer(answer, answered.at, requests.get(arm)) for arm, answer in answered.answers]
         seen = Observation(readings[0], readings[1] if len(readings) > 1 else None, query)
         canary, stable = seen.canary, seen.stable
@@ -102,7 +105,7 @@ class OwnQueries:
         queries, tenant = [rendered(metric, arm, scraped) for arm in arms], watch.key.namespace
         answers = await asyncio.gather(*(self._metrics.ask(source, query, own=tenant) for query in queries))
         named = tuple((arm.revision, whole(answer)) for arm, answer in zip(arms, answers, strict=True))
-        self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0][0], named)
+        self._answered[watch.rollout, metric.name] = _Answered(self._clock.now(), queries[0], named)
 
     def _observe_bins(self, watch: Watch, metric: Metric, answered: _Answered, query: str) -> Observation:
         failed = next((answer for _, answer in answered.answers if isinstance(answer, NoAnswer)), None)
@@ -124,6 +127,16 @@ class OwnQueries:
         while kept and kept[0].at <= watch.taken_until(metric) <= increment.at:
             kept.popleft()
         return tuple(kept)
+
+
+def _covers_before(watch: Watch, query: str, at: float) -> float:
+    """Tell for how many seconds more a query reaches back to before a stage in which that must not count."""
+    return watch.since + longest_range(query) - at if watch.apart and watch.since is not None else 0.0
+
+
+def _before(seconds_left: float) -> Missing:
+    text = f"the query still covers the time before the canary had weight again, for {seconds_left:.0f} s more"
+    return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, text)
 
 
 def rendered(metric: Metric, arm: Arm, scraped: float | None) -> str:

@@ -18,7 +18,7 @@ from serinus.core.analysis.increments import histogram_bounds, preset_increments
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
-from serinus.core.analysis.tally import Tallies
+from serinus.core.analysis.tally import ALWAYS, Tallies
 from serinus.core.analysis.threshold import exceeded_limit, window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
@@ -109,8 +109,12 @@ class Presets:
         several = next(filter(None, (tallies.several(owner, span.since) for owner in owners)), None)
         if several is not None:
             return Observation(Missing(Verdict.BLIND, Reason.SEVERAL_SERIES, several.message), None, query)
+        apart = watch.wholly_after(metric)
         canary, stable = (
-            (tallies.totals(owner, span.since), tallies.freshness(owner, span.until, span.scrape_interval))
+            (
+                tallies.totals(owner, span.since, wholly_after=apart),
+                tallies.freshness(owner, span.until, span.scrape_interval),
+            )
             for owner in owners
         )
         seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=fresh, span=span)
@@ -118,12 +122,14 @@ class Presets:
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
         if isinstance(seen.canary, Measured) and exceeded_limit(metric, seen.canary.value) is not None:
-            steps = [in_steps(tallies.scrapes(one, span.since), span.since, span.scrape_interval) for one in owners]
+            scraped = (tallies.scrapes(one, span.since, wholly_after=apart) for one in owners)
+            steps = [in_steps(one, span.since, span.scrape_interval) for one in scraped]
             seen = with_beyond(metric, seen, (canary[0], stable[0]), (steps[0], steps[1]))
         # Evidence may reach into our future: it is of a leader whose clock was ahead.
         until = tallies.horizon(owners, span.until, span.scrape_interval)
         within = max(began, min(watch.taken_until(metric), now)), until
-        increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within, began=began)
+        arms = owners[0], owners[1]
+        increments, bounds = preset_increments(metric, tallies, *arms, within, began=began, wholly_after=apart)
         return replace(seen, increments=increments, bounds=bounds, incomparable=_incomparable(metric, tallies, owners))
 
     def _warming(
@@ -188,7 +194,8 @@ class Presets:
             until=until,
             now=now,
             scrape_interval=times.interval,
-            warms_up=watch.since is not None and began > watch.since,
+            warms_up=watch.warms_up(metric),
+            whole=watch.wholly_after(metric) > ALWAYS,
         )
 
     def _counted(self, watch: Watch) -> list[Group]:

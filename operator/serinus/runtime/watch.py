@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from serinus.api.durations import seconds
 from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider, QueryType
 from serinus.core.analysis.promql import Arm, has_baseline
+from serinus.core.analysis.tally import ALWAYS
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.identity import Key
 
@@ -24,6 +25,7 @@ class Watch:
     """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight.
 
     `cold_since` is when the newest of its pods got their first requests; None where nobody knows: with the stage.
+    `apart` says that what the canary answered before this stage must not count in it.
     `taken` says by metric up to which scrape its evidence reaches. `alone` are the times before in which stable, of
     `stable_version`, had all requests to itself; `calibrated` says that the evidence has learnt from them.
     """
@@ -36,6 +38,7 @@ class Watch:
     since: float | None
     taken: Mapping[str, float] = field(default_factory=dict)
     cold_since: float | None = None
+    apart: bool = False
     stable_version: str = ""
     alone: tuple[tuple[float, float], ...] = ()
     calibrated: bool = False
@@ -89,3 +92,11 @@ class Watch:
             return self.since
         cold = self.since if self.cold_since is None else self.cold_since
         return max(self.since, cold + WARM_UP_SECONDS)
+
+    def warms_up(self, metric: Metric) -> bool:
+        """Whether its stage counts for a metric only when its pods are warm."""
+        return self.since is not None and self.counts_from(metric) > self.since
+
+    def wholly_after(self, metric: Metric) -> float:
+        """Tell across which time nothing counts: a scrape tells of the whole time since the one before it."""
+        return self.counts_from(metric) if self.apart or self.warms_up(metric) else ALWAYS

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 from tests.support.world.clock import VirtualClock
 
+TOOK = " in "
+"""Between a code and the milliseconds of its answers, in the name of a counter."""
+USUAL_MS = 100.0
 BUCKETS = ("10", "100", "1000", "10000", "60000", "+Inf")
 """Bounds in milliseconds of everybody's histogram who has no layout of his own."""
 
@@ -29,7 +32,6 @@ class Prometheus:
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
     scraped: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
     gauges: dict[tuple[str, str], float] = field(default_factory=dict)
-    slowest: dict[str, float] = field(default_factory=dict)
     layouts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stream_messages: dict[str, float] = field(default_factory=dict)
     counts_waiting: bool = True
@@ -49,9 +51,10 @@ class Prometheus:
     def names(self) -> tuple[str, ...]:
         return ("default",)
 
-    def count(self, service: str, code: str, requests: float) -> None:
-        key = (service, code)
-        self.counters[key] = self.counters.get(key, 0.0) + requests
+    def count(self, service: str, code: str, requests: float, seconds: float = 0.0) -> None:
+        """Count answers of a code, and by how long they took; 0 stands for usual."""
+        for key in ((service, code), (service, f"{code}{TOOK}{1000 * seconds or USUAL_MS:g}")):
+            self.counters[key] = self.counters.get(key, 0.0) + requests
 
     def send(self, service: str, requests: float) -> None:
         """Count what the gateway sends to a Service's cluster."""
@@ -64,9 +67,6 @@ class Prometheus:
     def hold(self, service: str, streams: float) -> None:
         """Show streams on the gateway's gauge of gRPC's port."""
         self.gauges[service, "streams"] = streams
-
-    def took(self, service: str, seconds: float) -> None:
-        self.slowest[service] = max(self.slowest.get(service, 0.0), seconds)
 
     def scrape(self) -> None:
         if not self.scrapes or self.clock.monotonic() < self.scraped_at + self.every:
@@ -143,14 +143,17 @@ class Prometheus:
         return (Series({}, ((self.now, float(count)),)),) if count else ()
 
     def _buckets(self, query: str) -> Iterable[Series]:
-        """Every answer takes between ten and a hundred milliseconds, or as long as its version takes."""
         for series in self._raw(query):
-            service = series.labels["destination_service_name"]
-            slow = self.slowest.get(service, 0.0) * 1000 or 100.0
+            service, code = series.labels["destination_service_name"], series.labels["response_code"]
+            taking = {
+                float(told.removeprefix(f"{code}{TOOK}")): dict(samples)
+                for (owner, told), samples in self.scraped.items()
+                if owner == service and told.startswith(f"{code}{TOOK}")
+            }
             for bound in self.layouts.get(service, BUCKETS):
                 labels = {**series.labels, "__name__": "istio_request_duration_milliseconds_bucket", "le": bound}
-                share = float(slow <= float(bound))
-                yield Series(labels, tuple((at, value * share) for at, value in series.samples))
+                within = [counts for took, counts in taking.items() if took <= float(bound)]
+                yield Series(labels, tuple((at, sum(one.get(at, 0.0) for one in within)) for at, _ in series.samples))
 
     def _triton(self, query: str) -> Iterable[Series]:
         """Each revision is one pod; a success takes fifty milliseconds."""
@@ -161,7 +164,7 @@ class Prometheus:
         for (service, code), samples in self.scraped.items():
             revision = service.rpartition("-")[2]
             inside = self._shown(samples, since)
-            if revision not in hashes or not inside or code in {"active", "total"}:
+            if revision not in hashes or not inside or not code.isdigit():
                 continue
             kind = "success" if code == "200" else "failure"
             labels = {"namespace": "ml", "revision": revision, "pod": f"{service}-0", "instance": f"{service}-0"}

@@ -345,6 +345,5 @@ class World(NewestRollout):
         for code, number in self.waiting.answered(revision, self.clock.monotonic(), takes=takes):
             self.answers[version, code] = self.answers.get((version, code), 0.0) + number
             if code != HUNG_UP or self.prometheus.counts_hung_up:
-                self.prometheus.count(revision, code, number)
-            self.prometheus.took(revision, model.seconds_to_answer)
+                self.prometheus.count(revision, code, number, model.seconds_to_answer)
         self.prometheus.wait(revision, self.waiting.in_flight(revision))

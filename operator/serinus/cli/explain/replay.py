@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from serinus.api.parsing import unix_seconds
 from serinus.cli.explain.account import Account
@@ -95,13 +96,13 @@ async def _played(account: Account, span: Span, recorded: Recorded, archive: Arc
     sources = {metric.source for metric in subject.policy.analysis.metrics if metric.source}
     metrics = RecordedMetrics(series, clock, _Past(archive), sources, began=span.start - BEFORE_SECONDS)
     rollout = JudgedRollout(subject, arms_of(account), metrics, clock, alone=_alone(account))
-    stages = [stage for stage in weight_changes(account) if stage.weight > 0]
+    stages = _stages(account)
     points: list[EvidencePoint] = []
     told: tuple[float, Cause] | None = None
     for at in _times(span, subject.interval_s):
         while stages and stages[0].at < at:
             stage = stages.pop(0)
-            rollout.raise_to(stage.weight, stage.at)
+            rollout.set_weight(stage.weight, stage.at)
             points.extend(_begin(account, stage.at, points))
         cause = await rollout.look(at)
         points.extend(_seen(rollout, at))
@@ -111,6 +112,12 @@ async def _played(account: Account, span: Span, recorded: Recorded, archive: Arc
         return PlayedAgain(tuple(points))
     at, cause = told
     return PlayedAgain(tuple(points), at, cause.reason, cause.finding.metric if cause.finding else None)
+
+
+def _stages(account: Account) -> list[WeightChange]:
+    """List the stages from the first weight on; of no weight only those from which the canary came back."""
+    changes = [*dropwhile(lambda change: change.weight == 0, weight_changes(account))]
+    return changes[:-1] if changes and changes[-1].weight == 0 else changes
 
 
 def _alone(account: Account) -> tuple[tuple[float, float], ...]:

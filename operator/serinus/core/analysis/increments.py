@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from serinus.api.policy import Metric, Preset, Provider
 from serinus.core.analysis.exposition import Owner
 from serinus.core.analysis.lines import Totals
-from serinus.core.analysis.tally import Tallies
+from serinus.core.analysis.tally import ALWAYS, Tallies
 from serinus.core.model.assessment import Increment
 
 
@@ -20,20 +20,24 @@ def preset_increments(
     span: tuple[float, float],
     *,
     began: float | None = None,
+    wholly_after: float = ALWAYS,
 ) -> tuple[tuple[Increment, ...], tuple[float, ...]]:
     """Give the increments of a preset within (after, until], and the finite bounds of its histogram, if it has one.
 
-    `began` is when its stage did, if not at the beginning of the span.
+    `began` is when its stage did, if not at the beginning of the span; what was counted across `wholly_after` is left
+    out.
     """
     after, _ = span
     first = after if began is None else began
-    ends = tallies.ends(canary, stable, span, began=first)
-    ours, theirs = (tallies.laid_out(owner, after, ends, began=first) for owner in (canary, stable))
+    ends = tallies.ends(canary, stable, span, began=first, wholly_after=wholly_after)
+
+    def laid_out(owner: Owner, half: int | None = None) -> dict[float, Totals]:
+        return tallies.laid_out(owner, after, ends, began=first, half=half, wholly_after=wholly_after)
+
+    ours, theirs = laid_out(canary), laid_out(stable)
     times = sorted({*ours, *theirs})
     if metric.preset is Preset.ERROR_RATE:
-        halves = _halves(
-            metric, tallies, stable, lambda half: tallies.laid_out(stable, after, ends, began=first, half=half)
-        )
+        halves = _halves(metric, tallies, stable, lambda half: laid_out(stable, half))
         return tuple(_error_increment(at, ours, theirs, halves) for at in times), ()
     finite = histogram_bounds(tallies, canary, stable)
     if metric.preset is not Preset.LATENCY or not finite:

@@ -30,8 +30,8 @@ _CURE = (
 class Window:
     """The time that a value is taken over, (since, until], and what may have left it empty.
 
-    Its stage counts from `began` on, after a warm-up where `warms_up`; `until` is before `now` by as much as the source
-    shows its samples late.
+    Its stage counts from `began` on, after a warm-up where `warms_up`, and what was counted across that moment only
+    where `whole` is not set; `until` is before `now` by as much as the source shows its samples late.
     """
 
     began: float
@@ -40,15 +40,17 @@ class Window:
     now: float
     scrape_interval: float
     warms_up: bool = False
+    whole: bool = False
 
     def emptied_by(self, newest: float | None) -> str | None:
         """Say why no scrape lies in it, given the newest one of either revision; None where one does."""
-        if newest is not None and newest > self.since:
+        if newest is not None and newest - (self.scrape_interval if self.whole else 0.0) > self.since:
             return None
         began = "the warm-up ended" if self.warms_up else "the stage began"
-        text = f"no scrape yet since {began} {max(0.0, self.now - self.began):.0f} s ago"
+        what, one = ("whole scrape interval", "a scrape") if self.whole else ("scrape", "one")
+        text = f"no {what} yet since {began} {max(0.0, self.now - self.began):.0f} s ago"
         late = self.now - self.until
-        every = f"one comes every {self.scrape_interval:.0f} s"
+        every = f"{one} comes every {self.scrape_interval:.0f} s"
         return f"{text}: {every}{f', {late:.0f} s late' if late else ''}"
 
 

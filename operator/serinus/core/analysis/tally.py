@@ -6,6 +6,7 @@ Series that no configured gateway reports, and series of several clusters at onc
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from serinus.core.analysis.register import Growth, Register, Reported
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
 
+ALWAYS = -math.inf
 LONGEST_SILENCE = 900.0
 """Seconds after which a vanished place, or a revision that nobody asks for any more, is forgotten."""
 
@@ -117,33 +119,53 @@ class Tallies:
         """Name who else reports requests of a revision; theirs are not counted."""
         return tuple(sorted(name for name, at in self._strangers.get(owner, {}).items() if at > since))
 
-    def totals(self, owner: Owner, since: float) -> Totals:
-        """Sum an owner's increments that were scraped after `since`."""
-        return summed(self._recent(owner, since))
+    def totals(self, owner: Owner, since: float, *, wholly_after: float = ALWAYS) -> Totals:
+        """Sum an owner's increments that were scraped after `since`, and had begun by `wholly_after` at the earliest.
 
-    def scrapes(self, owner: Owner, after: float, half: int | None = None) -> dict[float, Totals]:
+        What a counter grew by across that moment is left out: which part of it came before, nobody knows.
+        """
+        return summed(self._recent(owner, since, wholly_after))
+
+    def scrapes(
+        self, owner: Owner, after: float, half: int | None = None, *, wholly_after: float = ALWAYS
+    ) -> dict[float, Totals]:
         """Sum an owner's increments scrape by scrape, for those scraped after a time; of one half, if asked.
 
         The halves are by a digest of the target's name: an A/A comparison needs the same halves at every look.
         """
         by_time: dict[float, list[Line]] = {}
-        for line in self._recent(owner, after):
+        for line in self._recent(owner, after, wholly_after):
             if half is None or half_of(line.place) == half:
                 by_time.setdefault(line.at, []).append(line)
         return {at: summed(lines) for at, lines in by_time.items()}
 
-    def ends(self, canary: Owner, stable: Owner, span: tuple[float, float], *, began: float) -> tuple[float, ...]:
+    def ends(
+        self,
+        canary: Owner,
+        stable: Owner,
+        span: tuple[float, float],
+        *,
+        began: float,
+        wholly_after: float = ALWAYS,
+    ) -> tuple[float, ...]:
         """List where the cells end in which two revisions are compared, within (after, until]."""
         after, until = span
         here, owners = self._owner_places.get(canary, set()), (canary, stable)
         own, others = set[float](), set[float]()
-        for line in (line for owner in owners for line in self._recent(owner, after)):
+        for line in (line for owner in owners for line in self._recent(owner, after, wholly_after)):
             (own if line.place in here else others).add(line.at)
         every = self._shortest_interval(owners)
         return points(own, others, began=began, after=after, until=until, every=every)
 
     def laid_out(
-        self, owner: Owner, after: float, ends: Sequence[float], *, began: float, half: int | None = None
+        self,
+        owner: Owner,
+        after: float,
+        ends: Sequence[float],
+        *,
+        began: float,
+        half: int | None = None,
+        wholly_after: float = ALWAYS,
     ) -> dict[float, Totals]:
         """Sum an owner's increments cell by cell, from a time to each of `ends`; of one half, if asked.
 
@@ -152,7 +174,8 @@ class Tallies:
         if not ends:
             return {}
         self._laid_out[owner] = max(ends[-1], self._laid_out.get(owner, ends[-1]))
-        lines = (line for line in self._recent(owner, after) if half is None or half_of(line.place) == half)
+        recent = self._recent(owner, after, wholly_after)
+        lines = (line for line in recent if half is None or half_of(line.place) == half)
         return laid_out(lines, (after, *ends), began)
 
     def horizon(self, owners: Iterable[Owner], now: float, interval: float) -> float:
@@ -189,14 +212,15 @@ class Tallies:
             if place in self._register.scrapes:
                 yield place, self._register.scrapes[place]
 
-    def _recent(self, owner: Owner, after: float) -> Iterator[Line]:
+    def _recent(self, owner: Owner, after: float, wholly_after: float) -> Iterator[Line]:
         """Give an owner's increments after a time, newest first: a look reads its window, not all that is kept."""
         if self.several(owner, after) is not None:
             return
         for line in reversed(self._lines.get(owner, ())):
             if line.at <= after:
                 return
-            yield line
+            if line.since >= wholly_after:
+                yield line
 
     def freshness(self, owner: Owner, now: float, interval: float) -> LastSample:
         """Tell how old an owner's newest sample is; `interval` stands in until two scrapes were seen."""

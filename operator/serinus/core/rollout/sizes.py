@@ -15,7 +15,6 @@ from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, RolloutSeen, Snapshot
 from serinus.core.model.split import FULL_WEIGHT
-from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.rollout.stable import stable_fails
 
 EARLY_FACTOR = 1.5
@@ -110,21 +109,6 @@ def _surplus(pods: PodCounts) -> int:
 def canary_replicas(weight: int, min_replicas: int) -> int:
     """Scale a canary with its weight: ceil(weight/100 x minReplicas), at least one pod."""
     return max(1, -(-weight * min_replicas // 100))
-
-
-def cold_since(state: RolloutState) -> float | None:
-    """When the canary's newest pods got their first requests: at the last raise that was given more pods.
-
-    Without any record of a raise it is when the stage began, as if all its pods were new.
-    """
-    size, before, since = max(1, state.pods.full, state.pods.min_replicas), 0, state.stage_started_at
-    raises = [record for record in state.decisions if record.action == "Raised"]
-    for record in state.decisions if raises else ():
-        carried = canary_replicas(record.weight, size) if record.weight else 0
-        if record.action == "Raised" and carried > before:
-            since = from_rfc3339(record.first_time)
-        before = carried
-    return since
 
 
 def taken_weight(current: int, stable: Fleet, carried: int) -> int:

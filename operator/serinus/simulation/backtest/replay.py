@@ -76,7 +76,7 @@ async def replay(subject: Subject, past: PastRollout, metrics: RecordedMetrics, 
     for at in _times(began, trial.ended, interval):
         while waiting and waiting[0].started < at:
             stage = waiting.pop(0)
-            rollout.raise_to(stage.weight, stage.started)
+            rollout.set_weight(stage.weight, stage.started)
             tale.weights.append(stage.weight)
         cause = await rollout.look(at)
         if tale.weights:

@@ -11,7 +11,7 @@ from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.rollout.alone import Span
 from serinus.core.rollout.judge import judged, unsafe
 from serinus.core.rollout.reasons import RolloutReason
-from serinus.core.rollout.records import Cause, recorded
+from serinus.core.rollout.records import Action, Cause, recorded
 from serinus.runtime.ports import Metrics
 from serinus.simulation.manifest.subject import Subject
 from serinus.simulation.player.clock import PlayedClock
@@ -20,7 +20,7 @@ from serinus.simulation.player.rollouts import PlayedRollout
 
 
 class JudgedRollout(PlayedRollout):
-    """Moves the clock look by look; `raise_to` begins a stage."""
+    """Moves the clock look by look; `set_weight` begins a stage."""
 
     def __init__(
         self,
@@ -35,9 +35,10 @@ class JudgedRollout(PlayedRollout):
         self._interval_s, self._clock = subject.interval_s, clock
         self._sampler = sampler_of(metrics, clock, EVERYBODY)
 
-    def raise_to(self, weight: int, at: float) -> None:
-        """Begin a stage, as the walk does when it raises the weight."""
+    def set_weight(self, weight: int, at: float) -> None:
+        """Begin a stage, as the walk does when it changes the weight."""
         steps = self.plan.steps
+        action: Action = "Raised" if weight > self.state.weight else "Taken"
         step = next((n for n, one in enumerate(steps) if (one.set_weight or 0) > weight), len(steps))
         self.state = replace(
             self.state,
@@ -49,7 +50,7 @@ class JudgedRollout(PlayedRollout):
             assessment=None,
         )
         cause = Cause(RolloutReason.RAISED, f"weight {weight}")
-        self.state = recorded(self.plan, self.state, "Raised", cause, round(at, 3))
+        self.state = recorded(self.plan, self.state, action, cause, round(at, 3))
 
     async def look(self, at: float) -> Cause | None:
         """Look at a time, and judge; gives why the weight would be taken away, if it would."""

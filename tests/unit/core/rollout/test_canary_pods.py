@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from serinus.api.rollout import PodCounts
 from serinus.core.model.rollout import RolloutState
+from serinus.core.rollout.lives import cold_since
 from serinus.core.rollout.records import Cause, recorded
-from serinus.core.rollout.sizes import canary_replicas, cold_since
+from serinus.core.rollout.sizes import canary_replicas
 from tests.unit.core.rollout.given import NOW, at_step, plan
 
 
