@@ -14,7 +14,7 @@ PYTEST := $(PY) -m pytest
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo up down test check lint crds bench lock clean fmt test-quick test-api test-node test-defaults test-statistics bench-statistics
+.PHONY: help demo up down test check lint crds bench lock clean fmt test-quick test-api test-node test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -49,10 +49,7 @@ test-api: $(INSTALLED) ## The adapters and the operator against a real API serve
 	$(PYTEST) -q -m "not node" tests/contract tests/cluster $(ARGS)
 
 test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to end
-	$(PYTEST) -q -m node --ignore tests/e2e/test_nothing_configured.py tests/contract tests/e2e $(ARGS)
-
-test-defaults: $(INSTALLED) ## What one gets who configures nothing, on the stack: five minutes, on an idle machine
-	$(PYTEST) -q tests/e2e/test_nothing_configured.py $(ARGS)
+	$(PYTEST) -q -m node tests/contract tests/e2e $(ARGS)
 
 check: lint ## Lint, unit tests and scenarios: about six minutes
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios $(ARGS)

@@ -32,31 +32,37 @@ SECONDS_APART = 3.0
 
 
 def test_live_backtest_and_explain_decide_alike(cluster: Cluster, tmp_path: Path) -> None:
-    """One that only the test sees, one that the limit sees within seconds, and one that is as good as stable."""
+    """One that only the test sees, one that the limit sees within seconds, and one that is as good as stable.
+
+    Of the first fewer than thirty wrong answers are given, at a hundred requests a second, until it is out. The last
+    may be held on a busy machine, where its answers are slower for a while; nobody reverts it.
+    """
     url = cluster.stack.prometheus_url
-    with served(cluster, NAME, rate=100, **WISHES):
-        live = [
-            _ended(cluster, 2, fails=given.SELDOM, steps=TENTH),
-            _ended(cluster, 3, fails=given.HALF, steps=TENTH),
-            _ended(cluster, 4, steps=QUICK),
-        ]
+    with served(cluster, NAME, rate=100, **WISHES) as asked:
+        live = [_ended(cluster, 2, fails=given.SELDOM, steps=TENTH)]
+        assert live[0]["status"]["reason"] == "Worse"
+        assert 0 < asked.tally.bad < 30
+        assert asked.tally.failures == []
+        live += [_ended(cluster, 3, fails=given.HALF, steps=TENTH), _ended(cluster, 4, held="LooksWorse", steps=QUICK)]
         past = _backtest(tmp_path, live, url)
         for manifest in live:
             picture = remembered_picture(_account(manifest), PrometheusArchive(Source("stack", url)), 0.0)
             assert picture.note == ""
             assert picture.connected
-    assert [manifest["status"]["phase"] for manifest in live] == ["Reverted", "Reverted", "Succeeded"]
+    assert [manifest["status"]["phase"] == "Reverted" for manifest in live] == [True, True, False]
     found = {one["to"]: one for one in past}
     for manifest in live:
         _assert_alike(manifest, found[manifest["spec"]["to"]["revision"]])
 
 
-def _ended(cluster: Cluster, number: int, **wishes: Any) -> given.Manifest:
-    """Try a version until its rollout has ended."""
+def _ended(cluster: Cluster, number: int, held: str = "", **wishes: Any) -> given.Manifest:
+    """Try a version until its rollout has ended, or is held for a reason."""
     cluster.apply(given.version(NAME, number, **WISHES, **wishes))
-    return cluster.rollout(
-        NAME, number, lambda status: status.get("phase") == "Reverted" or succeeded(status), what="ended", limit=150
-    )
+
+    def ended(status: given.Manifest) -> bool:
+        return status.get("phase") == "Reverted" or succeeded(status) or status.get("reason") == held
+
+    return cluster.rollout(NAME, number, ended, what="ended", limit=150)
 
 
 def _backtest(folder: Path, live: list[given.Manifest], url: str) -> list[given.Manifest]:
@@ -80,6 +86,8 @@ def _assert_alike(live: given.Manifest, past: given.Manifest) -> None:
     status = live["status"]
     assert past["from"] == live["spec"]["from"]["revision"]
     assert past["reverted"] is (status["phase"] == "Reverted"), past
+    if status["reason"] == "LooksWorse":
+        assert "LooksWorse" in past["reasons"], past
     if past["reverted"]:
         assert past["reason"] == status["reason"], past
         apart = unix_seconds(past["revertedAt"]) - unix_seconds(status["finishedAt"])

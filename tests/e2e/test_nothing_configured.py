@@ -1,8 +1,4 @@
-"""What a team gets that configures nothing but a host: behind two gateways, scraped as seldom as usual.
-
-Run alone (`make test-defaults`): beside other tests stable's pods are starved, and a canary passes one that cannot
-serve.
-"""
+"""What a team gets that configures nothing but a host: behind two gateways, scraped as seldom as usual."""
 
 from __future__ import annotations
 
