@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from serinus_local.waiting import now
+from serinus.api.parsing import unix_seconds
 from tests.e2e import given
+from tests.e2e.asking import Asking
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served
 
@@ -14,6 +17,21 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
 HALF = ({"setWeight": 50}, {"pause": {"duration": "10m"}})
 OUTAGE_SECONDS = 30
 LONGEST_PAUSES = ({"setWeight": 25}, {"pause": {"duration": "1m"}}, {"setWeight": 50}, {"pause": {"duration": "1m"}})
+PAUSES_SECONDS = 120
+PACED = "paced"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def paced(cluster: Cluster) -> Iterator[Asking]:
+    """Give a rollout at the pace of its evidence, which goes on while the other tests run."""
+    wishes = {
+        "pace": "Evidence",
+        "steps": LONGEST_PAUSES,
+        "analysis": {"riskBudget": "5%", "minDwell": "5s"},
+    }
+    with served(cluster, PACED, rate=60, **wishes) as asked:
+        cluster.apply(given.version(PACED, 2, **wishes))
+        yield asked
 
 
 def test_an_outage_that_both_revisions_share_reverts_nothing(cluster: Cluster) -> None:
@@ -32,17 +50,15 @@ def test_an_outage_that_both_revisions_share_reverts_nothing(cluster: Cluster) -
     assert (after["status"]["phase"], after["status"]["weight"]) == ("Progressing", 50)
 
 
-def test_with_pace_evidence_a_good_version_is_promoted_sooner_than_its_pauses_would_allow(cluster: Cluster) -> None:
+def test_with_pace_evidence_a_good_version_is_promoted_sooner_than_its_pauses_would_allow(
+    cluster: Cluster, paced: Asking
+) -> None:
     """The risk budget fits the traffic: two minutes of pauses are not waited for."""
-    wishes = {
-        "pace": "Evidence",
-        "steps": LONGEST_PAUSES,
-        "analysis": {"riskBudget": "5%", "minDwell": "5s"},
-    }
-    with served(cluster, "paced", rate=60, **wishes) as asked:
-        cluster.apply(given.version("paced", 2, **wishes))
-        cluster.rollout("paced", 2, lambda status: status.get("weight") == 25, what="a first weight")
-        began = now()
-        cluster.rollout("paced", 2, lambda status: status.get("weight") == 100, what="all weight", limit=110)
-    assert now() - began < 110
-    assert (asked.tally.bad, asked.tally.failures) == (0, [])
+    full = cluster.rollout(
+        PACED, 2, lambda status: status.get("weight") == 100, what="all weight", limit=PAUSES_SECONDS
+    )
+    raises = [one for one in full["status"]["decisions"] if one["action"] == "Raised"]
+    first, *_, last = (unix_seconds(one["firstTime"]) for one in raises)
+    assert [one["weight"] for one in raises] == [25, 50, 100]
+    assert last - first < PAUSES_SECONDS - 10
+    assert (paced.tally.bad, paced.tally.failures) == (0, [])
