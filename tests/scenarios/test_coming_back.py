@@ -56,6 +56,35 @@ async def test_a_users_number_is_read_when_it_covers_nothing_of_before() -> None
 
 
 @SCRAPED
+@MODES
+@pytest.mark.parametrize("missed", [1, 4], ids=["one scrape missed", "four missed"])
+async def test_nor_is_a_scrape_that_comes_late(mode: str, every: int, missed: int) -> None:
+    """It tells of the time since the last one that came, the counter of the first 503, too."""
+    world = await begun(mode, every)
+    await world.run(2.5 * every)
+    world.prometheus.scrapes = False
+    await lost_and_found(world)
+    await world.run(missed * every)
+    world.prometheus.scrapes = True
+    await world.until(lambda w: w.phase in {"Guarding", "Reverted"}, limit=1000)
+    assert world.phase == "Guarding"
+
+
+@SCRAPED
+@MODES
+async def test_a_bad_version_whose_pods_come_and_go_between_two_scrapes_is_reverted(mode: str, every: int) -> None:
+    """Each return leaves the scrape out that tells of it; after a few nothing is left out any more."""
+    world = await begun(mode, every)
+    world.models["2"].error_rate = 0.5
+    began = world.clock.monotonic()
+    while world.phase != "Reverted" and world.clock.monotonic() - began < 20 * every:
+        await lost_and_found(world)
+        await world.run(0.8 * every)
+    assert world.phase == "Reverted"
+    assert world.clock.monotonic() - began <= 6 * every
+
+
+@SCRAPED
 async def test_a_version_that_is_bad_when_it_is_back_is_reverted(every: int) -> None:
     """By the second scrape, or the third."""
     world = await begun("Sequential", every)

@@ -245,6 +245,10 @@ class RolloutStatus(ApiModel):
     """Since when the canary has been waiting for pods."""
     waited_seconds: Annotated[float, Field(ge=0)] = 0
     """Earlier waits for pods, which count towards progressDeadlineSeconds."""
+    comebacks: Count | None = None
+    """How often the canary has got weight again after it had lost its pods."""
+    counts_from: Timestamp | None = None
+    """When it came back: what it answered before does not count in this stage."""
     stable_down_since: Timestamp | None = None
     """Since when stable has had no ready pod, although it should have some."""
     stable_woken_at: Timestamp | None = None

@@ -130,8 +130,8 @@ class OwnQueries:
 
 
 def _covers_before(watch: Watch, query: str, at: float) -> float:
-    """Tell for how many seconds more a query reaches back to before a stage in which that must not count."""
-    return watch.since + longest_range(query) - at if watch.apart and watch.since is not None else 0.0
+    """Tell for how many seconds more a query reaches back to before the canary came back."""
+    return 0.0 if watch.back_since is None else watch.back_since + longest_range(query) - at
 
 
 def _before(seconds_left: float) -> Missing:

@@ -12,7 +12,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.alone import Span, alone
 from serinus.core.rollout.decision import Decision
-from serinus.core.rollout.lives import begins_anew, cold_since
+from serinus.core.rollout.lives import cold_since
 from serinus.runtime.watch import Watch
 
 
@@ -43,7 +43,7 @@ def watched(
         since=state.stage_started_at if state.weight > 0 else None,
         taken=_taken(state),
         cold_since=cold_since(state),
-        apart=begins_anew(plan, state),
+        back_since=state.counts_from,
         stable_version=plan.spec.from_.version if plan.spec.from_ else "",
         alone=alone_before,
         calibrated=_is_calibrated(state),

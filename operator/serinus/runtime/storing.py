@@ -221,6 +221,7 @@ def _essence(state: RolloutState) -> tuple[object, ...]:
         state.started_at,
         state.settled_at,
         state.waiting_since,
+        state.counts_from,
         state.stable_down_since,
         state.safe_at,
         state.asked_at,

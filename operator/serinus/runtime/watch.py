@@ -25,7 +25,7 @@ class Watch:
     """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight.
 
     `cold_since` is when the newest of its pods got their first requests; None where nobody knows: with the stage.
-    `apart` says that what the canary answered before this stage must not count in it.
+    `back_since` is when the canary came back in this stage: what it answered before must not count in it.
     `taken` says by metric up to which scrape its evidence reaches. `alone` are the times before in which stable, of
     `stable_version`, had all requests to itself; `calibrated` says that the evidence has learnt from them.
     """
@@ -38,7 +38,7 @@ class Watch:
     since: float | None
     taken: Mapping[str, float] = field(default_factory=dict)
     cold_since: float | None = None
-    apart: bool = False
+    back_since: float | None = None
     stable_version: str = ""
     alone: tuple[tuple[float, float], ...] = ()
     calibrated: bool = False
@@ -99,4 +99,6 @@ class Watch:
 
     def wholly_after(self, metric: Metric) -> float:
         """Tell across which time nothing counts: a scrape tells of the whole time since the one before it."""
-        return self.counts_from(metric) if self.apart or self.warms_up(metric) else ALWAYS
+        if self.warms_up(metric):
+            return self.counts_from(metric)
+        return ALWAYS if self.back_since is None else self.back_since

@@ -95,7 +95,11 @@ async def _played(account: Account, span: Span, recorded: Recorded, archive: Arc
     series = [one for found in recorded.values() for one in found]
     sources = {metric.source for metric in subject.policy.analysis.metrics if metric.source}
     metrics = RecordedMetrics(series, clock, _Past(archive), sources, began=span.start - BEFORE_SECONDS)
-    rollout = JudgedRollout(subject, arms_of(account), metrics, clock, alone=_alone(account))
+    spec = account.rollout.spec
+    arms, rollback = arms_of(account), bool(spec.rollback)
+    rollout = JudgedRollout(
+        subject, arms, metrics, clock, alone=_alone(account), attempt=spec.attempt, rollback=rollback
+    )
     stages = _stages(account)
     points: list[EvidencePoint] = []
     told: tuple[float, Cause] | None = None

@@ -23,7 +23,7 @@ SILENT: Final = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One increment, which happened within (since, at]."""
+    """One increment, which happened within (since, at]; its place was not scraped within (unseen_since, at)."""
 
     since: float
     at: float
@@ -32,6 +32,7 @@ class Line:
     amount: float
     place: Place
     code: str
+    unseen_since: float
 
 
 @dataclass(frozen=True)

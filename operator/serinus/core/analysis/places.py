@@ -5,8 +5,10 @@ A place also knows its scrape times: how far apart they are, and since when.
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ LONGEST_INTERVAL: Final = 60.0
 STALE_INTERVALS: Final = 3
 """So many scrape intervals without a sample are no chance: what was seen before them is stale."""
 _REMEMBERED_GAPS: Final = 7
+_REMEMBERED_TIMES: Final = 1000
+"""More than a first look reaches back, at scrapes of a second."""
 _PODS: Final = ("pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name")
 _PORT: Final = re.compile(r"^(\[[^]]*\]|[^:]*):\d+$")
 
@@ -32,11 +36,13 @@ class Scrapes:
     last: float
     clock: object
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_GAPS))
+    times: list[float] = field(default_factory=list)
     _clock_at: float | None = None
 
     def seen(self, at: float, series: object) -> None:
         """Take one sample of a series of this place."""
         self.first, self.last = min(self.first, at), max(self.last, at)
+        self._note(at)
         if self._clock_at is not None and at - self._clock_at > 2 * LONGEST_INTERVAL:
             # The series that told the time has ended, or all of them paused.
             self.clock, self._clock_at = series, None
@@ -44,6 +50,19 @@ class Scrapes:
             if self._clock_at is not None and at > self._clock_at:
                 self.gaps.append(at - self._clock_at)
             self._clock_at = at
+
+    def before(self, at: float) -> float:
+        """Tell when it was scraped last before a time; minus infinity where nobody remembers."""
+        place = bisect_left(self.times, at)
+        return self.times[place - 1] if place else -math.inf
+
+    def _note(self, at: float) -> None:
+        """Keep the times in order, each once, and twice as many as are needed before the oldest go."""
+        place = bisect_left(self.times, at)
+        if place == len(self.times) or self.times[place] != at:
+            self.times.insert(place, at)
+        if len(self.times) >= 2 * _REMEMBERED_TIMES:
+            del self.times[:_REMEMBERED_TIMES]
 
     @property
     def interval(self) -> float | None:

@@ -42,10 +42,12 @@ class Reported:
 class Growth:
     """What one sample adds, and since when: a counter tells only that it happened between two of its samples.
 
-    `since` is `at` after a gap so long that nobody has waited for it.
+    `since` is `at` after a gap so long that nobody has waited for it; `unseen_since` is the scrape before, however long
+    ago.
     """
 
     since: float
+    unseen_since: float
     at: float
     meaning: Meaning
     place: Place
@@ -148,11 +150,12 @@ class Register:
         for counter, moments in by_counter.items():
             interval = self._interval(moments[0][2].place)
             for at, value, one in sorted(moments, key=lambda moment: moment[0]):
+                before = self.scrapes[one.place].before(at) if counter.at is None else counter.at
                 since = at - interval if counter.at is None else counter.at
                 amount = counter.take(one.key, at, value, interval=interval)
                 if amount:
                     waited = at - since <= STALE_INTERVALS * interval
-                    yield Growth(since if waited else at, at, one.meaning, one.place, amount)
+                    yield Growth(since if waited else at, before, at, one.meaning, one.place, amount)
 
     def _counter(
         self, one: Reported, sample: tuple[float, float], read: ReadAnswer, asked_at: float | None

@@ -103,7 +103,8 @@ class Tallies:
         amount = growth.amount * meaning.scale
         # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
         since = min(growth.at, max(growth.since, self._laid_out.get(meaning.owner, growth.since)))
-        lines.append(Line(since, growth.at, meaning.count, meaning.bound_s, amount, growth.place, meaning.code))
+        told = since, growth.at, meaning.count, meaning.bound_s, amount, growth.place, meaning.code
+        lines.append(Line(*told, growth.unseen_since))
         return late
 
     def seen(self, owner: Owner) -> bool:
@@ -219,7 +220,7 @@ class Tallies:
         for line in reversed(self._lines.get(owner, ())):
             if line.at <= after:
                 return
-            if line.since >= wholly_after:
+            if line.unseen_since >= wholly_after:
                 yield line
 
     def freshness(self, owner: Owner, now: float, interval: float) -> LastSample:

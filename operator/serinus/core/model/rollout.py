@@ -51,6 +51,8 @@ class RolloutState:
     settled_at: float | None = None
     waiting_since: float | None = None
     waited_seconds: float = 0.0
+    comebacks: int = 0
+    counts_from: float | None = None
     stable_down_since: float | None = None
     stable_woken_at: float | None = None
     safe_at: float | None = None
@@ -154,6 +156,7 @@ _TIMES = (
     "weight_changed_at",
     "settled_at",
     "waiting_since",
+    "counts_from",
     "stable_down_since",
     "stable_woken_at",
     "safe_at",
@@ -171,6 +174,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
         step=status.step,
         weight=status.weight,
         waited_seconds=status.waited_seconds,
+        comebacks=status.comebacks or 0,
         pods=status.pods or PodCounts(),
         verdict=status.verdict,
         reason=status.reason,
@@ -261,6 +265,7 @@ def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpo
         step_text=f"{min(state.step + 1, len(plan.steps))}/{len(plan.steps)}",
         weight=state.weight,
         waited_seconds=state.waited_seconds,
+        comebacks=state.comebacks or None,
         pods=state.pods if state.pods != PodCounts() else None,
         verdict=state.verdict,
         reason=state.reason,

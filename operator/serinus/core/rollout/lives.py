@@ -5,15 +5,14 @@ Counters know nothing of either: a scrape tells of all the time since the one be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from serinus.api.rollout import DecisionRecord
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.rollout.sizes import canary_replicas
 
-AT_ONCE = 0.01
-"""Seconds between two times that are one, written down with milliseconds."""
+MOST_COMEBACKS = 3
+"""Times that pods may go and come without it being held against the version: nodes are drained, one after the other."""
 
 
 def cold_since(state: RolloutState) -> float | None:
@@ -31,26 +30,14 @@ def cold_since(state: RolloutState) -> float | None:
     return since
 
 
-def begins_anew(plan: RolloutPlan, state: RolloutState) -> bool:
-    """Whether what the canary answered before its stage is no part of it.
+def with_life_begun(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
+    """Begin to count anew, as weight is raised, where the canary comes back.
 
-    It had lost its weight or its pods, and callers got errors that are not the model's; or an earlier attempt has
-    been judged by them.
+    It had lost its pods, and callers got errors that are not the model's; or an earlier attempt was judged by them. One
+    that comes back again and again is judged by all that callers got.
     """
-    raises = list(_raises(state.decisions))
-    if state.stage_started_at is None or not raises:
-        return False
-    last, before = raises[-1]
-    if state.stage_started_at - from_rfc3339(last.first_time) > AT_ONCE:
-        return True
-    served_before = len(raises) > 1 or plan.spec.attempt > 1 or bool(plan.spec.rollback)
-    return before == 0 and served_before
-
-
-def _raises(records: Iterable[DecisionRecord]) -> Iterator[tuple[DecisionRecord, int]]:
-    """Give each raise, and the weight before it."""
-    before = 0
-    for record in records:
-        if record.action == "Raised":
-            yield record, before
-        before = record.weight
+    served = state.weight_changed_at is not None
+    returns = state.weight == 0 and (served or plan.spec.attempt > 1 or bool(plan.spec.rollback))
+    comebacks = state.comebacks + int(served and state.weight == 0)
+    anew = returns and comebacks <= MOST_COMEBACKS
+    return replace(state, comebacks=comebacks, counts_from=now if anew else None)

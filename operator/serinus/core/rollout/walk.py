@@ -18,6 +18,7 @@ from serinus.core.rollout.gates import PAUSED, Question, first_refusal, refusal_
 from serinus.core.rollout.guard import guarded, succeeded
 from serinus.core.rollout.holding import because, held, phase_while_held, skips
 from serinus.core.rollout.judge import judged
+from serinus.core.rollout.lives import with_life_begun
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
 from serinus.core.rollout.sizes import pod_counts, stage_counts
@@ -174,7 +175,7 @@ def _raised(question: Question, weight: int, cause: Cause) -> RolloutState:
     plan, state, seen, now = question.plan, question.state, question.seen, question.now
     before = state.weight
     state = replace(
-        state,
+        with_life_begun(plan, state, now),
         phase=Phase.PROGRESSING,
         weight=weight,
         weight_changed_at=now,

@@ -10,6 +10,7 @@ from serinus.core.analysis.scope import EVERYBODY
 from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.rollout.alone import Span
 from serinus.core.rollout.judge import judged, unsafe
+from serinus.core.rollout.lives import with_life_begun
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Action, Cause, recorded
 from serinus.runtime.ports import Metrics
@@ -30,8 +31,12 @@ class JudgedRollout(PlayedRollout):
         clock: PlayedClock,
         *,
         alone: tuple[Span, ...] = (),
+        attempt: int = 1,
+        rollback: bool = False,
     ) -> None:
         super().__init__(subject, *arms, began=clock.now(), alone=alone)
+        which = {"attempt": attempt, "rollback": rollback or None}
+        self.plan = replace(self.plan, spec=self.plan.spec.model_copy(update=which))
         self._interval_s, self._clock = subject.interval_s, clock
         self._sampler = sampler_of(metrics, clock, EVERYBODY)
 
@@ -40,11 +45,13 @@ class JudgedRollout(PlayedRollout):
         steps = self.plan.steps
         action: Action = "Raised" if weight > self.state.weight else "Taken"
         step = next((n for n, one in enumerate(steps) if (one.set_weight or 0) > weight), len(steps))
+        state = with_life_begun(self.plan, self.state, round(at, 3)) if action == "Raised" else self.state
         self.state = replace(
-            self.state,
+            state,
             phase=Phase.GUARDING if weight == FULL_WEIGHT else Phase.PROGRESSING,
             step=step,
             weight=weight,
+            weight_changed_at=round(at, 3),
             stage_started_at=round(at, 3),
             analysis=self.state.analysis.for_new_stage(),
             assessment=None,

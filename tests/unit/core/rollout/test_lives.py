@@ -1,4 +1,4 @@
-"""A stage counts what its canary answered before it, unless it had lost its weight or its pods in between."""
+"""A stage counts what its canary answered before it, unless it has come back: after its pods, or in another attempt."""
 
 from __future__ import annotations
 
@@ -6,49 +6,47 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.core.model.rollout import RolloutState
-from serinus.core.rollout.lives import begins_anew
-from serinus.core.rollout.records import Cause, recorded
+from serinus.core.model.rollout import from_status, to_status
+from serinus.core.rollout.lives import MOST_COMEBACKS, with_life_begun
 from tests.unit.core.rollout.given import NOW, at_step, plan
-
-MINUTE = 60.0
-
-
-def told(*records: tuple[str, int]) -> RolloutState:
-    """Give a rollout its decisions, a minute apart; its stage begins with the last raise."""
-    state = at_step(2, 10)
-    for minute, (action, weight) in enumerate(records):
-        at = NOW + minute * MINUTE
-        state = replace(state, weight=weight, stage_started_at=at if action == "Raised" else state.stage_started_at)
-        state = recorded(plan(), state, action, Cause(f"Reason{minute}", ""), at)  # type: ignore[arg-type]
-    return state
 
 
 @pytest.mark.parametrize(
-    ("records", "anew"),
+    ("before", "counts_from", "comebacks"),
     [
-        pytest.param([], False, id="nothing is recorded"),
-        pytest.param([("Raised", 10)], False, id="the first weight"),
-        pytest.param([("Held", 0), ("Raised", 10), ("Held", 10)], False, id="held before and after"),
-        pytest.param([("Raised", 10), ("Raised", 25)], False, id="a raise from another weight"),
-        pytest.param([("Raised", 10), ("Taken", 0), ("Raised", 10)], True, id="weight that came back"),
-        pytest.param([("Raised", 10), ("Taken", 0), ("Held", 0), ("Raised", 10)], True, id="after a while"),
-        pytest.param([("Raised", 50), ("Taken", 20), ("Raised", 50)], False, id="it kept some"),
-        pytest.param([("Raised", 10), ("Taken", 0), ("Raised", 10), ("Raised", 25)], False, id="and went on"),
+        pytest.param({"weight": 0, "weight_changed_at": None}, None, 0, id="the first weight"),
+        pytest.param({"weight": 10, "weight_changed_at": NOW - 60}, None, 0, id="a raise from another weight"),
+        pytest.param({"weight": 0, "weight_changed_at": NOW - 60}, NOW, 1, id="weight that came back"),
+        pytest.param({"weight": 10, "weight_changed_at": NOW, "comebacks": 1}, None, 1, id="and went on"),
     ],
 )
-def test_a_stage_begins_anew_where_weight_came_back(records: list[tuple[str, int]], anew: bool) -> None:
-    assert begins_anew(plan(), told(*records)) is anew
+def test_a_stage_counts_anew_where_weight_came_back(
+    before: dict[str, object], counts_from: float | None, comebacks: int
+) -> None:
+    after = with_life_begun(plan(), replace(at_step(0, 0), **before), NOW)  # type: ignore[arg-type]
+    assert (after.counts_from, after.comebacks) == (counts_from, comebacks)
 
 
-def test_a_stage_that_began_anew_without_a_raise_does() -> None:
-    """Neither revision had a ready pod: the weight stays, and nothing of it is a verdict."""
-    state = told(("Raised", 10))
-    assert begins_anew(plan(), replace(state, stage_started_at=NOW + MINUTE))
+def test_what_comes_back_again_and_again_is_judged_by_everything() -> None:
+    """Else a version whose pods come and go faster than they are scraped would never be judged at all."""
+    state, anew = at_step(0, 0), []
+    for minute in range(MOST_COMEBACKS + 2):
+        state = with_life_begun(plan(), state, NOW + 60 * minute)
+        anew.append(state.counts_from is not None)
+        state = replace(state, weight=0, weight_changed_at=NOW)
+    assert anew == [False, *[True] * MOST_COMEBACKS, False]
 
 
 @pytest.mark.parametrize("earlier", [{"attempt": 2}, {"rollback": True}], ids=["another attempt", "a way back"])
-def test_the_first_weight_of_a_version_that_served_before_does(earlier: dict[str, object]) -> None:
+def test_the_first_weight_of_a_version_that_served_before_counts_anew(earlier: dict[str, object]) -> None:
     again = replace(plan(), spec=plan().spec.model_copy(update=earlier))
-    assert begins_anew(again, told(("Raised", 10)))
-    assert not begins_anew(again, told(("Raised", 10), ("Raised", 25)))
+    first = with_life_begun(again, replace(at_step(0, 0), weight_changed_at=None), NOW)
+    assert (first.counts_from, first.comebacks) == (NOW, 0)
+    assert with_life_begun(again, replace(first, weight=10, weight_changed_at=NOW), NOW + 60).counts_from is None
+
+
+def test_another_process_knows_that_it_came_back() -> None:
+    """However many decisions have pushed the loss out of the record."""
+    state = replace(at_step(0, 10), comebacks=2, counts_from=NOW)
+    again = from_status(to_status(state, plan()))
+    assert (again.comebacks, again.counts_from) == (2, NOW)
