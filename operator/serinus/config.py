@@ -321,7 +321,7 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(str(file), (f"the file cannot be read: {error.strerror}",)) from None
     except yaml.YAMLError as error:
-        raise ConfigError(str(file), (f"the file is no YAML: {_where(error)}",)) from None
+        raise ConfigError(str(file), (f"the file is not valid YAML: {_where(error)}",)) from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -341,7 +341,7 @@ def _unknown_sources(config: Config) -> list[str]:
     names = [source.name for source in config.prometheus]
     choice = ", ".join((*names, "*"))
     return [
-        f"tenants[{index}].sources: {source!r} is no Prometheus of this configuration: use one of {choice}"
+        f"tenants[{index}].sources: {source!r} is not a Prometheus of this configuration: use one of {choice}"
         for index, tenant in enumerate(config.tenants)
         for source in tenant.sources
         if source not in names and source != "*"

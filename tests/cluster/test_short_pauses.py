@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
 
 ERRORS = {"name": "errors", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
 LATENCY = {"name": "p99", "preset": "latency"}
-WEIGHT = re.compile(r"after setWeight ([0-9, ]+) is")
+WEIGHT = re.compile(r"after setWeight ([0-9]+(?: and [0-9]+)*)")
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ async def test_what_looks_worse_is_held_until_it_is_reverted(every: int) -> None
     await world.until(lambda w: w.phase in {"Reverted", "Guarding"} and w.tried == "2", limit=1200)
     assert world.phase == "Reverted"
     assert re.match(
-        r"error-rate looks worse on the canary: odds [\d.e+]+ to 1; .* of \d+ requests, stable .*; "
+        r"error-rate looks worse on the canary: odds [\d,.]+ to 1; .* of \d+ requests, stable .*; "
         r"held until it is certain, at most \d+ (s|min) more",
         said["LooksWorse"],
     )

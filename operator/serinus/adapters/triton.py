@@ -106,7 +106,7 @@ def _tensor(given: ProbeInput) -> Any:
         elements = [each.encode() if isinstance(each, str) else each for each in given.data]
         array = numpy.array(elements, dtype=triton_to_np_dtype(datatype)).reshape(given.shape)
     except (ValueError, TypeError, OverflowError) as error:
-        raise _BadProbe(f"the probe's input {given.name!r} is no {datatype} of {given.shape}: {error}") from error
+        raise _BadProbe(f"the probe's input {given.name!r} is not a {datatype} of {given.shape}: {error}") from error
     tensor = InferInput(given.name, list(given.shape), datatype)
     tensor.set_data_from_numpy(array)
     return tensor

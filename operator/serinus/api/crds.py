@@ -193,7 +193,7 @@ def write(root: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Write the files, or with --check name the stale ones; the exit code is 1 where there are any, or no checkout."""
     if not (ROOT / FOLDERS[0]).is_dir():
-        sys.stderr.write(f"{ROOT} is no checkout of Serinus: there is no folder {FOLDERS[0]}\n")
+        sys.stderr.write(f"{ROOT} is not a checkout of Serinus: there is no folder {FOLDERS[0]}\n")
         return 1
     if arguments != ["--check"]:
         write(ROOT)

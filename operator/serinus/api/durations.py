@@ -17,7 +17,7 @@ _BASE_UNITS = {None: 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "%": 0.01}
 def seconds(duration: str) -> float:
     """Convert a Go duration to seconds; raises ValueError."""
     if not re.fullmatch(GO_DURATION, duration):
-        raise ValueError(f"{duration!r} is no duration: write it as 30s, 5m or 1h30m")
+        raise ValueError(f"{duration!r} is not a duration: write it as 30s, 5m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))
 
 
@@ -25,7 +25,7 @@ def in_base_units(threshold: str) -> float:
     """Convert a threshold to its base unit (a ratio, seconds, or a plain number); raises ValueError."""
     match = _THRESHOLD.fullmatch(threshold)
     if match is None:
-        raise ValueError(f"{threshold!r} is no threshold: write it as 0.05, 5% or 250ms")
+        raise ValueError(f"{threshold!r} is not a threshold: write it as 0.05, 5% or 250ms")
     return float(match[1]) * _BASE_UNITS[match[2]]
 
 

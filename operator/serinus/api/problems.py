@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+DURATIONS = frozenset({"baseEjectionTime", "blindTimeout", "duration", "interval", "maxHold", "minDwell", "window"})
+COMPARED = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal", "enum", "literal_error"})
+"""Pydantic says of these what they must be, and not what they are."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One field and what is wrong with it."""
@@ -49,6 +54,14 @@ def _problem(within: str, item: ErrorDetails) -> Problem:
     text = f"{item['msg'][:1].lower()}{item['msg'][1:]}"
     if item["type"] == "string_type" and isinstance(item["input"], int | float):
         text = f"should be a string: write {json.dumps(item['input'])} in quotes"
+        if item["loc"][-1] in DURATIONS:
+            text = f"{item['input']} has no unit: write {item['input']}s"
+    if item["type"] == "value_error":
+        text = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "too_short":
+        text = "must not be empty"
+    if item["type"] in COMPARED:
+        text = f"{text}, not {json.dumps(item['input'])}"
     if item["type"] == "string_pattern_mismatch":
         text = _misspelt(item)
     return Problem(_path([within, *item["loc"]]), text)

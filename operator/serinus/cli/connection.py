@@ -46,7 +46,7 @@ def connect(target: Target) -> KubeconfigCluster:
         advice = "check --kubeconfig and --context" if named else "name one with --kubeconfig or --context"
         raise Refused(f"no cluster is configured ({_reason(target, error)}): {advice}") from error
     except (YAMLError, TypeError, UnicodeDecodeError) as error:
-        raise Refused(f"{target.kubeconfig or 'the kubeconfig'} is no kubeconfig: check its YAML") from error
+        raise Refused(f"{target.kubeconfig or 'the kubeconfig'} is not a kubeconfig: check its YAML") from error
     settings.retries = False
     api: Any = client.CustomObjectsApi(client.ApiClient(settings))
     return KubeconfigCluster(api, target.namespace or namespace, str(settings.host))

@@ -22,7 +22,7 @@ def require_plot(file: Path) -> None:
             "or install serinus with its extra `plot`"
         )
     if not file.absolute().parent.is_dir():
-        raise Refused(f"{file} cannot be written: {file.parent} is no folder")
+        raise Refused(f"{file} cannot be written: {file.parent} is not a folder")
 
 
 def save(figure: Figure, file: Path) -> None:

@@ -100,14 +100,14 @@ def _standing(rollout: RolloutView, now: float) -> Text:
 
 
 def _step(rollout: RolloutView) -> str:
-    """Say the step and its verb: step 2/6 (pause 5m)."""
+    """Say the step and its verb: step 2/6 (pause 5m), or step 3/6 (next: setWeight 25)."""
     status, steps = rollout.status, rollout.spec.strategy.canary.steps
     if status.phase is Phase.GUARDING:
         return f"guard window of {rollout.spec.guard.duration} at 100%"
     if status.step >= len(steps):
         return "last step (100%)"
     step = steps[status.step]
-    verb = f"pause {step.pause.duration or 'until promoted'}" if step.pause else f"setWeight {step.set_weight}"
+    verb = f"pause {step.pause.duration or 'until promoted'}" if step.pause else f"next: setWeight {step.set_weight}"
     return f"step {status.step_text} ({verb})"
 
 

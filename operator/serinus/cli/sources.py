@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from serinus.cli.errors import Refused
-from serinus.config import load_config
+from serinus.config import ConfigError, load_config
 from serinus.core.model.source import Source
 
 
@@ -13,7 +13,7 @@ def chosen_source(url: str | None, config: Path | None, name: str | None) -> Sou
     """Choose it; an address beside a configuration goes before that source's own. Raises SerinusError."""
     if config is None:
         if name is not None:
-            raise Refused("--source selects a Prometheus in a configuration file: give --config, too")
+            raise Refused("--source selects a Prometheus in a configuration file: add --config FILE")
         if url is None:
             raise Refused("give the Prometheus to read from: --prometheus URL, or --config FILE with --source NAME")
         return _checked({"name": "prometheus", "url": url})
@@ -25,4 +25,7 @@ def chosen_source(url: str | None, config: Path | None, name: str | None) -> Sou
 
 
 def _checked(fields: dict[str, object]) -> Source:
-    return load_config(flags={"prometheus": [fields]}).prometheus[0].source()
+    try:
+        return load_config(flags={"prometheus": [fields]}).prometheus[0].source()
+    except ConfigError as error:
+        raise Refused("; ".join(one.replace("prometheus[0].url", "--prometheus") for one in error.mistakes)) from None

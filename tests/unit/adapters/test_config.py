@@ -107,7 +107,7 @@ def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path
         ),
         (
             "tenants: [{namespace: ml, sources: [other]}]",
-            "tenants[0].sources: 'other' is no Prometheus of this configuration: use one of default, *",
+            "tenants[0].sources: 'other' is not a Prometheus of this configuration: use one of default, *",
         ),
         ("exportTo: [a/b]", "exportTo: ['a/b']: 'a/b' must be a namespace, `.` for the route's own, or `*` for all"),
         ("clusterDomain: .local", "clusterDomain: '.local': use lower-case letters, digits and hyphens"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from serinus.adapters.prometheus.answers import read_answer
+import pytest
+
+from serinus.adapters.prometheus.answers import read_answer, without_page
 from serinus.core.model.answers import NoAnswer, SeriesSet, whole
 
 
@@ -34,3 +36,21 @@ def test_a_warning_of_a_store_makes_the_answer_partial() -> None:
     answer = whole(answered([], warnings=["PromQL info: x", "store-1: context deadline exceeded"]))
     assert isinstance(answer, NoAnswer)
     assert answer.message == "the answer is not whole: store-1: context deadline exceeded"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<!DOCTYPE html>\n<html>...", "  <html><body>", "HTTP Status Code 404 (b'<!DOCTYPE HTML>\\n<html>')", "\n<?xml?>"],
+)
+def test_a_web_page_is_not_shown(text: str) -> None:
+    """Whoever answers with one is no Prometheus."""
+    said = without_page(text)
+    assert said.endswith("a web page, not JSON: is this the address of a Prometheus?")
+    assert "<" not in said
+
+
+def test_other_text_is_shown_as_it_is() -> None:
+    """A proxy says why it refuses."""
+    found = read_answer(403, "no token < allowed")
+    assert isinstance(found, NoAnswer)
+    assert found.message == "HTTP 403: no token < allowed"

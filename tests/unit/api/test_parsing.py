@@ -198,8 +198,26 @@ def test_errors_name_every_field() -> None:
     assert caught.value.field == "spec.model.storageUri"
     assert str(caught.value) == (
         "spec.model.storageUri: field required; "
-        "spec.strategy.canary.steps[1].setWeight: input should be greater than or equal to 1"
+        "spec.strategy.canary.steps[1].setWeight: input should be greater than or equal to 1, not 0"
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param({"guard": {"duration": 15}}, "spec.guard.duration: 15 has no unit: write 15s", id="no unit"),
+        pytest.param({"model": {"version": 2}}, "version: should be a string: write 2 in quotes", id="no text"),
+        pytest.param({"analysis": {"metrics": []}}, "spec.analysis.metrics: must not be empty", id="an empty list"),
+        pytest.param({"analysis": {"mode": "Guess"}}, "'Sequential' or 'Threshold', not \"Guess\"", id="no choice"),
+        pytest.param({"analysis": {"interval": "100ms"}}, "interval: '100ms' is shorter than 1s", id="too short"),
+    ],
+)
+def test_errors_say_the_value_and_the_fix(change: dict[str, Any], said: str) -> None:
+    """In words of the field's, not of the library that checks it."""
+    with pytest.raises(ApiError) as caught:
+        _spec(**change)
+    assert said in str(caught.value)
+    assert "value error" not in str(caught.value)
 
 
 def test_a_manifest_without_a_name_is_no_manifest() -> None:
@@ -220,7 +238,7 @@ def test_reads_durations(text: str, value: float) -> None:
 @pytest.mark.parametrize("text", ["", "5", "-5m", "1d", "5 m", "5m\n", "1234567s"])
 def test_refuses_what_is_no_duration(text: str) -> None:
     """What Go would not read as a positive duration is an error."""
-    with pytest.raises(ValueError, match="is no duration"):
+    with pytest.raises(ValueError, match="is not a duration"):
         seconds(text)
 
 
@@ -236,7 +254,7 @@ def test_reads_thresholds(text: str, value: float) -> None:
 @pytest.mark.parametrize("text", ["", "low", "5h", "5 %", "5%\n", "0x5"])
 def test_refuses_what_is_no_threshold(text: str) -> None:
     """A threshold without a number or with an unknown unit is an error."""
-    with pytest.raises(ValueError, match="is no threshold"):
+    with pytest.raises(ValueError, match="is not a threshold"):
         in_base_units(text)
 
 

@@ -96,7 +96,7 @@ def test_a_file_that_is_no_kubeconfig_is_refused(tmp_path: Path, text: str) -> N
     """With its name, and no traceback."""
     file = tmp_path / "config"
     file.write_text(text)
-    with pytest.raises(Refused, match="config is no kubeconfig: check its YAML"):
+    with pytest.raises(Refused, match="config is not a kubeconfig: check its YAML"):
         connect(Target(kubeconfig=str(file)))
 
 

@@ -67,6 +67,21 @@ def test_a_limit_that_fell_to_evidence_is_credited_to_the_test() -> None:
     assert "decided by the sequential test of the limit (LimitExceeded)" in _sentence(_by_guardrail(evidence=140.0))
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        pytest.param("WithinLimits", "none against the canary", id="nothing to say"),
+        pytest.param("LooksWorse", "not enough to revert yet (a quicker test holds the weight meanwhile)", id="held"),
+        pytest.param("LimitExceeded", "not needed (a fixed limit decided first)", id="by a limit"),
+    ],
+)
+def test_no_evidence_is_no_praise_where_something_else_has_decided(reason: str, said: str) -> None:
+    """Who reads that nothing speaks against a canary may promote it."""
+    manifest = condemned(outlook={"evidence": 0.9, "comparisons": []})
+    manifest["status"]["reason"] = reason
+    assert f"Evidence {said}, over all metrics (1 in 20 holds, 1 in 100 reverts)" in _said(manifest)
+
+
 def test_in_threshold_mode_there_is_no_test() -> None:
     """Nobody shall look for evidence that was never gathered."""
     page = _said(_in_threshold_mode(_by_guardrail()))

@@ -264,7 +264,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     """No traceback."""
     answer = say(cluster(condemned()), "explain", "fraud", "--plot", str(tmp_path / "no" / "why.png"))
     assert answer.exit_code == 1
-    assert f"why.png cannot be written: {tmp_path / 'no'} is no folder" in answer.stderr
+    assert f"why.png cannot be written: {tmp_path / 'no'} is not a folder" in answer.stderr
     assert answer.stdout == ""
 
 

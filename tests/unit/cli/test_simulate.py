@@ -128,7 +128,7 @@ def test_a_file_without_a_model_deployment_is_refused(tmp_path: Path) -> None:
             'spec.model.storageUri: "s3://models/m" is not valid: write pvc://claim/path',
             id="an unknown scheme",
         ),
-        pytest.param("a: [b", "the file is no YAML: expected", id="no YAML"),
+        pytest.param("a: [b", "the file is not valid YAML: expected", id="no YAML"),
     ],
 )
 def test_a_manifest_that_would_be_misread_is_refused(tmp_path: Path, spec: str, said: str) -> None:
@@ -168,7 +168,7 @@ def test_a_picture_without_a_place_is_refused_before_anything_is_played(tmp_path
     said = say(tmp_path, "--plot", str(tmp_path / "missing" / "odds.png"))
     assert said.exit_code == 1
     assert said.stdout == ""
-    assert "is no folder" in said.stderr
+    assert "is not a folder" in said.stderr
 
 
 def test_a_picture_is_drawn(tmp_path: Path) -> None:

@@ -234,9 +234,9 @@ def _read(text: str) -> Json:
     try:
         answer: Any = json.loads(text)
     except ValueError as error:
-        raise Unavailable(f"the answer is no JSON: {text[:200]!r}") from error
+        raise Unavailable(f"the answer is not JSON: {text[:200]!r}") from error
     if not isinstance(answer, dict):
-        raise Unavailable(f"the answer is no object: {text[:200]!r}")
+        raise Unavailable(f"the answer is not an object: {text[:200]!r}")
     return answer
 
 

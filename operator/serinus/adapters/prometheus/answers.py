@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from serinus.core.model.answers import ABOUT_THE_QUERY, Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 
 INFO = ABOUT_THE_QUERY[0]
+_PAGE = re.compile(r"\(?(b')?\s*<(!doctype|html|\?xml).*", re.DOTALL | re.IGNORECASE)
+"""With what the client puts before it: (b'<!DOCTYPE html>."""
 
 
 def read_answer(status: int, text: str) -> MetricsAnswer:
@@ -16,7 +19,7 @@ def read_answer(status: int, text: str) -> MetricsAnswer:
     try:
         body: Any = json.loads(text)
     except ValueError:
-        return refused(f"HTTP {status}: {text.strip()[:300]}")
+        return refused(f"HTTP {status}: {without_page(text.strip()[:300])}")
     if status != 200 or not isinstance(body, dict) or body.get("status") != "success":
         return refused(f"HTTP {status}: {_error_of(body)}")
     try:
@@ -44,6 +47,11 @@ def refused(message: str) -> NoAnswer:
 def unreachable(message: str) -> NoAnswer:
     """Make the answer of a source that cannot be asked."""
     return NoAnswer(Failure.UNREACHABLE, message)
+
+
+def without_page(text: str) -> str:
+    """Leave a web page out of a text: it says nothing that anybody wants to read."""
+    return _PAGE.sub("a web page, not JSON: is this the address of a Prometheus?", text)
 
 
 def _error_of(body: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from serinus.adapters.prometheus.answers import read_series, refused, unreachable
+from serinus.adapters.prometheus.answers import read_series, refused, unreachable, without_page
 from serinus.adapters.prometheus.source import Access, Pass, redirected
 from serinus.core.model.answers import MetricsAnswer, SeriesSet
 from serinus.core.model.errors import Unavailable
@@ -69,7 +69,7 @@ class RangeQueries:
             except _Redirected as error:
                 return refused(str(error))
             except PrometheusApiClientException as error:
-                return refused(granted.scrub(str(error)))
+                return refused(without_page(granted.scrub(str(error))))
             except (RequestException, OSError) as error:
                 return unreachable(granted.scrub(f"{self._source.shown}: {self._why(error)}"))
         return SeriesSet(read_series(_type_of(result), result))

@@ -87,7 +87,7 @@ class Access:
         except OSError as error:
             raise Unavailable(f"{place} cannot be read: {error.strerror}") from None
         except ValueError:
-            raise Unavailable(f"{place} is no text") from None
+            raise Unavailable(f"{place} is not text") from None
         if not text or not text.isprintable():
             raise Unavailable(f"{place} must hold one line of text")
         if not text.isascii() and setting != "basicAuth.passwordFile":

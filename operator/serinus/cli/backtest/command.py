@@ -122,7 +122,10 @@ async def _records(source: Elsewhere, subject: Subject, span: TimeRange, service
         for selector in _selectors(subject, provider, services, reporter):
             series.extend(await fetch(source, selector, span))
         if not series:
-            raise Refused(f"no {provider} series in that time range: check namespace {subject.namespace} and --service")
+            per_pod = ' reported per pod (reporter="destination")' if reporter == "destination" else ""
+            raise Refused(
+                f"no {provider} series{per_pod} in that time range: check namespace {subject.namespace} and --service"
+            )
         found.append(Record(provider, tuple(series)))
     return tuple(found)
 

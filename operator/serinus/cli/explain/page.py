@@ -14,8 +14,14 @@ from serinus.cli.explain.account import SUSPICIOUS, Account
 from serinus.cli.explain.numbers import IF_EQUAL, NOTHING, bounded, counted, limit_of, odds, one_in, rated
 from serinus.cli.explain.sentence import missing, sentence, without_test
 from serinus.cli.watching import put
+from serinus.core.model.assessment import Reason
 
 LIMIT_STREAM = "/limit"
+NO_EVIDENCE = {
+    "": "none against the canary",
+    Reason.LOOKS_WORSE: "not enough to revert yet (a quicker test holds the weight meanwhile)",
+    Reason.LIMIT_EXCEEDED: "not needed (a fixed limit decided first)",
+}
 STATUS_STYLES = {"Worse": "bold red", "Suspicious": "yellow", "CommonCause": "yellow", "NoData": "bold yellow"}
 
 
@@ -44,7 +50,7 @@ def _facts(account: Account) -> Table:
         limit = limit_of(metric) or "none: compared with stable only"
         facts.add_row("Limit", f"{metric.name}  {limit}{needs}")
     if account.evidence is not None:
-        facts.add_row("Evidence", _evidence(account.evidence, account.reverts_at))
+        facts.add_row("Evidence", _evidence(account))
     if account.calibration:
         facts.add_row("History", Text(account.calibration))
     if text := missing(account):
@@ -60,9 +66,12 @@ def _mode(account: Account) -> str:
     return f"a sequential test that reverts at {odds(account.reverts_at)}, with fixed limits as guardrails"
 
 
-def _evidence(evidence: float, reverts_at: float) -> str:
-    against = f"{odds(evidence)} {IF_EQUAL}" if evidence >= 1.5 else "none against the canary"
-    return f"{against}, over all metrics  ({one_in(SUSPICIOUS)} holds, {one_in(reverts_at)} reverts)"
+def _evidence(account: Account) -> str:
+    """Say what the test that reverts knows, and what has decided where it knows nothing."""
+    evidence = account.evidence or 1.0
+    decided = account.rollout.status.reason or ""
+    against = f"{odds(evidence)} {IF_EQUAL}" if evidence >= 1.5 else NO_EVIDENCE.get(decided, NO_EVIDENCE[""])
+    return f"{against}, over all metrics  ({one_in(SUSPICIOUS)} holds, {one_in(account.reverts_at)} reverts)"
 
 
 def _metrics(account: Account) -> Table:

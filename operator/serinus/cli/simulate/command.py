@@ -47,7 +47,7 @@ def simulate(file: Path, name: str | None, options: SimulateOptions, *, as_json:
     odds = [odds_of(job.rule, job.scenario, outcome) for job, outcome in zip(jobs, played, strict=True)]
     own = [one for one in odds if one.rule == jobs[0].rule]
     told = sentence(subject, own)
-    advised = advice(subject, own, options.promoted_after_s, tried(jobs, own))
+    advised = advice(subject, own, options.promoted_after_s, tried(jobs, own), options.longest_s)
     if as_json:
         typer.echo(written(subject, options, odds, told, advised))
     else:
@@ -67,7 +67,7 @@ def read(file: Path, name: str | None) -> Subject:
     except OSError as error:
         raise Refused(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise Refused(f"{file} cannot be read: it is no UTF-8 text") from error
+        raise Refused(f"{file} cannot be read: it is not UTF-8 text") from error
 
 
 def cells(subject: Subject, options: SimulateOptions) -> list[Job]:

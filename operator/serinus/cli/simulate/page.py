@@ -77,8 +77,10 @@ def _by_metric(one: Odds) -> str:
 
 def share_of_runs(count: int, runs: int) -> str:
     """Write a share of the rollouts; of what never happened, what it is at most."""
+    from serinus.simulation.manifest.sentence import FEWEST_RUNS
+
     if count == 0:
-        return f"0 (< {300 / runs:.2g} %)"
+        return f"0 (< {300 / runs:.2g} %)" if runs >= FEWEST_RUNS else f"0 of {runs}"
     return f"{100 * count / runs:.3g} %"
 
 

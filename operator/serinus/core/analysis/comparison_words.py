@@ -16,7 +16,14 @@ from serinus.core.analysis.comparison_metrics import (
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.noise import HISTORY_OF_ITS_OWN
 from serinus.core.analysis.sequential.patience import LOOKS_WORSE
-from serinus.core.analysis.words import HOPELESS_REQUESTS, of_or_over, shown_duration, shown_value, with_errors
+from serinus.core.analysis.words import (
+    HOPELESS_REQUESTS,
+    of_or_over,
+    shown_duration,
+    shown_odds,
+    shown_value,
+    with_errors,
+)
 from serinus.core.model.assessment import Assessment, Comparison, ErrorAnswers, Finding, Reason
 
 LEAST_E = 1.5
@@ -118,7 +125,7 @@ def _safe(answer: MonitorVerdict, guardrail: Assessment) -> str:
 
 
 def _odds(e_value: float) -> str:
-    return f"1-in-{e_value:.3g} odds if both versions were equal"
+    return f"1-in-{shown_odds(e_value)} odds if both versions were equal"
 
 
 def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, detail: str) -> str:
@@ -159,7 +166,7 @@ def _doubt(metric: Metric | None, what: str, one: Evidence | None, answer: Monit
         numbers = _drift(metric, "", one, detail).removeprefix(": ")
     else:
         numbers = _rates(metric, one).removeprefix("is ") if one else ""
-    text = f"{what} looks worse on the canary: odds {answer.odds or 0.0:.3g} to 1"
+    text = f"{what} looks worse on the canary: odds {shown_odds(answer.odds or 0.0)} to 1"
     held = f"held until it is certain, at most {shown_duration(max(answer.held_s or 0.0, 1.0))} more"
     return "; ".join(part for part in (text, numbers, held) if part)
 
@@ -206,9 +213,9 @@ def _missing(answer: MonitorVerdict) -> list[str]:
 
 def _limit(answer: MonitorVerdict, found: Finding, policy: Analysis) -> str | None:
     if answer.reason == "LooksWorse":
-        return f"{LOOKS_WORSE:.0f}-to-1 odds (now {answer.odds or 0.0:.3g} to 1)"
+        return f"{LOOKS_WORSE:.0f}-to-1 odds (now {shown_odds(answer.odds or 0.0)} to 1)"
     if answer.reason in {"Worse", "Suspicious"}:
-        return f"1-in-{1 / _alpha(policy):.0f} odds (now 1 in {answer.e_total:.3g})"
+        return f"1-in-{1 / _alpha(policy):.0f} odds (now 1 in {shown_odds(answer.e_total)})"
     return found.limit
 
 

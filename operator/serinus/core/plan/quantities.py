@@ -14,7 +14,7 @@ def quantity(text: str) -> Decimal:
     """Read a quantity; raises ValueError."""
     match = _FORM.match(text)
     if match is None:
-        raise ValueError(f"{text!r} is no quantity: write it as 500m, 2 or 4Gi")
+        raise ValueError(f"{text!r} is not a quantity: write it as 500m, 2 or 4Gi")
     number, suffix = Decimal(match[1]), match[2] or ""
     if suffix.endswith("i"):
         return number * Decimal(1024 ** (_BINARY.index(suffix[0]) + 1))
@@ -24,7 +24,7 @@ def quantity(text: str) -> Decimal:
 
 
 def same_quantity(one: object, other: object) -> bool:
-    """Tell whether two quantities are equal by value; what is no quantity is compared as it stands."""
+    """Tell whether two quantities are equal by value; what is not a quantity is compared as it stands."""
     try:
         return quantity(str(one)) == quantity(str(other))
     except ValueError:

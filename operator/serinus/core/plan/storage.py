@@ -87,7 +87,7 @@ def _baked(rest: str, model: str) -> Storage:
     path = posixpath.normpath(rest)
     repository, name = posixpath.split(path)
     if not rest.startswith("/") or not name:
-        raise InvalidSpec(_FIELD, f"file://{rest} is no absolute path: write file:///models/{model}")
+        raise InvalidSpec(_FIELD, f"file://{rest} is not an absolute path: write file:///models/{model}")
     if name != model:
         raise InvalidSpec(
             _FIELD,

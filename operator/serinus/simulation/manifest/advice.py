@@ -36,10 +36,12 @@ def advice(
     odds: Sequence[Odds],
     promoted_after_s: float,
     tried: Mapping[str, Sequence[Remedied]] | None = None,
+    played_s: float | None = None,
 ) -> tuple[str, ...]:
     """Give one sentence for each thing that a user would want to change, or know.
 
-    `tried` are changes of the policy that were played, by the bad version that gets through without them.
+    `tried` are changes of the policy that were played, by the bad version that gets through without them; `played_s` is
+    how long each rollout was played at most, if that was told.
     """
     good = [one for one in odds if not one.scenario.harmful]
     bad = [one for one in odds if one.scenario.harmful]
@@ -49,7 +51,7 @@ def advice(
         *_starved(subject, good[:1]),
         *_nervous(subject, good),
         *_alone(subject, good),
-        *_unproven(subject, good[:1], promoted_after_s),
+        *_unproven(good[:1], longest_s(subject, promoted_after_s) if played_s is None else played_s),
         *_hasty(subject, got_through(odds), tried or {}),
         *_assumed(subject, promoted_after_s),
         *_latency_assumed(subject, odds[:1]),
@@ -154,12 +156,12 @@ def _alone(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
             )
 
 
-def _unproven(subject: Subject, good: Sequence[Odds], promoted_after_s: float) -> Iterator[str]:
+def _unproven(good: Sequence[Odds], played_s: float) -> Iterator[str]:
     """Say it when good versions are still held at the end."""
     for one in good:
         if one.held > OFTEN * one.runs:
-            played = shown_duration(longest_s(subject, promoted_after_s))
-            yield f"{100 * one.held / one.runs:.0f} % of the equal versions are still held after {played}."
+            held = f"{100 * one.held / one.runs:.0f} % of the equal versions"
+            yield f"{held} are still held after {shown_duration(played_s)}."
 
 
 def got_through(odds: Sequence[Odds]) -> list[Odds]:

@@ -25,10 +25,11 @@ def short_pauses(policy: Policy) -> Iterator[str]:
     for number, (weight, pause_s) in enumerate(_pauses(policy)):
         needed = TWO_SCRAPES_S + (COLD_S if latency and number == 0 else 0.0)
         if weight < FULL_WEIGHT and pause_s < needed:
+            cold = ", after the first 30 s of new pods, which do not count for latency"
             yield (
-                f"The pause after setWeight {weight} is too short to judge by: {shown_duration(pause_s)}, where "
-                f"{shown_duration(needed)} are needed for two scrapes"
-                f"{' after new pods have warmed up' if needed > TWO_SCRAPES_S else ''}; the weight waits for them."
+                f"The pause after setWeight {weight} is short: {shown_duration(pause_s)}. Two scrapes, 15 s apart as "
+                f"usual, take {shown_duration(TWO_SCRAPES_S)}{cold if needed > TWO_SCRAPES_S else ''}: make it "
+                f"{shown_duration(needed)} or longer, or the weight may rise on a single scrape."
             )
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from serinus.core.analysis.words import shown_duration
 from serinus.simulation.manifest.odds import Odds
 from serinus.simulation.manifest.subject import Subject
+
+FEWEST_RUNS: Final = 10
+"""Of fewer rollouts nobody can tell what never happens."""
 
 
 def sentence(subject: Subject, odds: Sequence[Odds]) -> str:
@@ -52,6 +56,10 @@ def _good(one: Odds) -> str:
 
 
 def _false_reverts(one: Odds) -> str:
+    if one.reverted == 0 and one.runs < FEWEST_RUNS:
+        return (
+            f"not reverted in {one.runs} rollout{'' if one.runs == 1 else 's'}, too few to tell how often it would be,"
+        )
     if one.reverted == 0:
         return f"reverted in fewer than 1 of {one.one_in(0):.0f} rollouts"
     if one.reverted < 0.02 * one.runs:

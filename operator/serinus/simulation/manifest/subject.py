@@ -162,7 +162,7 @@ def _documents(text: str) -> list[Mapping[str, Any]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise UnusableManifest(f"the file is no YAML: {getattr(error, 'problem', error)}{place}") from error
+        raise UnusableManifest(f"the file is not valid YAML: {getattr(error, 'problem', error)}{place}") from error
     listed = (
         each["items"] if each.get("kind") == "List" and isinstance(each.get("items"), list) else [each]
         for each in found

@@ -30,7 +30,7 @@ def test_what_is_no_quantity_is_compared_as_it_stands() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "1x", "1 Gi", "--1"])
 def test_what_is_no_quantity_cannot_be_read(text: str) -> None:
-    with pytest.raises(ValueError, match="no quantity"):
+    with pytest.raises(ValueError, match="not a quantity"):
         quantity(text)
 
 

@@ -46,7 +46,7 @@ def _ended(pod: PodSymptoms) -> Diagnosis:
     code = pod.terminated.get("exitCode")
     last = one_line(str(pod.terminated.get("message", "")).strip().rpartition("\n")[2])
     said = f" ({last})" if last else ""
-    text = f"Triton ended with exit code {code}{said}: see: kubectl logs {pod.name} --previous"
+    text = f"Triton ended with exit code {code}{said}: run kubectl logs {pod.name} --previous"
     backs_off = pod.waiting.get("reason") == "CrashLoopBackOff"
     return Diagnosis(
         NotReadyReason.CRASH_LOOP if backs_off or pod.container.get("restartCount") else NotReadyReason.NOT_READY, text
@@ -75,13 +75,13 @@ def not_ready(symptoms: Symptoms) -> Diagnosis | None:
             return Diagnosis(NotReadyReason.NOT_READY, f"pod {pod.name} is lost ({said}): another one takes its place")
         other = beside_triton(pod)
         if other is not None:
-            fix = f"see: kubectl describe pod {pod.name}"
+            fix = f"run kubectl describe pod {pod.name}"
             return Diagnosis(NotReadyReason.NOT_READY, f"{other} of pod {pod.name} is not ready, beside Triton: {fix}")
         if "running" in _state(pod) and pod.container.get("started"):
             model = symptoms.revision.model
-            fix = f"see: kubectl logs {pod.name}"
+            fix = f"run kubectl logs {pod.name}"
             return Diagnosis(
-                NotReadyReason.NOT_READY, f"pod {pod.name} runs, but {model} does not answer as ready: {fix}"
+                NotReadyReason.NOT_READY, f"pod {pod.name} is running, but model {model} is not ready: {fix}"
             )
     return None
 

@@ -76,7 +76,7 @@ def init_container_failed(symptoms: Symptoms) -> Diagnosis | None:
             why = _why_failed(container)
             if why is not None:
                 name = container["name"]
-                fix = f"see: kubectl logs {pod.name} -c {name}"
+                fix = f"run kubectl logs {pod.name} -c {name}"
                 return Diagnosis(
                     NotReadyReason.INIT_CONTAINER_FAILED, f"init container {name} of pod {pod.name} {why}: {fix}"
                 )

@@ -290,7 +290,7 @@ def test_a_triton_that_does_not_stay_is_told(one: Json, parts: tuple[str, ...]) 
 @pytest.mark.parametrize(
     ("one", "part"),
     [
-        pytest.param(pod(state=RUNNING, started=True), "fraud does not answer as ready", id="it runs"),
+        pytest.param(pod(state=RUNNING, started=True), "is running, but model fraud is not ready", id="it runs"),
         pytest.param(pod(state=terminated("", 139)), "exit code 139", id="it ended once: that is no loop"),
         pytest.param(
             pod(phase="Failed", reason="Evicted", message="The node was low on resource: memory."),
