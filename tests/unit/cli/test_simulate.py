@@ -12,6 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from serinus.cli.app import app
+from serinus.cli.simulate.page import share_of_runs
 from serinus.core.model.kinds import Json
 from tests.unit.simulation.given import ERRORS, SLOW, manifest
 
@@ -38,7 +39,16 @@ def test_a_sentence_comes_first(tmp_path: Path) -> None:
     """It can be pasted: traffic, first weight, price of a bad version, odds of losing an equal one."""
     lines = say(tmp_path, pace="Evidence", analysis={"riskBudget": "2%"}).stdout.splitlines()
     assert lines[1].startswith("At 100 requests a second and a first weight of 10 %, a version with 1 % errors instead")
-    assert "an equal version is reverted in fewer than 1 of 3 rollouts" in lines[1]
+    assert "an equal version is not reverted in 8 rollouts, too few to tell how often it would be, and" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("count", "runs", "shown"),
+    [(0, 100, "0 (< 3 %)"), (0, 10, "0 (< 30 %)"), (0, 9, "0 of 9"), (3, 9, "33.3 %")],
+)
+def test_what_never_happened_is_bounded_where_there_are_runs_enough(count: int, runs: int, shown: str) -> None:
+    """Fewer than three in N; of a handful that says nothing."""
+    assert share_of_runs(count, runs) == shown
 
 
 def test_the_same_seed_gives_the_same_answer(tmp_path: Path) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from serinus.api.parsing import unix_seconds
 from serinus.api.policy import Metric, Preset
-from serinus.core.analysis.words import shown_duration, shown_value
+from serinus.core.analysis.words import LARGEST_SPELT, shown_duration, shown_value
 
 NOTHING = "-"
 IF_EQUAL = "if both versions were equal"
-LARGEST_SPELT = 1e9
-"""Beyond this nobody counts the zeros."""
 
 
 def counted(number: float) -> str:

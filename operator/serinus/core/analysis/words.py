@@ -12,7 +12,7 @@ from serinus.core.model.plain_words import plain_words
 HOPELESS_REQUESTS = 1_000_000
 """More missing requests than this are no forecast: at the present rates the answer is no."""
 
-MOST_ODDS = 1e9
+LARGEST_SPELT = 1e9
 """Beyond this nobody counts the zeros."""
 LONGEST_WORDS = 160
 MOST_CODES = 4
@@ -30,7 +30,7 @@ def shown_value(preset: Preset | None, value: float) -> str:
 
 def shown_odds(odds: float) -> str:
     """Write odds to one as people say them, three digits and no exponent: 3.24, 5,910."""
-    odds = min(odds, MOST_ODDS)
+    odds = min(odds, LARGEST_SPELT)
     return f"{odds:.3g}" if odds < 10 else f"{float(f'{odds:.3g}'):,.0f}"
 
 

@@ -270,7 +270,7 @@ def test_a_kill_for_memory_without_a_limit_is_the_nodes() -> None:
             ("exit code 1 (unrecognized option '--log-info=false')", "--previous"),
             id="an option it does not know",
         ),
-        pytest.param(crashed("", 139), ("exit code 139: see",), id="a crash without a word"),
+        pytest.param(crashed("", 139), ("exit code 139: run kubectl logs",), id="a crash without a word"),
         pytest.param(
             waiting("RunContainerError", 'exec: "tritonserver": executable file not found in $PATH'),
             ("executable file not found", "spec.runtime.image"),
