@@ -75,7 +75,7 @@ bench: $(INSTALLED) ## Measure reverts, CPU and memory against a real API server
 test-statistics: $(INSTALLED) ## Check the statistics against the design's numbers, in under three minutes
 	$(PYTEST) tests/statistics $(ARGS)
 
-bench-statistics: $(INSTALLED) ## Regenerate docs/statistics-results.md in full (takes about an hour on all cores)
+bench-statistics: $(INSTALLED) ## Regenerate docs/statistics-results.md in full (an hour and a half on two cores; ARGS="--kept FOLDER" goes on where it was)
 	$(PY) -m serinus.simulation --out docs/statistics-results.md $(ARGS)
 
 lock: $(INSTALLED) ## Update the lock files (hashes, no addresses)

@@ -11,6 +11,7 @@ import pytest
 from serinus.simulation import policies, tables
 from serinus.simulation.__main__ import main
 from serinus.simulation.distribution import shifted_shares
+from serinus.simulation.kept import play_kept
 from serinus.simulation.play import Played, chunks, play
 from serinus.simulation.report import acceptance, meets, render
 from serinus.simulation.traffic import NOISES, ErrorWorkload, Noise, TrafficSource
@@ -30,6 +31,19 @@ def test_traffic_has_the_rates_that_were_asked_for(noise: Noise) -> None:
     else:
         assert rates[0] > rates[1] >= 0.009
     assert all((one.events <= one.requests).all() for one in scrapes)
+
+
+def test_what_was_played_before_is_not_played_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tables take hours: a run that was interrupted goes on where it was."""
+    one, other = (replace(cell, runs=20) for cell in (*tables.detection(20),)[:2])
+    first = play_kept(tmp_path, one, 0, 20, 1)
+    monkeypatch.setattr("serinus.simulation.kept.play_chunk", lambda *_: pytest.fail("played again"))
+    again = play_kept(tmp_path, one, 0, 20, 1)
+    assert again.reverted_s.tolist() == first.reverted_s.tolist()
+    assert again.in_guard.dtype == first.in_guard.dtype
+    for cell, chunk, seed in ((other, 0, 1), (one, 1, 1), (one, 0, 2)):
+        with pytest.raises(pytest.fail.Exception):
+            play_kept(tmp_path, cell, chunk, 20, seed)
 
 
 def test_a_seed_settles_everything() -> None:

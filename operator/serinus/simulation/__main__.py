@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 from serinus.simulation import holds, policies, tables
+from serinus.simulation.kept import play_kept
 from serinus.simulation.peers import PEERS
 from serinus.simulation.play import Played, chunks, join, play_chunk
 from serinus.simulation.report import acceptance, meets, render
+
+PlayChunk = Callable[[tables.Cell, int, int, int], Played]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.plots is not None:
         return _draw(options.plots, options.seed)
     cells = [cell for cell in _cells(options.scale) if not options.only or cell.table in options.only]
-    rows = list(zip(cells, _play_all(cells, options.workers, options.seed), strict=True))
+    play = partial(play_kept, options.kept) if options.kept else play_chunk
+    rows = list(zip(cells, _play_all(cells, options.workers, options.seed, play), strict=True))
     page = render(rows, seed=options.seed)
     if options.out is None:
         sys.stdout.write(page)
@@ -44,6 +49,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="part of the full number of rollouts")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nice", type=int, default=10, help="added to the niceness")
+    parser.add_argument("--kept", type=Path, help="folder of what was played before, by this very code, and goes on")
     parser.add_argument("--only", nargs="*", default=[], help="tables, such as 4.1 4.6 peers")
     return parser.parse_args(arguments)
 
@@ -76,14 +82,14 @@ def _cells(scale: float) -> list[tables.Cell]:
     ]
 
 
-def _play_all(cells: Sequence[tables.Cell], workers: int, seed: int) -> list[Played]:
+def _play_all(cells: Sequence[tables.Cell], workers: int, seed: int, play: PlayChunk = play_chunk) -> list[Played]:
     """Longest chunks are not known beforehand; as many chunks as there are keep the processes busy to the end."""
     parts: dict[int, dict[int, Played]] = {index: {} for index in range(len(cells))}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs: dict[Future[Played], tuple[int, int]] = {}
         for index, cell in enumerate(cells):
             for chunk, runs in enumerate(chunks(cell)):
-                jobs[pool.submit(play_chunk, cell, chunk, runs, seed)] = index, chunk
+                jobs[pool.submit(play, cell, chunk, runs, seed)] = index, chunk
         for done, job in enumerate(as_completed(jobs), 1):
             index, chunk = jobs[job]
             parts[index][chunk] = job.result()
