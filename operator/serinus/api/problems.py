@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+# A field is known by its name here: pydantic does not say of which kind it is.
 DURATIONS = frozenset({"baseEjectionTime", "blindTimeout", "duration", "interval", "maxHold", "minDwell", "window"})
 COMPARED = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal", "enum", "literal_error"})
 """Pydantic says of these what they must be, and not what they are."""
@@ -51,20 +52,27 @@ class ApiError(ValueError):
 
 
 def _problem(within: str, item: ErrorDetails) -> Problem:
-    text = f"{item['msg'][:1].lower()}{item['msg'][1:]}"
-    if item["type"] == "string_type" and isinstance(item["input"], int | float):
-        text = f"should be a string: write {json.dumps(item['input'])} in quotes"
-        if item["loc"][-1] in DURATIONS:
-            text = f"{item['input']} has no unit: write {item['input']}s"
-    if item["type"] == "value_error":
-        text = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "too_short":
-        text = "must not be empty"
-    if item["type"] in COMPARED:
-        text = f"{text}, not {json.dumps(item['input'])}"
-    if item["type"] == "string_pattern_mismatch":
-        text = _misspelt(item)
-    return Problem(_path([within, *item["loc"]]), text)
+    return Problem(_path([within, *item["loc"]]), _text(item))
+
+
+def _text(item: ErrorDetails) -> str:
+    """Say what is wrong in the field's words; pydantic's own are the last resort."""
+    kind, given = item["type"], item["input"]
+    if kind == "string_type" and isinstance(given, int | float):
+        return _unquoted(item["loc"][-1], given)
+    if kind == "string_pattern_mismatch":
+        return _misspelt(item)
+    if kind == "too_short":
+        return "must not be empty"
+    text = item["msg"].removeprefix("Value error, ")
+    text = f"{text[:1].lower()}{text[1:]}"
+    return f"{text}, not {json.dumps(given, default=str)}" if kind in COMPARED else text
+
+
+def _unquoted(field: int | str, given: float) -> str:
+    if field in DURATIONS and not isinstance(given, bool) and given >= 0:
+        return f"{given} has no unit: write {given}s"
+    return f"should be a string: write {json.dumps(given)} in quotes"
 
 
 def _misspelt(item: ErrorDetails) -> str:

@@ -17,6 +17,7 @@ from serinus.simulation.tables import Cell
 
 def play_kept(folder: Path, cell: Cell, chunk: int, runs: int, seed: int) -> Played:
     """Read a chunk from the folder, or play it and keep it there."""
+    # The seed tells apart what looks the same without its signs.
     words = f"{cell.table} {cell.label} {cell.path} {cell.method} {chunk} {runs} {seed}"
     file = folder / f"{re.sub(r'[^0-9A-Za-z.]+', '_', words)}.{seed_of(cell, chunk, seed)}.npz"
     if file.exists():

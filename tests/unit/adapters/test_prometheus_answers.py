@@ -49,6 +49,12 @@ def test_a_web_page_is_not_shown(text: str) -> None:
     assert "<" not in said
 
 
+def test_what_the_client_says_before_a_web_page_stays() -> None:
+    """The code tells a wrong path from a proxy's log-in page."""
+    said = without_page("HTTP Status Code 404 (b'<!DOCTYPE HTML>')")
+    assert said.startswith("HTTP Status Code 404: a web page")
+
+
 def test_other_text_is_shown_as_it_is() -> None:
     """A proxy says why it refuses."""
     found = read_answer(403, "no token < allowed")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
+import yaml
 
+from serinus.api.crds import ROOT
 from serinus.api.defaults import frozen_policy, policy_of
-from serinus.api.durations import in_base_units, seconds
+from serinus.api.durations import GO_DURATION, in_base_units, seconds
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import parse_model_deployment, parse_rollout
 from serinus.api.policy import ClientErrors, Metric, OnBlind, Pause, Preset, Provider, Step, ThresholdRange
 from serinus.api.policy_rules import ALONE, LIMITS_ONLY
-from serinus.api.problems import ApiError
+from serinus.api.problems import DURATIONS, ApiError
 from serinus.api.status import Condition
 
 
@@ -206,6 +210,8 @@ def test_errors_name_every_field() -> None:
     ("change", "said"),
     [
         pytest.param({"guard": {"duration": 15}}, "spec.guard.duration: 15 has no unit: write 15s", id="no unit"),
+        pytest.param({"guard": {"duration": True}}, "duration: should be a string: write true in quotes", id="no time"),
+        pytest.param({"analysis": {"mode": date(2026, 1, 1)}}, 'not "2026-01-01"', id="what YAML takes for a date"),
         pytest.param({"model": {"version": 2}}, "version: should be a string: write 2 in quotes", id="no text"),
         pytest.param({"analysis": {"metrics": []}}, "spec.analysis.metrics: must not be empty", id="an empty list"),
         pytest.param({"analysis": {"mode": "Guess"}}, "'Sequential' or 'Threshold', not \"Guess\"", id="no choice"),
@@ -218,6 +224,19 @@ def test_errors_say_the_value_and_the_fix(change: dict[str, Any], said: str) -> 
         _spec(**change)
     assert said in str(caught.value)
     assert "value error" not in str(caught.value)
+
+
+def test_every_duration_is_known_to_be_one() -> None:
+    """A number without a unit is told from a text without quotes by the field's name."""
+
+    def durations(schema: Any) -> Iterator[str]:
+        for name, one in schema.get("properties", {}).items():
+            inside = one.get("items", one)
+            rules = "".join(rule["rule"] for rule in one.get("x-kubernetes-validations", ()))
+            yield from (name,) if one["type"] == "string" and GO_DURATION in rules else durations(inside)
+
+    schema = yaml.safe_load((ROOT / "crds" / "modeldeployments.yaml").read_text())["spec"]["versions"][0]["schema"]
+    assert set(durations(schema["openAPIV3Schema"]["properties"]["spec"])) == DURATIONS
 
 
 def test_a_manifest_without_a_name_is_no_manifest() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from serinus.api.policy import Pace
+from serinus.core.analysis.promql import Arm
 from serinus.core.model.answers import MetricsAnswer, Series, SeriesSet
 from serinus.simulation.backtest.recorded import RecordedMetrics
 from serinus.simulation.manifest.play import Job, play
@@ -16,6 +18,7 @@ from serinus.simulation.manifest.remedies import remedies
 from serinus.simulation.manifest.traffic import Scenario, fitted, latency_of
 from serinus.simulation.player.clock import PlayedClock
 from serinus.simulation.player.gateways import CANARY, STABLE, PlayedWorld
+from serinus.simulation.player.judged import JudgedRollout
 from serinus.simulation.player.scraped import ScrapedWorld, service_of
 from tests.unit.simulation.given import ERRORS, POLICIES, SLOW, STEPS, subject
 
@@ -52,6 +55,23 @@ def test_a_counter_begins_with_its_first_event() -> None:
     assert {one.labels["destination_service_name"] for one in answer.series} == {
         service_of(arm, 0) for arm in (CANARY, STABLE)
     }
+
+
+@pytest.mark.parametrize(
+    ("which", "anew"),
+    [({}, [False, False]), ({"attempt": 2}, [True, False]), ({"rollback": True}, [True, False])],
+    ids=["the first attempt", "a retry", "a way back"],
+)
+def test_a_replay_counts_anew_where_the_rollout_did(which: dict[str, Any], anew: list[bool]) -> None:
+    """The first scrape of a version that served before is left out live, and by `explain`; after a loss, too."""
+    arms = Arm("m", "m", CANARY, CANARY), Arm("m", "m", STABLE, STABLE)
+    world = ScrapedWorld(PlayedWorld(EQUAL, 1, 7, now=BEGAN))
+    rollout = JudgedRollout(subject(), arms, world, PlayedClock(BEGAN), **which)
+    seen = []
+    for place, weight in enumerate((10, 50, 0, 10)):
+        rollout.set_weight(weight, BEGAN + 60.0 * place)
+        seen.append(rollout.watch.back_since is not None)
+    assert [seen[0], seen[1], seen[3]] == [*anew, True]
 
 
 @pytest.mark.parametrize("policy", POLICIES)

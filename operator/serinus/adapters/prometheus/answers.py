@@ -10,8 +10,8 @@ from typing import Any
 from serinus.core.model.answers import ABOUT_THE_QUERY, Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 
 INFO = ABOUT_THE_QUERY[0]
-_PAGE = re.compile(r"\(?(b')?\s*<(!doctype|html|\?xml).*", re.DOTALL | re.IGNORECASE)
-"""With what the client puts before it: (b'<!DOCTYPE html>."""
+_PAGE = re.compile(r"( \(b')?\s*<(!doctype|html|\?xml).*", re.DOTALL | re.IGNORECASE)
+"""With what the client puts before it: HTTP Status Code 404 (b'<!DOCTYPE html>."""
 
 
 def read_answer(status: int, text: str) -> MetricsAnswer:
@@ -51,7 +51,8 @@ def unreachable(message: str) -> NoAnswer:
 
 def without_page(text: str) -> str:
     """Leave a web page out of a text: it says nothing that anybody wants to read."""
-    return _PAGE.sub("a web page, not JSON: is this the address of a Prometheus?", text)
+    said = "a web page, not JSON: is this the address of a Prometheus?"
+    return _PAGE.sub(lambda page: f": {said}" if page[1] else said, text)
 
 
 def _error_of(body: Any) -> str:

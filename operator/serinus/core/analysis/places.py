@@ -22,8 +22,8 @@ LONGEST_INTERVAL: Final = 60.0
 STALE_INTERVALS: Final = 3
 """So many scrape intervals without a sample are no chance: what was seen before them is stale."""
 _REMEMBERED_GAPS: Final = 7
-_REMEMBERED_TIMES: Final = 1000
-"""More than a first look reaches back, at scrapes of a second."""
+_REMEMBERED_S: Final = 900.0
+"""More than a first look reaches back."""
 _PODS: Final = ("pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name")
 _PORT: Final = re.compile(r"^(\[[^]]*\]|[^:]*):\d+$")
 
@@ -57,12 +57,14 @@ class Scrapes:
         return self.times[place - 1] if place else -math.inf
 
     def _note(self, at: float) -> None:
-        """Keep the times in order, each once, and twice as many as are needed before the oldest go."""
-        place = bisect_left(self.times, at)
-        if place == len(self.times) or self.times[place] != at:
-            self.times.insert(place, at)
-        if len(self.times) >= 2 * _REMEMBERED_TIMES:
-            del self.times[:_REMEMBERED_TIMES]
+        """Keep the times in order, each once: nearly all are the newest, or the same again of another series."""
+        times = self.times
+        if not times or at > times[-1]:
+            times.append(at)
+            if times[0] < at - 2 * _REMEMBERED_S:
+                del times[: bisect_left(times, at - _REMEMBERED_S)]
+        elif at != times[-1] and times[place := bisect_left(times, at)] != at:
+            times.insert(place, at)
 
     @property
     def interval(self) -> float | None:
