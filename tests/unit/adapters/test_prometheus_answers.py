@@ -45,8 +45,35 @@ def test_a_warning_of_a_store_makes_the_answer_partial() -> None:
 def test_a_web_page_is_not_shown(text: str) -> None:
     """Whoever answers with one is no Prometheus."""
     said = without_page(text)
-    assert said.endswith("a web page, not JSON: is this the address of a Prometheus?")
+    assert "a web page" in said
+    assert said.endswith(", not JSON: is this the address of a Prometheus?")
     assert "<" not in said
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("<html>too many samples</html>", "too many samples"),
+        ("<html><head><title>502 Bad Gateway</title></head><body><h1>nginx</h1></body></html>", "502 Bad Gateway"),
+        ("<!DOCTYPE html><style>p {}</style><p>log in &amp; try again<script>run(1)", "log in & try again"),
+        ("HTTP Status Code 504 (b'<html>\\r\\n<p>no upstream</p>\\n</html>')", "no upstream"),
+        ("""HTTP Status Code 504 (b"<html>don't</html>")""", "don't"),
+    ],
+    ids=["bare", "title", "unread", "client", "client's other quote"],
+)
+def test_the_words_of_a_web_page_stay(page: str, words: str) -> None:
+    """A proxy says why it refuses in a page, too."""
+    assert f'a web page that says "{words}", not JSON' in without_page(page)
+
+
+def test_a_page_without_words_is_only_a_page() -> None:
+    """Nothing is quoted that is not there."""
+    assert without_page("<html></html>") == "a web page, not JSON: is this the address of a Prometheus?"
+
+
+def test_a_long_page_is_cut() -> None:
+    """One line of a status has room for a sentence."""
+    assert len(without_page("<html>" + "word " * 500)) < 200
 
 
 def test_what_the_client_says_before_a_web_page_stays() -> None:

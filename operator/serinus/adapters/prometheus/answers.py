@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from serinus.core.model.answers import ABOUT_THE_QUERY, Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
 
 INFO = ABOUT_THE_QUERY[0]
-_PAGE = re.compile(r"( \(b')?\s*<(!doctype|html|\?xml).*", re.DOTALL | re.IGNORECASE)
+_PAGE = re.compile(r"(?P<client> \(b(?P<quote>['\"]))?\s*(?P<page><(!doctype|html|\?xml).*)", re.DOTALL | re.IGNORECASE)
 """With what the client puts before it: HTTP Status Code 404 (b'<!DOCTYPE html>."""
+_TITLE = re.compile(r"<title[^>]*>([^<]+)", re.IGNORECASE)
+_UNREAD = re.compile(r"<(script|style)\b.*?(</\1>|\Z)|<!--.*?(-->|\Z)|<[^>]*(>|\Z)", re.DOTALL | re.IGNORECASE)
+_PAGE_READ = 4_000
+_WORDS_SHOWN = 100
 
 
 def read_answer(status: int, text: str) -> MetricsAnswer:
@@ -19,7 +25,7 @@ def read_answer(status: int, text: str) -> MetricsAnswer:
     try:
         body: Any = json.loads(text)
     except ValueError:
-        return refused(f"HTTP {status}: {without_page(text.strip()[:300])}")
+        return refused(f"HTTP {status}: {without_page(text.strip()[:_PAGE_READ])[:300]}")
     if status != 200 or not isinstance(body, dict) or body.get("status") != "success":
         return refused(f"HTTP {status}: {_error_of(body)}")
     try:
@@ -50,9 +56,21 @@ def unreachable(message: str) -> NoAnswer:
 
 
 def without_page(text: str) -> str:
-    """Leave a web page out of a text: it says nothing that anybody wants to read."""
-    said = "a web page, not JSON: is this the address of a Prometheus?"
-    return _PAGE.sub(lambda page: f": {said}" if page[1] else said, text)
+    """Leave the markup of a web page out of a text: what it says to people stays, its title first."""
+    return _PAGE.sub(_told, text)
+
+
+def _told(found: re.Match[str]) -> str:
+    page = found["page"].removesuffix(f"{found['quote']})") if found["client"] else found["page"]
+    words = _words(page.replace("\\r", " ").replace("\\n", " ") if found["client"] else page)
+    says = f' that says "{words}"' if words else ""
+    return f"{': ' if found['client'] else ''}a web page{says}, not JSON: is this the address of a Prometheus?"
+
+
+def _words(page: str) -> str:
+    title = _TITLE.search(page)
+    said = title[1] if title else _UNREAD.sub(" ", page)
+    return textwrap.shorten(html.unescape(said), _WORDS_SHOWN, placeholder=" ...")
 
 
 def _error_of(body: Any) -> str:
