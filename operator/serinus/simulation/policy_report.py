@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median_high
 
 from serinus.simulation.play import Played
 from serinus.simulation.tables import Cell
@@ -28,9 +29,10 @@ def _policy(name: str, rows: Sequence[Row]) -> list[str]:
     levels = list(dict.fromkeys(cell.label.rpartition(", ")[2] for cell, _ in rows))
     found = {cell.label: (cell, played) for cell, played in rows}
     within = sum(_within(cell, played) for cell, played in rows)
-    runs = max(played.runs for _, played in rows)
+    runs, most = median_high(played.runs for _, played in rows), max(played.runs for _, played in rows)
+    sticky = f", sticky clients {most}" if most > runs else ""
     lines = [
-        f"**{name[0].upper()}{name[1:]}**, {runs} rollouts a cell: {within} of {len(rows)} cells within.",
+        f"**{name[0].upper()}{name[1:]}**, {runs} rollouts a cell{sticky}: {within} of {len(rows)} cells within.",
         "",
         f"| Noise, errors | {' | '.join(levels)} |",
         f"| --- |{' --- |' * len(levels)}",
