@@ -43,8 +43,8 @@ async def test_a_good_version_is_never_called_blind(mode: str, every: int) -> No
         assessed = world.memories.of(KEY, world.deployment["metadata"]["uid"]).rollouts
         for known in assessed.values():
             found = known.state.assessment
-            if found is not None and known.state.weight:
-                seen.append((known.state.weight, found.verdict.value, found.reason.value))
+            if found is not None and known.state.exposure.weight:
+                seen.append((known.state.exposure.weight, found.verdict.value, found.reason.value))
 
     world.after_tick = note
     await world.until(lambda w: w.phase == "Guarding", limit=800)
@@ -72,7 +72,7 @@ async def test_latency_without_a_scrape_since_its_warm_up_is_no_want_of_traffic(
 
     def note() -> None:
         known = world.memories.of(KEY, world.deployment["metadata"]["uid"]).rollouts.values()
-        found = [one.state.assessment for one in known if one.state.assessment and one.state.weight]
+        found = [one.state.assessment for one in known if one.state.assessment and one.state.exposure.weight]
         messages.update(one.message for assessed in found for one in assessed.findings if one.metric == "latency")
 
     world.after_tick = note
@@ -112,7 +112,7 @@ async def test_a_service_that_has_just_begun_to_be_asked_is_not_called_blind_eit
 
     def note() -> None:
         known = world.memories.of(KEY, world.deployment["metadata"]["uid"]).rollouts.values()
-        found = [one.state.assessment for one in known if one.state.assessment and one.state.weight]
+        found = [one.state.assessment for one in known if one.state.assessment and one.state.exposure.weight]
         seen.update((one.verdict.value, one.reason.value) for one in found)
 
     world.after_tick = note

@@ -24,7 +24,7 @@ def bound(world: World) -> dict[str, list[str]]:
 def weight(world: World, route: str, version: str) -> int:
     manifest = world.api.find(VIRTUAL_SERVICE, route)
     split = read_split(manifest) if manifest else None
-    return split.weight_of(world.revision(version)) if split else 0
+    return split.exposure_of(world.revision(version)).weight if split else 0
 
 
 def leave_the_mesh(world: World) -> None:

@@ -32,7 +32,7 @@ async def warming(steps: list[Json], seconds: float) -> dict[int, int]:
 
     def note() -> None:
         for known in world.memories.of(KEY, world.deployment["metadata"]["uid"]).rollouts.values():
-            found, weight = known.state.assessment, known.state.weight
+            found, weight = known.state.assessment, known.state.exposure.weight
             if found and weight and any("warm up" in one.message for one in found.findings):
                 seen[weight] = seen.get(weight, 0) + 1
 

@@ -8,6 +8,7 @@ from serinus.api.parsing import RolloutView
 from serinus.api.rollout import RevisionReference
 from serinus.cli.advice import Advice
 from serinus.cli.story import Story
+from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.kinds import Json
 
 
@@ -18,8 +19,8 @@ def story_json(story: Story, advised: Iterable[Advice]) -> Json:
         "namespace": view.namespace,
         "name": view.name,
         "model": view.model_name,
-        "stable": _revision(story, story.stable, 100 - story.weight),
-        "canary": _revision(story, story.active.spec.to, story.weight) if story.active else None,
+        "stable": _revision(story, story.stable, FULL_WEIGHT - story.exposure.weight),
+        "canary": _revision(story, story.active.spec.to, story.exposure.weight) if story.active else None,
         "rollout": _rollout(story.newest) if story.newest else None,
         "unwell": [condition.manifest() for condition in story.unwell()],
         "waitsForOperator": list(story.unseen()),

@@ -15,6 +15,8 @@ from serinus.cli.advice import Advice
 from serinus.cli.decisions import VERDICT_STYLES, Decisions
 from serinus.cli.moments import ago, as_of, clock_time
 from serinus.cli.story import Story, deciding_record, measured_at
+from serinus.core.model.exposure import FULL_WEIGHT, NOTHING, Exposure
+from serinus.core.rollout.verbs.steps import read_verb
 
 SHOWN_RECORDS = 6
 PHASE_STYLES = {
@@ -62,7 +64,7 @@ def _facts(story: Story, now: float) -> Table:
 def _stable(story: Story) -> Text:
     if story.stable is None:
         return Text("none yet", style="yellow")
-    return _revision(story, story.stable, 100 - story.weight)
+    return _revision(story, story.stable, Exposure(FULL_WEIGHT - story.exposure.weight))
 
 
 def _role(story: Story, rollout: RolloutView) -> str:
@@ -75,16 +77,16 @@ def _role(story: Story, rollout: RolloutView) -> str:
 def _tried(story: Story, rollout: RolloutView) -> Text:
     if story.active is None:
         return Text(f"version {rollout.spec.to.version}  ({rollout.spec.to.revision})")
-    return _revision(story, rollout.spec.to, story.weight)
+    return _revision(story, rollout.spec.to, story.exposure)
 
 
-def _revision(story: Story, revision: RevisionReference, weight: int) -> Text:
+def _revision(story: Story, revision: RevisionReference, exposure: Exposure) -> Text:
     pods = story.pods(revision.revision)
     ready = f"{pods.ready_replicas} of {pods.replicas} pods ready" if pods else "no pods known"
     lacking = pods is None or pods.ready_replicas < pods.replicas
     return Text.assemble(
         f"version {revision.version}  ({revision.revision})  ",
-        (f"{weight}%", "bold"),
+        (exposure.text, "bold"),
         "  ",
         (ready, "yellow" if lacking else ""),
     )
@@ -106,9 +108,9 @@ def _step(rollout: RolloutView) -> str:
         return f"guard window of {rollout.spec.guard.duration} at 100%"
     if status.step >= len(steps):
         return "last step (100%)"
-    step = steps[status.step]
-    verb = f"pause {step.pause.duration or 'until promoted'}" if step.pause else f"next: setWeight {step.set_weight}"
-    return f"step {status.step_text} ({verb})"
+    verb = read_verb(steps[status.step])
+    changes = verb.shows(NOTHING) != NOTHING
+    return f"step {status.step_text} ({'next: ' if changes else ''}{verb.text})"
 
 
 def _why(rollout: RolloutView, now: float) -> tuple[str, Text]:

@@ -11,7 +11,9 @@ from serinus.api.rollout import DecisionRecord, Levers, RevisionReference
 from serinus.api.status import Condition, Phase
 from serinus.cli.cluster import UserCluster
 from serinus.cli.errors import NotAllowed, Refused
+from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.identity import Key
+from serinus.core.model.rollout import exposure_of
 
 BAD_WHEN = {"Ready": "False", "Serving": "False", "Stalled": "True", "Degraded": "True"}
 
@@ -47,9 +49,9 @@ class Story:
         return RevisionReference(revision=kept.revision, version=kept.version) if kept else None
 
     @property
-    def weight(self) -> int:
-        """The canary's share of requests, in percent."""
-        return self.active.status.weight if self.active else 0
+    def exposure(self) -> Exposure:
+        """What the canary is shown."""
+        return exposure_of(self.active.status) if self.active else NOTHING
 
     def pods(self, revision: str) -> RevisionStatus | None:
         """The pods of a revision, where the status tells them."""

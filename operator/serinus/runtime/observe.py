@@ -139,7 +139,7 @@ class Observer:
             return look
         pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name)).get(canary.name, ())
         ready, silence = [ReadyPod(*_identity(pod)) for pod in pods if is_ready(pod)], look.silence
-        doubtful = silence is not None and is_doubtful(silence, newest.state.weight)
+        doubtful = silence is not None and is_doubtful(silence, newest.state.exposure.weight)
         silent = (doubtful or gives_errors(look)) and self.probes.ask_again(key, memory, canary, ready)
         look = replace(look, refused=self.probes.refusals(key, memory, (canary, stable), ready))
         return replace(look, silence=replace(silence, pods_silent=silent)) if silence and doubtful else look

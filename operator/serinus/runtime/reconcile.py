@@ -31,7 +31,7 @@ from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
-from serinus.core.rollout.decision import Decision, Note, gives_weight, phase_changed, still_takes, takes_weight
+from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_changed, still_takes, takes_traffic
 from serinus.core.rollout.freeze import frozen
 from serinus.core.traffic.istio import (
     MESH_CONFIG,
@@ -139,7 +139,7 @@ class Reconciler:
                 stale = error
                 continue
             stale, wakes = None, [at for at in (decision.wake_at, next_try(memory)) if at is not None]
-            outcome = PassResult(min(wakes, default=None), decision.live, put_off=takes_weight(decision))
+            outcome = PassResult(min(wakes, default=None), decision.live, put_off=takes_traffic(decision))
             if outcome.put_off or not again:
                 break
         if stale is not None:
@@ -179,7 +179,7 @@ class Reconciler:
             self._observer.sampler.watch(watch)
         owner = Owner(view.namespace, view.name, view.uid)
         before, refused = _findings(memory), dict(memory.refusals)
-        takes = takes_weight(decision) or still_takes(seen, decision)
+        takes = takes_traffic(decision) or still_takes(seen, decision)
         async with recording(self._statuses, owner, states_to_store(seen, decision, memory), memory) as records:
             await records.wait(PATIENCE_SECONDS if takes else None)
             if must_hold(decision, memory):
@@ -219,7 +219,7 @@ class Reconciler:
 
     async def _summarise(self, view: ModelDeploymentView, decision: Decision, memory: Memory) -> bool:
         """Store the copy for people; True when the ModelDeployment has changed meanwhile."""
-        if takes_weight(decision):
+        if takes_traffic(decision):
             # It waits for the next pass, which is not urgent: another revert may stand in line behind this one.
             return False
         try:
@@ -249,7 +249,7 @@ class Reconciler:
         if self._children.carry(owner, wish, memory):
             return
         children, written, failed = await self._wanted(owner, traffic, seen, decision), False, False
-        gives = gives_weight(seen, decision)
+        gives = gives_traffic(seen, decision)
         for wanted in children:
             try:
                 insist = kind_of(wanted) != VIRTUAL_SERVICE or not gives
@@ -283,7 +283,7 @@ class Reconciler:
             ],
             routes=routes,
         )
-        if takes_weight(decision) or still_takes(seen, decision):
+        if takes_traffic(decision) or still_takes(seen, decision):
             rest = [child for child in children if kind_of(child) != VIRTUAL_SERVICE]
             return [*routes, *rest]
         return [*await self._lost_copies(owner, decision), *children]

@@ -64,8 +64,8 @@ class Reports:
 
     def _reverted(self, stored: StoredState) -> None:
         before, state = stored.before, stored.state
-        if state.weight == before.weight:
+        if state.exposure == before.exposure:
             return
         assessment = state.assessment
-        if state.weight == 0 and assessment is not None and assessment.verdict is Verdict.UNSAFE:
+        if state.exposure.is_nothing and assessment is not None and assessment.verdict is Verdict.UNSAFE:
             self._telemetry.revert_seconds.observe(max(0.0, self._clock.now() - assessment.at))

@@ -40,7 +40,7 @@ def watched(
         canary=arms[0],
         stable=arms[1],
         analysis=plan.policy.analysis,
-        since=state.stage_started_at if state.weight > 0 else None,
+        since=None if state.exposure.is_nothing else state.stage_started_at,
         taken=_taken(state),
         cold_since=cold_since(state),
         back_since=state.counts_from,

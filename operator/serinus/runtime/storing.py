@@ -180,8 +180,8 @@ class Statuses:
 
 
 def rises(stored: StoredState) -> bool:
-    """Whether a state gives weight: nothing may be done about it before it is on record."""
-    return stored.state.weight > stored.before.weight
+    """Whether a state shows the canary more: nothing may be done about it before it is on record."""
+    return stored.state.exposure.exceeds(stored.before.exposure)
 
 
 def retry_due(refusal: Refusal, now: float) -> bool:
@@ -214,7 +214,7 @@ def _essence(state: RolloutState) -> tuple[object, ...]:
         state.observed_generation,
         state.phase,
         state.step,
-        state.weight,
+        state.exposure,
         state.verdict,
         state.reason,
         state.acknowledged,

@@ -14,7 +14,7 @@ from serinus.core.analysis.bursts import BROKEN, PARTS
 from serinus.core.analysis.doubt import CHANCE, split_by_chance
 from serinus.core.analysis.sequential.blocks import scrapes_lasting
 from serinus.core.analysis.sequential.state import Bools, Floats
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.simulation.window import WindowRows, quantile_of
 
 CLOCK_S: Final = 1e-6

@@ -12,6 +12,7 @@ from serinus.api.rollout import Levers
 from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import AnalysisState
 from serinus.core.model.errors import Conflict
+from serinus.core.model.exposure import Exposure
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json
 from serinus.core.model.rollout import RolloutState
@@ -66,7 +67,7 @@ class Desk:
     [
         {"phase": Phase.PAUSED},
         {"step": 2},
-        {"weight": 50},
+        {"exposure": Exposure(50)},
         {"verdict": Verdict.BLIND},
         {"reason": "Unreachable"},
         {"acknowledged": Levers(paused=True)},
@@ -93,7 +94,7 @@ async def test_a_change_is_written_at_once() -> None:
     """And remembered as what is stored."""
     desk = Desk()
     assert await desk.store(STATE)
-    assert await desk.store(replace(STATE, weight=50))
+    assert await desk.store(replace(STATE, exposure=Exposure(50)))
     assert len(desk.api.writes) == 2
 
 

@@ -15,7 +15,7 @@ from serinus.core.analysis.silence import weigh_silence
 from serinus.core.analysis.streams import mention_streams
 from serinus.core.analysis.words import in_words
 from serinus.core.model.assessment import AnalysisState, Assessment, Look, Reason, Stage
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT
 
 Judged = tuple[AnalysisState, Assessment]
 

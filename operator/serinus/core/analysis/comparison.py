@@ -32,8 +32,8 @@ from serinus.core.model.assessment import (
     Reason,
     Stage,
 )
+from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.past import Past
-from serinus.core.model.split import FULL_WEIGHT
 
 SCHEMA: Final = 2
 COMPRESSION = 6

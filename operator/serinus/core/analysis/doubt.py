@@ -13,7 +13,7 @@ from scipy.special import betainc
 from serinus.api.policy import Metric, Preset
 from serinus.core.analysis.sequential.state import Floats
 from serinus.core.model.assessment import Beyond, Measured, Observation, Reading, Stage
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT
 
 Counts = tuple[float | Floats, float | Floats]
 CHANCE: Final = 0.01

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from serinus.api.status import Verdict
 from serinus.core.model.assessment import Assessment, Finding, Look, Reason, Silence, Stage
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT
 
 METRIC = "answers"
 LEAST_SECONDS = 30.0

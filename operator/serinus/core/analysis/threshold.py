@@ -27,7 +27,7 @@ from serinus.core.model.assessment import (
     Reason,
     Stage,
 )
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT
 
 DEFAULT_WINDOW = 60.0
 _WEIGHTIEST_FIRST = (Verdict.UNSAFE, Verdict.BLIND, Verdict.UNDECIDED, Verdict.SAFE)

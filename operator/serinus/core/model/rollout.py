@@ -22,6 +22,7 @@ from serinus.api.rollout import (
 )
 from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import AnalysisState, Assessment, Gathered, StoredEvidence
+from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc3339
 
 LONGEST_STATUS = 65_536
@@ -41,7 +42,7 @@ class RolloutState:
     observed_generation: int = 0
     phase: Phase = Phase.PENDING
     step: int = 0
-    weight: int = 0
+    exposure: Exposure = NOTHING
     started_at: float | None = None
     step_started_at: float | None = None
     stage_started_at: float | None = None
@@ -121,17 +122,9 @@ class RolloutPlan:
         """Whether the steps are passed over: the very first revision, a way back, or `promote: {full: true}`."""
         return self.stable is None or bool(self.promote.full or self.spec.rollback)
 
-    def weight_at(self, step: int) -> int | None:
-        """The weight that a step sets; None for a pause, 100 past the last step."""
-        return 100 if self.straight or step >= len(self.steps) else self.steps[step].set_weight
-
-    def next_weight(self, step: int) -> int:
-        """The next weight that is set at or after a step."""
-        return next(
-            weight
-            for at in range(min(step, len(self.steps)), len(self.steps) + 1)
-            if (weight := self.weight_at(at)) is not None
-        )
+    def skips(self, step: int) -> bool:
+        """Whether an SRE has promoted past a step, counted from 0; for people they count from 1."""
+        return step + 1 <= (self.promote.through_step or 0)
 
 
 def read_plan(view: RolloutView) -> RolloutPlan:
@@ -172,7 +165,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
         observed_generation=status.observed_generation,
         phase=status.phase,
         step=status.step,
-        weight=status.weight,
+        exposure=exposure_of(status),
         waited_seconds=status.waited_seconds,
         comebacks=status.comebacks or 0,
         pods=status.pods or PodCounts(),
@@ -194,6 +187,11 @@ def from_status(status: RolloutStatus) -> RolloutState:
         assessment=None,
         **{name: restored(getattr(status, name)) for name in _TIMES},
     )
+
+
+def exposure_of(status: RolloutStatus) -> Exposure:
+    """Read what the canary is shown."""
+    return Exposure(status.weight)
 
 
 def not_after(state: RolloutState, now: float) -> RolloutState:
@@ -263,7 +261,7 @@ def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpo
         phase=state.phase,
         step=state.step,
         step_text=f"{min(state.step + 1, len(plan.steps))}/{len(plan.steps)}",
-        weight=state.weight,
+        weight=state.exposure.weight,
         waited_seconds=state.waited_seconds,
         comebacks=state.comebacks or None,
         pods=state.pods if state.pods != PodCounts() else None,

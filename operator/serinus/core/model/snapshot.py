@@ -111,7 +111,7 @@ class Snapshot:
 
     def routed(self, revision: str) -> bool:
         """Whether the live route gives a revision weight; one that we cannot read may give it to anybody."""
-        return self.route_unread or (self.route is not None and self.route.weight_of(revision) > 0)
+        return self.route_unread or (self.route is not None and not self.route.exposure_of(revision).is_nothing)
 
     def revision(self, name: str | None) -> Revision | None:
         """Find a kept revision."""

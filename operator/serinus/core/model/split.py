@@ -1,18 +1,23 @@
-"""The split: which revision gets how much of the traffic. Worked out once, then rendered for each provider."""
+"""The split: which revision is shown how much of the traffic. Worked out once, then rendered for each provider."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-FULL_WEIGHT: Final = 100
+from serinus.core.model.exposure import FULL_WEIGHT, NOTHING, Exposure, Match
 
 
 @dataclass(frozen=True)
 class Split:
-    """Whole percents by revision name, stable first; a revision that waits for its first weight is listed with 0."""
+    """Whole percents by revision name, stable first; a revision that waits for its first weight is listed with 0.
+
+    `matches` and `mirror` are the canary's, the second of two: requests that go to it whatever the weights say, and the
+    percent of stable's requests that are copied to it.
+    """
 
     weights: tuple[tuple[str, int], ...]
+    matches: tuple[Match, ...] = ()
+    mirror: int = 0
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.weights]
@@ -22,26 +27,31 @@ class Split:
             raise ValueError(f"weights are whole percents that are not negative: {self.weights}")
         if sum(weight for _, weight in self.weights) != FULL_WEIGHT:
             raise ValueError(f"weights sum to {FULL_WEIGHT}: {self.weights}")
+        if (self.matches or self.mirror) and len(names) < 2:
+            raise ValueError(f"only a canary beside a stable revision is matched or mirrored to: {names}")
 
     @classmethod
-    def of(cls, stable: str | None, canary: str | None, weight: int) -> Split | None:
-        """Give the canary its weight and stable the rest; None when no revision may serve.
+    def of(cls, stable: str | None, canary: str | None, exposure: Exposure) -> Split | None:
+        """Show the canary what it is to be shown, and stable the rest; None when no revision may serve.
 
         Without a stable revision the canary gets everything as soon as it may serve at all: nobody else could answer.
         """
-        if not 0 <= weight <= FULL_WEIGHT:
-            raise ValueError(f"the canary's weight is a whole percent, not {weight}")
         if stable is None:
-            return cls(((canary, FULL_WEIGHT),)) if canary is not None and weight > 0 else None
+            return cls(((canary, FULL_WEIGHT),)) if canary is not None and exposure.serves else None
         if canary is None or canary == stable:
             return cls(((stable, FULL_WEIGHT),))
-        return cls(((stable, FULL_WEIGHT - weight), (canary, weight)))
+        weights = ((stable, FULL_WEIGHT - exposure.weight), (canary, exposure.weight))
+        return cls(weights, exposure.matches, exposure.mirror)
 
     @property
     def revisions(self) -> tuple[str, ...]:
         """The revisions that it names, those of weight 0 too."""
         return tuple(name for name, _ in self.weights)
 
-    def weight_of(self, revision: str | None) -> int:
-        """Tell a revision's percent; 0 for one that it does not name."""
-        return next((weight for name, weight in self.weights if name == revision), 0)
+    def exposure_of(self, revision: str | None) -> Exposure:
+        """Tell what a revision is shown; nothing for one that it does not name."""
+        if revision not in self.revisions:
+            return NOTHING
+        weight = next(weight for name, weight in self.weights if name == revision)
+        second = self.revisions.index(revision) > 0
+        return Exposure(weight, self.matches, self.mirror) if second else Exposure(weight)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from serinus.api.status import Phase
+from serinus.core.model.exposure import NOTHING
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
@@ -54,7 +55,7 @@ def decide(seen: Snapshot, now: float) -> Decision:
         obsolete_rollouts=_obsolete_rollouts(after),
         notes=notes_of(standing, states, status),
         wake_at=_wake_at(after, active, workloads, now),
-        live=active is not None and active.state.weight > 0,
+        live=active is not None and not active.state.exposure.is_nothing,
     )
 
 
@@ -90,14 +91,14 @@ def _with_states(seen: Snapshot, states: Iterable[StoredState]) -> Snapshot:
 
 def _split(stable: str | None, active: RolloutSeen | None) -> Split | None:
     if active is None:
-        return Split.of(stable, None, 0)
-    return Split.of(stable, active.plan.canary, active.state.weight)
+        return Split.of(stable, None, NOTHING)
+    return Split.of(stable, active.plan.canary, active.state.exposure)
 
 
 def _workloads(seen: Snapshot, stable: str | None, active: RolloutSeen | None, now: float) -> tuple[Workload, ...]:
     """The revisions that must have pods: stable at full size, and the canary as its next weight asks."""
     wanted: list[tuple[str, int | None]] = [(stable, stable_pods(seen, stable, active))] if stable else []
-    if active is not None and (not active.state.phase.ended or active.state.weight > 0):
+    if active is not None and (not active.state.phase.ended or not active.state.exposure.is_nothing):
         canary = active.plan.canary
         pods = canary_pods(active.plan, active.state, seen.min_replicas, now)
         wanted.append((canary, None if seen.fleet(canary).scaled_by_other else pods))

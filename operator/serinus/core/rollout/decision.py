@@ -1,6 +1,6 @@
 """What a pass wants done: values only, carried out by the runtime in this order: status, split, the rest.
 
-A pass also asks it which way it moves traffic: what takes weight goes first, what gives it goes last.
+A pass also asks it which way it moves traffic: what takes it goes first, what gives it goes last.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.rollout import RolloutSpec
+from serinus.core.model.exposure import NOTHING
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
@@ -70,27 +71,33 @@ class Decision:
     live: bool = False
 
 
-def takes_weight(decision: Decision) -> bool:
-    """Whether a canary loses weight."""
-    return any(stored.state.weight < stored.before.weight for stored in decision.states)
+def takes_traffic(decision: Decision) -> bool:
+    """Whether a canary loses anything of what it is shown."""
+    return any(stored.before.exposure.exceeds(stored.state.exposure) for stored in decision.states)
 
 
 def still_takes(seen: Snapshot, decision: Decision) -> bool:
     """Whether the live route gives a revision beside stable more than it shall have: a revert that was cut short."""
     stable = decision.stable.name if decision.stable else None
     if seen.route is None or decision.split is None:
-        # One that we cannot read may give weight to anybody.
+        # One that we cannot read may show anything to anybody.
         return seen.route_unread and decision.split is not None
-    shall = decision.split.weight_of
-    return any(weight > shall(name) for name, weight in seen.route.weights if name != stable)
+    return _shows_more(seen.route, decision.split, but=stable)
 
 
-def gives_weight(seen: Snapshot, decision: Decision) -> bool:
+def gives_traffic(seen: Snapshot, decision: Decision) -> bool:
     """Whether a revision beside stable shall have more than the live route gives it."""
     stable = decision.stable.name if decision.stable else None
-    has = seen.route.weight_of if seen.route is not None else (lambda name: 0)
-    weights = decision.split.weights if decision.split is not None else ()
-    return any(weight > has(name) for name, weight in weights if name != stable)
+    return decision.split is not None and _shows_more(decision.split, seen.route, but=stable)
+
+
+def _shows_more(split: Split, than: Split | None, *, but: str | None) -> bool:
+    """Whether a split shows any revision but one more than another split does."""
+    return any(
+        split.exposure_of(name).exceeds(than.exposure_of(name) if than is not None else NOTHING)
+        for name in split.revisions
+        if name != but
+    )
 
 
 def phase_changed(decision: Decision) -> bool:

@@ -12,7 +12,7 @@ from serinus.core.rollout.guard import clean, final_verdict
 from serinus.core.rollout.judge import unsafe
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
-from serinus.core.rollout.sizes import taken_weight
+from serinus.core.rollout.sizes import taken_exposure
 from serinus.core.rollout.stable import stable_fails
 
 Ending = tuple[Phase, Cause]
@@ -64,12 +64,12 @@ def taking_back(
     plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float, cause: Cause | None = None
 ) -> RolloutState:
     """Give stable what it can carry; what it cannot carry yet follows pod by pod."""
-    weight = taken_weight(state.weight, seen.fleet(plan.stable), state.pods.carried)
-    taken = weight < state.weight
-    settled = weight == 0 or left_serving(plan, replace(state, weight=weight), seen, now)
+    exposure = taken_exposure(state.exposure, seen.fleet(plan.stable), state.pods.carried)
+    taken = state.exposure.exceeds(exposure)
+    settled = exposure.is_nothing or left_serving(plan, replace(state, exposure=exposure), seen, now)
     state = replace(
         state,
-        weight=weight,
+        exposure=exposure,
         weight_changed_at=now if taken else state.weight_changed_at,
         settled_at=now if settled else None,
     )
@@ -100,19 +100,19 @@ def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
 
     What metrics say meanwhile is no verdict on the model, so its stage begins anew.
     """
-    if plan.stable is None or state.weight == 0 or seen.fleet(plan.canary).ready > 0:
+    if plan.stable is None or state.exposure.is_nothing or seen.fleet(plan.canary).ready > 0:
         return state
     state = replace(state, stage_started_at=now, analysis=state.analysis.for_new_stage(), assessment=None)
-    weight = taken_weight(state.weight, seen.fleet(plan.stable), state.pods.carried)
-    if weight == state.weight:
+    exposure = taken_exposure(state.exposure, seen.fleet(plan.stable), state.pods.carried)
+    if exposure == state.exposure:
         return state
-    text = f"no canary pod is ready: weight {state.weight} to {weight}"
+    text = f"no canary pod is ready: weight {state.exposure.weight} to {exposure.weight}"
     cause = Cause(RolloutReason.CANARY_NOT_READY, text)
     state = replace(
         state,
         phase=Phase.PENDING,
         step=0,
-        weight=weight,
+        exposure=exposure,
         weight_changed_at=now,
         step_started_at=now,
         guard_started_at=None,
@@ -128,7 +128,7 @@ def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
 def killed(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Ending | None:
     """What killed the last pod of a canary that had traffic: a fault of the model, and not of a node."""
     fleet = seen.fleet(plan.canary)
-    if plan.stable is None or state.weight == 0 or fleet.ready > 0 or fleet.obstacle is None:
+    if plan.stable is None or state.exposure.is_nothing or fleet.ready > 0 or fleet.obstacle is None:
         return None
     if fleet.obstacle.reason not in REJECTING:
         return None

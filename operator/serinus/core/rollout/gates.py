@@ -6,13 +6,13 @@ A gate gives the reason why the weight is held, or None. The order is the order 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from serinus.api.durations import seconds
 from serinus.api.status import Verdict
 from serinus.core.model.assessment import Missing, Reason
-from serinus.core.model.rollout import RolloutPlan, RolloutState
-from serinus.core.model.snapshot import Probed, Snapshot
+from serinus.core.model.rollout import RolloutPlan
+from serinus.core.model.snapshot import Probed
+from serinus.core.rollout.question import PAUSED, Question
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 from serinus.core.rollout.sizes import needed_replicas
@@ -20,19 +20,6 @@ from serinus.core.rollout.stable import DOWN_SECONDS, keeps_only_from_judging, s
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_SECONDS = 2.0
-PAUSED = "spec.paused is true: set it to false to continue"
-
-
-@dataclass(frozen=True)
-class Question:
-    """May the weight rise now?"""
-
-    plan: RolloutPlan
-    state: RolloutState
-    seen: Snapshot
-    now: float
-
-
 Gate = Callable[[Question], Cause | None]
 
 
@@ -98,7 +85,7 @@ def stable_not_ready(question: Question) -> Cause | None:
     Whether it fails or only starts is known in seconds; what fails holds up nothing.
     """
     state = question.state
-    if question.plan.stable is None or state.weight > 0 or stable_fails(state, question.now):
+    if question.plan.stable is None or state.exposure.serves or stable_fails(state, question.now):
         return None
     if state.stable_woken_at is not None:
         return Cause(RolloutReason.STABLE_WAKING, "stable is scaled to zero: one of its pods is started first")
@@ -128,7 +115,7 @@ def probe_not_answered(question: Question) -> Cause | None:
 
 def metrics_unreachable(question: Question) -> Cause | None:
     """Before the first weight nothing can be judged, but it must be possible to judge."""
-    if question.plan.stable is None or question.state.weight > 0 or _needs_no_look(question):
+    if question.plan.stable is None or not question.state.exposure.is_nothing or _needs_no_look(question):
         return None
     look = question.seen.look
     if look is None:
@@ -146,7 +133,7 @@ def metrics_unreachable(question: Question) -> Cause | None:
 
 def not_safe(question: Question) -> Cause | None:
     """Above the first weight only a Safe assessment of this very stage lets the weight rise, or an SRE."""
-    if question.plan.stable is None or question.state.weight == 0 or _needs_no_look(question):
+    if question.plan.stable is None or question.state.exposure.is_nothing or _needs_no_look(question):
         return None
     assessment, began = question.state.assessment, question.state.stage_started_at or 0.0
     if assessment is None or assessment.at <= began:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from serinus.api.model_deployment import Rejection
 from serinus.api.rollout import Levers
 from serinus.api.status import Phase
+from serinus.core.model.exposure import EVERYTHING, NOTHING, Exposure
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
-from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.model.timestamps import to_rfc3339
-from serinus.core.rollout.sizes import taken_weight
+from serinus.core.rollout.sizes import taken_exposure
 
 Pair = tuple[str, str]
 REJECTING = frozenset({Phase.REVERTED, Phase.ABORTED})
@@ -41,19 +41,19 @@ def healed(rollout: RolloutSeen, seen: Snapshot) -> RolloutState:
     canary = seen.revision(plan.canary)
     if canary is not None and canary.succeeded_at is not None and canary.succeeded_at >= plan.created_at:
         at = canary.succeeded_at
-        return replace(state, phase=Phase.SUCCEEDED, weight=FULL_WEIGHT, started_at=at, finished_at=at, settled_at=at)
+        return replace(state, phase=Phase.SUCCEEDED, exposure=EVERYTHING, started_at=at, finished_at=at, settled_at=at)
     if any(entry.rollout == plan.name for entry in seen.deployment.status.rejected):
         at = plan.created_at
         return replace(state, phase=Phase.REVERTED, started_at=at, finished_at=at, settled_at=at)
-    return replace(state, weight=_weight_left(plan, seen))
+    return replace(state, exposure=_exposure_left(plan, seen))
 
 
-def _weight_left(plan: RolloutPlan, seen: Snapshot) -> int:
-    """What of the canary's live weight stable could not carry."""
+def _exposure_left(plan: RolloutPlan, seen: Snapshot) -> Exposure:
+    """What of the canary's live traffic stable could not carry."""
     if plan.stable is None or seen.route is None:
-        return 0
+        return NOTHING
     stable = seen.fleet(plan.stable)
-    return taken_weight(seen.route.weight_of(plan.canary), stable, max(seen.min_replicas, stable.desired))
+    return taken_exposure(seen.route.exposure_of(plan.canary), stable, max(seen.min_replicas, stable.desired))
 
 
 def stable_revision(seen: Snapshot) -> str | None:
@@ -81,7 +81,7 @@ def _survivor(seen: Snapshot) -> str | None:
     if newest is None:
         return None
     plan, state = newest.plan, healed(newest, seen)
-    keeps = state.weight > 0 and (state.phase is Phase.SUPERSEDED or state.weight == FULL_WEIGHT)
+    keeps = state.exposure.serves and (state.phase is Phase.SUPERSEDED or state.exposure.is_full)
     name = plan.canary if keeps else plan.stable
     revision = seen.revision(name)
     if state.phase is Phase.SUCCEEDED or revision is None or revision.succeeded:

@@ -1,4 +1,4 @@
-"""Holds the weight and says why; handles the steps that an SRE skips."""
+"""Holds the weight and says why."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.rollout.records import Cause, recorded
+from serinus.core.rollout.verbs.steps import verb_at
 
 
 def because(state: RolloutState, cause: Cause) -> RolloutState:
@@ -25,13 +26,7 @@ def phase_while_held(plan: RolloutPlan, state: RolloutState) -> Phase:
     """Tell the phase of a rollout whose weight does not move."""
     if state.phase is Phase.GUARDING:
         return Phase.GUARDING
-    pause = plan.steps[state.step].pause if state.step < len(plan.steps) and not plan.straight else None
-    waits_for_people = pause is not None and pause.duration is None and not skips(plan, state.step)
+    waits_for_people = verb_at(plan, state.step).for_people and not plan.skips(state.step)
     if plan.spec.paused or waits_for_people:
         return Phase.PAUSED
-    return Phase.PENDING if state.weight == 0 else Phase.PROGRESSING
-
-
-def skips(plan: RolloutPlan, step: int) -> bool:
-    """Whether an SRE has promoted past this pause; steps count from 1 for people."""
-    return step + 1 <= (plan.promote.through_step or 0)
+    return Phase.PENDING if state.exposure.is_nothing else Phase.PROGRESSING

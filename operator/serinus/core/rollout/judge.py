@@ -11,11 +11,11 @@ from serinus.core.analysis.threshold import blind_too_long
 from serinus.core.model.assessment import AnalysisState, Assessment, Finding, Look, Reason, Stage
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
-from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.rollout.gates import overdue
 from serinus.core.rollout.outlook import outlook_of
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
+from serinus.core.rollout.verbs.steps import next_exposure
 
 
 def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
@@ -26,12 +26,12 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     last = max(began, state.analysis.last_look or began)
     look = seen.look
     if look is not None and look.at > last:
-        stage = Stage(state.weight, plan.next_weight(state.step), began)
+        stage = Stage(state.exposure.weight, next_exposure(plan, state).weight, began)
         outage, analysis = _usual_outage(plan, state), plan.policy.analysis
         known, assessment = assess(look, state.analysis, stage, analysis, now, pace=plan.pace, longest_outage_s=outage)
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
             state = _with(plan, state, known, assessment)
-            return _asked(state, look) if state.weight == FULL_WEIGHT else state
+            return _asked(state, look) if state.exposure.is_full else state
     return _overdue(plan, state, now) if overdue(plan, max(last, seen.watched_since), now) else state
 
 
@@ -49,7 +49,7 @@ def unsafe(plan: RolloutPlan, state: RolloutState, now: float) -> Cause | None:
 
 
 def _is_judged(plan: RolloutPlan, state: RolloutState) -> bool:
-    return plan.stable is not None and state.weight > 0 and not state.phase.ended
+    return plan.stable is not None and not state.exposure.is_nothing and not state.phase.ended
 
 
 def _overdue(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
@@ -68,13 +68,13 @@ def _with(plan: RolloutPlan, state: RolloutState, known: AnalysisState, assessme
         verdict=assessment.verdict,
         assessed_at=known.last_look or state.assessed_at,
     )
-    return _at_full_weight(state, assessment) if state.weight == FULL_WEIGHT else state
+    return _at_full_weight(state, assessment) if state.exposure.is_full else state
 
 
 def _usual_outage(plan: RolloutPlan, state: RolloutState) -> float | None:
     """At 100 %, where nothing else tells an outage from a bad version: how long stable's were, where that is known."""
     gathered = state.analysis.gathered
-    if state.weight < FULL_WEIGHT or gathered is None or plan.policy.analysis.mode is Mode.THRESHOLD:
+    if not state.exposure.is_full or gathered is None or plan.policy.analysis.mode is Mode.THRESHOLD:
         return None
     # Late: numpy is the price of the sequential test alone.
     from serinus.core.analysis.comparison import longest_outage

@@ -37,7 +37,7 @@ def with_life_begun(plan: RolloutPlan, state: RolloutState, now: float) -> Rollo
     that comes back again and again is judged by all that callers got.
     """
     served = state.weight_changed_at is not None
-    returns = state.weight == 0 and (served or plan.spec.attempt > 1 or bool(plan.spec.rollback))
-    comebacks = state.comebacks + int(served and state.weight == 0)
+    returns = state.exposure.is_nothing and (served or plan.spec.attempt > 1 or bool(plan.spec.rollback))
+    comebacks = state.comebacks + int(served and state.exposure.is_nothing)
     anew = returns and comebacks <= MOST_COMEBACKS
     return replace(state, comebacks=comebacks, counts_from=now if anew else None)

@@ -30,16 +30,17 @@ def notes_of(standing: Standing, states: tuple[StoredState, ...], status: ModelD
 def _rollout_notes(stored: StoredState) -> Iterator[Note]:
     before, after, plan = stored.before, stored.state, stored.plan
     to = plan.spec.to.version
-    if after.weight > before.weight:
-        yield Note("WeightRaised", f"Version {to}: weight {before.weight}% to {after.weight}%", rollout=plan)
+    had, has = before.exposure, after.exposure
+    if has.exceeds(had):
+        yield Note("WeightRaised", f"Version {to}: weight {had.text} to {has.text}", rollout=plan)
     if after.phase is not before.phase and (after.phase.ended or after.phase is Phase.GUARDING):
-        text = f"Version {to} at {after.weight}%: {after.message or after.reason}"
+        text = f"Version {to} at {has.text}: {after.message or after.reason}"
         yield Note(f"Rollout{after.phase}", text, after.phase in WARNING_PHASES, plan)
-    elif after.weight < before.weight:
-        yield Note("WeightTaken", f"Version {to}: weight {before.weight}% to {after.weight}%", rollout=plan)
+    elif had.exceeds(has):
+        yield Note("WeightTaken", f"Version {to}: weight {had.text} to {has.text}", rollout=plan)
     elif after.reason != before.reason and not after.phase.ended and not _says_nothing_new(after):
         warning = after.verdict in {Verdict.BLIND, Verdict.UNSAFE}
-        yield Note(after.reason or "", f"Version {to} held at {after.weight}%: {after.message}", warning, plan)
+        yield Note(after.reason or "", f"Version {to} held at {has.text}: {after.message}", warning, plan)
 
 
 def _says_nothing_new(state: RolloutState) -> bool:

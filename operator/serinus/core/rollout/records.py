@@ -52,7 +52,7 @@ def _record(plan: RolloutPlan, state: RolloutState, action: Action, cause: Cause
     finding = cause.finding
     return DecisionRecord(
         action=action,
-        weight=state.weight,
+        weight=state.exposure.weight,
         verdict=cause.verdict,
         reason=cause.reason,
         message=shortened(cause.message, LONGEST_TEXT),

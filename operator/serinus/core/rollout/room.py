@@ -27,15 +27,15 @@ def _way_back(seen: Snapshot, active: RolloutSeen) -> Obstacle | None:
 
 def _canary(seen: Snapshot, active: RolloutSeen) -> Obstacle | None:
     state, fleet = active.state, seen.fleet(active.plan.canary)
-    needed = canary_replicas(state.weight, max(state.pods.full, seen.min_replicas))
-    if state.phase.ended or state.weight == 0 or fleet.ready >= needed:
+    needed = canary_replicas(state.exposure.weight, max(state.pods.full, seen.min_replicas))
+    if state.phase.ended or state.exposure.is_nothing or fleet.ready >= needed:
         return None
     because = f": {fleet.obstacle.message}" if fleet.obstacle else ""
     scaler = f"; {fleet.scaler or 'an autoscaler'} asks for {fleet.desired}" if fleet.scaled_by_other else ""
     return Obstacle(
         "CanaryShort",
         f"{fleet.ready} of {needed} pods of version {active.plan.spec.to.version} are ready at weight "
-        f"{state.weight}{because}{scaler}",
+        f"{state.exposure.weight}{because}{scaler}",
     )
 
 

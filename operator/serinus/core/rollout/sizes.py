@@ -12,10 +12,11 @@ from collections.abc import Iterable
 
 from serinus.api.rollout import PodCounts
 from serinus.api.status import Phase
+from serinus.core.model.exposure import FULL_WEIGHT, Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, RolloutSeen, Snapshot
-from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.rollout.stable import stable_fails
+from serinus.core.rollout.verbs.steps import next_exposure, verb_at
 
 EARLY_FACTOR = 1.5
 """Pods do not always load as fast as they did."""
@@ -75,26 +76,25 @@ def inherited(rollouts: Iterable[RolloutSeen], revision: str | None, min_replica
 
 def early_at(plan: RolloutPlan, state: RolloutState) -> float | None:
     """When the pods of the next weight must start, to be ready at the end of a pause; None where there is none."""
-    if state.phase.ended or state.step >= len(plan.steps) or state.step_started_at is None:
+    if state.phase.ended:
         return None
-    pause = plan.steps[state.step].pause
-    if plan.straight or pause is None or pause.seconds is None:
-        return None
-    return state.step_started_at + pause.seconds - EARLY_FACTOR * state.pods.load_seconds
+    ends_at = verb_at(plan, state.step).ends_at(state.step_started_at)
+    return None if ends_at is None else ends_at - EARLY_FACTOR * state.pods.load_seconds
 
 
 def _early_weight(plan: RolloutPlan, state: RolloutState, now: float) -> int:
     at = early_at(plan, state)
-    return plan.next_weight(state.step) if at is not None and at <= now and state.pods.load_seconds > 0 else 0
+    due = at is not None and at <= now and state.pods.load_seconds > 0
+    return next_exposure(plan, state).weight if due else 0
 
 
 def _target_weight(plan: RolloutPlan, state: RolloutState, now: float) -> int:
     """The weight that the canary's pods must be able to carry now: the one it has, or the one that comes next."""
     if state.phase.ended:
-        return state.weight
+        return state.exposure.weight
     if stable_fails(state, now):
         return FULL_WEIGHT
-    return max(state.weight, plan.weight_at(state.step) or 0)
+    return verb_at(plan, state.step).shows(state.exposure).weight
 
 
 def _size(pods: PodCounts, min_replicas: int) -> int:
@@ -111,11 +111,12 @@ def canary_replicas(weight: int, min_replicas: int) -> int:
     return max(1, -(-weight * min_replicas // 100))
 
 
-def taken_weight(current: int, stable: Fleet, carried: int) -> int:
-    """The canary's weight once stable takes what it can carry; never more than now.
+def taken_exposure(current: Exposure, stable: Fleet, carried: int) -> Exposure:
+    """What the canary is shown once stable takes what it can carry; never more than now.
 
     `carried` is the number of pods that carried all of stable's traffic: half of them carry it again, a quarter
     carries half of it, none carries nothing. What somebody wants of stable now says nothing about what it can bear.
+    Copies end at once, and so do matches, unless stable has no pod that would answer instead.
     """
     share = min(FULL_WEIGHT, 2 * FULL_WEIGHT * stable.ready // max(1, carried))
-    return min(current, FULL_WEIGHT - share)
+    return Exposure(min(current.weight, FULL_WEIGHT - share), current.matches if stable.ready == 0 else ())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from serinus.api.model_deployment import ModelDeploymentStatus, Rejection, RevisionStatus
 from serinus.api.status import Phase
 from serinus.core.analysis.streams import unjudged
+from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
 from serinus.core.rollout.conditions import Statement, conditions_of
@@ -52,7 +53,7 @@ def summarise(standing: Standing, now: float) -> ModelDeploymentStatus:
         stable=_revision_status(seen, stable),
         canary=_revision_status(seen, canary),
         canary_version=_called(canary),
-        weight=active.state.weight if active else 0,
+        weight=active.state.exposure.weight if active else 0,
         rollout=newest.plan.name if newest else None,
         rejected=standing.rejected,
         conditions=conditions_of(view.status.conditions, statements, generation=view.generation, now=now),
@@ -119,7 +120,7 @@ def _reconciling(standing: Standing) -> Statement:
             return Statement("Reconciling", True, standing.seen.awaited.reason, standing.seen.awaited.message)
         return Statement("Reconciling", False, "Settled", "No rollout in progress")
     state, to = active.state, active.plan.spec.to.version
-    text = f"Version {to} at {state.weight}%: {state.message or state.reason or state.phase}"
+    text = f"Version {to} at {state.exposure.text}: {state.message or state.reason or state.phase}"
     return Statement("Reconciling", True, state.phase, f"{text}{_who_waits(standing, active)}")
 
 
@@ -177,9 +178,10 @@ def _serving(standing: Standing) -> Statement:
     if stable is None:
         return Statement("Serving", False, "NothingServes", "No revision is receiving traffic yet")
     reason, text = "Stable", f"100% to version {stable.version}"
-    if active is not None and active.state.weight > 0:
-        weight, to = active.state.weight, active.plan.spec.to.version
-        reason, text = "Split", f"{100 - weight}% to version {stable.version}, {weight}% to version {to}"
+    if active is not None and not active.state.exposure.is_nothing:
+        shown, to = active.state.exposure, active.plan.spec.to.version
+        rest = FULL_WEIGHT - shown.weight
+        reason, text = "Split", f"{rest}% to version {stable.version}, {shown.text} to version {to}"
         if not_judged := unjudged(seen.look):
             reason, text = "StreamsNotWatched", f"{text}; {not_judged}"
     if seen.unreached is not None:
@@ -207,6 +209,6 @@ def _degraded(standing: Standing) -> Statement:
     text = f"{fleet.ready} of {fleet.desired or seen.min_replicas} pods of version {stable.version} are ready"
     if fleet.obstacle is not None:
         text = f"{text}: {fleet.obstacle.message}"
-    if active is not None and active.state.phase.ended and active.state.weight > 0:
-        text = f"{text}; {active.state.weight}% stay on the canary until they are"
+    if active is not None and active.state.phase.ended and not active.state.exposure.is_nothing:
+        text = f"{text}; {active.state.exposure.text} stay on the canary until they are"
     return Statement("Degraded", True, "StableNotReady", text)

@@ -14,6 +14,7 @@ from serinus.core.rollout.gates import OVERDUE_INTERVALS, OVERDUE_SLACK_SECONDS
 from serinus.core.rollout.guard import guard_seconds
 from serinus.core.rollout.sizes import early_at
 from serinus.core.rollout.stable import fails_at
+from serinus.core.rollout.verbs.steps import verb_at
 
 OBSTACLE_SECONDS = 10.0
 """What is in the way may go without an event that we see: a ConfigMap, or a Service, of the user's is not watched."""
@@ -47,13 +48,11 @@ def _times(plan: RolloutPlan, state: RolloutState, now: float, look: Look | None
     analysis = plan.policy.analysis
     if state.phase is Phase.GUARDING and state.guard_started_at is not None:
         yield state.guard_started_at + guard_seconds(plan, look)
-    elif state.step < len(plan.steps) and state.step_started_at is not None:
-        pause = plan.steps[state.step].pause
-        if pause is not None and pause.seconds is not None:
-            yield state.step_started_at + pause.seconds
+    elif (ends_at := verb_at(plan, state.step).ends_at(state.step_started_at)) is not None:
+        yield ends_at
     if state.waiting_since is not None:
         yield state.waiting_since + plan.policy.progress_deadline_seconds - state.waited_seconds
     if state.analysis.blind_since is not None and analysis.on_blind is OnBlind.REVERT:
         yield state.analysis.blind_since + seconds(analysis.blind_timeout or "5m")
-    if state.weight > 0 and plan.stable is not None:
+    if not state.exposure.is_nothing and plan.stable is not None:
         yield now + OVERDUE_INTERVALS * seconds(analysis.interval or "5s") + OVERDUE_SLACK_SECONDS

@@ -11,9 +11,11 @@ from dataclasses import replace
 from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
-from serinus.core.rollout.gates import Question, waits_for_pods
+from serinus.core.rollout.gates import waits_for_pods
+from serinus.core.rollout.question import Question
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
+from serinus.core.rollout.verbs.steps import rises_now
 
 
 def timed_wait(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
@@ -58,8 +60,8 @@ def _scaler_holds(plan: RolloutPlan, seen: Snapshot) -> bool:
 
 
 def _rises_next(plan: RolloutPlan, state: RolloutState) -> bool:
-    """Whether the next thing is a rise of the weight, and no pause or guard whose end is awaited."""
-    return state.phase is not Phase.GUARDING and plan.weight_at(state.step) is not None
+    """Whether the next thing is a rise, and no pause or guard whose end is awaited."""
+    return state.phase is not Phase.GUARDING and rises_now(plan, state)
 
 
 def _waited(state: RolloutState, now: float) -> float:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from serinus.api.policy import Pace
 from serinus.api.status import Phase, Verdict
+from serinus.core.model.exposure import FULL_WEIGHT, Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
-from serinus.core.model.split import FULL_WEIGHT
 from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, without_pods
-from serinus.core.rollout.gates import PAUSED, Question, first_refusal, refusal_beside_stable
+from serinus.core.rollout.gates import first_refusal, refusal_beside_stable
 from serinus.core.rollout.guard import guarded, succeeded
-from serinus.core.rollout.holding import because, held, phase_while_held, skips
+from serinus.core.rollout.holding import because, held, phase_while_held
 from serinus.core.rollout.judge import judged
 from serinus.core.rollout.lives import with_life_begun
+from serinus.core.rollout.question import Question
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
 from serinus.core.rollout.sizes import pod_counts, stage_counts
 from serinus.core.rollout.stable import stable_fails, with_stable_seen
+from serinus.core.rollout.verbs.set_weight import SetWeightVerb
+from serinus.core.rollout.verbs.steps import verb_at
+from serinus.core.rollout.verbs.verb import Verb
 from serinus.core.rollout.waiting import overdue_pods, timed_wait
 
 
@@ -53,8 +56,8 @@ def with_levers_seen(plan: RolloutPlan, state: RolloutState) -> RolloutState:
 
 
 def _begun(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
-    """Acknowledge the plan; one that was found with weight and no record of its stage begins it now."""
-    found = state.weight > 0 and state.stage_started_at is None
+    """Acknowledge the plan; one that was found with traffic and no record of its stage begins it now."""
+    found = not state.exposure.is_nothing and state.stage_started_at is None
     return replace(
         state,
         observed_generation=plan.generation,
@@ -67,10 +70,10 @@ def _begun(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
 def _steps(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Walk as far as the steps and the gates allow; several steps may pass in one go."""
     while state.phase in {Phase.PENDING, Phase.PROGRESSING, Phase.PAUSED}:
+        question = Question(plan, state, seen, now)
         if plan.stable is not None and stable_fails(state, now):
-            return _in_place_of_stable(plan, state, seen, now)
-        weight = plan.weight_at(state.step)
-        stepped = _pause(plan, state, now) if weight is None else _set_weight(plan, state, seen, weight, now)
+            return _in_place_of_stable(question)
+        stepped = _step(question, verb_at(plan, state.step))
         if stepped.phase is Phase.GUARDING:
             return guarded(plan, stepped, seen, now)
         if stepped.step == state.step:
@@ -79,105 +82,79 @@ def _steps(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     return state
 
 
-def _in_place_of_stable(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
+def _step(question: Question, verb: Verb) -> RolloutState:
+    """Do what the step does if the gates allow it, and go on to the next one unless it waits."""
+    plan, state, now = question.plan, question.state, question.now
+    exposure = verb.shows(state.exposure)
+    if exposure.exceeds(state.exposure):
+        refusal = first_refusal(question)
+        if refusal is not None:
+            return held(plan, state, refusal, now)
+        state = _raised(question, exposure, _rise(question, exposure))
+    if cause := verb.waits(question):
+        return _waiting(question, cause)
+    if plan.straight or state.step >= len(plan.steps):
+        return _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
+    return replace(state, step=state.step + 1, step_started_at=now)
+
+
+def _waiting(question: Question, cause: Cause) -> RolloutState:
+    """Stay at a step; that a pause takes its time is no decision."""
+    plan, state, now = question.plan, question.state, question.now
+    state = replace(state, step_started_at=state.step_started_at or now)
+    if cause.reason == RolloutReason.PAUSING:
+        return because(replace(state, phase=phase_while_held(plan, state)), cause)
+    return held(plan, state, cause, now)
+
+
+def _in_place_of_stable(question: Question) -> RolloutState:
     """Give the canary all that its ready pods may carry: nobody else can answer, whatever metrics say or do not say."""
-    question = Question(plan, state, seen, now)
+    plan, state, seen, now = question.plan, question.state, question.seen, question.now
     refusal = refusal_beside_stable(question)
     if refusal is not None:
         return held(plan, state, refusal, now)
     ready, full = seen.fleet(plan.canary).ready, max(1, state.pods.full)
-    weight = max(state.weight, min(FULL_WEIGHT, FULL_WEIGHT * ready // full))
+    exposure = SetWeightVerb(min(FULL_WEIGHT, FULL_WEIGHT * ready // full)).shows(state.exposure)
     text = f"stable has no ready pod, {min(ready, full)} of {full} canary pods are ready"
-    if weight > state.weight:
-        cause = Cause(RolloutReason.STABLE_FAILING, f"weight {state.weight} to {weight}: {text}")
-        state = _raised(question, weight, cause)
-    if weight == FULL_WEIGHT:
+    if exposure.exceeds(state.exposure):
+        cause = Cause(RolloutReason.STABLE_FAILING, f"{_change(state.exposure, exposure)}: {text}")
+        state = _raised(question, exposure, cause)
+    if exposure.is_full:
         state = _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
         return guarded(plan, state, seen, now) if state.phase is Phase.GUARDING else state
     return held(plan, state, Cause(RolloutReason.STABLE_FAILING, text, state.verdict), now)
 
 
-def _pause(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
-    pause = plan.steps[state.step].pause
-    duration = pause.seconds if pause else 0.0
-    if skips(plan, state.step):
-        return _next_step(state, now)
-    if plan.spec.paused:
-        return held(plan, state, Cause(RolloutReason.PAUSED_BY_USER, PAUSED, state.verdict), now)
-    if duration is None:
-        text = f"set spec.promote.throughStep to {state.step + 1} to continue{_beside(state)}"
-        return held(plan, state, Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict), now)
-    waited = now - (state.step_started_at or now) >= duration
-    if plan.pace is Pace.EVIDENCE or waited or _outdone(state):
-        return _next_step(state, now)
-    state = replace(state, step_started_at=state.step_started_at or now)
-    if cause := _suspicion(state):
-        return held(plan, state, cause, now)
-    cause = Cause(RolloutReason.PAUSING, f"pausing for {pause.duration if pause else ''}")
-    return because(replace(state, phase=phase_while_held(plan, state)), cause)
-
-
-def _outdone(state: RolloutState) -> str:
-    """Say why the canary need not wait: stable fails, and everything speaks for the canary."""
-    assessment = state.assessment
-    return assessment.outdone if assessment is not None and assessment.verdict is Verdict.SAFE else ""
-
-
-def _beside(state: RolloutState) -> str:
-    """Say beside the wait for people what speaks against going on."""
-    assessment = state.assessment
-    return "" if assessment is None or assessment.verdict is Verdict.SAFE else f" ({assessment.message})"
-
-
-def _suspicion(state: RolloutState) -> Cause | None:
-    """Say in a pause already what would hold the weight at its end."""
-    assessment = state.assessment
-    if assessment is None:
-        return None
-    return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
-
-
-def _next_step(state: RolloutState, now: float) -> RolloutState:
-    return replace(state, step=state.step + 1, step_started_at=now)
-
-
-def _set_weight(plan: RolloutPlan, state: RolloutState, seen: Snapshot, weight: int, now: float) -> RolloutState:
-    if weight > state.weight:
-        question = Question(plan, state, seen, now)
-        refusal = first_refusal(question)
-        if refusal is not None:
-            return held(plan, state, refusal, now)
-        state = _raised(question, weight, _rise(plan, state, weight))
-    if plan.straight or state.step >= len(plan.steps):
-        return _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
-    return _next_step(state, now)
-
-
-def _rise(plan: RolloutPlan, state: RolloutState, weight: int) -> Cause:
+def _rise(question: Question, exposure: Exposure) -> Cause:
     """Say what the rise rests on, and what no metric has judged."""
+    plan, state = question.plan, question.state
     caveat = state.assessment.caveat if state.assessment else ""
-    text = f"weight {state.weight} to {weight}{f'; {caveat}' if caveat else ''}"
+    text = f"{_change(state.exposure, exposure)}{f'; {caveat}' if caveat else ''}"
     finding = state.assessment.finding if state.assessment else None
     if plan.promote.full:
         return Cause(RolloutReason.PROMOTED, text, state.verdict, finding)
     if plan.spec.rollback:
         return Cause(RolloutReason.ROLLED_BACK, f"{text}: it has succeeded before", state.verdict, finding)
-    if outdone := _outdone(state):
-        return Cause(RolloutReason.STABLE_FAILING, f"{text}: {outdone}", state.verdict, finding)
+    if question.outdone:
+        return Cause(RolloutReason.STABLE_FAILING, f"{text}: {question.outdone}", state.verdict, finding)
     return Cause(RolloutReason.RAISED, text, state.verdict, finding)
 
 
-def _raised(question: Question, weight: int, cause: Cause) -> RolloutState:
-    """Raise the weight and begin a new stage: what was counted before does not judge it.
+def _change(before: Exposure, after: Exposure) -> str:
+    return f"weight {before.weight} to {after.weight}"
+
+
+def _raised(question: Question, exposure: Exposure, cause: Cause) -> RolloutState:
+    """Show the canary more and begin a new stage: what was counted before does not judge it.
 
     The verdict that allowed the rise stays in the status until the next look.
     """
     plan, state, seen, now = question.plan, question.state, question.seen, question.now
-    before = state.weight
+    first = state.exposure.is_nothing
     state = replace(
         with_life_begun(plan, state, now),
         phase=Phase.PROGRESSING,
-        weight=weight,
+        exposure=exposure,
         weight_changed_at=now,
         stage_started_at=now,
         waited_seconds=0.0,
@@ -186,7 +163,7 @@ def _raised(question: Question, weight: int, cause: Cause) -> RolloutState:
         assessment=None,
     )
     state = recorded(plan, because(state, cause), "Raised", cause, now)
-    verdict = state.verdict if before > 0 else Verdict.UNDECIDED
+    verdict = Verdict.UNDECIDED if first else state.verdict
     return replace(state, verdict=None if plan.stable is None else verdict, reason=RolloutReason.STAGE_BEGAN)
 
 

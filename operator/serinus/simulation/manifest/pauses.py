@@ -8,7 +8,7 @@ from typing import Final
 from serinus.api.defaults import Policy
 from serinus.api.policy import Mode, Pace, Preset
 from serinus.core.analysis.words import shown_duration
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT
 
 TWO_SCRAPES_S: Final = 30.0
 """Two scrapes at 15 s, as usual: of a single one neither a burst nor a cold pod can be told from a fault."""

@@ -16,7 +16,6 @@ from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.sequential.state import Floats
 from serinus.core.model.assessment import Reason
 from serinus.core.model.rollout import RolloutState
-from serinus.core.model.split import FULL_WEIGHT
 from serinus.simulation.manifest.peers import PeerJudge, peer_stages
 from serinus.simulation.manifest.subject import Subject
 from serinus.simulation.manifest.traffic import ManifestTraffic, Scenario
@@ -108,8 +107,8 @@ async def _play_ours(job: Job) -> Outcome:
 
     def moved(at: float) -> None:
         for row, state in enumerate(rollout.state for rollout in rollouts):
-            world.route(row, state.weight, live=not state.phase.ended)
-            if state.weight == FULL_WEIGHT:
+            world.route(row, state.exposure.weight, live=not state.phase.ended)
+            if state.exposure.is_full:
                 full_s[row] = min(full_s[row], (state.weight_changed_at or at) - began)
         world.advance(at)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from serinus.api.status import Phase
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.scope import EVERYBODY
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT, Exposure
 from serinus.core.rollout.alone import Span
 from serinus.core.rollout.judge import judged, unsafe
 from serinus.core.rollout.lives import with_life_begun
@@ -43,14 +43,14 @@ class JudgedRollout(PlayedRollout):
     def set_weight(self, weight: int, at: float) -> None:
         """Begin a stage, as the walk does when it changes the weight."""
         steps = self.plan.steps
-        action: Action = "Raised" if weight > self.state.weight else "Taken"
+        action: Action = "Raised" if weight > self.state.exposure.weight else "Taken"
         step = next((n for n, one in enumerate(steps) if (one.set_weight or 0) > weight), len(steps))
         state = with_life_begun(self.plan, self.state, round(at, 3)) if action == "Raised" else self.state
         self.state = replace(
             state,
             phase=Phase.GUARDING if weight == FULL_WEIGHT else Phase.PROGRESSING,
             step=step,
-            weight=weight,
+            exposure=Exposure(weight),
             weight_changed_at=round(at, 3),
             stage_started_at=round(at, 3),
             analysis=self.state.analysis.for_new_stage(),

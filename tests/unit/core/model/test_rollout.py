@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from serinus.api.rollout import Levers, Promote, RolloutStatus
 from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import AnalysisState
-from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, to_status
+from serinus.core.model.exposure import Exposure
+from serinus.core.model.rollout import RolloutState, from_status, to_status
 from serinus.core.model.timestamps import from_rfc3339, stored, to_rfc3339, to_rfc3339_seconds
 from tests.unit.core.rollout.given import NOW, plan
 
@@ -19,7 +20,7 @@ STATES = st.builds(
     observed_generation=st.integers(0, 1000),
     phase=st.sampled_from(list(Phase)),
     step=st.integers(0, 4),
-    weight=st.integers(0, 100),
+    exposure=st.builds(Exposure, weight=st.integers(0, 100)),
     started_at=TIMES,
     step_started_at=TIMES,
     stage_started_at=TIMES,
@@ -82,21 +83,6 @@ def test_times_are_written_as_kubernetes_reads_them() -> None:
     assert to_rfc3339(NOW + 0.25) == "2026-09-21T14:13:20.250Z"
     assert to_rfc3339_seconds(NOW + 0.9) == "2026-09-21T14:13:20Z"
     assert stored(None) is None
-
-
-@pytest.mark.parametrize(
-    ("step", "weight", "following"),
-    [(0, 10, 10), (1, None, 50), (2, 50, 50), (3, None, 100), (4, 100, 100), (9, 100, 100)],
-)
-def test_the_weights_of_the_steps(step: int, weight: int | None, following: int) -> None:
-    """A pause sets none; past the last step it is 100."""
-    assert (plan().weight_at(step), plan().next_weight(step)) == (weight, following)
-
-
-@pytest.mark.parametrize("of", [plan(stable=None), plan(promote=Promote(full=True))], ids=["first", "promoted"])
-def test_who_goes_straight_passes_over_the_steps(of: RolloutPlan) -> None:
-    """The very first revision, and what an SRE promotes in full."""
-    assert [of.weight_at(step) for step in range(4)] == [100] * 4
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import RevisionReference, RolloutSpec
 from serinus.api.status import Phase, Verdict
 from serinus.core.model.assessment import Look, Measured, Missing, Observation, Reading, Reason
+from serinus.core.model.exposure import Exposure
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
@@ -94,7 +95,8 @@ def plan(*, stable: str | None = STABLE, canary: str = CANARY, attempt: int = 1,
 def at_step(step: int, weight: int, **fields: Any) -> RolloutState:
     """A state in mid-rollout."""
     began = {"started_at": NOW - 60, "step_started_at": NOW - 5, "stage_started_at": NOW - 30 if weight else None}
-    state = RolloutState(phase=Phase.PROGRESSING if weight else Phase.PENDING, step=step, weight=weight, **began)
+    phase = Phase.PROGRESSING if weight else Phase.PENDING
+    state = RolloutState(phase=phase, step=step, exposure=Exposure(weight), **began)
     return replace(state, **fields)
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.api.rollout import PodCounts
+from serinus.core.model.exposure import Exposure
 from serinus.core.model.rollout import RolloutState
 from serinus.core.rollout.lives import cold_since
 from serinus.core.rollout.records import Cause, recorded
@@ -43,7 +44,7 @@ def raised(*records: tuple[str, int]) -> RolloutState:
     state = replace(state, pods=PodCounts(full=4, min_replicas=4))
     for minute, (action, weight) in enumerate(records):
         cause = Cause(f"Reason{minute}", "")
-        state = recorded(plan(), replace(state, weight=weight), action, cause, NOW + 60 * minute)  # type: ignore[arg-type]
+        state = recorded(plan(), replace(state, exposure=Exposure(weight)), action, cause, NOW + 60 * minute)  # type: ignore[arg-type]
     return state
 
 

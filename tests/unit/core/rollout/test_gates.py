@@ -11,7 +11,8 @@ from serinus.api.status import Verdict
 from serinus.core.model.assessment import Assessment, Finding, Reason
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Obstacle, Probed, Snapshot
-from serinus.core.rollout.gates import GATES, POD_GATES, Question, first_refusal, overdue, waits_for_pods
+from serinus.core.rollout.gates import GATES, POD_GATES, first_refusal, overdue, waits_for_pods
+from serinus.core.rollout.question import Question
 from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step, fleet, look, plan, reading, seen
 
 BEFORE = at_step(0, 0)

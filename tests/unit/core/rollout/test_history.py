@@ -8,6 +8,7 @@ import pytest
 
 from serinus.api.rollout import Levers
 from serinus.api.status import Phase
+from serinus.core.model.exposure import Exposure
 from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
@@ -45,7 +46,7 @@ def entry(canary: str = CANARY, attempt: int = 1, policy: str | None = None) -> 
 
 def test_the_newest_rollout_is_active_until_its_weight_has_arrived() -> None:
     """Ended and settled are two things."""
-    on_its_way = replace(ended(Phase.REVERTED), settled_at=None, weight=50)
+    on_its_way = replace(ended(Phase.REVERTED), settled_at=None, exposure=Exposure(50))
     assert active_rollout(history((plan(), at_step(2, 10)))) is not None
     assert active_rollout(history((plan(), on_its_way))) is not None
     assert active_rollout(history((plan(), ended(Phase.REVERTED)))) is None

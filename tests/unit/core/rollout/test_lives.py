@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.rollout import from_status, to_status
 from serinus.core.rollout.lives import MOST_COMEBACKS, with_life_begun
 from tests.unit.core.rollout.given import NOW, at_step, plan
@@ -14,10 +15,10 @@ from tests.unit.core.rollout.given import NOW, at_step, plan
 @pytest.mark.parametrize(
     ("before", "counts_from", "comebacks"),
     [
-        pytest.param({"weight": 0, "weight_changed_at": None}, None, 0, id="the first weight"),
-        pytest.param({"weight": 10, "weight_changed_at": NOW - 60}, None, 0, id="a raise from another weight"),
-        pytest.param({"weight": 0, "weight_changed_at": NOW - 60}, NOW, 1, id="weight that came back"),
-        pytest.param({"weight": 10, "weight_changed_at": NOW, "comebacks": 1}, None, 1, id="and went on"),
+        pytest.param({"exposure": NOTHING, "weight_changed_at": None}, None, 0, id="the first weight"),
+        pytest.param({"exposure": Exposure(10), "weight_changed_at": NOW - 60}, None, 0, id="another weight"),
+        pytest.param({"exposure": NOTHING, "weight_changed_at": NOW - 60}, NOW, 1, id="weight that came back"),
+        pytest.param({"exposure": Exposure(10), "weight_changed_at": NOW, "comebacks": 1}, None, 1, id="and went on"),
     ],
 )
 def test_a_stage_counts_anew_where_weight_came_back(
@@ -33,7 +34,7 @@ def test_what_comes_back_again_and_again_is_judged_by_everything() -> None:
     for minute in range(MOST_COMEBACKS + 2):
         state = with_life_begun(plan(), state, NOW + 60 * minute)
         anew.append(state.counts_from is not None)
-        state = replace(state, weight=0, weight_changed_at=NOW)
+        state = replace(state, exposure=NOTHING, weight_changed_at=NOW)
     assert anew == [False, *[True] * MOST_COMEBACKS, False]
 
 
@@ -42,7 +43,8 @@ def test_the_first_weight_of_a_version_that_served_before_counts_anew(earlier: d
     again = replace(plan(), spec=plan().spec.model_copy(update=earlier))
     first = with_life_begun(again, replace(at_step(0, 0), weight_changed_at=None), NOW)
     assert (first.counts_from, first.comebacks) == (NOW, 0)
-    assert with_life_begun(again, replace(first, weight=10, weight_changed_at=NOW), NOW + 60).counts_from is None
+    serving = replace(first, exposure=Exposure(10), weight_changed_at=NOW)
+    assert with_life_begun(again, serving, NOW + 60).counts_from is None
 
 
 def test_another_process_knows_that_it_came_back() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from serinus.api.status import Phase, Verdict
+from serinus.core.model.exposure import Exposure
 from serinus.core.model.rollout import RolloutState
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Note, StoredState
@@ -33,12 +34,14 @@ def told(before: RolloutState, after: RolloutState) -> list[Note]:
         pytest.param({"message": "still nobody"}, [], id="words"),
         pytest.param({"verdict": Verdict.BLIND}, [], id="a verdict of the same reason"),
         pytest.param({"step": 2}, [], id="a step"),
-        pytest.param({"weight": 50}, ["WeightRaised"], id="more weight"),
+        pytest.param({"exposure": Exposure(50)}, ["WeightRaised"], id="more weight"),
         pytest.param({"reason": "Unreachable"}, ["Unreachable"], id="another reason"),
         pytest.param({"reason": "Pausing"}, [], id="a reason that goes without saying"),
         pytest.param({"reason": "WithinLimits"}, [], id="all is well"),
-        pytest.param({"phase": Phase.REVERTED, "weight": 0}, ["RolloutReverted"], id="reverted"),
-        pytest.param({"phase": Phase.GUARDING, "weight": 100}, ["WeightRaised", "RolloutGuarding"], id="guarding"),
+        pytest.param({"phase": Phase.REVERTED, "exposure": Exposure(0)}, ["RolloutReverted"], id="reverted"),
+        pytest.param(
+            {"phase": Phase.GUARDING, "exposure": Exposure(100)}, ["WeightRaised", "RolloutGuarding"], id="guarding"
+        ),
         pytest.param({"phase": Phase.SUCCEEDED}, ["RolloutSucceeded"], id="succeeded"),
     ],
 )
@@ -49,8 +52,8 @@ def test_what_is_told_of_a_change(changes: dict[str, object], reasons: list[str]
 
 def test_weight_that_follows_pod_by_pod_is_told_each_time() -> None:
     """The rollout has ended already."""
-    before = replace(HELD, phase=Phase.REVERTED, weight=100)
-    assert [note.reason for note in told(before, replace(before, weight=50))] == ["WeightTaken"]
+    before = replace(HELD, phase=Phase.REVERTED, exposure=Exposure(100))
+    assert [note.reason for note in told(before, replace(before, exposure=Exposure(50)))] == ["WeightTaken"]
 
 
 @pytest.mark.parametrize(

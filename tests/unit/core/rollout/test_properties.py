@@ -88,7 +88,7 @@ def snapshots(
     """Anything that a pass can see, with a rollout in one of some phases."""
     state = draw(states(phases))
     stable = draw(st.sampled_from(stables))
-    if 0 < state.weight < 100:
+    if 0 < state.exposure.weight < 100:
         stable = STABLE
     of = plan(stable=stable, **draw(LEVERS))
     newest: Look | None = None
@@ -176,15 +176,15 @@ def test_a_state_survives_being_stored(snapshot: Snapshot) -> None:
 def test_the_weight_rises_only_past_every_gate(snapshot: Snapshot) -> None:
     """Pods, Service, probe; above the first weight a Safe look or an SRE; never an Unsafe one."""
     before, result = decided(snapshot)
-    if result.weight <= before.state.weight:
+    if result.exposure.weight <= before.state.exposure.weight:
         return
     of, canary = before.plan, snapshot.fleet(before.plan.canary)
     assert canary.service_exists
     assert canary.probed in {Probed.ANSWERED, Probed.NOT_ASKED_FOR, Probed.UNREACHABLE}
-    assert canary.ready >= -(-result.weight * snapshot.min_replicas // 100)
+    assert canary.ready >= -(-result.exposure.weight * snapshot.min_replicas // 100)
     assert not of.spec.paused
     assert snapshot.obstacle is None
-    if before.state.weight > 0:
+    if before.state.exposure.weight > 0:
         raised = next(record for record in result.decisions if record.action == "Raised")
         assert raised.verdict is Verdict.SAFE or of.promote.full
 
@@ -196,7 +196,7 @@ def test_unsafe_takes_the_weight_in_the_same_pass(snapshot: Snapshot) -> None:
     before, result = decided(replace(snapshot, look=look(reading(0.9), at=NOW)))
     stable, pods = snapshot.fleet(STABLE), snapshot.fleet(CANARY).ready
     carried = min(100, 200 * stable.ready // max(snapshot.min_replicas, stable.ready))
-    assert result.weight == min(before.state.weight, 100 - carried)
+    assert result.exposure.weight == min(before.state.exposure.weight, 100 - carried)
     if pods == 0:
         assert result.phase is not Phase.REVERTED, "a lost node is no verdict"
         return
@@ -210,7 +210,7 @@ def test_unsafe_takes_the_weight_in_the_same_pass(snapshot: Snapshot) -> None:
 def test_an_ended_rollouts_weight_never_rises(snapshot: Snapshot) -> None:
     """And its phase never changes."""
     before, result = decided(snapshot)
-    assert result.weight <= before.state.weight
+    assert result.exposure.weight <= before.state.exposure.weight
     assert result.phase is before.state.phase
 
 
@@ -221,7 +221,7 @@ def test_blindness_alone_never_takes_the_weight_of_a_rollout_that_shall_hold(sna
     before, result = decided(replace(snapshot, look=look(reading(None), at=NOW)))
     if before.plan.policy.analysis.on_blind is OnBlind.HOLD:
         assert result.phase is not Phase.REVERTED
-    assert result.weight <= before.state.weight or before.plan.promote.full
+    assert result.exposure.weight <= before.state.exposure.weight or before.plan.promote.full
 
 
 @settings(max_examples=80)

@@ -9,6 +9,7 @@ import pytest
 from serinus.api.defaults import policy_of
 from serinus.api.model_deployment import ModelDeploymentStatus, Rejection
 from serinus.api.status import Phase, Verdict
+from serinus.core.model.exposure import Exposure
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.decision import NewRollout
@@ -19,7 +20,7 @@ SETTLED = {"finished_at": NOW - 30, "settled_at": NOW - 30}
 
 
 def ended(phase: Phase, weight: int = 0) -> RolloutState:
-    return RolloutState(phase=phase, weight=weight, verdict=Verdict.UNDECIDED, reason="NewSpec", **SETTLED)
+    return RolloutState(phase=phase, exposure=Exposure(weight), verdict=Verdict.UNDECIDED, reason="NewSpec", **SETTLED)
 
 
 def line(

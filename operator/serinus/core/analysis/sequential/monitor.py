@@ -32,7 +32,7 @@ from serinus.core.analysis.sequential.state import Floats, State, UnknownStateSc
 from serinus.core.analysis.sequential.traffic_split import TrafficSplitTest
 from serinus.core.analysis.sequential.verdict import MonitorStage, StageView, judge
 from serinus.core.analysis.sequential.weights import parts, total_e, weights_of
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT
 
 KIND: Final = "RolloutMonitor"
 

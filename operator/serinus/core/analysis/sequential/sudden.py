@@ -13,7 +13,7 @@ import numpy as np
 from serinus.core.analysis.sequential.evidence import EVIDENCE_CAP, LOG_CEILING
 from serinus.core.analysis.sequential.limit import LimitBank
 from serinus.core.analysis.sequential.state import Bools, Floats
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT
 
 LOWEST_LIMITS: Final = ((75.0, 0.01), (50.0, 0.1))
 """(weight in per cent from which it holds, limit): a client that sticks to one side is a larger part of a smaller one.

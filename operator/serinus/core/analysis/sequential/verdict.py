@@ -17,7 +17,7 @@ from serinus.core.analysis.sequential.doubts import Doubt
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
 from serinus.core.analysis.sequential.promotion import StageCounts, requests_needed, suggested_weight
 from serinus.core.analysis.sequential.state import Floats
-from serinus.core.model.split import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,27 @@
+"""The question of every pass: may the rollout go on from where it is?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serinus.api.status import Verdict
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import Snapshot
+
+PAUSED = "spec.paused is true: set it to false to continue"
+
+
+@dataclass(frozen=True)
+class Question:
+    """May it go on now?"""
+
+    plan: RolloutPlan
+    state: RolloutState
+    seen: Snapshot
+    now: float
+
+    @property
+    def outdone(self) -> str:
+        """Why the canary need not wait: stable fails, and everything speaks for the canary. Empty where it must."""
+        assessment = self.state.assessment
+        return assessment.outdone if assessment is not None and assessment.verdict is Verdict.SAFE else ""

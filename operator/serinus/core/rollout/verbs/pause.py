@@ -1,0 +1,64 @@
+"""pause: the weight stays for a while, or until somebody promotes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serinus.api.policy import Pace, Pause
+from serinus.api.status import Verdict
+from serinus.core.model.exposure import Exposure
+from serinus.core.model.rollout import RolloutState
+from serinus.core.rollout.question import PAUSED, Question
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.records import Cause
+
+
+@dataclass(frozen=True)
+class PauseVerb:
+    """A pause, as the manifest has it."""
+
+    wish: Pause
+
+    @property
+    def text(self) -> str:
+        return f"pause {self.wish.duration or 'until promoted'}"
+
+    @property
+    def for_people(self) -> bool:
+        return self.wish.duration is None
+
+    def shows(self, before: Exposure) -> Exposure:
+        return before
+
+    def waits(self, question: Question) -> Cause | None:
+        """Wait, unless an SRE has promoted past it, or nothing is gained by waiting."""
+        plan, state = question.plan, question.state
+        if plan.skips(state.step):
+            return None
+        if plan.spec.paused:
+            return Cause(RolloutReason.PAUSED_BY_USER, PAUSED, state.verdict)
+        if self.for_people:
+            text = f"set spec.promote.throughStep to {state.step + 1} to continue{_beside(state)}"
+            return Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict)
+        ends_at = self.ends_at(state.step_started_at or question.now)
+        if plan.pace is Pace.EVIDENCE or question.outdone or (ends_at is not None and question.now >= ends_at):
+            return None
+        return _suspicion(state) or Cause(RolloutReason.PAUSING, f"pausing for {self.wish.duration}")
+
+    def ends_at(self, began: float | None) -> float | None:
+        seconds = self.wish.seconds
+        return None if seconds is None or began is None else began + seconds
+
+
+def _beside(state: RolloutState) -> str:
+    """Say beside the wait for people what speaks against going on."""
+    assessment = state.assessment
+    return "" if assessment is None or assessment.verdict is Verdict.SAFE else f" ({assessment.message})"
+
+
+def _suspicion(state: RolloutState) -> Cause | None:
+    """Say in a pause already what would hold the weight at its end."""
+    assessment = state.assessment
+    if assessment is None:
+        return None
+    return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)

@@ -1,0 +1,40 @@
+"""Reads the steps of a strategy as verbs, and tells where they lead."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from serinus.api.policy import Step
+from serinus.core.model.exposure import EVERYTHING, FULL_WEIGHT, Exposure
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.rollout.verbs.pause import PauseVerb
+from serinus.core.rollout.verbs.set_weight import SetWeightVerb
+from serinus.core.rollout.verbs.verb import Verb
+
+LAST: Final = SetWeightVerb(FULL_WEIGHT)
+"""What follows the last step, and is all of a way back or of the very first rollout."""
+
+
+def read_verb(step: Step) -> Verb:
+    """Read one step; raises ValueError for one without a verb, which parsing has refused."""
+    if step.set_weight is not None:
+        return SetWeightVerb(step.set_weight)
+    if step.pause is not None:
+        return PauseVerb(step.pause)
+    raise ValueError("a step without a verb")
+
+
+def verb_at(plan: RolloutPlan, step: int) -> Verb:
+    """Give the verb at a step, counted from 0."""
+    return LAST if plan.straight or step >= len(plan.steps) else read_verb(plan.steps[step])
+
+
+def next_exposure(plan: RolloutPlan, state: RolloutState) -> Exposure:
+    """Tell what the canary is shown next if all goes well: by the first step from this one on that shows it more."""
+    coming = (verb_at(plan, step).shows(state.exposure) for step in range(state.step, len(plan.steps) + 1))
+    return next((exposure for exposure in coming if exposure.exceeds(state.exposure)), EVERYTHING)
+
+
+def rises_now(plan: RolloutPlan, state: RolloutState) -> bool:
+    """Whether the very step that the rollout is at shows the canary more than it has."""
+    return verb_at(plan, state.step).shows(state.exposure).exceeds(state.exposure)

@@ -1,0 +1,35 @@
+"""What every verb must tell of itself."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from serinus.core.model.exposure import Exposure
+from serinus.core.rollout.question import Question
+from serinus.core.rollout.records import Cause
+
+
+class Verb(Protocol):
+    """One step: it changes what the canary is shown, or it waits."""
+
+    @property
+    def text(self) -> str:
+        """How it is told, in the words of the manifest."""
+        ...
+
+    @property
+    def for_people(self) -> bool:
+        """Whether it waits until somebody promotes."""
+        ...
+
+    def shows(self, before: Exposure) -> Exposure:
+        """Tell what the canary is shown from this step on; a step that only waits leaves it as it is."""
+        ...
+
+    def waits(self, question: Question) -> Cause | None:
+        """Why the step is not over yet, besides the gates of a rise; None when the next one may begin."""
+        ...
+
+    def ends_at(self, began: float | None) -> float | None:
+        """When time alone ends it, in unix seconds; None where time does not, or it has not begun."""
+        ...

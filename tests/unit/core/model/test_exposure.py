@@ -1,0 +1,74 @@
+"""What a revision is shown: a weight, cohorts, copies."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serinus.core.model.exposure import EVERYTHING, NOTHING, By, Exposure, Match, Part
+
+MATCHES = tuple(Match(Part.HEADER, "x-tier", By.EXACT, value) for value in ("premium", "staff"))
+EXPOSURES = st.builds(
+    Exposure, st.integers(0, 100), st.lists(st.sampled_from(MATCHES), unique=True).map(tuple), st.integers(0, 100)
+)
+
+
+@pytest.mark.parametrize(
+    ("exposure", "nothing", "serves", "full"),
+    [
+        pytest.param(NOTHING, True, False, False, id="nothing"),
+        pytest.param(Exposure(1), False, True, False, id="a weight"),
+        pytest.param(Exposure(matches=MATCHES), False, True, False, id="a cohort"),
+        pytest.param(Exposure(mirror=20), False, False, False, id="copies, whose answers nobody gets"),
+        pytest.param(EVERYTHING, False, True, True, id="everything"),
+    ],
+)
+def test_what_an_exposure_is(exposure: Exposure, nothing: bool, serves: bool, full: bool) -> None:
+    assert (exposure.is_nothing, exposure.serves, exposure.is_full) == (nothing, serves, full)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [Exposure(11, MATCHES[:1], 20), Exposure(10, MATCHES, 20), Exposure(10, MATCHES[:1], 21), Exposure(0, MATCHES[1:])],
+    ids=["weight", "match", "mirror", "another match"],
+)
+def test_one_exceeds_another_by_whatever_it_shows_more(more: Exposure) -> None:
+    assert more.exceeds(Exposure(10, MATCHES[:1], 20))
+
+
+@given(EXPOSURES)
+def test_nothing_is_exceeded_by_all_else_and_nobody_exceeds_itself(exposure: Exposure) -> None:
+    assert exposure.exceeds(NOTHING) is not exposure.is_nothing
+    assert not NOTHING.exceeds(exposure)
+    assert not exposure.exceeds(exposure)
+
+
+@given(EXPOSURES, EXPOSURES)
+def test_two_that_do_not_exceed_each_other_show_the_same(one: Exposure, other: Exposure) -> None:
+    same = (one.weight, set(one.matches), one.mirror) == (other.weight, set(other.matches), other.mirror)
+    assert (not one.exceeds(other) and not other.exceeds(one)) is same
+
+
+@pytest.mark.parametrize("percent", [-1, 101, 1.0, True])
+def test_what_is_no_whole_percent_is_refused(percent: int) -> None:
+    with pytest.raises(ValueError, match="whole percents"):
+        Exposure(percent)
+    with pytest.raises(ValueError, match="whole percents"):
+        Exposure(mirror=percent)
+
+
+@pytest.mark.parametrize(
+    ("exposure", "text"),
+    [
+        (NOTHING, "0%"),
+        (Exposure(5), "5%"),
+        (Exposure(matches=MATCHES[:1]), "x-tier=premium"),
+        (Exposure(5, (Match(Part.COOKIE, "tier", By.REGEX, "a|b"),), 20), "5%, cookie tier~a|b, mirror 20%"),
+        (Exposure(matches=(Match(Part.HEADER, "x-user", By.PREFIX, "dev-"),)), "x-user=dev-*"),
+        (Exposure(mirror=20), "mirror 20%"),
+    ],
+    ids=["nothing", "weight", "header", "all", "prefix", "mirror"],
+)
+def test_how_people_read_it(exposure: Exposure, text: str) -> None:
+    assert exposure.text == text
