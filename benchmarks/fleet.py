@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from serinus.adapters.clock import SystemClock
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
-from serinus.core.traffic.istio import read_split
+from serinus.core.traffic.istio.routes import read_split
 from tests.support.cluster_api import ClusterApi
 from tests.support.mirror import Change, Mirror
 from tests.support.world.given import fraud

@@ -150,7 +150,7 @@ class Parts:
         self.cache = ObjectCache(on_change=self._changed)
         self.informers = Informers(
             self.connection,
-            watched_within(config.watch_namespaces, config.gateway_namespaces()),
+            watched_within(config.provider(), config.watch_namespaces, config.gateway_namespaces()),
             self.cache,
             clock,
         )
@@ -203,10 +203,11 @@ class Parts:
                 self.cache,
                 config.tenancy(),
                 sources=self.metrics.names(),
-                mesh=config.mesh_gateway,
+                provider=config.provider(),
                 gateway_namespaces=config.gateway_namespaces(),
                 wake=self._wake,
             ),
+            provider=config.provider(),
             drain_seconds=config.drain_seconds,
         )
         reconciler = Reconciler(
@@ -216,8 +217,7 @@ class Parts:
             observer=observer,
             recorder=self.recorder,
             memories=Memories(),
-            mesh=config.mesh_gateway,
-            mesh_config=config.mesh_config(),
+            provider=config.provider(),
             report=self.reports,
         )
         engine = Engine(

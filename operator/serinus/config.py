@@ -30,7 +30,8 @@ from serinus.core.model.errors import SerinusError
 from serinus.core.model.names import CLUSTER_DOMAIN
 from serinus.core.model.source import BasicAuth, Source, TlsFiles, without_secrets
 from serinus.core.model.tenancy import Grant, Tenancy
-from serinus.core.traffic.istio import MeshConfig
+from serinus.core.traffic.istio.provider import Istio
+from serinus.core.traffic.istio.routes import MeshConfig
 
 ENVIRONMENT: Final = {
     "SERINUS_WORKERS": "workers",
@@ -290,9 +291,9 @@ class Config(_Strict):
         grants = tuple(Grant(each.namespace, each.hosts, each.gateways, each.sources) for each in self.tenants)
         return Tenancy(grants, self.mesh_gateway, self.cluster_domain)
 
-    def mesh_config(self) -> MeshConfig:
-        """Give what routes need to know of the mesh."""
-        return MeshConfig(self.cluster_domain, self.export_to)
+    def provider(self) -> Istio:
+        """Give the routing API that traffic is split by."""
+        return Istio(self.mesh_gateway, MeshConfig(self.cluster_domain, self.export_to))
 
 
 def load_config(

@@ -9,6 +9,7 @@ import pytest
 from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.model.timestamps import to_rfc3339_seconds
+from serinus.core.traffic.istio.provider import Istio
 from tests.support.world import START, Model, World, fraud, serving, trying
 
 OWN, OTHER = "fraud.example.com", "payments.example.com"
@@ -21,9 +22,9 @@ def restrict(world: World) -> None:
 
 
 def leave_the_mesh(world: World) -> None:
-    """As with `meshGateway: false`."""
-    world.engine._reconciler._mesh = False
-    world.engine._reconciler._observer.claims._mesh = False
+    """Start a process with `meshGateway: false`."""
+    world.provider = Istio(mesh=False)
+    world.restart()
 
 
 def traffic(*hosts: str, gateways: tuple[str, ...] = ("public",)) -> dict[str, Any]:

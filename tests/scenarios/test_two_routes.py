@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from serinus.core.model.kinds import DEPLOYMENT, VIRTUAL_SERVICE, Json
-from serinus.core.traffic.istio import read_split
+from serinus.core.traffic.istio.provider import Istio
+from serinus.core.traffic.istio.routes import read_split
 from tests.support.world import World, fraud, serving, trying
 from tests.support.world.world import DRAIN_SECONDS
 
@@ -29,9 +30,8 @@ def weight(world: World, route: str, version: str) -> int:
 
 def leave_the_mesh(world: World) -> None:
     """Start a process with `meshGateway: false`."""
+    world.provider = Istio(mesh=False)
     world.restart()
-    world.engine._reconciler._mesh = False
-    world.engine._reconciler._observer.claims._mesh = False
 
 
 def refuse(world: World, route: str) -> Callable[[], None]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
 from serinus.core.rollout.sizes import canary_replicas
-from serinus.core.traffic.istio import read_split
+from serinus.core.traffic.istio.routes import read_split
 from serinus.runtime.queue import LONGEST_BACKOFF
 from tests.support.world import World
 

@@ -26,7 +26,7 @@ from serinus.core.model.kinds import (
     Json,
     Kind,
 )
-from serinus.core.traffic.istio import read_split
+from serinus.core.traffic.istio.routes import read_split
 from serinus_local.control_plane import ControlPlane
 from serinus_local.gateway import public
 from tests.support.cluster_api import NAMESPACE, ClusterApi

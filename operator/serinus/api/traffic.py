@@ -14,7 +14,7 @@ from serinus.api.rules import LIVE_DEFAULT, SET
 Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-class TrafficProvider(StrEnum):
+class RoutingApi(StrEnum):
     """What splits the traffic."""
 
     ISTIO = "istio"
@@ -63,7 +63,7 @@ class IstioTraffic(ApiModel):
 class Traffic(ApiModel):
     """Where requests come in."""
 
-    provider: TrafficProvider | None = None
+    provider: RoutingApi | None = None
     """What splits the traffic; default istio."""
     hosts: Annotated[tuple[Host, ...], Field(max_length=32), SET, LIVE_DEFAULT] = ()
     """DNS names that clients use, without scheme or port, on the gateways below. Callers in the mesh use the Service's

@@ -11,25 +11,18 @@ from dataclasses import dataclass, replace
 
 from serinus.api.defaults import METRICS
 from serinus.api.parsing import ModelDeploymentView
-from serinus.api.traffic import IstioTraffic, Traffic
+from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Key, Owner
-from serinus.core.model.kinds import ISTIO_GATEWAY, MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json
-from serinus.core.model.names import MESH, cluster_namespace, normal_gateway, normal_host
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
+from serinus.core.model.names import cluster_namespace, normal_gateway, normal_host
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.tenancy import Tenancy
-from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.claimants import Claimants
-from serinus.core.traffic.hosts import (
-    ForeignRoute,
-    HostConflict,
-    OurRoute,
-    host_conflicts,
-    read_foreign_route,
-)
-from serinus.core.traffic.istio import route_gateways, route_hosts, route_name
-from serinus.core.traffic.listeners import Listeners, read_listeners, unreached
+from serinus.core.traffic.hosts import ForeignRoute, HostConflict, OurRoute, host_conflicts
+from serinus.core.traffic.listeners import Listeners, unreached
+from serinus.core.traffic.provider import TrafficProvider
 from serinus.runtime.memory import Memory
-from serinus.runtime.ours import our_route
+from serinus.runtime.ours import our_routes
 from serinus.runtime.ports import Cache
 
 
@@ -53,7 +46,7 @@ class _Found:
 
 
 class Claims:
-    """Judges what a spec claims against the configuration and everybody's VirtualServices.
+    """Judges what a spec claims against the configuration and everybody's routes.
 
     `wake` is told which ModelDeployments are to be judged anew, because a route that overlaps theirs, or a Gateway that
     they name, came, changed what it claims or listens for, or went. Gateways are known in `gateway_namespaces`, or
@@ -66,14 +59,14 @@ class Claims:
         tenancy: Tenancy,
         *,
         sources: tuple[str, ...],
-        mesh: bool,
+        provider: TrafficProvider,
         gateway_namespaces: Sequence[str] = (),
         wake: Callable[[Key], None] = nobody,
     ) -> None:
         self._cache = cache
         self._tenancy = tenancy
         self._sources = sources
-        self._mesh = mesh
+        self._provider = provider
         self._gateway_namespaces = frozenset(gateway_namespaces)
         self._wake = wake
         self._claimants = Claimants()
@@ -83,9 +76,9 @@ class Claims:
         self._listening: dict[str, Listeners] = {}
         self._found: dict[Key, _Found] = {}
         self._changes = 0
-        """How often what a VirtualService claims has changed."""
-        cache.follow(VIRTUAL_SERVICE, self._routed)
-        cache.follow(ISTIO_GATEWAY, self._listened)
+        """How often what a route claims has changed."""
+        cache.follow(provider.route, self._routed)
+        cache.follow(provider.gateway, self._listened)
         cache.follow(MODEL_DEPLOYMENT, self._deployed)
 
     def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
@@ -104,11 +97,11 @@ class Claims:
         """
         tenancy, place, traffic = self._tenancy, view.namespace, view.spec.traffic
         hosts = tuple(host for host in (traffic.hosts if traffic else ()) if tenancy.may_use_host(place, host))
-        gateways = tuple(one for one in route_gateways(traffic) if tenancy.may_use_gateway(place, one))
+        gateways = tuple(one for one in self._provider.bound_gateways(traffic) if tenancy.may_use_gateway(place, one))
         if not hosts or not all(self._is_known(one, place) for one in gateways) or not gateways:
             return None
-        ours = self._our_route(view, mesh=False)
-        return unreached(replace(ours, hosts=hosts, gateways=gateways), self._listening)
+        ours = replace(self._our_claims(view)[0], hosts=hosts, gateways=gateways)
+        return unreached(ours, self._listening, self._provider.terms)
 
     def _is_known(self, gateway: str, namespace: str) -> bool:
         """Tell whether we would see a Gateway if it were there."""
@@ -118,17 +111,18 @@ class Claims:
     def admitted(self, view: ModelDeploymentView) -> Traffic | None:
         """The spec's traffic without what may not be used: refused here, or taken before ours had it.
 
-        Where the mesh is off, a route that would be left without a gateway keeps those that it has: a revert must
+        A route that would be left without any gateway, and serves nobody then, keeps those that it has: a revert must
         reach it.
         """
         traffic = view.spec.traffic
-        if traffic is None and self._mesh:
+        if traffic is None and self._provider.serves_unbound:
             return None
         traffic = traffic or Traffic()
-        live = our_route(self._cache, view)
+        provider = self._provider
+        live = our_routes(self._cache, provider, view).get(provider.route_names(view.name)[0])
         lost_hosts, lost_gateways = self._taken(view, live)
         tenancy, place = self._tenancy, view.namespace
-        named = (traffic.istio.gateways if traffic.istio else None) or ()
+        named = provider.named_gateways(traffic)
         hosts = tuple(
             one
             for one in traffic.hosts
@@ -139,12 +133,11 @@ class Claims:
             for one in named
             if tenancy.may_use_gateway(place, one) and normal_gateway(one, place) not in lost_gateways
         )
-        if not gateways and not self._mesh and live is not None:
+        if not gateways and not provider.serves_unbound and live is not None:
             gateways = tuple(live["spec"].get("gateways") or ())
         if (hosts, gateways) == (traffic.hosts, named):
             return traffic
-        istio = (traffic.istio or IstioTraffic()).model_copy(update={"gateways": gateways})
-        return traffic.model_copy(update={"hosts": hosts, "istio": istio})
+        return provider.bind(traffic, hosts, gateways)
 
     def concern(self, view: ModelDeploymentView) -> Obstacle | None:
         """What people should know although it stops nothing: a younger route on a host of ours."""
@@ -153,44 +146,39 @@ class Claims:
         return Obstacle("HostConflict", conflict.message) if conflict else None
 
     def conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
-        """Hosts of ours that another VirtualService claims too, on the gateways or in the mesh.
+        """Hosts of ours that another route claims too.
 
         Found anew only when the spec, our routes or what others claim has changed.
         """
         key = Key(view.namespace, view.name)
-        live = tuple(
-            self._cache.get(VIRTUAL_SERVICE, view.namespace, route_name(view.name, mesh=mesh)) for mesh in (False, True)
-        )
+        live = tuple(self._live(view).values())
         known = self._found.get(key)
         if known is None or not known.holds(view, live, self._changes):
             known = self._found[key] = _Found(view, live, self._changes, self._conflicts(view))
         return known.conflicts
 
     def _conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
-        routes = [self._our_route(view, mesh=mesh) for mesh in ((False, True) if self._mesh else (False,))]
+        routes = self._our_claims(view)
         self._remember(Key(view.namespace, view.name), routes)
-        both = {Key(view.namespace, route_name(view.name, mesh=mesh)) for mesh in (False, True)}
+        ours = {Key(view.namespace, name) for name in self._provider.route_names(view.name)}
         found: list[HostConflict] = []
         for route in routes:
-            others = [one for one in self._claimants.beside(route) if one.key not in both]
+            others = [one for one in self._claimants.beside(route) if one.key not in ours]
             found += host_conflicts(route, others)
         return tuple(sorted(found, key=lambda conflict: not conflict.blocking))
 
-    def _our_route(self, view: ModelDeploymentView, *, mesh: bool) -> OurRoute:
-        owner, traffic, domain = Owner(view.namespace, view.name, view.uid), view.spec.traffic, self._tenancy.domain
-        name = route_name(view.name, mesh=mesh)
-        live = self._cache.get(VIRTUAL_SERVICE, view.namespace, name)
-        return OurRoute(
-            key=Key(view.namespace, name),
-            hosts=route_hosts(owner, None if mesh else traffic, domain),
-            gateways=(MESH,) if mesh else route_gateways(traffic),
-            created=from_rfc3339(live["metadata"]["creationTimestamp"]) if live else None,
-            domain=domain,
-        )
+    def _our_claims(self, view: ModelDeploymentView) -> tuple[OurRoute, ...]:
+        live = {name: one for name, one in self._live(view).items() if one is not None}
+        return self._provider.claims(Owner(view.namespace, view.name, view.uid), view.spec.traffic, live)
+
+    def _live(self, view: ModelDeploymentView) -> dict[str, Json | None]:
+        """Whatever has the names of our routes, ours or not."""
+        names = self._provider.route_names(view.name)
+        return {name: self._cache.get(self._provider.route, view.namespace, name) for name in names}
 
     def _taken(self, view: ModelDeploymentView, live: Json | None) -> tuple[set[str], set[str]]:
         """The hosts, and the gateways, on which an older route came before ours: those are never begun with."""
-        had = read_foreign_route(live, self._tenancy.domain) if live is not None else None
+        had = self._provider.read_claims(live) if live is not None else None
         hosts: set[str] = set()
         gateways: set[str] = set()
         for one in self.conflicts(view):
@@ -203,7 +191,7 @@ class Claims:
         return hosts, gateways
 
     def _routed(self, namespace: str, name: str, manifest: Json | None) -> None:
-        """Follow what becomes of a VirtualService; weights are no news to anybody but its owner."""
+        """Follow what becomes of a route; weights are no news to anybody but its owner."""
         key = Key(namespace, name)
         before, now = self._claimants.of(key), self._read(manifest)
         if before == now:
@@ -219,12 +207,13 @@ class Claims:
             self._wake(owner)
 
     def _read(self, manifest: Json | None) -> ForeignRoute | None:
-        return read_foreign_route(manifest, self._tenancy.domain) if manifest is not None else None
+        return self._provider.read_claims(manifest) if manifest is not None else None
 
     def _listened(self, namespace: str, name: str, manifest: Json | None) -> None:
-        """Follow what becomes of an Istio Gateway; those who name it are told when its hosts change."""
+        """Follow what becomes of a gateway; those who name it are told when its hosts change."""
         gateway = f"{namespace}/{name}"
-        before, now = self._listening.get(gateway), read_listeners(manifest) if manifest is not None else None
+        before = self._listening.get(gateway)
+        now = self._provider.read_listeners(manifest) if manifest is not None else None
         if before == now:
             return
         if now is None:
@@ -249,16 +238,16 @@ class Claims:
         self._asked[key] = routes
         for route in routes:
             self._owners[route.key] = key
-            self._ours.add(ForeignRoute(route.key, route.normal_hosts, route.normal_gateways, created=0.0))
+            self._ours.add(ForeignRoute("", route.key, route.normal_hosts, route.normal_gateways, created=0.0))
 
     def _refused(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
         traffic, namespace = view.spec.traffic, view.namespace
         for host in traffic.hosts if traffic else ():
             if not self._tenancy.may_use_host(namespace, host):
                 yield Obstacle("HostNotAllowed", self._host_refused(namespace, host))
-        for gateway in (traffic.istio.gateways if traffic and traffic.istio else None) or ():
+        for gateway in self._provider.named_gateways(traffic):
             if not self._tenancy.may_use_gateway(namespace, gateway):
-                yield Obstacle("GatewayNotAllowed", self._gateway_refused(namespace, gateway))
+                yield Obstacle("GatewayNotAllowed", self._provider.refusal_of(gateway, namespace))
         yield from self._refused_sources(view)
 
     def _host_refused(self, namespace: str, host: str) -> str:
@@ -267,25 +256,18 @@ class Claims:
             return f"host {host} is the name of another namespace's Service: nobody else may route it"
         return f"namespace {namespace} may not use host {host}: ask your administrator to grant it (tenants)"
 
-    def _gateway_refused(self, namespace: str, gateway: str) -> str:
-        if gateway == MESH:
-            return "gateway mesh is off here (meshGateway: false): name a Gateway"
-        return (
-            f"namespace {namespace} may not use Gateway {normal_gateway(gateway, namespace)}: use one of its own, or "
-            f"ask your administrator to grant it (tenants)"
-        )
-
     def _unbound(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
         """Say that requests for the hosts would reach nothing: the mesh has none of them."""
-        if route_gateways(view.spec.traffic):
+        if self._provider.bound_gateways(view.spec.traffic):
             return
         hosts = view.spec.traffic.hosts if view.spec.traffic else ()
         usable = [host for host in hosts if self._tenancy.may_use_host(view.namespace, host)]
-        if not self._mesh:
-            text = "the route is bound to no gateway, and the mesh is off here: name one in spec.traffic.istio.gateways"
+        field = self._provider.terms.field
+        if not self._provider.serves_unbound:
+            text = f"the route is bound to no gateway, and the mesh is off here: name one in {field}"
             yield Obstacle("NoGateway", text)
         elif usable:
-            text = f"host {usable[0]} is bound to no gateway: name one in spec.traffic.istio.gateways"
+            text = f"host {usable[0]} is bound to no gateway: name one in {field}"
             yield Obstacle("NoGateway", text)
 
     def _refused_sources(self, view: ModelDeploymentView) -> Iterator[Obstacle]:

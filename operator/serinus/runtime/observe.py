@@ -15,7 +15,6 @@ from serinus.core.model.identity import REVISION_LABEL, Key
 from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
-    DESTINATION_RULE,
     POD,
     ROLLOUT,
     SERVICE,
@@ -27,7 +26,7 @@ from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Sn
 from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.plan.scalers import SCALERS, scalers_by_deployment
-from serinus.core.traffic.istio import read_splits
+from serinus.core.traffic.provider import TrafficProvider
 from serinus.runtime.claims import Claims
 from serinus.runtime.diagnoses import Diagnoses
 from serinus.runtime.memory import Memory
@@ -64,6 +63,7 @@ class Observer:
     sampler: Sampler
     wishes: Wishes
     claims: Claims
+    provider: TrafficProvider
     drain_seconds: float
 
     @cached_property
@@ -83,7 +83,7 @@ class Observer:
         newest = rollouts[-1] if rollouts else None
         obstacle = wish.obstacle or self._obstacle(view, memory, wanted)
         fleets = self._fleets(view, memory, revisions)
-        route, differ = read_splits(our_routes(self.cache, view))
+        route, differ = self.provider.read(our_routes(self.cache, self.provider, view).values())
         seen = Snapshot(
             deployment=memory.believed(view),
             revisions=revisions,
@@ -185,7 +185,7 @@ class Observer:
         return state
 
     def _fleets(self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]) -> dict[str, Fleet]:
-        kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE)}
+        kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, *self.provider.policies)}
         pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name))
         memory.forget_pods({pod["metadata"]["uid"] for group in pods.values() for pod in group})
         known = {revision.name: revision for revision in revisions}

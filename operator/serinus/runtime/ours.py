@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from serinus.core.model.identity import controller_uid
-from serinus.core.model.kinds import VIRTUAL_SERVICE, Json, Kind
-from serinus.core.traffic.istio import route_name
+from serinus.core.model.kinds import Json, Kind
+from serinus.core.traffic.provider import TrafficProvider
 from serinus.runtime.ports import Cache
 
 
@@ -33,13 +33,8 @@ def ours(cache: Cache, kind: Kind, owner: Owning) -> dict[str, Json]:
     return {name: one for name, one in owned.items() if controller_uid(one) == owner.uid}
 
 
-def our_route(cache: Cache, owner: Owning, *, mesh: bool = False) -> Json | None:
-    """Give its VirtualService for the gateways, or for the mesh, also when somebody has taken our label off."""
-    manifest = cache.get(VIRTUAL_SERVICE, owner.namespace, route_name(owner.name, mesh=mesh))
-    return manifest if manifest is not None and controller_uid(manifest) == owner.uid else None
-
-
-def our_routes(cache: Cache, owner: Owning) -> tuple[Json, ...]:
-    """Give those of its VirtualServices that are there."""
-    routes = (our_route(cache, owner, mesh=mesh) for mesh in (False, True))
-    return tuple(route for route in routes if route is not None)
+def our_routes(cache: Cache, provider: TrafficProvider, owner: Owning) -> dict[str, Json]:
+    """Give those of its routes that are there, by name, also where somebody has taken our label off."""
+    names = provider.route_names(owner.name)
+    found = {name: cache.get(provider.route, owner.namespace, name) for name in names}
+    return {name: one for name, one in found.items() if one is not None and controller_uid(one) == owner.uid}

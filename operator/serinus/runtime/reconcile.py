@@ -21,28 +21,21 @@ from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
     MODEL_DEPLOYMENT,
     ROLLOUT,
-    VIRTUAL_SERVICE,
     Json,
     Kind,
     kind_of,
 )
-from serinus.core.model.names import MESH
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_changed, still_takes, takes_traffic
 from serinus.core.rollout.freeze import frozen
-from serinus.core.traffic.istio import (
-    MESH_CONFIG,
-    MeshConfig,
-    render_destination_rule,
-    render_virtual_services,
-)
+from serinus.core.traffic.provider import RoutePlan, TrafficProvider
 from serinus.runtime.children import Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
-from serinus.runtime.ours import our_route, our_routes
+from serinus.runtime.ours import our_routes
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
 from serinus.runtime.recording import (
     PATIENCE_SECONDS,
@@ -97,8 +90,7 @@ class Reconciler:
         observer: Observer,
         recorder: Recorder,
         memories: Memories,
-        mesh: bool,
-        mesh_config: MeshConfig = MESH_CONFIG,
+        provider: TrafficProvider,
         report: Report | None = None,
     ) -> None:
         self._cluster = cluster
@@ -107,10 +99,9 @@ class Reconciler:
         self._observer = observer
         self._recorder = recorder
         self._memories = memories
-        self._mesh = mesh
-        self._mesh_config = mesh_config
+        self._provider = provider
         self._report = report
-        self._children = Children(cluster, cache)
+        self._children = Children(cluster, cache, provider)
         self._takedown = Takedown(cluster, cache, self._children, observer, self._tell)
         self._statuses = Statuses(cluster, cache, clock)
         self._unreadable = UnreadableDeployments(cluster, cache, clock)
@@ -252,7 +243,7 @@ class Reconciler:
         gives = gives_traffic(seen, decision)
         for wanted in children:
             try:
-                insist = kind_of(wanted) != VIRTUAL_SERVICE or not gives
+                insist = kind_of(wanted) != self._provider.route or not gives
                 applied = await self._children.ensure(owner, wanted, memory, insist=insist)
                 written = applied is not None or written
                 if applied is not None and applied.drifted:
@@ -279,33 +270,27 @@ class Reconciler:
             workloads=decision.workloads,
             stable_hash=decision.stable.hash if decision.stable else None,
             policies=[
-                render_destination_rule(owner, one.revision, traffic, self._mesh_config) for one in decision.workloads
+                policy
+                for one in decision.workloads
+                for policy in self._provider.render_policies(owner, one.revision, traffic)
             ],
             routes=routes,
         )
         if takes_traffic(decision) or still_takes(seen, decision):
-            rest = [child for child in children if kind_of(child) != VIRTUAL_SERVICE]
+            rest = [child for child in children if kind_of(child) != self._provider.route]
             return [*routes, *rest]
         return [*await self._lost_copies(owner, decision), *children]
 
     def _routes(self, owner: Owner, traffic: Traffic | None, decision: Decision) -> tuple[Json, ...]:
-        """Render the routes, that of the gateways first.
-
-        One from before the mesh had a route of its own names the mesh until that route stands.
-        """
         if decision.split is None:
             return ()
-        routes = render_virtual_services(
-            owner, traffic=traffic, split=decision.split, mesh=self._mesh, config=self._mesh_config
-        )
-        live = our_route(self._cache, owner)
-        names_the_mesh = live is not None and MESH in (live["spec"].get("gateways") or ())
-        return tuple(reversed(routes)) if names_the_mesh else routes
+        plan = RoutePlan(owner, traffic, decision.split)
+        return self._provider.render_routes(plan, our_routes(self._cache, self._provider, owner))
 
     async def _withdraw(self, owner: Owner, children: Iterable[Json]) -> bool:
         """Delete our routes that are wanted no more, once all that are wanted are there; True when one was there."""
-        live = {str(route["metadata"]["name"]) for route in our_routes(self._cache, owner)}
-        wanted = {str(child["metadata"]["name"]) for child in children if kind_of(child) == VIRTUAL_SERVICE}
+        live = our_routes(self._cache, self._provider, owner).keys()
+        wanted = {str(child["metadata"]["name"]) for child in children if kind_of(child) == self._provider.route}
         if not wanted or not wanted < live:
             return False
         await self._children.withdraw(owner, live - wanted)

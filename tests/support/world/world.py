@@ -28,7 +28,9 @@ from serinus.core.model.kinds import (
     kind_of,
 )
 from serinus.core.model.tenancy import Grant, Tenancy
-from serinus.core.traffic.istio import read_split
+from serinus.core.traffic.istio.provider import Istio
+from serinus.core.traffic.istio.routes import read_split
+from serinus.core.traffic.provider import TrafficProvider
 from serinus.runtime.claims import Claims
 from serinus.runtime.engine import Engine
 from serinus.runtime.memory import Memories
@@ -58,6 +60,7 @@ class World(NewestRollout):
 
     def __init__(self, *, requests_per_second: int = 100) -> None:
         self.clock = VirtualClock()
+        self.provider: TrafficProvider = Istio(mesh=True)
         self.api = InMemoryApi(self.clock)
         self.prometheus = Prometheus(self.clock)
         self.models: dict[str, Model] = {}
@@ -89,6 +92,7 @@ class World(NewestRollout):
     def twin(self) -> World:
         """Make another world that stands where this one does, with an operator that has just started."""
         other = World(requests_per_second=self.requests_per_second)
+        other.provider = self.provider
         other.clock.seconds, other.ticks = self.clock.seconds, self.ticks
         other.api.take_over(self.api)
         other.models.update(copy.deepcopy(self.models))
@@ -120,9 +124,10 @@ class World(NewestRollout):
                 cache,
                 Tenancy((Grant("*", hosts=("*",), sources=("*",)),)),
                 sources=("default",),
-                mesh=True,
+                provider=self.provider,
                 wake=self._wake,
             ),
+            provider=self.provider,
             drain_seconds=DRAIN_SECONDS,
         )
         reconciler = Reconciler(
@@ -132,7 +137,7 @@ class World(NewestRollout):
             observer=observer,
             recorder=self,
             memories=self.memories,
-            mesh=True,
+            provider=self.provider,
         )
         self.rereading = Rereading(self.api, cache)
         self.engine = Engine(reconciler, cache, self.clock, reread=self.rereading, monotonic=self.clock.monotonic)

@@ -16,15 +16,17 @@ from serinus.core.model.snapshot import Obstacle
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.traffic.claimants import Claimants
 from serinus.core.traffic.hosts import ForeignRoute, OurRoute, host_conflicts
+from serinus.core.traffic.istio.provider import Istio
 from serinus.runtime.claims import Claims
 from serinus.runtime.memory import Memory
 from tests.unit.core.rollout.given import deployment
 
+ISTIO = Istio(mesh=True)
 TENANCY = Tenancy((Grant("ml", hosts=("*.ml.example.com",), sources=("default",)),))
 
 
 def claims(cache: ObjectCache | None = None) -> Claims:
-    return Claims(cache or ObjectCache(), TENANCY, sources=("default", "other"), mesh=True)
+    return Claims(cache or ObjectCache(), TENANCY, sources=("default", "other"), provider=ISTIO)
 
 
 def reasons(traffic: Json | None = None, **analysis: Any) -> list[str]:
@@ -79,14 +81,16 @@ def test_the_default_source_is_granted_like_any_other(
     source: str | None, granted: tuple[str, ...], expected: list[str]
 ) -> None:
     """Whether a metric names it or not."""
-    judge = Claims(ObjectCache(), Tenancy((Grant("ml", sources=granted),)), sources=("default", "other"), mesh=True)
+    judge = Claims(
+        ObjectCache(), Tenancy((Grant("ml", sources=granted),)), sources=("default", "other"), provider=ISTIO
+    )
     view = deployment(analysis={"metrics": [metric(source)]})
     assert [one.reason for one in judge.obstacles(view, Memory())] == expected
 
 
 def test_metrics_by_default_ask_the_default_source() -> None:
     """A spec without analysis is watched all the same."""
-    judge = Claims(ObjectCache(), Tenancy(()), sources=("default",), mesh=True)
+    judge = Claims(ObjectCache(), Tenancy(()), sources=("default",), provider=ISTIO)
     view = deployment()
     view = replace(view, spec=view.spec.model_copy(update={"analysis": None}))
     assert {one.reason for one in judge.obstacles(view, Memory())} == {"SourceNotAllowed"}
@@ -182,7 +186,11 @@ class Neighbours:
         self.cache = ObjectCache()
         self.woken: list[str] = []
         self.claims = Claims(
-            self.cache, TENANCY, sources=("default",), mesh=True, wake=lambda key: self.woken.append(key.name)
+            self.cache,
+            TENANCY,
+            sources=("default",),
+            provider=ISTIO,
+            wake=lambda key: self.woken.append(key.name),
         )
         for name in ("a", "b", "c"):
             view = deployment(traffic={"hosts": [f"{name}.example.com"], "istio": {"gateways": ["public"]}})
@@ -271,7 +279,7 @@ def test_nothing_is_told_of_gateways_that_cannot_be_seen() -> None:
     traffic = {"hosts": ["fraud.ml.svc.cluster.local"], "istio": {"gateways": ["infra/public"]}}
     tenancy = Tenancy((Grant("ml", gateways=("*",)),))
     seen = [
-        Claims(ObjectCache(), tenancy, sources=("default",), mesh=True, gateway_namespaces=each).unreached(
+        Claims(ObjectCache(), tenancy, sources=("default",), provider=ISTIO, gateway_namespaces=each).unreached(
             deployment(traffic=traffic)
         )
         for each in ((), ("ml",), ("ml", "infra"))

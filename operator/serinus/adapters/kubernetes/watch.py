@@ -16,16 +16,14 @@ from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
-    DESTINATION_RULE,
     HORIZONTAL_POD_AUTOSCALER,
-    ISTIO_GATEWAY,
     POD,
     SCALED_OBJECT,
     SERVICE,
-    VIRTUAL_SERVICE,
     Json,
     Kind,
 )
+from serinus.core.traffic.provider import TrafficProvider
 
 WATCH_SECONDS: Final = 300
 SILENCE_SECONDS: Final = 100
@@ -46,28 +44,33 @@ class Watched:
     optional: bool = False
 
 
-WATCHED: Final = (
-    *(
-        Watched(kind, MODEL_DEPLOYMENT_LABEL)
-        for kind in (DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION, CONFIG_MAP, DESTINATION_RULE)
-    ),
-    Watched(VIRTUAL_SERVICE),
-    Watched(ISTIO_GATEWAY),
-    Watched(HORIZONTAL_POD_AUTOSCALER, optional=True),
-    Watched(SCALED_OBJECT, optional=True),
-)
-"""What we own, by label; everybody's VirtualServices, because theirs may claim our hosts, and the Gateways for them;
-and everybody's scalers: they carry no label of ours, and name what they scale."""
+OWNED: Final = (DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION, CONFIG_MAP)
 
 
-def watched_within(namespaces: Sequence[str], gateways: Sequence[str]) -> tuple[Watched, ...]:
-    """Give what is watched where only some namespaces are ours to see; `gateways` are those of the Gateways."""
+def watched_everywhere(provider: TrafficProvider) -> tuple[Watched, ...]:
+    """Give what is watched: what we own, by label; everybody's routes, because theirs may claim our hosts, and the
+    gateways for them; and everybody's scalers: they carry no label of ours, and name what they scale.
+    """
+    return (
+        *(Watched(kind, MODEL_DEPLOYMENT_LABEL) for kind in (*OWNED, *provider.policies)),
+        Watched(provider.route),
+        Watched(provider.gateway),
+        Watched(HORIZONTAL_POD_AUTOSCALER, optional=True),
+        Watched(SCALED_OBJECT, optional=True),
+    )
+
+
+def watched_within(
+    provider: TrafficProvider, namespaces: Sequence[str], gateways: Sequence[str]
+) -> tuple[Watched, ...]:
+    """Give what is watched where only some namespaces are ours to see; `gateways` are those of the gateways."""
+    everywhere = watched_everywhere(provider)
     if not namespaces:
-        return WATCHED
+        return everywhere
     return tuple(
         replace(each, namespace=namespace)
-        for each in WATCHED
-        for namespace in (gateways if each.kind == ISTIO_GATEWAY else namespaces)
+        for each in everywhere
+        for namespace in (gateways if each.kind == provider.gateway else namespaces)
     )
 
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import Json
-from serinus.core.model.names import CLUSTER_DOMAIN, MESH, normal_gateway, normal_host, overlap
-from serinus.core.model.timestamps import from_rfc3339
+from serinus.core.model.names import CLUSTER_DOMAIN, normal_gateway, normal_host, overlap
 
 
 @dataclass(frozen=True)
 class ForeignRoute:
-    """A VirtualService, trimmed to what it claims; hosts and gateways are normalised."""
+    """Anybody's route, trimmed to what it claims; hosts and gateways are normalised. `kind` is its object's."""
 
+    kind: str
     key: Key
     hosts: frozenset[str]
     gateways: frozenset[str]
@@ -27,7 +26,7 @@ class ForeignRoute:
 
 @dataclass(frozen=True)
 class OurRoute:
-    """What a VirtualService of ours claims, as the spec writes it; `created` is None while it does not exist."""
+    """What a route of ours claims, as the spec writes it; `created` is None while it does not exist."""
 
     key: Key
     hosts: tuple[str, ...]
@@ -46,7 +45,7 @@ class OurRoute:
 
 @dataclass(frozen=True)
 class HostConflict:
-    """A host of ours that another VirtualService claims on the same gateway.
+    """A host of ours that another route claims on the same gateway.
 
     `blocking` when theirs is older and names just this host: ours must not start. Otherwise it is only reported: ours
     goes on (a revert must not be blocked), or one is a wildcard around the other, where the exact host wins in Envoy.
@@ -57,18 +56,6 @@ class HostConflict:
     theirs: Key
     blocking: bool
     message: str
-
-
-def read_foreign_route(manifest: Json, domain: str = CLUSTER_DOMAIN) -> ForeignRoute:
-    """Read what a VirtualService claims."""
-    metadata, spec = manifest["metadata"], manifest.get("spec", {})
-    namespace = metadata["namespace"]
-    return ForeignRoute(
-        key=Key(namespace, metadata["name"]),
-        hosts=frozenset(normal_host(host, namespace, domain) for host in spec.get("hosts") or ()),
-        gateways=frozenset(normal_gateway(gateway, namespace) for gateway in spec.get("gateways") or (MESH,)),
-        created=from_rfc3339(metadata["creationTimestamp"]),
-    )
 
 
 def host_conflicts(ours: OurRoute, others: Iterable[ForeignRoute]) -> tuple[HostConflict, ...]:
@@ -94,7 +81,7 @@ def _conflict(ours: OurRoute, theirs: ForeignRoute, host: str, gateway: str) -> 
         gateway=gateway,
         theirs=theirs.key,
         blocking=exact and older,
-        message=f"VirtualService {theirs.key} {how} host {host} on gateway {gateway}: {fix}",
+        message=f"{theirs.kind} {theirs.key} {how} host {host} on gateway {gateway}: {fix}",
     )
 
 

@@ -10,8 +10,8 @@ from serinus.core.traffic.hosts import (
     ForeignRoute,
     OurRoute,
     host_conflicts,
-    read_foreign_route,
 )
+from serinus.core.traffic.istio.claims import read_foreign_route
 
 HOST = "fraud.example.com"
 
@@ -21,7 +21,7 @@ def _ours(hosts: tuple[str, ...] = (HOST,), created: float | None = None, name: 
 
 
 def _theirs(host: str = HOST, gateway: str = "ml/public", created: float = 100.0, name: str = "theirs") -> ForeignRoute:
-    return ForeignRoute(Key("ml", name), frozenset({host}), frozenset({gateway}), created)
+    return ForeignRoute("VirtualService", Key("ml", name), frozenset({host}), frozenset({gateway}), created)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,8 @@ def test_one_wildcard_twice_is_a_conflict_like_any_other() -> None:
 
 
 def test_blocking_conflicts_come_first_and_each_gateway_is_one() -> None:
-    both = ForeignRoute(Key("ml", "both"), frozenset({HOST}), frozenset({"ml/public", "mesh"}), 100.0)
+    gateways = frozenset({"ml/public", "mesh"})
+    both = ForeignRoute("VirtualService", Key("ml", "both"), frozenset({HOST}), gateways, 100.0)
     conflicts = host_conflicts(_ours(), [_theirs(host="*"), both])
     assert [(conflict.gateway, conflict.blocking) for conflict in conflicts] == [
         ("mesh", True),
@@ -87,6 +88,7 @@ def _manifest(**spec: object) -> Json:
 def test_a_foreign_route_is_read_with_normal_names() -> None:
     route = read_foreign_route(_manifest(hosts=["shop", HOST], gateways=["public"]))
     assert route == ForeignRoute(
+        "VirtualService",
         Key("web", "theirs"),
         frozenset({"shop.web.svc.cluster.local", HOST}),
         frozenset({"web/public"}),

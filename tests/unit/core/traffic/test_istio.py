@@ -17,11 +17,11 @@ from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
 from serinus.core.model.split import Split
-from serinus.core.traffic.istio import (
+from serinus.core.traffic.istio.policies import render_destination_rule
+from serinus.core.traffic.istio.routes import (
     MeshConfig,
     read_split,
     read_splits,
-    render_destination_rule,
     render_virtual_service,
     render_virtual_services,
 )

@@ -1,4 +1,4 @@
-"""Istio: a split as VirtualServices, and back; a revision's traffic policy as a DestinationRule.
+"""A split as VirtualServices, and back.
 
 The user's hosts go only on the user's gateways. Callers in the mesh have a route of their own, for the root Service's
 name only: every pod in the cluster sees the mesh's hosts, and nobody may claim another's there.
@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from serinus.api.traffic import ConnectionPool, OutlierDetection, Traffic
+from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Owner
-from serinus.core.model.kinds import DESTINATION_RULE, VIRTUAL_SERVICE, Json
+from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn
-from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, Revision
+from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
 from serinus.core.traffic.paths import grpc_matches, http_matches
 
@@ -110,24 +110,6 @@ def read_splits(manifests: Iterable[Json]) -> tuple[Split | None, bool]:
     return widest, len(known) < len(splits) or any(split != widest for split in known)
 
 
-def render_destination_rule(
-    owner: Owner, revision: Revision, traffic: Traffic | None, config: MeshConfig = MESH_CONFIG
-) -> Json:
-    """Render the traffic policy of a revision's Service; limits and ejection only when asked."""
-    istio = traffic.istio if traffic else None
-    wishes = {
-        "connectionPool": _connection_pool(istio.connection_pool) if istio and istio.connection_pool else {},
-        "outlierDetection": _outlier_detection(istio.outlier_detection) if istio and istio.outlier_detection else {},
-    }
-    policy = {"loadBalancer": {"simple": "LEAST_REQUEST"}, **{name: wish for name, wish in wishes.items() if wish}}
-    return {
-        "apiVersion": DESTINATION_RULE.api_version,
-        "kind": DESTINATION_RULE.name,
-        "metadata": owner.metadata(revision.name, revision.hash),
-        "spec": {"host": service_fqdn(owner.namespace, revision.name, config.domain), "trafficPolicy": policy},
-    }
-
-
 @dataclass(frozen=True)
 class Destinations:
     """A split, and how the Services that it names are called in full."""
@@ -182,28 +164,3 @@ def _read_destinations(route: list[Json], namespace: str) -> Destinations:
         domains.add(domain)
     (domain,) = domains
     return Destinations(namespace, domain, Split(tuple(weights)))
-
-
-def _connection_pool(pool: ConnectionPool) -> Json:
-    http = {
-        "http1MaxPendingRequests": pool.http1_max_pending_requests,
-        "http2MaxRequests": pool.http2_max_requests,
-        "maxRequestsPerConnection": pool.max_requests_per_connection,
-    }
-    parts = {"tcp": _given({"maxConnections": pool.max_connections}), "http": _given(http)}
-    return {name: part for name, part in parts.items() if part}
-
-
-def _outlier_detection(detection: OutlierDetection) -> Json:
-    return _given(
-        {
-            "consecutive5xxErrors": detection.consecutive_5xx_errors,
-            "interval": detection.interval,
-            "baseEjectionTime": detection.base_ejection_time,
-            "maxEjectionPercent": detection.max_ejection_percent,
-        }
-    )
-
-
-def _given(fields: dict[str, Any]) -> Json:
-    return {name: value for name, value in fields.items() if value is not None}

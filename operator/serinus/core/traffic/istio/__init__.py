@@ -1,0 +1,1 @@
+"""Istio: VirtualServices carry the split, DestinationRules a revision's traffic policy."""

@@ -1,0 +1,103 @@
+"""What every routing API must do for us, so that nobody else knows one: pure, manifests in and values out.
+
+A route shows revisions to callers; a gateway is what it is bound to; a policy is what a revision's own Service needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from serinus.api.traffic import Traffic
+from serinus.core.model.identity import Owner
+from serinus.core.model.kinds import Json, Kind
+from serinus.core.model.revision import Revision
+from serinus.core.model.split import Split
+from serinus.core.traffic.hosts import ForeignRoute, OurRoute
+from serinus.core.traffic.listeners import Listeners, Terms
+
+
+@dataclass(frozen=True)
+class RoutePlan:
+    """What the routes of a ModelDeployment shall say: for whom, by which settings, and who is shown what."""
+
+    owner: Owner
+    traffic: Traffic | None
+    split: Split
+
+
+class TrafficProvider(Protocol):
+    """One routing API."""
+
+    @property
+    def route(self) -> Kind:
+        """The kind that carries the split; everybody's are watched, because theirs may claim our hosts."""
+        ...
+
+    @property
+    def gateway(self) -> Kind:
+        """The kind that a route is bound to; everybody's are watched."""
+        ...
+
+    @property
+    def policies(self) -> tuple[Kind, ...]:
+        """The kinds of which each revision has one; ours are watched."""
+        ...
+
+    @property
+    def terms(self) -> Terms:
+        """How it calls what people must correct."""
+        ...
+
+    @property
+    def serves_unbound(self) -> bool:
+        """Whether a ModelDeployment that names no gateway is served all the same."""
+        ...
+
+    def route_names(self, name: str) -> tuple[str, ...]:
+        """Name every route that a ModelDeployment may have, that of the user's gateways first."""
+        ...
+
+    def render_routes(self, plan: RoutePlan, live: Mapping[str, Json]) -> tuple[Json, ...]:
+        """Render the routes, in the order in which they are written beside those that are there, by name."""
+        ...
+
+    def render_policies(self, owner: Owner, revision: Revision, traffic: Traffic | None) -> tuple[Json, ...]:
+        """Render what a revision's Service needs besides."""
+        ...
+
+    def read(self, routes: Iterable[Json]) -> tuple[Split | None, bool]:
+        """Read what our routes say together, and whether it is not clear what they say.
+
+        Where one write of two has failed they differ: then the one that gives more to a revision beside stable counts.
+        """
+        ...
+
+    def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
+        """List what our routes claim, in the order of `route_names`."""
+        ...
+
+    def read_claims(self, route: Json) -> ForeignRoute:
+        """Read what anybody's route claims."""
+        ...
+
+    def read_listeners(self, gateway: Json) -> Listeners:
+        """Read what a gateway listens for."""
+        ...
+
+    def named_gateways(self, traffic: Traffic | None) -> tuple[str, ...]:
+        """List the gateways as the spec names them."""
+        ...
+
+    def bound_gateways(self, traffic: Traffic | None) -> tuple[str, ...]:
+        """List those of them that are objects, and that the user's hosts are bound to."""
+        ...
+
+    def bind(self, traffic: Traffic, hosts: Sequence[str], gateways: Sequence[str]) -> Traffic:
+        """Give the same settings with these hosts and gateways alone."""
+        ...
+
+    def refusal_of(self, gateway: str, namespace: str) -> str:
+        """Say why a namespace may not use a gateway, and what to do."""
+        ...
