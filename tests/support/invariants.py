@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from serinus.api.rollout import RolloutStatus
+from serinus.core.model.exposure import Exposure
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
+from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.sizes import canary_replicas
 from serinus.core.traffic.istio.routes import read_split
 from serinus.runtime.queue import LONGEST_BACKOFF
@@ -41,7 +44,7 @@ class Watchdog:
         split = read_split(route)
         assert split is not None, "the route carries a split of whole percents that sum to 100, and nothing else"
         if self.world.rollouts:
-            self._route_follows_status(self.world.routed)
+            self._route_follows_status()
 
     def each_write(self, verb: str, manifest: Json) -> None:
         """What is true at each write, and may be false a moment later."""
@@ -49,28 +52,29 @@ class Watchdog:
         assert (verb, kind) not in {("apply", "ModelDeployment"), ("apply", "Rollout")}, "a user's spec is written"
         if kind == "VirtualService":
             assert read_split(manifest) is not None
-            self._route_follows_status(self.world.routed)
+            self._route_follows_status()
         if (verb, kind) == ("status", "Rollout"):
             self._status_written(manifest)
         assert name.startswith("fraud"), f"{name} is not ours"
 
-    def _route_follows_status(self, routed: dict[str, int]) -> None:
+    def _route_follows_status(self) -> None:
         """Intent is in the status before the effect is in the cluster."""
         newest = self.world.rollout
         status = newest.get("status") or {}
         active = status.get("phase") not in ENDED or "settledAt" not in status
         first = "from" not in newest["spec"]
         if active and not first:
-            tried = newest["spec"]["to"]["version"]
-            assert routed.get(tried, 0) <= status.get("weight", 0), f"{routed} is recorded nowhere: {status}"
+            assert self.world.split is not None
+            shown = self.world.split.exposure_of(newest["spec"]["to"]["revision"])
+            assert not shown.exceeds(_exposure(status)), f"{shown} is recorded nowhere: {status}"
 
     def _status_written(self, manifest: Json) -> None:
         uid, status = manifest["metadata"]["uid"], manifest["status"]
         before: Json = self._seen.get(uid, {})
         self._seen[uid] = status
-        rose = status["weight"] > before.get("weight", 0)
+        rose = _exposure(status).exceeds(_exposure(before))
         if before.get("phase") in ENDED:
-            assert not rose, "an ended rollout's weight never rises"
+            assert not rose, "an ended rollout is never shown more"
         if rose:
             self._may_rise(manifest, status, before)
         if status["phase"] in {"Reverted", "Aborted"}:
@@ -88,8 +92,9 @@ class Watchdog:
         pair = (spec["to"]["revision"], spec["policy"])
         if pair in self._rejected and self._rejected[pair] != manifest["metadata"]["uid"]:
             assert self.retries, f"{version} was rejected and got traffic again without a retry"
-        steps = [step["setWeight"] for step in spec["strategy"]["canary"]["steps"] if "setWeight" in step]
-        if weight > steps[0] and "from" in spec:
+        steps = [step for step in spec["strategy"]["canary"]["steps"] if "pause" not in step]
+        beyond = weight > steps[0].get("setWeight", 0)
+        if beyond and "from" in spec:
             raised = [one for one in status["decisions"] if one["action"] == "Raised"][-1]
             if raised["reason"] == "StableFailing":
                 assert not self.world.ready(spec["from"]["version"]), "stable serves, and is passed over"
@@ -104,6 +109,10 @@ class Watchdog:
         assert taken["firstTime"]
         if taken["reason"] == "LimitExceeded":
             assert all(taken.get(field) for field in ("metric", "value", "limit", "query")), taken
+
+
+def _exposure(status: Json) -> Exposure:
+    return exposure_of(RolloutStatus.parse(status))
 
 
 def healthy(world: World) -> None:

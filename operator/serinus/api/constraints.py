@@ -5,6 +5,7 @@ Rules that users run into (durations, thresholds, hosts, URIs) carry the sentenc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -34,6 +35,14 @@ def _above_zero(number: str) -> str:
     if float(number) <= 0:
         raise ValueError(f"{number!r} is not above 0")
     return number
+
+
+def _compiles(regex: str) -> str:
+    try:
+        re.compile(regex)
+    except re.error as error:
+        raise ValueError(f"{regex!r} is no regular expression: {error}") from None
+    return regex
 
 
 def _as_text(quantity: object) -> object:
@@ -101,6 +110,29 @@ StorageUri = Annotated[
         max_length=1024,
     ),
     said("write pvc://claim/path, file:///path or configmap://name, with no .. in it"),
+]
+
+HeaderName = Annotated[
+    str,
+    Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=128),
+    said("write the name of a header, such as x-tier"),
+]
+CookieName = Annotated[
+    str,
+    Field(pattern="^[!#$%&*+.^_|~A-Za-z0-9-]+$", max_length=128),
+    said("write the name of a cookie, such as tier"),
+]
+HeaderText = Annotated[
+    str,
+    Field(pattern="^[ -~]+$", max_length=256),
+    said("write printable ASCII"),
+]
+Regex = Annotated[
+    str,
+    Field(pattern="^[ -~]+$", max_length=256),
+    AfterValidator(_compiles),
+    # Not `|| true`: CEL forgives an error on one side of it.
+    said("write a regular expression in RE2 syntax", also="''.matches(self) in [true, false]"),
 ]
 
 LabelName = Annotated[

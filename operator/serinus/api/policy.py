@@ -22,6 +22,7 @@ from serinus.api.constraints import (
     Weight,
 )
 from serinus.api.durations import in_base_units, seconds
+from serinus.api.header_route import HeaderRoute
 from serinus.api.rules import ATOMIC, MAP_BY_NAME, ruled
 
 
@@ -215,7 +216,7 @@ class Pause(ApiModel):
 
 
 class Step(ApiModel):
-    """One verb: a weight to set, or a pause."""
+    """One verb: a weight to set, a cohort to serve, or a pause."""
 
     model_config = ruled(*rules.STEP)
 
@@ -223,12 +224,15 @@ class Step(ApiModel):
     """The canary's share of requests, in percent; must rise from step to step."""
     pause: Pause | None = None
     """Time at this weight; {} waits until promoted."""
+    set_header_route: HeaderRoute | None = None
+    """Requests that go to the canary whatever its weight: a cohort, such as internal users, before the first percent.
+    Later ones add to it; it ends at 100 percent."""
 
     @model_validator(mode="after")
     def _has_a_verb(self) -> Self:
         """Refuse a verb of another version: a step that does nothing would let the weight walk on."""
-        if self.set_weight is None and self.pause is None:
-            raise ValueError("holds no verb that this version knows: setWeight or pause")
+        if self.set_weight is None and self.pause is None and self.set_header_route is None:
+            raise ValueError(f"holds no verb that this version knows: {rules.VERBS}")
         return self
 
 
@@ -241,7 +245,7 @@ class Canary(ApiModel):
     """The steps of a new revision; after the last one the weight is 100."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50, exclude_if=_is_empty), ATOMIC] = ()
-    """The steps; each is either setWeight or pause; default 5, 25 and 50 percent, a minute each."""
+    """The steps; each has one verb; default 5, 25 and 50 percent, a minute each."""
     pace: Pace | None = None
     """Timed (the weight rises after the pauses) or Evidence (as soon as the risk budget allows); default Timed."""
 

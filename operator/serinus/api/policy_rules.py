@@ -135,10 +135,12 @@ ANALYSIS = (
     rule("!has(self.onMaxHold) || has(self.maxHold)", "onMaxHold needs maxHold: set maxHold"),
 )
 
+VERBS = "setWeight, pause or setHeaderRoute"
+_VERBS_GIVEN = "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute)].filter(given, given).size()"
 STEP = (
     spoken(
-        "has(self.setWeight) != has(self.pause)",
-        "has(self.pause) ? 'has two verbs: split it into two steps' : 'has no verb: set setWeight or pause'",
+        f"{_VERBS_GIVEN} == 1",
+        f"{_VERBS_GIVEN} > 1 ? 'has more than one verb: make it as many steps' : 'has no verb: set {VERBS}'",
     ),
 )
 

@@ -21,6 +21,7 @@ from serinus.api.constraints import (
     Timestamp,
     Word,
 )
+from serinus.api.header_route import RequestMatch
 from serinus.api.policy import Analysis, Guard, Strategy
 from serinus.api.rules import ATOMIC, FROZEN, FROZEN_MESSAGE, rule, ruled
 from serinus.api.status import Conditions, Phase, Verdict
@@ -227,6 +228,10 @@ class RolloutStatus(ApiModel):
     """The step as shown: 2/6."""
     weight: Percent = 0
     """The canary's share of requests, in percent; the route is derived from it."""
+    matches: Annotated[tuple[RequestMatch, ...], Field(max_length=16), ATOMIC] | None = None
+    """The requests that go to the canary whatever its weight."""
+    exposure: Text | None = None
+    """What the canary is shown, in words: its weight, and the cohort."""
     started_at: Timestamp | None = None
     """When the rollout started."""
     step_started_at: Timestamp | None = None

@@ -27,6 +27,7 @@ from serinus.core.model.kinds import (
     Json,
     kind_of,
 )
+from serinus.core.model.split import Split
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.istio.routes import read_split
@@ -73,7 +74,8 @@ class World(NewestRollout):
         self.answers: dict[tuple[str, str], float] = {}
         self.lost = 0.0
         self.waiting = Waiting()
-        self.sent: dict[str, int] | None = None
+        self.sent: dict[str, float] | None = None
+        self.cohort = 0.0
         self.ticks = 0
         self.restarts = 0
         self.after_tick: Callable[[], None] = lambda: None
@@ -235,9 +237,13 @@ class World(NewestRollout):
     @property
     def routed_revisions(self) -> dict[str, int]:
         """Weights by revision, as the live route has them."""
+        return dict(self.split.weights) if self.split else {}
+
+    @property
+    def split(self) -> Split | None:
+        """What the live route says."""
         route = self.api.find(VIRTUAL_SERVICE, "fraud")
-        split = read_split(route) if route else None
-        return dict(split.weights) if split else {}
+        return read_split(route) if route else None
 
     def version(self, revision: str) -> str:
         """The version of a revision, also when its ControllerRevision is gone."""
@@ -314,13 +320,19 @@ class World(NewestRollout):
         return None
 
     @property
-    def _shares(self) -> dict[str, int]:
-        """Each revision's weight as the gateway has it: the live route's, or what it last heard of it."""
+    def _shares(self) -> dict[str, float]:
+        """Each revision's percent of requests as the gateway sends them: by the route, or what it last heard of it.
+
+        Of all requests `cohort` percent match whatever a route matches.
+        """
         if self.sent is not None:
             return self.sent
-        route = self.api.find(VIRTUAL_SERVICE, "fraud")
-        split = read_split(route) if route else None
-        return dict(split.weights) if split else {}
+        if self.split is None:
+            return {}
+        cohort = self.cohort if self.split.matches else 0.0
+        shares = {name: weight * (1.0 - cohort / 100) for name, weight in self.split.weights}
+        shares[self.split.revisions[-1]] += cohort
+        return shares
 
     def stop_istiod(self) -> None:
         """From now on the gateway keeps to the weights that it has."""

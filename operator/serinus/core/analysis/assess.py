@@ -36,7 +36,8 @@ def assess(
     """
     remembered, guardrail = threshold.check_limits(look, known, stage, policy, now, longest_outage_s=longest_outage_s)
     remembered, guardrail = replace(remembered, gathered=known.gathered), weigh_silence(look, stage, guardrail)
-    if policy.mode is Mode.THRESHOLD or guardrail.verdict is Verdict.UNSAFE:
+    # A cohort without a weight is no random sample: limits judge it, and no comparison.
+    if policy.mode is Mode.THRESHOLD or stage.weight == 0 or guardrail.verdict is Verdict.UNSAFE:
         return remembered, mention_streams(look, in_words(look, guardrail))
     # Late: numpy and scipy are the price of the test alone.
     from serinus.core.analysis.comparison import compare

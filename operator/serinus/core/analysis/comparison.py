@@ -179,7 +179,8 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
     streams = tuple(_without_future(stream, look.at + CLOCKS_DIFFER) for stream in streams)
     monitor.scraped_every(look.scrape_interval or 0.0)
     if weighed.stage_started != stage.started:
-        monitor.start_stage(float(stage.weight), float(stage.next_weight), stage.started)
+        weights = float(stage.weight), float(stage.next_weight)
+        monitor.start_stage(*weights, stage.started, by_weight=not stage.matched)
     # What a leader took in whose clock was ahead of ours must not keep the scrapes of today out.
     taken = {name: min(at, look.at) for name, at in weighed.taken.items()}
     scrapes: dict[float, dict[str, Any]] = {}

@@ -242,6 +242,8 @@ class Stage:
     weight: int
     next_weight: int
     started: float
+    matched: bool = False
+    """Whether requests come to it by match, too: then its share of them says nothing of its weight."""
 
 
 class Gathered(Protocol):

@@ -3,42 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Final
+
+from serinus.core.model.matches import Match
 
 FULL_WEIGHT: Final = 100
 """Percent."""
-
-
-class Part(StrEnum):
-    """Which part of a request a match looks at."""
-
-    HEADER = "Header"
-    COOKIE = "Cookie"
-
-
-class By(StrEnum):
-    """How a match compares; a regex must match the whole value."""
-
-    EXACT = "exact"
-    PREFIX = "prefix"
-    REGEX = "regex"
-
-
-@dataclass(frozen=True, order=True)
-class Match:
-    """One header, or one cookie, that brings a request to the revision."""
-
-    part: Part
-    name: str
-    by: By
-    value: str
-
-    @property
-    def text(self) -> str:
-        """How people read it: x-tier=premium, x-user=dev-* or cookie tier~a|b."""
-        compared = {By.EXACT: f"={self.value}", By.PREFIX: f"={self.value}*", By.REGEX: f"~{self.value}"}
-        return f"{'cookie ' if self.part is Part.COOKIE else ''}{self.name}{compared[self.by]}"
 
 
 @dataclass(frozen=True)
@@ -80,12 +50,19 @@ class Exposure:
         return ", ".join((*((f"{self.weight}%",) if self.weight or not beside else ()), *beside))
 
     def exceeds(self, other: Exposure) -> bool:
-        """Whether it shows the revision anything that the other does not."""
-        return self.weight > other.weight or self.mirror > other.mirror or bool(set(self.matches) - set(other.matches))
+        """Whether it shows the revision anything that the other does not; a weight is more than copies."""
+        if self.weight > other.weight or other.is_full:
+            return self.weight > other.weight
+        new = not set(self.matches) <= set(other.matches)
+        return new or (other.weight == 0 and self.mirror > other.mirror)
 
-    def at(self, weight: int) -> Exposure:
-        """The same with another weight."""
-        return replace(self, weight=weight)
+    def matching(self, matches: tuple[Match, ...]) -> Exposure:
+        """The same with more matches."""
+        return replace(self, matches=tuple(dict.fromkeys((*self.matches, *matches))))
+
+    def at_least(self, weight: int) -> Exposure:
+        """Give a weight, if it has less. Who serves everybody needs no match, and with a first weight copies end."""
+        return EVERYTHING if weight == FULL_WEIGHT else replace(self, weight=max(self.weight, weight), mirror=0)
 
 
 NOTHING: Final = Exposure()

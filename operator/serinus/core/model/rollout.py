@@ -23,6 +23,7 @@ from serinus.api.rollout import (
 from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import AnalysisState, Assessment, Gathered, StoredEvidence
 from serinus.core.model.exposure import NOTHING, Exposure
+from serinus.core.model.matches import read_match, write_match
 from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc3339
 
 LONGEST_STATUS = 65_536
@@ -191,7 +192,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
 
 def exposure_of(status: RolloutStatus) -> Exposure:
     """Read what the canary is shown."""
-    return Exposure(status.weight)
+    return Exposure(status.weight, tuple(read_match(one) for one in status.matches or ()))
 
 
 def not_after(state: RolloutState, now: float) -> RolloutState:
@@ -262,6 +263,8 @@ def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpo
         step=state.step,
         step_text=f"{min(state.step + 1, len(plan.steps))}/{len(plan.steps)}",
         weight=state.exposure.weight,
+        matches=tuple(write_match(one) for one in state.exposure.matches) or None,
+        exposure=shortened(state.exposure.text, LONGEST_TEXT),
         waited_seconds=state.waited_seconds,
         comebacks=state.comebacks or None,
         pods=state.pods if state.pods != PodCounts() else None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serinus.core.model.exposure import FULL_WEIGHT, NOTHING, Exposure, Match
+from serinus.core.model.exposure import FULL_WEIGHT, NOTHING, Exposure
+from serinus.core.model.matches import Match
 
 
 @dataclass(frozen=True)

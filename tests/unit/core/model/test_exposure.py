@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.core.model.exposure import EVERYTHING, NOTHING, By, Exposure, Match, Part
+from serinus.core.model.exposure import EVERYTHING, NOTHING, Exposure
+from serinus.core.model.matches import By, Match, Part
 
 MATCHES = tuple(Match(Part.HEADER, "x-tier", By.EXACT, value) for value in ("premium", "staff"))
 EXPOSURES = st.builds(
@@ -30,11 +31,11 @@ def test_what_an_exposure_is(exposure: Exposure, nothing: bool, serves: bool, fu
 
 @pytest.mark.parametrize(
     "more",
-    [Exposure(11, MATCHES[:1], 20), Exposure(10, MATCHES, 20), Exposure(10, MATCHES[:1], 21), Exposure(0, MATCHES[1:])],
+    [Exposure(1, MATCHES[:1], 20), Exposure(0, MATCHES, 20), Exposure(0, MATCHES[:1], 21), Exposure(0, MATCHES[1:])],
     ids=["weight", "match", "mirror", "another match"],
 )
 def test_one_exceeds_another_by_whatever_it_shows_more(more: Exposure) -> None:
-    assert more.exceeds(Exposure(10, MATCHES[:1], 20))
+    assert more.exceeds(Exposure(0, MATCHES[:1], 20))
 
 
 @given(EXPOSURES)
@@ -44,10 +45,21 @@ def test_nothing_is_exceeded_by_all_else_and_nobody_exceeds_itself(exposure: Exp
     assert not exposure.exceeds(exposure)
 
 
-@given(EXPOSURES, EXPOSURES)
-def test_two_that_do_not_exceed_each_other_show_the_same(one: Exposure, other: Exposure) -> None:
-    same = (one.weight, set(one.matches), one.mirror) == (other.weight, set(other.matches), other.mirror)
-    assert (not one.exceeds(other) and not other.exceeds(one)) is same
+@given(EXPOSURES, st.integers(0, 100), st.lists(st.sampled_from(MATCHES)).map(tuple))
+def test_a_step_takes_nothing(before: Exposure, weight: int, matches: tuple[Match, ...]) -> None:
+    """A weight is more than the copies that end with it, and everything is more than a cohort."""
+    assert not before.exceeds(before.at_least(weight))
+    assert not before.exceeds(before.matching(matches))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(Exposure(5), Exposure(mirror=20)), (EVERYTHING, Exposure(99, MATCHES))],
+    ids=["weight over copies", "everybody over a cohort"],
+)
+def test_what_is_more_exceeds_what_is_less_and_not_the_other_way(one: Exposure, other: Exposure) -> None:
+    assert one.exceeds(other)
+    assert not other.exceeds(one)
 
 
 @pytest.mark.parametrize("percent", [-1, 101, 1.0, True])

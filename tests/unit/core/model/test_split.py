@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.core.model.exposure import NOTHING, By, Exposure, Match, Part
+from serinus.core.model.exposure import NOTHING, Exposure
+from serinus.core.model.matches import By, Match, Part
 from serinus.core.model.split import Split
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.core.model.exposure import By, Exposure, Match, Part
+from serinus.core.model.exposure import Exposure
+from serinus.core.model.matches import By, Match, Part
 from serinus.core.model.snapshot import Fleet
 from serinus.core.rollout.sizes import taken_exposure
 from tests.unit.core.rollout.given import fleet

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
+from serinus.core.model.matches import By, Match, Part
 from serinus.core.model.revision import Revision
 from serinus.core.model.split import Split
 from serinus.core.traffic.istio.policies import render_destination_rule
@@ -223,3 +224,36 @@ def test_limits_and_ejection_are_rendered_when_asked() -> None:
 def test_an_empty_wish_for_limits_asks_for_nothing() -> None:
     policy = render_destination_rule(OWNER, REVISION, Traffic.parse({"istio": {"connectionPool": {}}}))
     assert policy["spec"]["trafficPolicy"] == {"loadBalancer": {"simple": "LEAST_REQUEST"}}
+
+
+PREMIUM = Match(Part.HEADER, "x-tier", By.EXACT, "premium")
+STAFF = Match(Part.COOKIE, "group", By.PREFIX, "staff")
+
+
+@pytest.mark.parametrize("traffic", [TRAFFIC, EVERY_PATH], ids=["inference", "every path"])
+@pytest.mark.parametrize("mirror", [0, 20])
+@pytest.mark.parametrize("matches", [(), (PREMIUM,), (PREMIUM, STAFF)], ids=["none", "one", "two"])
+@pytest.mark.parametrize("weight", [0, 30])
+def test_cohorts_and_copies_are_read_back(
+    traffic: Traffic, mirror: int, matches: tuple[Match, ...], weight: int
+) -> None:
+    split = Split(((STABLE, 100 - weight), (CANARY, weight)), matches, mirror)
+    assert read_split(_route(split, traffic)) == split
+
+
+def test_a_cohort_is_asked_first_and_goes_to_the_canary_alone() -> None:
+    """With the same paths as everybody."""
+    rules = _route(Split(((STABLE, 100), (CANARY, 0)), (PREMIUM, STAFF)))["spec"]["http"]
+    assert [rule["name"] for rule in rules] == ["grpc-cohort", "http-cohort", "grpc", "http"]
+    for cohort, everybody in zip(rules[:2], rules[2:], strict=True):
+        assert [entry["weight"] for entry in cohort["route"]] == [100]
+        assert cohort["route"][0]["destination"]["host"].startswith(CANARY)
+        assert [entry["uri"] for entry in cohort["match"]] == 2 * [entry["uri"] for entry in everybody["match"]]
+        assert {next(iter(entry["headers"])) for entry in cohort["match"]} == {"x-tier", "cookie"}
+
+
+def test_copies_go_to_the_canary_of_every_request_but_the_cohorts() -> None:
+    rules = _route(Split(((STABLE, 100), (CANARY, 0)), (PREMIUM,), 20))["spec"]["http"]
+    assert ["mirrors" in rule for rule in rules] == [False, False, True, True]
+    assert [rule["mirrors"][0]["destination"]["port"]["number"] for rule in rules[2:]] == [8001, 8000]
+    assert all(rule["mirrors"][0]["percentage"] == {"value": 20} for rule in rules[2:])

@@ -101,7 +101,8 @@ class RolloutMonitor:
         known = [new.pop(metric.name, metric) for metric in self.config.metrics]
         monitor = RolloutMonitor(replace(self.config, metrics=(*known, *new.values())))
         if self._stage is not None:
-            monitor.start_stage(self._stage.weight, self._stage.next_weight, self._stage.started_s)
+            stage = self._stage
+            monitor.start_stage(stage.weight, stage.next_weight, stage.started_s, by_weight=stage.by_weight)
         monitor._split = self._split
         monitor._shares.go_on_from(self._shares)
         if self._latencies.metrics and self._latencies.metrics == monitor._latencies.metrics:
@@ -117,9 +118,10 @@ class RolloutMonitor:
         monitor._count_cells()
         return monitor
 
-    def start_stage(self, weight: float, next_weight: float | None, t: float) -> None:
+    def start_stage(self, weight: float, next_weight: float | None, t: float, *, by_weight: bool = True) -> None:
         """The challenger gets `weight` per cent from time `t` (s) on; `next_weight` is what a promotion leads to.
 
+        Without `by_weight` some requests are sent to it for another reason, and its share of them is not tested.
         ValueError for a weight that is not above 0 and at most 100, and for a time that is none.
         """
         if not 0.0 < weight <= FULL_WEIGHT or (next_weight is not None and not 0.0 < next_weight <= FULL_WEIGHT):
@@ -129,7 +131,7 @@ class RolloutMonitor:
         if self._stage is not None:
             self._weigh_cell(math.inf, self._stage)
         following = None if next_weight is None or weight >= FULL_WEIGHT else float(next_weight)
-        self._stage = MonitorStage(weight=float(weight), next_weight=following, started_s=float(t))
+        self._stage = MonitorStage(float(weight), following, float(t), by_weight)
         self._split.start_stage()
         self._grid.begin()
         self._doubts.start_stage()
@@ -229,7 +231,7 @@ class RolloutMonitor:
         answers.update(zip(names, seen, strict=True))
         if compared:
             answers.update(self._take_comparisons(t, parsed, started=started))
-        if names and compared:
+        if names and compared and stage.by_weight:
             counted = (self._shares.total[[0, 2]] - before)[:, names.index(min(names))]
             self._split.update(stage.weight / FULL_WEIGHT, *counted.tolist())
         return answers
@@ -333,7 +335,7 @@ class RolloutMonitor:
         return {
             **stamp(KIND),
             "config": render_config(self.config),
-            "stage": None if stage is None else [stage.weight, stage.next_weight, stage.started_s],
+            "stage": None if stage is None else [stage.weight, stage.next_weight, stage.started_s, stage.by_weight],
             "grid": self._grid.to_dict(),
             "clock": self._clock.to_dict(),
             "shares": self._shares.to_dict(),

@@ -27,6 +27,7 @@ class MonitorStage:
     weight: float
     next_weight: float | None
     started_s: float
+    by_weight: bool = True
 
     @property
     def full(self) -> bool:

@@ -21,7 +21,7 @@ class SetWeightVerb:
         return f"setWeight {self.weight}"
 
     def shows(self, before: Exposure) -> Exposure:
-        return before.at(max(before.weight, self.weight))
+        return before.at_least(self.weight)
 
     def waits(self, question: Question) -> Cause | None:
         return None

@@ -8,6 +8,7 @@ from serinus.api.policy import Step
 from serinus.core.model.exposure import EVERYTHING, FULL_WEIGHT, Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.rollout.verbs.pause import PauseVerb
+from serinus.core.rollout.verbs.set_header_route import read_header_route
 from serinus.core.rollout.verbs.set_weight import SetWeightVerb
 from serinus.core.rollout.verbs.verb import Verb
 
@@ -21,6 +22,8 @@ def read_verb(step: Step) -> Verb:
         return SetWeightVerb(step.set_weight)
     if step.pause is not None:
         return PauseVerb(step.pause)
+    if step.set_header_route is not None:
+        return read_header_route(step.set_header_route)
     raise ValueError("a step without a verb")
 
 

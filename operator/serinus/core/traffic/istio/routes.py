@@ -15,15 +15,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from serinus.api.traffic import Traffic
+from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
+from serinus.core.traffic.istio.matches import read_match_of, render_match
 from serinus.core.traffic.paths import grpc_matches, http_matches
 
 MESH_SUFFIX: Final = ".mesh"
 """Ends the name of the mesh's VirtualService. No ModelDeployment's name has a dot, so no other one's route has it."""
+GENERAL_RULES: Final = 2
+"""Those that everybody meets."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def read_split(manifest: Json) -> Split | None:
     """Read the split that a VirtualService carries; None when its rules are not what we render for any split."""
     try:
         rules = manifest["spec"]["http"]
-        found = _read_destinations(rules[0]["route"], manifest["metadata"]["namespace"])
+        found = _read_destinations(rules, manifest["metadata"]["namespace"])
     except (KeyError, IndexError, TypeError, ValueError):
         return None
     rendered = any(rules == _rules(found, all_paths=all_paths) for all_paths in (False, True))
@@ -106,8 +110,13 @@ def read_splits(manifests: Iterable[Json]) -> tuple[Split | None, bool]:
     """
     splits = [read_split(manifest) for manifest in manifests]
     known = [split for split in splits if split is not None]
-    widest = max(known, key=lambda split: sum(weight for _, weight in split.weights[1:]), default=None)
+    widest = max(known, key=_width, default=None)
     return widest, len(known) < len(splits) or any(split != widest for split in known)
+
+
+def _width(split: Split) -> tuple[int, int, int]:
+    """How much goes to a revision beside stable."""
+    return sum(weight for _, weight in split.weights[1:]), len(split.matches), split.mirror
 
 
 @dataclass(frozen=True)
@@ -120,47 +129,67 @@ class Destinations:
 
     def on(self, port: int) -> list[Json]:
         """Render them with one of their ports."""
-        return [
-            {
-                "destination": {"host": service_fqdn(self.namespace, name, self.domain), "port": {"number": port}},
-                "weight": weight,
-            }
-            for name, weight in self.split.weights
-        ]
+        return [{"destination": self._of(name, port), "weight": weight} for name, weight in self.split.weights]
+
+    def cohort_on(self, port: int) -> list[Json]:
+        """Render where the requests of the cohort go: to the canary, all of them."""
+        return [{"destination": self._of(self.split.revisions[-1], port), "weight": FULL_WEIGHT}]
+
+    def copies_on(self, port: int) -> Json:
+        """Render where copies go, if any are made."""
+        if not self.split.mirror:
+            return {}
+        to = self._of(self.split.revisions[-1], port)
+        return {"mirrors": [{"destination": to, "percentage": {"value": self.split.mirror}}]}
+
+    def _of(self, name: str, port: int) -> Json:
+        return {"host": service_fqdn(self.namespace, name, self.domain), "port": {"number": port}}
 
 
 def _rules(to: Destinations, *, all_paths: bool) -> list[Json]:
     """Render a rule for gRPC, known by its paths, and one for the rest; what neither admits is answered 404.
 
+    The same two for the cohort come first: the first rule that matches has the request.
+
     Retries are off: a retry that succeeds on stable hides a bad canary from its own counters. No timeout: Istio's
     default is none, and how long an inference may take is the caller's business.
     """
-    http = http_matches(all_paths=all_paths)
-    return [
-        {
-            "name": "grpc",
-            "match": grpc_matches(all_paths=all_paths),
-            "route": to.on(GRPC_PORT),
-            "retries": {"attempts": 0},
-        },
-        {
-            "name": "http",
-            **({"match": http} if http else {}),
-            "route": to.on(HTTP_PORT),
-            "retries": {"attempts": 0},
-        },
+    grpc, http = grpc_matches(all_paths=all_paths), http_matches(all_paths=all_paths)
+    general = [
+        _rule("grpc", grpc, to.on(GRPC_PORT), to.copies_on(GRPC_PORT)),
+        _rule("http", http, to.on(HTTP_PORT), to.copies_on(HTTP_PORT)),
     ]
+    if not to.split.matches:
+        return general
+    headers = [render_match(match) for match in to.split.matches]
+    cohort = [
+        _rule("grpc-cohort", _with_headers(grpc, headers), to.cohort_on(GRPC_PORT)),
+        _rule("http-cohort", _with_headers(http or [{}], headers), to.cohort_on(HTTP_PORT)),
+    ]
+    return [*cohort, *general]
 
 
-def _read_destinations(route: list[Json], namespace: str) -> Destinations:
-    """Read Services of a namespace and their weights; raises ValueError for anything else."""
+def _rule(name: str, match: list[Json], route: list[Json], copies: Json | None = None) -> Json:
+    matched = {"match": match} if match else {}
+    return {"name": name, **matched, "route": route, **(copies or {}), "retries": {"attempts": 0}}
+
+
+def _with_headers(paths: list[Json], headers: list[Json]) -> list[Json]:
+    return [{**path, "headers": each} for each in headers for path in paths]
+
+
+def _read_destinations(rules: list[Json], namespace: str) -> Destinations:
+    """Read Services of a namespace and what each is shown; raises ValueError for anything else."""
     between = f".{namespace}.svc."
     weights, domains = [], set()
-    for entry in route:
+    for entry in rules[-1]["route"]:
         name, found, domain = entry["destination"]["host"].partition(between)
         if not found:
             raise ValueError(f"{name} is no Service of {namespace}")
         weights.append((name, entry["weight"]))
         domains.add(domain)
     (domain,) = domains
-    return Destinations(namespace, domain, Split(tuple(weights)))
+    cohort: list[Json] = rules[0]["match"] if len(rules) > GENERAL_RULES else []
+    headers = [entry["headers"] for entry in cohort if entry.get("uri") == cohort[0].get("uri")]
+    mirror = rules[-1]["mirrors"][0]["percentage"]["value"] if "mirrors" in rules[-1] else 0
+    return Destinations(namespace, domain, Split(tuple(weights), tuple(map(read_match_of, headers)), mirror))
