@@ -27,9 +27,9 @@ def test_get_and_describe_say_what_serves_what_is_tried_at_which_weight_and_why_
         reverted, told = row(cluster, "mro", name), cluster.kubectl("describe", "mro", name)
         described = cluster.kubectl("describe", "mdep", "seen")
     assert (halfway["SERVING"].partition("@")[0], halfway["TRYING"].partition("@")[0]) == ("1", "2")
-    assert (halfway["CANARY"], halfway["VERDICT"]) == ("50", "Safe")
+    assert (halfway["CANARY"], halfway["VERDICT"]) == ("50%", "Safe")
     assert [reverted[column] for column in ("FROM", "TO", "ATTEMPT", "CANARY", "PHASE", "VERDICT")] == [
-        "1", "2", "1", "0", "Reverted", "Unsafe",
+        "1", "2", "1", "0%", "Reverted", "Unsafe",
     ]  # fmt: skip
     assert [settled[column] for column in ("TRYING", "PHASE", "VERDICT", "REASON")] == [
         "", "Serving", "", "RevisionRejected",

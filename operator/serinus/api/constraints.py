@@ -119,7 +119,7 @@ HeaderName = Annotated[
 ]
 CookieName = Annotated[
     str,
-    Field(pattern="^[!#$%&*+.^_|~A-Za-z0-9-]+$", max_length=128),
+    Field(pattern="^[!#%&*+.^_|~A-Za-z0-9-]+$", max_length=128),
     said("write the name of a cookie, such as tier"),
 ]
 HeaderText = Annotated[
@@ -129,7 +129,7 @@ HeaderText = Annotated[
 ]
 Regex = Annotated[
     str,
-    Field(pattern="^[ -~]+$", max_length=256),
+    Field(pattern="^[ -~]{1,256}$", max_length=256),
     AfterValidator(_compiles),
     # Not `|| true`: CEL forgives an error on one side of it.
     said("write a regular expression in RE2 syntax", also="''.matches(self) in [true, false]"),

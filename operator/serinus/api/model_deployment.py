@@ -122,6 +122,8 @@ class ModelDeploymentStatus(ApiModel):
     """The version being rolled out."""
     weight: Percent | None = None
     """The canary's share of requests, in percent."""
+    exposure: Text | None = None
+    """What the canary is shown, in words: its share, and the cohort that has it whatever the share."""
     rollout: Annotated[str, Field(max_length=63)] | None = None
     """The newest Rollout."""
     rejected: Annotated[tuple[Rejection, ...], Field(max_length=128), ATOMIC] = ()

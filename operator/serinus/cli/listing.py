@@ -55,15 +55,24 @@ def listing_page(listing: Listing) -> RenderableType:
 
 def listing_json(listing: Listing) -> list[Json]:
     """Write it for scripts: the keys are a contract (docs/operations.md)."""
-    keys = ("namespace", "name", "version", "serving", "trying", "weight", "phase", "verdict", "reason")
-    return [dict(zip(keys, (view.namespace, view.name, *_told(view)), strict=True)) for view in listing.rows]
+    return [{"namespace": view.namespace, "name": view.name, **_told(view)} for view in listing.rows]
 
 
-def _told(view: ModelDeploymentView) -> tuple[str | int | None, ...]:
+def _told(view: ModelDeploymentView) -> Json:
     told = view.status
-    version = view.spec.model.version
-    return version, told.serving, told.canary_version, told.weight, told.phase, told.verdict, told.reason
+    return {
+        "version": view.spec.model.version,
+        "serving": told.serving,
+        "trying": told.canary_version,
+        "weight": told.weight,
+        "exposure": told.exposure,
+        "phase": told.phase,
+        "verdict": told.verdict,
+        "reason": told.reason,
+    }
 
 
 def _cells(view: ModelDeploymentView) -> tuple[str, ...]:
-    return (view.name, *("" if cell is None else str(cell) for cell in _told(view)))
+    """Write one row; the weight is part of the exposure."""
+    told = {key: value for key, value in _told(view).items() if key != "weight"}
+    return (view.name, *("" if cell is None else str(cell) for cell in told.values()))

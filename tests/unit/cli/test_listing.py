@@ -9,7 +9,7 @@ from tests.unit.cli.given import FakeCluster, deployment, say
 
 
 def _deployment(name: str, namespace: str = "ml", **status: object) -> Json:
-    made = deployment(name, serving="41@aaaaaaaaaa", weight=0, phase="Serving", **status)
+    made = deployment(name, serving="41@aaaaaaaaaa", weight=0, exposure="0%", phase="Serving", **status)
     made["metadata"]["namespace"] = namespace
     return made
 
@@ -22,13 +22,19 @@ def _lines(fake: FakeCluster, *words: str) -> list[str]:
 
 def test_all_of_the_namespace_are_listed_as_kubectl_lists_them() -> None:
     """By name; what is absent is blank."""
-    trying = {"canaryVersion": "42@bbbbbbbbbb", "weight": 5, "phase": "Progressing", "verdict": "Safe"}
+    trying = {
+        "canaryVersion": "42@bbbbbbbbbb",
+        "weight": 5,
+        "exposure": "5%",
+        "phase": "Progressing",
+        "verdict": "Safe",
+    }
     fake = FakeCluster([_deployment("spam"), _deployment("fraud"), _deployment("other", "infra")])
     fake.deployments[1]["status"].update(trying, reason="Pausing")
     assert _lines(fake) == [
         "NAME VERSION SERVING TRYING CANARY PHASE VERDICT REASON",
-        "fraud 42 41@aaaaaaaaaa 42@bbbbbbbbbb 5 Progressing Safe Pausing",
-        "spam 42 41@aaaaaaaaaa 0 Serving",
+        "fraud 42 41@aaaaaaaaaa 42@bbbbbbbbbb 5% Progressing Safe Pausing",
+        "spam 42 41@aaaaaaaaaa 0% Serving",
     ]
 
 
@@ -48,7 +54,7 @@ def test_the_list_is_json_on_demand() -> None:
     (one,) = json.loads(say(FakeCluster([_deployment("spam")]), "status", "--json").stdout)
     assert one == {
         "namespace": "ml", "name": "spam", "version": "42", "serving": "41@aaaaaaaaaa", "trying": None, "weight": 0,
-        "phase": "Serving", "verdict": None, "reason": None,
+        "exposure": "0%", "phase": "Serving", "verdict": None, "reason": None,
     }  # fmt: skip
 
 

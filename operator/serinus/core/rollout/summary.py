@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from serinus.api.model_deployment import ModelDeploymentStatus, Rejection, RevisionStatus
 from serinus.api.status import Phase
 from serinus.core.analysis.streams import unjudged
-from serinus.core.model.exposure import FULL_WEIGHT
+from serinus.core.model.exposure import FULL_WEIGHT, NOTHING
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
 from serinus.core.rollout.conditions import Statement, conditions_of
@@ -43,6 +43,7 @@ def summarise(standing: Standing, now: float) -> ModelDeploymentStatus:
     seen, active, newest = standing.seen, standing.active, standing.seen.newest
     stable, canary = seen.revision(standing.stable), seen.revision(active.plan.canary) if active else None
     view, statements = seen.deployment, _statements(standing, now)
+    shown = active.state.exposure if active else NOTHING
     return ModelDeploymentStatus(
         observed_generation=view.generation,
         model=view.model_name,
@@ -53,7 +54,8 @@ def summarise(standing: Standing, now: float) -> ModelDeploymentStatus:
         stable=_revision_status(seen, stable),
         canary=_revision_status(seen, canary),
         canary_version=_called(canary),
-        weight=active.state.exposure.weight if active else 0,
+        weight=shown.weight,
+        exposure=shown.text,
         rollout=newest.plan.name if newest else None,
         rejected=standing.rejected,
         conditions=conditions_of(view.status.conditions, statements, generation=view.generation, now=now),
