@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from serinus_local.demo.answers import Tally
@@ -39,12 +39,14 @@ class Asking:
 
 
 @contextmanager
-def asking(gateway: str, name: str, *, grpc_every: int = 5, rate: float = RATE) -> Iterator[Asking]:
+def asking(
+    gateway: str, name: str, *, grpc_every: int = 5, rate: float = RATE, headers: Mapping[str, str] | None = None
+) -> Iterator[Asking]:
     """Send requests to a model for the time of the block; on the way out the last answers are waited for."""
     ready: list[Asking] = []
     stop = threading.Event()
     thread = threading.Thread(
-        target=lambda: asyncio.run(_ask(Callers(gateway, host(name), name), grpc_every, rate, ready, stop))
+        target=lambda: asyncio.run(_ask(Callers(gateway, host(name), name, headers), grpc_every, rate, ready, stop))
     )
     thread.start()
     try:

@@ -140,7 +140,7 @@ _VERBS_GIVEN = "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute)]
 STEP = (
     spoken(
         f"{_VERBS_GIVEN} == 1",
-        f"{_VERBS_GIVEN} > 1 ? 'has more than one verb: make it as many steps' : 'has no verb: set {VERBS}'",
+        f"{_VERBS_GIVEN} > 1 ? 'has two verbs: split it into two steps' : 'has no verb: set {VERBS}'",
     ),
 )
 
@@ -152,7 +152,7 @@ CANARY = (
         path=".steps",
     ),
     rule(
-        "!has(self.steps) || size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight))",
+        "!has(self.steps) || size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight) || has(s.setHeaderRoute))",
         "has no setWeight: the canary would go from 0 to 100",
         path=".steps",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,12 +15,16 @@ FEATURES = (1.0, 2.0, 3.0, 4.0)
 
 
 class Callers:
-    """Connections to one gateway that ask for one host's model; every call ends in an Answer, whatever happens."""
+    """Connections to one gateway that ask for one host's model; every call ends in an Answer, whatever happens.
 
-    def __init__(self, gateway: str, host: str, model: str) -> None:
+    `headers` go with each request, as metadata with each call.
+    """
+
+    def __init__(self, gateway: str, host: str, model: str, headers: Mapping[str, str] | None = None) -> None:
         self._gateway = gateway
         self._host = host
         self._model = model
+        self._headers = dict(headers or {})
         self.features: tuple[float, ...] = FEATURES
 
     async def __aenter__(self) -> Self:
@@ -41,8 +46,9 @@ class Callers:
         """Ask over HTTP."""
         url = f"http://{self._gateway}/v2/models/{self._model}/infer"
         tensor = {"name": "X", "datatype": "FP32", "shape": [1, 4], "data": list(self.features)}
+        headers = {"Host": self._host, **self._headers}
         try:
-            async with self._session.post(url, json={"inputs": [tensor]}, headers={"Host": self._host}) as answer:
+            async with self._session.post(url, json={"inputs": [tensor]}, headers=headers) as answer:
                 if answer.status != 200:
                     return Answer(wall(), error=f"HTTP {answer.status}: {(await answer.text())[:200]}")
                 outputs = (await answer.json())["outputs"]
@@ -56,7 +62,8 @@ class Callers:
         from grpc import aio
 
         try:
-            answer = await self._stub.ModelInfer(self._question(), timeout=TIMEOUT_SECONDS)
+            metadata = tuple(self._headers.items())
+            answer = await self._stub.ModelInfer(self._question(), timeout=TIMEOUT_SECONDS, metadata=metadata)
         except aio.AioRpcError as error:
             return Answer(wall(), error=f"gRPC {error.code().name}: {error.details()}")
         names = [output.name for output in answer.outputs]
