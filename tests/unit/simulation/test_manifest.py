@@ -95,3 +95,15 @@ def test_the_odds_agree_with_the_tables() -> None:
         assert np.isfinite(mine.promoted_s).mean() == pytest.approx(table.promoted.mean(), abs=0.02)
         assert np.median(ends) == pytest.approx(np.median(table.decided_s), rel=0.15)
         assert np.median(mine.wrong) == pytest.approx(np.median(table.wrong_answers), abs=2.0)
+
+
+def test_cohorts_are_left_out_with_the_pauses_that_only_they_see() -> None:
+    """Made-up requests carry no headers; the steps from the first weight on are played."""
+    cohort = {"setHeaderRoute": {"match": [{"headerName": "x-tier", "headerValue": {"exact": "premium"}}]}}
+    pause = {"pause": {"duration": "1m"}}
+    steps = [cohort, pause, {"setWeight": 10}, cohort, pause]
+    found = subject(steps=steps)
+    assert found.stages(0.0)[0] == PlannedStage(10, 60.0)
+    assert found.cohorts_left_out
+    alone = subject(steps=[cohort, pause])
+    assert [one.weight for one in alone.stages(0.0)] == [100]

@@ -189,6 +189,8 @@ def _assumed(subject: Subject, promoted_after_s: float) -> Iterator[str]:
     if subject.waits_for_people():
         lasts = shown_duration(promoted_after_s)
         yield f"A pause without a duration is assumed to last {lasts}, until somebody promotes."
+    if subject.cohorts_left_out:
+        yield "setHeaderRoute is not simulated: made-up requests carry no headers. The steps from setWeight on are."
     if left_out := subject.left_out():
         yield f"No traffic can be simulated for {', '.join(left_out)}: assumed to be in range, and equal."
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 from typing import Any, Final
 
 import yaml
@@ -23,6 +24,7 @@ from serinus.core.analysis.promql import has_baseline
 from serinus.core.analysis.sequential.config import MonitorConfig
 from serinus.core.model.assessment import Increment, Look, Measured, Observation
 from serinus.core.model.errors import SerinusError
+from serinus.core.model.exposure import FULL_WEIGHT
 
 KIND: Final = "ModelDeployment"
 ISTIO_BOUNDS_S: Final = tuple(
@@ -52,6 +54,8 @@ class Subject:
     name: str
     policy: Policy
     replicas: int = 1
+    cohorts_left_out: bool = False
+    """Whether the manifest has cohorts besides."""
 
     @property
     def interval_s(self) -> float:
@@ -141,7 +145,22 @@ def read_subject(text: str, name: str | None = None) -> Subject:
     unknown = list(_unknown("spec", chosen[0]["spec"], view.spec.model_dump(by_alias=True, exclude_unset=True)))
     if unknown:
         raise UnusableManifest(f"{', '.join(unknown)}: no such field: check the spelling, or leave it out")
-    return Subject(view.namespace, view.name, policy_of(view.spec), view.spec.scaling.min_replicas)
+    policy, cohorts = _without_cohorts(policy_of(view.spec))
+    return Subject(view.namespace, view.name, policy, view.spec.scaling.min_replicas, cohorts_left_out=cohorts)
+
+
+def _without_cohorts(policy: Policy) -> tuple[Policy, bool]:
+    """Leave out the steps of cohorts, and the pauses in which nobody else sees the canary; tell whether there were any.
+
+    Made-up requests carry no headers, and a cohort is no random sample of them.
+    """
+    canary = policy.strategy.canary
+    if all(step.set_header_route is None for step in canary.steps):
+        return policy, False
+    weighted = dropwhile(lambda step: step.set_weight is None, canary.steps)
+    steps = tuple(step for step in weighted if step.set_header_route is None) or (Step(set_weight=FULL_WEIGHT),)
+    strategy = policy.strategy.model_copy(update={"canary": canary.model_copy(update={"steps": steps})})
+    return policy.model_copy(update={"strategy": strategy}), True
 
 
 def default_subject() -> Subject:
