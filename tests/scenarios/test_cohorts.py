@@ -44,6 +44,9 @@ async def test_a_cohort_then_a_weight_then_everybody() -> None:
     """The cohort stays beside the weight, and is everybody in the end."""
     world = await with_a_cohort()
     assert world.state["exposure"] == "x-tier=premium"
+    (raised,) = [one for one in world.state["decisions"] if one["action"] == "Raised"]
+    assert (raised["weight"], raised["exposure"], raised["message"]) == (0, "x-tier=premium", "0% to x-tier=premium")
+    assert ("WeightRaised", "Version 2: 0% to x-tier=premium") in [event[1:] for event in world.events]
     await world.until(lambda w: shown(w) == Exposure(50, (PREMIUM,)), limit=60)
     assert world.state["exposure"] == "50%, x-tier=premium"
     await world.until(lambda w: w.phase == "Succeeded", limit=120)

@@ -113,6 +113,8 @@ class DecisionRecord(ApiModel):
     """Raised, Held or Taken."""
     weight: Percent
     """The canary's weight after it, in percent."""
+    exposure: Short | None = None
+    """What the canary was shown after it, where that was more than a weight."""
     verdict: Verdict | None = None
     """The verdict."""
     reason: Word

@@ -61,7 +61,7 @@ def _cells(record: DecisionRecord) -> tuple[Text, ...]:
     return (
         Text(span(record)),
         Text(record.action),
-        Text(f"{record.weight}%"),
+        Text(record.exposure or f"{record.weight}%"),
         Text(str(record.verdict or ""), style=style),
         Text(record.reason + (f" x{record.count}" if record.count > 1 else "")),
     )

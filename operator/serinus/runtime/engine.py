@@ -74,7 +74,7 @@ class Engine:
         """Put in front what had weight when the last process ended: its revert must not wait for all that is idle."""
         for (namespace, _), rollout in self._cache.all(ROLLOUT).items():
             owner = (rollout["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
-            if owner is not None and _has_weight(rollout.get("status") or {}):
+            if owner is not None and _is_shown(rollout.get("status") or {}):
                 self._live.add(Key(namespace, owner))
                 self.wake(Key(namespace, owner))
 
@@ -134,6 +134,8 @@ class Engine:
         return True
 
 
-def _has_weight(status: Json) -> bool:
+def _is_shown(status: Json) -> bool:
+    """Whether anybody is sent to the canary, by its share or by a match."""
     weight = status.get("weight")
-    return isinstance(weight, int) and weight > 0 and status.get("settledAt") is None
+    shown = (isinstance(weight, int) and weight > 0) or bool(status.get("matches"))
+    return shown and status.get("settledAt") is None

@@ -238,6 +238,29 @@ def test_the_first_revision_has_nothing_to_be_compared_with() -> None:
     assert "no test: it is the first revision, and there is nothing to compare it with" in _said(first)
 
 
+COHORT = [{"headerName": "x-tier", "headerValue": {"exact": "premium"}}]
+
+
+@pytest.mark.parametrize(
+    ("weight", "had"),
+    [
+        (0, "version 42 has had the requests of x-tier=premium since"),
+        (5, "version 42 has had 5% of traffic and the requests of x-tier=premium since"),
+    ],
+)
+def test_a_cohort_is_said_in_words(weight: int, had: str) -> None:
+    """Beside the weight, or alone."""
+    assert had in _said(rollout(weight=weight, matches=COHORT, stageStartedAt="2026-01-01T00:00:00Z"))
+
+
+def test_a_version_that_only_a_cohort_saw_is_said_to_be_just_that() -> None:
+    """The record tells: its exposure is gone."""
+    shown = {**taken("LimitExceeded"), "action": "Raised", "weight": 0, "exposure": "x-tier=premium"}
+    ended = condemned(record=taken("LimitExceeded"))
+    ended["status"]["decisions"] = [shown, {**taken("LimitExceeded"), "weight": 0}]
+    assert "version 42, shown to x-tier=premium alone, was reverted" in _sentence(ended)
+
+
 def test_json_gives_the_numbers_as_they_are_stored() -> None:
     """A script need not read sentences."""
     answer = json.loads(say(cluster(_by_guardrail()), "explain", "fraud", "--json").stdout)

@@ -86,12 +86,13 @@ def rollout(version: int, owner: str, **status: Any) -> Json:
     return {"apiVersion": ROLLOUT.api_version, "kind": "Rollout", "metadata": metadata, "status": status}
 
 
-async def test_a_new_process_looks_first_at_what_has_weight() -> None:
+@pytest.mark.parametrize("shown", [{"weight": 10}, {"weight": 0, "matches": [{}]}], ids=["weight", "cohort"])
+async def test_a_new_process_looks_first_at_what_is_shown_to_anybody(shown: Json) -> None:
     """Though it was told of it last, behind all that is idle; what has settled at 100 % is idle, too."""
     bench = Bench()
     bench.cache.store(rollout(1, "done", weight=100, settledAt="2024-01-01T00:00:00Z"))
     bench.cache.store(rollout(2, "waits", weight=0))
-    bench.cache.store(rollout(3, "live", weight=10))
+    bench.cache.store(rollout(3, "live", **shown))
     for name in ("done", "waits", "live"):
         bench.engine.wake(Key("ml", name))
     running = asyncio.create_task(bench.engine.run())

@@ -116,7 +116,7 @@ class Account:
     def first_traffic(self) -> str | None:
         """When it got its first weight, as far as the record reaches."""
         status = self.rollout.status
-        recorded = (record.first_time for record in status.decisions if record.weight > 0)
+        recorded = (record.first_time for record in status.decisions if record.weight > 0 or record.exposure)
         return next(recorded, status.stage_started_at)
 
     @property
@@ -130,6 +130,11 @@ class Account:
     def highest_weight(self) -> int:
         """The largest share of requests that it had."""
         return max((record.weight for record in self.rollout.status.decisions), default=self.rollout.status.weight)
+
+    @property
+    def cohort(self) -> str:
+        """The last cohort that it was shown to, as the record has it; empty where there was none."""
+        return next((one.exposure for one in reversed(self.rollout.status.decisions) if one.exposure), "")
 
     @property
     def looked(self) -> str | None:

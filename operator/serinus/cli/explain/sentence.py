@@ -9,6 +9,8 @@ from serinus.cli.explain.account import Account, Decider
 from serinus.cli.explain.numbers import IF_EQUAL, bounded, counted, limit_of, odds, one_in, took
 from serinus.cli.moments import clock_time
 from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration
+from serinus.core.model.exposure import Exposure
+from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.records import NO_BASELINE
 
 _DECIDERS = {
@@ -36,8 +38,8 @@ def _ended(account: Account) -> str:
     parts = [f"{_what(account)} {_when(account)}", _reason(account)]
     if status.phase is Phase.SUCCEEDED:
         parts.append(_summary(account))
-    elif status.weight > 0:
-        parts.append(f"it still gets {status.weight}% of traffic because stable cannot take it all yet")
+    elif (shown := exposure_of(status)).serves:
+        parts.append(f"it still gets {_traffic(shown)} because stable cannot take it all yet")
     elif account.first_traffic is not None:
         parts.append("it no longer gets any traffic")
     return "; ".join(part for part in parts if part)
@@ -60,8 +62,10 @@ def _what(account: Account) -> str:
 def _at_most(account: Account) -> str:
     """Say how far a canary came: a first revision has nothing beside it."""
     before = account.rollout.spec.from_
-    if before is None or not account.highest_weight:
+    if before is None:
         return ""
+    if not account.highest_weight:
+        return f", shown to {account.cohort} alone," if account.cohort else ""
     return f", tried on up to {account.highest_weight}% of traffic in place of version {before.version},"
 
 
@@ -121,15 +125,23 @@ def _under_way(account: Account) -> str:
     spec, status = account.rollout.spec, account.rollout.status
     tried, before = f"version {spec.to.version}", f"version {spec.from_.version}" if spec.from_ else "nothing"
     first = account.first_traffic
-    if status.weight == 0 or first is None:
+    shown = exposure_of(status)
+    if shown.is_nothing or first is None:
         return f"{tried} is waiting for its first traffic, {before} is serving; {_standing(account)}"
     since = f"since {clock_time(status.stage_started_at or first)}"
     if status.phase is Phase.GUARDING:
         had = f"{tried} has had all traffic {since}, {before} is kept warm"
     else:
-        had = f"{tried} has had {status.weight}% of traffic {since}, {before} the rest"
+        had = f"{tried} has had {_traffic(shown)} {since}, {before} the rest"
     parts = (had, _standing(account), missing(account), "" if account.tests else without_test(account))
     return "; ".join(part for part in parts if part)
+
+
+def _traffic(shown: Exposure) -> str:
+    """Say which requests: 5% of traffic, or the requests of x-tier=premium, or both."""
+    share = f"{shown.weight}% of traffic" if shown.weight else ""
+    cohort = f"the requests of {' or '.join(match.text for match in shown.matches)}" if shown.matches else ""
+    return " and ".join(part for part in (share, cohort) if part)
 
 
 def _standing(account: Account) -> str:

@@ -49,6 +49,11 @@ class Exposure:
         beside = (*(match.text for match in self.matches), *((f"mirror {self.mirror}%",) if self.mirror else ()))
         return ", ".join((*((f"{self.weight}%",) if self.weight or not beside else ()), *beside))
 
+    @property
+    def by_weight_alone(self) -> bool:
+        """Whether a share of all requests is all that there is to say."""
+        return not self.matches and not self.mirror
+
     def exceeds(self, other: Exposure) -> bool:
         """Whether it shows the revision anything that the other does not; a weight is more than copies."""
         if self.weight > other.weight or other.is_full:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import Reason
+from serinus.core.model.exposure import Exposure
 from serinus.core.model.rollout import RolloutState
 from serinus.core.rollout.decision import Note, StoredState
 from serinus.core.rollout.reasons import RolloutReason
@@ -32,15 +33,19 @@ def _rollout_notes(stored: StoredState) -> Iterator[Note]:
     to = plan.spec.to.version
     had, has = before.exposure, after.exposure
     if has.exceeds(had):
-        yield Note("WeightRaised", f"Version {to}: weight {had.text} to {has.text}", rollout=plan)
+        yield Note("WeightRaised", f"Version {to}: {_weight(had, has)}{had.text} to {has.text}", rollout=plan)
     if after.phase is not before.phase and (after.phase.ended or after.phase is Phase.GUARDING):
         text = f"Version {to} at {has.text}: {after.message or after.reason}"
         yield Note(f"Rollout{after.phase}", text, after.phase in WARNING_PHASES, plan)
     elif had.exceeds(has):
-        yield Note("WeightTaken", f"Version {to}: weight {had.text} to {has.text}", rollout=plan)
+        yield Note("WeightTaken", f"Version {to}: {_weight(had, has)}{had.text} to {has.text}", rollout=plan)
     elif after.reason != before.reason and not after.phase.ended and not _says_nothing_new(after):
         warning = after.verdict in {Verdict.BLIND, Verdict.UNSAFE}
         yield Note(after.reason or "", f"Version {to} held at {has.text}: {after.message}", warning, plan)
+
+
+def _weight(had: Exposure, has: Exposure) -> str:
+    return "weight " if had.by_weight_alone and has.by_weight_alone else ""
 
 
 def _says_nothing_new(state: RolloutState) -> bool:

@@ -53,6 +53,7 @@ def _record(plan: RolloutPlan, state: RolloutState, action: Action, cause: Cause
     return DecisionRecord(
         action=action,
         weight=state.exposure.weight,
+        exposure=None if state.exposure.by_weight_alone else state.exposure.text,
         verdict=cause.verdict,
         reason=cause.reason,
         message=shortened(cause.message, LONGEST_TEXT),
@@ -82,9 +83,10 @@ def _baseline(plan: RolloutPlan, finding: Finding) -> str | None:
 
 
 def _same(one: DecisionRecord, other: DecisionRecord) -> bool:
-    return (one.action, one.weight, one.verdict, one.reason, one.metric) == (
+    return (one.action, one.weight, one.exposure, one.verdict, one.reason, one.metric) == (
         other.action,
         other.weight,
+        other.exposure,
         other.verdict,
         other.reason,
         other.metric,

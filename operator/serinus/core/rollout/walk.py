@@ -141,7 +141,10 @@ def _rise(question: Question, exposure: Exposure) -> Cause:
 
 
 def _change(before: Exposure, after: Exposure) -> str:
-    return f"weight {before.weight} to {after.weight}"
+    """Say it as a change of the weight where nothing else changes."""
+    if before.matches == after.matches or after.is_full:
+        return f"weight {before.weight} to {after.weight}"
+    return f"{before.text} to {after.text}"
 
 
 def _raised(question: Question, exposure: Exposure, cause: Cause) -> RolloutState:
