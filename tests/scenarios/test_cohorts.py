@@ -10,6 +10,7 @@ from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.matches import By, Match, Part
 from tests.support.invariants import Watchdog
 from tests.support.world import Model, World, fraud, serving
+from tests.support.world.given import ERROR_RATE
 
 PREMIUM = Match(Part.HEADER, "x-tier", By.EXACT, "premium")
 COHORT = {"setHeaderRoute": {"match": [{"headerName": "X-Tier", "headerValue": {"exact": "premium"}}]}}
@@ -96,6 +97,7 @@ async def test_a_cohort_goes_back_when_the_canary_has_no_pod() -> None:
     world = await with_a_cohort(steps=UNTIL_PROMOTED)
     world.break_pods("2", 4)
     await world.until(lambda w: shown(w) == NOTHING, limit=10)
+    assert world.state["decisions"][-1]["message"] != "no canary pod is ready: weight 0 to 0"
     world.kubelet.unready = set()
     await world.until(lambda w: shown(w) == Exposure(0, (PREMIUM,)), limit=30)
 
@@ -115,3 +117,31 @@ async def test_a_fix_committed_meanwhile_takes_its_place() -> None:
     world.commit(fraud("3", steps=UNTIL_PROMOTED))
     await world.until(lambda w: w.tried == "3", limit=20)
     assert shown(world) == NOTHING
+
+
+async def test_pace_evidence_takes_its_time_with_a_cohort() -> None:
+    """No evidence is gathered of a cohort alone, so nothing but the clock ends its pause."""
+    steps = [COHORT, {"pause": {"duration": "60s"}}, {"setWeight": 50}]
+    strategy = {"canary": {"pace": "Evidence", "steps": steps}}
+    world = await with_a_cohort(steps=steps, strategy=strategy, analysis={"mode": "Sequential"})
+    await world.run(50)
+    assert shown(world) == Exposure(0, (PREMIUM,))
+    await world.until(lambda w: shown(w).weight == 50, limit=30)
+
+
+async def test_without_any_limit_a_cohort_proves_nothing() -> None:
+    """Half of its requests fail, and nothing says that this is too many."""
+    bare = {"mode": "Sequential", "metrics": [{"name": "error-rate", "preset": "error-rate"}]}
+    world = await with_a_cohort(Model(error_rate=0.5), analysis=bare)
+    await world.run(90)
+    assert shown(world) == Exposure(0, (PREMIUM,))
+    assert (world.reason, world.state["verdict"]) == ("NotComparable", "Undecided")
+
+
+async def test_a_metric_without_a_limit_is_said_to_be_unjudged() -> None:
+    """The rise rests on the others."""
+    latency = {"name": "latency-p99", "preset": "latency"}
+    world = await with_a_cohort(analysis={"mode": "Sequential", "metrics": [ERROR_RATE, latency]})
+    await world.until(lambda w: shown(w).weight == 50, limit=90)
+    raised = [one for one in world.state["decisions"] if one["action"] == "Raised"][-1]
+    assert raised["message"] == "weight 0 to 50; latency-p99 not judged for the cohort: no limit"

@@ -21,9 +21,12 @@ _ONE_PART: Final = rule(
 )
 
 
-_NO_COOKIE_HEADER: Final = rule(
-    "!has(self.headerName) || self.headerName.lowerAscii() != 'cookie'",
-    "a cookie is matched by cookieName and cookieValue",
+RESERVED: Final = ("authority", "cookie", "host", "method", "scheme", "uri")
+"""Istio leaves out a match on four of these (headers of HTTPMatchRequest), and a rule without its match is everybody's;
+a cookie has a form of its own, and a host chooses the route itself."""
+_NOT_RESERVED: Final = rule(
+    f"!has(self.headerName) || !(self.headerName.lowerAscii() in {list(RESERVED)})",
+    f"headerName must be none of {', '.join(RESERVED)}; match a cookie by cookieName and cookieValue",
 )
 
 
@@ -37,7 +40,8 @@ class ValueMatch(ApiModel):
     prefix: HeaderText | None = None
     """How the value begins."""
     regex: Regex | None = None
-    """A regular expression (RE2) that matches the whole value."""
+    """A regular expression (RE2) that matches the whole value. For a cookie write [^;]* and not .*, which would read on
+    into the next cookie."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -49,7 +53,7 @@ class ValueMatch(ApiModel):
 class RequestMatch(ApiModel):
     """One header, or one cookie."""
 
-    model_config = ruled(_ONE_PART, _NO_COOKIE_HEADER)
+    model_config = ruled(_ONE_PART, _NOT_RESERVED)
 
     header_name: HeaderName | None = None
     """A header's name; case does not matter."""
@@ -66,8 +70,8 @@ class RequestMatch(ApiModel):
         cookie = (self.cookie_name is not None, self.cookie_value is not None)
         if {header, cookie} != {(True, True), (False, False)}:
             raise ValueError(_ONE_PART["message"])
-        if self.header_name is not None and self.header_name.lower() == "cookie":
-            raise ValueError(_NO_COOKIE_HEADER["message"])
+        if self.header_name is not None and self.header_name.lower() in RESERVED:
+            raise ValueError(_NOT_RESERVED["message"])
         return self
 
 

@@ -251,6 +251,13 @@ class Canary(ApiModel):
 
     model_config = ruled(*rules.CANARY)
 
+    @model_validator(mode="after")
+    def _fits_a_status(self) -> Self:
+        """Refuse more matches than a status can hold: the rollout could not be recorded."""
+        if sum(len(step.set_header_route.match) for step in self.steps if step.set_header_route) > rules.MOST_MATCHES:
+            raise ValueError(rules.TOO_MANY_MATCHES)
+        return self
+
 
 class Strategy(ApiModel):
     """How a revision is replaced."""

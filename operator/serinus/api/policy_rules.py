@@ -135,6 +135,11 @@ ANALYSIS = (
     rule("!has(self.onMaxHold) || has(self.maxHold)", "onMaxHold needs maxHold: set maxHold"),
 )
 
+MOST_MATCHES = 16
+"""Of all steps together: a status holds them all."""
+TOO_MANY_MATCHES = (
+    f"has more than {MOST_MATCHES} matches in all its setHeaderRoute steps: use a regex, or one header for all"
+)
 VERBS = "setWeight, pause or setHeaderRoute"
 _VERBS_GIVEN = "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute)].filter(given, given).size()"
 STEP = (
@@ -154,6 +159,12 @@ CANARY = (
     rule(
         "!has(self.steps) || size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight) || has(s.setHeaderRoute))",
         "has no setWeight: the canary would go from 0 to 100",
+        path=".steps",
+    ),
+    rule(
+        "!has(self.steps)"
+        f" || self.steps.filter(s, has(s.setHeaderRoute)).map(s, size(s.setHeaderRoute.match)).sum() <= {MOST_MATCHES}",
+        TOO_MANY_MATCHES,
         path=".steps",
     ),
 )

@@ -10,6 +10,7 @@ from serinus.cli.advice import Advice
 from serinus.cli.story import Story
 from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.kinds import Json
+from serinus.core.model.rollout import exposure_of
 
 
 def story_json(story: Story, advised: Iterable[Advice]) -> Json:
@@ -49,5 +50,6 @@ def _rollout(rollout: RolloutView) -> Json:
         "from": rollout.spec.from_.manifest() if rollout.spec.from_ else None,
         "to": rollout.spec.to.manifest(),
         "weight": status.weight,
+        "exposure": exposure_of(status).text,
         **told,
     }

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serinus.api.parsing import RolloutView
-from serinus.api.rollout import Levers
+from serinus.api.rollout import Levers, RolloutStatus
 from serinus.api.status import Phase, Verdict
 from serinus.cli.errors import Refused
 from serinus.cli.story import Story
 from serinus.core.model.kinds import Json
+from serinus.core.model.rollout import exposure_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Pull:
 def pause(story: Story) -> Pull:
     """Hold the weight where it is; an Unsafe verdict still takes it away."""
     rollout = _running(story)
-    return Pull(rollout.name, {"paused": True}, f"holds at weight {rollout.status.weight}", Levers(paused=True))
+    return Pull(rollout.name, {"paused": True}, f"holds at {shown_at(rollout.status)}", Levers(paused=True))
 
 
 def resume(story: Story) -> Pull:
@@ -66,7 +67,7 @@ def retry(story: Story, token: str) -> Pull:
     if phase not in {Phase.REVERTED, Phase.ABORTED}:
         raise Refused(f"{newest.name} is {phase}: only a Reverted or Aborted rollout can be retried")
     if story.active is not None:
-        raise Refused(f"{newest.name} still has weight {newest.status.weight}: retry once it is 0")
+        raise Refused(f"{newest.name} still has {shown_at(newest.status)}: retry once it is 0")
     stalled = story.condition("Stalled")
     if stalled is not None and stalled.reason != "RevisionRejected":
         asks = (
@@ -145,3 +146,9 @@ def _running(story: Story) -> RolloutView:
 def _because(story: Story) -> str:
     first = next(iter(story.unwell()), None)
     return f": {first.message}" if first else ": is the operator running?"
+
+
+def shown_at(status: RolloutStatus) -> str:
+    """Say what the canary is shown, in the words of a lever's answer."""
+    shown = exposure_of(status)
+    return f"weight {shown.weight}" if shown.by_weight_alone else shown.text

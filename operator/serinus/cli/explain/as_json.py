@@ -5,6 +5,7 @@ from __future__ import annotations
 from serinus.cli.explain.account import SUSPICIOUS, Account
 from serinus.cli.explain.sentence import sentence
 from serinus.core.model.kinds import Json
+from serinus.core.model.rollout import exposure_of
 
 
 def account_json(account: Account) -> Json:
@@ -19,6 +20,7 @@ def account_json(account: Account) -> Json:
         "to": rollout.spec.to.manifest(),
         "phase": str(status.phase),
         "weight": status.weight,
+        "exposure": exposure_of(status).text,
         "reason": status.reason,
         "decidedBy": account.decided_by,
         "test": account.tests,

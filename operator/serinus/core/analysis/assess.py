@@ -11,6 +11,7 @@ from dataclasses import replace
 from serinus.api.policy import Analysis, Mode, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis import threshold
+from serinus.core.analysis.cohort import by_limits_alone
 from serinus.core.analysis.silence import weigh_silence
 from serinus.core.analysis.streams import mention_streams
 from serinus.core.analysis.words import in_words
@@ -36,7 +37,8 @@ def assess(
     """
     remembered, guardrail = threshold.check_limits(look, known, stage, policy, now, longest_outage_s=longest_outage_s)
     remembered, guardrail = replace(remembered, gathered=known.gathered), weigh_silence(look, stage, guardrail)
-    # A cohort without a weight is no random sample: limits judge it, and no comparison.
+    if stage.weight == 0:
+        guardrail = by_limits_alone(guardrail, policy)
     if policy.mode is Mode.THRESHOLD or stage.weight == 0 or guardrail.verdict is Verdict.UNSAFE:
         return remembered, mention_streams(look, in_words(look, guardrail))
     # Late: numpy and scipy are the price of the test alone.

@@ -34,7 +34,8 @@ def stream_query(arms: Sequence[Arm], matchers: Sequence[str] = (), *, seconds: 
 
 def mention_streams(look: Look, assessment: Assessment) -> Assessment:
     """Put beside a verdict what it does not cover."""
-    return replace(assessment, caveat=unjudged(look))
+    told = (assessment.caveat, unjudged(look))
+    return replace(assessment, caveat="; ".join(one for one in told if one))
 
 
 def unjudged(look: Look | None) -> str:

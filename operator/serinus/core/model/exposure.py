@@ -70,5 +70,12 @@ class Exposure:
         return EVERYTHING if weight == FULL_WEIGHT else replace(self, weight=max(self.weight, weight), mirror=0)
 
 
+def change(before: Exposure, after: Exposure) -> str:
+    """Say what changes: the weight, where that is all that there is to say."""
+    if before.matches == after.matches or after.is_full:
+        return f"weight {before.weight} to {after.weight}"
+    return f"{before.text} to {after.text}"
+
+
 NOTHING: Final = Exposure()
 EVERYTHING: Final = Exposure(FULL_WEIGHT)

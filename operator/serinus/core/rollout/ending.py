@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serinus.api.status import Phase, Verdict
+from serinus.core.model.exposure import change
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.diagnosis.reasons import REJECTING
@@ -106,7 +107,7 @@ def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
     exposure = taken_exposure(state.exposure, seen.fleet(plan.stable), state.pods.carried)
     if exposure == state.exposure:
         return state
-    text = f"no canary pod is ready: weight {state.exposure.weight} to {exposure.weight}"
+    text = f"no canary pod is ready: {change(state.exposure, exposure)}"
     cause = Cause(RolloutReason.CANARY_NOT_READY, text)
     state = replace(
         state,

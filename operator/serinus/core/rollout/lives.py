@@ -23,7 +23,7 @@ def cold_since(state: RolloutState) -> float | None:
     size, before, since = max(1, state.pods.full, state.pods.min_replicas), 0, state.stage_started_at
     raises = [record for record in state.decisions if record.action == "Raised"]
     for record in state.decisions if raises else ():
-        carried = canary_replicas(record.weight, size) if record.weight else 0
+        carried = canary_replicas(record.weight, size) if record.weight or record.exposure else 0
         if record.action == "Raised" and carried > before:
             since = from_rfc3339(record.first_time)
         before = carried

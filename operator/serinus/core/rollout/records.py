@@ -83,6 +83,8 @@ def _baseline(plan: RolloutPlan, finding: Finding) -> str | None:
 
 
 def _same(one: DecisionRecord, other: DecisionRecord) -> bool:
+    if one.action == "Raised" and one.message != other.message:
+        return False
     return (one.action, one.weight, one.exposure, one.verdict, one.reason, one.metric) == (
         other.action,
         other.weight,

@@ -30,12 +30,12 @@ def _canary(seen: Snapshot, active: RolloutSeen) -> Obstacle | None:
     needed = canary_replicas(state.exposure.weight, max(state.pods.full, seen.min_replicas))
     if state.phase.ended or state.exposure.is_nothing or fleet.ready >= needed:
         return None
+    at = f"weight {state.exposure.weight}" if state.exposure.by_weight_alone else state.exposure.text
     because = f": {fleet.obstacle.message}" if fleet.obstacle else ""
     scaler = f"; {fleet.scaler or 'an autoscaler'} asks for {fleet.desired}" if fleet.scaled_by_other else ""
     return Obstacle(
         "CanaryShort",
-        f"{fleet.ready} of {needed} pods of version {active.plan.spec.to.version} are ready at weight "
-        f"{state.exposure.weight}{because}{scaler}",
+        f"{fleet.ready} of {needed} pods of version {active.plan.spec.to.version} are ready at {at}{because}{scaler}",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serinus.api.status import Phase, Verdict
-from serinus.core.model.exposure import FULL_WEIGHT, Exposure
+from serinus.core.model.exposure import FULL_WEIGHT, Exposure, change
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, without_pods
@@ -117,7 +117,7 @@ def _in_place_of_stable(question: Question) -> RolloutState:
     exposure = SetWeightVerb(min(FULL_WEIGHT, FULL_WEIGHT * ready // full)).shows(state.exposure)
     text = f"stable has no ready pod, {min(ready, full)} of {full} canary pods are ready"
     if exposure.exceeds(state.exposure):
-        cause = Cause(RolloutReason.STABLE_FAILING, f"{_change(state.exposure, exposure)}: {text}")
+        cause = Cause(RolloutReason.STABLE_FAILING, f"{change(state.exposure, exposure)}: {text}")
         state = _raised(question, exposure, cause)
     if exposure.is_full:
         state = _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
@@ -129,7 +129,7 @@ def _rise(question: Question, exposure: Exposure) -> Cause:
     """Say what the rise rests on, and what no metric has judged."""
     plan, state = question.plan, question.state
     caveat = state.assessment.caveat if state.assessment else ""
-    text = f"{_change(state.exposure, exposure)}{f'; {caveat}' if caveat else ''}"
+    text = f"{change(state.exposure, exposure)}{f'; {caveat}' if caveat else ''}"
     finding = state.assessment.finding if state.assessment else None
     if plan.promote.full:
         return Cause(RolloutReason.PROMOTED, text, state.verdict, finding)
@@ -138,13 +138,6 @@ def _rise(question: Question, exposure: Exposure) -> Cause:
     if question.outdone:
         return Cause(RolloutReason.STABLE_FAILING, f"{text}: {question.outdone}", state.verdict, finding)
     return Cause(RolloutReason.RAISED, text, state.verdict, finding)
-
-
-def _change(before: Exposure, after: Exposure) -> str:
-    """Say it as a change of the weight where nothing else changes."""
-    if before.matches == after.matches or after.is_full:
-        return f"weight {before.weight} to {after.weight}"
-    return f"{before.text} to {after.text}"
 
 
 def _raised(question: Question, exposure: Exposure, cause: Cause) -> RolloutState:

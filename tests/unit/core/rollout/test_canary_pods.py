@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from serinus.api.rollout import PodCounts
 from serinus.core.model.exposure import Exposure
+from serinus.core.model.matches import By, Match, Part
 from serinus.core.model.rollout import RolloutState
 from serinus.core.rollout.lives import cold_since
 from serinus.core.rollout.records import Cause, recorded
@@ -62,3 +63,13 @@ def raised(*records: tuple[str, int]) -> RolloutState:
 )
 def test_pods_are_cold_from_the_raise_that_brought_them(records: list[tuple[str, int]], minute: int) -> None:
     assert cold_since(raised(*records)) == NOW + 60 * minute
+
+
+def test_pods_that_a_cohort_has_warmed_are_warm() -> None:
+    """They have served before the first weight."""
+    premium = Exposure(0, (Match(Part.HEADER, "x-tier", By.EXACT, "premium"),))
+    state = replace(at_step(2, 0), stage_started_at=NOW, pods=PodCounts(full=4, min_replicas=4))
+    for minute, shown in enumerate((premium, premium.at_least(10))):
+        cause = Cause("WeightRaised", f"{minute}")
+        state = recorded(plan(), replace(state, exposure=shown), "Raised", cause, NOW + 60 * minute)
+    assert cold_since(state) == NOW

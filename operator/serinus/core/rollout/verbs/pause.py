@@ -41,7 +41,9 @@ class PauseVerb:
             text = f"set spec.promote.throughStep to {state.step + 1} to continue{_beside(state)}"
             return Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict)
         ends_at = self.ends_at(state.step_started_at or question.now)
-        if plan.pace is Pace.EVIDENCE or question.outdone or (ends_at is not None and question.now >= ends_at):
+        # No evidence is gathered of a cohort alone: its pause lasts, whatever the pace.
+        gathers = plan.pace is Pace.EVIDENCE and (state.exposure.weight > 0 or not state.exposure.matches)
+        if gathers or question.outdone or (ends_at is not None and question.now >= ends_at):
             return None
         return _suspicion(state) or Cause(RolloutReason.PAUSING, f"pausing for {self.wish.duration}")
 
