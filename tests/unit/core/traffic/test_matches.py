@@ -21,8 +21,9 @@ def test_what_is_rendered_is_read_back(match: Match) -> None:
     assert read_match_of(render_match(match)) == match
 
 
-@given(MATCHES.filter(lambda match: match.by is not By.REGEX))
+@given(MATCHES.filter(lambda match: match.value == match.value.strip()))
 def test_what_a_status_stores_is_read_back(match: Match) -> None:
+    """Admission lets no value pass with blanks around it."""
     assert read_match(write_match(match)) == match
 
 
