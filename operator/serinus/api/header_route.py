@@ -20,7 +20,6 @@ _ONE_PART: Final = rule(
     "needs headerName and headerValue, or cookieName and cookieValue",
 )
 
-
 RESERVED: Final = ("authority", "cookie", "host", "method", "scheme", "uri")
 """Istio leaves out a match on four of these (headers of HTTPMatchRequest), and a rule without its match is everybody's;
 a cookie has a form of its own, and a host chooses the route itself."""

@@ -1,1 +1,1 @@
-"""What a step of a strategy does, one module a verb; its field and its rule for the API server are in api/policy.py."""
+"""What a step of a strategy does, one module a verb; its field and its rules for the API server are in api/."""
