@@ -141,7 +141,7 @@ async def test_a_pod_whose_packets_are_dropped_is_unreachable_within_the_limit(m
         await asyncio.Event().wait()
 
     monkeypatch.setattr(asyncio, "open_connection", connect)
-    answer = await asyncio.wait_for(TritonProbe(time_limit=0.2).infer("127.0.0.1:1", "fraud", probe()), 2)
+    answer = await asyncio.wait_for(TritonProbe(time_limit=0.2).infer("127.0.0.1:1", "fraud", probe()), 30)
     assert answer.outcome is ProbeOutcome.UNREACHABLE
     assert "within 0.2 s" in answer.message
 
@@ -153,10 +153,10 @@ async def test_a_pod_that_takes_the_request_and_never_answers_has_failed_within_
         await asyncio.Event().wait()
 
     async with standing_in(infer) as address:
-        answer = await asyncio.wait_for(TritonProbe(time_limit=0.2).infer(address, "fraud", probe()), 2)
+        answer = await asyncio.wait_for(TritonProbe(time_limit=2).infer(address, "fraud", probe()), 30)
     assert (answer.outcome, answer.message) == (
         ProbeOutcome.FAILED,
-        "did not answer the sample request within 0.2 s",
+        "did not answer the sample request within 2 s",
     )
 
 

@@ -53,7 +53,7 @@ async def test_it_ends_when_told_so_before_it_is_ready(elected: bool) -> None:
     await asyncio.sleep(0.2)
     assert not running.done()
     stop.set()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
 
 
 class Lease:
