@@ -35,7 +35,7 @@ from serinus.core.model.errors import ClusterError, Unavailable
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.handlers.shell import Shell
-from serinus.runtime.claims import Claims
+from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
 from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
@@ -150,7 +150,7 @@ class Parts:
         self.cache = ObjectCache(on_change=self._changed)
         self.informers = Informers(
             self.connection,
-            watched_within(config.provider(), config.watch_namespaces, config.gateway_namespaces()),
+            watched_within(config.providers(), config.watch_namespaces, config.gateway_namespaces()),
             self.cache,
             clock,
         )
@@ -199,15 +199,15 @@ class Parts:
             probes=self.probes,
             sampler=self.sampler,
             wishes=Wishes(self.cluster, self.cache),
-            claims=Claims(
+            claims=ClaimsByApi.build(
                 self.cache,
                 config.tenancy(),
                 sources=self.metrics.names(),
-                provider=config.provider(),
+                providers=config.providers(),
                 gateway_namespaces=config.gateway_namespaces(),
                 wake=self._wake,
             ),
-            provider=config.provider(),
+            providers=config.providers(),
             drain_seconds=config.drain_seconds,
         )
         reconciler = Reconciler(
@@ -217,7 +217,7 @@ class Parts:
             observer=observer,
             recorder=self.recorder,
             memories=Memories(),
-            provider=config.provider(),
+            providers=config.providers(),
             report=self.reports,
         )
         engine = Engine(

@@ -30,8 +30,10 @@ from serinus.core.model.errors import SerinusError
 from serinus.core.model.names import CLUSTER_DOMAIN
 from serinus.core.model.source import BasicAuth, Source, TlsFiles, without_secrets
 from serinus.core.model.tenancy import Grant, Tenancy
+from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.istio.routes import MeshConfig
+from serinus.core.traffic.providers import TrafficProviders
 
 ENVIRONMENT: Final = {
     "SERINUS_WORKERS": "workers",
@@ -291,9 +293,10 @@ class Config(_Strict):
         grants = tuple(Grant(each.namespace, each.hosts, each.gateways, each.sources) for each in self.tenants)
         return Tenancy(grants, self.mesh_gateway, self.cluster_domain)
 
-    def provider(self) -> Istio:
-        """Give the routing API that traffic is split by."""
-        return Istio(self.mesh_gateway, MeshConfig(self.cluster_domain, self.export_to))
+    def providers(self) -> TrafficProviders:
+        """Give the routing APIs that traffic may be split by."""
+        istio = Istio(self.mesh_gateway, MeshConfig(self.cluster_domain, self.export_to))
+        return TrafficProviders((istio, GatewayApi(self.cluster_domain)))
 
 
 def load_config(

@@ -96,7 +96,7 @@ class ControlPlane:
 
     def install_istio_crds(self) -> None:
         """Make the kinds of Istio known that the operator writes and reads."""
-        self.apply_crds(crds.istio())
+        self.apply_crds(crds.istio() + "---\n" + crds.gateway_api())
 
     def user_kubeconfig(self, user: str) -> Path:
         """Write the kubeconfig of one of the fixed users."""

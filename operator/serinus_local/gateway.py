@@ -28,8 +28,8 @@ def manifests(*, xds: str, address: str) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def public(namespace: str) -> str:
-    """Render the Istio Gateway `public` of a team's namespace: plain HTTP for any host."""
+def istio_gateway(namespace: str) -> str:
+    """Render Istio's Gateway `public` of a team's namespace: plain HTTP for any host."""
     server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
     return json.dumps(
         {
@@ -37,6 +37,27 @@ def public(namespace: str) -> str:
             "kind": "Gateway",
             "metadata": {"name": "public", "namespace": namespace},
             "spec": {"selector": {"istio": LABELS["istio"]}, "servers": [server]},
+        }
+    )
+
+
+def shared_gateway() -> str:
+    """Render the Gateway API's Gateway `public` for every team: plain HTTP for any host.
+
+    It names the Service of our Envoy, which must be of its own namespace; without one istiod would deploy another.
+    """
+    address = {"type": "Hostname", "value": f"{SERVICE}.{NAMESPACE}.svc.cluster.local"}
+    everybody = {"namespaces": {"from": "All"}}
+    return json.dumps(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "Gateway",
+            "metadata": {"name": "public", "namespace": NAMESPACE},
+            "spec": {
+                "gatewayClassName": "istio",
+                "addresses": [address],
+                "listeners": [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everybody}],
+            },
         }
     )
 

@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from serinus_local import chart
+from serinus_local import chart, gateway
 from serinus_local.control_plane import ControlPlane
 from serinus_local.ports import LOOPBACK
 from serinus_local.process import Program
@@ -47,7 +47,12 @@ class OperatorProcess:
     def _config(self) -> dict[str, object]:
         host, _, port = self.metrics_address.rpartition(":")
         source = {"name": "default", "url": self._prometheus_url}
-        tenant = {"namespace": "*", "hosts": ["*.example.com"], "sources": ["default"]}
+        tenant = {
+            "namespace": "*",
+            "hosts": ["*.example.com"],
+            "gateways": [f"{gateway.NAMESPACE}/public"],
+            "sources": ["default"],
+        }
         return {"prometheus": [source], "tenants": [tenant], "metricsAddress": host, "metricsPort": int(port)}
 
     def _is_ready(self) -> bool:

@@ -153,7 +153,8 @@ def _mesh(stack: Stack) -> None:
     plane.apply_crds(crds.istio() + "---\n" + crds.gateway_api())
     stack.istiod.start()
     plane.apply_yaml(namespace(TEAM_NAMESPACE))
-    plane.apply_yaml(gateway.public(TEAM_NAMESPACE))
+    plane.apply_yaml(gateway.istio_gateway(TEAM_NAMESPACE))
+    plane.apply_yaml(gateway.shared_gateway())
     stack.istiod.wait_ready()
     plane.kubectl(
         "rollout", "status", "--timeout=60s", f"--namespace={gateway.NAMESPACE}", f"deployment/{gateway.SERVICE}"

@@ -19,7 +19,9 @@ from serinus.adapters.kubernetes.endpoint import find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
 from serinus.adapters.kubernetes.watch import watched_everywhere
 from serinus.core.model.kinds import CONFIG_MAP, VIRTUAL_SERVICE, Json, Kind
+from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
+from serinus.core.traffic.providers import TrafficProviders
 from serinus_local.control_plane import ControlPlane, control_plane
 
 pytestmark = pytest.mark.apiserver
@@ -37,7 +39,12 @@ class Followed:
     def __init__(self, connection: Connection) -> None:
         self.changes: asyncio.Queue[tuple[Kind, str, str | None, Json | None]] = asyncio.Queue()
         self.cache = ObjectCache(lambda *change: self.changes.put_nowait(change))
-        self.informers = Informers(connection, watched_everywhere(Istio(mesh=True)), self.cache, SystemClock())
+        self.informers = Informers(
+            connection,
+            watched_everywhere(TrafficProviders((Istio(mesh=True), GatewayApi()))),
+            self.cache,
+            SystemClock(),
+        )
 
     async def next(self, namespace: str) -> tuple[Kind, str | None, Json | None]:
         """Wait for the next change in a namespace; the root certificate that each one gets is not ours."""

@@ -63,6 +63,16 @@ WALK = ({"setWeight": 50}, {"pause": {"duration": "3s"}})
 UNTIL_PROMOTED: tuple[Manifest, ...] = ({"setWeight": 50}, {"pause": {}})
 
 
+ROUTED: dict[str, Manifest] = {
+    "istio": {"istio": {"gateways": ["public"]}},
+    "gatewayAPI": {
+        "provider": "gatewayAPI",
+        "gatewayAPI": {"parentRefs": [{"name": "public", "namespace": "gateways"}]},
+    },
+}
+"""The traffic section of each routing API."""
+
+
 def host(name: str) -> str:
     """Name the host of a model."""
     return f"{name}.e2e.example.com"
@@ -80,6 +90,7 @@ def version(
     pace: str = "Timed",
     analysis: Manifest | None = None,
     traffic: Manifest | None = None,
+    routing: str = "istio",
 ) -> str:
     """Render one version of a model: its ConfigMap and the ModelDeployment that asks for it."""
     source = {"config.pbtxt": CONFIG, "model.py": MODEL.format(bad_when=fails, words=BAD, version=number)}
@@ -92,7 +103,7 @@ def version(
         },
         "runtime": {"image": TRITON, "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}},
         "scaling": {"minReplicas": replicas},
-        "traffic": {"hosts": [host(name)], "istio": {"gateways": ["public"]}, **(traffic or {})},
+        "traffic": {"hosts": [host(name)], **ROUTED[routing], **(traffic or {})},
         "strategy": {"canary": {"steps": list(steps), "pace": pace}},
         "analysis": {"interval": "1s", "metrics": [ERROR_RATE], **(analysis or {})},
         "guard": {"duration": guard},

@@ -16,7 +16,7 @@ def namespace(stack: local.Stack, name: str) -> Iterator[None]:
     if phase == "Terminating":
         stack.kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=110s")
     stack.plane.apply_yaml(manifests.namespace(name))
-    stack.plane.apply_yaml(gateway.public(name))
+    stack.plane.apply_yaml(gateway.istio_gateway(name))
     try:
         yield
     finally:

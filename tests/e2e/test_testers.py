@@ -56,7 +56,7 @@ def another_gateway(cluster: Cluster) -> Iterator[str]:
 
 def routed_to(service: str) -> str:
     """Render the tester's own Gateway, and his route to a Service of ours."""
-    entry = json.loads(gateway.public(given.NAMESPACE))
+    entry = json.loads(gateway.istio_gateway(given.NAMESPACE))
     entry["metadata"]["name"] = TESTER
     entry["spec"]["selector"] = {"istio": TESTER}
     destination = {"host": f"{service}.{given.NAMESPACE}.svc.cluster.local", "port": {"number": 8000}}

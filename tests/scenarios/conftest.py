@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from serinus.api.traffic import RoutingApi
 from tests.support.invariants import Watchdog
 from tests.support.world import World, trying
 from tests.support.world.given import HALF
+from tests.support.world.platform import ROUTING
 
 
 @pytest.fixture
@@ -16,3 +20,12 @@ async def half() -> World:
     await world.run(3)
     Watchdog(world)
     return world
+
+
+@pytest.fixture(autouse=True)
+def routing(request: pytest.FixtureRequest) -> Iterator[RoutingApi]:
+    """By which routing API the scenario's world is made; see `tests.scenarios.apis`."""
+    chosen = getattr(request, "param", RoutingApi.ISTIO)
+    before = ROUTING.set(chosen)
+    yield chosen
+    ROUTING.reset(before)

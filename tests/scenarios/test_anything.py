@@ -18,7 +18,6 @@ from serinus.core.model.kinds import (
     DESTINATION_RULE,
     SERVICE,
     VIRTUAL_SERVICE,
-    Json,
     Kind,
 )
 from tests.support.invariants import Watchdog
@@ -86,13 +85,8 @@ def killed(number: int, after: bool) -> Event:
 
 
 def turn_weights(world: World, watchdog: Watchdog) -> None:
-    def turn(route: Json) -> None:
-        for rule in route["spec"]["http"]:
-            for entry in rule["route"]:
-                entry["weight"] = 100 // len(rule["route"])
-
-    if world.api.find(VIRTUAL_SERVICE, "fraud"):
-        world.api.edit(VIRTUAL_SERVICE, "fraud", turn)
+    if world.route:
+        world.turn(50, 50)
 
 
 def deletes(kind: Kind) -> Event:

@@ -8,9 +8,12 @@ import pytest
 
 from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.matches import By, Match, Part
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.invariants import Watchdog
 from tests.support.world import Model, World, fraud, serving
 from tests.support.world.given import ERROR_RATE
+
+pytestmark = WITH_EACH_API
 
 PREMIUM = Match(Part.HEADER, "x-tier", By.EXACT, "premium")
 COHORT = {"setHeaderRoute": {"match": [{"headerName": "X-Tier", "headerValue": {"exact": "premium"}}]}}

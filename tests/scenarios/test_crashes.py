@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from serinus.core.model.kinds import Json
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.invariants import Watchdog, healthy
 from tests.support.world import Model, World, fraud, serving
+
+pytestmark = WITH_EACH_API
 
 STEPS = [{"setWeight": 20}, {"pause": {"duration": "2s"}}, {"setWeight": 50}, {"pause": {"duration": "2s"}}]
 QUICK: dict[str, Any] = {"steps": STEPS, "guard": {"duration": "4s"}, "scaling": {"minReplicas": 2}}

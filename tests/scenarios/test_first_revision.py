@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.world import Model, World, fraud
+
+pytestmark = WITH_EACH_API
 
 PROBE = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [0.5]}]}
 

@@ -10,6 +10,7 @@ from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     DESTINATION_RULE,
+    HTTP_ROUTE,
     MODEL_DEPLOYMENT,
     ROLLOUT,
     SERVICE,
@@ -17,10 +18,15 @@ from serinus.core.model.kinds import (
     Json,
     Kind,
 )
+from tests.scenarios.apis import WITH_EACH_API
 from tests.scenarios.phases import END, PHASES, Build, go_on, in_every_phase
 from tests.support.world import Model, World, fraud, serving, trying
+from tests.support.world.world import rules_of
 
-DERIVED = {kind.name: kind for kind in (DEPLOYMENT, SERVICE, DESTINATION_RULE, VIRTUAL_SERVICE, CONTROLLER_REVISION)}
+pytestmark = WITH_EACH_API
+
+OF_EACH_API = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION)
+DERIVED = {kind.name: kind for kind in (*OF_EACH_API, DESTINATION_RULE, VIRTUAL_SERVICE, HTTP_ROUTE)}
 
 
 def end_of(build: Build) -> dict[str, int]:
@@ -34,13 +40,12 @@ async def test_weights_edited_by_hand_are_corrected(build: Build) -> None:
     world = await build()
     before = world.routed
 
-    def turn(route: Json) -> None:
-        for rule in route["spec"]["http"]:
-            for entry, weight in zip(rule["route"], (3, 97), strict=False):
-                entry["weight"] = weight if len(rule["route"]) == 2 else 100
-            rule["retries"] = {"attempts": 9}
+    def add_timeouts(route: Json) -> None:
+        for rule in rules_of(route):
+            rule["timeouts"] = {"request": "1s"}
 
-    world.api.edit(VIRTUAL_SERVICE, "fraud", turn)
+    world.turn(3, 97)
+    world.api.edit(world.provider.route, "fraud", add_timeouts)
     await world.settle()
     assert world.routed == before
 
@@ -51,12 +56,13 @@ async def test_derived_objects_deleted_by_hand_come_back(build: Build, kind: Kin
     """All of a kind at once; stable is never forgotten, and the rollout comes to an end."""
     world = await build()
     before = {one["metadata"]["name"] for one in world.api.all(kind)}
+    assert bool(before) == (kind in {*OF_EACH_API, world.provider.route, *world.provider.policies})
     stable = world.status["stable"]["revision"]
     for name in before:
         world.api.remove(kind, "ml", name)
     await world.run(2)
     after = {one["metadata"]["name"] for one in world.api.all(kind)}
-    assert stable in after if kind != VIRTUAL_SERVICE else after == before
+    assert stable in after if kind in {*OF_EACH_API, DESTINATION_RULE} and before else after == before
     if kind not in {CONTROLLER_REVISION, DEPLOYMENT}:
         assert after >= before or world.phase == "Reverted"
     assert world.status["stable"]["revision"] == stable

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.world import Model, fraud, serving, trying
 from tests.support.world.given import STEPS
+
+pytestmark = WITH_EACH_API
 
 UNTIL_PROMOTED = [{"setWeight": 10}, {"pause": {}}, {"setWeight": 50}, {"pause": {"duration": "10s"}}]
 

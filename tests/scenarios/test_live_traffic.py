@@ -9,7 +9,9 @@ import pytest
 from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.model.timestamps import to_rfc3339_seconds
+from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
+from serinus.core.traffic.providers import TrafficProviders
 from tests.support.world import START, Model, World, fraud, serving, trying
 
 OWN, OTHER = "fraud.example.com", "payments.example.com"
@@ -18,12 +20,13 @@ OWN, OTHER = "fraud.example.com", "payments.example.com"
 def restrict(world: World) -> None:
     """Let the namespace use one host, and the Gateways of its own."""
     grants = (Grant("ml", hosts=(OWN,), sources=("*",)),)
-    world.engine._reconciler._observer.claims._tenancy = Tenancy(grants)
+    for claims in world.engine._reconciler._observer.claims.claims:
+        claims._tenancy = Tenancy(grants)
 
 
 def leave_the_mesh(world: World) -> None:
     """Start a process with `meshGateway: false`."""
-    world.provider = Istio(mesh=False)
+    world.providers = TrafficProviders((Istio(mesh=False), GatewayApi()))
     world.restart()
 
 

@@ -7,7 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from serinus.core.model.kinds import ROLLOUT
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.world import Model, World, fraud, trying
+
+pytestmark = WITH_EACH_API
 
 
 async def rejected(**spec: object) -> World:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from serinus.core.model.kinds import DEPLOYMENT, VIRTUAL_SERVICE, Json
+from serinus.core.model.kinds import DEPLOYMENT, Json
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.world import World, trying
-from tests.support.world.world import DRAIN_SECONDS
+from tests.support.world.world import DRAIN_SECONDS, rules_of
+
+pytestmark = WITH_EACH_API
 
 
 async def reverted_without_its_route() -> World:
     """The verdict stands in the status, and the route still gives the canary half of the requests."""
     world = await trying(at=50)
-    world.api.refuse = {VIRTUAL_SERVICE}
+    world.api.refuse = {world.provider.route}
     world.models["2"].error_rate = 0.5
     await world.until(lambda w: w.phase == "Reverted")
     await world.run(3 * DRAIN_SECONDS)
@@ -49,8 +52,8 @@ async def test_a_route_that_cannot_be_read_may_give_weight_to_anybody() -> None:
     canary = world.revision("2")
     world.models["2"].error_rate = 0.5
     await world.until(lambda w: w.phase == "Reverted" and not w.routed.get("2"))
-    world.api.refuse = {VIRTUAL_SERVICE}
-    world.api.edit(VIRTUAL_SERVICE, "fraud", lambda one: one["spec"]["http"].append({"name": "mine"}))
+    world.api.refuse = {world.provider.route}
+    world.api.edit(world.provider.route, "fraud", lambda one: rules_of(one).append({"name": "mine"}))
     await world.run(4 * DRAIN_SECONDS)
     assert world.api.find(DEPLOYMENT, canary) is not None
     world.api.refuse = set()
@@ -70,6 +73,6 @@ async def test_a_revert_that_is_resumed_writes_the_route_first() -> None:
     world.api.writes.clear()
     await world.run(3)
     applied = [one for one in world.api.writes if one.startswith("apply")]
-    assert applied[0] == "apply VirtualService fraud"
+    assert applied[0] == f"apply {world.provider.route.name} fraud"
     assert len(applied) > 1
     assert world.routed["1"] == 100

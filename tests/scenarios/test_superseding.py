@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from serinus.core.model.kinds import Json
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.world import Model, World, fraud, serving, trying
 from tests.support.world.given import ERROR_RATE
+
+pytestmark = WITH_EACH_API
 
 
 def by_version(world: World) -> dict[str, tuple[str, str]]:

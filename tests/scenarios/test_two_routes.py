@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from serinus.core.model.kinds import DEPLOYMENT, VIRTUAL_SERVICE, Json
+from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.istio.routes import read_split
+from serinus.core.traffic.providers import TrafficProviders
 from tests.support.world import World, fraud, serving, trying
 from tests.support.world.world import DRAIN_SECONDS
 
@@ -30,7 +32,7 @@ def weight(world: World, route: str, version: str) -> int:
 
 def leave_the_mesh(world: World) -> None:
     """Start a process with `meshGateway: false`."""
-    world.provider = Istio(mesh=False)
+    world.providers = TrafficProviders((Istio(mesh=False), GatewayApi()))
     world.restart()
 
 

@@ -7,9 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from serinus.core.model.errors import Invalid
-from serinus.core.model.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, ROLLOUT, SERVICE, VIRTUAL_SERVICE, Json
+from serinus.core.model.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, ROLLOUT, SERVICE, Json
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.world import Model, World, fraud, trying
 from tests.support.world.given import HALF
+
+pytestmark = WITH_EACH_API
 
 Spoil = Callable[[Json], object]
 
@@ -73,17 +76,11 @@ async def test_nothing_new_starts() -> None:
     assert len(world.rollouts) == 2
 
 
-def all_to_the_canary(route: Json) -> None:
-    for rule in route["spec"]["http"]:
-        for entry, weight in zip(rule["route"], (0, 100), strict=True):
-            entry["weight"] = weight
-
-
 @pytest.mark.parametrize(
     "disturb",
     [
-        pytest.param(lambda world: world.api.edit(VIRTUAL_SERVICE, "fraud", all_to_the_canary), id="weights by hand"),
-        pytest.param(lambda world: world.api.remove(VIRTUAL_SERVICE, "ml", "fraud"), id="the route is deleted"),
+        pytest.param(lambda world: world.turn(0, 100), id="weights by hand"),
+        pytest.param(lambda world: world.api.remove(world.provider.route, "ml", "fraud"), id="the route is deleted"),
         pytest.param(lambda world: world.api.remove(DEPLOYMENT, "ml", world.revision("2")), id="pods are deleted"),
         pytest.param(lambda world: world.api.remove(SERVICE, "ml", world.revision("1")), id="a Service is deleted"),
     ],

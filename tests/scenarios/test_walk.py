@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.world import Model, fraud, serving
+
+pytestmark = WITH_EACH_API
 
 
 async def test_the_first_revision_goes_straight_to_all_traffic_once_its_model_answers() -> None:

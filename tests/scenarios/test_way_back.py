@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from serinus.core.model.kinds import Json
+from tests.scenarios.apis import WITH_EACH_API
 from tests.support.world import Model, World, fraud, serving, trying
+
+pytestmark = WITH_EACH_API
 
 
 async def bad_canary(*, at: int, unready: int) -> World:

@@ -6,10 +6,9 @@ from typing import Any
 
 from serinus.api.rollout import RolloutStatus
 from serinus.core.model.exposure import Exposure
-from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
+from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.sizes import canary_replicas
-from serinus.core.traffic.istio.routes import read_split
 from serinus.runtime.queue import LONGEST_BACKOFF
 from tests.support.world import World
 
@@ -38,11 +37,12 @@ class Watchdog:
             self._down_at = now
         if now - self._down_at <= LONGEST_BACKOFF:
             return
-        route = self.world.api.find(VIRTUAL_SERVICE, "fraud")
+        route = self.world.route
         if route is None:
             return
-        split = read_split(route)
-        assert split is not None, "the route carries a split of whole percents that sum to 100, and nothing else"
+        assert self.world.split is not None, (
+            "the route carries a split of whole percents that sum to 100, and nothing else"
+        )
         if self.world.rollouts:
             self._route_follows_status()
 
@@ -50,8 +50,8 @@ class Watchdog:
         """What is true at each write, and may be false a moment later."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         assert (verb, kind) not in {("apply", "ModelDeployment"), ("apply", "Rollout")}, "a user's spec is written"
-        if kind == "VirtualService":
-            assert read_split(manifest) is not None
+        if kind == self.world.provider.route.name:
+            assert self.world.provider.read(manifest) is not None
             self._route_follows_status()
         if (verb, kind) == ("status", "Rollout"):
             self._status_written(manifest)
@@ -119,7 +119,8 @@ def healthy(world: World) -> None:
     """What is true at the end of a story, when nobody disturbs any more."""
     names = {(one["kind"], one["metadata"]["name"]) for one in world.api.objects.values()}
     stable = world.status["stable"]["revision"]
-    for kind in ("ControllerRevision", "Deployment", "Service", "DestinationRule"):
+    policies = (policy.name for policy in world.provider.policies)
+    for kind in ("ControllerRevision", "Deployment", "Service", *policies):
         assert (kind, stable) in names
     assert ("Service", "fraud") in names
     assert len(world.api.all(ROLLOUT)) >= 1

@@ -28,7 +28,7 @@ from serinus.core.model.kinds import (
 )
 from serinus.core.traffic.istio.routes import read_split
 from serinus_local.control_plane import ControlPlane
-from serinus_local.gateway import public
+from serinus_local.gateway import istio_gateway
 from tests.support.cluster_api import NAMESPACE, ClusterApi
 from tests.support.fake_prometheus import FakePrometheus
 from tests.support.mirror import Change, Mirror
@@ -170,7 +170,7 @@ async def real_world(
     """Give a namespace of its own; it is emptied afterwards, so that the next operator finds nothing of it."""
     if await api.get(NAMESPACE, "", namespace) is None:
         await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    await api.create(json.loads(public(namespace)))
+    await api.create(json.loads(istio_gateway(namespace)))
     async with Mirror(api, namespace, [SERVICE_ACCOUNT]) as accounts:
         await accounts.until(lambda: accounts.get(SERVICE_ACCOUNT, "default"), "the default service account")
     async with Mirror(api, namespace, KINDS) as mirror:

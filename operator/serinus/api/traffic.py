@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from serinus.api.base import ApiModel
 from serinus.api.constraints import Duration, GatewayName, Host
-from serinus.api.rules import LIVE_DEFAULT, SET
+from serinus.api.gateway_api import GatewayApiTraffic
+from serinus.api.rules import LIVE_DEFAULT, SET, rule, ruled
 
 Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -18,6 +19,25 @@ class RoutingApi(StrEnum):
     """What splits the traffic."""
 
     ISTIO = "istio"
+    GATEWAY_API = "gatewayAPI"
+
+
+_CHOSEN: Final = "has(self.provider) && self.provider == 'gatewayAPI'"
+_MOST_HOSTNAMES: Final = 16
+_NEEDS_PARENTS: Final = rule(
+    f"!({_CHOSEN}) || has(self.gatewayAPI)", "provider gatewayAPI needs gatewayAPI.parentRefs: name the Gateway"
+)
+_NOT_CHOSEN: Final = rule(
+    f"({_CHOSEN}) || !has(self.gatewayAPI)", "gatewayAPI needs provider: gatewayAPI (the default is istio)"
+)
+_NOT_BOTH: Final = rule(
+    f"!({_CHOSEN}) || !has(self.istio)", "istio does not apply to provider gatewayAPI: leave it out"
+)
+_TOO_MANY_HOSTS: Final = rule(
+    f"!({_CHOSEN}) || !has(self.hosts) || size(self.hosts) <= {_MOST_HOSTNAMES}",
+    f"hosts has more than {_MOST_HOSTNAMES}, which is the most that an HTTPRoute holds: use a wildcard such as "
+    "*.example.com",
+)
 
 
 class ConnectionPool(ApiModel):
@@ -63,8 +83,10 @@ class IstioTraffic(ApiModel):
 class Traffic(ApiModel):
     """Where requests come in."""
 
+    model_config = ruled(_NEEDS_PARENTS, _NOT_CHOSEN, _NOT_BOTH, _TOO_MANY_HOSTS)
+
     provider: RoutingApi | None = None
-    """What splits the traffic; default istio."""
+    """What splits the traffic: VirtualServices (istio, the default) or an HTTPRoute (gatewayAPI)."""
     hosts: Annotated[tuple[Host, ...], Field(max_length=32), SET, LIVE_DEFAULT] = ()
     """DNS names that clients use, without scheme or port, on the gateways below. Callers in the mesh use the Service's
     own name."""
@@ -73,3 +95,24 @@ class Traffic(ApiModel):
     health only."""
     istio: IstioTraffic | None = None
     """Istio settings."""
+    gateway_api: GatewayApiTraffic | None = Field(default=None, alias="gatewayAPI")
+    """Settings of the Kubernetes Gateway API."""
+
+    @property
+    def api(self) -> RoutingApi:
+        """What splits the traffic."""
+        return self.provider or RoutingApi.ISTIO
+
+    @model_validator(mode="after")
+    def _fits_its_api(self) -> Self:
+        chosen = self.api is RoutingApi.GATEWAY_API
+        broken = (
+            (_NEEDS_PARENTS, chosen and self.gateway_api is None),
+            (_NOT_CHOSEN, not chosen and self.gateway_api is not None),
+            (_NOT_BOTH, chosen and self.istio is not None),
+            (_TOO_MANY_HOSTS, chosen and len(self.hosts) > _MOST_HOSTNAMES),
+        )
+        mistake = next((each["message"] for each, holds in broken if holds), None)
+        if mistake is not None:
+            raise ValueError(mistake)
+        return self

@@ -23,14 +23,14 @@ from serinus.core.model.kinds import (
 )
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.diff import Difference, carries, differences, same_intent, with_intent
-from serinus.core.traffic.provider import TrafficProvider
+from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.memory import Carried, Memory
 from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
 from serinus.runtime.rereading import TRIES, read_anew
 
 RETIRING = (DEPLOYMENT, SERVICE, CONFIG_MAP)
-"""And the policies of the traffic provider."""
+"""And the policies of routing APIs."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Applied:
 class Children:
     """The only writer of derived objects."""
 
-    def __init__(self, cluster: Cluster, cache: Cache, provider: TrafficProvider) -> None:
+    def __init__(self, cluster: Cluster, cache: Cache, providers: TrafficProviders) -> None:
         self._cluster = cluster
         self._cache = cache
-        self._provider = provider
+        self._providers = providers
 
     async def ensure(self, owner: Owner, wanted: Json, memory: Memory, *, insist: bool = True) -> Applied | None:
         """Apply a child if the live one does not carry it; None when nothing was written.
@@ -138,17 +138,15 @@ class Children:
 
     async def retire(self, owner: Owner, revision: str) -> None:
         """Delete what ran a revision."""
-        for kind in (*RETIRING, *self._provider.policies):
+        for kind in (*RETIRING, *self._providers.policies):
             live = ours(self._cache, kind, owner).get(revision)
             if live is not None:
                 await self._delete(owner, kind, live)
 
-    async def withdraw(self, owner: Owner, names: Iterable[str]) -> None:
-        """Delete routes that are wanted no more."""
-        for name in sorted(names):
-            live = self._cache.get(self._provider.route, owner.namespace, name)
-            if live is not None and controller_uid(live) == owner.uid:
-                await self._delete(owner, self._provider.route, live)
+    async def withdraw(self, owner: Owner, unwanted: Iterable[Json]) -> None:
+        """Delete routes and policies of ours that are wanted no more."""
+        for live in unwanted:
+            await self._delete(owner, kind_of(live), live)
 
     async def forget(self, owner: Owner, kind: Kind, names: Iterable[str]) -> None:
         """Delete history that is beyond the limit."""

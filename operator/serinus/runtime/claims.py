@@ -98,10 +98,18 @@ class Claims:
         tenancy, place, traffic = self._tenancy, view.namespace, view.spec.traffic
         hosts = tuple(host for host in (traffic.hosts if traffic else ()) if tenancy.may_use_host(place, host))
         gateways = tuple(one for one in self._provider.bound_gateways(traffic) if tenancy.may_use_gateway(place, one))
-        if not hosts or not all(self._is_known(one, place) for one in gateways) or not gateways:
+        if not gateways:
             return None
+        known = bool(hosts) and all(self._is_known(one, place) for one in gateways)
         ours = replace(self._our_claims(view)[0], hosts=hosts, gateways=gateways)
-        return unreached(ours, self._listening, self._provider.terms)
+        missing = unreached(ours, self._listening, self._provider.terms) if known else None
+        return missing or self._not_accepted(view)
+
+    def _not_accepted(self, view: ModelDeploymentView) -> Unreached | None:
+        """Say why a gateway does not carry out a route that is there."""
+        live = our_routes(self._cache, self._provider, view)
+        refusal = next(filter(None, map(self._provider.refusal, live.values())), "")
+        return Unreached("RouteNotAccepted", refusal) if refusal else None
 
     def _is_known(self, gateway: str, namespace: str) -> bool:
         """Tell whether we would see a Gateway if it were there."""
@@ -134,7 +142,7 @@ class Claims:
             if tenancy.may_use_gateway(place, one) and normal_gateway(one, place) not in lost_gateways
         )
         if not gateways and not provider.serves_unbound and live is not None:
-            gateways = tuple(live["spec"].get("gateways") or ())
+            gateways = provider.live_gateways(live)
         if (hosts, gateways) == (traffic.hosts, named):
             return traffic
         return provider.bind(traffic, hosts, gateways)

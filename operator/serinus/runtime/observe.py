@@ -26,11 +26,11 @@ from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Sn
 from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.plan.scalers import SCALERS, scalers_by_deployment
-from serinus.core.traffic.provider import TrafficProvider
-from serinus.runtime.claims import Claims
+from serinus.core.traffic.providers import TrafficProviders
+from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.diagnoses import Diagnoses
 from serinus.runtime.memory import Memory
-from serinus.runtime.ours import our_routes, ours
+from serinus.runtime.ours import every_route, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.probes import Probes, ReadyPod
 from serinus.runtime.recording import unrecorded
@@ -62,8 +62,8 @@ class Observer:
     probes: Probes
     sampler: Sampler
     wishes: Wishes
-    claims: Claims
-    provider: TrafficProvider
+    claims: ClaimsByApi
+    providers: TrafficProviders
     drain_seconds: float
 
     @cached_property
@@ -83,7 +83,7 @@ class Observer:
         newest = rollouts[-1] if rollouts else None
         obstacle = wish.obstacle or self._obstacle(view, memory, wanted)
         fleets = self._fleets(view, memory, revisions)
-        route, differ = self.provider.read(our_routes(self.cache, self.provider, view).values())
+        route, differ = self.providers.read(every_route(self.cache, self.providers, view))
         seen = Snapshot(
             deployment=memory.believed(view),
             revisions=revisions,
@@ -93,6 +93,7 @@ class Observer:
             look_again_at=wish.due if wish.due < NEVER else None,
             concern=_unreached(newest, fleets) or self.claims.concern(view),
             unreached=self.claims.unreached(view),
+            caution=self.providers.of(view.spec.traffic).caution,
             rollouts=rollouts,
             fleets=fleets,
             route=route,
@@ -185,7 +186,7 @@ class Observer:
         return state
 
     def _fleets(self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]) -> dict[str, Fleet]:
-        kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, *self.provider.policies)}
+        kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, *self.providers.policies)}
         pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name))
         memory.forget_pods({pod["metadata"]["uid"] for group in pods.values() for pod in group})
         known = {revision.name: revision for revision in revisions}

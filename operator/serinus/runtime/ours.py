@@ -11,6 +11,7 @@ from typing import Protocol
 from serinus.core.model.identity import controller_uid
 from serinus.core.model.kinds import Json, Kind
 from serinus.core.traffic.provider import TrafficProvider
+from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.ports import Cache
 
 
@@ -34,7 +35,12 @@ def ours(cache: Cache, kind: Kind, owner: Owning) -> dict[str, Json]:
 
 
 def our_routes(cache: Cache, provider: TrafficProvider, owner: Owning) -> dict[str, Json]:
-    """Give those of its routes that are there, by name, also where somebody has taken our label off."""
+    """Give those of its routes of one API that are there, by name, also where somebody has taken our label off."""
     names = provider.route_names(owner.name)
     found = {name: cache.get(provider.route, owner.namespace, name) for name in names}
     return {name: one for name, one in found.items() if one is not None and controller_uid(one) == owner.uid}
+
+
+def every_route(cache: Cache, providers: TrafficProviders, owner: Owning) -> list[Json]:
+    """Give those of its routes that are there, of whichever routing API."""
+    return [route for provider in providers.each for route in our_routes(cache, provider, owner).values()]

@@ -6,7 +6,7 @@ whatever still differs from the desired state.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -26,16 +26,18 @@ from serinus.core.model.kinds import (
     kind_of,
 )
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.model.split import Split
 from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_changed, still_takes, takes_traffic
 from serinus.core.rollout.freeze import frozen
-from serinus.core.traffic.provider import RoutePlan, TrafficProvider
+from serinus.core.traffic.provider import RoutePlan
+from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.children import Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
-from serinus.runtime.ours import our_routes
+from serinus.runtime.ours import our_routes, ours
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
 from serinus.runtime.recording import (
     PATIENCE_SECONDS,
@@ -90,7 +92,7 @@ class Reconciler:
         observer: Observer,
         recorder: Recorder,
         memories: Memories,
-        provider: TrafficProvider,
+        providers: TrafficProviders,
         report: Report | None = None,
     ) -> None:
         self._cluster = cluster
@@ -99,9 +101,9 @@ class Reconciler:
         self._observer = observer
         self._recorder = recorder
         self._memories = memories
-        self._provider = provider
+        self._providers = providers
         self._report = report
-        self._children = Children(cluster, cache, provider)
+        self._children = Children(cluster, cache, providers)
         self._takedown = Takedown(cluster, cache, self._children, observer, self._tell)
         self._statuses = Statuses(cluster, cache, clock)
         self._unreadable = UnreadableDeployments(cluster, cache, clock)
@@ -243,7 +245,7 @@ class Reconciler:
         gives = gives_traffic(seen, decision)
         for wanted in children:
             try:
-                insist = kind_of(wanted) != self._provider.route or not gives
+                insist = kind_of(wanted) not in self._providers.routes or not gives
                 applied = await self._children.ensure(owner, wanted, memory, insist=insist)
                 written = applied is not None or written
                 if applied is not None and applied.drifted:
@@ -252,7 +254,7 @@ class Reconciler:
                 failed = True
                 yield error
         try:
-            written = await self._withdraw(owner, children) or written
+            written = await self._withdraw(owner, traffic, children) or written
         except ClusterError as error:
             failed = True
             yield error
@@ -264,7 +266,7 @@ class Reconciler:
 
     async def _wanted(self, owner: Owner, traffic: Traffic | None, seen: Snapshot, decision: Decision) -> list[Json]:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
-        routes = self._routes(owner, traffic, decision)
+        provider, routes = self._providers.of(traffic), self._routes(owner, traffic, decision)
         children = plan_children(
             owner,
             workloads=decision.workloads,
@@ -272,29 +274,48 @@ class Reconciler:
             policies=[
                 policy
                 for one in decision.workloads
-                for policy in self._provider.render_policies(owner, one.revision, traffic)
+                for policy in provider.render_policies(owner, one.revision, traffic)
             ],
             routes=routes,
+            grpc_protocol=provider.grpc_protocol,
         )
         if takes_traffic(decision) or still_takes(seen, decision):
-            rest = [child for child in children if kind_of(child) != self._provider.route]
+            rest = [child for child in children if kind_of(child) not in self._providers.routes]
             return [*routes, *rest]
         return [*await self._lost_copies(owner, decision), *children]
 
     def _routes(self, owner: Owner, traffic: Traffic | None, decision: Decision) -> tuple[Json, ...]:
         if decision.split is None:
             return ()
-        plan = RoutePlan(owner, traffic, decision.split)
-        return self._provider.render_routes(plan, our_routes(self._cache, self._provider, owner))
+        provider, plan = self._providers.of(traffic), RoutePlan(owner, traffic, decision.split)
+        live = our_routes(self._cache, provider, owner)
+        wanted = provider.render_routes(plan, live)
+        there = all(route["metadata"]["name"] in live for route in wanted)
+        return wanted if there else (*wanted, *self._left_routes(owner, traffic, decision.split))
 
-    async def _withdraw(self, owner: Owner, children: Iterable[Json]) -> bool:
-        """Delete our routes that are wanted no more, once all that are wanted are there; True when one was there."""
-        live = our_routes(self._cache, self._provider, owner).keys()
-        wanted = {str(child["metadata"]["name"]) for child in children if kind_of(child) == self._provider.route}
-        if not wanted or not wanted < live:
+    def _left_routes(self, owner: Owner, traffic: Traffic | None, split: Split) -> Iterator[Json]:
+        """Render the routes of the API that a spec has left: they serve until those of the chosen one stand."""
+        for provider in self._providers.others(traffic):
+            for route in our_routes(self._cache, provider, owner).values():
+                yield provider.resplit(owner, route, split)
+
+    async def _withdraw(self, owner: Owner, traffic: Traffic | None, children: Iterable[Json]) -> bool:
+        """Delete what is wanted no more of our routes, and of the policies of an API that the spec has left.
+
+        Only once all that is wanted is there; True when there was any.
+        """
+        provider = self._providers.of(traffic)
+        live = our_routes(self._cache, provider, owner)
+        wanted = {str(child["metadata"]["name"]) for child in children if kind_of(child) == provider.route}
+        if not wanted or not wanted <= live.keys():
             return False
-        await self._children.withdraw(owner, live - wanted)
-        return True
+        unwanted = [route for name, route in sorted(live.items()) if name not in wanted]
+        for other in self._providers.others(traffic):
+            unwanted += our_routes(self._cache, other, owner).values()
+            kinds = [kind for kind in other.policies if kind not in provider.policies]
+            unwanted += [policy for kind in kinds for policy in ours(self._cache, kind, owner).values()]
+        await self._children.withdraw(owner, unwanted)
+        return bool(unwanted)
 
     async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json]:
         """Render the copies of ConfigMaps that are missing: pods wait for them, a revert does not."""

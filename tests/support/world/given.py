@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from serinus.api.traffic import RoutingApi
 from serinus.core.model.kinds import Json
 from tests.support.world.kubelet import Model
+from tests.support.world.platform import ROUTING
 from tests.support.world.world import World
 
 STEPS: list[Json] = [
@@ -19,6 +21,17 @@ HALF: list[Json] = [{"setWeight": 50}, {"pause": {}}]
 ERROR_RATE: Json = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
 
 
+HOST = "fraud.example.com"
+
+
+def routed_by(api: RoutingApi, *hosts: str) -> Json:
+    """The traffic section by which requests for some hosts come through Gateway `public`."""
+    wanted: Json = {"hosts": list(hosts or (HOST,))}
+    if api is RoutingApi.ISTIO:
+        return {**wanted, "istio": {"gateways": ["public"]}}
+    return {**wanted, "provider": "gatewayAPI", "gatewayAPI": {"parentRefs": [{"name": "public"}]}}
+
+
 def fraud(version: str, *, steps: list[Json] | None = None, analysis: Json | None = None, **spec: Any) -> Json:
     """A ModelDeployment with short stages: 10 %, 50 %, 100 %, ten seconds each, a guard of twenty."""
     manifest: Json = {
@@ -29,7 +42,7 @@ def fraud(version: str, *, steps: list[Json] | None = None, analysis: Json | Non
             "model": {"version": version, "storageUri": f"pvc://models/fraud/{version}"},
             "runtime": {"image": "triton:1"},
             "scaling": {"minReplicas": 4},
-            "traffic": {"hosts": ["fraud.example.com"], "istio": {"gateways": ["public"]}},
+            "traffic": routed_by(ROUTING.get()),
             "strategy": {"canary": {"steps": steps or STEPS}},
             "analysis": {"interval": "1s", "mode": "Threshold", "metrics": [ERROR_RATE], **(analysis or {})},
             "guard": {"duration": "20s"},

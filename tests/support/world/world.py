@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -19,20 +18,16 @@ from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
-    ISTIO_GATEWAY,
     MODEL_DEPLOYMENT,
     POD,
     ROLLOUT,
-    VIRTUAL_SERVICE,
     Json,
     kind_of,
 )
 from serinus.core.model.split import Split
 from serinus.core.model.tenancy import Grant, Tenancy
-from serinus.core.traffic.istio.provider import Istio
-from serinus.core.traffic.istio.routes import read_split
 from serinus.core.traffic.provider import TrafficProvider
-from serinus.runtime.claims import Claims
+from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
 from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
@@ -45,6 +40,7 @@ from tests.support.newest import NewestRollout
 from tests.support.world.api import InMemoryApi, Killed
 from tests.support.world.clock import START, VirtualClock
 from tests.support.world.kubelet import Kubelet, Model
+from tests.support.world.platform import PROVIDERS, ROUTING, Platform
 from tests.support.world.prometheus import Prometheus
 from tests.support.world.waiting import HUNG_UP, Waiting
 
@@ -56,19 +52,25 @@ STEPS_BESIDE = 10
 """Of the event loop: a question to Prometheus takes several."""
 
 
+def rules_of(route: Json) -> list[Json]:
+    """Give the rules of a route of either API, to edit them by hand."""
+    rules: list[Json] = route["spec"].get("http") or route["spec"]["rules"]
+    return rules
+
+
 class World(NewestRollout):
     """Everything. `after_tick` is called each second: the place for what must always hold."""
 
     def __init__(self, *, requests_per_second: int = 100) -> None:
         self.clock = VirtualClock()
-        self.provider: TrafficProvider = Istio(mesh=True)
+        self.routing = ROUTING.get()
+        self.providers = PROVIDERS
         self.api = InMemoryApi(self.clock)
         self.prometheus = Prometheus(self.clock)
         self.models: dict[str, Model] = {}
         self.kubelet = Kubelet(self.api, self.clock, self.models)
         self.requests_per_second = requests_per_second
-        self.gateways: dict[tuple[str, str], Json] = {}
-        self._gateway_versions = itertools.count(1)
+        self.platform = Platform(self.api, self.routing)
         self.listen("public")
         self.events: list[tuple[str, str, str]] = []
         self.answers: dict[tuple[str, str], float] = {}
@@ -94,13 +96,13 @@ class World(NewestRollout):
     def twin(self) -> World:
         """Make another world that stands where this one does, with an operator that has just started."""
         other = World(requests_per_second=self.requests_per_second)
-        other.provider = self.provider
+        other.routing, other.providers = self.routing, self.providers
         other.clock.seconds, other.ticks = self.clock.seconds, self.ticks
         other.api.take_over(self.api)
         other.models.update(copy.deepcopy(self.models))
         for kept in ("counters", "scraped", "last_scrape"):
             setattr(other.prometheus, kept, copy.deepcopy(getattr(self.prometheus, kept)))
-        other.gateways = copy.deepcopy(self.gateways)
+        other.platform.gateways = copy.deepcopy(self.platform.gateways)
         other._versions = dict(self._versions)
         other._start()
         return other
@@ -108,7 +110,7 @@ class World(NewestRollout):
     def _start(self) -> None:
         self.clock.restart()
         cache = ObjectCache()
-        for manifest in (*self.api.objects.values(), *self.gateways.values()):
+        for manifest in (*self.api.objects.values(), *self.platform.gateways.values()):
             cache.store(copy.deepcopy(manifest))
         self.api.cache = cache
         self.sampler = Sampler(self.prometheus, self.clock, wake=self._wake)
@@ -122,14 +124,14 @@ class World(NewestRollout):
             probes=self.probes,
             sampler=self.sampler,
             wishes=Wishes(self.api, cache),
-            claims=Claims(
+            claims=ClaimsByApi.build(
                 cache,
                 Tenancy((Grant("*", hosts=("*",), sources=("*",)),)),
                 sources=("default",),
-                provider=self.provider,
+                providers=self.providers,
                 wake=self._wake,
             ),
-            provider=self.provider,
+            providers=self.providers,
             drain_seconds=DRAIN_SECONDS,
         )
         reconciler = Reconciler(
@@ -139,7 +141,7 @@ class World(NewestRollout):
             observer=observer,
             recorder=self,
             memories=self.memories,
-            provider=self.provider,
+            providers=self.providers,
         )
         self.rereading = Rereading(self.api, cache)
         self.engine = Engine(reconciler, cache, self.clock, reread=self.rereading, monotonic=self.clock.monotonic)
@@ -176,26 +178,29 @@ class World(NewestRollout):
         self.api.put(manifest)
 
     def listen(self, name: str, *hosts: str, namespace: str = "ml") -> None:
-        """Have an Istio Gateway with these hosts; any, where none is named. The platform's: no collector takes it."""
-        server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": list(hosts or ("*",))}
-        self.gateways[namespace, name] = {
-            "apiVersion": ISTIO_GATEWAY.api_version,
-            "kind": ISTIO_GATEWAY.name,
-            "metadata": {"name": name, "namespace": namespace, "resourceVersion": str(next(self._gateway_versions))},
-            "spec": {"servers": [server]},
-        }
-        self.api.cache.store(copy.deepcopy(self.gateways[namespace, name]))
+        """Have a Gateway with these hosts; any, where none is named."""
+        self.platform.listen(name, *hosts, namespace=namespace)
 
     def unlisten(self, name: str, namespace: str = "ml") -> None:
-        """Delete an Istio Gateway."""
-        del self.gateways[namespace, name]
-        self.api.cache.forget(ISTIO_GATEWAY, namespace, name, str(next(self._gateway_versions)))
+        """Delete a Gateway."""
+        self.platform.unlisten(name, namespace)
 
     def lever(self, **fields: Any) -> None:
         """Patch the newest Rollout's spec, as an SRE does; None takes a field away."""
         spec = {**self.rollout["spec"], **fields}
         kept = {name: value for name, value in spec.items() if value is not None}
         self.api.put({**self.rollout, "spec": kept})
+
+    def turn(self, stable: int, canary: int) -> None:
+        """Write other weights into the live route by hand; one with a single revision keeps its only weight."""
+
+        def turned(route: Json) -> None:
+            for rule in rules_of(route):
+                backends = rule.get("route") or rule["backendRefs"]
+                for entry, weight in zip(backends, (stable, canary), strict=False):
+                    entry["weight"] = weight if len(backends) == 2 else 100
+
+        self.api.edit(self.provider.route, "fraud", turned)
 
     def wipe_status(self, manifest: Json) -> None:
         """Empty a status, as `kubectl edit --subresource=status` can."""
@@ -242,8 +247,18 @@ class World(NewestRollout):
     @property
     def split(self) -> Split | None:
         """What the live route says."""
-        route = self.api.find(VIRTUAL_SERVICE, "fraud")
-        return read_split(route) if route else None
+        route = self.route
+        return PROVIDERS.read([route])[0] if route else None
+
+    @property
+    def route(self) -> Json | None:
+        """The live route of the user's gateways."""
+        return self.api.find(self.provider.route, "fraud")
+
+    @property
+    def provider(self) -> TrafficProvider:
+        """The routing API in use."""
+        return next(one for one in self.providers.each if one.api is self.routing)
 
     def version(self, revision: str) -> str:
         """The version of a revision, also when its ControllerRevision is gone."""
@@ -288,6 +303,7 @@ class World(NewestRollout):
         self.clock.move(1.0)
         await self.settle()
         self.kubelet.run()
+        self.platform.answer()
         self._traffic()
         self.prometheus.scrape()
         for interval in {watch.interval for watch in self.sampler._watches.values()}:

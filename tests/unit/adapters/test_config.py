@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from serinus.config import Config, ConfigError, load_config
+from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.istio.routes import MeshConfig
+from serinus.core.traffic.providers import TrafficProviders
 
 
 def written(folder: Path, text: str) -> Path:
@@ -59,7 +61,9 @@ def test_nothing_is_granted_by_default() -> None:
 def test_the_mesh_is_as_the_file_says(tmp_path: Path) -> None:
     """Its domain, and who sees the routes in it."""
     config = load_config(written(tmp_path, 'clusterDomain: corp.internal\nexportTo: [".", istio-ingress]\n'))
-    assert config.provider() == Istio(True, MeshConfig("corp.internal", (".", "istio-ingress")))
+    assert config.providers() == TrafficProviders(
+        (Istio(True, MeshConfig("corp.internal", (".", "istio-ingress"))), GatewayApi("corp.internal"))
+    )
     assert not config.tenancy().may_use_host("ml", "payments.prod.svc.corp.internal")
 
 

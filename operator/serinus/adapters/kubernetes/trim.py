@@ -15,7 +15,9 @@ from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    GATEWAY,
     HORIZONTAL_POD_AUTOSCALER,
+    HTTP_ROUTE,
     ISTIO_GATEWAY,
     POD,
     SCALED_OBJECT,
@@ -137,6 +139,30 @@ def trim_gateway(manifest: Json) -> Json:
     }
 
 
+def trim_http_route(manifest: Json) -> Json:
+    """Keep ours whole, with what its controllers answer; of others' keep who they are, and what they claim."""
+    if MODEL_DEPLOYMENT_LABEL in (manifest["metadata"].get("labels") or {}):
+        return trim(manifest)
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        "metadata": _only(manifest["metadata"], _FOREIGN_METADATA),
+        "spec": _only(manifest.get("spec") or {}, ("hostnames", "parentRefs")),
+    }
+
+
+def trim_gateway_api_gateway(manifest: Json) -> Json:
+    """Keep its listeners, and what its controller says of them."""
+    status = manifest.get("status") or {}
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        "metadata": _only(manifest["metadata"], _FOREIGN_METADATA),
+        "spec": _only(manifest.get("spec") or {}, ("listeners",)),
+        "status": _only(status, ("conditions", "listeners")),
+    }
+
+
 def _trim_server(server: Json) -> Json:
     return {
         "hosts": list(server.get("hosts") or ()),
@@ -160,6 +186,8 @@ TRIMS: Final[Mapping[Kind, Trim]] = {
     CONFIG_MAP: trim_config_map,
     VIRTUAL_SERVICE: trim_virtual_service,
     ISTIO_GATEWAY: trim_gateway,
+    HTTP_ROUTE: trim_http_route,
+    GATEWAY: trim_gateway_api_gateway,
     CONTROLLER_REVISION: trim_controller_revision,
     HORIZONTAL_POD_AUTOSCALER: trim_scaler,
     SCALED_OBJECT: trim_scaler,

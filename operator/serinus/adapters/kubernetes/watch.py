@@ -23,7 +23,7 @@ from serinus.core.model.kinds import (
     Json,
     Kind,
 )
-from serinus.core.traffic.provider import TrafficProvider
+from serinus.core.traffic.providers import TrafficProviders
 
 WATCH_SECONDS: Final = 300
 SILENCE_SECONDS: Final = 100
@@ -47,30 +47,29 @@ class Watched:
 OWNED: Final = (DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION, CONFIG_MAP)
 
 
-def watched_everywhere(provider: TrafficProvider) -> tuple[Watched, ...]:
+def watched_everywhere(providers: TrafficProviders) -> tuple[Watched, ...]:
     """Give what is watched: what we own, by label; everybody's routes, because theirs may claim our hosts, and the
     gateways for them; and everybody's scalers: they carry no label of ours, and name what they scale.
     """
     return (
-        *(Watched(kind, MODEL_DEPLOYMENT_LABEL) for kind in (*OWNED, *provider.policies)),
-        Watched(provider.route),
-        Watched(provider.gateway),
+        *(Watched(kind, MODEL_DEPLOYMENT_LABEL) for kind in (*OWNED, *providers.policies)),
+        *(Watched(kind) for kind in (*providers.routes, *providers.gateways)),
         Watched(HORIZONTAL_POD_AUTOSCALER, optional=True),
         Watched(SCALED_OBJECT, optional=True),
     )
 
 
 def watched_within(
-    provider: TrafficProvider, namespaces: Sequence[str], gateways: Sequence[str]
+    providers: TrafficProviders, namespaces: Sequence[str], gateways: Sequence[str]
 ) -> tuple[Watched, ...]:
     """Give what is watched where only some namespaces are ours to see; `gateways` are those of the gateways."""
-    everywhere = watched_everywhere(provider)
+    everywhere = watched_everywhere(providers)
     if not namespaces:
         return everywhere
     return tuple(
         replace(each, namespace=namespace)
         for each in everywhere
-        for namespace in (gateways if each.kind == provider.gateway else namespaces)
+        for namespace in (gateways if each.kind in providers.gateways else namespaces)
     )
 
 

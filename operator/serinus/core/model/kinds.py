@@ -33,6 +33,8 @@ LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 VIRTUAL_SERVICE = Kind("networking.istio.io/v1", "VirtualService", "virtualservices")
 DESTINATION_RULE = Kind("networking.istio.io/v1", "DestinationRule", "destinationrules")
 ISTIO_GATEWAY = Kind("networking.istio.io/v1", "Gateway", "gateways")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 SCALED_OBJECT = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
 
@@ -51,6 +53,8 @@ KINDS = {
         VIRTUAL_SERVICE,
         DESTINATION_RULE,
         ISTIO_GATEWAY,
+        HTTP_ROUTE,
+        GATEWAY,
         HORIZONTAL_POD_AUTOSCALER,
         SCALED_OBJECT,
     )

@@ -45,6 +45,7 @@ _WHOLE: frozenset[Path] = frozenset(
         ("Service", "spec", "selector"),
         ("Deployment", "spec", "selector", "matchLabels"),
         ("VirtualService", "spec", "http"),
+        ("HTTPRoute", "spec", "rules"),
     }
 )
 """Values that an apply replaces as a whole, so that anything added to them by hand is a difference."""

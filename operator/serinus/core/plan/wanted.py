@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
-from serinus.core.plan.workload import render_deployment, render_root_service, render_service
+from serinus.core.plan.workload import GRPC, render_deployment, render_root_service, render_service
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,13 @@ def plan_children(
     stable_hash: str | None,
     policies: Sequence[Json] = (),
     routes: Sequence[Json] = (),
+    grpc_protocol: str = GRPC,
 ) -> tuple[Json, ...]:
     """Order what is wanted; `policies` and `routes` are what a traffic provider rendered for the same revisions.
 
     Without a stable revision there is no root Service: it would select nothing that may serve.
     """
-    services = [render_service(owner, workload.revision) for workload in workloads]
-    root = [] if stable_hash is None else [render_root_service(owner, stable_hash)]
+    services = [render_service(owner, workload.revision, grpc_protocol) for workload in workloads]
+    root = [] if stable_hash is None else [render_root_service(owner, stable_hash, grpc_protocol)]
     deployments = [render_deployment(owner, workload.revision, workload.replicas) for workload in workloads]
     return (*services, *policies, *deployments, *root, *routes)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Owner
 from serinus.core.model.kinds import DEPLOYMENT, SERVICE, Json
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT, Revision
+
+GRPC: Final = "grpc"
+"""The `appProtocol` of a port for gRPC where the routing API has no other word."""
 
 
 def render_deployment(owner: Owner, revision: Revision, replicas: int | None) -> Json:
@@ -28,18 +33,18 @@ def render_deployment(owner: Owner, revision: Revision, replicas: int | None) ->
     }
 
 
-def render_service(owner: Owner, revision: Revision) -> Json:
+def render_service(owner: Owner, revision: Revision, grpc_protocol: str = GRPC) -> Json:
     """Render a revision's Service: what routes point at and what metrics are asked by."""
-    return _service(owner.metadata(revision.name, revision.hash), _selector(owner, revision.hash))
+    return _service(owner.metadata(revision.name, revision.hash), _selector(owner, revision.hash), grpc_protocol)
 
 
-def render_root_service(owner: Owner, revision_hash: str) -> Json:
+def render_root_service(owner: Owner, revision_hash: str, grpc_protocol: str = GRPC) -> Json:
     """Render the Service that carries the ModelDeployment's name: stable's pods, for callers outside the mesh."""
-    return _service(owner.metadata(owner.name), _selector(owner, revision_hash))
+    return _service(owner.metadata(owner.name), _selector(owner, revision_hash), grpc_protocol)
 
 
-def _service(metadata: Json, selector: dict[str, str]) -> Json:
-    ports = (("http", "http", HTTP_PORT), ("grpc", "grpc", GRPC_PORT), ("http-metrics", "http", METRICS_PORT))
+def _service(metadata: Json, selector: dict[str, str], grpc_protocol: str) -> Json:
+    ports = (("http", "http", HTTP_PORT), ("grpc", grpc_protocol, GRPC_PORT), ("http-metrics", "http", METRICS_PORT))
     return {
         "apiVersion": SERVICE.api_version,
         "kind": SERVICE.name,

@@ -207,6 +207,8 @@ def _degraded(standing: Standing) -> Statement:
             return Statement("Degraded", True, seen.concern.reason, seen.concern.message)
         if seen.altered:
             return Statement("Degraded", False, "ChangedByAdmission", _altered(seen.altered))
+        if seen.caution is not None:
+            return Statement("Degraded", False, seen.caution.reason, seen.caution.message)
         return Statement("Degraded", False, "AllReady", "All pods that should be ready are ready")
     text = f"{fleet.ready} of {fleet.desired or seen.min_replicas} pods of version {stable.version} are ready"
     if fleet.obstacle is not None:

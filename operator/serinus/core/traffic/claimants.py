@@ -13,7 +13,7 @@ Claim = tuple[str, str]
 
 
 class Claimants:
-    """An index of every VirtualService, ours too, by what it claims."""
+    """An index of every route of one routing API, ours too, by what it claims."""
 
     def __init__(self) -> None:
         self._routes: dict[Key, ForeignRoute] = {}

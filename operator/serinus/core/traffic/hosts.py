@@ -1,11 +1,11 @@
-"""Who else claims our hosts: Istio silently merges two VirtualServices with one host on one gateway, or drops rules.
+"""Who else claims our hosts: routes with one host on one gateway are merged in silence, or lose rules.
 
-Ages are compared as in Istio: the older VirtualService's rules win, and the smaller `name.namespace` breaks a tie.
+Ages are compared as routing APIs do: the older route's rules win; how a tie is broken is each one's own business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,15 +24,24 @@ class ForeignRoute:
     created: float
 
 
+def by_name(key: Key) -> str:
+    """Say what breaks a tie in Istio."""
+    return f"{key.name}.{key.namespace}"
+
+
 @dataclass(frozen=True)
 class OurRoute:
-    """What a route of ours claims, as the spec writes it; `created` is None while it does not exist."""
+    """What a route of ours claims, as the spec writes it; `created` is None while it does not exist.
+
+    Of two routes of one age that of the smaller `tie` wins.
+    """
 
     key: Key
     hosts: tuple[str, ...]
     gateways: tuple[str, ...]
     created: float | None
     domain: str = CLUSTER_DOMAIN
+    tie: Callable[[Key], str] = by_name
 
     @cached_property
     def normal_hosts(self) -> frozenset[str]:
@@ -73,7 +82,7 @@ def host_conflicts(ours: OurRoute, others: Iterable[ForeignRoute]) -> tuple[Host
 
 def _conflict(ours: OurRoute, theirs: ForeignRoute, host: str, gateway: str) -> HostConflict:
     exact = host in theirs.hosts
-    older = ours.created is None or _age(theirs.key, theirs.created) < _age(ours.key, ours.created)
+    older = ours.created is None or (theirs.created, ours.tie(theirs.key)) < (ours.created, ours.tie(ours.key))
     how = "claims" if exact else "covers"
     fix = "remove the host from one of the two" if exact else "the exact host wins over the wildcard"
     return HostConflict(
@@ -83,7 +92,3 @@ def _conflict(ours: OurRoute, theirs: ForeignRoute, host: str, gateway: str) -> 
         blocking=exact and older,
         message=f"{theirs.kind} {theirs.key} {how} host {host} on gateway {gateway}: {fix}",
     )
-
-
-def _age(key: Key, created: float) -> tuple[float, str]:
-    return created, f"{key.name}.{key.namespace}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from serinus.core.model.names import EVERYTHING, normal_gateway, overlap
@@ -12,10 +12,14 @@ from serinus.core.traffic.hosts import OurRoute
 
 @dataclass(frozen=True)
 class Listener:
-    """A host that a Gateway listens for, and the namespace whose routes may have it (`*`: all of them)."""
+    """A host that a Gateway listens for, and the namespace whose routes may have it (`*`: all of them).
+
+    `trouble` is why nothing listens after all, in the words of whoever should.
+    """
 
     namespace: str
     host: str
+    trouble: str = ""
 
 
 Listeners = frozenset[Listener]
@@ -36,7 +40,8 @@ def unreached(ours: OurRoute, listening: Mapping[str, Listeners], terms: Terms) 
     missing = [gateway for gateway in named if gateway not in listening]
     there = [gateway for gateway in named if gateway in listening]
     heard = frozenset().union(*(listening[gateway] for gateway in there))
-    unheard = [host for host in sorted(ours.normal_hosts) if not _hears(heard, ours.key.namespace, host)]
+    place = ours.key.namespace
+    unheard = [host for host in sorted(ours.normal_hosts) if not any(_takes(one, place, host) for one in heard)]
     served = bool(there) and len(unheard) < len(ours.normal_hosts)
     if missing:
         text = f"there is no {terms.gateway} {', '.join(missing)}: correct {terms.field}, or create it"
@@ -44,8 +49,19 @@ def unreached(ours: OurRoute, listening: Mapping[str, Listeners], terms: Terms) 
     if unheard:
         text = f"no {terms.listener} of Gateway {', '.join(there)} has host {', '.join(unheard)}"
         return Unreached("GatewayNotFound", f"{text}: add it there, or correct spec.traffic.hosts", served=served)
-    return None
+    return _troubled(ours, heard)
 
 
-def _hears(listeners: Iterable[Listener], namespace: str, host: str) -> bool:
-    return any(one.namespace in (EVERYTHING, namespace) and overlap(one.host, host) for one in listeners)
+def _troubled(ours: OurRoute, heard: frozenset[Listener]) -> Unreached | None:
+    """Say why a host is not listened for, although listeners have it."""
+    place = ours.key.namespace
+    troubles = {host: [one.trouble for one in heard if _takes(one, place, host)] for host in ours.normal_hosts}
+    deaf = sorted(host for host, found in troubles.items() if all(found))
+    if not deaf:
+        return None
+    text = f"host {deaf[0]}: {min(troubles[deaf[0]])}"
+    return Unreached("RouteNotAccepted", text, served=len(deaf) < len(troubles))
+
+
+def _takes(listener: Listener, namespace: str, host: str) -> bool:
+    return listener.namespace in (EVERYTHING, namespace) and overlap(listener.host, host)

@@ -7,16 +7,26 @@ not begin with a dot, so that the gateway and the server read every path in the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from serinus.core.model.kinds import Json
+from serinus.core.model.matches import By
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way in which a request's path is compared; a regex (RE2) must match the whole path."""
+
+    by: By
+    value: str
+
 
 _MODEL: Final = "/v2/models/[A-Za-z0-9_][A-Za-z0-9_.-]*(/versions/[0-9]+)?"
-_HTTP: Final[tuple[Json, ...]] = (
-    {"exact": "/v2"},
-    {"exact": "/v2/health/live"},
-    {"exact": "/v2/health/ready"},
-    {"regex": f"{_MODEL}(/(infer|generate|generate_stream|ready|config|stats))?"},
+_HTTP: Final = (
+    Path(By.EXACT, "/v2"),
+    Path(By.EXACT, "/v2/health/live"),
+    Path(By.EXACT, "/v2/health/ready"),
+    Path(By.REGEX, f"{_MODEL}(/(infer|generate|generate_stream|ready|config|stats))?"),
 )
 _INFERENCE_METHODS: Final = (
     "ModelInfer",
@@ -31,18 +41,39 @@ _INFERENCE_METHODS: Final = (
 )
 _INFERENCE: Final = "/inference.GRPCInferenceService/"
 _HEALTH: Final = "/grpc.health.v1.Health/"
-_GRPC: Final[tuple[Json, ...]] = (
-    *({"exact": f"{_INFERENCE}{method}"} for method in _INFERENCE_METHODS),
-    *({"exact": f"{_HEALTH}{method}"} for method in ("Check", "Watch")),
+_GRPC: Final = (
+    *(Path(By.EXACT, f"{_INFERENCE}{method}") for method in _INFERENCE_METHODS),
+    *(Path(By.EXACT, f"{_HEALTH}{method}") for method in ("Check", "Watch")),
 )
-_ALL_GRPC: Final[tuple[Json, ...]] = ({"prefix": _INFERENCE}, {"prefix": _HEALTH})
+_ALL_GRPC: Final = (Path(By.PREFIX, _INFERENCE), Path(By.PREFIX, _HEALTH))
+_FEW: Final = {
+    _HTTP: (Path(By.REGEX, "/v2(/health/(live|ready))?"), _HTTP[-1]),
+    _GRPC: tuple(
+        Path(By.REGEX, regex)
+        for regex in (
+            r"/inference\.GRPCInferenceService/Model(Infer|StreamInfer|Ready)",
+            r"/inference\.GRPCInferenceService/Model(Metadata|Config|Statistics)",
+            r"/inference\.GRPCInferenceService/Server(Live|Ready|Metadata)",
+            r"/grpc\.health\.v1\.Health/(Check|Watch)",
+        )
+    ),
+}
 
 
-def grpc_matches(*, all_paths: bool) -> list[Json]:
-    """Render the matches of gRPC calls, which are known by their paths."""
-    return [{"uri": uri} for uri in (_ALL_GRPC if all_paths else _GRPC)]
+def grpc_paths(*, all_paths: bool) -> tuple[Path, ...]:
+    """List the paths of gRPC calls, which are known by them."""
+    return _ALL_GRPC if all_paths else _GRPC
 
 
-def http_matches(*, all_paths: bool) -> list[Json]:
-    """Render the matches of all other requests; none when everything is admitted."""
-    return [] if all_paths else [{"uri": uri} for uri in _HTTP]
+def http_paths(*, all_paths: bool) -> tuple[Path, ...]:
+    """List the paths of all other requests; none when everything is admitted."""
+    return () if all_paths else _HTTP
+
+
+def few(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Give fewer regexes that match the very same paths.
+
+    None has more than 100 instructions: by default Envoy refuses a larger one, and with it all routes of the gateway
+    (`re2.max_program_size.error_level`; Istio's own proxies raise it, other gateways do not).
+    """
+    return _FEW.get(paths, paths)

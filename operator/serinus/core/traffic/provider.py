@@ -5,14 +5,15 @@ A route shows revisions to callers; a gateway is what it is bound to; a policy i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from serinus.api.traffic import Traffic
+from serinus.api.traffic import RoutingApi, Traffic
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
+from serinus.core.model.snapshot import Obstacle
 from serinus.core.model.split import Split
 from serinus.core.traffic.hosts import ForeignRoute, OurRoute
 from serinus.core.traffic.listeners import Listeners, Terms
@@ -29,6 +30,11 @@ class RoutePlan:
 
 class TrafficProvider(Protocol):
     """One routing API."""
+
+    @property
+    def api(self) -> RoutingApi:
+        """How a spec chooses it."""
+        ...
 
     @property
     def route(self) -> Kind:
@@ -55,6 +61,16 @@ class TrafficProvider(Protocol):
         """Whether a ModelDeployment that names no gateway is served all the same."""
         ...
 
+    @property
+    def grpc_protocol(self) -> str:
+        """The `appProtocol` by which its gateways speak HTTP/2 to a Service's port for gRPC."""
+        ...
+
+    @property
+    def caution(self) -> Obstacle | None:
+        """What people should know of it, and can change elsewhere; None where there is nothing."""
+        ...
+
     def route_names(self, name: str) -> tuple[str, ...]:
         """Name every route that a ModelDeployment may have, that of the user's gateways first."""
         ...
@@ -63,15 +79,20 @@ class TrafficProvider(Protocol):
         """Render the routes, in the order in which they are written beside those that are there, by name."""
         ...
 
+    def resplit(self, owner: Owner, route: Json, split: Split) -> Json:
+        """Render a route of ours with the hosts and gateways that it has, and another split."""
+        ...
+
     def render_policies(self, owner: Owner, revision: Revision, traffic: Traffic | None) -> tuple[Json, ...]:
         """Render what a revision's Service needs besides."""
         ...
 
-    def read(self, routes: Iterable[Json]) -> tuple[Split | None, bool]:
-        """Read what our routes say together, and whether it is not clear what they say.
+    def read(self, route: Json) -> Split | None:
+        """Read what a route of ours says; None when its rules are not what we render for any split."""
+        ...
 
-        Where one write of two has failed they differ: then the one that gives more to a revision beside stable counts.
-        """
+    def refusal(self, route: Json) -> str:
+        """Say in its controller's words why a route of ours is not carried out; empty when it is, or nobody says."""
         ...
 
     def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
@@ -92,6 +113,10 @@ class TrafficProvider(Protocol):
 
     def bound_gateways(self, traffic: Traffic | None) -> tuple[str, ...]:
         """List those of them that are objects, and that the user's hosts are bound to."""
+        ...
+
+    def live_gateways(self, route: Json) -> tuple[str, ...]:
+        """List the gateways that a route of ours has, as the spec names them."""
         ...
 
     def bind(self, traffic: Traffic, hosts: Sequence[str], gateways: Sequence[str]) -> Traffic:

@@ -18,14 +18,16 @@ from serinus.core.model.kinds import Json
 from serinus.core.model.matches import By, Match, Part
 from serinus.core.model.revision import Revision
 from serinus.core.model.split import Split
+from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.policies import render_destination_rule
+from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.istio.routes import (
     MeshConfig,
     read_split,
-    read_splits,
     render_virtual_service,
     render_virtual_services,
 )
+from serinus.core.traffic.providers import TrafficProviders
 
 OWNER = Owner(namespace="ml", name="fraud", uid="5d2c8a3e-0000-4000-8000-000000000001")
 STABLE, CANARY = "fraud-aaaaaaaaaa", "fraud-bbbbbbbbbb"
@@ -33,6 +35,7 @@ REVISION = Revision(name=STABLE, hash="aaaaaaaaaa", number=1, version="42", mode
 TRAFFIC = Traffic.parse({"hosts": ["fraud.ml.example.com"], "istio": {"gateways": ["public", "edge/shared"]}})
 HALF = Split(((STABLE, 75), (CANARY, 25)))
 HOST, IN_MESH = "fraud.ml.example.com", "fraud.ml.svc.cluster.local"
+BOTH_APIS = TrafficProviders((Istio(mesh=True), GatewayApi()))
 EVERY_PATH = TRAFFIC.model_copy(update={"all_paths": True})
 
 
@@ -148,13 +151,13 @@ def test_of_two_routes_that_differ_the_canarys_larger_share_counts(
     splits: list[Split], expected: tuple[Split | None, bool]
 ) -> None:
     """And it is said that they are not clear."""
-    assert read_splits(_route(split) for split in splits) == expected
+    assert BOTH_APIS.read(_route(split) for split in splits) == expected
 
 
 def test_of_two_routes_one_may_be_unreadable() -> None:
     route = copy.deepcopy(_route())
     route["spec"]["http"].pop()
-    assert read_splits([route, _route(mesh=True)]) == (HALF, True)
+    assert BOTH_APIS.read([route, _route(mesh=True)]) == (HALF, True)
 
 
 def test_a_lone_revision_reads_back() -> None:

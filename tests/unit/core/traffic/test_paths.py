@@ -6,24 +6,26 @@ import re
 from collections.abc import Iterable
 
 import pytest
+import re2
 
-from serinus.core.model.kinds import Json
-from serinus.core.traffic.paths import grpc_matches, http_matches
-
-
-def admits(matches: Iterable[Json], path: str) -> bool:
-    """Match a path, from which Envoy has taken the query."""
-    path = path.partition("?")[0]
-    return any(_holds(match["uri"], path) for match in matches)
+from serinus.core.model.matches import By
+from serinus.core.traffic.paths import Path, few, grpc_paths, http_paths
 
 
-def _holds(uri: Json, path: str) -> bool:
-    ((how, value),) = uri.items()
+def admits(wanted: Iterable[Path], path: str) -> bool:
+    """Match a path, from which Envoy has taken the query; fewer paths must admit the very same."""
+    path, paths = path.partition("?")[0], tuple(wanted)
+    admitted = any(_holds(each, path) for each in paths)
+    assert admitted == any(_holds(each, path) for each in few(paths))
+    return admitted
+
+
+def _holds(wanted: Path, path: str) -> bool:
     return {
-        "exact": path == value,
-        "prefix": path.startswith(value),
-        "regex": how == "regex" and re.fullmatch(value, path) is not None,
-    }[how]
+        By.EXACT: path == wanted.value,
+        By.PREFIX: path.startswith(wanted.value),
+        By.REGEX: wanted.by is By.REGEX and re.fullmatch(wanted.value, path) is not None,
+    }[wanted.by]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def _holds(uri: Json, path: str) -> bool:
 )
 def test_inference_metadata_statistics_and_health_are_admitted(path: str) -> None:
     """Triton's own HTTP paths; the server answers for models that it does not have."""
-    assert admits(http_matches(all_paths=False), path)
+    assert admits(http_paths(all_paths=False), path)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_inference_metadata_statistics_and_health_are_admitted(path: str) -> Non
 )
 def test_nothing_of_the_servers_administration_is_admitted(path: str) -> None:
     """Nor what another reading of the path could turn into it."""
-    assert not admits(http_matches(all_paths=False), path)
+    assert not admits(http_paths(all_paths=False), path)
 
 
 INFERENCE, HEALTH = "/inference.GRPCInferenceService/", "/grpc.health.v1.Health/"
@@ -114,7 +116,7 @@ INFERENCE, HEALTH = "/inference.GRPCInferenceService/", "/grpc.health.v1.Health/
 )
 def test_grpc_has_the_same_methods(method: str) -> None:
     """Each by its whole name."""
-    matches = grpc_matches(all_paths=False)
+    matches = grpc_paths(all_paths=False)
     assert admits(matches, f"{INFERENCE}{method}")
     assert not admits(matches, f"{INFERENCE}{method}s")
     assert not admits(matches, f"{INFERENCE}{method.lower()}")
@@ -122,7 +124,7 @@ def test_grpc_has_the_same_methods(method: str) -> None:
 
 def test_grpc_health_checks_are_admitted() -> None:
     """The standard service's, which Triton serves beside its own."""
-    assert admits(grpc_matches(all_paths=False), f"{HEALTH}Check")
+    assert admits(grpc_paths(all_paths=False), f"{HEALTH}Check")
 
 
 @pytest.mark.parametrize(
@@ -145,10 +147,27 @@ def test_grpc_health_checks_are_admitted() -> None:
 def test_grpc_admits_no_administration_unless_asked(method: str) -> None:
     """Neither by its own rule nor by that of HTTP."""
     path = f"{INFERENCE}{method}"
-    assert not admits([*grpc_matches(all_paths=False), *http_matches(all_paths=False)], path)
-    assert admits(grpc_matches(all_paths=True), path)
+    assert not admits([*grpc_paths(all_paths=False), *http_paths(all_paths=False)], path)
+    assert admits(grpc_paths(all_paths=True), path)
 
 
 def test_http_has_no_match_when_every_path_is_asked_for() -> None:
     """A rule without a match is everything's."""
-    assert http_matches(all_paths=True) == []
+    assert http_paths(all_paths=True) == ()
+
+
+REGEXES = [
+    path.value
+    for all_paths in (False, True)
+    for paths in (http_paths(all_paths=all_paths), grpc_paths(all_paths=all_paths))
+    for path in few(paths)
+    if path.by is By.REGEX
+]
+MOST_INSTRUCTIONS = 100
+"""Envoy's default (`re2.max_program_size.error_level`); a route with a larger regex is refused, and its whole table."""
+
+
+@pytest.mark.parametrize("regex", REGEXES)
+def test_no_regex_is_larger_than_envoy_takes(regex: str) -> None:
+    """Measured by the very library that Envoy has."""
+    assert re2.compile(regex).programsize <= MOST_INSTRUCTIONS

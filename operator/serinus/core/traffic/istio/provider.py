@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from serinus.api.traffic import IstioTraffic, Traffic
+from serinus.api.traffic import IstioTraffic, RoutingApi, Traffic
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import DESTINATION_RULE, ISTIO_GATEWAY, VIRTUAL_SERVICE, Json, Kind
 from serinus.core.model.names import MESH, normal_gateway
 from serinus.core.model.revision import Revision
+from serinus.core.model.snapshot import Obstacle
 from serinus.core.model.split import Split
 from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.hosts import ForeignRoute, OurRoute
@@ -19,8 +20,9 @@ from serinus.core.traffic.istio.policies import render_destination_rule
 from serinus.core.traffic.istio.routes import (
     MESH_CONFIG,
     MeshConfig,
-    read_splits,
+    read_split,
     render_virtual_services,
+    resplit,
     route_gateways,
     route_hosts,
     route_name,
@@ -38,10 +40,13 @@ class Istio:
     mesh: bool
     config: MeshConfig = MESH_CONFIG
 
+    api: RoutingApi = RoutingApi.ISTIO
     route: Kind = VIRTUAL_SERVICE
     gateway: Kind = ISTIO_GATEWAY
     policies: tuple[Kind, ...] = (DESTINATION_RULE,)
     terms: Terms = TERMS
+    grpc_protocol: str = "grpc"
+    caution: Obstacle | None = None
 
     @property
     def serves_unbound(self) -> bool:
@@ -63,11 +68,18 @@ class Istio:
         names_the_mesh = old is not None and MESH in (old["spec"].get("gateways") or ())
         return tuple(reversed(routes)) if names_the_mesh else routes
 
+    def resplit(self, owner: Owner, route: Json, split: Split) -> Json:
+        return resplit(owner, route, split, self.config)
+
     def render_policies(self, owner: Owner, revision: Revision, traffic: Traffic | None) -> tuple[Json, ...]:
         return (render_destination_rule(owner, revision, traffic, self.config),)
 
-    def read(self, routes: Iterable[Json]) -> tuple[Split | None, bool]:
-        return read_splits(routes)
+    def read(self, route: Json) -> Split | None:
+        return read_split(route)
+
+    def refusal(self, route: Json) -> str:
+        """Nobody says: istiod writes no status."""
+        return ""
 
     def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
         both = (False, True) if self.mesh else (False,)
@@ -95,6 +107,9 @@ class Istio:
 
     def bound_gateways(self, traffic: Traffic | None) -> tuple[str, ...]:
         return route_gateways(traffic)
+
+    def live_gateways(self, route: Json) -> tuple[str, ...]:
+        return tuple(route["spec"].get("gateways") or ())
 
     def bind(self, traffic: Traffic, hosts: Sequence[str], gateways: Sequence[str]) -> Traffic:
         istio = (traffic.istio or IstioTraffic()).model_copy(update={"gateways": tuple(gateways)})

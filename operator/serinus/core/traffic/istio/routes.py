@@ -22,7 +22,7 @@ from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
 from serinus.core.traffic.istio.matches import read_match_of, render_match
-from serinus.core.traffic.paths import grpc_matches, http_matches
+from serinus.core.traffic.paths import Path, grpc_paths, http_paths
 
 MESH_SUFFIX: Final = ".mesh"
 """Ends the name of the mesh's VirtualService. No ModelDeployment's name has a dot, so no other one's route has it."""
@@ -92,6 +92,18 @@ def render_virtual_service(
     }
 
 
+def resplit(owner: Owner, route: Json, split: Split, config: MeshConfig = MESH_CONFIG) -> Json:
+    """Render a route of ours with the hosts and gateways that it has, and another split."""
+    all_paths = not any("match" in rule for rule in route["spec"].get("http", ())[-1:])
+    http = _rules(Destinations(owner.namespace, config.domain, split), all_paths=all_paths)
+    return {
+        "apiVersion": VIRTUAL_SERVICE.api_version,
+        "kind": VIRTUAL_SERVICE.name,
+        "metadata": owner.metadata(route["metadata"]["name"]),
+        "spec": {**route["spec"], "http": http},
+    }
+
+
 def read_split(manifest: Json) -> Split | None:
     """Read the split that a VirtualService carries; None when its rules are not what we render for any split."""
     try:
@@ -101,22 +113,6 @@ def read_split(manifest: Json) -> Split | None:
         return None
     rendered = any(rules == _rules(found, all_paths=all_paths) for all_paths in (False, True))
     return found.split if rendered else None
-
-
-def read_splits(manifests: Iterable[Json]) -> tuple[Split | None, bool]:
-    """Read what our routes say together, and whether it is not clear what they say.
-
-    Where one write of two has failed they differ: then the one that gives more to a revision beside stable counts.
-    """
-    splits = [read_split(manifest) for manifest in manifests]
-    known = [split for split in splits if split is not None]
-    widest = max(known, key=_width, default=None)
-    return widest, len(known) < len(splits) or any(split != widest for split in known)
-
-
-def _width(split: Split) -> tuple[int, int, int]:
-    """How much goes to a revision beside stable."""
-    return sum(weight for _, weight in split.weights[1:]), len(split.matches), split.mirror
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,7 @@ def _rules(to: Destinations, *, all_paths: bool) -> list[Json]:
     Retries are off: a retry that succeeds on stable hides a bad canary from its own counters. No timeout: Istio's
     default is none, and how long an inference may take is the caller's business.
     """
-    grpc, http = grpc_matches(all_paths=all_paths), http_matches(all_paths=all_paths)
+    grpc, http = _uris(grpc_paths(all_paths=all_paths)), _uris(http_paths(all_paths=all_paths))
     general = [
         _rule("grpc", grpc, to.on(GRPC_PORT), to.copies_on(GRPC_PORT)),
         _rule("http", http, to.on(HTTP_PORT), to.copies_on(HTTP_PORT)),
@@ -167,6 +163,10 @@ def _rules(to: Destinations, *, all_paths: bool) -> list[Json]:
         _rule("http-cohort", _with_headers(http or [{}], headers), to.cohort_on(HTTP_PORT)),
     ]
     return [*cohort, *general]
+
+
+def _uris(paths: Iterable[Path]) -> list[Json]:
+    return [{"uri": {path.by.value: path.value}} for path in paths]
 
 
 def _rule(name: str, match: list[Json], route: list[Json], copies: Json | None = None) -> Json:

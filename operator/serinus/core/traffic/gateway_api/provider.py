@@ -1,0 +1,122 @@
+"""The Kubernetes Gateway API as a TrafficProvider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from serinus.api.gateway_api import GatewayApiTraffic, ParentRef
+from serinus.api.traffic import RoutingApi, Traffic
+from serinus.core.model.identity import Key, Owner
+from serinus.core.model.kinds import GATEWAY, HTTP_ROUTE, Json, Kind
+from serinus.core.model.names import CLUSTER_DOMAIN, normal_gateway
+from serinus.core.model.revision import Revision
+from serinus.core.model.snapshot import Obstacle
+from serinus.core.model.split import Split
+from serinus.core.model.timestamps import from_rfc3339
+from serinus.core.traffic.gateway_api.claims import read_foreign_route, read_listeners, route_refusal, tie
+from serinus.core.traffic.gateway_api.routes import parent_refs, read_split, render_http_route, resplit, route_hosts
+from serinus.core.traffic.hosts import ForeignRoute, OurRoute
+from serinus.core.traffic.listeners import Listeners, Terms
+from serinus.core.traffic.provider import RoutePlan
+
+GATEWAY_API_TERMS: Final = Terms("Gateway", "listener", "spec.traffic.gatewayAPI.parentRefs")
+RETRIES: Final = Obstacle(
+    "RetriesNotControlled",
+    "an HTTPRoute cannot turn retries off: what a gateway tries again, the metrics do not count as failed (with Istio, "
+    "set meshConfig.defaultHttpRetryPolicy.attempts to 0)",
+)
+
+
+@dataclass(frozen=True)
+class GatewayApi:
+    """The Gateway API, whichever controller carries it out. Callers in the mesh have the root Service alone."""
+
+    domain: str = CLUSTER_DOMAIN
+
+    api: RoutingApi = RoutingApi.GATEWAY_API
+    route: Kind = HTTP_ROUTE
+    gateway: Kind = GATEWAY
+    policies: tuple[Kind, ...] = ()
+    terms: Terms = GATEWAY_API_TERMS
+    grpc_protocol: str = "kubernetes.io/h2c"
+    serves_unbound: bool = False
+    caution: Obstacle | None = RETRIES
+
+    def route_names(self, name: str) -> tuple[str, ...]:
+        return (name,)
+
+    def render_routes(self, plan: RoutePlan, live: Mapping[str, Json]) -> tuple[Json, ...]:
+        """Render the one route; none where no gateway may have it."""
+        if not parent_refs(plan.traffic):
+            return ()
+        return (render_http_route(plan.owner, traffic=plan.traffic, split=plan.split, domain=self.domain),)
+
+    def resplit(self, owner: Owner, route: Json, split: Split) -> Json:
+        return resplit(owner, route, split)
+
+    def render_policies(self, owner: Owner, revision: Revision, traffic: Traffic | None) -> tuple[Json, ...]:
+        return ()
+
+    def read(self, route: Json) -> Split | None:
+        return read_split(route)
+
+    def refusal(self, route: Json) -> str:
+        return route_refusal(route)
+
+    def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
+        there = live.get(owner.name)
+        return (
+            OurRoute(
+                key=Key(owner.namespace, owner.name),
+                hosts=route_hosts(owner, traffic, self.domain),
+                gateways=tuple(_qualified(parent, owner.namespace) for parent in parent_refs(traffic)),
+                created=from_rfc3339(there["metadata"]["creationTimestamp"]) if there else None,
+                domain=self.domain,
+                tie=tie,
+            ),
+        )
+
+    def read_claims(self, route: Json) -> ForeignRoute:
+        return read_foreign_route(route)
+
+    def read_listeners(self, gateway: Json) -> Listeners:
+        return read_listeners(gateway)
+
+    def named_gateways(self, traffic: Traffic | None) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(_named(parent) for parent in parent_refs(traffic)))
+
+    def bound_gateways(self, traffic: Traffic | None) -> tuple[str, ...]:
+        return self.named_gateways(traffic)
+
+    def live_gateways(self, route: Json) -> tuple[str, ...]:
+        parents = (ParentRef.parse(parent) for parent in route["spec"].get("parentRefs") or ())
+        return tuple(dict.fromkeys(_named(parent) for parent in parents))
+
+    def bind(self, traffic: Traffic, hosts: Sequence[str], gateways: Sequence[str]) -> Traffic:
+        given = parent_refs(traffic)
+        kept = [parent for parent in given if _named(parent) in gateways]
+        others = [_parent(gateway) for gateway in gateways if gateway not in map(_named, given)]
+        section = GatewayApiTraffic.model_construct(parent_refs=(*kept, *others))
+        return traffic.model_copy(update={"hosts": tuple(hosts), "gateway_api": section})
+
+    def refusal_of(self, gateway: str, namespace: str) -> str:
+        return (
+            f"namespace {namespace} may not use Gateway {normal_gateway(gateway, namespace)}: use one of its own, or "
+            f"ask your administrator to grant it (tenants)"
+        )
+
+
+def _named(parent: ParentRef) -> str:
+    """Name a gateway with its namespace, `.` for the route's own: a name may have dots, or be `mesh`."""
+    return f"{parent.namespace or '.'}/{parent.name}"
+
+
+def _parent(gateway: str) -> ParentRef:
+    namespace, _, name = gateway.partition("/")
+    return ParentRef(name=name, namespace=None if namespace == "." else namespace)
+
+
+def _qualified(parent: ParentRef, namespace: str) -> str:
+    return f"{parent.namespace or namespace}/{parent.name}"
