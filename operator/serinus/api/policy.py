@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -23,6 +24,7 @@ from serinus.api.constraints import (
 )
 from serinus.api.durations import in_base_units, seconds
 from serinus.api.header_route import HeaderRoute
+from serinus.api.mirror_route import MirrorRoute
 from serinus.api.rules import ATOMIC, MAP_BY_NAME, ruled
 
 
@@ -39,6 +41,13 @@ class Provider(StrEnum):
 
     ISTIO = "istio"
     TRITON = "triton"
+    ENVOY = "envoy"
+    """The clusters of Istio's gateways: what they send to a Service, copies included; of gRPC only the HTTP status."""
+
+    @property
+    def by_service(self) -> bool:
+        """Whether its series name a revision by its Service, and not by its pods' label."""
+        return self is not Provider.TRITON
 
 
 class OnBlind(StrEnum):
@@ -216,7 +225,7 @@ class Pause(ApiModel):
 
 
 class Step(ApiModel):
-    """One verb: a weight to set, a cohort to serve, or a pause."""
+    """One verb: a weight to set, a cohort to serve, requests to copy, or a pause."""
 
     model_config = ruled(*rules.STEP)
 
@@ -227,11 +236,14 @@ class Step(ApiModel):
     set_header_route: HeaderRoute | None = None
     """Requests that go to the canary whatever its weight: a cohort, such as internal users, before the first percent.
     Later ones add to it; it ends at 100 percent."""
+    set_mirror_route: MirrorRoute | None = None
+    """Copies of requests for the canary, whose answers are thrown away: it is judged before anybody sees it. Before any
+    setHeaderRoute or setWeight."""
 
     @model_validator(mode="after")
     def _has_a_verb(self) -> Self:
         """Refuse a verb of another version: a step that does nothing would let the weight walk on."""
-        if self.set_weight is None and self.pause is None and self.set_header_route is None:
+        if all(verb is None for verb in (self.set_weight, self.pause, self.set_header_route, self.set_mirror_route)):
             raise ValueError(f"holds no verb that this version knows: {rules.VERBS}")
         return self
 
@@ -256,6 +268,16 @@ class Canary(ApiModel):
         """Refuse more matches than a status can hold: the rollout could not be recorded."""
         if sum(len(step.set_header_route.match) for step in self.steps if step.set_header_route) > rules.MOST_MATCHES:
             raise ValueError(rules.TOO_MANY_MATCHES)
+        return self
+
+    @model_validator(mode="after")
+    def _copies_come_first(self) -> Self:
+        """Refuse copies for a canary that answers somebody: whose answers are counted could not be told."""
+        shown = [step for step in self.steps if step.pause is None]
+        copied = [step.set_mirror_route is not None for step in shown]
+        percents = [step.set_mirror_route.percentage for step in shown if step.set_mirror_route]
+        if sorted(copied, reverse=True) != copied or any(b <= a for a, b in pairwise(percents)):
+            raise ValueError(rules.MIRROR_FIRST)
         return self
 
 

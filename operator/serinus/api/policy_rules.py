@@ -140,8 +140,14 @@ MOST_MATCHES = 16
 TOO_MANY_MATCHES = (
     f"has more than {MOST_MATCHES} matches in all its setHeaderRoute steps: use a regex, or one header for all"
 )
-VERBS = "setWeight, pause or setHeaderRoute"
-_VERBS_GIVEN = "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute)].filter(given, given).size()"
+MIRROR_FIRST = (
+    "setMirrorRoute comes before the first setHeaderRoute or setWeight, and its percentage must rise from step to step"
+)
+VERBS = "setWeight, pause, setHeaderRoute or setMirrorRoute"
+_VERBS_GIVEN = (
+    "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute), has(self.setMirrorRoute)]"
+    ".filter(given, given).size()"
+)
 STEP = (
     spoken(
         f"{_VERBS_GIVEN} == 1",
@@ -150,6 +156,11 @@ STEP = (
 )
 
 _WEIGHTS = "self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight)"
+_COPIES = (
+    "self.steps.filter(s, !has(s.pause))"
+    ".map(s, !has(s.setMirrorRoute) ? 101 : has(s.setMirrorRoute.percentage) ? s.setMirrorRoute.percentage : 100)"
+)
+"""The percentages; whatever shows the canary requests of its own counts as more than all copies."""
 CANARY = (
     rule(
         f"!has(self.steps) || {_WEIGHTS}.isSorted() && {_WEIGHTS}.all(w, {_WEIGHTS}.exists_one(v, v == w))",
@@ -157,7 +168,8 @@ CANARY = (
         path=".steps",
     ),
     rule(
-        "!has(self.steps) || size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight) || has(s.setHeaderRoute))",
+        "!has(self.steps) || size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight) || has(s.setHeaderRoute)"
+        " || has(s.setMirrorRoute))",
         "has no setWeight: the canary would go from 0 to 100",
         path=".steps",
     ),
@@ -165,6 +177,11 @@ CANARY = (
         "!has(self.steps)"
         f" || self.steps.filter(s, has(s.setHeaderRoute)).map(s, size(s.setHeaderRoute.match)).sum() <= {MOST_MATCHES}",
         TOO_MANY_MATCHES,
+        path=".steps",
+    ),
+    rule(
+        f"!has(self.steps) || {_COPIES}.isSorted() && {_COPIES}.all(p, p > 100 || {_COPIES}.exists_one(q, q == p))",
+        MIRROR_FIRST,
         path=".steps",
     ),
 )

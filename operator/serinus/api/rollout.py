@@ -230,6 +230,8 @@ class RolloutStatus(ApiModel):
     """The step as shown: 2/6."""
     weight: Percent = 0
     """The canary's share of requests, in percent; the route is derived from it."""
+    mirror: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Percent of stable's requests of which the canary gets a copy."""
     matches: Annotated[tuple[RequestMatch, ...], Field(max_length=16), ATOMIC] | None = None
     """The requests that go to the canary whatever its weight."""
     exposure: Text | None = None

@@ -12,11 +12,10 @@ from serinus.core.analysis.promql import (
     SERVICES_PER_QUERY,
     Arm,
     gateways_scraped,
-    istio_queries,
     newest_scrape,
     pods_scraped,
+    preset_queries,
     scrapes_within,
-    triton_queries,
 )
 from serinus.core.analysis.scope import Scope
 from serinus.runtime.watch import Watch
@@ -38,13 +37,13 @@ class Group:
 
     def owner(self, arm: Arm) -> Owner:
         """Name a revision as the provider's series do."""
-        return (arm.namespace, arm.service if self.provider is Provider.ISTIO else arm.revision)
+        return (arm.namespace, arm.service if self.provider.by_service else arm.revision)
 
     def queries(self, arms: Sequence[Arm], range_s: float, *, latency: bool) -> list[str]:
         """Write the questions about revisions."""
-        if self.provider is Provider.TRITON:
-            return triton_queries(arms, seconds=range_s, matchers=self.scope.matchers)
-        return istio_queries(arms, seconds=range_s, latency=latency, matchers=self.scope.matchers)
+        named = ("*",) if self.scope.mesh else self.scope.gateways
+        matchers = self.scope.matchers
+        return preset_queries(self.provider, arms, seconds=range_s, latency=latency, gateways=named, matchers=matchers)
 
     def targets(self, arms: Sequence[Arm]) -> str:
         """Write the question when what is scraped for these revisions was scraped last.

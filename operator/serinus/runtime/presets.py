@@ -33,6 +33,12 @@ WARMING_UP = Missing(
     Reason.INSUFFICIENT_DATA,
     f"its pods warm up: the first {WARM_UP_SECONDS:.0f} s of new pods do not count for latency",
 )
+COPIES_NOT_COUNTED = Missing(
+    Verdict.UNDECIDED,
+    Reason.MIRROR_NOT_COUNTED,
+    "copies are counted by the gateway's clusters alone (envoy_cluster_upstream_rq), and it shows none for stable: "
+    "annotate its pods with proxy.istio.io/config: 'proxyStatsMatcher: {inclusionPrefixes: [\"cluster.outbound\"]}'",
+)
 
 
 class Presets:
@@ -73,12 +79,12 @@ class Presets:
 
     def group_of(self, watch: Watch) -> Group | None:
         """Tell whose counters know of this rollout's requests: the gateway's before the server's."""
-        return min(self._counted(watch), key=lambda group: group.provider is not Provider.ISTIO, default=None)
+        return min(self._counted(watch), key=lambda group: not group.provider.by_service, default=None)
 
     def is_quiet(self, watch: Watch) -> bool:
         """Whether a canary with weight was seen to answer nothing well in the last seconds."""
         group = self.group_of(watch)
-        if watch.since is None or group not in self._tallies:
+        if watch.mirrored or watch.since is None or group not in self._tallies:
             return False
         times, tallies = self.times.of(group), self._tallies[group]
         if not watch.presets and not any(tallies.seen(group.owner(arm)) for arm in watch.arms):
@@ -93,7 +99,7 @@ class Presets:
 
     def group_for(self, watch: Watch, metric: Metric) -> Group:
         """Tell what a preset reads."""
-        return self._group(watch, metric.source, metric.provider)
+        return self._group(watch, metric.source, watch.provider_of(metric))
 
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""
@@ -136,7 +142,7 @@ class Presets:
         self, watch: Watch, metric: Metric, query: str, tallies: Tallies, owners: Sequence[Owner]
     ) -> Observation:
         """Tell what stable, which is warm, shows meanwhile: a test learns from it what is usual."""
-        times = self.times.of(self._group(watch, metric.source, metric.provider))
+        times = self.times.of(self.group_for(watch, metric))
         until = tallies.horizon(owners, self._clock.now() - times.delay, times.interval)
         within = max(watch.since or 0.0, min(watch.taken_until(metric), self._clock.now())), until
         increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within, began=watch.since)
@@ -156,7 +162,18 @@ class Presets:
     def not_yet(self, watch: Watch) -> Missing | None:
         """Say why no weight can be judged yet, although the source answers."""
         now = self._clock.now()
-        return next(filter(None, (self.times.of(group).not_yet(now) for group in self.groups_of(watch))), None)
+        late = next(filter(None, (self.times.of(group).not_yet(now) for group in self.groups_of(watch))), None)
+        return late or self._copies_not_counted(watch)
+
+    def _copies_not_counted(self, watch: Watch) -> Missing | None:
+        """Say why copies could not be judged: a gateway that counts what it sends counts it for stable already."""
+        if not watch.mirrored or watch.stable is None:
+            return None
+        for group in self._counted(watch):
+            tallies = self._tallies.get(group)
+            if group.provider is Provider.ENVOY and (tallies is None or not tallies.seen(group.owner(watch.stable))):
+                return COPIES_NOT_COUNTED
+        return None
 
     def requests(self, watch: Watch, arm: Arm, window: float) -> float | None:
         """Tell how many requests reached a revision in a window; None where nobody counts them, or nobody answers."""
@@ -202,9 +219,9 @@ class Presets:
         """List what counts a rollout's requests."""
         return [self._group(watch, source, provider) for source, provider in watch.counters]
 
-    def _group(self, watch: Watch, source: str | None, provider: Provider | None) -> Group:
+    def _group(self, watch: Watch, source: str | None, provider: Provider) -> Group:
         named = source or self._metrics.names()[0]
-        return Group(named, provider or Provider.ISTIO, watch.interval, self.scope_of(named))
+        return Group(named, provider, watch.interval, self.scope_of(named))
 
     async def _ask_targets(self, group: Group, watches: Sequence[Watch]) -> None:
         """Ask when anything of ours was scraped last."""

@@ -13,6 +13,7 @@ from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.alone import Span, alone
 from serinus.core.rollout.decision import Decision
 from serinus.core.rollout.lives import cold_since
+from serinus.core.rollout.verbs.steps import next_exposure
 from serinus.runtime.watch import Watch
 
 
@@ -44,10 +45,16 @@ def watched(
         taken=_taken(state),
         cold_since=cold_since(state),
         back_since=state.counts_from,
+        mirrored=bool(state.exposure.mirror or _copies_next(plan, state)),
         stable_version=plan.spec.from_.version if plan.spec.from_ else "",
         alone=alone_before,
         calibrated=_is_calibrated(state),
     )
+
+
+def _copies_next(plan: RolloutPlan, state: RolloutState) -> bool:
+    """Whether the canary sees nothing yet, and copies first: whether anybody counts them is known before that."""
+    return state.exposure.is_nothing and next_exposure(plan, state).mirror > 0
 
 
 def _taken(state: RolloutState) -> Mapping[str, float]:

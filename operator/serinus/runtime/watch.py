@@ -27,7 +27,8 @@ class Watch:
     `cold_since` is when the newest of its pods got their first requests; None where nobody knows: with the stage.
     `back_since` is when the canary came back in this stage: what it answered before must not count in it.
     `taken` says by metric up to which scrape its evidence reaches. `alone` are the times before in which stable, of
-    `stable_version`, had all requests to itself; `calibrated` says that the evidence has learnt from them.
+    `stable_version`, had all requests to itself; `calibrated` says that the evidence has learnt from them. `mirrored`
+    says that the canary gets copies, or gets them next: of those Istio's counters of callers' requests know nothing.
     """
 
     key: Key
@@ -40,6 +41,7 @@ class Watch:
     cold_since: float | None = None
     back_since: float | None = None
     stable_version: str = ""
+    mirrored: bool = False
     alone: tuple[tuple[float, float], ...] = ()
     calibrated: bool = False
 
@@ -72,8 +74,13 @@ class Watch:
 
         They tell a query of the user's that is empty for want of traffic from one that is empty all the same.
         """
-        found = ((one.source, one.provider or Provider.ISTIO) for one in self.presets)
-        return tuple(dict.fromkeys(found)) or ((None, Provider.ISTIO),)
+        found = ((one.source, self.provider_of(one)) for one in self.presets)
+        return tuple(dict.fromkeys(found)) or ((None, Provider.ENVOY if self.mirrored else Provider.ISTIO),)
+
+    def provider_of(self, metric: Metric) -> Provider:
+        """Tell whose counters a preset reads now."""
+        wanted = metric.provider or Provider.ISTIO
+        return Provider.ENVOY if self.mirrored and wanted is Provider.ISTIO else wanted
 
     @property
     def reach(self) -> float:

@@ -24,17 +24,20 @@ class Prometheus:
 
     `layouts` are the buckets of a Service whose histogram has others than everybody's.
     It scrapes every `every` seconds, its clock is `ahead` of the wall clock, and it shows samples `late`; all seconds.
-    `counts_waiting` says whether the gateway shows what it has sent and what waits; `counts_hung_up` whether it writes
-    a line for a caller who hung up, as Istio does and a plain Envoy does not.
+    `counts_waiting` says whether the gateway shows what it has sent and what waits, `counts_copies` whether it shows
+    what its clusters answered; `counts_hung_up` whether it writes a line for a caller who hung up, as Istio does and a
+    plain Envoy does not.
     """
 
     clock: VirtualClock
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
+    copied: dict[tuple[str, str], float] = field(default_factory=dict)
     scraped: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
     gauges: dict[tuple[str, str], float] = field(default_factory=dict)
     layouts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stream_messages: dict[str, float] = field(default_factory=dict)
     counts_waiting: bool = True
+    counts_copies: bool = True
     counts_hung_up: bool = False
     last_scrape: float = 0.0
     scrape_times: deque[float] = field(default_factory=lambda: deque(maxlen=400))
@@ -56,6 +59,11 @@ class Prometheus:
         for key in ((service, code), (service, f"{code}{TOOK}{1000 * seconds or USUAL_MS:g}")):
             self.counters[key] = self.counters.get(key, 0.0) + requests
 
+    def count_copy(self, service: str, code: str, requests: float) -> None:
+        """Count answers to copies: only the gateway's clusters know of them."""
+        key = (service, f"copy {code}")
+        self.copied[key] = self.copied.get(key, 0.0) + requests
+
     def send(self, service: str, requests: float) -> None:
         """Count what the gateway sends to a Service's cluster."""
         key = (service, "total")
@@ -74,7 +82,7 @@ class Prometheus:
         self.scraped_at = self.clock.monotonic()
         self.last_scrape = self.now
         self.scrape_times.append(self.now)
-        for key, value in (*self.counters.items(), *self.gauges.items()):
+        for key, value in (*self.counters.items(), *self.copied.items(), *self.gauges.items()):
             self.scraped.setdefault(key, []).append((self.now, value))
 
     @property
@@ -103,13 +111,22 @@ class Prometheus:
             kinds = {"streams"} if "|8001" in query and "8000" not in query else {"active", "streams"}
             found = [value for (service, kind), value in self.gauges.items() if kind in kinds and service in query]
             return [Series({}, ((self.now, sum(found)),))] if found else []
-        if query.startswith("istio_requests_total"):
-            return self._raw(query)
-        if query.startswith("istio_request_duration"):
-            return self._buckets(query)
+        for name, read in self._histograms_and_counters.items():
+            if query.startswith(f"{name}{{"):
+                return read(query)
         if "envoy_cluster_upstream_rq" in query and self.counts_waiting:
             return self._gateway(query)
         return self._triton(query) if "nv_inference_request" in query else ()
+
+    @property
+    def _histograms_and_counters(self) -> dict[str, Callable[[str], Iterable[Series]]]:
+        """How each of them is answered."""
+        return {
+            "istio_requests_total": self._raw,
+            "istio_request_duration_milliseconds_bucket": self._buckets,
+            "envoy_cluster_upstream_rq": self._clusters,
+            "envoy_cluster_upstream_rq_time_bucket": self._cluster_buckets,
+        }
 
     def _streams(self, query: str) -> Iterable[Series]:
         for service, messages in self.stream_messages.items():
@@ -126,6 +143,26 @@ class Prometheus:
                 cluster = f"outbound|8000||{service}.ml.svc.cluster.local"
                 name = f"envoy_cluster_upstream_rq_{kind}"
                 yield Series({"__name__": name, "cluster_name": cluster, "instance": "gateway"}, inside)
+
+    def _clusters(self, query: str) -> Iterable[Series]:
+        """What its clusters count of a Service by code, copies included."""
+        if not self.counts_copies:
+            return
+        services = set(_captured(r"\|\(([a-z0-9|-]+)\)\\\\\.", query.replace("(8000|8001)", "")).split("|"))
+        since = self.asked_at - _range_seconds(query)
+        for (service, code), samples in self.scraped.items():
+            inside, number = self._shown(samples, since), code.removeprefix("copy ")
+            if service in services and number.isdigit() and inside:
+                yield Series({**_cluster(service), "response_code": number, "instance": _gateway_of(code)}, inside)
+
+    def _cluster_buckets(self, query: str) -> Iterable[Series]:
+        """Everybody answers within the first bucket."""
+        for series in self._clusters(query):
+            labels = {name: value for name, value in series.labels.items() if name != "response_code"}
+            instance = f"{labels['instance']}-{series.labels['response_code']}"
+            for bound in BUCKETS:
+                named = {**labels, "__name__": "envoy_cluster_upstream_rq_time_bucket", "instance": instance}
+                yield Series({**named, "le": bound}, series.samples)
 
     def _shown(self, samples: list[tuple[float, float]], since: float) -> tuple[tuple[float, float], ...]:
         until, kept = min(self.asked_at, self.now - self.late), samples if self.asked_at < self.now else samples[-400:]
@@ -187,6 +224,16 @@ class Prometheus:
                     "instance": "gateway",
                 }
                 yield Series(labels, inside)
+
+
+def _cluster(service: str) -> dict[str, str]:
+    name = f"outbound|8000||{service}.ml.svc.cluster.local"
+    return {"__name__": "envoy_cluster_upstream_rq", "cluster_name": name}
+
+
+def _gateway_of(code: str) -> str:
+    """Copies are counted as if by a gateway of their own: one series for each counter."""
+    return "copying" if code.startswith("copy ") else "gateway"
 
 
 def _captured(pattern: str, text: str) -> str:

@@ -100,7 +100,7 @@ class World(NewestRollout):
         other.clock.seconds, other.ticks = self.clock.seconds, self.ticks
         other.api.take_over(self.api)
         other.models.update(copy.deepcopy(self.models))
-        for kept in ("counters", "scraped", "last_scrape"):
+        for kept in ("counters", "copied", "scraped", "last_scrape"):
             setattr(other.prometheus, kept, copy.deepcopy(getattr(self.prometheus, kept)))
         other.platform.gateways = copy.deepcopy(self.platform.gateways)
         other._versions = dict(self._versions)
@@ -368,8 +368,21 @@ class World(NewestRollout):
                 if number:
                     self.prometheus.send(revision, number)
                     self.waiting.arrive(revision, self.clock.monotonic(), number, code)
+        self._copies()
         for revision in self.waiting.batches:
             self._answer(revision)
+
+    def _copies(self) -> None:
+        """Copy what stable gets; nobody waits for an answer."""
+        if self.split is None or not self.split.mirror:
+            return
+        stable, canary = self.split.revisions
+        requests = self._shares[stable] / 100 * self.requests_per_second * self.split.mirror / 100
+        model = self.models[self.version(canary)]
+        errors = requests * model.error_rate if self.ready(self.version(canary)) else requests
+        for code, number in (("200", requests - errors), (model.error_code, errors)):
+            if number:
+                self.prometheus.count_copy(canary, code, number)
 
     def _answer(self, revision: str) -> None:
         version = self.version(revision)

@@ -19,7 +19,7 @@ from serinus.cli.explain.account import Account
 from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.exposition import READERS, Owner
 from serinus.core.analysis.increments import preset_increments
-from serinus.core.analysis.promql import Arm, has_baseline, istio_queries, render_query, triton_queries
+from serinus.core.analysis.promql import Arm, has_baseline, preset_queries, render_query
 from serinus.core.analysis.scope import EVERYBODY
 from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, Series, SeriesSet
@@ -129,7 +129,7 @@ def _presets(
 
 
 def _owners(arms: tuple[Arm, Arm], provider: Provider) -> tuple[Owner, Owner]:
-    canary, stable = ((arm.namespace, arm.service if provider is Provider.ISTIO else arm.revision) for arm in arms)
+    canary, stable = ((arm.namespace, arm.service if provider.by_service else arm.revision) for arm in arms)
     return canary, stable
 
 
@@ -139,11 +139,7 @@ def _raw_series(
     """Ask for the raw samples in pieces, and join them."""
     samples: dict[tuple[tuple[str, str], ...], dict[float, float]] = {}
     for end, length in span.chunks():
-        if provider is Provider.TRITON:
-            queries = triton_queries(arms, seconds=length)
-        else:
-            queries = istio_queries(arms, seconds=length, latency=latency)
-        for query in queries:
+        for query in preset_queries(provider, arms, seconds=length, latency=latency):
             for one in answered(archive.raw(query, end)):
                 samples.setdefault(tuple(sorted(one.labels.items())), {}).update(one.samples)
     return tuple(Series(dict(labels), tuple(sorted(found.items()))) for labels, found in samples.items())

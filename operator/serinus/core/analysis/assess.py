@@ -12,6 +12,7 @@ from serinus.api.policy import Analysis, Mode, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis import threshold
 from serinus.core.analysis.cohort import by_limits_alone
+from serinus.core.analysis.copies import judged_on_copies, unjudged_on_copies
 from serinus.core.analysis.silence import weigh_silence
 from serinus.core.analysis.streams import mention_streams
 from serinus.core.analysis.words import in_words
@@ -35,11 +36,14 @@ def assess(
 
     `longest_outage_s` is the longest that stable was over a limit before the rollout, None where nobody knows.
     """
+    caveat = unjudged_on_copies(policy, look) if stage.mirror else ""
+    policy = judged_on_copies(policy, look) if stage.mirror else policy
     remembered, guardrail = threshold.check_limits(look, known, stage, policy, now, longest_outage_s=longest_outage_s)
-    remembered, guardrail = replace(remembered, gathered=known.gathered), weigh_silence(look, stage, guardrail)
-    if stage.weight == 0:
+    guardrail = replace(weigh_silence(look, stage, guardrail), caveat=caveat)
+    remembered = replace(remembered, gathered=known.gathered)
+    if stage.is_of_a_cohort:
         guardrail = by_limits_alone(guardrail, policy)
-    if policy.mode is Mode.THRESHOLD or stage.weight == 0 or guardrail.verdict is Verdict.UNSAFE:
+    if policy.mode is Mode.THRESHOLD or stage.is_of_a_cohort or guardrail.verdict is Verdict.UNSAFE:
         return remembered, mention_streams(look, in_words(look, guardrail))
     # Late: numpy and scipy are the price of the test alone.
     from serinus.core.analysis.comparison import compare

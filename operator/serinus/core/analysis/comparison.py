@@ -37,6 +37,7 @@ from serinus.core.model.past import Past
 
 SCHEMA: Final = 2
 COMPRESSION = 6
+LEAST_WEIGHT: Final = 1
 KEPT_CODES = 16
 LONGEST_EXCUSED_S: Final = 120.0
 """What a limit at 100 % waits for at most, however long stable has been out: a guard is ten minutes by default."""
@@ -179,8 +180,9 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
     streams = tuple(_without_future(stream, look.at + CLOCKS_DIFFER) for stream in streams)
     monitor.scraped_every(look.scrape_interval or 0.0)
     if weighed.stage_started != stage.started:
-        weights = float(stage.weight), float(stage.next_weight)
-        monitor.start_stage(*weights, stage.started, by_weight=not stage.matched)
+        # Where what follows is no weight yet, the least one stands for it: a test at no weight would judge nobody.
+        weights = stage.sample, float(stage.next_weight or LEAST_WEIGHT)
+        monitor.start_stage(*weights, stage.started, by_weight=stage.by_weight)
     # What a leader took in whose clock was ahead of ours must not keep the scrapes of today out.
     taken = {name: min(at, look.at) for name, at in weighed.taken.items()}
     scrapes: dict[float, dict[str, Any]] = {}

@@ -49,6 +49,8 @@ GRPC_NO_ERRORS: Final = frozenset({"", "0"})
 CALLER_FLAGS: Final = frozenset({"DC", "DR", "DPE"})
 # Nobody's doing: no flag, a delay that was asked for, an answer from a cache.
 NEUTRAL_FLAGS: Final = frozenset({"", "-", "DI", "RFCF"})
+CLUSTER: Final = re.compile(r"outbound\|(\d+)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\..*")
+"""How istiod calls what a gateway sends to: by port, Service and namespace."""
 _CODE: Final = re.compile(r"\d{1,3}")
 _WORDS: Final = re.compile(r"[A-Z][A-Z_,]{0,23}")
 _BOUND: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -187,4 +189,30 @@ def _normal(bound: str) -> str:
     return bound if number is None else repr(number)
 
 
-READERS: Final[Mapping[Provider, Reader]] = {Provider.ISTIO: read_istio, Provider.TRITON: read_triton}
+def read_envoy(labels: Mapping[str, str]) -> Meaning | None:
+    """Read the labels of a gateway's counters of a cluster; owner is (namespace, Service).
+
+    Answers to copies count here as any other. Answers of a class (`2xx`) are counted by their code as well: a series
+    without a code is passed over (https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats).
+    """
+    owner, name, code = owner_of_cluster(labels), labels.get("__name__", ""), labels.get("response_code", "")
+    if owner is None:
+        return None
+    if name == "envoy_cluster_upstream_rq" and _CODE.fullmatch(code):
+        outcome = {"5": Count.SERVER_ERROR, "4": Count.CLIENT_ERROR}.get(code[0], Count.SUCCESS)
+        return Meaning(owner, outcome, code="" if outcome is Count.SUCCESS else f"HTTP {code}")
+    bound = parse_bound(labels.get("le", "")) if name == "envoy_cluster_upstream_rq_time_bucket" else None
+    return None if bound is None else Meaning(owner, Count.SLOWER, bound_s=bound / 1000)
+
+
+def owner_of_cluster(labels: Mapping[str, str]) -> Owner | None:
+    """Tell whose cluster a series of a gateway is about: (namespace, Service); None where istiod has not named it."""
+    found = CLUSTER.fullmatch(labels.get("cluster_name", ""))
+    return (found[3], found[2]) if found else None
+
+
+READERS: Final[Mapping[Provider, Reader]] = {
+    Provider.ISTIO: read_istio,
+    Provider.TRITON: read_triton,
+    Provider.ENVOY: read_envoy,
+}

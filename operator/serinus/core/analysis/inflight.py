@@ -9,19 +9,15 @@ gRPC streams.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 
-from serinus.core.analysis.exposition import Count, Meaning, Owner, read_istio, read_triton
+from serinus.core.analysis.exposition import CLUSTER, Count, Meaning, Owner, owner_of_cluster, read_istio, read_triton
 from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.places import Place, Places
-from serinus.core.analysis.promql import Arm, either, more, quoted
+from serinus.core.analysis.promql import BOTH_PORTS, Arm, clusters, either, more, quoted
 from serinus.core.model.answers import Series
-from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
+from serinus.core.model.revision import HTTP_PORT
 
-BOTH_PORTS = f"({HTTP_PORT}|{GRPC_PORT})"
-
-_CLUSTER = re.compile(r"outbound\|(\d+)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\..*")
 _IN_FLIGHT, _ENTERED = "envoy_cluster_upstream_rq_active", "envoy_cluster_upstream_rq_total"
 _PENDING = "nv_inference_pending_request_count"
 _MESSAGES = "istio_response_messages_total"
@@ -29,13 +25,13 @@ _MESSAGES = "istio_response_messages_total"
 
 def gateway_query(arms: Sequence[Arm], seconds: float, matchers: Sequence[str] = ()) -> str:
     """Ask what the gateways have sent to the arms' Services, and what waits there."""
-    cluster = _clusters(either(arm.service for arm in arms), either(arm.namespace for arm in arms))
+    cluster = clusters(either(arm.service for arm in arms), either(arm.namespace for arm in arms))
     return f'{{__name__=~"{_IN_FLIGHT}|{_ENTERED}",cluster_name=~"{cluster}"{more(matchers)}}}[{math.ceil(seconds)}s]'
 
 
 def open_query(arm: Arm, matchers: Sequence[str] = (), *, ports: str = BOTH_PORTS) -> str:
     """Ask how many requests and streams are open at a revision's Service, over all gateways."""
-    cluster = _clusters(quoted(arm.service), quoted(arm.namespace), ports)
+    cluster = clusters(quoted(arm.service), quoted(arm.namespace), ports)
     return f'sum({_IN_FLIGHT}{{cluster_name=~"{cluster}"{more(matchers)}}})'
 
 
@@ -76,10 +72,8 @@ def read_messages(labels: Mapping[str, str]) -> Meaning | None:
 
 def read_entered(labels: Mapping[str, str]) -> Meaning | None:
     """Read what a gateway has sent to a Service."""
-    found = _CLUSTER.fullmatch(labels.get("cluster_name", ""))
-    if found is None or labels.get("__name__") != _ENTERED:
-        return None
-    return Meaning((found[3], found[2]), Count.SUCCESS)
+    owner = owner_of_cluster(labels)
+    return Meaning(owner, Count.SUCCESS) if owner is not None and labels.get("__name__") == _ENTERED else None
 
 
 def waiting(series: Sequence[Series]) -> dict[Owner, dict[float, float]]:
@@ -102,12 +96,7 @@ def waiting(series: Sequence[Series]) -> dict[Owner, dict[float, float]]:
 def _waits_for(labels: Mapping[str, str]) -> Owner | None:
     if labels.get("__name__") == _PENDING:
         return labels.get("namespace", ""), labels.get("revision", "")
-    cluster = _CLUSTER.fullmatch(labels.get("cluster_name", ""))
+    cluster = CLUSTER.fullmatch(labels.get("cluster_name", ""))
     if cluster is None or labels.get("__name__") != _IN_FLIGHT or cluster[1] != str(HTTP_PORT):
         return None
     return cluster[3], cluster[2]
-
-
-def _clusters(services: str, namespaces: str, ports: str = BOTH_PORTS) -> str:
-    """Write a pattern of Envoy's names; inside PromQL's quotes a backslash is doubled."""
-    return rf"outbound\\|{ports}\\|[^|]*\\|({services})\\.({namespaces})\\.svc\\..*"

@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from serinus.api.policy import Provider
+from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
+
+BOTH_PORTS = f"({HTTP_PORT}|{GRPC_PORT})"
 SERVICES_PER_QUERY = 100
 """A query's text stays well under the limits of proxies in front of Prometheus."""
 
@@ -43,6 +47,25 @@ def has_baseline(template: str) -> bool:
     return "{{revision}}" in template or "{{service}}" in template
 
 
+def preset_queries(
+    provider: Provider,
+    arms: Sequence[Arm],
+    *,
+    seconds: float,
+    latency: bool,
+    gateways: Sequence[str] = ("*",),
+    matchers: Sequence[str] = (),
+) -> list[str]:
+    """Ask a provider for the raw samples of all arms' counters, and of their histograms where `latency` is read."""
+    match provider:
+        case Provider.TRITON:
+            return triton_queries(arms, seconds=seconds, matchers=matchers)
+        case Provider.ENVOY:
+            return envoy_queries(arms, seconds=seconds, latency=latency, gateways=gateways, matchers=matchers)
+        case Provider.ISTIO:
+            return istio_queries(arms, seconds=seconds, latency=latency, matchers=matchers)
+
+
 def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool, matchers: Sequence[str] = ()) -> list[str]:
     """Ask for the raw samples of all arms' Services, in chunks; the callers' view (`reporter="source"`).
 
@@ -70,6 +93,24 @@ def triton_queries(arms: Sequence[Arm], *, seconds: float, matchers: Sequence[st
     ]
 
 
+def envoy_queries(
+    arms: Sequence[Arm], *, seconds: float, latency: bool, gateways: Sequence[str], matchers: Sequence[str] = ()
+) -> list[str]:
+    """Ask for the raw samples of all arms' clusters in the gateways; a series without the label `pod` is believed."""
+    names = "envoy_cluster_upstream_rq", *(("envoy_cluster_upstream_rq_time_bucket",) if latency else ())
+    queries = []
+    for chunk in _chunks(sorted(set(arms))):
+        cluster = clusters(either(arm.service for arm in chunk), either(arm.namespace for arm in chunk))
+        inside = f'cluster_name=~"{cluster}",pod=~"|({workloads(gateways)})-.+"{more(matchers)}'
+        queries += [f"{name}{{{inside}}}[{_range(seconds)}]" for name in names]
+    return queries
+
+
+def clusters(services: str, namespaces: str, ports: str = BOTH_PORTS) -> str:
+    """Write a pattern of the names of a gateway's clusters; inside PromQL's quotes a backslash is doubled."""
+    return rf"outbound\\|{ports}\\|[^|]*\\|({services})\\.({namespaces})\\.svc\\..*"
+
+
 def newest_scrape(*targets: str) -> str:
     """Ask when any target was scraped last; only a bare selector keeps the true time of its samples."""
     return f"max({' or '.join(f'timestamp({one})' for one in targets)})"
@@ -85,10 +126,15 @@ def gateways_scraped(gateways: Sequence[str], matchers: Sequence[str]) -> tuple[
 
     Not all targets: a store of many clusters has a million.
     """
-    workloads = "|".join(sorted({_regex(gateway.rpartition("/")[2]) for gateway in gateways}))
-    pods = f'up{{pod=~"({workloads})-.+"{more(matchers)}}}'
-    reported = f'istio_requests_total{{reporter="source",source_workload=~"{workloads}"{more(matchers)}}}'
+    named = workloads(gateways)
+    pods = f'up{{pod=~"({named})-.+"{more(matchers)}}}'
+    reported = f'istio_requests_total{{reporter="source",source_workload=~"{named}"{more(matchers)}}}'
     return pods, reported
+
+
+def workloads(gateways: Sequence[str]) -> str:
+    """Write the names of gateways as the inside of a PromQL regular expression."""
+    return "|".join(sorted({_regex(gateway.rpartition("/")[2]) for gateway in gateways}))
 
 
 def pods_scraped(arms: Iterable[Arm], matchers: Sequence[str]) -> tuple[str]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from serinus.api.status import Verdict
 from serinus.core.model.answers import ProbeAnswer
+from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.past import Past
 
 
@@ -36,6 +37,7 @@ class Reason(StrEnum):
     NOT_COMPARABLE = "NotComparable"
     MAX_HOLD_EXCEEDED = "MaxHoldExceeded"
     ANSWERS_NOTHING = "AnswersNothing"
+    MIRROR_NOT_COUNTED = "MirrorNotCounted"
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,23 @@ class Stage:
     started: float
     matched: bool = False
     """Whether requests come to it by match, too: then its share of them says nothing of its weight."""
+    mirror: int = 0
+    """Percent of stable's requests of which it gets a copy: a sample of them, of which no share is its own."""
+
+    @property
+    def sample(self) -> float:
+        """Percent of the answers that are counted of both that are its own, if all is as it should be; above 0."""
+        return FULL_WEIGHT * self.mirror / (FULL_WEIGHT + self.mirror) if self.mirror else float(self.weight)
+
+    @property
+    def by_weight(self) -> bool:
+        """Whether its share of the requests tells whether the route is followed."""
+        return not (self.matched or self.mirror)
+
+    @property
+    def is_of_a_cohort(self) -> bool:
+        """Whether it has requests, and none of them by chance."""
+        return self.weight == 0 and not self.mirror
 
 
 class Gathered(Protocol):

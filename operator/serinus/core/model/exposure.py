@@ -59,11 +59,20 @@ class Exposure:
         if self.weight > other.weight or other.is_full:
             return self.weight > other.weight
         new = not set(self.matches) <= set(other.matches)
-        return new or (other.weight == 0 and self.mirror > other.mirror)
+        return new or (not other.serves and self.mirror > other.mirror)
+
+    @property
+    def load(self) -> int:
+        """Percent of all requests that the revision must be able to answer, copies included."""
+        return max(self.weight, self.mirror)
 
     def matching(self, matches: tuple[Match, ...]) -> Exposure:
-        """The same with more matches."""
-        return replace(self, matches=tuple(dict.fromkeys((*self.matches, *matches))))
+        """The same with more matches; with the first one copies end."""
+        return replace(self, matches=tuple(dict.fromkeys((*self.matches, *matches))), mirror=0)
+
+    def mirroring(self, percent: int) -> Exposure:
+        """Give copies, if it has fewer. Who answers somebody gets none: nobody's answers would be told apart."""
+        return self if self.serves else replace(self, mirror=max(self.mirror, percent))
 
     def at_least(self, weight: int) -> Exposure:
         """Give a weight, if it has less. Who serves everybody needs no match, and with a first weight copies end."""
@@ -72,7 +81,7 @@ class Exposure:
 
 def change(before: Exposure, after: Exposure) -> str:
     """Say what changes: the weight, where that is all that there is to say."""
-    if before.matches == after.matches or after.is_full:
+    if (before.matches == after.matches and not after.mirror) or after.is_full:
         return f"weight {before.weight} to {after.weight}"
     return f"{before.text} to {after.text}"
 

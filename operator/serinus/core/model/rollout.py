@@ -192,7 +192,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
 
 def exposure_of(status: RolloutStatus) -> Exposure:
     """Read what the canary is shown."""
-    return Exposure(status.weight, tuple(read_match(one) for one in status.matches or ()))
+    return Exposure(status.weight, tuple(read_match(one) for one in status.matches or ()), status.mirror or 0)
 
 
 def not_after(state: RolloutState, now: float) -> RolloutState:
@@ -263,6 +263,7 @@ def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpo
         step=state.step,
         step_text=f"{min(state.step + 1, len(plan.steps))}/{len(plan.steps)}",
         weight=state.exposure.weight,
+        mirror=state.exposure.mirror or None,
         matches=tuple(write_match(one) for one in state.exposure.matches) or None,
         exposure=shortened(state.exposure.text, LONGEST_TEXT),
         waited_seconds=state.waited_seconds,

@@ -26,7 +26,8 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     last = max(began, state.analysis.last_look or began)
     look = seen.look
     if look is not None and look.at > last:
-        stage = Stage(state.exposure.weight, next_exposure(plan, state).weight, began, bool(state.exposure.matches))
+        shown, following = state.exposure, next_exposure(plan, state)
+        stage = Stage(shown.weight, following.weight, began, bool(shown.matches), shown.mirror)
         outage, analysis = _usual_outage(plan, state), plan.policy.analysis
         known, assessment = assess(look, state.analysis, stage, analysis, now, pace=plan.pace, longest_outage_s=outage)
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):

@@ -85,16 +85,16 @@ def early_at(plan: RolloutPlan, state: RolloutState) -> float | None:
 def _early_weight(plan: RolloutPlan, state: RolloutState, now: float) -> int:
     at = early_at(plan, state)
     due = at is not None and at <= now and state.pods.load_seconds > 0
-    return next_exposure(plan, state).weight if due else 0
+    return next_exposure(plan, state).load if due else 0
 
 
 def _target_weight(plan: RolloutPlan, state: RolloutState, now: float) -> int:
     """The weight that the canary's pods must be able to carry now: the one it has, or the one that comes next."""
     if state.phase.ended:
-        return state.exposure.weight
+        return state.exposure.load
     if stable_fails(state, now):
         return FULL_WEIGHT
-    return verb_at(plan, state.step).shows(state.exposure).weight
+    return verb_at(plan, state.step).shows(state.exposure).load
 
 
 def _size(pods: PodCounts, min_replicas: int) -> int:

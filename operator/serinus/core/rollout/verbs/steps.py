@@ -9,6 +9,7 @@ from serinus.core.model.exposure import EVERYTHING, FULL_WEIGHT, Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.rollout.verbs.pause import PauseVerb
 from serinus.core.rollout.verbs.set_header_route import read_header_route
+from serinus.core.rollout.verbs.set_mirror_route import MirrorRouteVerb
 from serinus.core.rollout.verbs.set_weight import SetWeightVerb
 from serinus.core.rollout.verbs.verb import Verb
 
@@ -24,6 +25,8 @@ def read_verb(step: Step) -> Verb:
         return PauseVerb(step.pause)
     if step.set_header_route is not None:
         return read_header_route(step.set_header_route)
+    if step.set_mirror_route is not None:
+        return MirrorRouteVerb(step.set_mirror_route.percentage)
     raise ValueError("a step without a verb")
 
 
