@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from serinus.api import policy_rules as rules
 from serinus.api.base import ApiModel
+from serinus.api.canary_scale import CanaryScale
 from serinus.api.constraints import (
     Duration,
     GuardDuration,
@@ -216,7 +217,7 @@ class Pause(ApiModel):
 
 
 class Step(ApiModel):
-    """One verb: a weight to set, a cohort to serve, or a pause."""
+    """One verb: a weight to set, a cohort to serve, a size, or a pause."""
 
     model_config = ruled(*rules.STEP)
 
@@ -227,11 +228,14 @@ class Step(ApiModel):
     set_header_route: HeaderRoute | None = None
     """Requests that go to the canary whatever its weight: a cohort, such as internal users, before the first percent.
     Later ones add to it; it ends at 100 percent."""
+    set_canary_scale: CanaryScale | None = None
+    """The canary's pods from this step on, if they are more than its weight needs; until another setCanaryScale, or the
+    end of the rollout."""
 
     @model_validator(mode="after")
     def _has_a_verb(self) -> Self:
         """Refuse a verb of another version: a step that does nothing would let the weight walk on."""
-        if self.set_weight is None and self.pause is None and self.set_header_route is None:
+        if all(verb is None for verb in (self.set_weight, self.pause, self.set_header_route, self.set_canary_scale)):
             raise ValueError(f"holds no verb that this version knows: {rules.VERBS}")
         return self
 

@@ -140,8 +140,11 @@ MOST_MATCHES = 16
 TOO_MANY_MATCHES = (
     f"has more than {MOST_MATCHES} matches in all its setHeaderRoute steps: use a regex, or one header for all"
 )
-VERBS = "setWeight, pause or setHeaderRoute"
-_VERBS_GIVEN = "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute)].filter(given, given).size()"
+VERBS = "setWeight, pause, setHeaderRoute or setCanaryScale"
+_VERBS_GIVEN = (
+    "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute), has(self.setCanaryScale)]"
+    ".filter(given, given).size()"
+)
 STEP = (
     spoken(
         f"{_VERBS_GIVEN} == 1",
