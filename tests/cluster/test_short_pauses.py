@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
 
 ERRORS = {"name": "errors", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
 LATENCY = {"name": "p99", "preset": "latency"}
+SCALE = {"setCanaryScale": {"replicas": 3}}
 WEIGHT = re.compile(r"after setWeight ([0-9]+(?: and [0-9]+)*)")
 
 
@@ -47,13 +48,16 @@ def _rendered() -> str:
 
 
 def stepped(steps: list[Any], metrics: list[dict[str, Any]] | None, **fields: Any) -> dict[str, Any]:
-    """Write weights as numbers, pauses as texts, and a pause without an end as None."""
-    written = [
-        {"setWeight": step} if isinstance(step, int) else {"pause": {} if step is None else {"duration": step}}
-        for step in steps
-    ]
-    base = changed(manifest("minimal.yaml"), "spec.strategy", {"canary": {"steps": written, **fields}})
+    """Write weights as numbers, pauses as texts, a pause without an end as None, and other steps as they are."""
+    canary = {"steps": [_written(step) for step in steps], **fields}
+    base = changed(manifest("minimal.yaml"), "spec.strategy", {"canary": canary})
     return base if metrics is None else changed(base, "spec.analysis", {"metrics": metrics})
+
+
+def _written(step: Any) -> dict[str, Any]:
+    if isinstance(step, dict):
+        return step
+    return {"setWeight": step} if isinstance(step, int) else {"pause": {} if step is None else {"duration": step}}
 
 
 CASES = [
@@ -67,6 +71,7 @@ CASES = [
     pytest.param([10, "45s", 50, "45s"], [ERRORS, {**LATENCY, "gating": False}], [], id="latency does not gate"),
     pytest.param([10, "45s", 50, "45s"], None, [10], id="the default metrics, with latency"),
     pytest.param([10, "1m", 100, "5s"], [ERRORS], [], id="nothing follows 100 %"),
+    pytest.param([SCALE, 10, SCALE, "30s", 50, SCALE, "20s"], [ERRORS], [50], id="a scale is no pause, and ends none"),
 ]
 
 

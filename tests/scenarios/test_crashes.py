@@ -52,6 +52,14 @@ async def bad(world: World) -> None:
     await world.run(26)
 
 
+async def scaled(world: World) -> None:
+    """A good one gets more pods than its weight needs, and fewer again."""
+    three, match = ({"setCanaryScale": scale} for scale in ({"replicas": 3}, {"matchTrafficWeight": True}))
+    world.models["2"] = Model(seconds_to_load=1)
+    world.commit(fraud("2", **{**QUICK, "steps": [three, *STEPS[:2], match, *STEPS[2:]]}))
+    await world.run(36)
+
+
 async def rejected(world: World) -> None:
     await serves(world)
     await bad(world)
@@ -91,6 +99,7 @@ STORIES: dict[str, tuple[Story, Story]] = {
     "first": (nothing, first),
     "good": (serves, good),
     "bad": (serves, bad),
+    "scaled": (serves, scaled),
     "superseded": (half_way, superseded),
     "restored": (half_way, restored),
     "retried": (rejected, retried),

@@ -13,6 +13,8 @@ from serinus.runtime.queue import LONGEST_BACKOFF
 from tests.support.world import World
 
 ENDED = {"Succeeded", "Reverted", "Aborted", "Superseded"}
+SHOWING_NOTHING = {"pause", "setCanaryScale"}
+"""The verbs by which nobody sees a canary who did not before."""
 
 
 class Watchdog:
@@ -92,7 +94,7 @@ class Watchdog:
         pair = (spec["to"]["revision"], spec["policy"])
         if pair in self._rejected and self._rejected[pair] != manifest["metadata"]["uid"]:
             assert self.retries, f"{version} was rejected and got traffic again without a retry"
-        steps = [step for step in spec["strategy"]["canary"]["steps"] if "pause" not in step]
+        steps = [step for step in spec["strategy"]["canary"]["steps"] if not SHOWING_NOTHING & step.keys()]
         beyond = weight > steps[0].get("setWeight", 0)
         if beyond and "from" in spec:
             raised = [one for one in status["decisions"] if one["action"] == "Raised"][-1]

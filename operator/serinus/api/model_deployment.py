@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from serinus.api.base import ApiModel
-from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Text, Timestamp, Word
+from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Replicas, Text, Timestamp, Word
 from serinus.api.policy import Analysis, Guard, Strategy
 from serinus.api.rules import ATOMIC, LIVE_DEFAULT, ruled, spoken
 from serinus.api.runtime import (
@@ -21,8 +21,9 @@ from serinus.api.traffic import Traffic
 class Scaling(ApiModel):
     """How many pods. Live: a change makes no new revision."""
 
-    min_replicas: Annotated[int, Field(ge=1, le=1000), LIVE_DEFAULT] = 1
-    """Minimum number of stable pods; a canary gets its weight's share of stable's pods, at least one."""
+    min_replicas: Annotated[Replicas, LIVE_DEFAULT] = 1
+    """Minimum number of stable pods; a canary gets its weight's share of stable's pods, at least one, or what
+    setCanaryScale asks for if that is more."""
 
 
 class RollbackWindow(ApiModel):
@@ -65,7 +66,7 @@ class ModelDeploymentSpec(ApiModel):
     revision_history_limit: Annotated[int, Field(ge=1, le=100), LIVE_DEFAULT] = 10
     """How many revisions and Rollouts to keep besides those in use. Live."""
     progress_deadline_seconds: DeadlineSeconds | None = None
-    """How long a canary may wait for its pods before one weight; after that the rollout is aborted. At least
+    """How long a canary may wait for its pods before one weight or scale; after that the rollout is aborted. At least
     runtime.loadTimeoutSeconds; default 600, or loadTimeoutSeconds plus a minute if that is more."""
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from serinus.api import policy_rules as rules
 from serinus.api.base import ApiModel
+from serinus.api.canary_scale import CanaryScale
 from serinus.api.constraints import (
     Duration,
     GuardDuration,
@@ -225,7 +226,7 @@ class Pause(ApiModel):
 
 
 class Step(ApiModel):
-    """One verb: a weight to set, a cohort to serve, requests to copy, or a pause."""
+    """One verb: a weight to set, a cohort to serve, requests to copy, a size, or a pause."""
 
     model_config = ruled(*rules.STEP)
 
@@ -239,11 +240,15 @@ class Step(ApiModel):
     set_mirror_route: MirrorRoute | None = None
     """Copies of requests for the canary, whose answers are thrown away: it is judged before anybody sees it. Before any
     setHeaderRoute or setWeight."""
+    set_canary_scale: CanaryScale | None = None
+    """The canary's pods from this step on, if they are more than its weight needs; until another setCanaryScale, or the
+    end of the rollout."""
 
     @model_validator(mode="after")
     def _has_a_verb(self) -> Self:
         """Refuse a verb of another version: a step that does nothing would let the weight walk on."""
-        if all(verb is None for verb in (self.set_weight, self.pause, self.set_header_route, self.set_mirror_route)):
+        verbs = (self.set_weight, self.pause, self.set_header_route, self.set_mirror_route, self.set_canary_scale)
+        if all(verb is None for verb in verbs):
             raise ValueError(f"holds no verb that this version knows: {rules.VERBS}")
         return self
 
@@ -273,7 +278,7 @@ class Canary(ApiModel):
     @model_validator(mode="after")
     def _copies_come_first(self) -> Self:
         """Refuse copies for a canary that answers somebody: whose answers are counted could not be told."""
-        shown = [step for step in self.steps if step.pause is None]
+        shown = [step for step in self.steps if step.pause is None and step.set_canary_scale is None]
         copied = [step.set_mirror_route is not None for step in shown]
         percents = [step.set_mirror_route.percentage for step in shown if step.set_mirror_route]
         if sorted(copied, reverse=True) != copied or any(b <= a for a, b in pairwise(percents)):

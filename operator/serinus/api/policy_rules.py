@@ -143,10 +143,10 @@ TOO_MANY_MATCHES = (
 MIRROR_FIRST = (
     "setMirrorRoute comes before the first setHeaderRoute or setWeight, and its percentage must rise from step to step"
 )
-VERBS = "setWeight, pause, setHeaderRoute or setMirrorRoute"
+VERBS = "setWeight, pause, setHeaderRoute, setMirrorRoute or setCanaryScale"
 _VERBS_GIVEN = (
-    "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute), has(self.setMirrorRoute)]"
-    ".filter(given, given).size()"
+    "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute), has(self.setMirrorRoute),"
+    " has(self.setCanaryScale)].filter(given, given).size()"
 )
 STEP = (
     spoken(
@@ -157,7 +157,7 @@ STEP = (
 
 _WEIGHTS = "self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight)"
 _COPIES = (
-    "self.steps.filter(s, !has(s.pause))"
+    "self.steps.filter(s, !has(s.pause) && !has(s.setCanaryScale))"
     ".map(s, !has(s.setMirrorRoute) ? 101 : has(s.setMirrorRoute.percentage) ? s.setMirrorRoute.percentage : 100)"
 )
 """The percentages; whatever shows the canary requests of its own counts as more than all copies."""

@@ -80,7 +80,7 @@ class RolloutSpec(ApiModel):
     guard: Annotated[Guard, FROZEN]
     """How long the previous revision is kept warm after 100 percent."""
     progress_deadline_seconds: Annotated[DeadlineSeconds, FROZEN]
-    """How long the canary may wait for its pods before one weight."""
+    """How long the canary may wait for its pods before one weight or scale."""
     rollback: Annotated[bool, FROZEN] | None = None
     """Whether this returns to a revision within rollbackWindow: all traffic in one guarded step."""
     paused: bool | None = None
@@ -107,10 +107,10 @@ class Levers(ApiModel):
 
 
 class DecisionRecord(ApiModel):
-    """One verdict that raised, held or took the weight; repeated ones are counted, not repeated."""
+    """One verdict that raised, held or took the weight, or a scale that was reached; repeated ones are counted."""
 
     action: Word
-    """Raised, Held or Taken."""
+    """Raised, Held or Taken; Scaled when a setCanaryScale step is done."""
     weight: Percent
     """The canary's weight after it, in percent."""
     exposure: Short | None = None

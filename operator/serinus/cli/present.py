@@ -109,7 +109,7 @@ def _step(rollout: RolloutView) -> str:
     if status.step >= len(steps):
         return "last step (100%)"
     verb = read_verb(steps[status.step])
-    changes = verb.shows(NOTHING) != NOTHING
+    changes = verb.shows(NOTHING) != NOTHING or verb.scale is not None
     return f"step {status.step_text} ({'next: ' if changes else ''}{verb.text})"
 
 

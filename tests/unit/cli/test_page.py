@@ -31,6 +31,13 @@ def test_where_the_rollout_stands() -> None:
     assert f"Rollout {ROLLOUT} Paused step 2/3 (pause until promoted) for 30s" in _page(rollout())
 
 
+def test_a_scale_is_what_comes_next_while_its_pods_start() -> None:
+    """As a weight is, in the words of the manifest."""
+    steps = [{"setCanaryScale": {"replicas": 3}}, {"setWeight": 5}]
+    scaled = rollout(levers={"strategy": {"canary": {"steps": steps}}}, step=0, stepText="1/2", weight=0)
+    assert "step 1/2 (next: setCanaryScale replicas 3)" in _page(scaled)
+
+
 def test_why_the_weight_is_held() -> None:
     """Verdict, reason and message of now."""
     page = _page(rollout(verdict="Undecided", reason="NoTraffic", message="errors: no requests"))

@@ -107,3 +107,14 @@ def test_cohorts_are_left_out_with_the_pauses_that_only_they_see() -> None:
     assert found.cohorts_left_out
     alone = subject(steps=[cohort, pause])
     assert [one.weight for one in alone.stages(0.0)] == [100]
+
+
+def test_a_scale_changes_nothing_of_what_is_played() -> None:
+    """All pods are taken to be ready, however many are asked for."""
+    scale, pause = {"setCanaryScale": {"replicas": 1000}}, {"pause": {"duration": "30s"}}
+    plain, scaled = (subject(steps=steps) for steps in ([RAMP[2], pause], [scale, RAMP[2], scale, pause]))
+    assert scaled.stages(0.0) == plain.stages(0.0)
+    equal = Scenario("equal", 100.0, 0.0, 0.0)
+    reached = [play(Job(one, equal, runs=2, seed=7, longest_s=300.0)).full_s for one in (plain, scaled)]
+    assert np.isfinite(reached[1]).all()
+    assert reached[0].tolist() == reached[1].tolist()

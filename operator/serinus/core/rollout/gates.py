@@ -15,8 +15,9 @@ from serinus.core.model.snapshot import Probed
 from serinus.core.rollout.question import PAUSED, Question
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
-from serinus.core.rollout.sizes import needed_replicas
+from serinus.core.rollout.sizes import needed_replicas, needed_scale
 from serinus.core.rollout.stable import DOWN_SECONDS, keeps_only_from_judging, stable_fails
+from serinus.core.rollout.verbs.set_canary_scale import SetCanaryScaleVerb
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_SECONDS = 2.0
@@ -62,13 +63,16 @@ def obstacle_to_a_fix(question: Question) -> Cause | None:
 
 
 def canary_not_ready(question: Question) -> Cause | None:
-    fleet = question.seen.fleet(question.plan.canary)
-    needed = needed_replicas(question.plan, question.state, question.seen.min_replicas, question.now)
+    asked = (question.plan, question.state, question.seen.min_replicas, question.now)
+    fleet, needed = question.seen.fleet(question.plan.canary), needed_replicas(*asked)
     if fleet.ready >= needed:
         return None
+    scale = needed_scale(*asked)
     waiting = f"{fleet.ready} of {needed} {'pods' if question.plan.stable is None else 'canary pods'} are ready"
+    waiting = f"{waiting} for {SetCanaryScaleVerb(scale).text}" if scale else waiting
     if fleet.scaled_by_other and fleet.ready >= max(1, fleet.desired):
-        held = f"{waiting}: {fleet.scaler or 'an autoscaler'} asks for {fleet.desired}, the next weight needs {needed}"
+        asks = f"{fleet.scaler or 'an autoscaler'} asks for {fleet.desired}"
+        held = f"{waiting}: {asks}, {'setCanaryScale' if scale else 'the next weight'} needs {needed}"
         return Cause(RolloutReason.CANARY_NOT_READY, held)
     if fleet.obstacle is not None:
         return Cause(fleet.obstacle.reason, f"{waiting}: {fleet.obstacle.message}")

@@ -18,13 +18,14 @@ MOST_COMEBACKS = 3
 def cold_since(state: RolloutState) -> float | None:
     """When the canary's newest pods got their first requests: at the last raise that was given more pods.
 
+    A scale that it reached while it had requests counts as one: its record does not tell whether it brought pods.
     Without any record of a raise it is when the stage began, as if all its pods were new.
     """
     size, before, since = max(1, state.pods.full, state.pods.min_replicas), 0, state.stage_started_at
     raises = [record for record in state.decisions if record.action == "Raised"]
     for record in state.decisions if raises else ():
         carried = canary_replicas(record.weight, size) if record.weight or record.exposure else 0
-        if record.action == "Raised" and carried > before:
+        if (record.action == "Raised" and carried > before) or (record.action == "Scaled" and carried):
             since = from_rfc3339(record.first_time)
         before = carried
     return since

@@ -32,6 +32,7 @@ def _rollout_notes(stored: StoredState) -> Iterator[Note]:
     before, after, plan = stored.before, stored.state, stored.plan
     to = plan.spec.to.version
     had, has = before.exposure, after.exposure
+    yield from _scale_notes(stored)
     if has.exceeds(had):
         yield Note("WeightRaised", f"Version {to}: {_weight(had, has)}{had.text} to {has.text}", rollout=plan)
     if after.phase is not before.phase and (after.phase.ended or after.phase is Phase.GUARDING):
@@ -42,6 +43,15 @@ def _rollout_notes(stored: StoredState) -> Iterator[Note]:
     elif after.reason != before.reason and not after.phase.ended and not _says_nothing_new(after):
         warning = after.verdict in {Verdict.BLIND, Verdict.UNSAFE}
         yield Note(after.reason or "", f"Version {to} held at {has.text}: {after.message}", warning, plan)
+
+
+def _scale_notes(stored: StoredState) -> Iterator[Note]:
+    """Tell of each scale that the canary has reached: no phase, weight or reason need change with it."""
+    known = {record.first_time for record in stored.before.decisions if record.action == "Scaled"}
+    to, shown = stored.plan.spec.to.version, stored.before.exposure.text
+    for record in stored.state.decisions:
+        if record.action == "Scaled" and record.first_time not in known:
+            yield Note(record.reason, f"Version {to} at {shown}: {record.message}", rollout=stored.plan)
 
 
 def _weight(had: Exposure, has: Exposure) -> str:

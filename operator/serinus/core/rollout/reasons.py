@@ -19,6 +19,7 @@ class RolloutReason(StrEnum):
     METRICS_UNREACHABLE = "MetricsUnreachable"
     NO_ASSESSMENT = "NoAssessment"
     RAISED = "WeightRaised"
+    SCALED = "CanaryScaled"
     PROMOTED = "PromotedByUser"
     GUARDING = "Guarding"
     SUCCEEDED = "Succeeded"

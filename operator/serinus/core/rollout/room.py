@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
-from serinus.core.rollout.sizes import canary_replicas
+from serinus.core.rollout.sizes import serving_pods
 
 
 def shortfall(seen: Snapshot, active: RolloutSeen | None) -> Obstacle | None:
@@ -27,7 +27,7 @@ def _way_back(seen: Snapshot, active: RolloutSeen) -> Obstacle | None:
 
 def _canary(seen: Snapshot, active: RolloutSeen) -> Obstacle | None:
     state, fleet = active.state, seen.fleet(active.plan.canary)
-    needed = canary_replicas(state.exposure.weight, max(state.pods.full, seen.min_replicas))
+    needed = serving_pods(active.plan, state, seen.min_replicas)
     if state.phase.ended or state.exposure.is_nothing or fleet.ready >= needed:
         return None
     at = f"weight {state.exposure.weight}" if state.exposure.by_weight_alone else state.exposure.text

@@ -2,21 +2,23 @@
 stable can take back with the pods it has.
 
 The required number is fixed when a stage begins, so that scaling mid-stage neither holds nor ends a rollout; the
-requested number follows the spec at once. Stable keeps the pods that carried its traffic for as long as that traffic
-may come back.
+requested number follows the spec at once. A scale (setCanaryScale) adds pods, and takes none that the weight needs.
+Stable keeps the pods that carried its traffic for as long as that traffic may come back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from serinus.api.canary_scale import CanaryScale
 from serinus.api.rollout import PodCounts
 from serinus.api.status import Phase
 from serinus.core.model.exposure import FULL_WEIGHT, Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Fleet, RolloutSeen, Snapshot
 from serinus.core.rollout.stable import stable_fails
-from serinus.core.rollout.verbs.steps import next_exposure, verb_at
+from serinus.core.rollout.verbs.steps import needs_pods, scale_at, verb_at
 
 EARLY_FACTOR = 1.5
 """Pods do not always load as fast as they did."""
@@ -39,15 +41,28 @@ def stage_counts(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> PodC
 
 
 def needed_replicas(plan: RolloutPlan, state: RolloutState, min_replicas: int, now: float) -> int:
-    """How many canary pods must be ready before the weight may rise."""
-    size = min(state.pods.full or min_replicas, _size(state.pods, min_replicas))
-    return canary_replicas(_target_weight(plan, state, now), size)
+    """How many canary pods must be ready before the weight may rise, or a scale is reached."""
+    return _pods(plan, state, _target_weight(plan, state, now), _needed_size(state.pods, min_replicas))
+
+
+def needed_scale(plan: RolloutPlan, state: RolloutState, min_replicas: int, now: float) -> CanaryScale | None:
+    """The scale that asks for more pods than the weight needs; None where the weight decides."""
+    size, scale = _needed_size(state.pods, min_replicas), scale_at(plan, state.step)
+    decides = scaled_replicas(scale, size) > canary_replicas(_target_weight(plan, state, now), size)
+    return scale if decides else None
 
 
 def canary_pods(plan: RolloutPlan, state: RolloutState, min_replicas: int, now: float) -> int:
-    """How many pods the canary is given: those of the weight that it has or gets next."""
-    target = max(_target_weight(plan, state, now), _early_weight(plan, state, now))
-    return canary_replicas(target, _size(state.pods, min_replicas))
+    """How many pods the canary is given: those of its weight or scale, and of the next one where they start early."""
+    size = _size(state.pods, min_replicas)
+    return max(_pods(plan, state, _target_weight(plan, state, now), size), _early_pods(plan, state, size, now))
+
+
+def serving_pods(plan: RolloutPlan, state: RolloutState, min_replicas: int) -> int:
+    """How many pods the canary must have for what it is shown now: a scale counts once it has been reached."""
+    size = max(state.pods.full, min_replicas)
+    scales = (scale_at(plan, step) for step in (state.step - 1, state.step))
+    return max(canary_replicas(state.exposure.weight, size), min(scaled_replicas(scale, size) for scale in scales))
 
 
 def stable_pods(seen: Snapshot, stable: str, active: RolloutSeen | None) -> int | None:
@@ -75,17 +90,27 @@ def inherited(rollouts: Iterable[RolloutSeen], revision: str | None, min_replica
 
 
 def early_at(plan: RolloutPlan, state: RolloutState) -> float | None:
-    """When the pods of the next weight must start, to be ready at the end of a pause; None where there is none."""
+    """When the pods of the next weight or scale must start, to be ready at the end of a pause; None without a pause."""
     if state.phase.ended:
         return None
     ends_at = verb_at(plan, state.step).ends_at(state.step_started_at)
     return None if ends_at is None else ends_at - EARLY_FACTOR * state.pods.load_seconds
 
 
-def _early_weight(plan: RolloutPlan, state: RolloutState, now: float) -> int:
-    at = early_at(plan, state)
-    due = at is not None and at <= now and state.pods.load_seconds > 0
-    return next_exposure(plan, state).load if due else 0
+def _early_pods(plan: RolloutPlan, state: RolloutState, size: int, now: float) -> int:
+    """The pods of the next step that waits for any, once they must start; 0 before."""
+    at, last = early_at(plan, state), len(plan.steps)
+    if at is None or at > now or state.pods.load_seconds <= 0:
+        return 0
+    coming = (replace(state, step=step) for step in range(state.step, last))
+    there = next((one for one in coming if needs_pods(plan, one)), replace(state, step=last))
+    return _pods(plan, there, _target_weight(plan, there, now), size)
+
+
+def _pods(plan: RolloutPlan, state: RolloutState, weight: int, size: int) -> int:
+    """Give a weight its pods, or those of the scale if they are more; who has ended has no scale any more."""
+    scaled = 0 if state.phase.ended else scaled_replicas(scale_at(plan, state.step), size)
+    return max(canary_replicas(weight, size), scaled)
 
 
 def _target_weight(plan: RolloutPlan, state: RolloutState, now: float) -> int:
@@ -95,6 +120,10 @@ def _target_weight(plan: RolloutPlan, state: RolloutState, now: float) -> int:
     if stable_fails(state, now):
         return FULL_WEIGHT
     return verb_at(plan, state.step).shows(state.exposure).load
+
+
+def _needed_size(pods: PodCounts, min_replicas: int) -> int:
+    return min(pods.full or min_replicas, _size(pods, min_replicas))
 
 
 def _size(pods: PodCounts, min_replicas: int) -> int:
@@ -109,6 +138,11 @@ def _surplus(pods: PodCounts) -> int:
 def canary_replicas(weight: int, min_replicas: int) -> int:
     """Scale a canary with its weight: ceil(weight/100 x minReplicas), at least one pod."""
     return max(1, -(-weight * min_replicas // 100))
+
+
+def scaled_replicas(scale: CanaryScale, min_replicas: int) -> int:
+    """How many pods a scale asks for; 0 where it leaves that to the weight."""
+    return scale.replicas or (canary_replicas(scale.weight, min_replicas) if scale.weight is not None else 0)
 
 
 def taken_exposure(current: Exposure, stable: Fleet, carried: int) -> Exposure:

@@ -1,7 +1,7 @@
 """How long a rollout has waited for its pods, and when that is too long.
 
-Only waits before a raise count: pauses, holds and missing metrics are not the canary's fault, and a serving canary is
-not ended for pods that it lost or never got.
+Only waits before a raise, or for a scale, count: pauses, holds and missing metrics are not the canary's fault, and a
+serving canary is not ended for pods that it lost or never got.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from serinus.core.rollout.gates import waits_for_pods
 from serinus.core.rollout.question import Question
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
-from serinus.core.rollout.verbs.steps import rises_now
+from serinus.core.rollout.verbs.steps import needs_pods
 
 
 def timed_wait(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
-    """Time the waiting for pods: all waits before one rise add up. Remember how long the longest took."""
+    """Time the waiting for pods: all waits before one rise or scale add up. Remember how long the longest took."""
     if _waits(plan, state, seen, now):
         return state if state.waiting_since is not None else replace(state, waiting_since=now)
     if state.waiting_since is None:
         return state
     took = round(now - state.waiting_since, 3)
     pods = state.pods.model_copy(update={"load_seconds": max(took, state.pods.load_seconds)})
-    waited = _waited(state, now) if _rises_next(plan, state) else 0.0
+    waited = _waited(state, now) if _needs_pods_next(plan, state) else 0.0
     return replace(state, waiting_since=None, waited_seconds=waited, pods=pods)
 
 
@@ -48,7 +48,7 @@ def waited_too_long(plan: RolloutPlan, state: RolloutState, now: float) -> bool:
 
 
 def _waits(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> bool:
-    if plan.spec.paused or not _rises_next(plan, state):
+    if plan.spec.paused or not _needs_pods_next(plan, state):
         return False
     return waits_for_pods(Question(plan, state, seen, now)) is not None and not _scaler_holds(plan, seen)
 
@@ -59,9 +59,9 @@ def _scaler_holds(plan: RolloutPlan, seen: Snapshot) -> bool:
     return fleet.scaled_by_other and fleet.ready >= max(1, fleet.desired)
 
 
-def _rises_next(plan: RolloutPlan, state: RolloutState) -> bool:
-    """Whether the next thing is a rise, and no pause or guard whose end is awaited."""
-    return state.phase is not Phase.GUARDING and rises_now(plan, state)
+def _needs_pods_next(plan: RolloutPlan, state: RolloutState) -> bool:
+    """Whether the next thing is a rise or a scale, and no pause or guard whose end is awaited."""
+    return state.phase is not Phase.GUARDING and needs_pods(plan, state)
 
 
 def _waited(state: RolloutState, now: float) -> float:

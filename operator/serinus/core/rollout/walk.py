@@ -13,7 +13,7 @@ from serinus.core.model.exposure import FULL_WEIGHT, Exposure, change
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, without_pods
-from serinus.core.rollout.gates import first_refusal, refusal_beside_stable
+from serinus.core.rollout.gates import first_refusal, refusal_beside_stable, waits_for_pods
 from serinus.core.rollout.guard import guarded, succeeded
 from serinus.core.rollout.holding import because, held, phase_while_held
 from serinus.core.rollout.judge import judged
@@ -91,11 +91,23 @@ def _step(question: Question, verb: Verb) -> RolloutState:
         if refusal is not None:
             return held(plan, state, refusal, now)
         state = _raised(question, exposure, _rise(question, exposure))
-    if cause := verb.waits(question):
+    if cause := verb.waits(question) or _wait_for_scale(question, verb):
         return _waiting(question, cause)
+    if verb.scale is not None:
+        state = _scaled(question, verb)
     if plan.straight or state.step >= len(plan.steps):
         return _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
     return replace(state, step=state.step + 1, step_started_at=now)
+
+
+def _wait_for_scale(question: Question, verb: Verb) -> Cause | None:
+    return waits_for_pods(question) if verb.scale is not None and verb.scale.asks else None
+
+
+def _scaled(question: Question, verb: Verb) -> RolloutState:
+    """Record that the canary has its size: its pods are there, and the next wait for pods has the whole deadline."""
+    plan, state = question.plan, replace(question.state, waited_seconds=0.0)
+    return recorded(plan, state, "Scaled", Cause(RolloutReason.SCALED, verb.text), question.now)
 
 
 def _waiting(question: Question, cause: Cause) -> RolloutState:

@@ -36,7 +36,8 @@ _VIEW = ModelDeploymentView(
     ),
     status=ModelDeploymentStatus(),
 )
-_ENOUGH = Fleet(desired=100, ready=100, service_exists=True)
+_ENOUGH = Fleet(desired=1000, ready=1000, service_exists=True)
+"""As many as a manifest may ask for."""
 
 
 class PlayedRollout:

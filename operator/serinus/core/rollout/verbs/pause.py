@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serinus.api.canary_scale import CanaryScale
 from serinus.api.policy import Pace, Pause
 from serinus.api.status import Verdict
 from serinus.core.model.exposure import Exposure
@@ -18,6 +19,7 @@ class PauseVerb:
     """A pause, as the manifest has it."""
 
     wish: Pause
+    scale: CanaryScale | None = None
 
     @property
     def text(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serinus.api.canary_scale import CanaryScale
 from serinus.api.header_route import HeaderRoute
 from serinus.core.model.exposure import Exposure
 from serinus.core.model.matches import Match, read_match
@@ -20,6 +21,7 @@ class HeaderRouteVerb:
 
     matches: tuple[Match, ...]
     for_people: bool = False
+    scale: CanaryScale | None = None
 
     @property
     def text(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serinus.api.canary_scale import CanaryScale
 from serinus.core.model.exposure import Exposure
 from serinus.core.rollout.question import Question
 from serinus.core.rollout.records import Cause
@@ -15,6 +16,7 @@ class MirrorRouteVerb:
 
     percentage: int
     for_people: bool = False
+    scale: CanaryScale | None = None
 
     @property
     def text(self) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from serinus.api.canary_scale import CanaryScale
 from serinus.api.policy import Step
 from serinus.core.model.exposure import EVERYTHING, FULL_WEIGHT, Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.rollout.verbs.pause import PauseVerb
+from serinus.core.rollout.verbs.set_canary_scale import BY_WEIGHT, SetCanaryScaleVerb
 from serinus.core.rollout.verbs.set_header_route import read_header_route
 from serinus.core.rollout.verbs.set_mirror_route import MirrorRouteVerb
 from serinus.core.rollout.verbs.set_weight import SetWeightVerb
@@ -27,6 +29,8 @@ def read_verb(step: Step) -> Verb:
         return read_header_route(step.set_header_route)
     if step.set_mirror_route is not None:
         return MirrorRouteVerb(step.set_mirror_route.percentage)
+    if step.set_canary_scale is not None:
+        return SetCanaryScaleVerb(step.set_canary_scale)
     raise ValueError("a step without a verb")
 
 
@@ -41,6 +45,19 @@ def next_exposure(plan: RolloutPlan, state: RolloutState) -> Exposure:
     return next((exposure for exposure in coming if exposure.exceeds(state.exposure)), EVERYTHING)
 
 
+def scale_at(plan: RolloutPlan, step: int) -> CanaryScale:
+    """Tell the scale in force at a step, counted from 0: that of the last setCanaryScale up to it."""
+    begun = () if plan.straight else plan.steps[: step + 1]
+    scales = (one.set_canary_scale for one in reversed(begun))
+    return next((scale for scale in scales if scale is not None), BY_WEIGHT)
+
+
 def rises_now(plan: RolloutPlan, state: RolloutState) -> bool:
     """Whether the very step that the rollout is at shows the canary more than it has."""
     return verb_at(plan, state.step).shows(state.exposure).exceeds(state.exposure)
+
+
+def needs_pods(plan: RolloutPlan, state: RolloutState) -> bool:
+    """Whether the very step that the rollout is at waits for pods: it is a rise, or it asks for pods of its own."""
+    scale = verb_at(plan, state.step).scale
+    return (scale is not None and scale.asks) or rises_now(plan, state)

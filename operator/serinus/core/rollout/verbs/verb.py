@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from serinus.api.canary_scale import CanaryScale
 from serinus.core.model.exposure import Exposure
 from serinus.core.rollout.question import Question
 from serinus.core.rollout.records import Cause
 
 
 class Verb(Protocol):
-    """One step: it changes what the canary is shown, or it waits."""
+    """One step: it changes what the canary is shown or how many pods it has, or it waits."""
 
     @property
     def text(self) -> str:
@@ -20,6 +21,11 @@ class Verb(Protocol):
     @property
     def for_people(self) -> bool:
         """Whether it waits until somebody promotes."""
+        ...
+
+    @property
+    def scale(self) -> CanaryScale | None:
+        """How many pods it asks for; None for a step that leaves that as it is."""
         ...
 
     def shows(self, before: Exposure) -> Exposure:
