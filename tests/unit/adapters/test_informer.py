@@ -13,10 +13,10 @@ from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.informer import ABSENT_DELAY, LONGEST_DELAY, Informer, Informers
 from serinus.adapters.kubernetes.watch import Watched, watched_within
-from serinus.core.model.kinds import ISTIO_GATEWAY, SCALED_OBJECT, SERVICE, Json, Kind
-from serinus.core.traffic.istio.provider import Istio
+from serinus.core.model.kinds import SCALED_OBJECT, SERVICE, Json, Kind
 from tests.support.hand_clock import HandClock
 from tests.support.scripted_server import Answer, ScriptedServer, answers, cuts, streams
+from tests.support.world.platform import PROVIDERS
 
 SERVICES = Watched(SERVICE, "serinus.dev/modeldeployment")
 
@@ -270,7 +270,7 @@ async def test_each_namespace_is_listed_and_watched_for_itself(
 
 def test_gateways_are_looked_for_where_they_are_granted_too() -> None:
     """All other kinds are read in the named namespaces alone."""
-    watched = watched_within(Istio(mesh=True), ["ml"], ["ml", "istio-ingress"])
-    assert {each.namespace for each in watched if each.kind != ISTIO_GATEWAY} == {"ml"}
-    assert {each.namespace for each in watched if each.kind == ISTIO_GATEWAY} == {"ml", "istio-ingress"}
-    assert {each.namespace for each in watched_within(Istio(mesh=True), [], [])} == {""}
+    watched = watched_within(PROVIDERS, ["ml"], ["ml", "istio-ingress"])
+    assert {each.namespace for each in watched if each.kind not in PROVIDERS.gateways} == {"ml"}
+    assert {each.namespace for each in watched if each.kind in PROVIDERS.gateways} == {"ml", "istio-ingress"}
+    assert {each.namespace for each in watched_within(PROVIDERS, [], [])} == {""}

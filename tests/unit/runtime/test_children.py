@@ -8,12 +8,12 @@ from serinus.core.model.errors import Conflict, Gone, Unavailable
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import SERVICE, VIRTUAL_SERVICE, Json, Kind, kind_of
 from serinus.core.model.snapshot import Obstacle
-from serinus.core.traffic.istio.provider import Istio
 from serinus.runtime.children import Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memory, Readings
 from serinus.runtime.rereading import TRIES
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock
+from tests.support.world.platform import PROVIDERS
 
 OWNER = Owner("ml", "fraud", "uid-md")
 
@@ -22,7 +22,7 @@ class Desk:
     def __init__(self) -> None:
         self.api = InMemoryApi(VirtualClock())
         self.memory = Memory()
-        self.children = Children(self.api, self.api.cache, Istio(mesh=True))
+        self.children = Children(self.api, self.api.cache, PROVIDERS)
 
     async def ensure(self, manifest: Json) -> bool:
         return await self.children.ensure(OWNER, manifest, self.memory) is not None
