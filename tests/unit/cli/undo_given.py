@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from serinus.api.parsing import parse_spec
@@ -16,7 +17,7 @@ from serinus.core.plan.revisions import (
     revision_name,
     wish_marks,
 )
-from tests.unit.cli.given import FakeCluster, deployment, rollout
+from tests.unit.cli.given import FakeCluster, deployment, rollout, say
 
 OWNER = Owner("ml", "fraud", "u-1")
 FIRST = from_rfc3339("2025-12-01T00:00:00Z")
@@ -82,3 +83,15 @@ def trying(before: str, after: str, **status: Any) -> FakeCluster:
     tried["spec"]["to"] = {"revision": name_of(second), "version": after}
     kept = (recorded(first, 1), recorded(second, 2, succeeded=False))
     return wanting(second, *kept, rollouts=(tried,))
+
+
+def undone(fake: FakeCluster, *words: str) -> Json:
+    """What is said of an undo, as JSON."""
+    answer = say(fake, "undo", "fraud", *words, "--json")
+    assert answer.exit_code == 0, answer.stderr
+    told: Json = json.loads(answer.stdout)
+    return told
+
+
+def spec_in(fake: FakeCluster) -> Json:
+    return dict(fake.deployments[0]["spec"])

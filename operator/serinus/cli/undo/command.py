@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import typer
 
-from serinus.api.parsing import parse_model_deployment
 from serinus.cli.errors import Refused
 from serinus.cli.session import LOOK_SECONDS, Session
 from serinus.cli.undo.change import Undo, plan_undo
@@ -101,8 +100,8 @@ def _taken_in(session: Session, generation: int, limit: float) -> bool:
     for look in range(max(1, round(limit / LOOK_SECONDS))):
         if look:
             session.world.sleep(LOOK_SECONDS)
-        manifest = session.cluster.model_deployment(session.name)
-        if manifest is not None and parse_model_deployment(manifest).status.observed_generation >= generation:
+        status = (session.cluster.model_deployment(session.name) or {}).get("status") or {}
+        if status.get("observedGeneration", 0) >= generation:
             return True
     return False
 
