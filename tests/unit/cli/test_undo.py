@@ -64,7 +64,12 @@ def test_a_revision_is_named_by_version_name_or_hash(named: str) -> None:
         ({"rollbackWindow": {"revisions": 3}}, "1", "GuardedStep", "one guarded step"),
         ({"rollbackWindow": {"revisions": 0}}, "3", "AllSteps", "rollbackWindow is 0"),
         ({"guard": {"duration": "7m"}}, "3", "GuardedStep", "then a guard window of 7m"),
-        ({"strategy": {"canary": {"steps": [{"setWeight": 9}]}}}, "1", "AllSteps", "an ordinary rollout in 1 steps"),
+        (
+            {"strategy": {"canary": {"steps": [{"setWeight": 9}]}}},
+            "1",
+            "AllSteps",
+            "an ordinary rollout in one step, then",
+        ),
     ],
 )
 def test_the_effect_is_what_the_operator_decides_by(fields: Json, version: str, effect: str, words: str) -> None:

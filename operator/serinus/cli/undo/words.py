@@ -39,9 +39,9 @@ def _rollout(undo: Undo, start: RolloutSpec) -> str:
     if start.rollback:
         version = undo.target.version
         return f"one guarded step (rollbackWindow): version {version} gets 100% once its pods are ready, then {guard}"
-    return (
-        f"an ordinary rollout in {len(start.strategy.canary.steps)} steps, then {guard}: {_why_all_steps(undo, start)}"
-    )
+    number = len(start.strategy.canary.steps)
+    steps = f"{number} steps" if number > 1 else "one step"
+    return f"an ordinary rollout in {steps}, then {guard}: {_why_all_steps(undo, start)}"
 
 
 def _why_all_steps(undo: Undo, start: RolloutSpec) -> str:
