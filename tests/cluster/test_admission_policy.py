@@ -113,11 +113,13 @@ def test_the_sre_pulls_levers(people: People) -> None:
 ALLOWED = (
     (READER, "list", "rollouts"),
     (READER, "get", "modeldeployments"),
+    (READER, "list", "controllerrevisions.apps"),
     (TEAM, "create", "modeldeployments"),
     (TEAM, "delete", "modeldeployments"),
     (TEAM, "get", "rollouts"),
     (SRE, "patch", "rollouts"),
     (SRE, "list", "modeldeployments"),
+    (SRE, "list", "controllerrevisions.apps"),
     (OPERATOR, "create", "rollouts"),
     (OPERATOR, "patch", "deployments.apps"),
     (OPERATOR, "list", "configmaps"),

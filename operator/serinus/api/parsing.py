@@ -61,6 +61,11 @@ def parse_model_deployment(raw: Mapping[str, Any]) -> ModelDeploymentView:
     )
 
 
+def parse_spec(raw: Mapping[str, Any]) -> ModelDeploymentSpec:
+    """Read the spec of a ModelDeployment; raises ApiError."""
+    return _section(ModelDeploymentSpec, {"spec": raw}, "spec")
+
+
 def parse_rollout(raw: Mapping[str, Any]) -> RolloutView:
     """Read a Rollout; raises ApiError."""
     metadata = _metadata(raw)

@@ -200,6 +200,38 @@ def retry(
 
 
 @app.command()
+def undo(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="VERSION", help="Version or revision to return to; default: what served before."),
+    ] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write the change to the cluster; without it, only print it.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --apply: even if Argo CD or Flux applies the manifest.")
+    ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    wait: Wait = ANSWER_SECONDS,
+) -> None:
+    """Print the manifest's change back to an earlier version, and what it would lead to."""
+    if force and not apply:
+        raise typer.BadParameter("--force needs --apply")
+    from serinus.cli.undo.command import UndoOptions
+    from serinus.cli.undo.command import undo as undone
+
+    with told():
+        options = UndoOptions(to=to, apply=apply, force=force, as_json=as_json, wait=wait)
+        undone(begin(ctx, name, Target(namespace, context, kubeconfig)), options)
+
+
+@app.command()
 def simulate(
     *,
     file: Annotated[Path, typer.Option("--file", "-f", help="Manifest with the ModelDeployment.")],

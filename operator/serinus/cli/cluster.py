@@ -1,4 +1,4 @@
-"""The cluster as the commands see it: reads, and one patch.
+"""The cluster as the commands see it: reads, and two patches.
 
 A Protocol, so that the commands run against a double in tests; `connection.py` holds the real one.
 """
@@ -32,8 +32,14 @@ class UserCluster(Protocol):
     def rollouts(self, name: str) -> list[Json]:
         """List the Rollouts of a ModelDeployment of our namespace."""
 
+    def controller_revisions(self, name: str) -> list[Json]:
+        """List the ControllerRevisions that carry the label of a ModelDeployment of our namespace."""
+
     def patch_rollout(self, name: str, patch: Json) -> Json:
         """Merge-patch a Rollout of our namespace."""
+
+    def patch_model_deployment(self, name: str, operations: list[Json]) -> Json:
+        """JSON-patch the spec of a ModelDeployment of our namespace; refused where a `test` among them fails."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,17 @@ from serinus.api import GROUP, VERSION
 from serinus.cli.cluster import Target
 from serinus.cli.errors import NotAllowed, Refused
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
-from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json
+from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, ROLLOUT, Json
 
 FIELD_MANAGER = "kubectl-serinus"
 TIMEOUT_SECONDS = (5, 15)
 """To connect, and to wait for an answer: somebody looks at the screen meanwhile."""
 MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+PATCH_MISFITS = "the server rejected our request due to an error in our request"
+"""All that an API server says of a JSON patch with a failed `test`; what validation refuses, it names."""
+ROLES = {"patch rollouts": "serinus-sre", "patch modeldeployments": "serinus-edit"}
+"""The role that allows a request; all others need only `serinus-view`."""
 
 
 def connect(target: Target) -> KubeconfigCluster:
@@ -104,14 +109,21 @@ class KubeconfigCluster:
 
     def rollouts(self, name: str) -> list[Json]:
         """List the Rollouts of a ModelDeployment."""
-        place = (GROUP, VERSION, self._namespace, ROLLOUT.plural)
-        selector = f"{MODEL_DEPLOYMENT_LABEL}={name}"
-        ask = self._api.list_namespaced_custom_object
-        answer = self._ask("list rollouts", ask, *place, label_selector=selector)
+        return self._labelled(name, GROUP, VERSION, self._namespace, ROLLOUT.plural)
+
+    def controller_revisions(self, name: str) -> list[Json]:
+        """List the ControllerRevisions of a ModelDeployment; the client of custom objects knows every group's URLs."""
+        group, _, version = CONTROLLER_REVISION.api_version.partition("/")
+        return self._labelled(name, group, version, self._namespace, CONTROLLER_REVISION.plural)
+
+    def _labelled(self, name: str, *place: str) -> list[Json]:
+        """List the objects of a place that carry the label of a ModelDeployment."""
+        ask, selector = self._api.list_namespaced_custom_object, f"{MODEL_DEPLOYMENT_LABEL}={name}"
+        answer = self._ask(f"list {place[-1]}", ask, *place, label_selector=selector)
         return list(answer["items"]) if answer else []
 
     def patch_rollout(self, name: str, patch: Json) -> Json:
-        """Merge-patch a Rollout; never its status, never a ModelDeployment."""
+        """Merge-patch a Rollout; never its status."""
         place = (GROUP, VERSION, self._namespace, ROLLOUT.plural, name)
         answer = self._ask(
             "patch rollouts",
@@ -123,6 +135,20 @@ class KubeconfigCluster:
         )
         if answer is None:
             raise Refused(f"Rollout {name} is gone: run status again")
+        return answer
+
+    def patch_model_deployment(self, name: str, operations: list[Json]) -> Json:
+        """JSON-patch the spec of a ModelDeployment, as its user."""
+        answer = self._ask(
+            "patch modeldeployments",
+            self._api.patch_namespaced_custom_object,
+            *(GROUP, VERSION, self._namespace, MODEL_DEPLOYMENT.plural, name),
+            operations,
+            field_manager=FIELD_MANAGER,
+            _content_type=JSON_PATCH,
+        )
+        if answer is None:
+            raise Refused(f"ModelDeployment {name} is gone: run status again")
         return answer
 
     def _ask(self, doing: str, call: Callable[..., Any], *place: Any, **options: Any) -> Json | None:
@@ -143,13 +169,15 @@ class KubeconfigCluster:
     def _refusal(self, doing: str, status: int, message: str) -> Refused:
         where = f"in namespace {self._namespace}"
         if status == 403:
-            role = "serinus-sre" if doing.startswith("patch") else "serinus-view"
+            role = ROLES.get(doing, "serinus-view")
             text = f"you may not {doing} {where}: ask an administrator to bind ClusterRole {role} to you there"
             return NotAllowed(f"{text} ({message})")
         if status == 401:
             return Refused(f"the cluster at {self._host} rejected your credentials: log in again")
         if status == 0:
             return Refused(f"cannot reach the cluster at {self._host}: {message}")
+        if status == 422 and message == PATCH_MISFITS:
+            return Refused("the object has changed since it was read: run undo again")
         return Refused(f"the cluster refuses to {doing} {where}: {message}")
 
 

@@ -13,7 +13,7 @@ from serinus.api.parsing import ModelDeploymentView
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import REVISION_LABEL, Owner, controller_uid
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, Json
-from serinus.core.plan.revisions import rebuilt_revision
+from serinus.core.plan.revisions import rebuilt_revision, with_recorded_spec
 from serinus.runtime.memory import Memory
 from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
@@ -32,19 +32,20 @@ async def restore_revisions(
     owner = Owner(view.namespace, view.name, view.uid)
     restored = []
     for name in lost:
-        manifest = _remembered(memory, owner, name) or _from_deployment(cache, view, owner, name)
+        manifest = _remembered(memory, view, owner, name) or _from_deployment(cache, view, owner, name)
         if manifest is not None:
             restored.append(await _written(cluster, cache, owner, manifest))
     return restored
 
 
-def _remembered(memory: Memory, owner: Owner, name: str) -> Json | None:
+def _remembered(memory: Memory, view: ModelDeploymentView, owner: Owner, name: str) -> Json | None:
     """The ControllerRevision as we saw it last, as a wish of its owner."""
     seen = memory.revisions.get(name)
     if seen is None:
         return None
     wished = {key: value for key, value in seen["metadata"].items() if key in _WISHED}
-    return {**seen, "metadata": {**wished, "ownerReferences": [owner.reference()]}}
+    restored = {**seen, "metadata": {**wished, "ownerReferences": [owner.reference()]}}
+    return with_recorded_spec(restored, view.spec)
 
 
 def _from_deployment(cache: Cache, view: ModelDeploymentView, owner: Owner, name: str) -> Json | None:

@@ -121,7 +121,7 @@ class Wishes:
         wish = wish_digest(view.spec)
         since = memory.asked_since(wish, now)
         asked = _Asked(view, kept, wish, now, rules.next_wished_at(kept, now))
-        answer = asked.named(revision_hash(view.spec)) if source is None else rules.pinned(kept, wish)
+        answer = rules.answer(kept, view.name, view.spec)
         if answer is None and source is not None:
             answer = await self._adopted(asked)
         if answer is not None and rules.asked_last(kept, wish):
@@ -264,7 +264,7 @@ def render_revision(view: ModelDeploymentView, owner: Owner, hashed: str, number
         spec=view.spec,
         model=view.model_name,
         template=render_template(owner, hashed, view.spec, storage),
-        revision_hash=hashed,
+        hashed=hashed,
         config_map=copy,
         files=files.manifest() if files else None,
     )

@@ -205,9 +205,10 @@ def test_a_config_map_keeps_a_digest_of_its_data(cache: ObjectCache) -> None:
     assert len(found["metadata"]["dataDigest"]) == 10
 
 
-def test_a_controller_revision_is_kept_without_the_models_files(cache: ObjectCache) -> None:
+def test_a_controller_revision_is_kept_without_the_models_files_and_its_spec(cache: ObjectCache) -> None:
     """Ten revisions of a mebibyte each, for each model, would fill the memory."""
-    cache.store(an(CONTROLLER_REVISION, "a", 1, data={"hash": "x", "files": {"data": {"model.py": "x"}}}, revision=1))
+    data = {"hash": "x", "files": {"data": {"model.py": "x"}}, "spec": {"model": {}, "runtime": {}}}
+    cache.store(an(CONTROLLER_REVISION, "a", 1, data=data, revision=1))
     found = cache.get(CONTROLLER_REVISION, "ml", "a")
     assert found is not None
     assert found["data"] == {"hash": "x"}

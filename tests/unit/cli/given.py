@@ -16,6 +16,7 @@ from serinus.cli.session import CommandWorld
 from serinus.cli.story import Story, read_story
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json
+from tests.support.json_patch import patched
 
 STABLE, CANARY = "fraud-aaaaaaaaaa", "fraud-bbbbbbbbbb"
 ROLLOUT = f"{CANARY}-1"
@@ -122,6 +123,7 @@ class FakeCluster:
     namespace: str = "ml"
     answers: bool = True
     patches: list[tuple[str, Json]] = field(default_factory=list)
+    revisions: list[Json] = field(default_factory=list)
     refusal: Refused | None = None
     sees_all: bool = True
 
@@ -157,6 +159,20 @@ class FakeCluster:
             heard = {lever: target["spec"].get(lever) for lever in ("paused", "abort", "promote", "retry")}
             target["status"]["acknowledged"] = heard
         return target
+
+    def controller_revisions(self, name: str) -> list[Json]:
+        return deepcopy(self.revisions)
+
+    def patch_model_deployment(self, name: str, operations: list[Json]) -> Json:
+        if self.refusal is not None:
+            raise self.refusal
+        at = next(index for index, one in enumerate(self.deployments) if one["metadata"]["name"] == name)
+        changed = patched(self.deployments[at], operations)
+        changed["metadata"]["generation"] += 1
+        if self.answers:
+            changed["status"]["observedGeneration"] = changed["metadata"]["generation"]
+        self.deployments[at] = changed
+        return changed
 
 
 def _merge(target: Json, patch: Json) -> None:

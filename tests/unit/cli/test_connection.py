@@ -55,6 +55,25 @@ def test_a_rollout_that_vanished_is_said() -> None:
         _cluster(_answer(404, "not found")).patch_rollout("fraud-1", {})
 
 
+def test_a_model_deployment_that_vanished_is_said() -> None:
+    """Between the look and the change somebody deleted it."""
+    with pytest.raises(Refused, match="ModelDeployment fraud is gone: run status again"):
+        _cluster(_answer(404, "not found")).patch_model_deployment("fraud", [])
+
+
+def test_a_spec_that_changed_meanwhile_is_said() -> None:
+    """A failed `test` of a JSON patch has no words of its own."""
+    refusal = _answer(422, "the server rejected our request due to an error in our request")
+    with pytest.raises(Refused, match="has changed since it was read: run undo again"):
+        _cluster(refusal).patch_model_deployment("fraud", [])
+
+
+def test_the_spec_takes_the_role_that_edits_it() -> None:
+    """A lever's role does not include it."""
+    with pytest.raises(NotAllowed, match="bind ClusterRole serinus-edit to you there"):
+        _cluster(_answer(403, "modeldeployments is forbidden")).patch_model_deployment("fraud", [])
+
+
 @pytest.mark.parametrize(("status", "role"), [("get", "serinus-view"), ("patch", "serinus-sre")])
 def test_a_missing_right_names_the_role_that_has_it(status: str, role: str) -> None:
     """Looking needs another role than pulling a lever."""

@@ -102,9 +102,9 @@ def trim_pod(manifest: Json) -> Json:
 
 
 def trim_controller_revision(manifest: Json) -> Json:
-    """Drop the copy of the model's files: it is read from the API server in the rare case that it is needed."""
+    """Drop what no pass reads: the model's files, which are fetched when needed, and the spec to go back to."""
     kept = trim(manifest)
-    return {**kept, "data": _without(kept.get("data") or {}, ("files",))}
+    return {**kept, "data": _without(kept.get("data") or {}, ("files", "spec"))}
 
 
 def trim_config_map(manifest: Json) -> Json:

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 from serinus.api import GROUP
 from serinus.api.canonical import digest
 from serinus.api.model_deployment import ModelDeploymentSpec
+from serinus.api.parsing import parse_spec
 from serinus.api.served_model import Probe
 from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
-from serinus.core.model.revision import HASH_SCHEME, Revision
+from serinus.core.model.revision import HASH_SCHEME, Revision, revision_hash, wish_digest
 from serinus.core.model.timestamps import restored, stored, to_rfc3339
 from serinus.core.plan.pods import VERSION_ANNOTATION
 
@@ -25,9 +26,9 @@ GENERATION_ANNOTATION = f"{GROUP}/generation"
 """Written by earlier versions: the generation of the spec for which the user's ConfigMap was read."""
 
 
-def revision_name(owner_name: str, revision_hash: str) -> str:
+def revision_name(owner_name: str, hashed: str) -> str:
     """Name a revision, and with it its Deployment, Service, DestinationRule and ConfigMap."""
-    return f"{owner_name}-{revision_hash}"
+    return f"{owner_name}-{hashed}"
 
 
 def next_number(revisions: Iterable[Revision]) -> int:
@@ -43,21 +44,23 @@ def render_controller_revision(
     spec: ModelDeploymentSpec,
     model: str,
     template: Json,
-    revision_hash: str,
+    hashed: str,
     config_map: str | None,
     files: Json | None = None,
 ) -> Json:
     """Render the snapshot of everything that makes the pods what they are.
 
+    The template is what pods are made of; model and runtime are kept beside it as the user wrote them, for a way back.
     `files` are `data` and `binaryData` of the user's ConfigMap: a copy that is deleted by hand comes back from here.
     """
-    metadata = owner.metadata(name, revision_hash)
+    metadata = owner.metadata(name, hashed)
     metadata["annotations"] = {VERSION_ANNOTATION: spec.model.version}
     data = {
         "scheme": HASH_SCHEME,
-        "hash": revision_hash,
+        "hash": hashed,
         "version": spec.model.version,
         "model": model,
+        "spec": recorded_sections(spec),
         "template": template,
         "probe": spec.model.probe.manifest() if spec.model.probe else None,
         "configMap": config_map,
@@ -70,6 +73,35 @@ def render_controller_revision(
         "revision": number,
         "data": {key: value for key, value in data.items() if value is not None},
     }
+
+
+def recorded_sections(spec: ModelDeploymentSpec) -> Json:
+    """Write the parts of a spec that a revision contains, in one form whatever way the user wrote them."""
+    return {"model": spec.model.manifest(), "runtime": spec.runtime.manifest()}
+
+
+def recorded_spec(manifest: Json, spec: ModelDeploymentSpec) -> ModelDeploymentSpec:
+    """Put the model and runtime of a revision into a spec; raises ValueError where they cannot be told for sure.
+
+    They are what the revision's hash is made of, so it tells whether they are complete.
+    """
+    data = manifest["data"]
+    if "spec" not in data:
+        raise ValueError("it was recorded without model and runtime, by an earlier version or from what was running")
+    found = parse_spec({**spec.manifest(), **data["spec"]})
+    files = data.get("files")
+    content = content_digest(files.get("data") or {}, files.get("binaryData") or {}) if files else None
+    if revision_hash(found, content) != data["hash"]:
+        raise ValueError("its model and runtime are not those that its hash was made of")
+    return found
+
+
+def with_recorded_spec(manifest: Json, spec: ModelDeploymentSpec) -> Json:
+    """Give a revision that was remembered without model and runtime those of the spec that asks for it, if it does."""
+    marks = manifest["metadata"].get("annotations") or {}
+    if marks.get(WISH_ANNOTATION) != wish_digest(spec):
+        return manifest
+    return {**manifest, "data": {**manifest["data"], "spec": recorded_sections(spec)}}
 
 
 def rebuilt_revision(owner: Owner, deployment: Json, *, spec: ModelDeploymentSpec, config_map: str | None) -> Json:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from serinus.core.model.revision import Revision
+from serinus.api.model_deployment import ModelDeploymentSpec
+from serinus.core.model.revision import Revision, revision_hash, wish_digest
+from serinus.core.plan.revisions import revision_name
+from serinus.core.plan.storage import source_config_map
 
 SETTLE_SECONDS = 1.0
 """How long a wish is left alone before it is read or written: a way back to a kept revision waits for neither."""
@@ -19,6 +22,14 @@ FILES_SECONDS = 30.0
 """How long after a change of model or runtime a changed ConfigMap still belongs to it."""
 ABSENT_SECONDS = 10.0
 """How often a ConfigMap that has been absent for longer than that is looked for."""
+
+
+def answer(kept: Iterable[Revision], owner_name: str, spec: ModelDeploymentSpec) -> Revision | None:
+    """Find the kept revision that a spec asks for: by its hash, or by its wish with a ConfigMap; raises InvalidSpec."""
+    if source_config_map(spec.model.storage_uri) is not None:
+        return pinned(kept, wish_digest(spec))
+    wanted = revision_name(owner_name, revision_hash(spec))
+    return next((revision for revision in kept if revision.name == wanted), None)
 
 
 def pinned(kept: Iterable[Revision], wish: str) -> Revision | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from serinus.api.defaults import policy_of
-from serinus.api.model_deployment import Rejection
+from serinus.api.model_deployment import ModelDeploymentSpec, Rejection
 from serinus.api.rollout import RevisionReference, RolloutSpec
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Snapshot
@@ -74,8 +74,13 @@ def _spec(seen: Snapshot, wanted: Revision, stable: str | None, attempt: int) ->
 
 def _succeeded_lately(seen: Snapshot, wanted: Revision, stable: str | None) -> bool:
     """Whether the wanted revision is among the last ones that succeeded before stable."""
-    window = seen.deployment.spec.rollback_window
-    back = DEFAULT_ROLLBACK_REVISIONS if window is None else window.revisions
+    back = rollback_revisions(seen.deployment.spec)
     earlier = [one for one in seen.revisions if one.succeeded and one.name != stable]
     newest_first = sorted(earlier, key=lambda one: one.succeeded_at or 0.0, reverse=True)
     return stable is not None and wanted.name in {one.name for one in newest_first[:back]}
+
+
+def rollback_revisions(spec: ModelDeploymentSpec) -> int:
+    """Tell how many revisions that succeeded before stable are within rollbackWindow."""
+    window = spec.rollback_window
+    return DEFAULT_ROLLBACK_REVISIONS if window is None else window.revisions

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.core.model.kinds import Json
+from serinus.core.model.revision import revision_hash
 from serinus.core.plan.revisions import (
     content_digest,
     mark_succeeded,
     next_number,
     read_revision,
+    recorded_spec,
     render_config_map,
     render_controller_revision,
 )
-from tests.unit.core.plan.given import FULL, HASH, OWNER, assert_valid, expected, revision, spec, template
+from tests.unit.core.plan.given import FULL, HASH, OWNER, SMALL, assert_valid, expected, revision, spec, template
 
 SERVER_FIELDS = {"uid": "rev-uid", "creationTimestamp": "2026-03-01T10:00:00Z", "resourceVersion": "7"}
 
@@ -27,7 +32,7 @@ def _rendered(raw: Json | None = None) -> Json:
         spec=spec(raw),
         model="fraud",
         template=template(raw),
-        revision_hash=HASH,
+        hashed=HASH,
         config_map=None if raw else f"fraud-{HASH}",
     )
 
@@ -57,6 +62,61 @@ def test_a_revision_reads_back_as_it_was_rendered() -> None:
 
 def test_a_revision_remembers_its_copy_of_the_config_map() -> None:
     assert read_revision(_live(_rendered())).config_map == f"fraud-{HASH}"
+
+
+def _hashed(raw: Json, files: Json | None = None) -> Json:
+    """A live ControllerRevision whose hash is that of its spec and files."""
+    content = content_digest(files["data"], files.get("binaryData") or {}) if files else None
+    hashed = revision_hash(spec(raw), content)
+    return _live(
+        render_controller_revision(
+            OWNER,
+            name=f"fraud-{hashed}",
+            number=1,
+            spec=spec(raw),
+            model="fraud",
+            template={},
+            hashed=hashed,
+            config_map=None,
+            files=files,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "files"), [(FULL, None), (SMALL, {"data": {"config.pbtxt": "x"}})], ids=["full", "with files"]
+)
+def test_model_and_runtime_are_given_back_as_they_were(raw: Json, files: Json | None) -> None:
+    """All else of the spec is that of now."""
+    now = spec(
+        {"model": {"version": "43", "storageUri": "pvc://m/43"}, "runtime": {"image": "i"}, "guard": {"duration": "1s"}}
+    )
+    found = recorded_spec(_hashed(raw, files), now)
+    assert (found.model, found.runtime, found.guard) == (spec(raw).model, spec(raw).runtime, now.guard)
+
+
+def _without_spec(data: Json) -> None:
+    del data["spec"]
+
+
+def _edited(data: Json) -> None:
+    data["spec"]["runtime"]["image"] = "another"
+
+
+def _cut(data: Json) -> None:
+    del data["spec"]["model"]["version"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [(_without_spec, "without model and runtime"), (_edited, "not those that its hash"), (_cut, "version")],
+)
+def test_what_is_not_surely_the_revisions_is_not_given_back(harm: Callable[[Json], None], words: str) -> None:
+    """A way back to something else would be a new version that nobody has tried."""
+    manifest = _hashed(FULL)
+    harm(manifest["data"])
+    with pytest.raises(ValueError, match=words):
+        recorded_spec(manifest, spec())
 
 
 @given(st.floats(min_value=0, max_value=4e9))
