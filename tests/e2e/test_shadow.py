@@ -24,7 +24,7 @@ A_FIFTH = "__import__('random').random() < 0.2"
 def test_a_version_that_fails_a_fifth_is_found_and_no_user_saw_an_error(cluster: Cluster, routing: str) -> None:
     """Its answers are thrown away; the gateway's own counters tell of them."""
     name = f"shadow-bad-{routing.lower()}"
-    with served(cluster, name, routing=routing, grpc_every=0) as asked:
+    with served(cluster, name, routing=routing) as asked:
         cluster.apply(given.version(name, 2, steps=STEPS, fails=A_FIFTH, routing=routing))
         cluster.rollout(name, 2, lambda status: status.get("exposure") == "mirror 100%", what="copies")
         ended = cluster.rollout(name, 2, lambda status: status.get("phase") == "Reverted", what="the revert")

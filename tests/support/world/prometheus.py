@@ -145,7 +145,7 @@ class Prometheus:
                 yield Series({"__name__": name, "cluster_name": cluster, "instance": "gateway"}, inside)
 
     def _clusters(self, query: str) -> Iterable[Series]:
-        """What its clusters count of a Service by code, copies included."""
+        """What its clusters count of a Service by class, copies included; each code has a gateway of its own."""
         if not self.counts_copies:
             return
         services = set(_captured(r"\|\(([a-z0-9|-]+)\)\\\\\.", query.replace("(8000|8001)", "")).split("|"))
@@ -153,13 +153,16 @@ class Prometheus:
         for (service, code), samples in self.scraped.items():
             inside, number = self._shown(samples, since), code.removeprefix("copy ")
             if service in services and number.isdigit() and inside:
-                yield Series({**_cluster(service), "response_code": number, "instance": _gateway_of(code)}, inside)
+                yield Series(
+                    {**_cluster(service), "response_code_class": f"{number[0]}xx", "instance": _gateway_of(code)},
+                    inside,
+                )
 
     def _cluster_buckets(self, query: str) -> Iterable[Series]:
         """Everybody answers within the first bucket."""
         for series in self._clusters(query):
-            labels = {name: value for name, value in series.labels.items() if name != "response_code"}
-            instance = f"{labels['instance']}-{series.labels['response_code']}"
+            labels = {name: value for name, value in series.labels.items() if name != "response_code_class"}
+            instance = f"{labels['instance']}-{series.labels['response_code_class']}"
             for bound in BUCKETS:
                 named = {**labels, "__name__": "envoy_cluster_upstream_rq_time_bucket", "instance": instance}
                 yield Series({**named, "le": bound}, series.samples)
@@ -229,11 +232,6 @@ class Prometheus:
 def _cluster(service: str) -> dict[str, str]:
     name = f"outbound|8000||{service}.ml.svc.cluster.local"
     return {"__name__": "envoy_cluster_upstream_rq", "cluster_name": name}
-
-
-def _gateway_of(code: str) -> str:
-    """Copies are counted as if by a gateway of their own: one series for each counter."""
-    return "copying" if code.startswith("copy ") else "gateway"
 
 
 def _captured(pattern: str, text: str) -> str:

@@ -51,12 +51,21 @@ CALLER_FLAGS: Final = frozenset({"DC", "DR", "DPE"})
 NEUTRAL_FLAGS: Final = frozenset({"", "-", "DI", "RFCF"})
 CLUSTER: Final = re.compile(r"outbound\|(\d+)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\..*")
 """How istiod calls what a gateway sends to: by port, Service and namespace."""
+_CLASS: Final = re.compile(r"[1-5]xx")
 _CODE: Final = re.compile(r"\d{1,3}")
 _WORDS: Final = re.compile(r"[A-Z][A-Z_,]{0,23}")
 _BOUND: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 # Two series that differ in one of these are two counters; in others they may be one, before and after a relabelling.
 _TELLING: Final = frozenset(
-    {"reporter", "request_protocol", "response_code", "grpc_response_status", "response_flags", "le"}
+    {
+        "reporter",
+        "request_protocol",
+        "response_code",
+        "response_code_class",
+        "grpc_response_status",
+        "response_flags",
+        "le",
+    }
 )
 _ISTIOS: Final = ("source_", "destination_", "request_", "response_", "grpc_", "connection_")
 _ENVOYS: Final = frozenset({"cluster_name", "envoy_cluster_name"})
@@ -192,13 +201,13 @@ def _normal(bound: str) -> str:
 def read_envoy(labels: Mapping[str, str]) -> Meaning | None:
     """Read the labels of a gateway's counters of a cluster; owner is (namespace, Service).
 
-    Answers to copies count here as any other. Answers of a class (`2xx`) are counted by their code as well: a series
-    without a code is passed over (https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats).
+    Answers to copies count here as any other. They are read by their class (`2xx`); the same name has a second set of
+    series by code (https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats).
     """
-    owner, name, code = owner_of_cluster(labels), labels.get("__name__", ""), labels.get("response_code", "")
+    owner, name, code = owner_of_cluster(labels), labels.get("__name__", ""), labels.get("response_code_class", "")
     if owner is None:
         return None
-    if name == "envoy_cluster_upstream_rq" and _CODE.fullmatch(code):
+    if name == "envoy_cluster_upstream_rq" and _CLASS.fullmatch(code):
         outcome = {"5": Count.SERVER_ERROR, "4": Count.CLIENT_ERROR}.get(code[0], Count.SUCCESS)
         return Meaning(owner, outcome, code="" if outcome is Count.SUCCESS else f"HTTP {code}")
     bound = parse_bound(labels.get("le", "")) if name == "envoy_cluster_upstream_rq_time_bucket" else None

@@ -97,12 +97,13 @@ def envoy_queries(
     arms: Sequence[Arm], *, seconds: float, latency: bool, gateways: Sequence[str], matchers: Sequence[str] = ()
 ) -> list[str]:
     """Ask for the raw samples of all arms' clusters in the gateways; a series without the label `pod` is believed."""
-    names = "envoy_cluster_upstream_rq", *(("envoy_cluster_upstream_rq_time_bucket",) if latency else ())
+    answers = 'envoy_cluster_upstream_rq{response_code_class!="",'
+    wanted = answers, *(("envoy_cluster_upstream_rq_time_bucket{",) if latency else ())
     queries = []
     for chunk in _chunks(sorted(set(arms))):
         cluster = clusters(either(arm.service for arm in chunk), either(arm.namespace for arm in chunk))
         inside = f'cluster_name=~"{cluster}",pod=~"|({workloads(gateways)})-.+"{more(matchers)}'
-        queries += [f"{name}{{{inside}}}[{_range(seconds)}]" for name in names]
+        queries += [f"{selected}{inside}}}[{_range(seconds)}]" for selected in wanted]
     return queries
 
 

@@ -68,7 +68,8 @@ class Exposure:
 
     def matching(self, matches: tuple[Match, ...]) -> Exposure:
         """The same with more matches; with the first one copies end."""
-        return replace(self, matches=tuple(dict.fromkeys((*self.matches, *matches))), mirror=0)
+        together = tuple(dict.fromkeys((*self.matches, *matches)))
+        return replace(self, matches=together, mirror=0) if together else self
 
     def mirroring(self, percent: int) -> Exposure:
         """Give copies, if it has fewer. Who answers somebody gets none: nobody's answers would be told apart."""
@@ -76,7 +77,9 @@ class Exposure:
 
     def at_least(self, weight: int) -> Exposure:
         """Give a weight, if it has less. Who serves everybody needs no match, and with a first weight copies end."""
-        return EVERYTHING if weight == FULL_WEIGHT else replace(self, weight=max(self.weight, weight), mirror=0)
+        if weight == FULL_WEIGHT:
+            return EVERYTHING
+        return replace(self, weight=max(self.weight, weight), mirror=0) if weight else self
 
 
 def change(before: Exposure, after: Exposure) -> str:

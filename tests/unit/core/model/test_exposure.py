@@ -29,13 +29,21 @@ def test_what_an_exposure_is(exposure: Exposure, nothing: bool, serves: bool, fu
     assert (exposure.is_nothing, exposure.serves, exposure.is_full) == (nothing, serves, full)
 
 
+COPIED, FIRST = Exposure(mirror=20), Exposure(0, MATCHES[:1], 20)
+
+
 @pytest.mark.parametrize(
-    "more",
-    [Exposure(1, MATCHES[:1], 20), Exposure(0, MATCHES, 20), Exposure(0, MATCHES[:1], 21), Exposure(0, MATCHES[1:])],
-    ids=["weight", "match", "mirror", "another match"],
+    ("more", "other"),
+    [
+        pytest.param(Exposure(1, MATCHES[:1], 20), FIRST, id="weight"),
+        pytest.param(Exposure(0, MATCHES, 20), FIRST, id="match"),
+        pytest.param(Exposure(0, MATCHES[1:]), FIRST, id="another match"),
+        pytest.param(Exposure(mirror=21), COPIED, id="mirror"),
+        pytest.param(Exposure(0, MATCHES[:1]), COPIED, id="answers over copies"),
+    ],
 )
-def test_one_exceeds_another_by_whatever_it_shows_more(more: Exposure) -> None:
-    assert more.exceeds(Exposure(0, MATCHES[:1], 20))
+def test_one_exceeds_another_by_whatever_it_shows_more(more: Exposure, other: Exposure) -> None:
+    assert more.exceeds(other)
 
 
 @given(EXPOSURES)
@@ -47,9 +55,10 @@ def test_nothing_is_exceeded_by_all_else_and_nobody_exceeds_itself(exposure: Exp
 
 @given(EXPOSURES, st.integers(0, 100), st.lists(st.sampled_from(MATCHES)).map(tuple))
 def test_a_step_takes_nothing(before: Exposure, weight: int, matches: tuple[Match, ...]) -> None:
-    """A weight is more than the copies that end with it, and everything is more than a cohort."""
+    """A weight or a cohort is more than the copies that end with it, and everything is more than a cohort."""
     assert not before.exceeds(before.at_least(weight))
     assert not before.exceeds(before.matching(matches))
+    assert not before.exceeds(before.mirroring(weight))
 
 
 @pytest.mark.parametrize(
