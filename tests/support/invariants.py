@@ -94,7 +94,7 @@ class Watchdog:
         pair = (spec["to"]["revision"], spec["policy"])
         if pair in self._rejected and self._rejected[pair] != manifest["metadata"]["uid"]:
             assert self.retries, f"{version} was rejected and got traffic again without a retry"
-        steps = [step for step in spec["strategy"]["canary"]["steps"] if not SHOWING_NOTHING & step.keys()]
+        steps = [step for step in spec["strategy"]["canary"]["steps"] if _shows_users(step)]
         beyond = weight > steps[0].get("setWeight", 0)
         if beyond and "from" in spec:
             raised = [one for one in status["decisions"] if one["action"] == "Raised"][-1]
@@ -111,6 +111,12 @@ class Watchdog:
         assert taken["firstTime"]
         if taken["reason"] == "LimitExceeded":
             assert all(taken.get(field) for field in ("metric", "value", "limit", "query")), taken
+
+
+def _shows_users(step: Json) -> bool:
+    """Whether users meet the canary by a step; testers of a preview are none."""
+    preview = step.get("setHeaderRoute", {}).get("preview", False)
+    return not (SHOWING_NOTHING & step.keys() or preview)
 
 
 def _exposure(status: Json) -> Exposure:

@@ -6,8 +6,14 @@ change the plan of a rollout in progress, and the policy that a rejected revisio
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from serinus.api.base import ApiModel
+from serinus.api.blue_green import BlueGreen
+from serinus.api.canary_scale import CanaryScale
 from serinus.api.canonical import digest
+from serinus.api.header_route import HeaderRoute
+from serinus.api.mirror_route import MirrorRoute
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.policy import (
     Analysis,
@@ -81,11 +87,24 @@ def policy_of(spec: ModelDeploymentSpec) -> Policy:
 
 
 def _strategy(strategy: Strategy) -> Strategy:
-    """Fill in the steps: a policy may be about the pace alone."""
+    """Fill in the steps: a policy may be about the pace alone, and blue-green is a list of steps by another name."""
+    if strategy.blue_green is not None:
+        return Strategy(canary=Canary(steps=tuple(_blue_green_steps(strategy.blue_green))))
     canary = strategy.canary
     if canary.steps:
         return strategy
     return Strategy(canary=Canary(steps=STRATEGY.canary.steps, pace=canary.pace))
+
+
+def _blue_green_steps(wish: BlueGreen) -> Iterator[Step]:
+    yield Step(set_canary_scale=CanaryScale(weight=100))
+    if wish.mirror is not None:
+        yield Step(set_mirror_route=MirrorRoute(percentage=wish.mirror.percentage))
+        yield Step(pause=Pause(duration=wish.mirror.duration))
+    if wish.preview is not None:
+        yield Step(set_header_route=HeaderRoute(match=wish.preview.match, preview=True))
+    yield Step(pause=Pause(duration=wish.auto_promotion_after))
+    yield Step(set_weight=100)
 
 
 def _deadline(spec: ModelDeploymentSpec) -> int:

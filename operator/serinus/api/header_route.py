@@ -79,3 +79,6 @@ class HeaderRoute(ApiModel):
 
     match: Annotated[tuple[RequestMatch, ...], Field(min_length=1, max_length=16), ATOMIC]
     """Any one of them is enough."""
+    preview: bool | None = None
+    """For testers whom nobody waits for: without requests of theirs the next step comes all the same. Default false: a
+    weight waits until the cohort's requests were judged."""

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from serinus.api import policy_rules as rules
 from serinus.api.base import ApiModel
+from serinus.api.blue_green import BlueGreen
 from serinus.api.canary_scale import CanaryScale
 from serinus.api.constraints import (
     Duration,
@@ -289,8 +290,18 @@ class Canary(ApiModel):
 class Strategy(ApiModel):
     """How a revision is replaced."""
 
-    canary: Canary
+    model_config = ruled(*rules.STRATEGY)
+
+    canary: Canary = Canary()
     """By canary: a rising share of requests, step by step."""
+    blue_green: BlueGreen | None = None
+    """By blue-green: at full size beside the old revision, then everybody at once."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if ("canary" in self.model_fields_set) == (self.blue_green is not None):
+            raise ValueError(rules.ONE_STRATEGY)
+        return self
 
 
 class Guard(ApiModel):

@@ -140,6 +140,9 @@ MOST_MATCHES = 16
 TOO_MANY_MATCHES = (
     f"has more than {MOST_MATCHES} matches in all its setHeaderRoute steps: use a regex, or one header for all"
 )
+ONE_STRATEGY = "needs exactly one of canary and blueGreen"
+STRATEGY = (rule("has(self.canary) != has(self.blueGreen)", ONE_STRATEGY),)
+
 MIRROR_FIRST = (
     "setMirrorRoute comes before the first setHeaderRoute or setWeight, and its percentage must rise from step to step"
 )

@@ -153,10 +153,8 @@ class Prometheus:
         for (service, code), samples in self.scraped.items():
             inside, number = self._shown(samples, since), code.removeprefix("copy ")
             if service in services and number.isdigit() and inside:
-                yield Series(
-                    {**_cluster(service), "response_code_class": f"{number[0]}xx", "instance": _gateway_of(code)},
-                    inside,
-                )
+                labels = {"response_code_class": f"{number[0]}xx", "instance": f"gateway of {code}"}
+                yield Series({**_cluster(service), **labels}, inside)
 
     def _cluster_buckets(self, query: str) -> Iterable[Series]:
         """Everybody answers within the first bucket."""

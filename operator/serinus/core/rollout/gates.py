@@ -18,9 +18,12 @@ from serinus.core.rollout.records import Cause
 from serinus.core.rollout.sizes import needed_replicas, needed_scale
 from serinus.core.rollout.stable import DOWN_SECONDS, keeps_only_from_judging, stable_fails
 from serinus.core.rollout.verbs.set_canary_scale import SetCanaryScaleVerb
+from serinus.core.rollout.verbs.steps import is_preview
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_SECONDS = 2.0
+NOT_USED = frozenset({Reason.NO_TRAFFIC, Reason.INSUFFICIENT_DATA, Reason.NOT_COMPARABLE})
+"""What is said of a preview that too few have used, or that no metric has a limit for."""
 Gate = Callable[[Question], Cause | None]
 
 
@@ -142,7 +145,8 @@ def not_safe(question: Question) -> Cause | None:
     assessment, began = question.state.assessment, question.state.stage_started_at or 0.0
     if assessment is None or assessment.at <= began:
         return Cause(RolloutReason.NO_ASSESSMENT, "no metrics evaluated at this weight yet", Verdict.UNDECIDED)
-    if assessment.verdict is Verdict.SAFE:
+    unused = assessment.reason in NOT_USED and is_preview(question.plan, question.state)
+    if assessment.verdict is Verdict.SAFE or unused:
         return None
     return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
 

@@ -24,9 +24,11 @@ from serinus.core.rollout.records import Cause, recorded
 from serinus.core.rollout.sizes import pod_counts, stage_counts
 from serinus.core.rollout.stable import stable_fails, with_stable_seen
 from serinus.core.rollout.verbs.set_weight import SetWeightVerb
-from serinus.core.rollout.verbs.steps import verb_at
+from serinus.core.rollout.verbs.steps import is_preview, verb_at
 from serinus.core.rollout.verbs.verb import Verb
 from serinus.core.rollout.waiting import overdue_pods, timed_wait
+
+PREVIEW_UNUSED = "too few requests of the preview to judge: it was ready and answered its probe, if it has one"
 
 
 def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
@@ -140,7 +142,8 @@ def _in_place_of_stable(question: Question) -> RolloutState:
 def _rise(question: Question, exposure: Exposure) -> Cause:
     """Say what the rise rests on, and what no metric has judged."""
     plan, state = question.plan, question.state
-    caveat = state.assessment.caveat if state.assessment else ""
+    unjudged = state.verdict is Verdict.UNDECIDED and is_preview(plan, state)
+    caveat = PREVIEW_UNUSED if unjudged else state.assessment.caveat if state.assessment else ""
     text = f"{change(state.exposure, exposure)}{f'; {caveat}' if caveat else ''}"
     finding = state.assessment.finding if state.assessment else None
     if plan.promote.full:

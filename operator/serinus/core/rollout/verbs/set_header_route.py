@@ -17,15 +17,16 @@ from serinus.core.rollout.records import Cause
 
 @dataclass(frozen=True)
 class HeaderRouteVerb:
-    """The requests of a cohort."""
+    """The requests of a cohort; nobody waits for those of a preview."""
 
     matches: tuple[Match, ...]
+    preview: bool = False
     for_people: bool = False
     scale: CanaryScale | None = None
 
     @property
     def text(self) -> str:
-        return f"setHeaderRoute {' or '.join(match.text for match in self.matches)}"
+        return f"{'preview' if self.preview else 'setHeaderRoute'} {' or '.join(match.text for match in self.matches)}"
 
     def shows(self, before: Exposure) -> Exposure:
         return before if before.is_full else before.matching(self.matches)
@@ -39,4 +40,4 @@ class HeaderRouteVerb:
 
 def read_header_route(wish: HeaderRoute) -> HeaderRouteVerb:
     """Read the step."""
-    return HeaderRouteVerb(tuple(read_match(one) for one in wish.match))
+    return HeaderRouteVerb(tuple(read_match(one) for one in wish.match), preview=bool(wish.preview))

@@ -52,6 +52,13 @@ def scale_at(plan: RolloutPlan, step: int) -> CanaryScale:
     return next((scale for scale in scales if scale is not None), BY_WEIGHT)
 
 
+def is_preview(plan: RolloutPlan, state: RolloutState) -> bool:
+    """Whether the canary is shown to testers alone, whom nobody waits for."""
+    shown = [step.set_header_route for step in plan.steps[: state.step + 1] if step.set_header_route is not None]
+    alone = state.exposure.weight == 0 and bool(state.exposure.matches)
+    return alone and all(route.preview for route in shown)
+
+
 def rises_now(plan: RolloutPlan, state: RolloutState) -> bool:
     """Whether the very step that the rollout is at shows the canary more than it has."""
     return verb_at(plan, state.step).shows(state.exposure).exceeds(state.exposure)
