@@ -58,7 +58,7 @@ def _beyond(metric: Metric, reading: Reading) -> Beyond | None:
     """Count a revision's requests beyond the limit; an error rate tells them itself."""
     if not isinstance(reading, Measured) or not reading.samples or metric.bounds.upper is None:
         return None
-    if reading.beyond is None and metric.preset is Preset.ERROR_RATE:
+    if reading.beyond is None and metric.is_share:
         return Beyond(reading.value * reading.samples)
     return reading.beyond
 
@@ -71,4 +71,6 @@ def _tolerated(metric: Metric) -> float:
 
 
 def _failures(metric: Metric) -> str:
+    if metric.is_ratio:
+        return "events"
     return "slow answers" if metric.preset is Preset.LATENCY else "errors"
