@@ -1,4 +1,4 @@
-"""A Ratio of the user's own counters guards a rollout as the error rate does: rejected of scored, converted of begun."""
+"""A Ratio of the user's own counters guards a rollout as the error rate does, such as rejected of scored."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from serinus.core.model.assessment import (
     Reason,
     Stage,
 )
-from tests.unit.core.analysis.test_threshold import COUNT, DRIFT, ERRORS, LATENCY
+from tests.unit.core.analysis.test_threshold import COUNT, DRIFT, ERRORS, LATENCY, RATIO
 from tests.unit.core.analysis.test_threshold import policy as any_policy
 
 HALF = Stage(weight=50, next_weight=100, started=0.0)
@@ -108,10 +108,28 @@ def test_a_latency_is_held_against_the_answers_slower_than_its_limit(
 
 
 @pytest.mark.parametrize(
+    ("canary", "burst", "stable", "stage", "says"),
+    [
+        pytest.param((100, 6), 0, (100, 0), HALF, HELD, id="6 to 0 are 1 in 64"),
+        pytest.param((100, 7), 0, (100, 0), HALF, REVERTED, id="7 to 0 are 1 in 128"),
+        pytest.param((100, 40), 36, (100, 0), HALF, HELD, id="all but 4 of them at once"),
+        pytest.param((100, 40), 20, (100, 0), HALF, REVERTED, id="half of them at once"),
+        pytest.param((100, 40), 20, (0.5, 0), FULL, REVERTED, id="at 100 %"),
+    ],
+)
+def test_the_limit_of_a_ratio_condemns_as_that_of_an_error_rate(
+    canary: tuple[float, float], burst: float, stable: tuple[float, float], stage: Stage, says: tuple[Verdict, Reason]
+) -> None:
+    """Events of trials are counted as errors of requests are."""
+    assert judged(RATIO, reading(*canary, burst=burst), reading(*stable, burst=0), stage) == says
+
+
+@pytest.mark.parametrize(
     ("metric", "value", "stable"),
     [
         pytest.param(DRIFT, 0.3, 0.2, id="a user's query counts nothing"),
         pytest.param(COUNT, 501, 100, id="a request count is no share"),
+        pytest.param({**RATIO, "thresholdRange": {"min": "50%"}}, 0.4, 0.9, id="nor is what does not happen"),
         pytest.param({**LATENCY, "provider": "triton"}, 0.3, 0.1, id="nor is a mean latency"),
     ],
 )
@@ -119,6 +137,16 @@ def test_a_limit_on_what_is_no_share_of_requests_stays_literal(
     metric: dict[str, Any], value: float, stable: float
 ) -> None:
     assert judged(metric, Measured(value, 20, 0.0), Measured(stable, 20, 0.0)) == REVERTED
+
+
+def test_a_doubted_ratio_is_told_by_what_it_counts() -> None:
+    """Trials and events, no requests and errors."""
+    look = Look(60.0, {"rejected": Observation(reading(20, 3, burst=0), reading(20, 0, burst=0), "the query")})
+    assessment = check_limits(look, AnalysisState(), HALF, policy(RATIO), 60.0)[1]
+    assert assessment.message == (
+        "rejected is 15% of 20 trials, limit max 5%, stable 0%; "
+        "held: equal revisions would share the events like this 1 time in 8"
+    )
 
 
 def test_limits_are_literal_in_threshold_mode() -> None:
