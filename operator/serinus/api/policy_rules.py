@@ -75,6 +75,15 @@ def _known_tokens(field: str) -> dict[str, str]:
     )
 
 
+def _counter(field: str) -> dict[str, str]:
+    """Make the rule that a Ratio's PromQL is a counter: what it grows by is counted already."""
+    return spoken(
+        f"!({_RATIO}) || !has(self.{field}) || !self.{field}.matches('\\\\b(i?rate|increase|i?delta)[ ]*\\\\(')",
+        f"'metric ' + self.name + ': {field} is a rate, and a Ratio needs a counter: write sum(...), without rate or"
+        " increase'",
+    )
+
+
 def _per_revision(field: str) -> str:
     """Write the CEL for whether a user's PromQL tells the revisions apart."""
     return f"(self.{field}.contains('{{{{revision}}}}') || self.{field}.contains('{{{{service}}}}'))"
@@ -117,6 +126,8 @@ METRIC = (
         f"'metric ' + self.name + ': ' + ({_per_revision('query')} ? 'of' : 'query') + ' holds neither"
         " {{revision}} nor {{service}}: events of one revision are no share of the trials of all: write it into both'",
     ),
+    _counter("query"),
+    _counter("of"),
     _only(
         "minSamples",
         f"({_PRESET} in ['error-rate', 'latency']) || ({_RATIO})",
