@@ -134,6 +134,18 @@ async def test_a_version_that_accepts_less_than_the_lower_limit_is_reverted() ->
     assert "limit min 50%" in world.state["message"]
 
 
+async def test_a_few_trials_without_an_event_are_chance() -> None:
+    """One in fifty converts and one in a hundred must: none has, of the first trials."""
+    rare = {**ACCEPTED, "thresholdRange": {"min": "1%"}}
+    world, scores = await scoring(judged_by(rare), stable=0.02, canary=0.0, steps=LONG_STAGES)
+    await world.run(20)
+    assert (world.phase, world.reason) == ("Progressing", "Suspicious")
+    assert "held: a version at the limit would have so few events 1 time in" in world.state["message"]
+    scores.rejects["2"] = 0.02
+    await world.run(90)
+    assert (world.phase, world.state["verdict"]) == ("Progressing", "Safe")
+
+
 async def test_more_of_what_has_a_lower_limit_alone_is_nothing_bad() -> None:
     """The test finds more events, which are better here: only the limit speaks."""
     world, _ = await scoring(judged_by(ACCEPTED), stable=0.55, canary=0.99)

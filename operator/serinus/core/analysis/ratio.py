@@ -19,7 +19,7 @@ from serinus.core.analysis.sums import CounterSum
 from serinus.core.model.assessment import Increment, Measured, Missing, Reading, Reason
 
 KEPT_LOOKS: Final = 4000
-"""An hour of looks each second: longer windows are looked at less often."""
+"""More than an hour of looks each second; a window that is longer holds no more."""
 FEW_EVENTS: Final = 20.0
 """So many may wait for their trials, whatever was counted: that is one late scrape of a little traffic."""
 
@@ -49,18 +49,22 @@ class RatioWindow:
 
 @dataclass
 class _Arm:
-    """The counters of one revision; `early` are events whose trials have not been seen yet."""
+    """The counters of one revision, when they were looked at last, and when they showed anything.
+
+    `early` are events whose trials have not been seen yet.
+    """
 
     sums: CounterSum[str] = field(default_factory=CounterSum[str])
     looked_at: float | None = None
+    shown_at: float | None = None
     shown: Mapping[str, float] = field(default_factory=dict)
     early: float = 0.0
     counted: deque[CountedLook] = field(default_factory=lambda: deque(maxlen=KEPT_LOOKS))
 
     def take(self, at: float, trials: float, events: float) -> CountedLook | None:
-        """Give what was counted since the last look; None where nobody knows."""
-        since, grown = self.looked_at, self._grown(at, {"trials": trials, "events": events})
-        self.looked_at = at
+        """Give what was counted since the last look that showed anything; None where nobody knows."""
+        since, grown = self.shown_at, self._grown(at, {"trials": trials, "events": events})
+        self.looked_at = self.shown_at = at
         if since is None or grown is None:
             return None
         happened = self.early + grown["events"]
