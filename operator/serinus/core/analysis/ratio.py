@@ -125,7 +125,8 @@ class CountedRatio:
             return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no trial of this revision in the window", 0.0)
         if metric.bounds.upper is None:
             return Measured(events / trials, trials, counted[-1].at)
-        steps = in_steps({one.at: one.events for one in counted}, window.since, window.step)
+        # A look without a trial was none of a scrape.
+        steps = in_steps({one.at: one.events for one in counted if one.trials > 0.0}, window.since, window.step)
         return Measured(events / trials, trials, counted[-1].at, beyond=beyond_of([sum(one) for one in steps], trials))
 
 

@@ -216,6 +216,15 @@ def test_looks_between_two_scrapes_are_one_step_of_a_burst() -> None:
     assert found.beyond == Beyond(30.0, 10.0)
 
 
+def test_a_version_that_is_broken_in_its_first_scrape_has_no_burst() -> None:
+    """Nothing had been scraped at the three looks before."""
+    shown: list[Shown] = [(0, 0), (0, 0), (0, 0), (0, 0), (100, 60)]
+    ratio, _ = looked(*((one, one) for one in shown))
+    found = ratio.reading("canary", REJECTED, RatioWindow(since=LOOK, until=1e9, step=15.0))
+    assert isinstance(found, Measured)
+    assert found.beyond == Beyond(60.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("reading", "reason", "message"),
     [
