@@ -153,7 +153,7 @@ def _metric(metric: Metric) -> Metric:
     defaults: dict[str, object] = {"failure_limit": FAILURE_LIMIT}
     if metric.preset is not None:
         defaults["provider"] = Provider.ISTIO
-    if metric.preset in {Preset.ERROR_RATE, Preset.LATENCY}:
+    if metric.preset in {Preset.ERROR_RATE, Preset.LATENCY} or metric.is_ratio:
         defaults["min_samples"] = MIN_SAMPLES
     if metric.preset is Preset.ERROR_RATE:
         defaults["client_errors"] = ClientErrors.COMPARE

@@ -90,10 +90,11 @@ class Pace(StrEnum):
 
 
 class QueryType(StrEnum):
-    """What a user's query returns: one number, or a counter for each bin of a distribution."""
+    """What a user's query returns: one number, a counter for each bin of a distribution, or a counter of events."""
 
     SCALAR = "Scalar"
     DISTRIBUTION = "Distribution"
+    RATIO = "Ratio"
 
 
 class ThresholdRange(ApiModel):
@@ -128,6 +129,9 @@ class Metric(ApiModel):
     """A built-in metric: error-rate, latency or request-count."""
     query: Query | None = None
     """PromQL for one number; {{namespace}} {{name}} {{revision}} {{service}} {{window}} are filled in, per revision."""
+    of: Query | None = None
+    """PromQL for the counter of trials that the events of `query` are among; same tokens as `query`. Type Ratio
+    only."""
     provider: Provider | None = None
     """Whose counters the preset reads; default istio. Presets only."""
     source: Label | None = None
@@ -153,17 +157,28 @@ class Metric(ApiModel):
     gating: bool | None = None
     """Whether it decides; false only shows it; default true."""
     type: QueryType | None = None
-    """What the query returns: Scalar, or Distribution (one counter per bin, tested for drift); default Scalar. Queries
-    only."""
+    """What the query returns: Scalar, Distribution (one counter per bin, tested for drift) or Ratio (a counter of
+    events, compared as a share of the trials in `of`); default Scalar. Queries only."""
     bucket_label: LabelName | None = None
     """The label that holds the bin of a Distribution."""
     min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Requests that the canary must have answered in the window; default 20. Error-rate and latency presets only."""
+    """Requests (trials of a Ratio) of the canary that the window must hold; default 20. Error-rate and latency presets
+    and type Ratio only."""
 
     @property
     def bounds(self) -> ThresholdRange:
         """The acceptable range; without bounds where none is set."""
         return self.threshold_range or ThresholdRange()
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether it is the share of events among trials that the user counts."""
+        return self.type is QueryType.RATIO
+
+    @property
+    def is_share(self) -> bool:
+        """Whether its value is a share of what it counts."""
+        return self.preset is Preset.ERROR_RATE or self.is_ratio
 
     @model_validator(mode="after")
     def _can_decide(self) -> Self:
@@ -173,6 +188,8 @@ class Metric(ApiModel):
         )
         if self.threshold_range is None and not compared:
             raise ValueError(f"metric {self.name} needs thresholdRange: {rules.ALONE}")
+        if self.is_ratio and self.of is None:
+            raise ValueError(f"metric {self.name}: {rules.WITHOUT_TRIALS}")
         return self
 
 

@@ -6,6 +6,7 @@ from serinus.api.rules import rule, spoken
 
 ALONE = "it is not compared with stable, or only in a direction that the range tells"
 LIMITS_ONLY = "in Threshold mode nothing else judges it"
+WITHOUT_TRIALS = "a Ratio needs of, the PromQL for the counter of trials that the events of query are among"
 TOKENS = ("{{namespace}}", "{{name}}", "{{revision}}", "{{service}}", "{{window}}")
 
 
@@ -38,29 +39,55 @@ def _only(field: str, condition: str, where: str) -> dict[str, str]:
     )
 
 
-def _bounded(preset: str, pattern: str, fix: str) -> dict[str, str]:
-    """Make the rule for how a preset's bounds are written."""
+def _bounded(metrics: str, pattern: str, fix: str) -> dict[str, str]:
+    """Make the rule for how the bounds of some metrics are written."""
     return spoken(
-        f"!({_PRESET} == '{preset}') || ({_each_bound(pattern)})",
+        f"!({metrics}) || ({_each_bound(pattern)})",
         f"'metric ' + self.name + ':' + {_bounds()} + ': {fix}'",
     )
 
 
-def _below_everything(name: str) -> dict[str, str]:
-    """Make the rule that a bound of an error rate is less than all requests: 1 is meant as one percent."""
+def _below_everything(name: str, metrics: str, all_of: str) -> dict[str, str]:
+    """Make the rule that a bound of a share is less than all that is counted: 1 is meant as one percent."""
     bound = f"self.thresholdRange.{name}"
     return spoken(
-        f"!({_PRESET} == 'error-rate') || !has(self.thresholdRange) || !has({bound})"
+        f"!({metrics}) || !has(self.thresholdRange) || !has({bound})"
         f" || !{bound}.matches('^[0-9]+([.][0-9]+)?%?$') || {_number(bound)} < 1.0",
-        f"'metric ' + self.name + ': {name} ' + {bound} + ({bound}.endsWith('%') ? ' is all requests or more:"
-        f" write less, such as 5%' : ' is a ratio, so all requests or more: write ' + {bound} + '%')",
+        f"'metric ' + self.name + ': {name} ' + {bound} + ({bound}.endsWith('%') ? ' is all {all_of} or more:"
+        f" write less, such as 5%' : ' is a ratio, so all {all_of} or more: write ' + {bound} + '%')",
     )
 
 
 _PRESET = "has(self.preset) && self.preset"
 _NUMBERS = "self.{0}.matches('^-?[0-9]+([.][0-9]+)?(us|ms|s|%)?$')"
 _WELL_FORMED = "({} && {})".format(_NUMBERS.format("min"), _NUMBERS.format("max"))
-_WITHOUT_TOKENS = "self.query" + "".join(f".replace('{token}', '')" for token in TOKENS)
+_RATE = f"{_PRESET} == 'error-rate'"
+_RATIO = "has(self.type) && self.type == 'Ratio'"
+_SHARE_OF_WHOLE = "^[0-9]+([.][0-9]+)?%?$"
+
+
+def _known_tokens(field: str) -> dict[str, str]:
+    """Make the rule that a user's PromQL holds no token that nobody fills in."""
+    without = f"self.{field}" + "".join(f".replace('{token}', '')" for token in TOKENS)
+    return spoken(
+        f"!has(self.{field}) || !{without}.contains('{{{{')",
+        f"'metric ' + self.name + ': {field} has an unknown token; the tokens are {' '.join(TOKENS)}'",
+    )
+
+
+def _counter(field: str) -> dict[str, str]:
+    """Make the rule that a Ratio's PromQL is a counter: what it grows by is counted already."""
+    return spoken(
+        f"!({_RATIO}) || !has(self.{field}) || !self.{field}.matches('\\\\b(i?rate|increase|i?delta)[ ]*\\\\(')",
+        f"'metric ' + self.name + ': {field} is a rate, and a Ratio needs a counter: write sum(...), without rate or"
+        " increase'",
+    )
+
+
+def _per_revision(field: str) -> str:
+    """Write the CEL for whether a user's PromQL tells the revisions apart."""
+    return f"(self.{field}.contains('{{{{revision}}}}') || self.{field}.contains('{{{{service}}}}'))"
+
 
 THRESHOLD_RANGE = (
     rule("has(self.min) || has(self.max)", "is empty: set min, max or both"),
@@ -81,10 +108,8 @@ METRIC = (
         f" || ({_PRESET} == 'latency' && (!has(self.provider) || self.provider != 'triton'))",
         f"'metric ' + self.name + ' needs thresholdRange: {ALONE}'",
     ),
-    spoken(
-        f"!has(self.query) || !{_WITHOUT_TOKENS}.contains('{{{{')",
-        f"'metric ' + self.name + ': query has an unknown token; the tokens are {' '.join(TOKENS)}'",
-    ),
+    _known_tokens("query"),
+    _known_tokens("of"),
     _only("provider", "has(self.preset)", "presets"),
     _only("quantile", f"{_PRESET} == 'latency'", "the latency preset"),
     _only("clientErrors", f"{_PRESET} == 'error-rate'", "the error-rate preset"),
@@ -94,16 +119,26 @@ METRIC = (
         "!has(self.type) || self.type != 'Distribution' || has(self.bucketLabel)",
         "'metric ' + self.name + ': a Distribution needs bucketLabel, the label that holds the bin'",
     ),
-    _only("minSamples", f"{_PRESET} in ['error-rate', 'latency']", "the error-rate and latency presets"),
-    _bounded(
-        "error-rate",
-        "^[0-9]+([.][0-9]+)?%?$",
-        "an error rate is a ratio from 0 to 1 or a percentage, such as 0.05 or 5%",
+    _only("of", _RATIO, "type Ratio"),
+    spoken(f"!({_RATIO}) || has(self.of)", f"'metric ' + self.name + ': {WITHOUT_TRIALS}'"),
+    spoken(
+        f"!({_RATIO}) || !has(self.query) || !has(self.of) || {_per_revision('query')} == {_per_revision('of')}",
+        f"'metric ' + self.name + ': ' + ({_per_revision('query')} ? 'of' : 'query') + ' holds neither"
+        " {{revision}} nor {{service}}: events of one revision are no share of the trials of all: write it into both'",
     ),
-    _below_everything("min"),
-    _below_everything("max"),
-    _bounded("latency", "^[0-9.]+(us|ms|s)$", "a latency is a time, such as 250ms or 1.5s"),
-    _bounded("request-count", "^[0-9.]+$", "a request count is a plain number, such as 100"),
+    _counter("query"),
+    _counter("of"),
+    _only(
+        "minSamples",
+        f"({_PRESET} in ['error-rate', 'latency']) || ({_RATIO})",
+        "the error-rate and latency presets and to type Ratio",
+    ),
+    _bounded(_RATE, _SHARE_OF_WHOLE, "an error rate is a ratio from 0 to 1 or a percentage, such as 0.05 or 5%"),
+    _bounded(_RATIO, _SHARE_OF_WHOLE, "a Ratio is a share from 0 to 1 or a percentage, such as 0.05 or 5%"),
+    *(_below_everything(name, _RATE, "requests") for name in ("min", "max")),
+    *(_below_everything(name, _RATIO, "trials") for name in ("min", "max")),
+    _bounded(f"{_PRESET} == 'latency'", "^[0-9.]+(us|ms|s)$", "a latency is a time, such as 250ms or 1.5s"),
+    _bounded(f"{_PRESET} == 'request-count'", "^[0-9.]+$", "a request count is a plain number, such as 100"),
 )
 
 _IS_SHARE = "self.{0}.matches('^[0-9.]+%?$')"

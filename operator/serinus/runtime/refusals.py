@@ -17,7 +17,7 @@ from serinus.core.model.identity import Key
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle
 from serinus.runtime.memory import Memory, Questions
-from serinus.runtime.own_queries import rendered
+from serinus.runtime.own_queries import renderings
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.probes import Probes
 
@@ -35,7 +35,7 @@ class Refusals:
     def look(self, view: ModelDeploymentView, memory: Memory, revision: Revision) -> Obstacle | None:
         """Say which query is refused, as far as it is known; ask those that have not been asked as they stand now."""
         queries = tuple(one for one in (view.spec.analysis.metrics if view.spec.analysis else ()) if one.query)
-        wish = tuple((one.name, one.source, one.query, one.window) for one in queries)
+        wish = tuple((one.name, one.source, one.query, one.of, one.window) for one in queries)
         known = memory.questions
         if known.wish != wish or (known.ask_again_at is not None and self.clock.now() >= known.ask_again_at):
             # What was refused stays so while it is asked again; of other queries nothing is known yet.
@@ -48,13 +48,18 @@ class Refusals:
 
     async def _ask(self, key: Key, memory: Memory, asked: Questions, arm: Arm, queries: tuple[Metric, ...]) -> None:
         default = self.metrics.names()[0]
+        written = [(one, *each) for one in queries for each in renderings(one, arm, None).items()]
         answers = await asyncio.gather(
-            *(self.metrics.ask(one.source or default, rendered(one, arm, None), own=key.namespace) for one in queries)
+            *(self.metrics.ask(one.source or default, query, own=key.namespace) for one, _, query in written)
         )
         if memory.questions is not asked:
             return
-        failed = [(one, answer) for one, answer in zip(queries, answers, strict=True) if isinstance(answer, NoAnswer)]
-        refused = next(((one, answer) for one, answer in failed if is_wrong_query(answer)), None)
+        failed = [
+            (one, field, answer)
+            for (one, field, _), answer in zip(written, answers, strict=True)
+            if isinstance(answer, NoAnswer)
+        ]
+        refused = next((one for one in failed if is_wrong_query(one[2])), None)
         refusal = None if refused is None else Obstacle(Reason.REFUSED, _sentence(*refused))
         again = self.clock.now() + RETRY_SECONDS if failed and refused is None else None
         memory.questions = Questions(asked.wish, refusal, again)
@@ -62,5 +67,5 @@ class Refusals:
             self.probes.wake(key)
 
 
-def _sentence(metric: Metric, answer: NoAnswer) -> str:
-    return f"metric {metric.name}: Prometheus refuses its query: {answer.message}: correct it in spec.analysis"
+def _sentence(metric: Metric, field: str, answer: NoAnswer) -> str:
+    return f"metric {metric.name}: Prometheus refuses its {field}: {answer.message}: correct it in spec.analysis"

@@ -66,7 +66,7 @@ class Watch:
     def compared_numbers(self) -> tuple[Metric, ...]:
         """The queries of the users' whose number is compared with stable's."""
         compared = (one for one in self.queries if has_baseline(one.query or "") and one.gating is not False)
-        return tuple(one for one in compared if one.type is not QueryType.DISTRIBUTION)
+        return tuple(one for one in compared if one.type in {None, QueryType.SCALAR})
 
     @property
     def counters(self) -> tuple[tuple[str | None, Provider], ...]:

@@ -125,6 +125,31 @@ def test_a_range_may_be_left_out_where_something_else_decides(analysis: dict[str
         _spec(analysis=analysis)
 
 
+def _ratio(**changes: Any) -> dict[str, Any]:
+    rejected = {"name": "x", "type": "Ratio", "query": "rejected", "of": "scored", "thresholdRange": {"max": "5%"}}
+    return {"metrics": [{name: value for name, value in {**rejected, **changes}.items() if value is not None}]}
+
+
+def test_a_ratio_needs_as_many_trials_as_an_error_rate_needs_requests() -> None:
+    """Unless it says otherwise."""
+    (by_default,) = policy_of(_spec(analysis=_ratio())).analysis.metrics
+    (told,) = policy_of(_spec(analysis=_ratio(minSamples=200))).analysis.metrics
+    assert (by_default.of, by_default.min_samples, told.min_samples) == ("scored", 20, 200)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        pytest.param({"of": None}, "metric x: a Ratio needs of, the PromQL for the counter of trials", id="no trials"),
+        pytest.param({"thresholdRange": None}, f"metric x needs thresholdRange: {ALONE}", id="no range"),
+    ],
+)
+def test_a_ratio_that_nothing_can_judge_is_refused(changes: dict[str, Any], says: str) -> None:
+    """Events of nothing are no share, and a share without a range is neither good nor bad."""
+    with pytest.raises(ApiError, match=says):
+        _spec(analysis=_ratio(**changes))
+
+
 def test_default_guard_and_deadline() -> None:
     """Without a guard the previous revision stays ten minutes; pods may be waited for as long."""
     policy = policy_of(_spec())

@@ -48,12 +48,14 @@ class Past:
                 self.counters[labels] = self.counters.get(labels, 0.0) + count
 
     async def ask(self, query: str, at: float | None = None) -> MetricsAnswer:
-        """Answer a range selector as a Prometheus does; of other things it knows nothing."""
+        """Answer a range selector and a sum as a Prometheus does; of other things it knows nothing."""
         self.asked.append(query)
-        raw = re.fullmatch(r"(.*)\[(\d+)ms\]", query)
+        raw, summed = re.fullmatch(r"(.*)\[(\d+)ms\]", query), re.fullmatch(r"sum\((.*)\)", query)
+        until = self.now if at is None else at
+        if summed is not None:
+            return SeriesSet(tuple(self._sum(summed[1], until)))
         if raw is None:
             return SeriesSet(())
-        until = self.now if at is None else at
         since = until - float(raw[2]) / 1000.0
         found = [
             Series(dict(labels), tuple(one for one in samples if since < one[0] <= until))
@@ -61,6 +63,15 @@ class Past:
             if _matches(raw[1], dict(labels))
         ]
         return SeriesSet(tuple(one for one in found if one.samples))
+
+    def _sum(self, selector: str, until: float) -> Iterator[Series]:
+        shown = [
+            [value for at, value in samples if at <= until]
+            for labels, samples in self.samples.items()
+            if _matches(selector, dict(labels))
+        ]
+        if any(shown):
+            yield Series({}, ((until, sum(values[-1] for values in shown if values)),))
 
     def exposition(self) -> str:
         """Write everything as an exporter would, with the times of the samples (milliseconds)."""

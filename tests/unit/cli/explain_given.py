@@ -144,13 +144,15 @@ class Memory:
 
     def stepped(self, query: str, start: float, end: float, step: float) -> MetricsAnswer:
         self.asked.append(query)
-        value = self._own(query)
         times = [start + step * index for index in range(int((end - start) / step) + 1)]
-        return SeriesSet((Series({}, tuple((at, value) for at in times)),))
+        return SeriesSet((Series({}, tuple((at, self._own(query, at - start)) for at in times)),))
 
-    def _own(self, query: str) -> float:
-        """What a user's query gives."""
-        return 2.0 if CANARY in query else 1.0
+    def _own(self, query: str, after: float = 0.0) -> float:
+        """What a user's query gives: a number, or one of two counters, of which one counts what is bad."""
+        if "_total" not in query:
+            return 2.0 if CANARY in query else 1.0
+        rate = (self.bad if CANARY in query else 0.01) if "rejected" in query else 1.0
+        return 1000.0 + 10.0 * after * rate
 
     def _requests(self, since: float, until: float) -> list[Series]:
         rates = {

@@ -90,6 +90,18 @@ def test_a_canary_that_was_out_within_seconds_is_judged(seconds: int, rate: floa
     assert (found.reverted, found.reason, found.metric) == (True, "LimitExceeded", "error-rate")
 
 
+@pytest.mark.parametrize(("errors", "reason"), [(0.03, "Worse"), (GOOD, "WithinLimits")], ids=["worse", "equal"])
+def test_a_ratio_is_asked_for_as_of_each_look(errors: float, reason: str) -> None:
+    """Its counters are read and compared as the operator would have done then."""
+    all_of = 'istio_requests_total{reporter="source",destination_service_name="{{service}}"'
+    counters = {"query": f'sum({all_of},response_code="500"}})', "of": f"sum({all_of}}})"}
+    ratio = {"name": "failed", "type": "Ratio", **counters, "thresholdRange": {"max": "50%"}}
+    past = rollout(Past(), OLD, NEW, errors)
+    (found,) = replayed_from(past, subject(metrics=[ratio]), options(past))
+    assert (found.reverted, found.reason) == (reason == "Worse", reason)
+    assert "failed is" in found.message
+
+
 def test_what_served_from_the_start_is_no_rollout() -> None:
     """A record that begins in the middle shows no change."""
     past = Past().serve(600, {OLD: (50.0, GOOD)})

@@ -100,6 +100,27 @@ def test_a_metric_without_a_limit_says_so() -> None:
     assert "Limit errors none: compared with stable only" in page
 
 
+RATIO = {"name": "errors", "type": "Ratio", "query": "x", "of": "y", "thresholdRange": {"max": "5%"}, "minSamples": 30}
+
+
+def test_a_ratio_is_told_in_trials() -> None:
+    """Its rates are shares, and rest on what the user counts."""
+    manifest = condemned()
+    manifest["spec"]["analysis"]["metrics"] = [RATIO]
+    page = _said(manifest)
+    assert "errors was 1.05% of 2,341 trials, version 41 had 0.02% of 44,120" in page.splitlines()[0]
+    assert "Limit errors max 5% (once there are 30 trials)" in page
+    assert "errors 1.05% of 2,341 0.02% of 44,120 33 52.4 (12.1 to 301) 1 in 204 Worse" in page
+
+
+def test_a_ratio_that_has_a_lower_limit_alone_says_that_it_is_not_compared() -> None:
+    """The test would find more of what is good."""
+    manifest = condemned()
+    manifest["spec"]["analysis"]["metrics"] = [{**RATIO, "thresholdRange": {"min": "2%"}}]
+    expected = "Limit errors min 2% (once there are 30 trials) (more is better: not compared with stable)"
+    assert expected in _said(manifest)
+
+
 def test_each_metric_has_a_row() -> None:
     """Requests, rates and events of both, the ratio with its bounds, the odds, and what the test says."""
     assert (

@@ -188,6 +188,23 @@ def test_a_users_own_query_is_drawn_by_its_values() -> None:
     assert {point.value for point in picture.rates[0].stable} == {1.0}
 
 
+def test_a_ratio_is_drawn_as_a_share_with_its_band() -> None:
+    """Counted from step to step, as the operator counts."""
+    manifest = condemned()
+    counters = {"query": 'rejected_total{s="{{service}}"}', "of": 'scored_total{s="{{service}}"}'}
+    own = {"name": "rejected", "type": "Ratio", **counters, "thresholdRange": {"max": "5%"}}
+    manifest["spec"]["analysis"]["metrics"] = [own]
+    rates = _remembered(Memory(bad=0.1), manifest).rates
+    assert rates
+    assert rates[0].window == 60.0
+    last = rates[0].canary[-1]
+    assert last.value == pytest.approx(0.1)
+    assert last.lower is not None
+    assert last.upper is not None
+    assert last.lower < last.value < last.upper
+    assert rates[0].stable[-1].value == pytest.approx(0.01)
+
+
 def test_a_moving_rate_has_a_band_around_it() -> None:
     """How sure one could be at each moment."""
     rates = _remembered(Memory(bad=0.1)).rates

@@ -20,10 +20,12 @@ from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.exposition import READERS, Owner
 from serinus.core.analysis.increments import preset_increments
 from serinus.core.analysis.promql import Arm, has_baseline, preset_queries, render_query
+from serinus.core.analysis.ratio import CountedRatio, counter_of
+from serinus.core.analysis.readings import read_own_answer
 from serinus.core.analysis.scope import EVERYBODY
 from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, Series, SeriesSet
-from serinus.core.model.assessment import Increment, Measured, Observation
+from serinus.core.model.assessment import Increment, Measured, Observation, Reading
 from serinus.core.model.source import Source
 
 CHUNK_SECONDS = 900.0
@@ -154,25 +156,51 @@ def answered(answer: MetricsAnswer) -> tuple[Series, ...]:
 
 def _own(metric: Metric, arms: tuple[Arm, Arm], span: Span, archive: Archive, interval: float) -> Observation:
     step = max(interval, (span.end - span.start) / MOST_POINTS)
-    answers = [answered(archive.stepped(_rendered(metric, arm), span.start, span.end, step)) for arm in arms]
+
+    def asked(template: str | None) -> list[tuple[Series, ...]]:
+        texts = [render_query(template or "", arm, metric.window or "60s") for arm in arms]
+        return [answered(archive.stepped(text, span.start, span.end, step)) for text in texts]
+
+    answers = asked(metric.query)
     if metric.type is QueryType.DISTRIBUTION:
         return _observation(tuple(_bins(metric, arms, answers)), ())
+    if metric.is_ratio:
+        return _observation(tuple(_shares(arms, answers, asked(metric.of))), ())
     values = [dict(series[0].samples) if len(series) == 1 else {} for series in answers]
     times = sorted(values[0].keys() & values[1].keys())
     return _observation(tuple(Increment(at, (values[0][at],), (values[1][at],)) for at in times), ())
 
 
-def _rendered(metric: Metric, arm: Arm) -> str:
-    return render_query(metric.query or "", arm, metric.window or "60s")
-
-
 def _bins(metric: Metric, arms: tuple[Arm, Arm], answers: list[tuple[Series, ...]]) -> Iterator[Increment]:
     bins, label = Bins(), metric.bucket_label or ""
-    for at in sorted({at for series in answers for one in series for at, _ in one.samples}):
+    for at in _times(answers):
         now = [(arm.revision, _at(series, at)) for arm, series in zip(arms, answers, strict=True)]
         increment = bins.take(at, label, now)
         if increment is not None:
             yield increment
+
+
+def _shares(
+    arms: tuple[Arm, Arm], events: list[tuple[Series, ...]], trials: list[tuple[Series, ...]]
+) -> Iterator[Increment]:
+    """Count look by look, as the operator does."""
+    ratio = CountedRatio()
+    for at in _times(events + trials):
+        read = {
+            arm.revision: (_counter(events[place], at, "query"), _counter(trials[place], at, "of"))
+            for place, arm in enumerate(arms)
+        }
+        increment = ratio.take(at, read)
+        if increment is not None:
+            yield increment
+
+
+def _counter(series: tuple[Series, ...], at: float, name: str) -> Reading:
+    return counter_of(read_own_answer(_at(series, at), at), name)
+
+
+def _times(answers: list[tuple[Series, ...]]) -> list[float]:
+    return sorted({at for series in answers for one in series for at, _ in one.samples})
 
 
 def _at(series: tuple[Series, ...], at: float) -> SeriesSet:

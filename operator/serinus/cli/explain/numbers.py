@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serinus.api.parsing import unix_seconds
 from serinus.api.policy import Metric, Preset
-from serinus.core.analysis.words import LARGEST_SPELT, shown_duration, shown_value
+from serinus.core.analysis.words import LARGEST_SPELT, shown_duration, shown_number, shown_value, what_counts
 
 NOTHING = "-"
 IF_EQUAL = "if both versions were equal"
@@ -32,8 +32,8 @@ def odds(e_value: float) -> str:
 def rated(metric: Metric | None, rate: float | None, requests: float) -> str:
     """Write a rate and what it rests on: 1.05% of 2,341."""
     if rate is None:
-        return f"{counted(requests)} requests" if requests else NOTHING
-    shown = shown_value(metric.preset if metric else None, rate)
+        return f"{counted(requests)} {what_counts(metric)}" if requests else NOTHING
+    shown = shown_number(metric, rate)
     return f"{shown} of {counted(requests)}" if requests else shown
 
 

@@ -14,6 +14,7 @@ from serinus.cli.explain.account import SUSPICIOUS, Account
 from serinus.cli.explain.numbers import IF_EQUAL, NOTHING, bounded, counted, limit_of, odds, one_in, rated
 from serinus.cli.explain.sentence import missing, sentence, without_test
 from serinus.cli.watching import put
+from serinus.core.analysis.words import what_counts
 from serinus.core.model.assessment import Reason
 
 LIMIT_STREAM = "/limit"
@@ -46,9 +47,10 @@ def _facts(account: Account) -> Table:
     facts.add_row("Rollout", f"{account.rollout.name}  {status.phase}  {status.reason or ''}")
     facts.add_row("Judged by", _mode(account))
     for metric in account.rollout.spec.analysis.metrics:
-        needs = f"  (once there are {metric.min_samples} requests)" if metric.min_samples else ""
+        needs = f"  (once there are {metric.min_samples} {what_counts(metric)})" if metric.min_samples else ""
         limit = limit_of(metric) or "none: compared with stable only"
-        facts.add_row("Limit", f"{metric.name}  {limit}{needs}")
+        alone = "  (more is better: not compared with stable)" if metric.is_ratio and not metric.bounds.max else ""
+        facts.add_row("Limit", f"{metric.name}  {limit}{needs}{alone}")
     if account.evidence is not None:
         facts.add_row("Evidence", _evidence(account))
     if account.calibration:
@@ -100,6 +102,6 @@ def _cells(account: Account, one: MetricComparison) -> tuple[str | Text, ...]:
 def ratio_of(metric: Metric | None, one: MetricComparison) -> str:
     """Write the ratio of both rates; without one error on either side there is none, whatever the estimate's prior."""
     limit = one.metric.endswith(LIMIT_STREAM)
-    if metric is not None and metric.preset is not None and not limit and one.events == 0:
+    if metric is not None and (metric.preset is not None or metric.is_ratio) and not limit and one.events == 0:
         return NOTHING
     return bounded(one.estimate, one.lower, one.upper, percent=limit)

@@ -16,6 +16,7 @@ from serinus.cli.explain.account import SUSPICIOUS
 from serinus.cli.explain.numbers import limit_of, one_in
 from serinus.cli.explain.picture import Picture, peaks_of, weights_line
 from serinus.cli.explain.rates import RatePoint, Rates
+from serinus.core.analysis.words import what_counts
 
 dates: Any = untyped
 WIDTH, HEIGHT, MORE = 10.0, 8.0, 2.2
@@ -89,8 +90,8 @@ def _rates(panel: Axes, picture: Picture, rates: Rates | None) -> None:
 
 
 def _unit(metric: Metric) -> tuple[float, str]:
-    if metric.preset is Preset.ERROR_RATE:
-        return 100.0, "% of requests"
+    if metric.is_share:
+        return 100.0, f"% of {what_counts(metric)}"
     if metric.preset is Preset.LATENCY:
         return 1000.0, f"ms, quantile {metric.quantile or '0.99'}"
     return 1.0, "value"

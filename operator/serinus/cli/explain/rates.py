@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from serinus.api.policy import ClientErrors, Metric, Preset, Provider, QueryType
+from serinus.api.policy import Metric, Preset, Provider, QueryType
 from serinus.core.analysis.quantile import histogram_quantile
 from serinus.core.analysis.sequential.bounds import confidence_bounds
+from serinus.core.analysis.shares import counts_of
 from serinus.core.model.assessment import Increment, Observation
 
 SHORTEST_WINDOW = 60.0
@@ -41,7 +42,7 @@ def rates_of(metric: Metric, seen: Observation, start: float) -> Rates | None:
     """Work out the lines of a metric; None for what has no rate (a distribution)."""
     if metric.type is QueryType.DISTRIBUTION or not seen.increments:
         return None
-    if metric.preset is None:
+    if metric.preset is None and not metric.is_ratio:
         canary, stable = (_values(seen.increments, arm) for arm in (_canary, _stable))
         return Rates(metric, None, canary, stable)
     read = _reader(metric, seen)
@@ -84,13 +85,10 @@ def _moving(
 def _reader(metric: Metric, seen: Observation) -> Callable[[float, Totals], RatePoint | None]:
     if metric.preset is Preset.LATENCY and metric.provider is not Provider.TRITON:
         return lambda at, buckets: _quantile(at, buckets, seen.bounds, float(metric.quantile or "0.99"))
-    counted = metric.client_errors is ClientErrors.COUNT
-    return lambda at, counts: _error_rate(at, counts, client_errors=counted)
+    return lambda at, counts: _share(at, *counts_of(metric, counts))
 
 
-def _error_rate(at: float, counts: Totals, *, client_errors: bool) -> RatePoint | None:
-    requests, server, client = counts
-    events = server + (client if client_errors else 0.0)
+def _share(at: float, requests: float, events: float) -> RatePoint | None:
     if requests <= 0.5:
         return None
     lower, upper = confidence_bounds(events, requests)

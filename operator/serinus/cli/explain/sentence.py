@@ -8,7 +8,7 @@ from serinus.api.status import Phase
 from serinus.cli.explain.account import Account, Decider
 from serinus.cli.explain.numbers import IF_EQUAL, bounded, counted, limit_of, odds, one_in, took
 from serinus.cli.moments import clock_time
-from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration
+from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration, what_counts
 from serinus.core.model.exposure import Exposure
 from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.records import NO_BASELINE
@@ -93,7 +93,8 @@ def _numbers(account: Account, record: DecisionRecord) -> str:
     """Metric, value, samples, baseline, and then the limit or the evidence, whichever decided."""
     decider, name = account.decided_by, record.metric
     comparison = account.comparison(name) if decider in {Decider.TEST, Decider.LIMIT_TEST} else None
-    rests = f" of {counted(record.samples)} requests" if record.samples is not None else ""
+    counts = what_counts(account.metric(name or ""))
+    rests = f" of {counted(record.samples)} {counts}" if record.samples is not None else ""
     parts = [f"{name} was {record.value}{rests}{_over(account, record)}" if record.value else f"{name}{rests}"]
     spec = account.rollout.spec
     if record.baseline not in {None, NO_BASELINE} and spec.from_:
@@ -157,7 +158,8 @@ def _summary(account: Account) -> str:
     found = max(account.comparisons, key=lambda one: one.e_value, default=None)
     if found is None:
         return "no test compared them" if account.rollout.spec.from_ else "there was nothing to compare it with"
-    requests = f"over {counted(found.requests_canary)} canary and {counted(found.requests_stable)} stable requests"
+    what = what_counts(account.metric(found.metric))
+    requests = f"over {counted(found.requests_canary)} canary and {counted(found.requests_stable)} stable {what}"
     evidence = account.evidence or 0.0
     against = f"{odds(evidence)} {IF_EQUAL}," if evidence >= 1.5 else "no evidence against it"
     return f"{against} {requests}"

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from serinus.api.status import Verdict
 from serinus.core.analysis.counters import CounterTracker
-from serinus.core.analysis.reported import is_count
+from serinus.core.analysis.sums import CounterSum
 from serinus.core.model.answers import MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import Increment, Measured, Missing, Reading, Reason
 
-OUT_OF_PROPORTION = 10.0
-"""A sum that has lost a part, and rises so many times faster than it does, has a part of it back."""
-MOST_RISES_ASIDE = 3
-"""So many rises in a row may be parts that come back; then it is traffic."""
-REMEMBERED_PACES = 5
 MOST_BINS = 50
 """More bins than this say nothing more about drift, and each is stored."""
 
@@ -42,69 +36,13 @@ class _Target:
         return added
 
 
-Parts = dict[Key, float]
-
-
-@dataclass
-class _Sum:
-    """Counters that a query has summed over all targets.
-
-    A sum that fell has lost a part whose size nobody knows. It adds nothing then, and neither does the rise by which a
-    part comes back: both are put aside. When as much has come back as was lost, what is above it has been counted in
-    the meantime, and is news.
-    """
-
-    at: float = 0.0
-    before: Parts | None = None
-    aside: Parts = field(default_factory=dict)
-    paces: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED_PACES))
-    rises_aside: int = 0
-
-    def take(self, at: float, values: Mapping[Key, float]) -> Mapping[Key, float]:
-        """Give what each bin has added."""
-        before, took = self.before, at - self.at
-        self.at = at
-        self.before = {key: value if is_count(value) else (before or {}).get(key, 0.0) for key, value in values.items()}
-        if before is None:
-            return dict.fromkeys(values, 0.0)
-        rise = _sum_of(self.before, before, -1.0)
-        if any(amount < 0 for amount in rise.values()):
-            self.rises_aside = 0
-            return self._put_aside(rise)
-        if self.aside:
-            news = _sum_of(rise, self.aside)
-            if all(amount >= 0 for amount in news.values()):
-                self.aside, self.rises_aside = {}, 0
-                return news
-            if self._comes_back(sum(rise.values()), took) and self.rises_aside < MOST_RISES_ASIDE:
-                self.rises_aside += 1
-                return self._put_aside(rise)
-        self.rises_aside = 0
-        self.paces.append(sum(rise.values()) / max(took, 1e-9))
-        return rise
-
-    def _put_aside(self, rise: Parts) -> Parts:
-        self.aside = _sum_of(self.aside, rise)
-        return dict.fromkeys(rise, 0.0)
-
-    def _comes_back(self, rise: float, took: float) -> bool:
-        """Whether a rise is out of all proportion to what is counted between two looks."""
-        if self.paces:
-            return rise > OUT_OF_PROPORTION * max(self.paces) * took
-        return rise > sum(-amount for amount in self.aside.values() if amount < 0) / OUT_OF_PROPORTION
-
-
-def _sum_of(one: Parts, other: Parts, times: float = 1.0) -> Parts:
-    return {key: one.get(key, 0.0) + times * other.get(key, 0.0) for key in {**one, **other}}
-
-
 @dataclass
 class Bins:
     """The bins of a metric of a rollout. Their order is fixed by the first look; what comes later joins the last."""
 
     names: tuple[str, ...] = ()
     scraped: dict[tuple[str, ...], _Target] = field(default_factory=dict)
-    sums: dict[str, _Sum] = field(default_factory=dict)
+    sums: dict[str, CounterSum[Key]] = field(default_factory=dict)
     totals: dict[str, list[float]] = field(default_factory=dict)
 
     def take(self, at: float, label: str, answers: Sequence[tuple[str, MetricsAnswer]]) -> Increment | None:
@@ -136,7 +74,7 @@ class Bins:
             if any(target):
                 taken = self.scraped.setdefault((arm, *target), _Target()).take(at, values)
             else:
-                taken = self.sums.setdefault(arm, _Sum()).take(at, values)
+                taken = self.sums.setdefault(arm, CounterSum[Key]()).take(at, values) or {}
             for key, added in taken.items():
                 name = dict(key)[label]
                 increments[name if name in increments else self.names[-1]] += added

@@ -7,9 +7,9 @@ alone says nothing of the version. What is left without the worst scrapes of the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from serinus.api.policy import Metric, Preset, Provider
 from serinus.core.analysis.lines import Totals
@@ -23,6 +23,7 @@ PARTS: Final = 4
 BROKEN: Final = 0.4
 """Of a single scrape, so large a share beyond the limit is no burst: a broken version is out after its first scrape."""
 
+T = TypeVar("T")
 Failing = Callable[[Totals], float]
 Steps = list[list[Totals]]
 
@@ -41,21 +42,26 @@ def with_beyond(
     return replace(seen, canary=canary or seen.canary, stable=stable)
 
 
-def in_steps(scrapes: Mapping[float, Totals], since: float, interval: float) -> Steps:
+def in_steps(scrapes: Mapping[float, T], since: float, interval: float) -> list[list[T]]:
     """Put scrapes together in steps of one scrape interval: several targets are scraped at seconds of their own."""
-    steps: dict[int, list[Totals]] = {}
+    steps: dict[int, list[T]] = {}
     for at, totals in scrapes.items():
         steps.setdefault(math.ceil((at - since) / interval), []).append(totals)
     return list(steps.values())
 
 
+def beyond_of(steps: Sequence[float], requests: float) -> Beyond:
+    """Count what is beyond a limit, step by step, of so many requests in all, and what of it one burst explains."""
+    counts = sorted(steps, reverse=True)
+    broken = len(counts) == 1 and counts[0] >= BROKEN * requests
+    return Beyond(sum(counts), 0.0 if broken else sum(counts[: max(1, len(counts) // PARTS)]))
+
+
 def _with(reading: Reading | None, failing: Failing, steps: Steps) -> Reading | None:
     if not isinstance(reading, Measured):
         return reading
-    counts = sorted((sum(map(failing, scrapes)) for scrapes in steps), reverse=True)
-    broken = len(counts) == 1 and counts[0] >= BROKEN * (reading.samples or math.inf)
-    burst = 0.0 if broken else sum(counts[: max(1, len(counts) // PARTS)])
-    return replace(reading, beyond=Beyond(sum(counts), burst))
+    counts = [sum(map(failing, scrapes)) for scrapes in steps]
+    return replace(reading, beyond=beyond_of(counts, reading.samples or math.inf))
 
 
 def _failing(metric: Metric, *, client_errors: bool) -> Failing | None:

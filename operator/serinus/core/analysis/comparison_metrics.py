@@ -15,6 +15,7 @@ from serinus.api.durations import seconds, share
 from serinus.api.policy import Analysis, ClientErrors, Metric, OnMaxHold, Pace, Preset, Provider, QueryType
 from serinus.core.analysis.bins import aligned
 from serinus.core.analysis.covered import longest_range
+from serinus.core.analysis.promql import has_baseline
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig
 from serinus.core.analysis.sequential.observations import (
     DriftObservation,
@@ -23,6 +24,7 @@ from serinus.core.analysis.sequential.observations import (
     ScalarObservation,
     ShareObservation,
 )
+from serinus.core.analysis.shares import counts_of
 from serinus.core.model.assessment import ErrorAnswers, Increment, Look, Observation
 
 CLIENT_ERRORS = "/4xx"
@@ -121,9 +123,14 @@ def news_seconds(policy: Analysis, scrape_interval: float | None) -> float:
 
 
 def _is_compared(metric: Metric) -> bool:
-    """A request count is no quality, and Triton's mean latency is no share of requests: limits alone hold them."""
+    """A request count is no quality, and Triton's mean latency is no share of requests: limits alone hold them.
+
+    They hold a Ratio that has only a lower one, too: the test finds more events, and more are better there.
+    """
     if metric.preset is Preset.LATENCY:
         return metric.provider is not Provider.TRITON
+    if metric.is_ratio:
+        return metric.bounds.upper is not None and has_baseline(metric.query or "")
     return metric.preset is not Preset.REQUEST_COUNT
 
 
@@ -140,6 +147,8 @@ def _streams(metric: Metric, seen: Observation, policy: Analysis, bins: tuple[st
         return [_latency_stream(metric, seen)]
     if metric.type is QueryType.DISTRIBUTION:
         return [_drift_stream(metric, seen, bins)]
+    if metric.is_ratio:
+        return [_ratio_stream(metric, seen)]
     if seen.stable is None:
         return []
     return [_scalar_stream(metric, seen, policy)]
@@ -156,11 +165,10 @@ def _config(metric: Metric) -> MetricConfig:
 
 
 def _error_streams(metric: Metric, seen: Observation) -> list[Stream]:
-    """Requests and errors; a limit of 100 % or none is no limit test."""
-    limit = metric.bounds.upper
+    """Requests and errors."""
     counted = metric.client_errors is ClientErrors.COUNT
-    config = replace(_config(metric), limit=limit if limit is not None and 0.0 < limit < 1.0 else None)
-    observed = {one.at: _errors(one, counted=counted) for one in seen.increments}
+    config = replace(_config(metric), limit=_limit_of(metric))
+    observed = {one.at: _errors(one, metric) for one in seen.increments}
     streams = [Stream(metric.name, config, observed, errors=_answers(seen, callers=counted, servers=True))]
     if metric.client_errors is ClientErrors.COMPARE:
         name = metric.name + CLIENT_ERRORS
@@ -168,6 +176,18 @@ def _error_streams(metric: Metric, seen: Observation) -> list[Stream]:
         fours = {one.at: _client_errors(one) for one in seen.increments}
         streams.append(Stream(name, client, fours, errors=_answers(seen, callers=True, servers=False)))
     return streams
+
+
+def _ratio_stream(metric: Metric, seen: Observation) -> Stream:
+    """Trials and events; trials need not be requests, and say nothing of how those were split."""
+    config = replace(_config(metric), limit=_limit_of(metric), of_requests=False)
+    return Stream(metric.name, config, {one.at: _errors(one, metric) for one in seen.increments})
+
+
+def _limit_of(metric: Metric) -> float | None:
+    """A limit of 100 % or none is no limit test."""
+    limit = metric.bounds.upper
+    return limit if limit is not None and 0.0 < limit < 1.0 else None
 
 
 def _answers(seen: Observation, *, callers: bool, servers: bool) -> dict[float, tuple[ErrorAnswers, ...]]:
@@ -179,16 +199,11 @@ def _answers(seen: Observation, *, callers: bool, servers: bool) -> dict[float, 
     }
 
 
-def _errors(one: Increment, *, counted: bool) -> ShareObservation:
-    canary, stable = _pair(one.canary, counted=counted), _pair(one.stable, counted=counted)
+def _errors(one: Increment, metric: Metric) -> ShareObservation:
+    canary, stable = counts_of(metric, one.canary), counts_of(metric, one.stable)
     if one.halves is None:
         return ShareObservation(canary, stable)
-    return ShareObservation(canary, stable, *(_pair(half, counted=counted) for half in one.halves))
-
-
-def _pair(counts: tuple[float, ...], *, counted: bool) -> tuple[float, float]:
-    requests, server, client = counts
-    return requests, server + (client if counted else 0.0)
+    return ShareObservation(canary, stable, *(counts_of(metric, half) for half in one.halves))
 
 
 def _client_errors(one: Increment) -> ShareObservation:

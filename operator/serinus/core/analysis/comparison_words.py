@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from serinus.api.durations import share
-from serinus.api.policy import Analysis, Metric, Pace, Preset, QueryType
+from serinus.api.policy import Analysis, Metric, Pace, QueryType
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import (
     CLIENT_ERRORS,
@@ -20,8 +20,9 @@ from serinus.core.analysis.words import (
     HOPELESS_REQUESTS,
     of_or_over,
     shown_duration,
+    shown_number,
     shown_odds,
-    shown_value,
+    what_counts,
     with_errors,
 )
 from serinus.core.model.assessment import Assessment, Comparison, ErrorAnswers, Finding, Reason
@@ -145,9 +146,10 @@ def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, d
         parts.append("its values change too little, or too slowly, to tell the two versions apart")
     if answer.action == "Hold" and pace is Pace.EVIDENCE:
         # With pace Timed the weight does not wait for this.
-        parts.extend(_missing(answer))
+        parts.extend(_missing(answer, what_counts(metric)))
     elif answer.reason == "InsufficientData" and (evidence is None or evidence.status != "BurnIn"):
-        parts.append(f"{requests_to_rise(policy):.0f} requests of each version are needed before the weight rises")
+        needed = f"{requests_to_rise(policy):.0f} {what_counts(metric)} of each version"
+        parts.append(f"{needed} are needed before the weight rises")
     return "; ".join(parts)
 
 
@@ -172,18 +174,17 @@ def _doubt(metric: Metric | None, what: str, one: Evidence | None, answer: Monit
 
 
 def _rates(metric: Metric | None, one: Evidence) -> str:
-    preset = metric.preset if metric else None
-    if metric is not None and preset is None and one.status == "BurnIn":
+    if metric is not None and metric.preset is None and one.status == "BurnIn":
         return f"has {one.events:.0f} pairs of values so far; comparing them takes {HISTORY_OF_ITS_OWN} that differ"
     if one.rate_challenger is None or one.rate_champion is None:
-        return f"has {one.n_challenger:.0f} canary requests so far"
-    word = of_or_over(preset)
+        return f"has {one.n_challenger:.0f} canary {what_counts(metric)} so far"
+    word = of_or_over(metric)
     text = (
-        f"is {shown_value(preset, one.rate_challenger)} {word} {one.n_challenger:.0f} requests, "
-        f"stable {shown_value(preset, one.rate_champion)} {word} {one.n_champion:.0f}"
+        f"is {shown_number(metric, one.rate_challenger)} {word} {one.n_challenger:.0f} {what_counts(metric)}, "
+        f"stable {shown_number(metric, one.rate_champion)} {word} {one.n_champion:.0f}"
     )
     known = one.estimate is not None and one.lower is not None and one.upper is not None
-    if preset is Preset.ERROR_RATE and known and one.events:
+    if metric is not None and metric.is_share and known and one.events:
         text = f"{text}, ratio {one.estimate:.3g} ({one.lower:.2g} to {one.upper:.2g})"
     return text
 
@@ -197,13 +198,13 @@ def _drift(metric: Metric, what: str, one: Evidence | None, detail: str) -> str:
     return f"{text}; {label}{detail}" if detail else text
 
 
-def _missing(answer: MonitorVerdict) -> list[str]:
+def _missing(answer: MonitorVerdict, counted: str) -> list[str]:
     """Say what is missing to decide, and when it will be there."""
     if answer.requests_needed and answer.requests_needed > HOPELESS_REQUESTS:
         return ["at the current error rates riskBudget will never allow the next step"]
     said = []
     if answer.requests_needed:
-        said.append(f"{answer.requests_needed:.0f} more canary requests until riskBudget allows the next step")
+        said.append(f"{answer.requests_needed:.0f} more canary {counted} until riskBudget allows the next step")
     if answer.eta_s:
         said.append(f"about {shown_duration(answer.eta_s)}")
     if answer.suggested_weight and answer.eta_s and answer.eta_s > 3600:

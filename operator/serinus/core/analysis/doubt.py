@@ -22,6 +22,8 @@ CHANCE: Final = 0.01
 
 def doubt(metric: Metric, observation: Observation, stage: Stage) -> str | None:
     """Say why a limit that is exceeded condemns nobody yet; None where nothing but the canary explains it."""
+    if metric.is_ratio and isinstance(observation.canary, Measured) and _is_below(metric, observation.canary):
+        return _few_by_chance(observation.canary, metric.bounds.lower or 0.0)
     own, requests = _beyond(metric, observation.canary), observation.canary.samples
     if own is None or not requests:
         return None
@@ -37,6 +39,21 @@ def doubt(metric: Metric, observation: Observation, stage: Stage) -> str | None:
     if chance < CHANCE:
         return None
     return f"held: equal revisions would share the {_failures(metric)} like this 1 time in {1 / chance:.0f}"
+
+
+def _is_below(metric: Metric, reading: Measured) -> bool:
+    return metric.bounds.lower is not None and reading.value < metric.bounds.lower
+
+
+def _few_by_chance(canary: Measured, lower: float) -> str | None:
+    """Say how often a version that is just at its lower limit has so few events; None where it hardly ever has."""
+    trials = canary.samples or 0.0
+    # P(X <= x) of a binomial is the regularised incomplete beta function I_(1 - p)(n - x, x + 1).
+    events = canary.value * trials
+    chance = float(betainc(max(trials - events, 1e-9), events + 1.0, 1.0 - lower))
+    if chance < CHANCE:
+        return None
+    return f"held: a version at the limit would have so few events 1 time in {max(1.0, 1 / chance):.0f}"
 
 
 def split_by_chance(canary: Counts, stable: Counts) -> Floats:
@@ -58,7 +75,7 @@ def _beyond(metric: Metric, reading: Reading) -> Beyond | None:
     """Count a revision's requests beyond the limit; an error rate tells them itself."""
     if not isinstance(reading, Measured) or not reading.samples or metric.bounds.upper is None:
         return None
-    if reading.beyond is None and metric.preset is Preset.ERROR_RATE:
+    if reading.beyond is None and metric.is_share:
         return Beyond(reading.value * reading.samples)
     return reading.beyond
 
@@ -71,4 +88,6 @@ def _tolerated(metric: Metric) -> float:
 
 
 def _failures(metric: Metric) -> str:
+    if metric.is_ratio:
+        return "events"
     return "slow answers" if metric.preset is Preset.LATENCY else "errors"

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from serinus.api.durations import seconds
-from serinus.api.policy import Analysis, ClientErrors, Metric, Mode, OnBlind, Preset, QueryType
+from serinus.api.policy import Analysis, Metric, Mode, OnBlind, Preset, QueryType
 from serinus.api.status import Verdict
+from serinus.core.analysis.shares import counts_of
 from serinus.core.analysis.source_time import least_window
-from serinus.core.analysis.words import of_or_over, shown_duration, shown_value, with_errors
+from serinus.core.analysis.words import of_or_over, shown_duration, shown_number, what_counts, with_errors
 from serinus.core.model.assessment import (
     AnalysisState,
     Assessment,
@@ -137,13 +138,12 @@ def _stable_is_over(metric: Metric, observation: Observation) -> bool:
 def _newest_scrape(
     metric: Metric, observation: Observation, counts: Callable[[Increment], tuple[float, ...]]
 ) -> Measured | None:
-    """Give one revision's error rate in its last scrape."""
-    if metric.preset is not Preset.ERROR_RATE or not observation.increments:
+    """Give one revision's share of failures in its last scrape."""
+    if not metric.is_share or not observation.increments:
         return None
     newest = observation.increments[-1]
-    requests, server, client = counts(newest)
-    errors = server + (client if metric.client_errors is ClientErrors.COUNT else 0.0)
-    return Measured(errors / requests, requests, newest.at) if requests else None
+    requests, failures = counts_of(metric, counts(newest))
+    return Measured(failures / requests, requests, newest.at) if requests else None
 
 
 def _excused(judged: tuple[Finding, int], excuses: Mapping[str, float], known: AnalysisState) -> tuple[Finding, int]:
@@ -244,7 +244,7 @@ def _too_few(metric: Metric, reading: Measured) -> str | None:
     needed = metric.min_samples
     if needed is None or reading.samples is None or reading.samples >= needed:
         return None
-    return f"{metric.name} has {reading.samples:.0f} requests so far, {needed} are needed"
+    return f"{metric.name} has {reading.samples:.0f} {what_counts(metric)} so far, {needed} are needed"
 
 
 def exceeded_limit(metric: Metric, value: float) -> str | None:
@@ -298,9 +298,9 @@ def _beside(metric: Metric, stable: Reading | None) -> str:
 
 
 def _of_requests(metric: Metric, reading: Measured) -> str:
-    if metric.preset not in {Preset.ERROR_RATE, Preset.LATENCY} or reading.samples is None:
+    if not (metric.is_share or metric.preset is Preset.LATENCY) or reading.samples is None:
         return ""
-    return f" {of_or_over(metric.preset)} {reading.samples:.0f} requests"
+    return f" {of_or_over(metric)} {reading.samples:.0f} {what_counts(metric)}"
 
 
 def _made_of(reading: Measured) -> str:
@@ -308,4 +308,4 @@ def _made_of(reading: Measured) -> str:
 
 
 def _shown(metric: Metric, value: float) -> str:
-    return shown_value(metric.preset, value)
+    return shown_number(metric, value)

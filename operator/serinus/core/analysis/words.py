@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from serinus.api.policy import Preset
+from serinus.api.policy import Metric, Preset
 from serinus.core.model.assessment import Assessment, ErrorAnswers, Look, Measured
 from serinus.core.model.plain_words import plain_words
 
@@ -28,15 +28,26 @@ def shown_value(preset: Preset | None, value: float) -> str:
     return f"{value:.6g}"
 
 
+def shown_number(metric: Metric | None, value: float) -> str:
+    """Write a metric's value as people say it; what a user counts is a rate, too."""
+    preset = metric.preset if metric else None
+    return shown_value(Preset.ERROR_RATE if metric is not None and metric.is_ratio else preset, value)
+
+
 def shown_odds(odds: float) -> str:
     """Write odds to one as people say them, three digits and no exponent: 3.24, 5,910."""
     odds = min(odds, LARGEST_SPELT)
     return f"{odds:.3g}" if odds < 10 else f"{float(f'{odds:.3g}'):,.0f}"
 
 
-def of_or_over(preset: Preset | None) -> str:
+def of_or_over(metric: Metric | None) -> str:
     """Give the word between a value and its requests: a share of them, or a number over them."""
-    return "of" if preset is Preset.ERROR_RATE else "over"
+    return "of" if metric is not None and metric.is_share else "over"
+
+
+def what_counts(metric: Metric | None) -> str:
+    """Name what a metric's value rests on."""
+    return "trials" if metric is not None and metric.is_ratio else "requests"
 
 
 def with_errors(text: str, errors: Iterable[ErrorAnswers]) -> str:

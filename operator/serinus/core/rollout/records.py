@@ -8,7 +8,7 @@ from typing import Literal
 from serinus.api.policy import Metric
 from serinus.api.rollout import DecisionRecord
 from serinus.api.status import Verdict
-from serinus.core.analysis.words import shown_value
+from serinus.core.analysis.words import shown_number
 from serinus.core.model.assessment import Finding
 from serinus.core.model.rollout import LONGEST_TEXT, RolloutPlan, RolloutState, shortened
 from serinus.core.model.timestamps import to_rfc3339
@@ -72,7 +72,7 @@ def _shown(plan: RolloutPlan, finding: Finding, value: float | None) -> str | No
     if value is None:
         return None
     metric: Metric | None = next((one for one in plan.policy.analysis.metrics if one.name == finding.metric), None)
-    return shown_value(metric.preset if metric else None, value)
+    return shown_number(metric, value)
 
 
 def _baseline(plan: RolloutPlan, finding: Finding) -> str | None:

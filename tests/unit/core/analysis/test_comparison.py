@@ -252,6 +252,73 @@ def test_bins_keep_their_names_when_another_process_sees_them_in_another_order()
     assert weighed.bins == {"classes": ("0", "1")}
 
 
+RATIO: dict[str, object] = {
+    "name": "rejected",
+    "type": "Ratio",
+    "query": 'rejected_total{revision="{{revision}}"}',
+    "of": 'scored_total{revision="{{revision}}"}',
+    "thresholdRange": {"max": "10%"},
+}
+
+
+def counting(at: int, *, canary: float, stable: float = 9.0) -> Look:
+    """One second in which the canary scored 100 and stable 900, and some were rejected."""
+    increment = Increment(float(at), (100.0, canary), (900.0, stable))
+    readings = Measured(canary / 100, 100.0 * at, at), Measured(stable / 900, 900.0 * at, at)
+    return Look(float(at), {"rejected": Observation(*readings, "q", (increment,))})
+
+
+def test_a_ratio_is_compared_as_an_error_rate_is() -> None:
+    """Three in a hundred against one: the limit of 10 % never sees it."""
+    _, assessment = judged(policy(RATIO), (counting(at, canary=3.0) for at in range(1, 200)))
+    assert (assessment.verdict, assessment.reason) == (Verdict.UNSAFE, Reason.WORSE)
+    assert assessment.message.startswith("rejected is 3% of")
+    assert " trials, stable 1% of" in assessment.message
+    assert ", ratio 3" in assessment.message
+
+
+def test_a_ratio_gathers_the_evidence_of_an_error_rate_with_the_same_counts() -> None:
+    """It is the same test, with the same limit beside it."""
+    same = {**ERRORS, "clientErrors": "Ignore", "thresholdRange": {"max": "10%"}}
+    errors = (look(at, failing=2, stable_failing=9) for at in range(1, 60))
+    _, of_errors = judged(policy(same), errors)
+    _, of_ratio = judged(policy(RATIO), (counting(at, canary=2.0) for at in range(1, 60)))
+    assert of_ratio.e_total == of_errors.e_total
+    assert [one.e_value for one in of_ratio.comparisons] == [one.e_value for one in of_errors.comparisons]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"thresholdRange": {"min": "50%"}}, id="more of it is better"),
+        pytest.param({"query": "rejected_total", "of": "scored_total"}, id="nothing tells the revisions apart"),
+        pytest.param({"gating": False}, id="only shown"),
+    ],
+)
+def test_a_ratio_that_is_not_compared_reverts_by_its_limit_alone(changed: dict[str, object]) -> None:
+    """However far apart the two are."""
+    analysis = policy({**RATIO, **changed})
+    _, assessment = judged(analysis, (counting(at, canary=90.0) for at in range(1, 30)))
+    limited = "min" not in str(changed) and changed.get("gating") is not False
+    assert (assessment.verdict is Verdict.UNSAFE) is limited
+    if changed.get("gating") is not False:
+        assert not assessment.comparisons
+
+
+def test_a_ratio_says_how_many_trials_are_missing() -> None:
+    """Twenty for the limit, and fifty of each version before the weight rises."""
+
+    def few(at: int) -> Look:
+        increment = Increment(float(at), (10.0, 0.0), (90.0, 0.0))
+        readings = Measured(0.0, 10.0 * at, at), Measured(0.0, 90.0 * at, at)
+        return Look(float(at), {"rejected": Observation(*readings, "q", (increment,))})
+
+    said = [judged(policy(RATIO), (few(at) for at in range(1, last + 1)))[1].message for last in (1, 3, 10)]
+    assert said[0] == "rejected has 10 trials so far, 20 are needed"
+    assert said[1].endswith("50 trials of each version are needed before the weight rises")
+    assert said[2].startswith("rejected is 0%; no evidence")
+
+
 def test_blindness_that_only_the_test_sees_is_blindness() -> None:
     """The limits have their numbers, and no scrape comes to compare: `onBlind` counts from there."""
     analysis = policy(ERRORS)

@@ -26,7 +26,7 @@ from serinus.core.model.assessment import (
     Reason,
     Stage,
 )
-from tests.unit.core.analysis.test_threshold import COUNT, DRIFT, ERRORS, LATENCY
+from tests.unit.core.analysis.test_threshold import CONVERTED, COUNT, DRIFT, ERRORS, LATENCY, RATIO
 from tests.unit.core.analysis.test_threshold import policy as any_policy
 
 HALF = Stage(weight=50, next_weight=100, started=0.0)
@@ -108,6 +108,23 @@ def test_a_latency_is_held_against_the_answers_slower_than_its_limit(
 
 
 @pytest.mark.parametrize(
+    ("canary", "burst", "stable", "stage", "says"),
+    [
+        pytest.param((100, 6), 0, (100, 0), HALF, HELD, id="6 to 0 are 1 in 64"),
+        pytest.param((100, 7), 0, (100, 0), HALF, REVERTED, id="7 to 0 are 1 in 128"),
+        pytest.param((100, 40), 36, (100, 0), HALF, HELD, id="all but 4 of them at once"),
+        pytest.param((100, 40), 20, (100, 0), HALF, REVERTED, id="half of them at once"),
+        pytest.param((100, 40), 20, (0.5, 0), FULL, REVERTED, id="at 100 %"),
+    ],
+)
+def test_the_limit_of_a_ratio_condemns_as_that_of_an_error_rate(
+    canary: tuple[float, float], burst: float, stable: tuple[float, float], stage: Stage, says: tuple[Verdict, Reason]
+) -> None:
+    """Events of trials are counted as errors of requests are."""
+    assert judged(RATIO, reading(*canary, burst=burst), reading(*stable, burst=0), stage) == says
+
+
+@pytest.mark.parametrize(
     ("metric", "value", "stable"),
     [
         pytest.param(DRIFT, 0.3, 0.2, id="a user's query counts nothing"),
@@ -119,6 +136,43 @@ def test_a_limit_on_what_is_no_share_of_requests_stays_literal(
     metric: dict[str, Any], value: float, stable: float
 ) -> None:
     assert judged(metric, Measured(value, 20, 0.0), Measured(stable, 20, 0.0)) == REVERTED
+
+
+@pytest.mark.parametrize(
+    ("canary", "stage", "mode", "says"),
+    [
+        pytest.param((20, 0), HALF, "Sequential", HELD, id="none of 20 are 2 in 3 at 2 %"),
+        pytest.param((227, 0), HALF, "Sequential", HELD, id="none of 227 are 1 in 98"),
+        pytest.param((228, 0), HALF, "Sequential", REVERTED, id="none of 228 are 1 in 100"),
+        pytest.param((1000, 19), HALF, "Sequential", HELD, id="a little below it"),
+        pytest.param((1000, 9), HALF, "Sequential", REVERTED, id="less than half of it"),
+        pytest.param((20, 0), FULL, "Sequential", HELD, id="none of 20, at 100 %"),
+        pytest.param((228, 0), FULL, "Sequential", REVERTED, id="none of 228, at 100 %"),
+        pytest.param((20, 0), HALF, "Threshold", REVERTED, id="literal in Threshold mode"),
+    ],
+)
+def test_a_lower_limit_of_a_ratio_condemns_only_what_chance_does_not_explain(
+    canary: tuple[float, float], stage: Stage, mode: str, says: tuple[Verdict, Reason]
+) -> None:
+    """Two in a hundred are needed: of twenty sessions none converts more often than not."""
+    assert judged(CONVERTED, reading(*canary), reading(1000, 30), stage, mode) == says
+
+
+@pytest.mark.parametrize(("trials", "says"), [(20, HELD), (228, REVERTED)], ids=["chance", "no chance"])
+def test_what_is_below_a_range_is_no_burst_of_what_is_above_it(trials: float, says: tuple[Verdict, Reason]) -> None:
+    """A Ratio may have both limits."""
+    both = {**RATIO, "thresholdRange": {"min": "2%", "max": "50%"}}
+    assert judged(both, reading(trials, 0, burst=0), reading(1000, 30, burst=0)) == says
+
+
+def test_a_doubted_ratio_is_told_by_what_it_counts() -> None:
+    """Trials and events, no requests and errors."""
+    look = Look(60.0, {"rejected": Observation(reading(20, 3, burst=0), reading(20, 0, burst=0), "the query")})
+    assessment = check_limits(look, AnalysisState(), HALF, policy(RATIO), 60.0)[1]
+    assert assessment.message == (
+        "rejected is 15% of 20 trials, limit max 5%, stable 0%; "
+        "held: equal revisions would share the events like this 1 time in 8"
+    )
 
 
 def test_limits_are_literal_in_threshold_mode() -> None:

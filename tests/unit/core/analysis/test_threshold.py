@@ -30,6 +30,14 @@ ERRORS = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max"
 LATENCY = {"name": "p99", "preset": "latency", "thresholdRange": {"max": "250ms"}}
 COUNT = {"name": "traffic", "preset": "request-count", "thresholdRange": {"min": "50", "max": "500"}}
 DRIFT = {"name": "drift", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"min": "0.1", "max": "0.25"}}
+RATIO = {
+    "name": "rejected",
+    "type": "Ratio",
+    "query": 'rejected_total{revision="{{revision}}"}',
+    "of": 'scored_total{revision="{{revision}}"}',
+    "thresholdRange": {"max": "5%"},
+}
+CONVERTED = {**RATIO, "name": "converted", "thresholdRange": {"min": "2%"}}
 BLIND = Missing(Verdict.BLIND, Reason.UNREACHABLE, "connection refused")
 SILENT = Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "nobody asks", 0.0)
 
@@ -64,6 +72,9 @@ FEW = ("Undecided", "InsufficientData")
         pytest.param(DRIFT, 0.0999, UNSAFE, id="below the lower limit"),
         pytest.param(DRIFT, 0.25, SAFE, id="at the upper limit"),
         pytest.param(DRIFT, 0.2501, UNSAFE, id="above the upper limit"),
+        pytest.param(RATIO, 0.05, SAFE, id="a ratio at its limit"),
+        pytest.param(RATIO, 0.0501, UNSAFE, id="a ratio above it"),
+        pytest.param(CONVERTED, 0.0199, UNSAFE, id="a ratio below its lower limit"),
         pytest.param(COUNT, 50, SAFE, id="enough requests"),
         pytest.param(COUNT, 49, FEW, id="too few requests are no fault"),
         pytest.param(COUNT, 501, UNSAFE, id="too many requests are one"),

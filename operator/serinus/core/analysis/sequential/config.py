@@ -38,6 +38,7 @@ class MetricConfig:
     `limit` is an absolute limit of a share. `weight` is relative inside the metric's group. A metric that is not
     `gating` is watched and never acted on. `interval_s` is how often the metric has a value, where that is not the
     scrape interval, and `block_s` how much time a value of a scalar covers: those that overlap are no new data.
+    What a share counts is `of_requests` where their split between the revisions is that of the weights.
     """
 
     name: str
@@ -54,6 +55,7 @@ class MetricConfig:
     direction: Literal["increase", "decrease"] = "increase"
     interval_s: float | None = None
     block_s: float | None = None
+    of_requests: bool = True
 
     def __post_init__(self) -> None:
         if self.kind not in GROUP_OF_KIND:

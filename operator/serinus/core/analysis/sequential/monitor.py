@@ -231,8 +231,9 @@ class RolloutMonitor:
         answers.update(zip(names, seen, strict=True))
         if compared:
             answers.update(self._take_comparisons(t, parsed, started=started))
-        if names and compared and stage.by_weight:
-            counted = (self._shares.total[[0, 2]] - before)[:, names.index(min(names))]
+        counting = [metric.name for metric in self._shares.metrics if metric.of_requests]
+        if counting and compared and stage.by_weight:
+            counted = (self._shares.total[[0, 2]] - before)[:, names.index(min(counting))]
             self._split.update(stage.weight / FULL_WEIGHT, *counted.tolist())
         return answers
 

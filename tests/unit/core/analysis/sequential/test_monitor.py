@@ -117,6 +117,16 @@ def test_a_split_far_from_the_weight_holds() -> None:
     assert (verdict.action, verdict.reason) == ("Hold", "TrafficSplitMismatch")
 
 
+def test_trials_that_are_no_requests_say_nothing_of_the_split() -> None:
+    """Sessions stick to a version, and `accepted` comes before `error-rate` in the alphabet."""
+    sessions = MetricConfig("accepted", of_requests=False)
+    watched, counts = monitor(sessions, ERROR_RATE), {"challenger": (200, 0), "champion": (800, 0)}
+    for t in range(1, 21):
+        stuck = {"challenger": (500, 0), "champion": (500, 0)}
+        verdict = watched.observe(5.0 * t, {"accepted": stuck, "error-rate": counts})
+    assert verdict.action == "Promote"
+
+
 def test_a_split_that_is_merely_uneven_does_not() -> None:
     assert feed(monitor(), 20, {"challenger": (170, 0), "champion": (830, 0)}).action == "Promote"
 
