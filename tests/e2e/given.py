@@ -91,6 +91,7 @@ def version(
     analysis: Manifest | None = None,
     traffic: Manifest | None = None,
     routing: str = "istio",
+    strategy: Manifest | None = None,
 ) -> str:
     """Render one version of a model: its ConfigMap and the ModelDeployment that asks for it."""
     source = {"config.pbtxt": CONFIG, "model.py": MODEL.format(bad_when=fails, words=BAD, version=number)}
@@ -104,7 +105,7 @@ def version(
         "runtime": {"image": TRITON, "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}},
         "scaling": {"minReplicas": replicas},
         "traffic": {"hosts": [host(name)], **ROUTED[routing], **(traffic or {})},
-        "strategy": {"canary": {"steps": list(steps), "pace": pace}},
+        "strategy": strategy or {"canary": {"steps": list(steps), "pace": pace}},
         "analysis": {"interval": "1s", "metrics": [ERROR_RATE], **(analysis or {})},
         "guard": {"duration": guard},
         "progressDeadlineSeconds": deadline,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from serinus.api import policy_rules as rules
 from serinus.api.base import ApiModel
@@ -319,6 +319,14 @@ class Strategy(ApiModel):
         if ("canary" in self.model_fields_set) == (self.blue_green is not None):
             raise ValueError(rules.ONE_STRATEGY)
         return self
+
+    @model_serializer(mode="wrap")
+    def _write_one(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the canary that a blue-green strategy does not have."""
+        written: dict[str, Any] = write(self)
+        if self.blue_green is not None:
+            del written["canary"]
+        return written
 
 
 class Guard(ApiModel):
