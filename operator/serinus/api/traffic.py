@@ -12,6 +12,7 @@ from serinus.api.constraints import Duration, GatewayName, Host, RouteTimeout
 from serinus.api.gateway_api import GatewayApiTraffic
 from serinus.api.retries import Retries
 from serinus.api.rules import LIVE_DEFAULT, SET, rule, ruled
+from serinus.api.session_affinity import SessionAffinity
 
 Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -115,6 +116,9 @@ class Traffic(ApiModel):
     """Retries of the gateway; default none. Istio only."""
     revision_header: bool | None = None
     """Name the revision that answered in the header x-serinus-revision of each answer. Default true."""
+    session_affinity: SessionAffinity | None = None
+    """Keep a user with the revision that answered first, by a cookie, while requests are split; off unless set. A
+    revert, an abort and the end of a rollout go before it."""
     circuit_breaker: CircuitBreaker | None = None
     """Write {} to limit the connections and waiting requests of each revision. Istio only; off unless set."""
     istio: IstioTraffic | None = None

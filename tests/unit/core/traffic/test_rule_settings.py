@@ -121,6 +121,59 @@ def test_a_route_of_the_version_before_says_what_it_said(api: TrafficProvider, w
     assert not carries(old, route(api, split, **wanted))
 
 
+STICKY: Json = {"sessionAffinity": {"cookie": {"name": "model", "maxAge": "1h"}}}
+SHARED = Split(((STABLE, 75), (CANARY, 25)))
+
+
+def cookies_of(rule: Json) -> list[str]:
+    """List the cookies that answers of a rule set."""
+    if "route" in rule:
+        return [to["headers"]["response"].get("add", {}).get("set-cookie", "") for to in rule["route"]]
+    modifiers = [backend["filters"][0]["responseHeaderModifier"] for backend in rule["backendRefs"]]
+    return [headers.get("add", [{"value": ""}])[0]["value"] for headers in modifiers]
+
+
+@BOTH
+def test_whoever_is_new_gets_a_cookie_and_comes_back_by_it(api: TrafficProvider) -> None:
+    """Over HTTP; a rule for the users of each revision comes before the weights."""
+    *kept, grpc, http = rules_of(route(api, SHARED, **STICKY))
+    assert [rule["name"] for rule in kept] == [f"http-{STABLE}", f"http-{CANARY}"]
+    assert [answered_by(one)[0] for rule in kept for one in destinations(rule)] == [STABLE, CANARY]
+    assert cookies_of(http) == [
+        f"model={revision}; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax" for revision in (STABLE, CANARY)
+    ]
+    assert [cookies_of(rule) for rule in (*kept, grpc)] == [[""], [""], ["", ""]]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "split",
+    [
+        pytest.param(BACK, id="after a revert"),
+        pytest.param(Split(((STABLE, 0), (CANARY, 100))), id="at 100 %"),
+        pytest.param(Split(((STABLE, 100),)), id="one alone"),
+        pytest.param(Split(((STABLE, 100), (CANARY, 0)), COHORT), id="a cohort alone"),
+    ],
+)
+def test_nobody_is_kept_where_only_one_revision_has_weight(api: TrafficProvider, split: Split) -> None:
+    """A revert, an abort and the end of a rollout beat stickiness in the same write."""
+    assert route(api, split, **STICKY) == route(api, split)
+
+
+@BOTH
+def test_a_cohort_goes_before_those_who_are_kept(api: TrafficProvider) -> None:
+    """Who is in the cohort sees the canary, whatever the cookie says."""
+    names = [rule["name"] for rule in rules_of(route(api, HALF, **STICKY))]
+    assert names == ["grpc-cohort", "http-cohort", f"http-{STABLE}", f"http-{CANARY}", "grpc", "http"]
+
+
+def test_the_most_that_a_sticky_cohort_may_have_fits_into_an_http_route() -> None:
+    """The API admits 128 matches in a route."""
+    most = tuple(Match(Part.HEADER, "x-user", By.EXACT, str(number)) for number in range(16))
+    rules = rules_of(route(GATEWAY_API, Split(HALF.weights, most), **STICKY))
+    assert sum(len(rule["matches"]) for rule in rules) <= 128
+
+
 SPLITS = st.builds(
     lambda weight, matches, mirror: Split(((STABLE, 100 - weight), (CANARY, weight)), matches, mirror),
     st.integers(0, 100),
@@ -131,7 +184,10 @@ TIMES = st.none() | st.builds("{}{}".format, st.integers(1, 99_999), st.sampled_
 REASONS = st.none() | st.lists(st.sampled_from([*RetryOn]), unique=True, min_size=1)
 TRIES = st.fixed_dictionaries({"attempts": st.integers(1, 10), "perTryTimeout": TIMES, "retryOn": REASONS})
 SWITCHES = st.none() | st.booleans()
-SETTINGS = st.fixed_dictionaries({"timeout": TIMES, "allPaths": SWITCHES, "revisionHeader": SWITCHES})
+STICKINESS = st.sampled_from([None, {"cookie": {}}, {"cookie": {"name": "a.b", "maxAge": "90m"}}])
+SETTINGS = st.fixed_dictionaries(
+    {"timeout": TIMES, "allPaths": SWITCHES, "revisionHeader": SWITCHES, "sessionAffinity": STICKINESS}
+)
 
 
 @BOTH

@@ -96,18 +96,24 @@ class _Protocol:
 
 
 def _rules(split: Split, settings: RuleSettings) -> list[Json]:
-    """Render a rule for gRPC, known by its paths, and one for the rest; the same two for the cohort, with headers."""
+    """Render a rule for gRPC, known by its paths, and one for the rest; the same two for the cohort, with headers.
+
+    A cohort goes before the users that a revision keeps: of matches that are alike the first one has the request.
+    Clients of gRPC keep no cookies.
+    """
     protocols = (
         _Protocol("grpc", render_paths(grpc_paths(all_paths=settings.all_paths)), GRPC_PORT),
         _Protocol("http", render_paths(http_paths(all_paths=settings.all_paths)), HTTP_PORT),
     )
     cohort = [_cohort_rule(split, protocol, settings) for protocol in protocols] if split.matches else []
-    rules = [*cohort, *(_general_rule(split, protocol, settings) for protocol in protocols)]
+    kept = [_kept_rule(name, protocols[-1], settings) for name in split.revisions if settings.keeps_users(split)]
+    rules = [*cohort, *kept, *(_general_rule(split, protocol, settings) for protocol in protocols)]
     return [{**rule, **render_settings(settings)} for rule in rules]
 
 
 def _general_rule(split: Split, protocol: _Protocol, settings: RuleSettings) -> Json:
-    backends = [_weighted(name, weight, protocol, settings) for name, weight in split.weights]
+    keeps = settings.keeps_users(split) and protocol.port == HTTP_PORT
+    backends = [_weighted(name, weight, protocol, settings, keeps=keeps) for name, weight in split.weights]
     rule = {"name": protocol.name, "matches": list(protocol.paths), "backendRefs": backends}
     if not split.mirror:
         return rule
@@ -124,8 +130,20 @@ def _cohort_rule(split: Split, protocol: _Protocol, settings: RuleSettings) -> J
     }
 
 
-def _weighted(name: str, weight: int, protocol: _Protocol, settings: RuleSettings) -> Json:
-    return {**_backend(name, protocol.port), "weight": weight, **render_answers(name, settings)}
+def _kept_rule(revision: str, protocol: _Protocol, settings: RuleSettings) -> Json:
+    """Render the rule of the users that a revision keeps."""
+    assert settings.affinity is not None
+    header = render_header(settings.affinity.match(revision))
+    return {
+        "name": f"{protocol.name}-{revision}",
+        "matches": [{**path, "headers": [header]} for path in protocol.paths],
+        "backendRefs": [_weighted(revision, FULL_WEIGHT, protocol, settings)],
+    }
+
+
+def _weighted(name: str, weight: int, protocol: _Protocol, settings: RuleSettings, *, keeps: bool = False) -> Json:
+    answers = render_answers(name, settings, keeps=keeps)
+    return {**_backend(name, protocol.port), "weight": weight, **answers}
 
 
 def _backend(name: str, port: int) -> Json:

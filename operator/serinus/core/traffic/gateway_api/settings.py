@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from serinus.core.model.kinds import Json
 from serinus.core.traffic.gateway_api.matches import render_paths
-from serinus.core.traffic.settings import REVISION_HEADER, RuleSettings
+from serinus.core.traffic.settings import REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
 
 
 def render_settings(settings: RuleSettings) -> Json:
@@ -14,12 +14,14 @@ def render_settings(settings: RuleSettings) -> Json:
     return {"timeouts": {"request": settings.timeout}} if settings.timeout else {}
 
 
-def render_answers(service: str, settings: RuleSettings) -> Json:
-    """Render what a backend does to answers."""
-    if not settings.revision_header:
+def render_answers(service: str, settings: RuleSettings, *, keeps: bool = False) -> Json:
+    """Render what a backend does to answers; `keeps` says that who has got one comes back to it."""
+    named = {"set": [{"name": REVISION_HEADER, "value": service}]} if settings.revision_header else {}
+    cookie = settings.affinity.set_by(service) if keeps and settings.affinity else None
+    kept = {"add": [{"name": SET_COOKIE, "value": cookie}]} if cookie else {}
+    if not named and not kept:
         return {}
-    named = {"set": [{"name": REVISION_HEADER, "value": service}]}
-    return {"filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": named}]}
+    return {"filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {**named, **kept}}]}
 
 
 def read_settings(rules: Sequence[Json]) -> RuleSettings:
@@ -27,8 +29,12 @@ def read_settings(rules: Sequence[Json]) -> RuleSettings:
     if not rules:
         return RuleSettings()
     last = rules[-1]
+    backends = [backend for backend in last.get("backendRefs") or () if "filters" in backend]
+    answers = [backend["filters"][0]["responseHeaderModifier"] for backend in backends]
+    cookies = [headers["add"][0]["value"] for headers in answers if "add" in headers]
     return RuleSettings(
         all_paths=last.get("matches") == render_paths(()),
         timeout=(last.get("timeouts") or {}).get("request"),
-        revision_header=any("filters" in backend for backend in last.get("backendRefs") or ()),
+        revision_header=any("set" in headers for headers in answers),
+        affinity=Affinity.read(cookies[0]) if cookies else None,
     )

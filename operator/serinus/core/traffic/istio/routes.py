@@ -28,8 +28,8 @@ from serinus.core.traffic.settings import RuleSettings
 
 MESH_SUFFIX: Final = ".mesh"
 """Ends the name of the mesh's VirtualService. No ModelDeployment's name has a dot, so no other one's route has it."""
-GENERAL_RULES: Final = 2
-"""Those that everybody meets."""
+COHORT: Final = "-cohort"
+"""Ends the name of a cohort's rule; no revision's name does."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,17 @@ class Destinations:
     domain: str
     split: Split
 
-    def on(self, port: int, settings: RuleSettings) -> list[Json]:
-        """Render them with one of their ports."""
-        return [self._weighted(name, weight, port, settings) for name, weight in self.split.weights]
+    def on(self, port: int, settings: RuleSettings, *, keeps: bool = False) -> list[Json]:
+        """Render them with one of their ports; `keeps` says that each keeps the users that it gets."""
+        return [self._weighted(name, weight, port, settings, keeps=keeps) for name, weight in self.split.weights]
 
     def cohort_on(self, port: int, settings: RuleSettings) -> list[Json]:
         """Render where the requests of the cohort go: to the canary, all of them."""
-        return [self._weighted(self.split.revisions[-1], FULL_WEIGHT, port, settings)]
+        return self.all_to(self.split.revisions[-1], port, settings)
+
+    def all_to(self, name: str, port: int, settings: RuleSettings) -> list[Json]:
+        """Render one of them alone."""
+        return [self._weighted(name, FULL_WEIGHT, port, settings)]
 
     def copies_on(self, port: int) -> Json:
         """Render where copies go, if any are made."""
@@ -138,8 +142,9 @@ class Destinations:
         to = self._of(self.split.revisions[-1], port)
         return {"mirrors": [{"destination": to, "percentage": {"value": self.split.mirror}}]}
 
-    def _weighted(self, name: str, weight: int, port: int, settings: RuleSettings) -> Json:
-        return {"destination": self._of(name, port), "weight": weight, **render_header(name, settings)}
+    def _weighted(self, name: str, weight: int, port: int, settings: RuleSettings, *, keeps: bool = False) -> Json:
+        headers = render_header(name, settings, keeps=keeps)
+        return {"destination": self._of(name, port), "weight": weight, **headers}
 
     def _of(self, name: str, port: int) -> Json:
         return {"host": service_fqdn(self.namespace, name, self.domain), "port": {"number": port}}
@@ -148,22 +153,36 @@ class Destinations:
 def _rules(to: Destinations, settings: RuleSettings) -> list[Json]:
     """Render a rule for gRPC, known by its paths, and one for the rest; what neither admits is answered 404.
 
-    The same two for the cohort come first: the first rule that matches has the request.
+    The same two for the cohort come first, then the users that a revision keeps: the first rule that matches has the
+    request. Clients of gRPC keep no cookies.
     """
+    keeps = settings.keeps_users(to.split)
     grpc = _uris(grpc_paths(all_paths=settings.all_paths))
     http = _uris(http_paths(all_paths=settings.all_paths))
     rules = [
         _rule("grpc", grpc, to.on(GRPC_PORT, settings), to.copies_on(GRPC_PORT)),
-        _rule("http", http, to.on(HTTP_PORT, settings), to.copies_on(HTTP_PORT)),
+        _rule("http", http, to.on(HTTP_PORT, settings, keeps=keeps), to.copies_on(HTTP_PORT)),
     ]
+    if keeps:
+        rules = [*_kept(to, http or [{}], settings), *rules]
     if to.split.matches:
         headers = [render_match(match) for match in to.split.matches]
         rules = [
-            _rule("grpc-cohort", _with_headers(grpc, headers), to.cohort_on(GRPC_PORT, settings)),
-            _rule("http-cohort", _with_headers(http or [{}], headers), to.cohort_on(HTTP_PORT, settings)),
+            _rule(f"grpc{COHORT}", _with_headers(grpc, headers), to.cohort_on(GRPC_PORT, settings)),
+            _rule(f"http{COHORT}", _with_headers(http or [{}], headers), to.cohort_on(HTTP_PORT, settings)),
             *rules,
         ]
     return [{**rule, **render_settings(settings)} for rule in rules]
+
+
+def _kept(to: Destinations, http: list[Json], settings: RuleSettings) -> list[Json]:
+    """Render a rule for the users of each revision."""
+    assert settings.affinity is not None
+    kept = [(name, render_match(settings.affinity.match(name))) for name in to.split.revisions]
+    return [
+        _rule(f"http-{name}", _with_headers(http, [header]), to.all_to(name, HTTP_PORT, settings))
+        for name, header in kept
+    ]
 
 
 def _uris(paths: Iterable[Path]) -> list[Json]:
@@ -190,7 +209,7 @@ def _read_destinations(rules: list[Json], namespace: str) -> Destinations:
         weights.append((name, entry["weight"]))
         domains.add(domain)
     (domain,) = domains
-    cohort: list[Json] = rules[0]["match"] if len(rules) > GENERAL_RULES else []
+    cohort: list[Json] = rules[0]["match"] if rules[0]["name"].endswith(COHORT) else []
     headers = [entry["headers"] for entry in cohort if entry.get("uri") == cohort[0].get("uri")]
     mirror = rules[-1]["mirrors"][0]["percentage"]["value"] if "mirrors" in rules[-1] else 0
     return Destinations(namespace, domain, Split(tuple(weights), tuple(map(read_match_of, headers)), mirror))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serinus.core.model.kinds import Json
-from serinus.core.traffic.settings import REVISION_HEADER, RuleSettings
+from serinus.core.traffic.settings import REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
 
 
 def render_settings(settings: RuleSettings) -> Json:
@@ -21,9 +21,11 @@ def render_settings(settings: RuleSettings) -> Json:
     return {**timeout, "retries": {"attempts": settings.attempts, **each_try, **reasons}}
 
 
-def render_header(service: str, settings: RuleSettings) -> Json:
-    """Render what a destination does to answers."""
-    return {"headers": {"response": {"set": {REVISION_HEADER: service}}}} if settings.revision_header else {}
+def render_header(service: str, settings: RuleSettings, *, keeps: bool = False) -> Json:
+    """Render what a destination does to answers; `keeps` says that who has got one comes back to it."""
+    named = {"set": {REVISION_HEADER: service}} if settings.revision_header else {}
+    kept = {"add": {SET_COOKIE: settings.affinity.set_by(service)}} if keeps and settings.affinity else {}
+    return {"headers": {"response": {**named, **kept}}} if named or kept else {}
 
 
 def read_settings(rules: Sequence[Json]) -> RuleSettings:
@@ -32,6 +34,8 @@ def read_settings(rules: Sequence[Json]) -> RuleSettings:
         return RuleSettings()
     last = rules[-1]
     retries = last.get("retries") or {}
+    answers = [to["headers"]["response"] for to in last.get("route") or () if "headers" in to]
+    cookies = [headers["add"].get(SET_COOKIE) for headers in answers if "add" in headers]
     reasons = retries.get("retryOn")
     return RuleSettings(
         all_paths="match" not in last,
@@ -39,5 +43,6 @@ def read_settings(rules: Sequence[Json]) -> RuleSettings:
         attempts=retries.get("attempts", 0),
         per_try_timeout=retries.get("perTryTimeout"),
         retry_on=tuple(reasons.split(",")) if reasons else (),
-        revision_header=any("headers" in to for to in last.get("route") or ()),
+        revision_header=any("set" in headers for headers in answers),
+        affinity=Affinity.read(cookies[0]) if cookies else None,
     )
