@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 # A field is known by its name here: pydantic does not say of which kind it is.
-DURATIONS = frozenset({"baseEjectionTime", "blindTimeout", "duration", "interval", "maxHold", "minDwell", "window"})
+DURATIONS = frozenset(
+    {"baseEjectionTime", "blindTimeout", "duration", "interval", "maxAge", "maxHold", "minDwell", "window"}
+)
 COMPARED = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal", "enum", "literal_error"})
 """Pydantic says of these what they must be, and not what they are."""
 
