@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
-from serinus.api.durations import GO_DURATION, THRESHOLD, seconds
+from serinus.api.durations import GO_DURATION, THRESHOLD, WHOLE_DURATION, seconds
 from serinus.api.rules import Keywords, said
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -177,6 +177,15 @@ Duration = Annotated[
     Field(pattern=GO_DURATION, max_length=16),
     AfterValidator(_positive),
     said("write a positive duration, such as 30s, 5m or 1h30m", also="duration(self) > duration('0s')"),
+]
+RouteTimeout = Annotated[
+    str,
+    Field(pattern=WHOLE_DURATION, max_length=28),
+    AfterValidator(_positive),
+    said(
+        "write a positive duration of whole numbers, such as 500ms, 30s or 1m30s",
+        also="duration(self) > duration('0s')",
+    ),
 ]
 Interval = Annotated[
     str,

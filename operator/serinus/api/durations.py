@@ -6,6 +6,8 @@ import re
 
 GO_DURATION = r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$"
 """At most six digits a part: with sixteen characters in all no duration overflows CEL's nanoseconds."""
+WHOLE_DURATION = r"^([0-9]{1,5}(ms|s|m|h)){1,4}$"
+"""What an HTTPRoute takes: at most four parts, and no fractions."""
 THRESHOLD = r"^-?[0-9]{1,12}(\.[0-9]{1,9})?(us|ms|s|%)?$"
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")

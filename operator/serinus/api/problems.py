@@ -25,6 +25,7 @@ DURATIONS = frozenset(
         "blindTimeout",
         "duration",
         "interval",
+        "maxAge",
         "maxHold",
         "minDwell",
         "window",

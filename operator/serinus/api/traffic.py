@@ -8,9 +8,11 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from serinus.api.base import ApiModel
-from serinus.api.constraints import Duration, GatewayName, Host
+from serinus.api.constraints import Duration, GatewayName, Host, RouteTimeout
 from serinus.api.gateway_api import GatewayApiTraffic
+from serinus.api.retries import Retries
 from serinus.api.rules import LIVE_DEFAULT, SET, rule, ruled
+from serinus.api.session_affinity import SessionAffinity
 
 Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -37,6 +39,15 @@ _TOO_MANY_HOSTS: Final = rule(
     f"!({_CHOSEN}) || !has(self.hosts) || size(self.hosts) <= {_MOST_HOSTNAMES}",
     f"hosts has more than {_MOST_HOSTNAMES}, which is the most that an HTTPRoute holds: use a wildcard such as "
     "*.example.com",
+)
+_NO_RETRIES: Final = rule(
+    f"!({_CHOSEN}) || !has(self.retries)",
+    "retries: an HTTPRoute has no retries: leave it out, or use provider istio",
+)
+_NO_LIMITS: Final = rule(
+    f"!({_CHOSEN}) || !has(self.circuitBreaker)",
+    "circuitBreaker: its limits are Istio's DestinationRule, which an HTTPRoute does not have: leave it out, or use "
+    "provider istio",
 )
 
 
@@ -68,6 +79,11 @@ class OutlierDetection(ApiModel):
     """Largest percentage of pods that may be ejected."""
 
 
+class CircuitBreaker(ApiModel):
+    """Limits on what a model that answers nothing may hold in the gateway. Written as {}: there is nothing to set, and
+    istio.connectionPool overrides its values. No pod is ejected."""
+
+
 class IstioTraffic(ApiModel):
     """Istio settings."""
 
@@ -75,7 +91,7 @@ class IstioTraffic(ApiModel):
     """Istio Gateways, as name or namespace/name; those of other namespaces must be granted in the operator's
     configuration. The mesh has a route of its own, for the Service's name only."""
     connection_pool: ConnectionPool | None = None
-    """Connection limits for each revision."""
+    """Connection limits for each revision; they override those of circuitBreaker."""
     outlier_detection: OutlierDetection | None = None
     """Ejection of failing pods; off unless set."""
 
@@ -83,7 +99,7 @@ class IstioTraffic(ApiModel):
 class Traffic(ApiModel):
     """Where requests come in."""
 
-    model_config = ruled(_NEEDS_PARENTS, _NOT_CHOSEN, _NOT_BOTH, _TOO_MANY_HOSTS)
+    model_config = ruled(_NEEDS_PARENTS, _NOT_CHOSEN, _NOT_BOTH, _TOO_MANY_HOSTS, _NO_RETRIES, _NO_LIMITS)
 
     provider: RoutingApi | None = None
     """What splits the traffic: VirtualServices (istio, the default) or an HTTPRoute (gatewayAPI)."""
@@ -93,6 +109,18 @@ class Traffic(ApiModel):
     all_paths: bool | None = None
     """Route every path of the server, including its administration. Default false: inference, metadata, statistics and
     health only."""
+    timeout: RouteTimeout | None = None
+    """How long a request may take, the last message of a stream included; then the gateway answers 504. Default: no
+    limit."""
+    retries: Retries | None = None
+    """Retries of the gateway; default none. Istio only."""
+    revision_header: bool | None = None
+    """Name the revision that answered in the header x-serinus-revision of each answer. Default true."""
+    session_affinity: SessionAffinity | None = None
+    """Keep a user with the revision that answered first, by a cookie, while requests are split; off unless set. A
+    revert, an abort and the end of a rollout go before it."""
+    circuit_breaker: CircuitBreaker | None = None
+    """Write {} to limit the connections and waiting requests of each revision. Istio only; off unless set."""
     istio: IstioTraffic | None = None
     """Istio settings."""
     gateway_api: GatewayApiTraffic | None = Field(default=None, alias="gatewayAPI")
@@ -111,6 +139,8 @@ class Traffic(ApiModel):
             (_NOT_CHOSEN, not chosen and self.gateway_api is not None),
             (_NOT_BOTH, chosen and self.istio is not None),
             (_TOO_MANY_HOSTS, chosen and len(self.hosts) > _MOST_HOSTNAMES),
+            (_NO_RETRIES, chosen and self.retries is not None),
+            (_NO_LIMITS, chosen and self.circuit_breaker is not None),
         )
         mistake = next((each["message"] for each, holds in broken if holds), None)
         if mistake is not None:

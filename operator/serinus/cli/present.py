@@ -77,7 +77,18 @@ def _role(story: Story, rollout: RolloutView) -> str:
 def _tried(story: Story, rollout: RolloutView) -> Text:
     if story.active is None:
         return Text(f"version {rollout.spec.to.version}  ({rollout.spec.to.revision})")
-    return _revision(story, rollout.spec.to, story.exposure)
+    share = _share(story, rollout)
+    return Text.assemble(_revision(story, rollout.spec.to, story.exposure), f"  {share}" if share else "")
+
+
+def _share(story: Story, rollout: RolloutView) -> str:
+    """Say which share of the requests the canary really had, where users stay where they are."""
+    traffic, outlook = story.deployment.spec.traffic, rollout.status.outlook
+    if traffic is None or traffic.session_affinity is None or outlook is None or not story.exposure.weight:
+        return ""
+    most = max(outlook.comparisons, key=lambda one: one.requests_canary + one.requests_stable, default=None)
+    both = most.requests_canary + most.requests_stable if most is not None else 0.0
+    return f"has had {FULL_WEIGHT * most.requests_canary / both:.0f}% of the requests" if most and both else ""
 
 
 def _revision(story: Story, revision: RevisionReference, exposure: Exposure) -> Text:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serinus.core.model.kinds import Json
+from tests.unit.cli.explain_given import comparison
 from tests.unit.cli.given import ROLLOUT, FakeCluster, cluster, condition, deployment, reverted, rollout, say
 
 ENDED = "2026-01-01T00:01:00Z"
@@ -24,6 +25,24 @@ def test_what_serves_and_what_is_tried_at_which_weight() -> None:
     page = _page(rollout())
     assert "Stable version 41 (fraud-aaaaaaaaaa) 95% 2 of 2 pods ready" in page
     assert "Canary version 42 (fraud-bbbbbbbbbb) 5% 1 of 1 pods ready" in page
+
+
+@pytest.mark.parametrize(
+    ("traffic", "told"),
+    [
+        pytest.param(
+            {"sessionAffinity": {"cookie": {}}}, "5% 1 of 1 pods ready has had 2% of the requests", id="sticky"
+        ),
+        pytest.param({}, "5% 1 of 1 pods ready\n", id="not sticky"),
+    ],
+)
+def test_the_share_that_a_canary_of_sticky_users_had_is_beside_its_weight(traffic: Json, told: str) -> None:
+    """Users who stay with stable are not the canary's, whatever its weight."""
+    counted = comparison(requestsCanary=20, requestsStable=980)
+    fake = cluster(rollout(outlook={"evidence": 1.0, "comparisons": [counted]}))
+    fake.deployments[0]["spec"]["traffic"] = traffic
+    answer = say(fake, "status", "fraud")
+    assert told in "\n".join(" ".join(line.split()) for line in answer.stdout.splitlines())
 
 
 def test_where_the_rollout_stands() -> None:

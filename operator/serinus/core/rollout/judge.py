@@ -27,7 +27,7 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     look = seen.look
     if look is not None and look.at > last:
         shown, following = state.exposure, next_exposure(plan, state)
-        stage = Stage(shown.weight, following.weight, began, bool(shown.matches), shown.mirror)
+        stage = Stage(shown.weight, following.weight, began, bool(shown.matches) or _sticky(seen), shown.mirror)
         outage, analysis = _usual_outage(plan, state), plan.policy.analysis
         known, assessment = assess(look, state.analysis, stage, analysis, now, pace=plan.pace, longest_outage_s=outage)
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
@@ -51,6 +51,12 @@ def unsafe(plan: RolloutPlan, state: RolloutState, now: float) -> Cause | None:
 
 def _is_judged(plan: RolloutPlan, state: RolloutState) -> bool:
     return plan.stable is not None and not state.exposure.is_nothing and not state.phase.ended
+
+
+def _sticky(seen: Snapshot) -> bool:
+    """Whether users stay where they are: then a revision's share of the requests follows its weight slowly."""
+    traffic = seen.deployment.spec.traffic
+    return traffic is not None and traffic.session_affinity is not None
 
 
 def _overdue(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:

@@ -260,3 +260,37 @@ def test_copies_go_to_the_canary_of_every_request_but_the_cohorts() -> None:
     assert ["mirrors" in rule for rule in rules] == [False, False, True, True]
     assert [rule["mirrors"][0]["destination"]["port"]["number"] for rule in rules[2:]] == [8001, 8000]
     assert all(rule["mirrors"][0]["percentage"] == {"value": 20} for rule in rules[2:])
+
+
+def _policy(**traffic: Any) -> Json:
+    policy: Json = render_destination_rule(OWNER, REVISION, Traffic.parse(traffic))["spec"]["trafficPolicy"]
+    return policy
+
+
+SAFE = {"tcp": {"maxConnections": 256}, "http": {"http1MaxPendingRequests": 128, "http2MaxRequests": 256}}
+
+
+@pytest.mark.parametrize(
+    ("pool", "limits"),
+    [
+        pytest.param(None, SAFE, id="none"),
+        pytest.param({}, SAFE, id="an empty one"),
+        pytest.param({"maxConnections": 10}, {**SAFE, "tcp": {"maxConnections": 10}}, id="connections"),
+        pytest.param(
+            {"http2MaxRequests": 2000, "maxRequestsPerConnection": 1},
+            {**SAFE, "http": {**SAFE["http"], "http2MaxRequests": 2000, "maxRequestsPerConnection": 1}},
+            id="requests",
+        ),
+    ],
+)
+def test_a_circuit_breaker_has_safe_limits_which_a_connection_pool_overrides(pool: Json | None, limits: Json) -> None:
+    """Field by field; no pod is ejected, because a canary may have a single one."""
+    istio = {} if pool is None else {"istio": {"connectionPool": pool}}
+    policy = _policy(circuitBreaker={}, **istio)
+    assert policy == {"loadBalancer": {"simple": "LEAST_REQUEST"}, "connectionPool": limits}
+
+
+def test_ejection_is_the_users_own_choice_beside_a_circuit_breaker() -> None:
+    policy = _policy(circuitBreaker={}, istio={"outlierDetection": {"maxEjectionPercent": 50}})
+    assert policy["outlierDetection"] == {"maxEjectionPercent": 50}
+    assert policy["connectionPool"] == SAFE

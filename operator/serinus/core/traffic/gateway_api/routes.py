@@ -22,7 +22,9 @@ from serinus.core.model.names import CLUSTER_DOMAIN, service_fqdn
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
 from serinus.core.traffic.gateway_api.matches import read_header, render_header, render_paths
+from serinus.core.traffic.gateway_api.settings import read_settings, render_answers, render_settings
 from serinus.core.traffic.paths import grpc_paths, http_paths
+from serinus.core.traffic.settings import RuleSettings
 
 GROUP = GATEWAY.api_version.partition("/")[0]
 
@@ -45,7 +47,6 @@ def render_http_route(owner: Owner, *, traffic: Traffic | None, split: Split, do
     parents = parent_refs(traffic)
     if not parents:
         raise ValueError("a route needs a gateway: an HTTPRoute without parentRefs serves nobody")
-    all_paths = traffic is not None and bool(traffic.all_paths)
     return {
         "apiVersion": HTTP_ROUTE.api_version,
         "kind": HTTP_ROUTE.name,
@@ -53,19 +54,19 @@ def render_http_route(owner: Owner, *, traffic: Traffic | None, split: Split, do
         "spec": {
             "parentRefs": [_parent(parent) for parent in parents],
             "hostnames": [host.lower() for host in route_hosts(owner, traffic, domain)],
-            "rules": _rules(split, all_paths=all_paths),
+            "rules": _rules(split, RuleSettings.of(traffic)),
         },
     }
 
 
 def resplit(owner: Owner, route: Json, split: Split) -> Json:
-    """Render a route of ours with the hosts and gateways that it has, and another split."""
-    all_paths = [rule["matches"] for rule in route["spec"].get("rules", ())[-1:]] == [render_paths(())]
+    """Render a route of ours with the hosts, gateways and settings that it has, and another split."""
+    settings = read_settings(route["spec"].get("rules") or ())
     return {
         "apiVersion": HTTP_ROUTE.api_version,
         "kind": HTTP_ROUTE.name,
         "metadata": owner.metadata(route["metadata"]["name"]),
-        "spec": {**route["spec"], "rules": _rules(split, all_paths=all_paths)},
+        "spec": {**route["spec"], "rules": _rules(split, settings)},
     }
 
 
@@ -76,8 +77,7 @@ def read_split(manifest: Json) -> Split | None:
         found = _read(rules)
     except (KeyError, IndexError, TypeError, ValueError):
         return None
-    rendered = any(rules == _rules(found, all_paths=all_paths) for all_paths in (False, True))
-    return found if rendered else None
+    return found if rules == _rules(found, read_settings(rules)) else None
 
 
 def _parent(parent: ParentRef) -> Json:
@@ -95,18 +95,25 @@ class _Protocol:
     port: int
 
 
-def _rules(split: Split, *, all_paths: bool) -> list[Json]:
-    """Render a rule for gRPC, known by its paths, and one for the rest; the same two for the cohort, with headers."""
+def _rules(split: Split, settings: RuleSettings) -> list[Json]:
+    """Render a rule for gRPC, known by its paths, and one for the rest; the same two for the cohort, with headers.
+
+    A cohort goes before the users that a revision keeps: of matches that are alike the first one has the request.
+    Clients of gRPC keep no cookies.
+    """
     protocols = (
-        _Protocol("grpc", render_paths(grpc_paths(all_paths=all_paths)), GRPC_PORT),
-        _Protocol("http", render_paths(http_paths(all_paths=all_paths)), HTTP_PORT),
+        _Protocol("grpc", render_paths(grpc_paths(all_paths=settings.all_paths)), GRPC_PORT),
+        _Protocol("http", render_paths(http_paths(all_paths=settings.all_paths)), HTTP_PORT),
     )
-    cohort = [_cohort_rule(split, protocol) for protocol in protocols] if split.matches else []
-    return [*cohort, *(_general_rule(split, protocol) for protocol in protocols)]
+    cohort = [_cohort_rule(split, protocol, settings) for protocol in protocols] if split.matches else []
+    kept = [_kept_rule(name, protocols[-1], settings) for name in split.revisions if settings.keeps_users(split)]
+    rules = [*cohort, *kept, *(_general_rule(split, protocol, settings) for protocol in protocols)]
+    return [{**rule, **render_settings(settings)} for rule in rules]
 
 
-def _general_rule(split: Split, protocol: _Protocol) -> Json:
-    backends = [{**_backend(name, protocol.port), "weight": weight} for name, weight in split.weights]
+def _general_rule(split: Split, protocol: _Protocol, settings: RuleSettings) -> Json:
+    keeps = settings.keeps_users(split) and protocol.port == HTTP_PORT
+    backends = [_weighted(name, weight, protocol, settings, keeps=keeps) for name, weight in split.weights]
     rule = {"name": protocol.name, "matches": list(protocol.paths), "backendRefs": backends}
     if not split.mirror:
         return rule
@@ -114,13 +121,29 @@ def _general_rule(split: Split, protocol: _Protocol) -> Json:
     return {**rule, "filters": [{"type": "RequestMirror", "requestMirror": copies}]}
 
 
-def _cohort_rule(split: Split, protocol: _Protocol) -> Json:
+def _cohort_rule(split: Split, protocol: _Protocol, settings: RuleSettings) -> Json:
     headers = [render_header(match) for match in split.matches]
     return {
         "name": f"{protocol.name}-cohort",
         "matches": [{**path, "headers": [header]} for header in headers for path in protocol.paths],
-        "backendRefs": [{**_backend(split.revisions[-1], protocol.port), "weight": FULL_WEIGHT}],
+        "backendRefs": [_weighted(split.revisions[-1], FULL_WEIGHT, protocol, settings)],
     }
+
+
+def _kept_rule(revision: str, protocol: _Protocol, settings: RuleSettings) -> Json:
+    """Render the rule of the users that a revision keeps."""
+    assert settings.affinity is not None
+    header = render_header(settings.affinity.match(revision))
+    return {
+        "name": f"{protocol.name}-{revision}",
+        "matches": [{**path, "headers": [header]} for path in protocol.paths],
+        "backendRefs": [_weighted(revision, FULL_WEIGHT, protocol, settings)],
+    }
+
+
+def _weighted(name: str, weight: int, protocol: _Protocol, settings: RuleSettings, *, keeps: bool = False) -> Json:
+    answers = render_answers(name, settings, keeps=keeps)
+    return {**_backend(name, protocol.port), "weight": weight, **answers}
 
 
 def _backend(name: str, port: int) -> Json:

@@ -22,12 +22,14 @@ from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
 from serinus.core.traffic.istio.matches import read_match_of, render_match
+from serinus.core.traffic.istio.settings import read_settings, render_header, render_settings
 from serinus.core.traffic.paths import Path, grpc_paths, http_paths
+from serinus.core.traffic.settings import RuleSettings
 
 MESH_SUFFIX: Final = ".mesh"
 """Ends the name of the mesh's VirtualService. No ModelDeployment's name has a dot, so no other one's route has it."""
-GENERAL_RULES: Final = 2
-"""Those that everybody meets."""
+COHORT: Final = "-cohort"
+"""Ends the name of a cohort's rule; no revision's name does."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,6 @@ def render_virtual_service(
         raise ValueError("a route needs a gateway: Istio reads none as the mesh")
     hosts = route_hosts(owner, None if mesh else traffic, config.domain)
     exported = {"exportTo": list(config.export_to)} if config.export_to else {}
-    all_paths = traffic is not None and bool(traffic.all_paths)
     return {
         "apiVersion": VIRTUAL_SERVICE.api_version,
         "kind": VIRTUAL_SERVICE.name,
@@ -87,15 +88,15 @@ def render_virtual_service(
             "hosts": list(hosts),
             "gateways": list(gateways),
             **exported,
-            "http": _rules(Destinations(owner.namespace, config.domain, split), all_paths=all_paths),
+            "http": _rules(Destinations(owner.namespace, config.domain, split), RuleSettings.of(traffic)),
         },
     }
 
 
 def resplit(owner: Owner, route: Json, split: Split, config: MeshConfig = MESH_CONFIG) -> Json:
-    """Render a route of ours with the hosts and gateways that it has, and another split."""
-    all_paths = not any("match" in rule for rule in route["spec"].get("http", ())[-1:])
-    http = _rules(Destinations(owner.namespace, config.domain, split), all_paths=all_paths)
+    """Render a route of ours with the hosts, gateways and settings that it has, and another split."""
+    settings = read_settings(route["spec"].get("http") or ())
+    http = _rules(Destinations(owner.namespace, config.domain, split), settings)
     return {
         "apiVersion": VIRTUAL_SERVICE.api_version,
         "kind": VIRTUAL_SERVICE.name,
@@ -111,8 +112,7 @@ def read_split(manifest: Json) -> Split | None:
         found = _read_destinations(rules, manifest["metadata"]["namespace"])
     except (KeyError, IndexError, TypeError, ValueError):
         return None
-    rendered = any(rules == _rules(found, all_paths=all_paths) for all_paths in (False, True))
-    return found.split if rendered else None
+    return found.split if rules == _rules(found, read_settings(rules)) else None
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,17 @@ class Destinations:
     domain: str
     split: Split
 
-    def on(self, port: int) -> list[Json]:
-        """Render them with one of their ports."""
-        return [{"destination": self._of(name, port), "weight": weight} for name, weight in self.split.weights]
+    def on(self, port: int, settings: RuleSettings, *, keeps: bool = False) -> list[Json]:
+        """Render them with one of their ports; `keeps` says that each keeps the users that it gets."""
+        return [self._weighted(name, weight, port, settings, keeps=keeps) for name, weight in self.split.weights]
 
-    def cohort_on(self, port: int) -> list[Json]:
+    def cohort_on(self, port: int, settings: RuleSettings) -> list[Json]:
         """Render where the requests of the cohort go: to the canary, all of them."""
-        return [{"destination": self._of(self.split.revisions[-1], port), "weight": FULL_WEIGHT}]
+        return self.all_to(self.split.revisions[-1], port, settings)
+
+    def all_to(self, name: str, port: int, settings: RuleSettings) -> list[Json]:
+        """Render one of them alone."""
+        return [self._weighted(name, FULL_WEIGHT, port, settings)]
 
     def copies_on(self, port: int) -> Json:
         """Render where copies go, if any are made."""
@@ -138,31 +142,47 @@ class Destinations:
         to = self._of(self.split.revisions[-1], port)
         return {"mirrors": [{"destination": to, "percentage": {"value": self.split.mirror}}]}
 
+    def _weighted(self, name: str, weight: int, port: int, settings: RuleSettings, *, keeps: bool = False) -> Json:
+        headers = render_header(name, settings, keeps=keeps)
+        return {"destination": self._of(name, port), "weight": weight, **headers}
+
     def _of(self, name: str, port: int) -> Json:
         return {"host": service_fqdn(self.namespace, name, self.domain), "port": {"number": port}}
 
 
-def _rules(to: Destinations, *, all_paths: bool) -> list[Json]:
+def _rules(to: Destinations, settings: RuleSettings) -> list[Json]:
     """Render a rule for gRPC, known by its paths, and one for the rest; what neither admits is answered 404.
 
-    The same two for the cohort come first: the first rule that matches has the request.
-
-    Retries are off: a retry that succeeds on stable hides a bad canary from its own counters. No timeout: Istio's
-    default is none, and how long an inference may take is the caller's business.
+    The same two for the cohort come first, then the users that a revision keeps: the first rule that matches has the
+    request. Clients of gRPC keep no cookies.
     """
-    grpc, http = _uris(grpc_paths(all_paths=all_paths)), _uris(http_paths(all_paths=all_paths))
-    general = [
-        _rule("grpc", grpc, to.on(GRPC_PORT), to.copies_on(GRPC_PORT)),
-        _rule("http", http, to.on(HTTP_PORT), to.copies_on(HTTP_PORT)),
+    keeps = settings.keeps_users(to.split)
+    grpc = _uris(grpc_paths(all_paths=settings.all_paths))
+    http = _uris(http_paths(all_paths=settings.all_paths))
+    rules = [
+        _rule("grpc", grpc, to.on(GRPC_PORT, settings), to.copies_on(GRPC_PORT)),
+        _rule("http", http, to.on(HTTP_PORT, settings, keeps=keeps), to.copies_on(HTTP_PORT)),
     ]
-    if not to.split.matches:
-        return general
-    headers = [render_match(match) for match in to.split.matches]
-    cohort = [
-        _rule("grpc-cohort", _with_headers(grpc, headers), to.cohort_on(GRPC_PORT)),
-        _rule("http-cohort", _with_headers(http or [{}], headers), to.cohort_on(HTTP_PORT)),
+    if keeps:
+        rules = [*_kept(to, http or [{}], settings), *rules]
+    if to.split.matches:
+        headers = [render_match(match) for match in to.split.matches]
+        rules = [
+            _rule(f"grpc{COHORT}", _with_headers(grpc, headers), to.cohort_on(GRPC_PORT, settings)),
+            _rule(f"http{COHORT}", _with_headers(http or [{}], headers), to.cohort_on(HTTP_PORT, settings)),
+            *rules,
+        ]
+    return [{**rule, **render_settings(settings)} for rule in rules]
+
+
+def _kept(to: Destinations, http: list[Json], settings: RuleSettings) -> list[Json]:
+    """Render a rule for the users of each revision."""
+    assert settings.affinity is not None
+    kept = [(name, render_match(settings.affinity.match(name))) for name in to.split.revisions]
+    return [
+        _rule(f"http-{name}", _with_headers(http, [header]), to.all_to(name, HTTP_PORT, settings))
+        for name, header in kept
     ]
-    return [*cohort, *general]
 
 
 def _uris(paths: Iterable[Path]) -> list[Json]:
@@ -171,7 +191,7 @@ def _uris(paths: Iterable[Path]) -> list[Json]:
 
 def _rule(name: str, match: list[Json], route: list[Json], copies: Json | None = None) -> Json:
     matched = {"match": match} if match else {}
-    return {"name": name, **matched, "route": route, **(copies or {}), "retries": {"attempts": 0}}
+    return {"name": name, **matched, "route": route, **(copies or {})}
 
 
 def _with_headers(paths: list[Json], headers: list[Json]) -> list[Json]:
@@ -189,7 +209,7 @@ def _read_destinations(rules: list[Json], namespace: str) -> Destinations:
         weights.append((name, entry["weight"]))
         domains.add(domain)
     (domain,) = domains
-    cohort: list[Json] = rules[0]["match"] if len(rules) > GENERAL_RULES else []
+    cohort: list[Json] = rules[0]["match"] if rules[0]["name"].endswith(COHORT) else []
     headers = [entry["headers"] for entry in cohort if entry.get("uri") == cohort[0].get("uri")]
     mirror = rules[-1]["mirrors"][0]["percentage"]["value"] if "mirrors" in rules[-1] else 0
     return Destinations(namespace, domain, Split(tuple(weights), tuple(map(read_match_of, headers)), mirror))

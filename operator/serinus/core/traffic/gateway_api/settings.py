@@ -1,0 +1,40 @@
+"""The settings of an HTTPRoute's rules, and back. It has no field for retries: they are refused at admission."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serinus.core.model.kinds import Json
+from serinus.core.traffic.gateway_api.matches import render_paths
+from serinus.core.traffic.settings import REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
+
+
+def render_settings(settings: RuleSettings) -> Json:
+    """Render what a rule has beside its matches, backends and copies."""
+    return {"timeouts": {"request": settings.timeout}} if settings.timeout else {}
+
+
+def render_answers(service: str, settings: RuleSettings, *, keeps: bool = False) -> Json:
+    """Render what a backend does to answers; `keeps` says that who has got one comes back to it."""
+    named = {"set": [{"name": REVISION_HEADER, "value": service}]} if settings.revision_header else {}
+    cookie = settings.affinity.set_by(service) if keeps and settings.affinity else None
+    kept = {"add": [{"name": SET_COOKIE, "value": cookie}]} if cookie else {}
+    if not named and not kept:
+        return {}
+    return {"filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {**named, **kept}}]}
+
+
+def read_settings(rules: Sequence[Json]) -> RuleSettings:
+    """Read the settings of the last rule, which every route of ours has."""
+    if not rules:
+        return RuleSettings()
+    last = rules[-1]
+    backends = [backend for backend in last.get("backendRefs") or () if "filters" in backend]
+    answers = [backend["filters"][0]["responseHeaderModifier"] for backend in backends]
+    cookies = [headers["add"][0]["value"] for headers in answers if "add" in headers]
+    return RuleSettings(
+        all_paths=last.get("matches") == render_paths(()),
+        timeout=(last.get("timeouts") or {}).get("request"),
+        revision_header=any("set" in headers for headers in answers),
+        affinity=Affinity.read(cookies[0]) if cookies else None,
+    )
