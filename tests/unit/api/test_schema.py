@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -19,12 +20,17 @@ from serinus.api.schema import NotStructural, structural
 from serinus.api.served_model import ProbeInput
 
 MODELS: tuple[type[ApiModel], ...] = (ModelDeploymentSpec, ModelDeploymentStatus, RolloutSpec, RolloutStatus)
+RULES = "x-kubernetes-validations"
+EXACTLY_ONE = re.compile(r"\[has.*?\]\.filter\(given, given\)\.size\(\) == 1|has\(self\.\w+\) != has\(self\.\w+\)$")
 
 
 def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     if "anyOf" in node:
         node = {**next(each for each in node["anyOf"] if each != {"type": "null"}), "optional": True}
-    return {**definitions[node["$ref"].rsplit("/", 1)[1]], **node} if "$ref" in node else node
+    if "$ref" not in node:
+        return node
+    named = definitions[node["$ref"].rsplit("/", 1)[1]]
+    return {**named, **node, RULES: [*named.get(RULES, ()), *node.get(RULES, ())]}
 
 
 def _text(node: dict[str, Any]) -> st.SearchStrategy[str]:
@@ -40,10 +46,22 @@ def _object(node: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrat
         return st.dictionaries(st.text("abc", min_size=1, max_size=5), _values(values, definitions), max_size=2)
     needed = node.get("required", [])
     fields = {name: _values(each, definitions) for name, each in node["properties"].items()}
-    return st.fixed_dictionaries(
-        {name: each for name, each in fields.items() if name in needed},
-        optional={name: each for name, each in fields.items() if name not in needed},
+    return st.one_of(
+        st.fixed_dictionaries(
+            {name: each for name, each in fields.items() if name in needed or name == chosen},
+            optional={name: each for name, each in fields.items() if name not in (*needed, *choices)},
+        )
+        for choices in [_choices(node)]
+        for chosen in choices or ("",)
     )
+
+
+def _choices(node: dict[str, Any]) -> list[str]:
+    """List the fields of which a rule asks for exactly one: drawn freely hardly any object would be valid."""
+    for each in node.get(RULES, ()):
+        if found := EXACTLY_ONE.match(each["rule"]):
+            return re.findall(r"has\(self\.(\w+)\)", found[0])
+    return []
 
 
 def _array(node: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrategy[Any]:
