@@ -206,9 +206,8 @@ CANARY = (
         path=".steps",
     ),
     rule(
-        "!has(self.steps) || size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight) || has(s.setHeaderRoute)"
-        " || has(s.setMirrorRoute))",
-        "has no setWeight: the canary would go from 0 to 100",
+        "!has(self.steps) || size(self.steps) == 0 || self.steps.exists(s, has(s.setWeight) || has(s.setHeaderRoute))",
+        "has no setWeight and no setHeaderRoute: the canary would go from 0 to 100; add one, or use blueGreen",
         path=".steps",
     ),
     rule(

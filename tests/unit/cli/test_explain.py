@@ -282,6 +282,23 @@ def test_a_version_that_only_a_cohort_saw_is_said_to_be_just_that() -> None:
     assert "version 42, shown to x-tier=premium alone, was reverted" in _sentence(ended)
 
 
+def test_a_version_that_got_copies_alone_was_seen_by_nobody() -> None:
+    """Its first traffic was a copy, and no user had an answer of it."""
+    copied = {**taken("LimitExceeded"), "action": "Raised", "weight": 0, "exposure": "mirror 50%"}
+    ended = condemned(record=taken("LimitExceeded"))
+    ended["status"]["decisions"] = [copied, {**taken("LimitExceeded"), "weight": 0}]
+    said = _sentence(ended)
+    assert "version 42, tried on copies of 50% of the requests (no user saw its answers), was reverted" in said
+    assert "after its first copy" in said
+
+
+def test_copies_are_said_in_words() -> None:
+    """While they are sent, stable answers everybody."""
+    said = _said(rollout(weight=0, mirror=50, stageStartedAt="2026-01-01T00:00:00Z"))
+    assert "version 42 has had copies of 50% of the requests since" in said
+    assert "version 41 answers everybody" in said
+
+
 def test_json_gives_the_numbers_as_they_are_stored() -> None:
     """A script need not read sentences."""
     answer = json.loads(say(cluster(_by_guardrail()), "explain", "fraud", "--json").stdout)

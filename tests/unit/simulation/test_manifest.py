@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from serinus.api.crds import ROOT
 from serinus.simulation.closed_loop import LoopPolicy, run_closed_loop
 from serinus.simulation.judge import Judgement
 from serinus.simulation.manifest.advice import advice, least_samples
@@ -104,7 +105,22 @@ def test_cohorts_are_left_out_with_the_pauses_that_only_they_see() -> None:
     steps = [cohort, pause, {"setWeight": 10}, cohort, pause]
     found = subject(steps=steps)
     assert found.stages(0.0)[0] == PlannedStage(10, 60.0)
-    assert found.cohorts_left_out
+    assert found.left_out_verbs == ("setHeaderRoute",)
+
+
+def test_copies_are_left_out_with_the_pause_in_which_nobody_is_answered() -> None:
+    """Nobody counts made-up copies: what never passes a shadow stage would never be promoted."""
+    pause = {"pause": {"duration": "1m"}}
+    found = subject(steps=[{"setMirrorRoute": {"percentage": 50}}, pause, {"setWeight": 10}, pause])
+    assert found.stages(0.0)[0] == PlannedStage(10, 60.0)
+    assert found.left_out_verbs == ("setMirrorRoute",)
+
+
+@pytest.mark.parametrize("example", ["07-blue-green", "09-premium-cohort", "10-shadow-first", "12-gateway-api"])
+def test_every_strategy_of_the_examples_can_be_played(example: str) -> None:
+    """Blue-green is a list of steps by another name."""
+    file = ROOT / "examples" / example / "manifest.yaml"
+    assert read_subject(file.read_text()).stages(0.0)
     alone = subject(steps=[cohort, pause])
     assert [one.weight for one in alone.stages(0.0)] == [100]
 

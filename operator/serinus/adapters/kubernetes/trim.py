@@ -158,7 +158,7 @@ def trim_gateway_api_gateway(manifest: Json) -> Json:
         "apiVersion": manifest["apiVersion"],
         "kind": manifest["kind"],
         "metadata": _only(manifest["metadata"], _FOREIGN_METADATA),
-        "spec": _only(manifest.get("spec") or {}, ("listeners",)),
+        "spec": _only(manifest.get("spec") or {}, ("gatewayClassName", "listeners")),
         "status": _only(status, ("conditions", "listeners")),
     }
 

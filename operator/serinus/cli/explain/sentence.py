@@ -65,8 +65,15 @@ def _at_most(account: Account) -> str:
     if before is None:
         return ""
     if not account.highest_weight:
-        return f", shown to {account.cohort} alone," if account.cohort else ""
+        return _shown(account.cohort)
     return f", tried on up to {account.highest_weight}% of traffic in place of version {before.version},"
+
+
+def _shown(exposure: str) -> str:
+    """Say to whom a canary without any weight was shown; an exposure of copies is written `mirror 20%`."""
+    if exposure.startswith("mirror "):
+        return f", tried on copies of {exposure.removeprefix('mirror ')} of the requests (no user saw its answers),"
+    return f", shown to {exposure} alone," if exposure else ""
 
 
 def _when(account: Account) -> str:
@@ -75,7 +82,8 @@ def _when(account: Account) -> str:
         return "at an unrecorded time"
     if first is None:
         return f"at {clock_time(last)}, before it got any traffic"
-    return f"at {clock_time(last)}, {took(first, last)} after its first traffic at {clock_time(first)}"
+    got = "first traffic" if account.highest_weight or not account.cohort.startswith("mirror ") else "first copy"
+    return f"at {clock_time(last)}, {took(first, last)} after its {got} at {clock_time(first)}"
 
 
 def _reason(account: Account) -> str:
@@ -133,7 +141,8 @@ def _under_way(account: Account) -> str:
     if status.phase is Phase.GUARDING:
         had = f"{tried} has had all traffic {since}, {before} is kept warm"
     else:
-        had = f"{tried} has had {_traffic(shown)} {since}, {before} the rest"
+        rest = "answers everybody" if shown.mirror else "the rest"
+        had = f"{tried} has had {_traffic(shown)} {since}, {before} {rest}"
     parts = (had, _standing(account), missing(account), "" if account.tests else without_test(account))
     return "; ".join(part for part in parts if part)
 
@@ -142,7 +151,8 @@ def _traffic(shown: Exposure) -> str:
     """Say which requests: 5% of traffic, or the requests of x-tier=premium, or both."""
     share = f"{shown.weight}% of traffic" if shown.weight else ""
     cohort = f"the requests of {' or '.join(match.text for match in shown.matches)}" if shown.matches else ""
-    return " and ".join(part for part in (share, cohort) if part)
+    copies = f"copies of {shown.mirror}% of the requests" if shown.mirror else ""
+    return " and ".join(part for part in (share, cohort, copies) if part)
 
 
 def _standing(account: Account) -> str:

@@ -149,7 +149,7 @@ def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, d
         parts.extend(_missing(answer, what_counts(metric)))
     elif answer.reason == "InsufficientData" and (evidence is None or evidence.status != "BurnIn"):
         needed = f"{requests_to_rise(policy):.0f} {what_counts(metric)} of each version"
-        parts.append(f"{needed} are needed before the weight rises")
+        parts.append(f"{needed} are needed at this weight before it rises")
     return "; ".join(parts)
 
 

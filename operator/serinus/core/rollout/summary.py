@@ -75,7 +75,13 @@ def _phase(standing: Standing) -> str:
 
 
 def _reason(standing: Standing, statements: tuple[Statement, ...]) -> str | None:
-    """Give the reason of what is going on, or of what needs a person; None when all is well."""
+    """Give the reason of what is going on, or of what needs a person; None when all is well.
+
+    That no request arrives goes before everything: whatever else is said then is of nobody's requests.
+    """
+    unreached = standing.seen.unreached
+    if unreached is not None and not unreached.served:
+        return unreached.reason
     trouble = (one.reason for one in statements if one.type in TROUBLE and one.holds)
     return standing.active.state.reason if standing.active is not None else next(trouble, None)
 

@@ -185,12 +185,18 @@ def _judges_latency(subject: Subject) -> bool:
     return any(metric.kind == "latency" for metric in subject.monitor().metrics)
 
 
+_NOT_PLAYED = {
+    "setHeaderRoute": "made-up requests carry no headers",
+    "setMirrorRoute": "copies are left out",
+}
+
+
 def _assumed(subject: Subject, promoted_after_s: float) -> Iterator[str]:
     if subject.waits_for_people():
         lasts = shown_duration(promoted_after_s)
         yield f"A pause without a duration is assumed to last {lasts}, until somebody promotes."
-    if subject.cohorts_left_out:
-        yield "setHeaderRoute is not simulated: made-up requests carry no headers. The steps from setWeight on are."
+    for verb in subject.left_out_verbs:
+        yield f"{verb} is not simulated: {_NOT_PLAYED[verb]}. The steps from setWeight on are."
     if left_out := subject.left_out():
         yield f"No traffic can be simulated for {', '.join(left_out)}: assumed to be in range, and equal."
 

@@ -54,8 +54,8 @@ class Subject:
     name: str
     policy: Policy
     replicas: int = 1
-    cohorts_left_out: bool = False
-    """Whether the manifest has cohorts besides."""
+    left_out_verbs: tuple[str, ...] = ()
+    """The verbs of the manifest's steps that are not played."""
 
     @property
     def interval_s(self) -> float:
@@ -145,22 +145,25 @@ def read_subject(text: str, name: str | None = None) -> Subject:
     unknown = list(_unknown("spec", chosen[0]["spec"], view.spec.model_dump(by_alias=True, exclude_unset=True)))
     if unknown:
         raise UnusableManifest(f"{', '.join(unknown)}: no such field: check the spelling, or leave it out")
-    policy, cohorts = _without_cohorts(policy_of(view.spec))
-    return Subject(view.namespace, view.name, policy, view.spec.scaling.min_replicas, cohorts_left_out=cohorts)
+    policy, verbs = _played(policy_of(view.spec))
+    return Subject(view.namespace, view.name, policy, view.spec.scaling.min_replicas, left_out_verbs=verbs)
 
 
-def _without_cohorts(policy: Policy) -> tuple[Policy, bool]:
-    """Leave out the steps of cohorts, and the pauses in which nobody else sees the canary; tell whether there were any.
+def _played(policy: Policy) -> tuple[Policy, tuple[str, ...]]:
+    """Leave out cohorts and copies, and the pauses in which nobody else sees the canary; name the verbs left out.
 
-    Made-up requests carry no headers, and a cohort is no random sample of them.
+    Made-up requests carry no headers, and a cohort is no random sample of them. Nobody counts copies here.
     """
     canary = policy.strategy.canary
-    if all(step.set_header_route is None for step in canary.steps):
-        return policy, False
+    cohorts = any(step.set_header_route is not None for step in canary.steps)
+    copies = any(step.set_mirror_route is not None for step in canary.steps)
+    if not cohorts and not copies:
+        return policy, ()
     weighted = dropwhile(lambda step: step.set_weight is None, canary.steps)
     steps = tuple(step for step in weighted if step.set_header_route is None) or (Step(set_weight=FULL_WEIGHT),)
     strategy = policy.strategy.model_copy(update={"canary": canary.model_copy(update={"steps": steps})})
-    return policy.model_copy(update={"strategy": strategy}), True
+    named = (*(["setHeaderRoute"] if cohorts else []), *(["setMirrorRoute"] if copies else []))
+    return policy.model_copy(update={"strategy": strategy}), named
 
 
 def default_subject() -> Subject:

@@ -315,7 +315,7 @@ def test_a_ratio_says_how_many_trials_are_missing() -> None:
 
     said = [judged(policy(RATIO), (few(at) for at in range(1, last + 1)))[1].message for last in (1, 3, 10)]
     assert said[0] == "rejected has 10 trials so far, 20 are needed"
-    assert said[1].endswith("50 trials of each version are needed before the weight rises")
+    assert said[1].endswith("50 trials of each version are needed at this weight before it rises")
     assert said[2].startswith("rejected is 0%; no evidence")
 
 

@@ -218,15 +218,20 @@ def test_what_a_gateway_listens_for(listener: Json, found: set[Listener]) -> Non
                     {"name": "web", "conditions": [_condition("ResolvedRefs", "InvalidCertificateRef", "no tls")]}
                 ]
             },
-            "host fraud.example.com: listener web is refused: InvalidCertificateRef: no tls",
+            "host fraud.example.com: listener web: InvalidCertificateRef: no tls",
             id="the listener",
         ),
         pytest.param(
             {"conditions": [_condition("Accepted", "UnsupportedAddress", "no such address")]},
-            "host fraud.example.com: Gateway ml/public is refused: UnsupportedAddress: no such address",
+            "host fraud.example.com: Gateway ml/public: UnsupportedAddress: no such address",
             id="the gateway",
         ),
         pytest.param({"conditions": [_condition("Programmed", "AddressNotAssigned", "")]}, None, id="no address yet"),
+        pytest.param(
+            {"conditions": [{**_condition("Accepted", "Pending", "Waiting for controller"), "status": "Unknown"}]},
+            "host fraud.example.com: Gateway ml/public: no controller has taken it: check its gatewayClassName (any)",
+            id="no controller",
+        ),
     ],
 )
 def test_a_listener_that_its_controller_refuses_is_told_in_its_words(status: Json, words: str | None) -> None:
@@ -245,9 +250,7 @@ def _answered(*conditions: Json) -> Json:
 @pytest.mark.parametrize(
     ("route", "words"),
     [
-        pytest.param(
-            _route(), "no controller has accepted HTTPRoute fraud yet: check the Gateway's class", id="no word"
-        ),
+        pytest.param(_route(), "", id="no word yet"),
         pytest.param(_answered(), "", id="all is well"),
         pytest.param(
             _answered(_condition("Accepted", "NotAllowedByListeners", "not from ml")),

@@ -47,7 +47,7 @@ def read_listeners(manifest: Json) -> Listeners:
     """Read what a Gateway listens for by HTTP, and for which of it the controller says that it cannot."""
     place, spec = manifest["metadata"]["namespace"], manifest.get("spec") or {}
     status = manifest.get("status") or {}
-    refused = _refusal(status.get("conditions") or (), ("Accepted", "Programmed"))
+    refused = _untaken(manifest) or _refusal(status.get("conditions") or (), ("Accepted", "Programmed"))
     troubles = {one["name"]: _refusal(one.get("conditions") or (), _REFUSING) for one in status.get("listeners") or ()}
     return frozenset(
         Listener(
@@ -61,6 +61,14 @@ def read_listeners(manifest: Json) -> Listeners:
     )
 
 
+def _untaken(gateway: Json) -> str:
+    """Say that no controller has taken a Gateway: until one does, the API server's own condition is Unknown."""
+    conditions = (gateway.get("status") or {}).get("conditions") or ()
+    waits = any((one["type"], one["status"]) == ("Accepted", "Unknown") for one in conditions)
+    named = gateway["spec"].get("gatewayClassName", "")
+    return f"no controller has taken it: check its gatewayClassName ({named})" if waits else ""
+
+
 def _admitted(listener: Json, place: str) -> str:
     """Tell whose routes a listener takes; what a selector selects is not known here, and the route is told of it."""
     wanted = ((listener.get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same")
@@ -68,15 +76,16 @@ def _admitted(listener: Json, place: str) -> str:
 
 
 def _told(who: str, refusal: str) -> str:
-    return f"{who} is refused: {refusal}" if refusal else ""
+    return f"{who}: {refusal}" if refusal else ""
 
 
 def route_refusal(route: Json) -> str:
-    """Say in its controller's words why a Gateway does not carry out our route; empty when all of them do."""
+    """Say in its controller's words why a Gateway does not carry out our route; empty when none has said so.
+
+    A route that is new has no answer for a moment: who never answers is told by the Gateway itself.
+    """
     namespace, name = route["metadata"]["namespace"], route["metadata"]["name"]
     answers = (route.get("status") or {}).get("parents") or ()
-    if not answers:
-        return f"no controller has accepted HTTPRoute {name} yet: check the Gateway's class"
     for answer in answers:
         refusal = _refusal(answer.get("conditions") or (), _REFUSING)
         if refusal:

@@ -21,7 +21,7 @@ from serinus.core.traffic.hosts import ForeignRoute, OurRoute
 from serinus.core.traffic.listeners import Listeners, Terms
 from serinus.core.traffic.provider import RoutePlan
 
-GATEWAY_API_TERMS: Final = Terms("Gateway", "listener", "spec.traffic.gatewayAPI.parentRefs")
+GATEWAY_API_TERMS: Final = Terms("Gateway API Gateway", "listener", "spec.traffic.gatewayAPI.parentRefs")
 RETRIES: Final = Obstacle(
     "RetriesNotControlled",
     "an HTTPRoute cannot turn retries off: what a gateway tries again, the metrics do not count as failed (with Istio, "
