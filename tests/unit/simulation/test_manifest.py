@@ -106,6 +106,8 @@ def test_cohorts_are_left_out_with_the_pauses_that_only_they_see() -> None:
     found = subject(steps=steps)
     assert found.stages(0.0)[0] == PlannedStage(10, 60.0)
     assert found.left_out_verbs == ("setHeaderRoute",)
+    alone = subject(steps=[cohort, pause])
+    assert [one.weight for one in alone.stages(0.0)] == [100]
 
 
 def test_copies_are_left_out_with_the_pause_in_which_nobody_is_answered() -> None:
@@ -121,8 +123,6 @@ def test_every_strategy_of_the_examples_can_be_played(example: str) -> None:
     """Blue-green is a list of steps by another name."""
     file = ROOT / "examples" / example / "manifest.yaml"
     assert read_subject(file.read_text()).stages(0.0)
-    alone = subject(steps=[cohort, pause])
-    assert [one.weight for one in alone.stages(0.0)] == [100]
 
 
 def test_a_scale_changes_nothing_of_what_is_played() -> None:
