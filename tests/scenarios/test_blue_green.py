@@ -11,7 +11,7 @@ from serinus.core.model.kinds import Json
 from serinus.core.model.matches import By, Match, Part
 from tests.scenarios.apis import WITH_EACH_API
 from tests.support.invariants import Watchdog, healthy
-from tests.support.world import Model, World, fraud
+from tests.support.world import Model, World, fraud, serving
 
 pytestmark = WITH_EACH_API
 
@@ -122,3 +122,27 @@ async def test_a_newer_version_takes_its_place() -> None:
     world.commit(blue_green("3", autoPromotionAfter="10s"))
     await world.until(lambda w: w.routed.get("3") == 100)
     assert not any(version == "2" for version, _ in world.answers)
+
+
+async def test_few_testers_whose_requests_fail_hold_the_switch() -> None:
+    """Too few to reject it, and too bad to go on; what they met is not forgotten."""
+    world = await standing(Model(error_rate=1.0), preview=TESTERS, autoPromotionAfter="30s")
+    world.requests_per_second, world.cohort = 10, 10.0
+    await world.run(10)
+    world.cohort = 0.0
+    await world.run(90)
+    assert world.routed["1"] == 100
+
+
+async def test_a_preview_that_nobody_used_does_not_hold_a_cohort_after_it() -> None:
+    """The next step comes all the same, whatever it shows; an ordinary cohort has to be judged."""
+    cohort: Json = {"setHeaderRoute": {"match": [{"headerName": "x-tier", "headerValue": {"exact": "premium"}}]}}
+    preview: Json = {"setHeaderRoute": {**TESTERS, "preview": True}}
+    pause: Json = {"pause": {"duration": "5s"}}
+    steps = [preview, pause, cohort, pause, {"setWeight": 50}, pause]
+    world = await serving(steps=steps)
+    world.models["2"] = Model()
+    world.commit(fraud("2", steps=steps))
+    await world.until(lambda w: "x-tier=premium" in w.state.get("exposure", ""), limit=60)
+    await world.run(30)
+    assert (world.routed["2"], world.reason) == (0, "NoTraffic")

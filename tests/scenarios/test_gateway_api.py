@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from serinus.api.traffic import RoutingApi
+from serinus.core.model.errors import Invalid
 from serinus.core.model.kinds import DESTINATION_RULE, HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE, Json
 from tests.support.invariants import Watchdog
 from tests.support.world import Model, World, fraud, serving, trying
@@ -115,4 +118,100 @@ async def test_a_revert_reaches_the_route_that_serves_while_the_chosen_api_canno
     assert world.routed["1"] == 100
     world.routing, world.api.refuse = other, set()
     await world.until(lambda w: w.api.all(KINDS[routing]) == [], limit=30)
+    assert world.routed["1"] == 100
+
+
+ELSEWHERE: Json = {"provider": "gatewayAPI", "gatewayAPI": {"parentRefs": [{"name": "public", "namespace": "infra"}]}}
+
+
+def commit_traffic(world: World, traffic: Json) -> None:
+    world.commit({**world.deployment, "spec": {**world.deployment["spec"], "traffic": traffic}})
+
+
+def taken(world: World) -> None:
+    """Have an older route of somebody else's on our host, on the Gateway of the Gateway API."""
+    world.api.put(
+        {
+            "apiVersion": HTTP_ROUTE.api_version,
+            "kind": HTTP_ROUTE.name,
+            "metadata": {"name": "theirs", "namespace": "ml", "creationTimestamp": "2020-01-01T00:00:00Z"},
+            "spec": {"parentRefs": [{"name": "public"}], "hostnames": ["fraud.example.com"], "rules": []},
+        }
+    )
+
+
+def refuse_all(world: World) -> None:
+    world.platform.refusal = refusal("NotAllowedByListeners", "")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "traffic"),
+    [
+        pytest.param(lambda world: None, ELSEWHERE, id="a Gateway that is not granted"),
+        pytest.param(
+            lambda world: world.unlisten("public"), routed_by(RoutingApi.GATEWAY_API), id="none that is there"
+        ),
+        pytest.param(refuse_all, routed_by(RoutingApi.GATEWAY_API), id="one that refuses"),
+        pytest.param(taken, routed_by(RoutingApi.GATEWAY_API), id="a host that is taken"),
+    ],
+)
+async def test_what_serves_is_not_given_up_for_an_api_that_cannot_serve(
+    prepare: Callable[[World], None], traffic: Json
+) -> None:
+    """The route that is left stays with its hosts, and follows a revert."""
+    world = await trying(at=50, steps=HALF)
+    world.platform.routing = RoutingApi.GATEWAY_API
+    world.listen("public")
+    prepare(world)
+    commit_traffic(world, traffic)
+    await world.run(5)
+    route = world.api.find(VIRTUAL_SERVICE, "fraud")
+    assert route is not None
+    assert route["spec"]["hosts"] == ["fraud.example.com"]
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=30)
+    assert world.routed["1"] == 100
+
+
+@BY_GATEWAY_API
+async def test_a_route_of_the_mesh_is_not_what_replaces_a_route_of_the_users() -> None:
+    """An Istio gateway that is not granted leaves the HTTPRoute in place."""
+    world = await trying(at=50, steps=HALF)
+    commit_traffic(world, {"hosts": ["fraud.example.com"], "istio": {"gateways": ["infra/public"]}})
+    await world.run(5)
+    assert world.routed == {"1": 50, "2": 50}
+    world.lever(abort=True)
+    await world.until(lambda w: w.phase == "Aborted", limit=10)
+    assert world.routed["1"] == 100
+
+
+async def test_a_left_route_that_cannot_be_deleted_follows_all_the_same() -> None:
+    """Its callers may still come by it."""
+    world = await trying(at=50, steps=HALF)
+    world.api.forbidden = {VIRTUAL_SERVICE}
+    change_the_api(world)
+    await world.run(3)
+    world.routing = RoutingApi.ISTIO
+    assert world.routed == {"1": 50, "2": 50}
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=30)
+    assert world.routed["1"] == 100
+
+
+@BY_GATEWAY_API
+async def test_settings_that_the_api_server_refuses_do_not_hold_up_a_revert() -> None:
+    """The split is written into the route as it is, and the condition has the API server's words."""
+    world = await trying(at=50, steps=HALF)
+
+    def admit(manifest: Json) -> None:
+        if manifest["kind"] == "HTTPRoute" and "other.example.com" in manifest["spec"]["hostnames"]:
+            raise Invalid("hostnames: no others here")
+
+    world.api.admit = admit
+    commit_traffic(world, routed_by(RoutingApi.GATEWAY_API, "fraud.example.com", "other.example.com"))
+    await world.run(3)
+    assert world.condition("Stalled")["reason"] == "RouteRefused"
+    assert "no others here" in world.condition("Stalled")["message"]
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=30)
     assert world.routed["1"] == 100

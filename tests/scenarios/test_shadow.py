@@ -154,3 +154,13 @@ async def test_a_newer_version_takes_the_shadows_place() -> None:
     await world.until(lambda w: w.tried == "3" and w.split is not None and w.split.mirror == 50)
     assert world.split is not None
     assert world.split.revisions[-1] == world.revision("3")
+
+
+async def test_copies_of_which_nothing_that_decides_has_a_number_are_not_safe() -> None:
+    """Else a version that fails all of them would be shown to users, judged by nothing."""
+    own: Json = {"name": "conversions", "query": 'conversions{revision="{{revision}}"}', "thresholdRange": {"min": "1"}}
+    world = await shadowed(Model(error_rate=1.0), analysis={"metrics": [own]})
+    await world.run(60)
+    assert world.split is not None
+    assert (world.split.mirror, world.routed["2"]) == (50, 0)
+    assert world.reason == "NotComparable"

@@ -9,9 +9,11 @@ from serinus.core.model.exposure import Exposure
 from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.sizes import canary_replicas
+from serinus.core.rollout.walk import PREVIEW_UNUSED
 from serinus.runtime.queue import LONGEST_BACKOFF
 from tests.support.world import World
 
+BY_RIGHT = {"PromotedByUser", "RolledBack"}
 ENDED = {"Succeeded", "Reverted", "Aborted", "Superseded"}
 SHOWING_NOTHING = {"pause", "setCanaryScale"}
 """The verbs by which nobody sees a canary who did not before."""
@@ -23,6 +25,7 @@ class Watchdog:
     def __init__(self, world: World) -> None:
         self.world = world
         self.retries: set[str] = set()
+        self.broken: list[AssertionError] = []
         self._seen: dict[str, Json] = {one["metadata"]["uid"]: one.get("status") or {} for one in world.rollouts}
         self._rejected: dict[tuple[str, str], str] = {}
         self._down_at = float("-inf")
@@ -34,6 +37,8 @@ class Watchdog:
 
     def each_second(self) -> None:
         """What is true whenever everything has come to rest."""
+        if self.broken:
+            raise self.broken[0]
         now = self.world.clock.now()
         if self.world.api.down:
             self._down_at = now
@@ -49,6 +54,14 @@ class Watchdog:
             self._route_follows_status()
 
     def each_write(self, verb: str, manifest: Json) -> None:
+        """Look at a write; a pass that fails is tried again, so what is found is told at the next rest."""
+        try:
+            self._write(verb, manifest)
+        except AssertionError as error:
+            self.broken.append(error)
+            raise
+
+    def _write(self, verb: str, manifest: Json) -> None:
         """What is true at each write, and may be false a moment later."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         assert (verb, kind) not in {("apply", "ModelDeployment"), ("apply", "Rollout")}, "a user's spec is written"
@@ -101,7 +114,8 @@ class Watchdog:
             if raised["reason"] == "StableFailing":
                 assert not self.world.ready(spec["from"]["version"]), "stable serves, and is passed over"
             else:
-                assert raised.get("verdict") == "Safe" or raised["reason"] in {"PromotedByUser", "RolledBack"}, raised
+                unused = raised["message"].count(PREVIEW_UNUSED)
+                assert unused or raised.get("verdict") == "Safe" or raised["reason"] in BY_RIGHT, raised
 
     def _reject(self, spec: Json, uid: str) -> None:
         self._rejected[spec["to"]["revision"], spec["policy"]] = uid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
@@ -10,11 +11,16 @@ from serinus.api.base import ApiModel
 from serinus.api.constraints import Label, ObjectName
 from serinus.api.rules import ATOMIC, rule, ruled
 
-_TWICE: Final = rule(
-    "!has(self.parentRefs) || self.parentRefs.all(a, self.parentRefs.exists_one(b, b == a))",
-    "names the same parent twice: remove one, or tell them apart by sectionName or port",
+_TOLD_APART: Final = rule(
+    "!has(self.parentRefs) || self.parentRefs.all(a, self.parentRefs.all(b, a == b || a.name != b.name"
+    " || has(a.__namespace__) != has(b.__namespace__)"
+    " || (has(a.__namespace__) && a.__namespace__ != b.__namespace__)"
+    " || (has(a.sectionName) && has(b.sectionName) && a.sectionName != b.sectionName)))"
+    " && self.parentRefs.all(a, self.parentRefs.exists_one(b, a == b))",
+    "names the same Gateway twice: give each of them another sectionName, or remove one",
     path=".parentRefs",
 )
+"""The API server refuses an HTTPRoute that does not hold to it, whatever the ports are."""
 
 
 class ParentRef(ApiModel):
@@ -34,13 +40,16 @@ class ParentRef(ApiModel):
 class GatewayApiTraffic(ApiModel):
     """Settings of the Kubernetes Gateway API."""
 
-    model_config = ruled(_TWICE)
+    model_config = ruled(_TOLD_APART)
 
     parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=8), ATOMIC]
     """Gateways that the route is bound to, as in an HTTPRoute."""
 
     @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if len(set(self.parent_refs)) != len(self.parent_refs):
-            raise ValueError(f"parentRefs {_TWICE['message']}")
+    def _are_told_apart(self) -> Self:
+        for one, other in combinations(self.parent_refs, 2):
+            if (one.name, one.namespace) != (other.name, other.namespace):
+                continue
+            if None in (one.section_name, other.section_name) or one.section_name == other.section_name:
+                raise ValueError(f"parentRefs {_TOLD_APART['message']}")
         return self

@@ -61,10 +61,18 @@ class Children:
         except (Invalid, Forbidden) as error:
             if kind_of(wanted) == DEPLOYMENT:
                 memory.refused[wanted["metadata"]["name"]] = str(error)
+            elif kind_of(wanted) in self._providers.routes:
+                self._note_refused(wanted, memory, error)
             raise
         if kind_of(wanted) == DEPLOYMENT:
             memory.refused.pop(wanted["metadata"]["name"], None)
         return applied
+
+    @staticmethod
+    def _note_refused(wanted: Json, memory: Memory, error: ClusterError) -> None:
+        """Let people know why a route is not as the spec has it."""
+        label = _label(kind_of(wanted), wanted["metadata"]["name"])
+        memory.conflicts[label] = Obstacle("RouteRefused", f"the API server refuses {label.replace('/', ' ')}: {error}")
 
     async def _insisted(self, owner: Owner, wanted: Json, memory: Memory, tries: int) -> Applied | None:
         kind, name = kind_of(wanted), wanted["metadata"]["name"]

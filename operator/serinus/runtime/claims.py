@@ -108,8 +108,7 @@ class Claims:
     def _not_accepted(self, view: ModelDeploymentView) -> Unreached | None:
         """Say why a gateway does not carry out a route that is there."""
         live = our_routes(self._cache, self._provider, view)
-        refusal = next(filter(None, map(self._provider.refusal, live.values())), "")
-        return Unreached("RouteNotAccepted", refusal) if refusal else None
+        return next(filter(None, map(self._provider.refusal, live.values())), None)
 
     def _is_known(self, gateway: str, namespace: str) -> bool:
         """Tell whether we would see a Gateway if it were there."""
@@ -142,7 +141,7 @@ class Claims:
             if tenancy.may_use_gateway(place, one) and normal_gateway(one, place) not in lost_gateways
         )
         if not gateways and not provider.serves_unbound and live is not None:
-            gateways = provider.live_gateways(live)
+            return provider.kept(traffic, hosts, live)
         if (hosts, gateways) == (traffic.hosts, named):
             return traffic
         return provider.bind(traffic, hosts, gateways)

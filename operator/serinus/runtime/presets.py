@@ -207,7 +207,7 @@ class Presets:
         until = now - times.delay
         return Window(
             began=began,
-            since=max(until - times.window(window_of(metric)), began),
+            since=began if watch.whole_stage else max(until - times.window(window_of(metric)), began),
             until=until,
             now=now,
             scrape_interval=times.interval,

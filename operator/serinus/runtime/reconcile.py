@@ -14,7 +14,7 @@ import structlog
 
 from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
 from serinus.api.traffic import Traffic
-from serinus.core.model.errors import ClusterError
+from serinus.core.model.errors import ClusterError, Invalid
 from serinus.core.model.identity import Key, Owner, controller_uid
 from serinus.core.model.kinds import (
     CONFIG_MAP,
@@ -34,7 +34,7 @@ from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_c
 from serinus.core.rollout.freeze import frozen
 from serinus.core.traffic.provider import RoutePlan
 from serinus.core.traffic.providers import TrafficProviders
-from serinus.runtime.children import Children, first_error, forget_unwanted
+from serinus.runtime.children import Applied, Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
 from serinus.runtime.ours import our_routes, ours
@@ -252,9 +252,11 @@ class Reconciler:
                     await self._tell(view, _corrected(wanted))
             except ClusterError as error:
                 failed = True
+                if isinstance(error, Invalid):
+                    await self._keep_split(owner, wanted, decision.split, memory)
                 yield error
         try:
-            written = await self._withdraw(owner, traffic, children) or written
+            written = await self._withdraw(owner, seen, traffic, children) or written
         except ClusterError as error:
             failed = True
             yield error
@@ -288,21 +290,20 @@ class Reconciler:
         if decision.split is None:
             return ()
         provider, plan = self._providers.of(traffic), RoutePlan(owner, traffic, decision.split)
-        live = our_routes(self._cache, provider, owner)
-        wanted = provider.render_routes(plan, live)
-        there = all(route["metadata"]["name"] in live for route in wanted)
-        return wanted if there else (*wanted, *self._left_routes(owner, traffic, decision.split))
+        wanted = provider.render_routes(plan, our_routes(self._cache, provider, owner))
+        return (*wanted, *self._left_routes(owner, traffic, decision.split))
 
     def _left_routes(self, owner: Owner, traffic: Traffic | None, split: Split) -> Iterator[Json]:
-        """Render the routes of the API that a spec has left: they serve until those of the chosen one stand."""
+        """Render the routes of the API that a spec has left: they follow for as long as they are there."""
         for provider in self._providers.others(traffic):
             for route in our_routes(self._cache, provider, owner).values():
                 yield provider.resplit(owner, route, split)
 
-    async def _withdraw(self, owner: Owner, traffic: Traffic | None, children: Iterable[Json]) -> bool:
+    async def _withdraw(self, owner: Owner, seen: Snapshot, traffic: Traffic | None, children: Iterable[Json]) -> bool:
         """Delete what is wanted no more of our routes, and of the policies of an API that the spec has left.
 
-        Only once all that is wanted is there; True when there was any.
+        Only once all that is wanted is there; what serves is not given up before what is to serve instead does. True
+        when there was any.
         """
         provider = self._providers.of(traffic)
         live = our_routes(self._cache, provider, owner)
@@ -310,12 +311,33 @@ class Reconciler:
         if not wanted or not wanted <= live.keys():
             return False
         unwanted = [route for name, route in sorted(live.items()) if name not in wanted]
-        for other in self._providers.others(traffic):
-            unwanted += our_routes(self._cache, other, owner).values()
-            kinds = [kind for kind in other.policies if kind not in provider.policies]
-            unwanted += [policy for kind in kinds for policy in ours(self._cache, kind, owner).values()]
+        if seen.in_the_way is None and all(provider.is_carried_out(live[name]) for name in wanted):
+            unwanted += self._left(owner, traffic)
         await self._children.withdraw(owner, unwanted)
         return bool(unwanted)
+
+    def _left(self, owner: Owner, traffic: Traffic | None) -> Iterator[Json]:
+        """List what is there of an API that the spec has left."""
+        chosen = self._providers.of(traffic)
+        for other in self._providers.others(traffic):
+            yield from our_routes(self._cache, other, owner).values()
+            for kind in other.policies:
+                if kind not in chosen.policies:
+                    yield from ours(self._cache, kind, owner).values()
+
+    async def _keep_split(self, owner: Owner, refused: Json, split: Split | None, memory: Memory) -> Applied | None:
+        """Write the split into a route whose new settings are refused: a revert must not wait for their correction."""
+        provider = next((one for one in self._providers.each if one.route == kind_of(refused)), None)
+        name = refused["metadata"]["name"]
+        live = our_routes(self._cache, provider, owner).get(name) if provider is not None else None
+        if provider is None or live is None or split is None:
+            return None
+        label = f"{provider.route.name}/{name}"
+        refusal = memory.conflicts.get(label)
+        applied = await self._children.ensure(owner, provider.resplit(owner, live, split), memory)
+        if refusal is not None:
+            memory.conflicts[label] = refusal
+        return applied
 
     async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json]:
         """Render the copies of ConfigMaps that are missing: pods wait for them, a revert does not."""

@@ -13,7 +13,7 @@ from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.alone import Span, alone
 from serinus.core.rollout.decision import Decision
 from serinus.core.rollout.lives import cold_since
-from serinus.core.rollout.verbs.steps import next_exposure
+from serinus.core.rollout.verbs.steps import is_preview, next_exposure
 from serinus.runtime.watch import Watch
 
 
@@ -46,6 +46,7 @@ def watched(
         cold_since=cold_since(state),
         back_since=state.counts_from,
         mirrored=bool(state.exposure.mirror or _copies_next(plan, state)),
+        whole_stage=is_preview(plan, state),
         stable_version=plan.spec.from_.version if plan.spec.from_ else "",
         alone=alone_before,
         calibrated=_is_calibrated(state),

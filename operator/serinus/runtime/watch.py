@@ -29,6 +29,7 @@ class Watch:
     `taken` says by metric up to which scrape its evidence reaches. `alone` are the times before in which stable, of
     `stable_version`, had all requests to itself; `calibrated` says that the evidence has learnt from them. `mirrored`
     says that the canary gets copies, or gets them next: of those Istio's counters of callers' requests know nothing.
+    With `whole_stage` a value covers all of the stage: testers are few, and what they met must not be forgotten.
     """
 
     key: Key
@@ -42,6 +43,7 @@ class Watch:
     back_since: float | None = None
     stable_version: str = ""
     mirrored: bool = False
+    whole_stage: bool = False
     alone: tuple[tuple[float, float], ...] = ()
     calibrated: bool = False
 

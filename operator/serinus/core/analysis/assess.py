@@ -12,7 +12,7 @@ from serinus.api.policy import Analysis, Mode, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis import threshold
 from serinus.core.analysis.cohort import by_limits_alone
-from serinus.core.analysis.copies import judged_on_copies, unjudged_on_copies
+from serinus.core.analysis.copies import judged_by_something, judged_on_copies, unjudged_on_copies
 from serinus.core.analysis.silence import weigh_silence
 from serinus.core.analysis.streams import mention_streams
 from serinus.core.analysis.words import in_words
@@ -41,6 +41,8 @@ def assess(
     remembered, guardrail = threshold.check_limits(look, known, stage, policy, now, longest_outage_s=longest_outage_s)
     guardrail = replace(weigh_silence(look, stage, guardrail), caveat=caveat)
     remembered = replace(remembered, gathered=known.gathered)
+    if stage.mirror:
+        guardrail = judged_by_something(guardrail, policy)
     if stage.is_of_a_cohort:
         guardrail = by_limits_alone(guardrail, policy)
     if policy.mode is Mode.THRESHOLD or stage.is_of_a_cohort or guardrail.verdict is Verdict.UNSAFE:

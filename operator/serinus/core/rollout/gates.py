@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from serinus.api.durations import seconds
 from serinus.api.status import Verdict
-from serinus.core.model.assessment import Missing, Reason
+from serinus.core.analysis.threshold import exceeded_limit
+from serinus.core.model.assessment import Measured, Missing, Reason
 from serinus.core.model.rollout import RolloutPlan
 from serinus.core.model.snapshot import Probed
 from serinus.core.rollout.question import PAUSED, Question
@@ -145,10 +146,21 @@ def not_safe(question: Question) -> Cause | None:
     assessment, began = question.state.assessment, question.state.stage_started_at or 0.0
     if assessment is None or assessment.at <= began:
         return Cause(RolloutReason.NO_ASSESSMENT, "no metrics evaluated at this weight yet", Verdict.UNDECIDED)
-    unused = assessment.reason in NOT_USED and is_preview(question.plan, question.state)
+    unused = assessment.reason in NOT_USED and is_preview(question.plan, question.state) and not _testers_fail(question)
     if assessment.verdict is Verdict.SAFE or unused:
         return None
     return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
+
+
+def _testers_fail(question: Question) -> bool:
+    """Whether what few requests a preview had are beyond a limit: too few to reject it, and too bad to switch."""
+    look = question.seen.look
+    readings = {name: seen.canary for name, seen in look.observations.items()} if look else {}
+    return any(
+        isinstance(reading, Measured) and exceeded_limit(metric, reading.value) is not None
+        for metric in question.plan.policy.analysis.metrics
+        if (reading := readings.get(metric.name)) is not None and metric.gating is not False
+    )
 
 
 def overdue(plan: RolloutPlan, last_look: float, now: float) -> bool:

@@ -62,7 +62,7 @@ def serving_pods(plan: RolloutPlan, state: RolloutState, min_replicas: int) -> i
     """How many pods the canary must have for what it is shown now: a scale counts once it has been reached."""
     size = max(state.pods.full, min_replicas)
     scales = (scale_at(plan, step) for step in (state.step - 1, state.step))
-    return max(canary_replicas(state.exposure.weight, size), min(scaled_replicas(scale, size) for scale in scales))
+    return max(canary_replicas(state.exposure.load, size), min(scaled_replicas(scale, size) for scale in scales))
 
 
 def stable_pods(seen: Snapshot, stable: str, active: RolloutSeen | None) -> int | None:

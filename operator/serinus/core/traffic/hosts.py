@@ -15,13 +15,17 @@ from serinus.core.model.names import CLUSTER_DOMAIN, normal_gateway, normal_host
 
 @dataclass(frozen=True)
 class ForeignRoute:
-    """Anybody's route, trimmed to what it claims; hosts and gateways are normalised. `kind` is its object's."""
+    """Anybody's route, trimmed to what it claims; hosts and gateways are normalised. `kind` is its object's.
+
+    `listeners` are gateways with the part that it is bound to, where an API knows such parts; see `listener_of`.
+    """
 
     kind: str
     key: Key
     hosts: frozenset[str]
     gateways: frozenset[str]
     created: float
+    listeners: frozenset[str] = frozenset()
 
 
 def by_name(key: Key) -> str:
@@ -42,6 +46,7 @@ class OurRoute:
     created: float | None
     domain: str = CLUSTER_DOMAIN
     tie: Callable[[Key], str] = by_name
+    listeners: frozenset[str] = frozenset()
 
     @cached_property
     def normal_hosts(self) -> frozenset[str]:
@@ -50,6 +55,18 @@ class OurRoute:
     @cached_property
     def normal_gateways(self) -> frozenset[str]:
         return frozenset(normal_gateway(gateway, self.key.namespace) for gateway in self.gateways)
+
+
+def listener_of(gateway: str, section: str | None) -> str:
+    """Name one listener of a gateway, or all of them."""
+    return f"{gateway}#{section or ''}"
+
+
+def _meet(gateway: str, ours: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether two routes are bound to one listener: a redirect on one of them claims nothing on another."""
+    mine, others = ({one for one in each if one.startswith(f"{gateway}#")} for each in (ours, theirs))
+    everything = listener_of(gateway, None)
+    return not mine or not others or everything in mine | others or not mine.isdisjoint(others)
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,7 @@ def host_conflicts(ours: OurRoute, others: Iterable[ForeignRoute]) -> tuple[Host
         for theirs in others
         if theirs.key != ours.key
         for gateway in ours.normal_gateways & theirs.gateways
+        if _meet(gateway, ours.listeners, theirs.listeners)
         for host in ours.normal_hosts
         if any(overlap(host, other) for other in theirs.hosts)
     ]

@@ -13,7 +13,7 @@ from serinus.api.traffic import RoutingApi, Traffic
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
-from serinus.core.model.snapshot import Obstacle
+from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.split import Split
 from serinus.core.traffic.hosts import ForeignRoute, OurRoute
 from serinus.core.traffic.listeners import Listeners, Terms
@@ -91,8 +91,12 @@ class TrafficProvider(Protocol):
         """Read what a route of ours says; None when its rules are not what we render for any split."""
         ...
 
-    def refusal(self, route: Json) -> str:
-        """Say in its controller's words why a route of ours is not carried out; empty when it is, or nobody says."""
+    def refusal(self, route: Json) -> Unreached | None:
+        """Say in its controller's words why a route of ours is not carried out; None when it is, or nobody says."""
+        ...
+
+    def is_carried_out(self, route: Json) -> bool:
+        """Whether its controllers have taken a route of ours as it is, where they say such a thing at all."""
         ...
 
     def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
@@ -115,8 +119,8 @@ class TrafficProvider(Protocol):
         """List those of them that are objects, and that the user's hosts are bound to."""
         ...
 
-    def live_gateways(self, route: Json) -> tuple[str, ...]:
-        """List the gateways that a route of ours has, as the spec names them."""
+    def kept(self, traffic: Traffic, hosts: Sequence[str], route: Json) -> Traffic:
+        """Give the same settings with these hosts, on the gateways that a live route of ours has."""
         ...
 
     def bind(self, traffic: Traffic, hosts: Sequence[str], gateways: Sequence[str]) -> Traffic:

@@ -15,7 +15,7 @@ from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.matches import By, Match, Part
 from serinus.core.model.split import Split
-from serinus.core.traffic.gateway_api.claims import read_foreign_route, read_listeners, route_refusal
+from serinus.core.traffic.gateway_api.claims import is_accepted, read_foreign_route, read_listeners, route_refusal
 from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.gateway_api.routes import read_split, render_http_route, resplit
 from serinus.core.traffic.hosts import host_conflicts
@@ -266,7 +266,8 @@ def _answered(*conditions: Json) -> Json:
 )
 def test_what_controllers_answer_is_told_in_their_words(route: Json, words: str) -> None:
     """Conditions speak of acceptance, and say nothing of the gateways' proxies."""
-    assert route_refusal(route) == words
+    refusal = route_refusal(route)
+    assert (refusal.message if refusal else "") == words
 
 
 def test_a_namespace_keeps_the_gateways_that_it_may_use() -> None:
@@ -278,5 +279,56 @@ def test_a_namespace_keeps_the_gateways_that_it_may_use() -> None:
     assert _route(traffic=bound)["spec"]["parentRefs"] == [
         {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public", "sectionName": "web"}
     ]
-    kept = GATEWAY_API.bind(bound, [HOST], GATEWAY_API.live_gateways(_route(traffic=traffic)))
-    assert GATEWAY_API.named_gateways(kept) == ("./public", "edge/mesh")
+    live = _route(traffic=traffic)
+    assert _route(traffic=GATEWAY_API.kept(bound, [HOST], live))["spec"] == live["spec"]
+
+
+def _bound_to(*names: str) -> Json:
+    route = _route()
+    route["metadata"]["generation"] = 2
+    route["spec"]["parentRefs"] = [{"name": name} for name in names]
+    return route
+
+
+def _says(name: str, condition: Json, *, of: int = 2) -> Json:
+    told = {**condition, "observedGeneration": of}
+    return {"parentRef": {"name": name, "namespace": "ml"}, "controllerName": f"{name}/one", "conditions": [told]}
+
+
+NO = _condition("Accepted", "NotAllowedByListeners", "no")
+YES = {**_condition("Accepted", "Accepted", ""), "status": "True"}
+
+
+@pytest.mark.parametrize(
+    ("parents", "refused", "carried_out"),
+    [
+        pytest.param([_says("public", YES)], False, True, id="taken"),
+        pytest.param([], False, False, id="no answer yet"),
+        pytest.param([_says("public", YES), _says("old", NO)], False, True, id="of a gateway that it has left"),
+        pytest.param([_says("public", NO, of=1)], False, False, id="of the route as it was"),
+        pytest.param([_says("public", NO)], True, False, id="refused"),
+    ],
+)
+def test_only_answers_about_the_route_as_it_is_count(parents: list[Json], refused: bool, carried_out: bool) -> None:
+    """A controller that is gone leaves its last words behind."""
+    route = {**_bound_to("public"), "status": {"parents": parents}}
+    assert (route_refusal(route) is not None, is_accepted(route)) == (refused, carried_out)
+
+
+def test_one_of_two_gateways_that_refuses_leaves_the_other_serving() -> None:
+    """Said, and no outage."""
+    route = {**_bound_to("public", "inner"), "status": {"parents": [_says("public", YES), _says("inner", NO)]}}
+    refusal = route_refusal(route)
+    assert refusal is not None
+    assert refusal.served
+
+
+def test_a_redirect_on_another_listener_claims_nothing_of_ours() -> None:
+    """The commonest layout: HTTP is redirected, and HTTPS is served."""
+    parents = [{"name": "public", "sectionName": "https"}]
+    ours = Traffic.parse({"provider": "gatewayAPI", "hosts": [HOST], "gatewayAPI": {"parentRefs": parents}})
+    (claim,) = GATEWAY_API.claims(OWNER, ours, {})
+    redirect = _foreign(hostnames=[HOST], parentRefs=[{"name": "public", "sectionName": "http"}])
+    whole = _foreign(hostnames=[HOST], parentRefs=[{"name": "public"}])
+    assert host_conflicts(claim, [read_foreign_route(redirect)]) == ()
+    assert len(host_conflicts(claim, [read_foreign_route(whole)])) == 1

@@ -10,7 +10,7 @@ from serinus.core.model.exposure import EVERYTHING, FULL_WEIGHT, Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.rollout.verbs.pause import PauseVerb
 from serinus.core.rollout.verbs.set_canary_scale import BY_WEIGHT, SetCanaryScaleVerb
-from serinus.core.rollout.verbs.set_header_route import read_header_route
+from serinus.core.rollout.verbs.set_header_route import HeaderRouteVerb, read_header_route
 from serinus.core.rollout.verbs.set_mirror_route import MirrorRouteVerb
 from serinus.core.rollout.verbs.set_weight import SetWeightVerb
 from serinus.core.rollout.verbs.verb import Verb
@@ -54,9 +54,10 @@ def scale_at(plan: RolloutPlan, step: int) -> CanaryScale:
 
 def is_preview(plan: RolloutPlan, state: RolloutState) -> bool:
     """Whether the canary is shown to testers alone, whom nobody waits for."""
-    shown = [step.set_header_route for step in plan.steps[: state.step + 1] if step.set_header_route is not None]
-    alone = state.exposure.weight == 0 and bool(state.exposure.matches)
-    return alone and all(route.preview for route in shown)
+    verbs = (read_verb(step) for step in plan.steps)
+    testers = {match for verb in verbs if isinstance(verb, HeaderRouteVerb) and verb.preview for match in verb.matches}
+    shown = state.exposure.matches
+    return state.exposure.weight == 0 and bool(shown) and testers.issuperset(shown)
 
 
 def rises_now(plan: RolloutPlan, state: RolloutState) -> bool:

@@ -8,8 +8,9 @@ from typing import Final
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import GATEWAY, HTTP_ROUTE, Json
 from serinus.core.model.names import EVERYTHING
+from serinus.core.model.snapshot import Unreached
 from serinus.core.model.timestamps import from_rfc3339
-from serinus.core.traffic.hosts import ForeignRoute
+from serinus.core.traffic.hosts import ForeignRoute, listener_of
 from serinus.core.traffic.listeners import Listener, Listeners
 
 _HTTP: Final = frozenset({"HTTP", "HTTPS"})
@@ -32,15 +33,17 @@ def read_foreign_route(manifest: Json) -> ForeignRoute:
         kind=HTTP_ROUTE.name,
         key=Key(namespace, metadata["name"]),
         hosts=frozenset(spec.get("hostnames") or (EVERYTHING,)),
-        gateways=frozenset(_gateways(spec, namespace)),
+        gateways=frozenset(gateway for gateway, _ in _gateways(spec, namespace)),
+        listeners=frozenset(listener_of(gateway, section) for gateway, section in _gateways(spec, namespace)),
         created=from_rfc3339(metadata["creationTimestamp"]),
     )
 
 
-def _gateways(spec: Json, namespace: str) -> Iterator[str]:
+def _gateways(spec: Json, namespace: str) -> Iterator[tuple[str, str | None]]:
+    """Give each Gateway with the listener that a route is bound to; None is all of them."""
     for parent in spec.get("parentRefs") or ():
         if parent.get("kind", GATEWAY.name) == GATEWAY.name:
-            yield f"{parent.get('namespace', namespace)}/{parent['name']}"
+            yield f"{parent.get('namespace', namespace)}/{parent['name']}", parent.get("sectionName")
 
 
 def read_listeners(manifest: Json) -> Listeners:
@@ -79,20 +82,53 @@ def _told(who: str, refusal: str) -> str:
     return f"{who}: {refusal}" if refusal else ""
 
 
-def route_refusal(route: Json) -> str:
-    """Say in its controller's words why a Gateway does not carry out our route; empty when none has said so.
+def route_refusal(route: Json) -> Unreached | None:
+    """Say in its controller's words why a Gateway does not carry out our route; None when none has said so.
 
-    A route that is new has no answer for a moment: who never answers is told by the Gateway itself.
+    A route that is new has no answer for a moment: who never answers is told by the Gateway itself. What was said of
+    an earlier route, or of a Gateway that it is bound to no more, says nothing.
     """
-    namespace, name = route["metadata"]["namespace"], route["metadata"]["name"]
-    answers = (route.get("status") or {}).get("parents") or ()
-    for answer in answers:
-        refusal = _refusal(answer.get("conditions") or (), _REFUSING)
-        if refusal:
-            parent = answer["parentRef"]
-            gateway = f"{parent.get('namespace', namespace)}/{parent['name']}"
-            return f"Gateway {gateway} refuses HTTPRoute {name}: {refusal}"
-    return ""
+    refusals = {parent: _refusal(conditions, _REFUSING) for parent, conditions in _answers(route).items()}
+    refused = {parent: words for parent, words in refusals.items() if words}
+    if not refused:
+        return None
+    parent, words = next(iter(sorted(refused.items())))
+    text = f"Gateway {parent[0]}/{parent[1]} refuses HTTPRoute {route['metadata']['name']}: {words}"
+    return Unreached("RouteNotAccepted", text, served=len(refused) < len(_parents(route)))
+
+
+def is_accepted(route: Json) -> bool:
+    """Whether every Gateway that a route is bound to has taken it as it is."""
+    answers = _answers(route)
+    return all(
+        any((one["type"], one["status"]) == ("Accepted", "True") for one in answers.get(parent, ()))
+        for parent in _parents(route)
+    )
+
+
+Parent = tuple[str, str, str, int]
+"""Namespace, name, section (empty: all of them) and port (0: all of them)."""
+
+
+def _parents(route: Json) -> list[Parent]:
+    return [_parent(one, route) for one in route["spec"].get("parentRefs") or ()]
+
+
+def _parent(given: Json, route: Json) -> Parent:
+    namespace = str(given.get("namespace") or route["metadata"]["namespace"])
+    return namespace, str(given["name"]), str(given.get("sectionName") or ""), int(given.get("port") or 0)
+
+
+def _answers(route: Json) -> dict[Parent, list[Json]]:
+    """List the conditions of what it is bound to, as far as they are of the route as it is now."""
+    bound, generation = _parents(route), route["metadata"].get("generation", 0)
+    found: dict[Parent, list[Json]] = {}
+    for answer in (route.get("status") or {}).get("parents") or ():
+        parent, told = _parent(answer["parentRef"], route), answer.get("conditions") or ()
+        if parent in bound:
+            current = [one for one in told if one.get("observedGeneration", generation) >= generation]
+            found.setdefault(parent, []).extend(current)
+    return found
 
 
 def _refusal(conditions: object, types: tuple[str, ...]) -> str:

@@ -12,12 +12,12 @@ from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import GATEWAY, HTTP_ROUTE, Json, Kind
 from serinus.core.model.names import CLUSTER_DOMAIN, normal_gateway
 from serinus.core.model.revision import Revision
-from serinus.core.model.snapshot import Obstacle
+from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.split import Split
 from serinus.core.model.timestamps import from_rfc3339
-from serinus.core.traffic.gateway_api.claims import read_foreign_route, read_listeners, route_refusal, tie
+from serinus.core.traffic.gateway_api.claims import is_accepted, read_foreign_route, read_listeners, route_refusal, tie
 from serinus.core.traffic.gateway_api.routes import parent_refs, read_split, render_http_route, resplit, route_hosts
-from serinus.core.traffic.hosts import ForeignRoute, OurRoute
+from serinus.core.traffic.hosts import ForeignRoute, OurRoute, listener_of
 from serinus.core.traffic.listeners import Listeners, Terms
 from serinus.core.traffic.provider import RoutePlan
 
@@ -62,8 +62,11 @@ class GatewayApi:
     def read(self, route: Json) -> Split | None:
         return read_split(route)
 
-    def refusal(self, route: Json) -> str:
+    def refusal(self, route: Json) -> Unreached | None:
         return route_refusal(route)
+
+    def is_carried_out(self, route: Json) -> bool:
+        return is_accepted(route)
 
     def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
         there = live.get(owner.name)
@@ -75,6 +78,10 @@ class GatewayApi:
                 created=from_rfc3339(there["metadata"]["creationTimestamp"]) if there else None,
                 domain=self.domain,
                 tie=tie,
+                listeners=frozenset(
+                    listener_of(_qualified(parent, owner.namespace), parent.section_name)
+                    for parent in parent_refs(traffic)
+                ),
             ),
         )
 
@@ -90,16 +97,12 @@ class GatewayApi:
     def bound_gateways(self, traffic: Traffic | None) -> tuple[str, ...]:
         return self.named_gateways(traffic)
 
-    def live_gateways(self, route: Json) -> tuple[str, ...]:
-        parents = (ParentRef.parse(parent) for parent in route["spec"].get("parentRefs") or ())
-        return tuple(dict.fromkeys(_named(parent) for parent in parents))
+    def kept(self, traffic: Traffic, hosts: Sequence[str], route: Json) -> Traffic:
+        parents = tuple(ParentRef.parse(parent) for parent in route["spec"].get("parentRefs") or ())
+        return _bound(traffic, hosts, parents)
 
     def bind(self, traffic: Traffic, hosts: Sequence[str], gateways: Sequence[str]) -> Traffic:
-        given = parent_refs(traffic)
-        kept = [parent for parent in given if _named(parent) in gateways]
-        others = [_parent(gateway) for gateway in gateways if gateway not in map(_named, given)]
-        section = GatewayApiTraffic.model_construct(parent_refs=(*kept, *others))
-        return traffic.model_copy(update={"hosts": tuple(hosts), "gateway_api": section})
+        return _bound(traffic, hosts, tuple(one for one in parent_refs(traffic) if _named(one) in gateways))
 
     def refusal_of(self, gateway: str, namespace: str) -> str:
         return (
@@ -113,9 +116,9 @@ def _named(parent: ParentRef) -> str:
     return f"{parent.namespace or '.'}/{parent.name}"
 
 
-def _parent(gateway: str) -> ParentRef:
-    namespace, _, name = gateway.partition("/")
-    return ParentRef(name=name, namespace=None if namespace == "." else namespace)
+def _bound(traffic: Traffic, hosts: Sequence[str], parents: tuple[ParentRef, ...]) -> Traffic:
+    section = GatewayApiTraffic.model_construct(parent_refs=parents)
+    return traffic.model_copy(update={"hosts": tuple(hosts), "gateway_api": section})
 
 
 def _qualified(parent: ParentRef, namespace: str) -> str:

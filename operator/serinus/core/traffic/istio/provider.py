@@ -11,7 +11,7 @@ from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import DESTINATION_RULE, ISTIO_GATEWAY, VIRTUAL_SERVICE, Json, Kind
 from serinus.core.model.names import MESH, normal_gateway
 from serinus.core.model.revision import Revision
-from serinus.core.model.snapshot import Obstacle
+from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.split import Split
 from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.hosts import ForeignRoute, OurRoute
@@ -77,9 +77,12 @@ class Istio:
     def read(self, route: Json) -> Split | None:
         return read_split(route)
 
-    def refusal(self, route: Json) -> str:
+    def refusal(self, route: Json) -> Unreached | None:
         """Nobody says: istiod writes no status."""
-        return ""
+        return None
+
+    def is_carried_out(self, route: Json) -> bool:
+        return True
 
     def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
         both = (False, True) if self.mesh else (False,)
@@ -108,8 +111,8 @@ class Istio:
     def bound_gateways(self, traffic: Traffic | None) -> tuple[str, ...]:
         return route_gateways(traffic)
 
-    def live_gateways(self, route: Json) -> tuple[str, ...]:
-        return tuple(route["spec"].get("gateways") or ())
+    def kept(self, traffic: Traffic, hosts: Sequence[str], route: Json) -> Traffic:
+        return self.bind(traffic, hosts, tuple(route["spec"].get("gateways") or ()))
 
     def bind(self, traffic: Traffic, hosts: Sequence[str], gateways: Sequence[str]) -> Traffic:
         istio = (traffic.istio or IstioTraffic()).model_copy(update={"gateways": tuple(gateways)})
