@@ -325,7 +325,7 @@ class Strategy(ApiModel):
         """Leave out the canary that a blue-green strategy does not have."""
         written: dict[str, Any] = write(self)
         if self.blue_green is not None:
-            del written["canary"]
+            written.pop("canary", None)
         return written
 
 
