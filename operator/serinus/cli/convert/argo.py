@@ -25,6 +25,7 @@ BLUE_GREEN: Final[Place] = ("spec", "strategy", "blueGreen")
 AT_ONCE: Final = "1s"
 OWN_SERVICES: Final = "the operator makes a Service for each revision, and one for callers in the mesh"
 REASONS: Final = {
+    "spec.replicas": "the Rollout's own number counts",
     "spec.selector": "the operator labels and selects its own pods",
     "spec.template.metadata": "the operator labels its own pods",
     "spec.minReadySeconds": "a pod gets requests once the model is loaded and the probe is answered",
@@ -86,8 +87,7 @@ def _runtime(draft: Draft) -> dict[str, object]:
 
 
 def _canary(draft: Draft, metrics: MetricList) -> None:
-    if draft.original.look(*CANARY, "analysis") is not None:
-        add_analysis(draft, metrics, (*CANARY, "analysis"))
+    add_analysis(draft, metrics, (*CANARY, "analysis"))
     strategy = argo_steps(draft, metrics).strategy()
     if strategy is not None:
         draft.spec["strategy"] = strategy
@@ -100,8 +100,7 @@ def _canary(draft: Draft, metrics: MetricList) -> None:
 
 def _blue_green(draft: Draft, metrics: MetricList) -> None:
     for analysis in ("prePromotionAnalysis", "postPromotionAnalysis"):
-        if draft.original.look(*BLUE_GREEN, analysis) is not None:
-            add_analysis(draft, metrics, (*BLUE_GREEN, analysis))
+        if add_analysis(draft, metrics, (*BLUE_GREEN, analysis)):
             draft.note(
                 "spec.analysis", f"({analysis}) is judged all the time: before the switch and in the guard window"
             )

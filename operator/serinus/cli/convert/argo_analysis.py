@@ -29,8 +29,9 @@ TEMPLATE: Final = {
 """Why a field of a template is left out."""
 
 
-def add_analysis(draft: Draft, metrics: MetricList, place: Place) -> None:
-    """Carry over the templates of an analysis."""
+def add_analysis(draft: Draft, metrics: MetricList, place: Place) -> bool:
+    """Carry over the templates of an analysis; tells whether any metric came of it."""
+    before = len(metrics.metrics)
     for index in draft.original.items(*place, "templates"):
         one = (*place, "templates", index)
         name = draft.original.text(*one, "templateName") or ""
@@ -44,6 +45,7 @@ def add_analysis(draft: Draft, metrics: MetricList, place: Place) -> None:
             _arguments(draft, draft.original, (*place, "args"))
         )
         _add_template(draft, metrics, template, values)
+    return len(metrics.metrics) > before
 
 
 def _add_template(draft: Draft, metrics: MetricList, template: Original, values: dict[str, str]) -> None:
@@ -121,9 +123,11 @@ def _arguments(draft: Draft, source: Original, place: Place) -> Iterator[tuple[s
         field = source.look(*one, "valueFrom", "fieldRef", "fieldPath")
         if name is not None and value is not None:
             yield name, _of_the_canary(draft, value)
-        elif name is not None and field in FIELDS:
+        elif name is not None and isinstance(field, str) and field in FIELDS:
             source.take(*one)
             yield name, FIELDS[field]
+        elif source.look(*one, "valueFrom") is not None:
+            draft.lost(one, f"(argument {name}) its value is known in the cluster only", of=source)
 
 
 def _of_the_canary(draft: Draft, value: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from serinus.api.canary_scale import CanaryScale
-from serinus.api.header_route import RequestMatch
 from serinus.cli.convert.argo_analysis import add_analysis
 from serinus.cli.convert.draft import Draft
 from serinus.cli.convert.fits import duration, fitting
+from serinus.cli.convert.matches import request_match
 from serinus.cli.convert.metrics import MetricList
 from serinus.cli.convert.original import Place
 from serinus.cli.convert.steps import StepList
@@ -38,8 +38,8 @@ def _step(draft: Draft, walk: StepList, metrics: MetricList, place: Place) -> st
     """Carry a step over; gives why not."""
     verb = str(place[-1])
     if verb == "analysis":
-        add_analysis(draft, metrics, place)
-        draft.note("spec.analysis", "is judged all the time, and not at a step alone: no weight rises without it")
+        if add_analysis(draft, metrics, place):
+            draft.note("spec.analysis", "is judged all the time, and not at a step alone: no weight rises without it")
         return None
     return VERBS[verb](draft, walk, place) if verb in VERBS else UNKNOWN.get(verb, "no such step")
 
@@ -74,9 +74,12 @@ def _cohort(draft: Draft, walk: StepList, place: Place) -> str | None:
     kept: list[Json] = []
     for index in draft.original.items(*place, "match"):
         one = (*place, "match", index)
-        written = fitting(RequestMatch, draft.original.look(*one))
+        written = request_match(draft.original.look(*one))
         if written is None:
-            draft.lost(one, "needs a header other than host, method, scheme or uri; write a cookie as cookieName")
+            draft.lost(
+                one,
+                "needs a header other than host, method, scheme or uri (write a cookie as cookieName), a regex in RE2",
+            )
         else:
             draft.original.take_like(one, written)
             kept.append(written)

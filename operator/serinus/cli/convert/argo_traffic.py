@@ -15,12 +15,19 @@ BY_PODS: Final = (
     "left out, so callers in the mesh only: without trafficRouting Argo Rollouts splits by the number of pods, and here"
     " Istio or the Gateway API splits requests: name hosts and Gateways under spec.traffic"
 )
+BY_SERVICE: Final = (
+    "left out, so callers in the mesh only: Argo Rollouts switches a Service, and here routes are switched: name hosts"
+    " and Gateways under spec.traffic"
+)
 
 
 def argo_traffic(draft: Draft, name: str) -> None:
     """Write the traffic."""
     original = draft.original
-    if original.look("spec", "strategy", "canary") is None or original.look(*ROUTING) is None:
+    if original.look("spec", "strategy", "blueGreen") is not None:
+        draft.note("spec.traffic", BY_SERVICE)
+        return
+    if original.look(*ROUTING) is None:
         draft.note("spec.traffic", BY_PODS)
         return
     original.take(*ROUTING, "managedRoutes")

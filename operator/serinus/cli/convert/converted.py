@@ -11,6 +11,7 @@ from serinus.api import GROUP, VERSION
 from serinus.api.constraints import Label
 from serinus.api.parsing import parse_model_deployment
 from serinus.api.problems import ApiError
+from serinus.api.runtime import LabelValue
 from serinus.cli.convert.argo import from_rollout
 from serinus.cli.convert.draft import Draft, Remark, RemarkKind
 from serinus.cli.convert.fits import fitting, label
@@ -27,6 +28,7 @@ FILLS: Final[dict[tuple[str, str], Callable[[Draft, str], None]]] = {
     ("serving.kserve.io", "InferenceService"): from_inference_service,
 }
 LONGEST_NAME: Final = 45
+LABEL_KEY: Final = re.compile("([a-z0-9][-a-z0-9.]{0,252}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 RESERVED_ENDING: Final = re.compile("-(grpc|[0-9a-f]{10})$")
 OWN_METADATA: Final = (
     "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "finalizers",
@@ -105,7 +107,10 @@ def _metadata(draft: Draft) -> Json:
     labels: dict[str, str] = {}
     for key in original.keys("metadata", "labels"):
         value = original.text("metadata", "labels", key)
-        labels |= {key: value} if value is not None else {}
+        if fitting(LabelValue, value) is None or LABEL_KEY.fullmatch(key) is None:
+            draft.lost(("metadata", "labels", key), f"{value} is no value of a label")
+        else:
+            labels[key] = str(value)
     return metadata | ({"labels": labels} if labels else {})
 
 

@@ -11,6 +11,7 @@ from serinus.cli.convert.original import Original, Place, pattern_of, written_pl
 from serinus.core.model.kinds import Json
 
 NOTHING_LIKE_IT = "nothing in a ModelDeployment corresponds to it"
+COMMON = {"metadata.annotations": "annotations are not carried over: copy those that are yours"}
 
 
 class RemarkKind(StrEnum):
@@ -76,4 +77,15 @@ class Draft:
         """Say of every field that nobody has read why it is left out; `reasons` are by its place."""
         for source in (self.original, *self.used):
             for place in list(source.left()):
-                self.lost(place, reasons.get(pattern_of(place), NOTHING_LIKE_IT), of=source)
+                self._lose(place, {**COMMON, **reasons}, source)
+
+    def _lose(self, place: Place, reasons: Mapping[str, str], source: Original) -> None:
+        """Say it of the field, or of each field within it where they have reasons of their own."""
+        pattern = pattern_of(place)
+        if pattern not in reasons and any(each.startswith(f"{pattern}.") for each in reasons):
+            for key in source.keys(*place):
+                self._lose((*place, key), reasons, source)
+            return
+        around = (pattern_of(place[:depth]) for depth in range(len(place), 0, -1))
+        why = next((reasons[each] for each in around if each in reasons), NOTHING_LIKE_IT)
+        self.lost(place, why, of=source)

@@ -103,6 +103,8 @@ def _autoscaler(draft: Draft) -> None:
     scaler = draft.find(name, "HorizontalPodAutoscaler", "ScaledObject")
     if scaler is not None and scaler.kind == "HorizontalPodAutoscaler":
         set_replicas(draft, ("spec", "minReplicas"), of=scaler)
+    if scaler is not None:
+        scaler.take("spec")
     draft.lost(
         ("spec", "autoscalerRef"),
         f"({name}) none is made for revisions; your own may target a revision's Deployment; without one"

@@ -131,6 +131,7 @@ def _query(draft: Draft, place: Place) -> tuple[str | None, str]:
         return None, f"MetricTemplate {wanted} is not in the file: write its query under spec.analysis.metrics"
     kind = template.text("spec", "provider", "type")
     if kind != "prometheus":
+        template.take("spec")
         return None, f"MetricTemplate {wanted} asks {kind}: only Prometheus is asked here"
     return template.text("spec", "query") or "", ""
 

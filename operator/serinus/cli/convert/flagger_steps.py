@@ -7,9 +7,9 @@ from itertools import takewhile
 from math import ceil
 from typing import Final
 
-from serinus.api.header_route import RequestMatch
 from serinus.cli.convert.draft import Draft
-from serinus.cli.convert.fits import duration, fitting, times
+from serinus.cli.convert.fits import duration, times
+from serinus.cli.convert.matches import request_match
 from serinus.cli.convert.original import Place
 from serinus.cli.convert.steps import MOST_STEPS, StepList
 from serinus.core.model.kinds import Json
@@ -80,15 +80,12 @@ def _cohort(draft: Draft, analysis: Place, walk: StepList, length: str | None) -
 
 def _match(draft: Draft, place: Place) -> Json | None:
     name, value = str(place[-1]), draft.original.look(*place)
-    written: Json | None
     if name.lower() != "cookie":
-        written = fitting(RequestMatch, {"headerName": name, "headerValue": value})
-        return written
+        return request_match({"headerName": name, "headerValue": value})
     found = COOKIE.fullmatch(str(value.get("regex"))) if isinstance(value, dict) else None
     if found is None:
         return None
-    written = fitting(RequestMatch, {"cookieName": found[1], "cookieValue": {"exact": found[2]}})
-    return written
+    return request_match({"cookieName": found[1], "cookieValue": {"exact": found[2]}})
 
 
 def _weights(draft: Draft, analysis: Place, walk: StepList, interval: str) -> None:
