@@ -23,7 +23,7 @@ class RoutingApi(StrEnum):
 
 
 _CHOSEN: Final = "has(self.provider) && self.provider == 'gatewayAPI'"
-_MOST_HOSTNAMES: Final = 16
+MOST_HOSTNAMES: Final = 16
 _NEEDS_PARENTS: Final = rule(
     f"!({_CHOSEN}) || has(self.gatewayAPI)", "provider gatewayAPI needs gatewayAPI.parentRefs: name the Gateway"
 )
@@ -34,8 +34,8 @@ _NOT_BOTH: Final = rule(
     f"!({_CHOSEN}) || !has(self.istio)", "istio does not apply to provider gatewayAPI: leave it out"
 )
 _TOO_MANY_HOSTS: Final = rule(
-    f"!({_CHOSEN}) || !has(self.hosts) || size(self.hosts) <= {_MOST_HOSTNAMES}",
-    f"hosts has more than {_MOST_HOSTNAMES}, which is the most that an HTTPRoute holds: use a wildcard such as "
+    f"!({_CHOSEN}) || !has(self.hosts) || size(self.hosts) <= {MOST_HOSTNAMES}",
+    f"hosts has more than {MOST_HOSTNAMES}, which is the most that an HTTPRoute holds: use a wildcard such as "
     "*.example.com",
 )
 
@@ -110,7 +110,7 @@ class Traffic(ApiModel):
             (_NEEDS_PARENTS, chosen and self.gateway_api is None),
             (_NOT_CHOSEN, not chosen and self.gateway_api is not None),
             (_NOT_BOTH, chosen and self.istio is not None),
-            (_TOO_MANY_HOSTS, chosen and len(self.hosts) > _MOST_HOSTNAMES),
+            (_TOO_MANY_HOSTS, chosen and len(self.hosts) > MOST_HOSTNAMES),
         )
         mistake = next((each["message"] for each, holds in broken if holds), None)
         if mistake is not None:

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from serinus.api.constraints import GatewayName, Host
 from serinus.api.gateway_api import ParentRef
+from serinus.api.traffic import MOST_HOSTNAMES
 from serinus.cli.convert.draft import Draft
 from serinus.cli.convert.fits import fitting
 from serinus.cli.convert.original import Original, Place
 from serinus.core.model.kinds import Json
+from serinus.core.model.names import MESH
 
-MESH: Final = "mesh"
 MOST_HOSTS: Final = 32
-MOST_HOSTNAMES: Final = 16
 MOST_GATEWAYS: Final = 16
 MOST_PARENTS: Final = 8
 NO_TLS: Final = "the operator routes HTTP and gRPC; TLS ends at the gateway"
