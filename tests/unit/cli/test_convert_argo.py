@@ -241,3 +241,32 @@ def test_an_http_route_that_is_elsewhere_is_told() -> None:
     one = conversion_of({**ARGO, "spec": {"strategy": {"canary": canary}}}).converted[0]
     assert "traffic" not in one.manifest["spec"]
     assert said_of(one, f"{CANARY}.trafficRouting.plugins.argoproj-labs/gatewayAPI")
+
+
+def test_numbers_beyond_ours_are_told() -> None:
+    """They are left out, or cut down to what the API takes."""
+    spec = {"replicas": 5000, "progressDeadlineSeconds": 1_000_000, "revisionHistoryLimit": 0,
+            "rollbackWindow": {"revisions": 500}}  # fmt: skip
+    one = conversion_of({**ARGO, "spec": spec}).converted[0]
+    assert one.manifest["spec"]["scaling"] == {"minReplicas": 1000}
+    assert one.manifest["spec"]["revisionHistoryLimit"] == 1
+    for field in ("spec.scaling.minReplicas", "spec.revisionHistoryLimit", "spec.progressDeadlineSeconds",
+                  "spec.rollbackWindow.revisions"):  # fmt: skip
+        assert said_of(one, field), field
+
+
+def test_gateways_beyond_ours_are_told() -> None:
+    """Sixteen of all VirtualServices together."""
+    routing = {"istio": {"virtualServices": [{"name": "a"}, {"name": "b"}]}}
+    route = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
+    routes = [
+        {
+            **route,
+            "metadata": {"name": name},
+            "spec": {"hosts": ["h.io"], "gateways": [f"{name}{n}" for n in range(10)]},
+        }
+        for name in ("a", "b")
+    ]
+    one = conversion_of({**ARGO, "spec": {"strategy": {"canary": {"trafficRouting": routing}}}}, *routes).converted[0]
+    assert len(one.manifest["spec"]["traffic"]["istio"]["gateways"]) == 16
+    assert said_of(one, "spec.traffic.istio.gateways") == ["note: has the first 16 of 20"]

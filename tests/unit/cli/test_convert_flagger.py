@@ -221,3 +221,10 @@ def test_older_manifests_are_read() -> None:
     spec = {"targetRef": {"name": "a"}, "canaryAnalysis": {"interval": "2m", "stepWeight": 40, "maxWeight": 40}}
     (one,) = conversion_of({**FLAGGER, "spec": spec}).converted
     assert steps_of(one) == [{"setWeight": 40}, {"pause": {"duration": "2m"}}]
+
+
+def test_an_interval_that_is_none_is_told() -> None:
+    """Flagger's default takes its place."""
+    one = analysed(interval="soon", stepWeight=50, metrics=[{"name": "own", "query": "up", "interval": "0s"}])
+    assert steps_of(one)[1] == {"pause": {"duration": "1m"}}
+    assert said_of(one, "spec.analysis.interval")

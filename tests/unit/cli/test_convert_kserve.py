@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.cli.convert_given import converted_file, predicted, said_of
+from tests.unit.cli.convert_given import KSERVE, conversion_of, converted_file, predicted, said_of
 
 TRAFFIC = {"hosts": ["flowers.example.com"], "istio": {"gateways": ["public"]}}
 
@@ -109,3 +109,11 @@ def test_another_runtime_is_told(model: dict[str, object], field: str) -> None:
     one = predicted(model=model)
     assert one.manifest["spec"]["runtime"] == {"image": "nvcr.io/nvidia/tritonserver:26.07-py3"}
     assert said_of(one, f"spec.predictor.model.{field}")
+
+
+def test_a_cluster_local_service_has_no_host() -> None:
+    """Callers in the mesh use the Service's name."""
+    metadata = {"name": "scorer", "labels": {"networking.kserve.io/visibility": "cluster-local"}}
+    one = conversion_of({**KSERVE, "metadata": metadata, "spec": {"predictor": {"triton": {}}}}).converted[0]
+    assert "traffic" not in one.manifest["spec"]
+    assert said_of(one, "spec.traffic")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from serinus.api.model_deployment import RollbackWindow
 from serinus.cli.convert.argo_analysis import TEMPLATE, add_analysis
 from serinus.cli.convert.argo_steps import STEPS, argo_steps
 from serinus.cli.convert.argo_traffic import argo_traffic
 from serinus.cli.convert.draft import Draft
-from serinus.cli.convert.fits import in_go
+from serinus.cli.convert.fits import fitting, in_go
 from serinus.cli.convert.metrics import MetricList
 from serinus.cli.convert.original import Original, Place
 from serinus.cli.convert.pods import first_container, reasons_at, runtime_of
@@ -131,6 +132,12 @@ def _guard(draft: Draft, place: Place) -> None:
 
 
 def _rollback_window(draft: Draft) -> None:
-    revisions = draft.original.whole("spec", "rollbackWindow", "revisions")
-    if revisions is not None and 0 <= revisions <= 100:
-        draft.spec["rollbackWindow"] = {"revisions": revisions}
+    place: Place = ("spec", "rollbackWindow", "revisions")
+    revisions = draft.original.whole(*place)
+    if revisions is None:
+        return
+    written = fitting(RollbackWindow, {"revisions": revisions})
+    if written is None:
+        draft.lost(place, f"{revisions} is not between 0 and 100")
+    else:
+        draft.spec["rollbackWindow"] = written

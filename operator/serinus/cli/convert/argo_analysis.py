@@ -14,10 +14,12 @@ from serinus.cli.convert.original import Original, Place
 from serinus.core.model.kinds import Json
 
 _COMPARISON: Final = re.compile(r"\s*result(?:\[0\])?\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
+MOST_FAILURES: Final = 1000
 FIELDS: Final = {"metadata.namespace": "{{namespace}}", "metadata.name": "{{name}}"}
 """What our tokens know of the object's own fields."""
 TEMPLATE: Final = {
     "spec.metrics[].interval": "metrics are read every spec.analysis.interval (5s)",
+    "spec.metrics[].failureCondition": "successCondition is the range, and whatever is outside it is a failure",
     "spec.metrics[].count": "metrics are read for as long as the rollout lasts",
     "spec.metrics[].initialDelay": "a weight has pauses: put one before it",
     "spec.metrics[].consecutiveErrorLimit": "without answers the weight holds (spec.analysis.onBlind)",
@@ -79,7 +81,10 @@ def _add_metric(
 
 def _failures(draft: Draft, template: Original, place: Place) -> int | None:
     limit = template.whole(*place, "failureLimit")
-    if limit is None or not 0 < limit <= 1000:
+    if limit is None or limit == 0:
+        return None
+    if not 0 < limit <= MOST_FAILURES:
+        draft.lost((*place, "failureLimit"), f"{limit} is not between 0 and {MOST_FAILURES}", of=template)
         return None
     draft.note("spec.analysis.metrics[].failureLimit", "counts consecutive evaluations, every spec.analysis.interval")
     return limit
@@ -88,7 +93,7 @@ def _failures(draft: Draft, template: Original, place: Place) -> int | None:
 def _bounds(template: Original, place: Place) -> Json | None:
     """Read the range: what is a success, or else what is no failure."""
     success = template.text(*place, "successCondition")
-    failure = template.text(*place, "failureCondition")
+    failure = template.text(*place, "failureCondition") if success is None else None
     compared = list(_comparisons(success or failure or ""))
     if not compared or (success is None and len(compared) > 1):
         return None

@@ -57,7 +57,7 @@ def _istio(draft: Draft, name: str) -> None:
             missing.append(wanted)
             continue
         parts.append(istio_traffic(draft, found, ("spec", "hosts"), ("spec", "gateways")))
-    traffic = joined(part for part in parts if part is not None)
+    traffic = joined(draft, (part for part in parts if part is not None))
     for wanted in missing if traffic is not None else ():
         draft.note("spec.traffic", f"VirtualService {wanted} is not in the file: add its hosts and gateways")
     if traffic is None and missing:

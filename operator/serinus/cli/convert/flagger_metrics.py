@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from serinus.cli.convert.argo_analysis import MOST_FAILURES
 from serinus.cli.convert.draft import Draft
 from serinus.cli.convert.fits import duration, number, threshold
 from serinus.cli.convert.metrics import MetricList, filled
@@ -50,14 +51,21 @@ def flagger_metrics(draft: Draft, analysis: Place) -> None:
 def _failures(draft: Draft, analysis: Place) -> int | None:
     """Read how many failing evaluations are tolerated; none is the default of both."""
     checks = draft.original.whole(*analysis, "threshold")
-    return checks - 1 if checks is not None and 1 < checks <= 1001 else None
+    if checks is None or checks <= 1:
+        return None
+    if checks > MOST_FAILURES:
+        draft.note("spec.analysis.metrics[].failureLimit", f"was {checks} failed checks: at most {MOST_FAILURES}")
+    return min(checks, MOST_FAILURES) - 1
 
 
 def _metric(draft: Draft, metrics: MetricList, place: Place, failures: int | None) -> str | None:
     """Carry a metric over; gives why not."""
     original = draft.original
     name = original.text(*place, "name") or ""
-    common: Json = {"window": duration(original.text(*place, "interval")), "failureLimit": failures}
+    interval = original.text(*place, "interval")
+    common: Json = {"window": duration(interval), "failureLimit": failures}
+    if interval is not None and common["window"] is None:
+        draft.lost((*place, "interval"), f"{interval} is no duration above 0, such as 30s or 1m")
     if original.look(*place, "templateRef") is not None or original.look(*place, "query") is not None:
         return _own(draft, metrics, place, name, common)
     match name:

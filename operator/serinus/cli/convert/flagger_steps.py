@@ -23,7 +23,7 @@ COOKIE: Final = re.compile(r"\^\(\.\*\??;\)\?\(([^=()]+)=([A-Za-z0-9_-]+)\)\(;\.
 
 def flagger_strategy(draft: Draft, analysis: Place) -> None:
     """Write the strategy."""
-    interval = duration(draft.original.text(*analysis, "interval") or DEFAULT_INTERVAL) or DEFAULT_INTERVAL
+    interval = _interval(draft, (*analysis, "interval"))
     iterations = draft.original.whole(*analysis, "iterations") or 0
     walk = StepList()
     length = times(interval, max(iterations, 1))
@@ -40,6 +40,15 @@ def flagger_strategy(draft: Draft, analysis: Place) -> None:
         draft.note("spec.strategy", "left out, so the default: 5, 25 and 50 % for a minute each")
     else:
         draft.spec["strategy"] = strategy
+
+
+def _interval(draft: Draft, place: Place) -> str:
+    """Read how often Flagger looks, and raises."""
+    text = draft.original.text(*place)
+    read = duration(text)
+    if text is not None and read is None:
+        draft.lost(place, f"{text} is no duration above 0, such as 30s or 1m; {DEFAULT_INTERVAL} is Flagger's default")
+    return read or DEFAULT_INTERVAL
 
 
 def _copy(draft: Draft, analysis: Place, walk: StepList, length: str | None) -> None:

@@ -24,6 +24,7 @@ OLDER: Final = (
 """Frameworks that are fields of their own in older manifests."""
 TRITON_RUNTIMES: Final = (None, "kserve-tritonserver")
 V2: Final = (None, "v2", "grpc-v2")
+VISIBILITY: Final = ("networking.knative.dev/visibility", "networking.kserve.io/visibility")
 NO_SCALER: Final = "no autoscaler is made; your own may target a revision's Deployment"
 REASONS: Final = {
     "spec.transformer": "no transformers: serve it beside the model, or as a Triton ensemble",
@@ -53,9 +54,18 @@ def from_inference_service(draft: Draft, name: str) -> None:
     container = model or first_container(draft, draft.original, PREDICTOR)
     draft.spec["runtime"] = runtime_of(draft, draft.original, PREDICTOR, container, image=_image(draft, model))
     set_replicas(draft, (*PREDICTOR, "minReplicas"))
-    made_up_traffic(draft, name, "KServe makes up a host of name, namespace and domain")
+    _traffic(draft, name)
     _steps(draft)
     draft.lose_the_rest(REASONS)
+
+
+def _traffic(draft: Draft, name: str) -> None:
+    """Make up a host as KServe does, unless callers in the cluster were all it had."""
+    labels = draft.original.look("metadata", "labels") or {}
+    if any(labels.get(label) == "cluster-local" for label in VISIBILITY):
+        draft.note("spec.traffic", f"left out, so callers in the mesh only, by the Service {name}")
+        return
+    made_up_traffic(draft, name, "KServe makes up a host of name, namespace and domain")
 
 
 def _model_place(draft: Draft) -> Place | None:

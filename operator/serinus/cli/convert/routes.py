@@ -31,19 +31,19 @@ _IN_CLUSTER: Final = ".svc.cluster.local"
 
 def istio_traffic(draft: Draft, source: Original, hosts: Place, gateways: Place) -> Json | None:
     """Carry over hosts and gateways; None where there are callers in the mesh only."""
-    named = _unique(_gateways(draft, source, gateways), MOST_GATEWAYS)
+    named = _first(draft, _gateways(draft, source, gateways), MOST_GATEWAYS, "spec.traffic.istio.gateways")
     wanted = _hosts(draft, source, hosts, MOST_HOSTS if named else 0)
     return {"hosts": wanted, "istio": {"gateways": named}} if named else None
 
 
 def gateway_traffic(draft: Draft, source: Original, hosts: Place, parents: Place) -> Json | None:
     """Carry over hosts and parentRefs; None where no Gateway is named."""
-    refs = _unique(_parents(draft, source, parents), MOST_PARENTS)
+    refs = _first(draft, _parents(draft, source, parents), MOST_PARENTS, "spec.traffic.gatewayAPI.parentRefs")
     wanted = _hosts(draft, source, hosts, MOST_HOSTNAMES if refs else 0)
     return {"hosts": wanted, "provider": "gatewayAPI", "gatewayAPI": {"parentRefs": refs}} if refs else None
 
 
-def joined(parts: Iterable[Json]) -> Json | None:
+def joined(draft: Draft, parts: Iterable[Json]) -> Json | None:
     """Put the hosts and gateways of several routes together."""
     hosts: list[Any] = []
     gateways: list[Any] = []
@@ -52,7 +52,10 @@ def joined(parts: Iterable[Json]) -> Json | None:
         gateways += part["istio"]["gateways"]
     if not gateways:
         return None
-    return {"hosts": _unique(hosts, MOST_HOSTS), "istio": {"gateways": _unique(gateways, MOST_GATEWAYS)}}
+    return {
+        "hosts": _first(draft, hosts, MOST_HOSTS, "spec.traffic.hosts"),
+        "istio": {"gateways": _first(draft, gateways, MOST_GATEWAYS, "spec.traffic.istio.gateways")},
+    }
 
 
 def set_traffic(draft: Draft, traffic: Json | None, name: str) -> None:
@@ -118,9 +121,12 @@ def _parents(draft: Draft, source: Original, place: Place) -> list[Json]:
     return found
 
 
-def _unique(values: Iterable[Any], most: int) -> list[Any]:
+def _first(draft: Draft, values: Iterable[Any], most: int, field: str) -> list[Any]:
+    """Give each value once, as many as the field may have."""
     kept: list[Any] = []
     for value in values:
-        if value not in kept and len(kept) < most:
+        if value not in kept:
             kept.append(value)
-    return kept
+    if len(kept) > most:
+        draft.note(field, f"has the first {most} of {len(kept)}")
+    return kept[:most]
