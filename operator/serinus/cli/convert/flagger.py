@@ -47,6 +47,8 @@ REASONS: Final = {
     "spec.analysis.primaryReadyThreshold": "half of stable's pods may be unready before the weight goes back",
     "spec.analysis.canaryReadyThreshold": "a canary without a ready pod loses its weight",
     "spec.analysis.threshold": "one failing evaluation is enough (failureLimit 0)",
+    "spec.progressDeadlineSeconds": "the Canary's own counts",
+    "spec.revisionHistoryLimit": "10 revisions of the model are kept, unless spec.revisionHistoryLimit says more",
     "spec.selector": "the operator labels and selects its own pods",
     "spec.strategy": "the operator rolls pods by revision",
     "spec.minReadySeconds": "a pod gets requests once the model is loaded and the probe is answered",
@@ -93,7 +95,6 @@ def _workload(draft: Draft) -> None:
     else:
         draft.spec["runtime"] = runtime_of(draft, found, pod, first_container(draft, found, pod))
         set_replicas(draft, ("spec", "replicas"), of=found)
-        found.take("spec", "progressDeadlineSeconds"), found.take("spec", "revisionHistoryLimit")
     if original.look("spec", "autoscalerRef") is not None:
         _autoscaler(draft)
 
