@@ -10,6 +10,9 @@ import pytest
 import yaml
 
 from serinus.api import crds
+from serinus.cli.convert.converted import convert_all
+from serinus.cli.convert.page import page
+from serinus.cli.convert.reading import read_manifests
 from serinus_local.control_plane import ControlPlane
 from tests.cluster.admission_server import DATA, AdmissionServer, changed, manifest
 
@@ -17,6 +20,7 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
 
 REFUSED = yaml.safe_load((DATA / "refused.yaml").read_text())
 EXAMPLES = sorted((crds.ROOT / "examples").glob("*/*.yaml"))
+FOREIGN = sorted((crds.ROOT / "tests/unit/cli/convert").glob("*.yaml"))
 FROZEN = (
     ("modelDeployment", "other"),
     ("from", {"revision": "fraud-abcdefabcd", "version": "40"}),
@@ -73,6 +77,15 @@ def test_accepts_the_examples(server: AdmissionServer, path: Path) -> None:
     wanted = [each for each in yaml.safe_load_all(path.read_text()) if each["kind"] == "ModelDeployment"]
     refusals = [server.refusal(changed(each, "metadata.namespace", "default")) for each in wanted]
     assert refusals == [None] * len(wanted)
+
+
+@pytest.mark.parametrize("path", FOREIGN, ids=[path.stem for path in FOREIGN])
+def test_accepts_what_convert_writes(server: AdmissionServer, path: Path) -> None:
+    """Whatever `serinus convert` makes of another tool's manifests is accepted as it stands."""
+    printed = page(convert_all(read_manifests(path.read_text())))
+    refusals = [server.refusal(changed(each, "metadata.namespace", "default")) for each in yaml.safe_load_all(printed)]
+    assert refusals
+    assert set(refusals) == {None}
 
 
 @pytest.mark.parametrize("change", FROZEN, ids=[each[0] + ("" if each[1:] else "-gone") for each in FROZEN])

@@ -16,6 +16,7 @@ from serinus.api.rules import Keywords, said
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SEGMENT = "/[A-Za-z0-9_][A-Za-z0-9_.=@+-]*"
+QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 
 
 def _positive(duration: str) -> str:
@@ -149,7 +150,7 @@ Quantity = Annotated[
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
-            "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$",
+            "pattern": QUANTITY,
             "maxLength": 32,
         }
     ),

@@ -25,7 +25,7 @@ class RoutingApi(StrEnum):
 
 
 _CHOSEN: Final = "has(self.provider) && self.provider == 'gatewayAPI'"
-_MOST_HOSTNAMES: Final = 16
+MOST_HOSTNAMES: Final = 16
 _NEEDS_PARENTS: Final = rule(
     f"!({_CHOSEN}) || has(self.gatewayAPI)", "provider gatewayAPI needs gatewayAPI.parentRefs: name the Gateway"
 )
@@ -36,8 +36,8 @@ _NOT_BOTH: Final = rule(
     f"!({_CHOSEN}) || !has(self.istio)", "istio does not apply to provider gatewayAPI: leave it out"
 )
 _TOO_MANY_HOSTS: Final = rule(
-    f"!({_CHOSEN}) || !has(self.hosts) || size(self.hosts) <= {_MOST_HOSTNAMES}",
-    f"hosts has more than {_MOST_HOSTNAMES}, which is the most that an HTTPRoute holds: use a wildcard such as "
+    f"!({_CHOSEN}) || !has(self.hosts) || size(self.hosts) <= {MOST_HOSTNAMES}",
+    f"hosts has more than {MOST_HOSTNAMES}, which is the most that an HTTPRoute holds: use a wildcard such as "
     "*.example.com",
 )
 _NO_RETRIES: Final = rule(
@@ -138,7 +138,7 @@ class Traffic(ApiModel):
             (_NEEDS_PARENTS, chosen and self.gateway_api is None),
             (_NOT_CHOSEN, not chosen and self.gateway_api is not None),
             (_NOT_BOTH, chosen and self.istio is not None),
-            (_TOO_MANY_HOSTS, chosen and len(self.hosts) > _MOST_HOSTNAMES),
+            (_TOO_MANY_HOSTS, chosen and len(self.hosts) > MOST_HOSTNAMES),
             (_NO_RETRIES, chosen and self.retries is not None),
             (_NO_LIMITS, chosen and self.circuit_breaker is not None),
         )

@@ -322,6 +322,19 @@ def backtest(
 
 
 @app.command()
+def convert(
+    *,
+    file: Annotated[Path, typer.Option("--file", "-f", help="Manifests of the other tool; - reads standard input.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Turn an Argo Rollout, Flagger Canary or KServe InferenceService into a ModelDeployment; say what has no equal."""
+    from serinus.cli.convert.command import convert as converted
+
+    with told():
+        converted(file, as_json=as_json)
+
+
+@app.command()
 def run(
     *,
     config: Annotated[Path | None, typer.Option("--config", help="The operator's configuration file.")] = None,

@@ -64,6 +64,12 @@ def test_keeps_the_spec_as_the_user_wrote_it() -> None:
     assert (spec.strategy, spec.analysis, spec.guard, spec.progress_deadline_seconds) == (None, None, None, None)
 
 
+def test_a_blue_green_strategy_is_written_as_it_was_read() -> None:
+    """With the fields alone that were set, as `serinus simulate` compares them."""
+    wanted = {"strategy": {"blueGreen": {"autoPromotionAfter": "5m"}}}
+    assert _spec(**wanted).model_dump(by_alias=True, exclude_unset=True)["strategy"] == wanted["strategy"]
+
+
 def test_ignores_fields_of_a_newer_version() -> None:
     """An operator that is older than the CRD reads what it knows."""
     assert _spec(surprise={"a": 1}) == _spec()

@@ -1,0 +1,119 @@
+"""From a KServe InferenceService: the model, its Triton, and the canary's share."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.cli.convert_given import KSERVE, conversion_of, converted_file, predicted, said_of
+
+TRAFFIC = {"hosts": ["flowers.example.com"], "istio": {"gateways": ["public"]}}
+
+
+def test_the_first_example_is_carried_over() -> None:
+    """Its format is told to be none that Triton serves, and its bucket to be out of reach."""
+    one = converted_file("kserve_first")
+    assert one.manifest["spec"] == {
+        "model": {"version": "1", "modelFormat": {"name": "sklearn"}, "storageUri": "pvc://models/flowers"},
+        "runtime": {
+            "image": "nvcr.io/nvidia/tritonserver:26.07-py3",
+            "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+        },
+        "traffic": TRAFFIC,
+    }
+    (told,) = said_of(one, "spec.predictor.model.storageUri")
+    assert told.startswith("no equal: gs://examples/models/sklearn/1.0/model: models are not read from gs://")
+    assert "sklearn is nothing that Triton serves" in said_of(one, "spec.predictor.model.modelFormat.name")[0]
+
+
+def test_the_first_example_with_triton_is_carried_over() -> None:
+    """KServe's own runtime has NVIDIA's image of that version, and the variables are the container's."""
+    one = converted_file("kserve_triton")
+    assert one.manifest["spec"]["runtime"] == {
+        "image": "nvcr.io/nvidia/tritonserver:26.05-py3",
+        "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}},
+        "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
+    }
+    assert "modelFormat" not in one.manifest["spec"]["model"]
+    assert not said_of(one, "spec.runtime.image")
+
+
+def test_a_share_is_a_weight_that_somebody_promotes() -> None:
+    """KServe stays at canaryTrafficPercent until somebody changes it."""
+    one = converted_file("kserve_canary")
+    assert one.manifest["spec"]["strategy"] == {"canary": {"steps": [{"setWeight": 10}, {"pause": {}}]}}
+
+
+def test_a_claim_stays_where_it_is() -> None:
+    """Only the folder's meaning differs, which a line says."""
+    one = converted_file("kserve_canary")
+    assert one.manifest["spec"]["model"] == {
+        "version": "1", "modelFormat": {"name": "onnx"}, "storageUri": "pvc://claim/onnx/fraud",
+    }  # fmt: skip
+    assert said_of(one, "spec.model.storageUri")[0].startswith("note: is the model's own folder")
+
+
+def test_the_rest_of_a_predictor_is_told() -> None:
+    """Where its pods run is carried over; what stands beside the model is not."""
+    one = converted_file("kserve_canary")
+    runtime = one.manifest["spec"]["runtime"]
+    assert runtime["nodeSelector"] == {"pool": "gpu"}
+    assert runtime["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+    for field in ("transformer", "explainer", "predictor.maxReplicas", "predictor.scaleTarget", "predictor.timeout",
+                  "predictor.serviceAccountName", "predictor.model.args", "predictor.model.protocolVersion",
+                  "predictor.model.modelFormat.version"):  # fmt: skip
+        (told,) = said_of(one, f"spec.{field}")
+        assert told.startswith("no equal: ")
+
+
+def test_the_older_form_is_read() -> None:
+    """A field named after the framework; nothing is scaled to zero."""
+    spec = converted_file("kserve_canary", 1).manifest["spec"]
+    assert spec["runtime"]["image"] == "nvcr.io/nvidia/tritonserver:26.05-py3"
+    assert spec["scaling"] == {"minReplicas": 1}
+
+
+def test_a_server_of_its_own_is_told_to_be_no_triton() -> None:
+    """A predictor may be any container."""
+    one = converted_file("kserve_canary", 2)
+    assert one.manifest["spec"]["runtime"] == {
+        "image": "registry.example.com/own:1", "env": [{"name": "A", "value": "b"}],
+    }  # fmt: skip
+    assert said_of(one, "spec.runtime.image")[0].startswith("placeholder: registry.example.com/own:1 must be a Triton")
+
+
+@pytest.mark.parametrize("uri", ["s3://b/m", "hf://org/m", "pvc://claim", "https://a/b.zip", "pvc://claim/../x"])
+def test_a_uri_that_is_out_of_reach_is_a_placeholder(uri: str) -> None:
+    """The API server takes the placeholder, and the line has the original."""
+    one = predicted(model={"modelFormat": {"name": "onnx"}, "storageUri": uri})
+    assert one.manifest["spec"]["model"]["storageUri"] == "pvc://models/scorer"
+    assert uri in said_of(one, "spec.predictor.model.storageUri")[0]
+
+
+@pytest.mark.parametrize("percent", [0, 101])
+def test_a_share_that_is_no_weight_is_told(percent: int) -> None:
+    """The default steps hold then."""
+    one = predicted(canaryTrafficPercent=percent, triton={"storageUri": "pvc://claim/m"})
+    assert "strategy" not in one.manifest["spec"]
+    assert said_of(one, "spec.predictor.canaryTrafficPercent")
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        ({"modelFormat": {"name": "sklearn"}, "runtimeVersion": "1.0"}, "runtimeVersion"),
+        ({"modelFormat": {"name": "triton"}, "runtime": "my-runtime"}, "runtime"),
+    ],
+)
+def test_another_runtime_is_told(model: dict[str, object], field: str) -> None:
+    """Its version is not that of a Triton, and its image is not known here."""
+    one = predicted(model=model)
+    assert one.manifest["spec"]["runtime"] == {"image": "nvcr.io/nvidia/tritonserver:26.07-py3"}
+    assert said_of(one, f"spec.predictor.model.{field}")
+
+
+def test_a_cluster_local_service_has_no_host() -> None:
+    """Callers in the mesh use the Service's name."""
+    metadata = {"name": "scorer", "labels": {"networking.kserve.io/visibility": "cluster-local"}}
+    one = conversion_of({**KSERVE, "metadata": metadata, "spec": {"predictor": {"triton": {}}}}).converted[0]
+    assert "traffic" not in one.manifest["spec"]
+    assert said_of(one, "spec.traffic")
