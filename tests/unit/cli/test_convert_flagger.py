@@ -77,6 +77,7 @@ def test_copies_last_for_all_iterations() -> None:
     assert steps_of(converted_file("flagger_shadow")) == [
         {"setMirrorRoute": {"percentage": 100}},
         {"pause": {"duration": "10m"}},
+        {"setWeight": 100},
     ]
 
 

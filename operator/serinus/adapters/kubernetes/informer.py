@@ -123,7 +123,8 @@ class Informer:
         """Note why a list or watch ended, decide whether to list anew, and give the time to wait."""
         again = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(self._failures, 10))
         self._failures += 1
-        if isinstance(error, Gone) or (self.watched.optional and isinstance(error, Forbidden)):
+        forgiven = self.watched.optional or self.watched.recent
+        if isinstance(error, Gone) or (forgiven and isinstance(error, Forbidden)):
             return self._delay_when_absent(again, error)
         self.restarts += 1
         plural = self.watched.kind.plural

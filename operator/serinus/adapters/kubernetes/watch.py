@@ -16,7 +16,9 @@ from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    GATEWAY,
     HORIZONTAL_POD_AUTOSCALER,
+    HTTP_ROUTE,
     POD,
     SCALED_OBJECT,
     SERVICE,
@@ -35,15 +37,19 @@ class Watched:
     """A kind that is watched, which of its objects, and where; without a namespace in all of them.
 
     `optional` is one that the operator does without: that it is absent is believed at once, and a right to see it that
-    is missing, as while an upgrade's own rights are still to come, keeps nothing from starting.
+    is missing, as while an upgrade's own rights are still to come, keeps nothing from starting. Of a `recent` one the
+    right may be missing as well; that it is absent is believed like that of any other.
     """
 
     kind: Kind
     label_selector: str = ""
     namespace: str = ""
     optional: bool = False
+    recent: bool = False
 
 
+RECENT: Final = (HTTP_ROUTE, GATEWAY)
+"""Whoever has given the operator its rights by hand has not given these yet."""
 OWNED: Final = (DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION, CONFIG_MAP)
 
 
@@ -53,7 +59,7 @@ def watched_everywhere(providers: TrafficProviders) -> tuple[Watched, ...]:
     """
     return (
         *(Watched(kind, MODEL_DEPLOYMENT_LABEL) for kind in (*OWNED, *providers.policies)),
-        *(Watched(kind) for kind in (*providers.routes, *providers.gateways)),
+        *(Watched(kind, recent=kind in RECENT) for kind in (*providers.routes, *providers.gateways)),
         Watched(HORIZONTAL_POD_AUTOSCALER, optional=True),
         Watched(SCALED_OBJECT, optional=True),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from serinus.api.policy_rules import MOST_MATCHES
+from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.kinds import Json
 
 MOST_STEPS: Final = 50
@@ -59,7 +60,10 @@ class StepList:
 
     def strategy(self) -> Json | None:
         """Write the strategy; None where no step shows the canary to anybody."""
-        shown = self._weight or self._matches or self._copied
+        if self._copied and not (self._weight or self._matches):
+            # Said outright: after copies alone everybody comes at once.
+            self.weight(FULL_WEIGHT)
+        shown = self._weight or self._matches
         return {"canary": {"steps": self.steps}} if shown else None
 
     def _add(self, verb: str, value: object) -> str | None:
