@@ -215,3 +215,16 @@ async def test_settings_that_the_api_server_refuses_do_not_hold_up_a_revert() ->
     world.models["2"].error_rate = 0.5
     await world.until(lambda w: w.phase == "Reverted", limit=30)
     assert world.routed["1"] == 100
+
+
+async def test_what_is_left_goes_once_the_gateway_that_was_missing_is_there() -> None:
+    """Nothing of ours has changed then."""
+    world = await serving()
+    world.platform.routing = RoutingApi.GATEWAY_API
+    commit_traffic(world, routed_by(RoutingApi.GATEWAY_API))
+    await world.run(30)
+    assert world.api.find(VIRTUAL_SERVICE, "fraud") is not None
+    assert world.condition("Stalled")["reason"] == "GatewayNotFound"
+    world.listen("public")
+    await world.until(lambda w: not w.api.all(VIRTUAL_SERVICE), limit=10)
+    assert world.api.all(DESTINATION_RULE) == []

@@ -6,7 +6,7 @@ whatever still differs from the desired state.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import structlog
 
 from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
 from serinus.api.traffic import Traffic
-from serinus.core.model.errors import ClusterError, Invalid
+from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key, Owner, controller_uid
 from serinus.core.model.kinds import (
     CONFIG_MAP,
@@ -26,18 +26,15 @@ from serinus.core.model.kinds import (
     kind_of,
 )
 from serinus.core.model.snapshot import Snapshot
-from serinus.core.model.split import Split
 from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_changed, still_takes, takes_traffic
 from serinus.core.rollout.freeze import frozen
-from serinus.core.traffic.provider import RoutePlan
 from serinus.core.traffic.providers import TrafficProviders
-from serinus.runtime.children import Applied, Children, first_error, forget_unwanted
+from serinus.runtime.children import Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
-from serinus.runtime.ours import our_routes, ours
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
 from serinus.runtime.recording import (
     PATIENCE_SECONDS,
@@ -50,6 +47,7 @@ from serinus.runtime.recording import (
     unanswered,
     unrecorded,
 )
+from serinus.runtime.routing import Routes
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Stale, Statuses, rises
 from serinus.runtime.takedown import Takedown
@@ -104,6 +102,7 @@ class Reconciler:
         self._providers = providers
         self._report = report
         self._children = Children(cluster, cache, providers)
+        self._routes = Routes(cache, providers, self._children)
         self._takedown = Takedown(cluster, cache, self._children, observer, self._tell)
         self._statuses = Statuses(cluster, cache, clock)
         self._unreadable = UnreadableDeployments(cluster, cache, clock)
@@ -252,23 +251,25 @@ class Reconciler:
                     await self._tell(view, _corrected(wanted))
             except ClusterError as error:
                 failed = True
-                if isinstance(error, Invalid):
-                    await self._keep_split(owner, wanted, decision.split, memory)
                 yield error
+                try:
+                    await self._routes.keep_split(owner, wanted, error, decision.split, memory)
+                except ClusterError as again:
+                    yield again
         try:
-            written = await self._withdraw(owner, seen, traffic, children) or written
+            written = await self._routes.withdraw(owner, traffic, children, seen.in_the_way) or written
         except ClusterError as error:
             failed = True
             yield error
         forget_unwanted(memory, children)
-        if not (written or failed or memory.conflicts):
+        if not (written or failed or memory.conflicts or self._routes.are_left(owner, traffic)):
             copies = [(CONFIG_MAP, one.revision.config_map) for one in decision.workloads if one.revision.config_map]
             names = [(kind_of(child), str(child["metadata"]["name"])) for child in children]
             self._children.remember(owner, wish, memory, [*names, *copies])
 
     async def _wanted(self, owner: Owner, traffic: Traffic | None, seen: Snapshot, decision: Decision) -> list[Json]:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
-        provider, routes = self._providers.of(traffic), self._routes(owner, traffic, decision)
+        provider, routes = self._providers.of(traffic), self._routes.render(owner, traffic, decision.split)
         children = plan_children(
             owner,
             workloads=decision.workloads,
@@ -285,59 +286,6 @@ class Reconciler:
             rest = [child for child in children if kind_of(child) not in self._providers.routes]
             return [*routes, *rest]
         return [*await self._lost_copies(owner, decision), *children]
-
-    def _routes(self, owner: Owner, traffic: Traffic | None, decision: Decision) -> tuple[Json, ...]:
-        if decision.split is None:
-            return ()
-        provider, plan = self._providers.of(traffic), RoutePlan(owner, traffic, decision.split)
-        wanted = provider.render_routes(plan, our_routes(self._cache, provider, owner))
-        return (*wanted, *self._left_routes(owner, traffic, decision.split))
-
-    def _left_routes(self, owner: Owner, traffic: Traffic | None, split: Split) -> Iterator[Json]:
-        """Render the routes of the API that a spec has left: they follow for as long as they are there."""
-        for provider in self._providers.others(traffic):
-            for route in our_routes(self._cache, provider, owner).values():
-                yield provider.resplit(owner, route, split)
-
-    async def _withdraw(self, owner: Owner, seen: Snapshot, traffic: Traffic | None, children: Iterable[Json]) -> bool:
-        """Delete what is wanted no more of our routes, and of the policies of an API that the spec has left.
-
-        Only once all that is wanted is there; what serves is not given up before what is to serve instead does. True
-        when there was any.
-        """
-        provider = self._providers.of(traffic)
-        live = our_routes(self._cache, provider, owner)
-        wanted = {str(child["metadata"]["name"]) for child in children if kind_of(child) == provider.route}
-        if not wanted or not wanted <= live.keys():
-            return False
-        unwanted = [route for name, route in sorted(live.items()) if name not in wanted]
-        if seen.in_the_way is None and all(provider.is_carried_out(live[name]) for name in wanted):
-            unwanted += self._left(owner, traffic)
-        await self._children.withdraw(owner, unwanted)
-        return bool(unwanted)
-
-    def _left(self, owner: Owner, traffic: Traffic | None) -> Iterator[Json]:
-        """List what is there of an API that the spec has left."""
-        chosen = self._providers.of(traffic)
-        for other in self._providers.others(traffic):
-            yield from our_routes(self._cache, other, owner).values()
-            for kind in other.policies:
-                if kind not in chosen.policies:
-                    yield from ours(self._cache, kind, owner).values()
-
-    async def _keep_split(self, owner: Owner, refused: Json, split: Split | None, memory: Memory) -> Applied | None:
-        """Write the split into a route whose new settings are refused: a revert must not wait for their correction."""
-        provider = next((one for one in self._providers.each if one.route == kind_of(refused)), None)
-        name = refused["metadata"]["name"]
-        live = our_routes(self._cache, provider, owner).get(name) if provider is not None else None
-        if provider is None or live is None or split is None:
-            return None
-        label = f"{provider.route.name}/{name}"
-        refusal = memory.conflicts.get(label)
-        applied = await self._children.ensure(owner, provider.resplit(owner, live, split), memory)
-        if refusal is not None:
-            memory.conflicts[label] = refusal
-        return applied
 
     async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json]:
         """Render the copies of ConfigMaps that are missing: pods wait for them, a revert does not."""

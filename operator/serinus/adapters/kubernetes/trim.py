@@ -118,14 +118,7 @@ def trim_config_map(manifest: Json) -> Json:
 
 def trim_virtual_service(manifest: Json) -> Json:
     """Keep ours whole; of others' keep who they are, and which hosts and gateways they claim."""
-    if MODEL_DEPLOYMENT_LABEL in (manifest["metadata"].get("labels") or {}):
-        return trim(manifest)
-    return {
-        "apiVersion": manifest["apiVersion"],
-        "kind": manifest["kind"],
-        "metadata": _only(manifest["metadata"], _FOREIGN_METADATA),
-        "spec": _only(manifest.get("spec") or {}, ("hosts", "gateways")),
-    }
+    return _trim_route(manifest, ("hosts", "gateways"))
 
 
 def trim_gateway(manifest: Json) -> Json:
@@ -141,13 +134,17 @@ def trim_gateway(manifest: Json) -> Json:
 
 def trim_http_route(manifest: Json) -> Json:
     """Keep ours whole, with what its controllers answer; of others' keep who they are, and what they claim."""
+    return _trim_route(manifest, ("hostnames", "parentRefs"))
+
+
+def _trim_route(manifest: Json, claims: tuple[str, ...]) -> Json:
     if MODEL_DEPLOYMENT_LABEL in (manifest["metadata"].get("labels") or {}):
         return trim(manifest)
     return {
         "apiVersion": manifest["apiVersion"],
         "kind": manifest["kind"],
         "metadata": _only(manifest["metadata"], _FOREIGN_METADATA),
-        "spec": _only(manifest.get("spec") or {}, ("hostnames", "parentRefs")),
+        "spec": _only(manifest.get("spec") or {}, claims),
     }
 
 
