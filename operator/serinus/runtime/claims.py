@@ -251,10 +251,11 @@ class Claims:
         traffic, namespace = view.spec.traffic, view.namespace
         for host in traffic.hosts if traffic else ():
             if not self._tenancy.may_use_host(namespace, host):
-                yield Obstacle("HostNotAllowed", self._host_refused(namespace, host))
+                yield Obstacle("HostNotAllowed", f"spec.traffic.hosts: {self._host_refused(namespace, host)}")
         for gateway in self._provider.named_gateways(traffic):
             if not self._tenancy.may_use_gateway(namespace, gateway):
-                yield Obstacle("GatewayNotAllowed", self._provider.refusal_of(gateway, namespace))
+                text = f"{self._provider.terms.field}: {self._provider.refusal_of(gateway, namespace)}"
+                yield Obstacle("GatewayNotAllowed", text)
         yield from self._refused_sources(view)
 
     def _host_refused(self, namespace: str, host: str) -> str:

@@ -40,7 +40,9 @@ class PauseVerb:
         if plan.spec.paused:
             return Cause(RolloutReason.PAUSED_BY_USER, PAUSED, state.verdict)
         if self.for_people:
-            text = f"set spec.promote.throughStep to {state.step + 1} to continue{_beside(state)}"
+            command = f"kubectl serinus promote {plan.spec.model_deployment}"
+            lever = f"spec.promote.throughStep: {state.step + 1} on Rollout {plan.name}"
+            text = f"waits for a person: {command}, or {lever}{_beside(state)}"
             return Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict)
         ends_at = self.ends_at(state.step_started_at or question.now)
         # No evidence is gathered of a cohort alone: its pause lasts, whatever the pace.
