@@ -106,7 +106,8 @@ class Watchdog:
         assert len(self.world.ready(version)) >= needed, "the weight never rises while the revision is not ready"
         pair = (spec["to"]["revision"], spec["policy"])
         if pair in self._rejected and self._rejected[pair] != manifest["metadata"]["uid"]:
-            assert self.retries, f"{version} was rejected and got traffic again without a retry"
+            retried = self.retries or any("retry" in one["spec"] for one in self.world.rollouts)
+            assert retried, f"{version} was rejected and got traffic again without a retry"
         steps = [step for step in spec["strategy"]["canary"]["steps"] if _shows_users(step)]
         beyond = weight > steps[0].get("setWeight", 0)
         if beyond and "from" in spec:
