@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from serinus.core.model.identity import Key
-from serinus.core.model.names import CLUSTER_DOMAIN, normal_gateway, normal_host, overlap
+from serinus.api.traffic import Traffic
+from serinus.core.model.identity import Key, Owner
+from serinus.core.model.names import CLUSTER_DOMAIN, normal_gateway, normal_host, overlap, service_fqdn
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,14 @@ class ForeignRoute:
     gateways: frozenset[str]
     created: float
     listeners: frozenset[str] = frozenset()
+
+
+def route_hosts(owner: Owner, traffic: Traffic | None, domain: str = CLUSTER_DOMAIN) -> tuple[str, ...]:
+    """List the hosts on the user's gateways: the user's, or the root Service's own where there is none.
+
+    A route without any would have every host of its gateway.
+    """
+    return (traffic.hosts if traffic else ()) or (service_fqdn(owner.namespace, owner.name, domain),)
 
 
 def by_name(key: Key) -> str:

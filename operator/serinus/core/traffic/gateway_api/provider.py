@@ -16,8 +16,8 @@ from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.split import Split
 from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.gateway_api.claims import is_accepted, read_foreign_route, read_listeners, route_refusal, tie
-from serinus.core.traffic.gateway_api.routes import parent_refs, read_split, render_http_route, resplit, route_hosts
-from serinus.core.traffic.hosts import ForeignRoute, OurRoute, listener_of
+from serinus.core.traffic.gateway_api.routes import parent_refs, read_split, render_http_route, resplit
+from serinus.core.traffic.hosts import ForeignRoute, OurRoute, listener_of, route_hosts
 from serinus.core.traffic.listeners import Listeners, Terms
 from serinus.core.traffic.provider import RoutePlan
 

@@ -18,20 +18,16 @@ from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import GATEWAY, HTTP_ROUTE, Json
 from serinus.core.model.matches import Match
-from serinus.core.model.names import CLUSTER_DOMAIN, service_fqdn
+from serinus.core.model.names import CLUSTER_DOMAIN
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
 from serinus.core.traffic.gateway_api.matches import read_header, render_header, render_paths
 from serinus.core.traffic.gateway_api.settings import read_settings, render_answers, render_settings
+from serinus.core.traffic.hosts import route_hosts
 from serinus.core.traffic.paths import grpc_paths, http_paths
 from serinus.core.traffic.settings import RuleSettings
 
 GROUP = GATEWAY.api_version.partition("/")[0]
-
-
-def route_hosts(owner: Owner, traffic: Traffic | None, domain: str = CLUSTER_DOMAIN) -> tuple[str, ...]:
-    """List the hosts: the user's, or the root Service's own where there is none; no hostname at all means every one."""
-    return (traffic.hosts if traffic else ()) or (service_fqdn(owner.namespace, owner.name, domain),)
 
 
 def parent_refs(traffic: Traffic | None) -> tuple[ParentRef, ...]:

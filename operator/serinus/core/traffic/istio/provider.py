@@ -14,7 +14,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.split import Split
 from serinus.core.model.timestamps import from_rfc3339
-from serinus.core.traffic.hosts import ForeignRoute, OurRoute
+from serinus.core.traffic.hosts import ForeignRoute, OurRoute, route_hosts
 from serinus.core.traffic.istio.claims import read_foreign_route, read_listeners
 from serinus.core.traffic.istio.policies import render_destination_rule
 from serinus.core.traffic.istio.routes import (
@@ -24,7 +24,6 @@ from serinus.core.traffic.istio.routes import (
     render_virtual_services,
     resplit,
     route_gateways,
-    route_hosts,
     route_name,
 )
 from serinus.core.traffic.listeners import Listeners, Terms

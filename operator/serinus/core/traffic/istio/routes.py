@@ -21,6 +21,7 @@ from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
+from serinus.core.traffic.hosts import route_hosts
 from serinus.core.traffic.istio.matches import read_match_of, render_match
 from serinus.core.traffic.istio.settings import read_settings, render_header, render_settings
 from serinus.core.traffic.paths import Path, grpc_paths, http_paths
@@ -46,12 +47,6 @@ MESH_CONFIG: Final = MeshConfig()
 def route_name(name: str, *, mesh: bool) -> str:
     """Name the VirtualService for the user's gateways, or that for the mesh."""
     return f"{name}{MESH_SUFFIX}" if mesh else name
-
-
-def route_hosts(owner: Owner, traffic: Traffic | None, domain: str = CLUSTER_DOMAIN) -> tuple[str, ...]:
-    """List the hosts on the user's gateways: the user's, or the root Service's own where there is none."""
-    hosts = traffic.hosts if traffic else ()
-    return hosts or (service_fqdn(owner.namespace, owner.name, domain),)
 
 
 def route_gateways(traffic: Traffic | None) -> tuple[str, ...]:
