@@ -79,6 +79,11 @@ Host = Annotated[
     Field(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$", max_length=253),
     said("write a DNS name without scheme, port or path, such as fraud.example.com"),
 ]
+RoutePrefix = Annotated[
+    str,
+    Field(pattern=r"^(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,4}$", max_length=64),
+    said("write a path such as /fraud or /models/fraud, of at most four elements and without a slash at its end"),
+]
 GatewayName = Annotated[
     str,
     Field(pattern=rf"^({_LABEL}/)?{_LABEL}(\.{_LABEL})*$", max_length=317),

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from serinus.api.base import ApiModel
-from serinus.api.constraints import Duration, GatewayName, Host, RouteTimeout
+from serinus.api.constraints import Duration, GatewayName, Host, RoutePrefix, RouteTimeout
 from serinus.api.gateway_api import GatewayApiTraffic
 from serinus.api.retries import Retries
 from serinus.api.rules import LIVE_DEFAULT, SET, rule, ruled
@@ -48,6 +48,17 @@ _NO_LIMITS: Final = rule(
     f"!({_CHOSEN}) || !has(self.circuitBreaker)",
     "circuitBreaker: its limits are Istio's DestinationRule, which an HTTPRoute does not have: leave it out, or use "
     "provider istio",
+)
+_DELEGATE: Final = "has(self.istio) && has(self.istio.delegate) && self.istio.delegate"
+_DELEGATE_BELOW: Final = rule(
+    f"!({_DELEGATE}) || has(self.pathPrefix)",
+    "istio.delegate needs pathPrefix: rules that are not below the root's own match are dropped in silence",
+)
+_DELEGATE_UNBOUND: Final = rule(
+    f"!({_DELEGATE}) || (!has(self.hosts) || size(self.hosts) == 0)"
+    " && (!has(self.istio.gateways) || size(self.istio.gateways) == 0)",
+    "istio.delegate has the hosts and gateways of the VirtualService that delegates to it: leave out hosts and "
+    "istio.gateways",
 )
 
 
@@ -90,6 +101,9 @@ class IstioTraffic(ApiModel):
     gateways: Annotated[tuple[GatewayName, ...], Field(max_length=16), SET] | None = None
     """Istio Gateways, as name or namespace/name; those of other namespaces must be granted in the operator's
     configuration. The mesh has a route of its own, for the Service's name only."""
+    delegate: bool | None = None
+    """Render a VirtualService without hosts and gateways, for a VirtualService of your own to delegate to; it needs
+    pathPrefix. Default false."""
     connection_pool: ConnectionPool | None = None
     """Connection limits for each revision; they override those of circuitBreaker."""
     outlier_detection: OutlierDetection | None = None
@@ -99,13 +113,25 @@ class IstioTraffic(ApiModel):
 class Traffic(ApiModel):
     """Where requests come in."""
 
-    model_config = ruled(_NEEDS_PARENTS, _NOT_CHOSEN, _NOT_BOTH, _TOO_MANY_HOSTS, _NO_RETRIES, _NO_LIMITS)
+    model_config = ruled(
+        _NEEDS_PARENTS,
+        _NOT_CHOSEN,
+        _NOT_BOTH,
+        _TOO_MANY_HOSTS,
+        _NO_RETRIES,
+        _NO_LIMITS,
+        _DELEGATE_BELOW,
+        _DELEGATE_UNBOUND,
+    )
 
     provider: RoutingApi | None = None
     """What splits the traffic: VirtualServices (istio, the default) or an HTTPRoute (gatewayAPI)."""
     hosts: Annotated[tuple[Host, ...], Field(max_length=32), SET, LIVE_DEFAULT] = ()
     """DNS names that clients use, without scheme or port, on the gateways below. Callers in the mesh use the Service's
     own name."""
+    path_prefix: RoutePrefix | None = None
+    """A path such as /fraud below which the hosts have this model, so that several models share a host; the server gets
+    the path without it. HTTP only: gRPC needs a host of its own. Callers in the mesh use no prefix."""
     all_paths: bool | None = None
     """Route every path of the server, including its administration. Default false: inference, metadata, statistics and
     health only."""
@@ -131,6 +157,11 @@ class Traffic(ApiModel):
         """What splits the traffic."""
         return self.provider or RoutingApi.ISTIO
 
+    @property
+    def is_delegate(self) -> bool:
+        """Whether a VirtualService of the user's own binds the route."""
+        return bool(self.istio and self.istio.delegate)
+
     @model_validator(mode="after")
     def _fits_its_api(self) -> Self:
         chosen = self.api is RoutingApi.GATEWAY_API
@@ -141,6 +172,8 @@ class Traffic(ApiModel):
             (_TOO_MANY_HOSTS, chosen and len(self.hosts) > MOST_HOSTNAMES),
             (_NO_RETRIES, chosen and self.retries is not None),
             (_NO_LIMITS, chosen and self.circuit_breaker is not None),
+            (_DELEGATE_BELOW, self.is_delegate and self.path_prefix is None),
+            (_DELEGATE_UNBOUND, self.is_delegate and bool(self.hosts or (self.istio and self.istio.gateways))),
         )
         mistake = next((each["message"] for each, holds in broken if holds), None)
         if mistake is not None:

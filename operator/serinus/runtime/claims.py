@@ -7,7 +7,7 @@ anything into the route that a new rollout could not start with, and must not st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from serinus.api.defaults import METRICS
 from serinus.api.parsing import ModelDeploymentView
@@ -18,7 +18,14 @@ from serinus.core.model.names import cluster_namespace, normal_gateway, normal_h
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.tenancy import Tenancy
 from serinus.core.traffic.claimants import Claimants
-from serinus.core.traffic.hosts import ForeignRoute, HostConflict, OurRoute, host_conflicts
+from serinus.core.traffic.hosts import (
+    ForeignRoute,
+    HostConflict,
+    OurRoute,
+    host_conflicts,
+    not_delegated,
+    share_a_path,
+)
 from serinus.core.traffic.listeners import Listeners, unreached
 from serinus.core.traffic.provider import TrafficProvider
 from serinus.runtime.memory import Memory
@@ -43,6 +50,15 @@ class _Found:
         """Whether all of it is still the very same."""
         same = all(ours is theirs for ours, theirs in zip(self.live, live, strict=True))
         return self.view is view and same and self.changes == changes
+
+
+@dataclass
+class _Lost:
+    """What an older route has: hosts, gateways, and whether the paths that are new."""
+
+    hosts: set[str] = field(default_factory=set)
+    gateways: set[str] = field(default_factory=set)
+    paths: bool = False
 
 
 class Claims:
@@ -127,30 +143,48 @@ class Claims:
         traffic = traffic or Traffic()
         provider = self._provider
         live = our_routes(self._cache, provider, view).get(provider.route_names(view.name)[0])
-        lost_hosts, lost_gateways = self._taken(view, live)
+        lost = self._taken(view, live)
+        if live is not None and lost.paths:
+            kept = provider.read_settings(live)
+            traffic = traffic.model_copy(update={"path_prefix": kept.prefix or None, "all_paths": kept.all_paths})
         tenancy, place = self._tenancy, view.namespace
         named = provider.named_gateways(traffic)
         hosts = tuple(
             one
             for one in traffic.hosts
-            if tenancy.may_use_host(place, one) and normal_host(one, place, tenancy.domain) not in lost_hosts
+            if tenancy.may_use_host(place, one) and normal_host(one, place, tenancy.domain) not in lost.hosts
         )
         gateways = tuple(
             one
             for one in named
-            if tenancy.may_use_gateway(place, one) and normal_gateway(one, place) not in lost_gateways
+            if tenancy.may_use_gateway(place, one) and normal_gateway(one, place) not in lost.gateways
         )
-        if not gateways and not provider.serves_unbound and live is not None:
+        if not gateways and not provider.serves_unbound and not traffic.is_delegate and live is not None:
             return provider.kept(traffic, hosts, live)
         if (hosts, gateways) == (traffic.hosts, named):
             return traffic
         return provider.bind(traffic, hosts, gateways)
 
     def concern(self, view: ModelDeploymentView) -> Obstacle | None:
-        """What people should know although it stops nothing: a younger route on a host of ours."""
+        """What people should know although it stops nothing: a younger route on our host, or an idle delegate."""
         reported = (one for one in self.conflicts(view) if not one.blocking and self._claimants.claims(one))
         conflict = next(reported, None)
-        return Obstacle("HostConflict", conflict.message) if conflict else None
+        return Obstacle("HostConflict", conflict.message) if conflict else self._not_delegated(view)
+
+    def _not_delegated(self, view: ModelDeploymentView) -> Obstacle | None:
+        """Say that no route of the user's own leaves us the requests that a delegate waits for."""
+        traffic, route = view.spec.traffic, Key(view.namespace, self._provider.route_names(view.name)[0])
+        if traffic is None or not traffic.is_delegate:
+            return None
+        return not_delegated(route, traffic.path_prefix or "", self._claimants.delegating(route))
+
+    def bypasses(self, services: Iterable[str]) -> list[str]:
+        """Say which routes send requests to these Services without asking ours."""
+        return [
+            f"{route.kind} {route.key} sends requests to {service} itself"
+            for service in services
+            for route in self._claimants.reaching(service)
+        ]
 
     def conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
         """Hosts of ours that another route claims too.
@@ -183,19 +217,27 @@ class Claims:
         names = self._provider.route_names(view.name)
         return {name: self._cache.get(self._provider.route, view.namespace, name) for name in names}
 
-    def _taken(self, view: ModelDeploymentView, live: Json | None) -> tuple[set[str], set[str]]:
-        """The hosts, and the gateways, on which an older route came before ours: those are never begun with."""
+    def _taken(self, view: ModelDeploymentView, live: Json | None) -> _Lost:
+        """What an older route had before ours: that is never begun with."""
         had = self._provider.read_claims(live) if live is not None else None
-        hosts: set[str] = set()
-        gateways: set[str] = set()
+        lost = _Lost()
         for one in self.conflicts(view):
-            if not one.blocking or (had and one.host in had.hosts and one.gateway in had.gateways):
+            if not one.blocking or (had and live and self._has(one, had, live)):
                 continue
-            if had and one.host in had.hosts:
-                gateways.add(one.gateway)
+            if had is None or one.host not in had.hosts:
+                lost.hosts.add(one.host)
+            elif one.gateway not in had.gateways:
+                lost.gateways.add(one.gateway)
             else:
-                hosts.add(one.host)
-        return hosts, gateways
+                lost.paths = True
+        return lost
+
+    def _has(self, conflict: HostConflict, had: ForeignRoute, live: Json) -> bool:
+        """Whether our live route already has what it claims beside another."""
+        theirs = self._claimants.of(conflict.theirs)
+        longest = self._provider.longest_path_wins and bool(self._provider.read_settings(live).prefix)
+        shared = theirs is None or share_a_path(had.paths, theirs.paths, longest_wins=longest)
+        return shared and conflict.host in had.hosts and conflict.gateway in had.gateways
 
     def _routed(self, namespace: str, name: str, manifest: Json | None) -> None:
         """Follow what becomes of a route; weights are no news to anybody but its owner."""
@@ -208,7 +250,9 @@ class Claims:
             self._claimants.drop(key)
         else:
             self._claimants.add(now)
-        concerned = {ours.key for one in (before, now) if one for ours in self._ours.beside(_as_ours(one))}
+        known = [one for one in (before, now) if one]
+        concerned = {ours.key for one in known for ours in self._ours.beside(_as_ours(one))}
+        concerned |= {delegation.to for one in known for delegation in one.delegations}
         owners = {self._owners[ours] for ours in (*concerned, key) if ours in self._owners}
         for owner in sorted(owners):
             self._wake(owner)
@@ -266,7 +310,7 @@ class Claims:
 
     def _unbound(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
         """Say that requests for the hosts would reach nothing: the mesh has none of them."""
-        if self._provider.bound_gateways(view.spec.traffic):
+        if self._provider.bound_gateways(view.spec.traffic) or (view.spec.traffic and view.spec.traffic.is_delegate):
             return
         hosts = view.spec.traffic.hosts if view.spec.traffic else ()
         usable = [host for host in hosts if self._tenancy.may_use_host(view.namespace, host)]

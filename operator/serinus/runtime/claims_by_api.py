@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Key
+from serinus.core.model.names import service_fqdn
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.tenancy import Tenancy
 from serinus.core.traffic.provider import TrafficProvider
@@ -23,6 +24,7 @@ class ClaimsByApi:
 
     providers: TrafficProviders
     claims: tuple[Claims, ...]
+    domain: str
 
     @classmethod
     def build(
@@ -47,7 +49,7 @@ class ClaimsByApi:
                 wake=wake,
             )
 
-        return cls(providers, tuple(claims(provider) for provider in providers.each))
+        return cls(providers, tuple(claims(provider) for provider in providers.each), tenancy.domain)
 
     def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
         """The reasons why nothing new may start."""
@@ -64,6 +66,11 @@ class ClaimsByApi:
     def concern(self, view: ModelDeploymentView) -> Obstacle | None:
         """What people should know although it stops nothing."""
         return self._of(view).concern(view)
+
+    def bypass(self, view: ModelDeploymentView, revisions: Sequence[str]) -> str:
+        """Say which routes of either API send requests past ours; empty where there is none."""
+        services = [service_fqdn(view.namespace, name, self.domain) for name in (view.name, *revisions)]
+        return "; ".join(found for claims in self.claims for found in claims.bypasses(services))
 
     def _of(self, view: ModelDeploymentView) -> Claims:
         return self.claims[self.providers.each.index(self.providers.of(view.spec.traffic))]

@@ -93,7 +93,8 @@ class Observer:
             look_again_at=wish.due if wish.due < NEVER else None,
             concern=_unreached(newest, fleets) or self.claims.concern(view),
             unreached=self.claims.unreached(view),
-            caution=self.providers.of(view.spec.traffic).caution,
+            caution=self.providers.of(view.spec.traffic).caution(view.spec.traffic),
+            bypass=self.claims.bypass(view, _between(newest)),
             rollouts=rollouts,
             fleets=fleets,
             route=route,
@@ -231,6 +232,11 @@ class Observer:
             return Obstacle(str(diagnosis.reason), diagnosis.message)
         waiting = next((pod for pod in parts.pods if not is_ready(pod)), None)
         return self.diagnoses.look(key, memory, revision, pods=parts.pods, waiting=waiting, runs=parts.deployment)
+
+
+def _between(newest: RolloutSeen | None) -> tuple[str, ...]:
+    """Name the revisions that a rollout is between."""
+    return tuple(filter(None, (newest.plan.stable, newest.plan.canary))) if newest else ()
 
 
 def _unreached(newest: RolloutSeen | None, fleets: Mapping[str, Fleet]) -> Obstacle | None:

@@ -40,6 +40,8 @@ _FOREIGN_METADATA: Final = (
     "ownerReferences",
     "deletionTimestamp",
 )
+MOST_KEPT: Final = 64
+"""Of somebody else's route: its rules, the paths of each and the destinations of each."""
 _SCALER_SPEC: Final = ("scaleTargetRef", "minReplicas", "maxReplicas", "minReplicaCount", "maxReplicaCount")
 _CONTAINER_STATUS: Final = ("name", "ready", "started", "restartCount", "state", "lastState", "image", "imageID")
 _POD_STATUS: Final = ("phase", "podIP", "startTime", "conditions", "reason", "message")
@@ -117,8 +119,8 @@ def trim_config_map(manifest: Json) -> Json:
 
 
 def trim_virtual_service(manifest: Json) -> Json:
-    """Keep ours whole; of others' keep who they are, and which hosts and gateways they claim."""
-    return _trim_route(manifest, ("hosts", "gateways"))
+    """Keep ours whole; of others' keep who they are, what they claim, and where their requests go."""
+    return _trim_route(manifest, ("hosts", "gateways"), "http", _trim_istio_rule)
 
 
 def trim_gateway(manifest: Json) -> Json:
@@ -133,19 +135,45 @@ def trim_gateway(manifest: Json) -> Json:
 
 
 def trim_http_route(manifest: Json) -> Json:
-    """Keep ours whole, with what its controllers answer; of others' keep who they are, and what they claim."""
-    return _trim_route(manifest, ("hostnames", "parentRefs"))
+    """Keep ours whole, with what its controllers answer; of others' keep what is kept of a VirtualService."""
+    return _trim_route(manifest, ("hostnames", "parentRefs"), "rules", _trim_http_route_rule)
 
 
-def _trim_route(manifest: Json, claims: tuple[str, ...]) -> Json:
+def _trim_route(manifest: Json, claims: tuple[str, ...], rules: str, trim_rule: Trim) -> Json:
+    """Trim a route; one with more rules than we keep ends with a rule for every path, as far as we know."""
     if MODEL_DEPLOYMENT_LABEL in (manifest["metadata"].get("labels") or {}):
         return trim(manifest)
+    spec = manifest.get("spec") or {}
+    found = spec.get(rules) or ()
+    kept = [trim_rule(rule) for rule in found[:MOST_KEPT]] + ([{}] if len(found) > MOST_KEPT else [])
     return {
         "apiVersion": manifest["apiVersion"],
         "kind": manifest["kind"],
         "metadata": _only(manifest["metadata"], _FOREIGN_METADATA),
-        "spec": _only(manifest.get("spec") or {}, claims),
+        "spec": {**_only(spec, claims), **({rules: kept} if kept else {})},
     }
+
+
+def _trim_istio_rule(rule: Json) -> Json:
+    kept = _trim_matches(rule, "match", ("uri", "ignoreUriCase"))
+    to = [{"destination": _only(one.get("destination") or {}, ("host",))} for one in rule.get("route") or ()]
+    return {**kept, **_only(rule, ("delegate",)), **({"route": to[:MOST_KEPT]} if to else {})}
+
+
+def _trim_http_route_rule(rule: Json) -> Json:
+    kept = _trim_matches(rule, "matches", ("path",))
+    to = [_only(one, ("kind", "name", "namespace")) for one in rule.get("backendRefs") or ()]
+    return {**kept, **({"backendRefs": to[:MOST_KEPT]} if to else {})}
+
+
+def _trim_matches(rule: Json, field: str, names: tuple[str, ...]) -> Json:
+    """Keep each path once; more than we keep are none, which is every path."""
+    found: list[Json] = []
+    for match in rule.get(field) or ():
+        kept = _only(match, names)
+        if kept not in found:
+            found.append(kept)
+    return {field: found} if 0 < len(found) <= MOST_KEPT else {}
 
 
 def trim_gateway_api_gateway(manifest: Json) -> Json:

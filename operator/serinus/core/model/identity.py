@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serinus.api import API_VERSION, GROUP
-from serinus.core.model.kinds import Json
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
 
 FIELD_MANAGER = "serinus"
 MODEL_DEPLOYMENT_LABEL = f"{GROUP}/modeldeployment"
@@ -65,6 +65,14 @@ class Owner:
             "labels": self.labels(revision_hash),
             "ownerReferences": [self.reference()],
         }
+
+
+def is_ours(manifest: Json) -> bool:
+    """Tell whether an object is a ModelDeployment's, by our label and by its controller: a copy has the label alone."""
+    metadata = manifest["metadata"]
+    references = metadata.get("ownerReferences") or ()
+    controlled = any(one.get("controller") and one.get("kind") == MODEL_DEPLOYMENT.name for one in references)
+    return controlled and MODEL_DEPLOYMENT_LABEL in (metadata.get("labels") or {})
 
 
 def controller_uid(manifest: Json) -> str | None:

@@ -74,7 +74,7 @@ class Snapshot:
     """One ModelDeployment at one time. `rollouts` and `revisions` are ordered from old to new.
 
     `obstacle` keeps anything new from being tried, `concern` is only said, `caution` is
-    said where there is nothing worse, `awaited` passes by itself at
+    said where there is nothing worse, `bypass` names routes that send requests past ours, `awaited` passes by itself at
     `look_again_at`, when what no watch tells of is looked at anyway. `watched_since` is when this process began
     to ask for the metrics: looks before that are nobody's fault. `unrouted_since` is when this process first saw the
     live route without weight for a revision; with `route_unread` there are routes, and what they say is not ours, or
@@ -91,6 +91,7 @@ class Snapshot:
     unreached: Unreached | None = None
     concern: Obstacle | None = None
     caution: Obstacle | None = None
+    bypass: str = ""
     awaited: Obstacle | None = None
     look_again_at: float | None = None
     rollouts: tuple[RolloutSeen, ...] = ()

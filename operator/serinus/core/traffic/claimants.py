@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from serinus.core.model.identity import Key
 from serinus.core.model.names import overlap
 from serinus.core.traffic.hosts import ForeignRoute, HostConflict, OurRoute
 
+_Label = TypeVar("_Label")
 Claim = tuple[str, str]
 """A gateway and a host, both normalised."""
 
@@ -19,6 +21,8 @@ class Claimants:
         self._routes: dict[Key, ForeignRoute] = {}
         self._by_claim: dict[Claim, set[Key]] = {}
         self._wildcards: dict[Claim, set[Key]] = {}
+        self._by_service: dict[str, set[Key]] = {}
+        self._by_delegate: dict[Key, set[Key]] = {}
 
     def add(self, route: ForeignRoute) -> None:
         """Take in a route, or what it claims now."""
@@ -26,15 +30,22 @@ class Claimants:
         self._routes[route.key] = route
         for claim in _claims(route):
             self._shelf(claim).setdefault(claim, set()).add(route.key)
+        for service in route.services:
+            self._by_service.setdefault(service, set()).add(route.key)
+        for delegation in route.delegations:
+            self._by_delegate.setdefault(delegation.to, set()).add(route.key)
 
     def drop(self, key: Key) -> None:
         """Forget a route."""
         route = self._routes.pop(key, None)
-        for claim in _claims(route) if route else ():
-            shelf = self._shelf(claim)
-            shelf[claim].discard(key)
-            if not shelf[claim]:
-                del shelf[claim]
+        if route is None:
+            return
+        for claim in _claims(route):
+            _take_off(self._shelf(claim), claim, key)
+        for service in route.services:
+            _take_off(self._by_service, service, key)
+        for to in {delegation.to for delegation in route.delegations}:
+            _take_off(self._by_delegate, to, key)
 
     def of(self, key: Key) -> ForeignRoute | None:
         """Give what is known of a route."""
@@ -48,6 +59,14 @@ class Claimants:
                 found |= self._by_claim.get((gateway, host), set())
                 found.update(self._around(gateway, host))
         return [self._routes[key] for key in sorted(found - {ours.key})]
+
+    def reaching(self, service: str) -> list[ForeignRoute]:
+        """List the routes that send requests to a Service, by its full name."""
+        return [self._routes[key] for key in sorted(self._by_service.get(service, ()))]
+
+    def delegating(self, to: Key) -> list[ForeignRoute]:
+        """List the routes that delegate to one."""
+        return [self._routes[key] for key in sorted(self._by_delegate.get(to, ()))]
 
     def claims(self, conflict: HostConflict) -> bool:
         """Whether the other side names just this host, and no wildcard around it."""
@@ -63,6 +82,12 @@ class Claimants:
 
     def _shelf(self, claim: Claim) -> dict[Claim, set[Key]]:
         return self._wildcards if claim[1].startswith("*") else self._by_claim
+
+
+def _take_off(shelf: dict[_Label, set[Key]], label: _Label, key: Key) -> None:
+    shelf[label].discard(key)
+    if not shelf[label]:
+        del shelf[label]
 
 
 def _claims(route: ForeignRoute) -> Iterator[Claim]:

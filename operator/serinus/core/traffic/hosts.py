@@ -8,10 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
+from typing import Final
 
 from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.names import CLUSTER_DOMAIN, normal_gateway, normal_host, overlap, service_fqdn
+from serinus.core.model.snapshot import Obstacle
+
+EVERY_PATH: Final = frozenset({"/"})
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """Whom a route leaves requests to whose paths begin like this; None where the other cannot name a path at all."""
+
+    to: Key
+    below: str | None
 
 
 @dataclass(frozen=True)
@@ -19,6 +32,8 @@ class ForeignRoute:
     """Anybody's route, trimmed to what it claims; hosts and gateways are normalised. `kind` is its object's.
 
     `listeners` are gateways with the part that it is bound to, where an API knows such parts; see `listener_of`.
+    `paths` are what the paths of its requests begin with, `services` those that its requests go to, by their full
+    names, and `delegations` the routes that it leaves the rest to. Of a ModelDeployment's route only the first is told.
     """
 
     kind: str
@@ -27,6 +42,9 @@ class ForeignRoute:
     gateways: frozenset[str]
     created: float
     listeners: frozenset[str] = frozenset()
+    paths: frozenset[str] = EVERY_PATH
+    services: frozenset[str] = frozenset()
+    delegations: frozenset[Delegation] = frozenset()
 
 
 def route_hosts(owner: Owner, traffic: Traffic | None, domain: str = CLUSTER_DOMAIN) -> tuple[str, ...]:
@@ -46,7 +64,9 @@ def by_name(key: Key) -> str:
 class OurRoute:
     """What a route of ours claims, as the spec writes it; `created` is None while it does not exist.
 
-    Of two routes of one age that of the smaller `tie` wins.
+    Of two routes of one age that of the smaller `tie` wins. `paths` are what the paths of its requests begin with, by
+    the `prefix` that the spec asks for; `longest_wins` says that a request that two routes match is ours where we name
+    more of its path.
     """
 
     key: Key
@@ -56,6 +76,9 @@ class OurRoute:
     domain: str = CLUSTER_DOMAIN
     tie: Callable[[Key], str] = by_name
     listeners: frozenset[str] = frozenset()
+    paths: frozenset[str] = EVERY_PATH
+    prefix: str = ""
+    longest_wins: bool = False
 
     @cached_property
     def normal_hosts(self) -> frozenset[str]:
@@ -78,6 +101,14 @@ def _meet(gateway: str, ours: frozenset[str], theirs: frozenset[str]) -> bool:
     return not mine or not others or everything in mine | others or not mine.isdisjoint(others)
 
 
+def share_a_path(ours: Iterable[str], theirs: Iterable[str], *, longest_wins: bool = False) -> bool:
+    """Whether the path of a request may begin as both say, and the request not be ours for that."""
+    return any(
+        their.startswith(our) or (our.startswith(their) and not longest_wins)
+        for our, their in product(ours, tuple(theirs))
+    )
+
+
 @dataclass(frozen=True)
 class HostConflict:
     """A host of ours that another route claims on the same gateway.
@@ -98,7 +129,7 @@ def host_conflicts(ours: OurRoute, others: Iterable[ForeignRoute]) -> tuple[Host
     found = [
         _conflict(ours, theirs, host, gateway)
         for theirs in others
-        if theirs.key != ours.key
+        if theirs.key != ours.key and share_a_path(ours.paths, theirs.paths, longest_wins=ours.longest_wins)
         for gateway in ours.normal_gateways & theirs.gateways
         if _meet(gateway, ours.listeners, theirs.listeners)
         for host in ours.normal_hosts
@@ -107,15 +138,35 @@ def host_conflicts(ours: OurRoute, others: Iterable[ForeignRoute]) -> tuple[Host
     return tuple(sorted(found, key=lambda conflict: (not conflict.blocking, conflict.host, conflict.gateway)))
 
 
+def not_delegated(ours: Key, prefix: str, roots: Iterable[ForeignRoute]) -> Obstacle | None:
+    """Say that no route leaves a delegate the requests below its prefix: nobody reaches it, and nobody else says so.
+
+    A root whose match names anything but a beginning of the delegate's loses the delegate's rules.
+    """
+    asks = f"match uri prefix: {prefix} in a rule with delegate: {{name: {ours.name}, namespace: {ours.namespace}}}"
+    found = [(root, one) for root in roots for one in root.delegations if one.to == ours]
+    if not found:
+        return Obstacle("NotDelegated", f"no VirtualService delegates to {ours}: {asks}")
+    if any(one.below is not None and f"{prefix}/".startswith(one.below) for _, one in found):
+        return None
+    root = found[0][0].key
+    return Obstacle(
+        "NotDelegated", f"VirtualService {root} delegates to {ours}, but not what is below {prefix}: {asks}"
+    )
+
+
 def _conflict(ours: OurRoute, theirs: ForeignRoute, host: str, gateway: str) -> HostConflict:
     exact = host in theirs.hosts
     older = ours.created is None or (theirs.created, ours.tie(theirs.key)) < (ours.created, ours.tie(ours.key))
     how = "claims" if exact else "covers"
-    fix = "remove the host from one of the two" if exact else "the exact host wins over the wildcard"
+    prefix = ours.prefix
+    another = "use another pathPrefix, or " if prefix else ""
+    fix = f"{another}remove the host from one of the two" if exact else "the exact host wins over the wildcard"
+    below = f" below {prefix}" if prefix else ""
     return HostConflict(
         host=host,
         gateway=gateway,
         theirs=theirs.key,
         blocking=exact and older,
-        message=f"{theirs.kind} {theirs.key} {how} host {host} on gateway {gateway}: {fix}",
+        message=f"{theirs.kind} {theirs.key} {how} host {host}{below} on gateway {gateway}: {fix}",
     )

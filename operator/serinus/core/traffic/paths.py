@@ -7,6 +7,7 @@ not begin with a dot, so that the gateway and the server read every path in the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,6 +59,9 @@ _FEW: Final = {
         )
     ),
 }
+EVERYTHING_BELOW: Final = ("/v2/models", "/v2/health")
+"""What HTTP requests have below a prefix where only whole elements of a path are compared: `/v2` itself aside."""
+SERVER: Final = "/v2"
 
 
 def grpc_paths(*, all_paths: bool) -> tuple[Path, ...]:
@@ -68,6 +72,19 @@ def grpc_paths(*, all_paths: bool) -> tuple[Path, ...]:
 def http_paths(*, all_paths: bool) -> tuple[Path, ...]:
     """List the paths of all other requests; none when everything is admitted."""
     return () if all_paths else _HTTP
+
+
+def path_header_below(prefix: str) -> str:
+    """Write a regex of the header `:path`, query included, for what `http_paths` admits below a prefix."""
+    ways = "|".join(path.value for path in few(_HTTP))
+    return f"{re.escape(prefix)}({ways})({re.escape('?')}.*)?"
+
+
+def claimed_paths(prefix: str, *, all_paths: bool) -> frozenset[str]:
+    """List what the path of every request that a route admits begins with."""
+    if all_paths:
+        return frozenset({f"{prefix}/"})
+    return frozenset({f"{prefix}{SERVER}"} if prefix else {SERVER, _INFERENCE, _HEALTH})
 
 
 def few(paths: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from serinus.api.traffic import RoutingApi, Traffic
 from serinus.core.model.identity import Owner
@@ -17,6 +17,13 @@ from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.split import Split
 from serinus.core.traffic.hosts import ForeignRoute, OurRoute
 from serinus.core.traffic.listeners import Listeners, Terms
+from serinus.core.traffic.settings import RuleSettings
+
+GRPC_NOT_ROUTED: Final = Obstacle(
+    "GrpcNotRouted",
+    "pathPrefix carries HTTP alone: calls of gRPC from outside are not routed; they need a ModelDeployment that has a "
+    "host to itself",
+)
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,16 @@ class TrafficProvider(Protocol):
         ...
 
     @property
+    def longest_path_wins(self) -> bool:
+        """Whether, of two routes below which a request's path is, that with the longer prefix has it."""
+        ...
+
+    @property
     def grpc_protocol(self) -> str:
         """The `appProtocol` by which its gateways speak HTTP/2 to a Service's port for gRPC."""
         ...
 
-    @property
-    def caution(self) -> Obstacle | None:
+    def caution(self, traffic: Traffic | None) -> Obstacle | None:
         """What people should know of it, and can change elsewhere; None where there is nothing."""
         ...
 
@@ -105,6 +116,10 @@ class TrafficProvider(Protocol):
 
     def read_claims(self, route: Json) -> ForeignRoute:
         """Read what anybody's route claims."""
+        ...
+
+    def read_settings(self, route: Json) -> RuleSettings:
+        """Read what a route of ours says of every rule, leniently."""
         ...
 
     def read_listeners(self, gateway: Json) -> Listeners:

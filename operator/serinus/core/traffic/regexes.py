@@ -12,6 +12,8 @@ ANYTHING: Final = ".*"
 """What may follow a header's prefix."""
 _BEFORE, _AFTER, _IN_COOKIE = r"(.*;\s*)?", r"(\s*;.*)?", "[^;]*"
 _COOKIE: Final = re.compile(rf"{re.escape(_BEFORE)}(?P<name>.+?)=(?P<value>.*){re.escape(_AFTER)}", re.DOTALL)
+_LETTER: Final = re.compile(r"[A-Za-z0-9/_~%-]|\\[.~/_-]")
+"""What a regex matches as it is written; repeated, it may be missing."""
 _GROUP: Final = re.compile(r"\(\?:(.*)\)", re.DOTALL)
 
 
@@ -42,6 +44,18 @@ def read_cookie(name: str, regex: str) -> Match | None:
     if found is None:
         return None
     return Match(Part.COOKIE, _unescaped(found["name"]), *read_regex(found["value"], _IN_COOKIE))
+
+
+def literal_path(regex: str) -> str:
+    """Tell what every path begins with that a regex matches: as far as it is plain text."""
+    if "|" in regex:
+        return "/"
+    letters, rest = "", regex.removeprefix("^")
+    while found := _LETTER.match(rest):
+        letters, rest = letters + found[0][-1], rest[found.end() :]
+    if rest.startswith(("*", "?", "{")):
+        letters = letters[:-1]
+    return letters if letters.startswith("/") else "/"
 
 
 def _unescaped(text: str) -> str:

@@ -12,32 +12,38 @@ from serinus.api.session_affinity import COOKIE_NAME, MAX_AGE, SessionAffinity
 from serinus.api.traffic import Traffic
 from serinus.core.model.matches import By, Match, Part
 from serinus.core.model.split import Split
+from serinus.core.traffic.paths import claimed_paths
 
+COHORT: Final = "-cohort"
+"""Ends the name of a cohort's rule; no revision's name does."""
 SET_COOKIE: Final = "set-cookie"
 REVISION_HEADER: Final = "x-serinus-revision"
 """Of an answer: the name of the revision's Service."""
 
 
-_COOKIE: Final = re.compile(r"(?P<name>[^=;]+)=[^;]*; Path=/; Max-Age=(?P<age>[0-9]+); HttpOnly; SameSite=Lax")
+_COOKIE: Final = re.compile(
+    r"(?P<name>[^=;]+)=[^;]*; Path=(?P<path>/[^;]*); Max-Age=(?P<age>[0-9]+); HttpOnly; SameSite=Lax"
+)
 
 
 @dataclass(frozen=True)
 class Affinity:
-    """A cookie that keeps a user with the revision that answered first, for so many seconds."""
+    """A cookie that keeps a user with the revision that answered first, for so many seconds, below a path."""
 
     cookie: str
     max_age_s: int
+    path: str = "/"
 
     @classmethod
-    def of(cls, wish: SessionAffinity | None) -> Self | None:
-        """Fill in what the user left out."""
+    def of(cls, wish: SessionAffinity | None, prefix: str) -> Self | None:
+        """Fill in what the user left out; models that share a host have cookies of one name, each below its prefix."""
         if wish is None:
             return None
-        return cls(wish.cookie.name or COOKIE_NAME, int(seconds(wish.cookie.max_age or MAX_AGE)))
+        return cls(wish.cookie.name or COOKIE_NAME, int(seconds(wish.cookie.max_age or MAX_AGE)), prefix or "/")
 
     def set_by(self, revision: str) -> str:
         """Write the header by which a revision keeps a user."""
-        return f"{self.cookie}={revision}; Path=/; Max-Age={self.max_age_s}; HttpOnly; SameSite=Lax"
+        return f"{self.cookie}={revision}; Path={self.path}; Max-Age={self.max_age_s}; HttpOnly; SameSite=Lax"
 
     def match(self, revision: str) -> Match:
         """Tell the requests of the users that it keeps."""
@@ -47,18 +53,21 @@ class Affinity:
     def read(cls, header: str | None) -> Self | None:
         """Read what `set_by` has written."""
         found = _COOKIE.fullmatch(header or "")
-        return cls(found["name"], int(found["age"])) if found else None
+        return cls(found["name"], int(found["age"]), found["path"]) if found else None
 
 
 @dataclass(frozen=True)
 class RuleSettings:
     """The same for all rules of a route: its paths, its time, its retries, and whether answers name their revision.
 
+    Below a `prefix` there is HTTP alone: the path of a call of gRPC is its method, which takes no prefix.
+
     A live route is known as ours by rendering its split anew. For that its settings are read back from its last rule:
     a rule that differs from the others, or has anything more, is somebody else's work, whatever the settings are.
     """
 
     all_paths: bool = False
+    prefix: str = ""
     timeout: str | None = None
     attempts: int = 0
     per_try_timeout: str | None = None
@@ -73,13 +82,19 @@ class RuleSettings:
         retries = wanted.retries or Retries()
         return cls(
             all_paths=bool(wanted.all_paths),
+            prefix=wanted.path_prefix or "",
             timeout=wanted.timeout,
             attempts=retries.attempts or 0,
             per_try_timeout=retries.per_try_timeout,
             retry_on=tuple(each.value for each in retries.retry_on or ()),
             revision_header=wanted.revision_header is not False,
-            affinity=Affinity.of(wanted.session_affinity),
+            affinity=Affinity.of(wanted.session_affinity, wanted.path_prefix or ""),
         )
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """What the path of every admitted request begins with."""
+        return claimed_paths(self.prefix, all_paths=self.all_paths)
 
     def keeps_users(self, split: Split) -> bool:
         """Whether users stay where they are: only while both revisions get some, so that an end beats stickiness."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from serinus.core.model.identity import Key
-from serinus.core.model.kinds import GATEWAY, HTTP_ROUTE, Json
-from serinus.core.model.names import EVERYTHING
+from serinus.core.model.identity import Key, is_ours
+from serinus.core.model.kinds import GATEWAY, HTTP_ROUTE, SERVICE, Json
+from serinus.core.model.names import CLUSTER_DOMAIN, EVERYTHING, service_fqdn
 from serinus.core.model.snapshot import Unreached
 from serinus.core.model.timestamps import from_rfc3339
-from serinus.core.traffic.hosts import ForeignRoute, listener_of
+from serinus.core.traffic.gateway_api.settings import read_settings
+from serinus.core.traffic.hosts import EVERY_PATH, ForeignRoute, listener_of
 from serinus.core.traffic.listeners import Listener, Listeners
+from serinus.core.traffic.regexes import literal_path
 
 _HTTP: Final = frozenset({"HTTP", "HTTPS"})
 _REFUSING: Final = ("Accepted", "ResolvedRefs")
@@ -25,10 +27,11 @@ def tie(key: Key) -> str:
     return f"{key.namespace}/{key.name}"
 
 
-def read_foreign_route(manifest: Json) -> ForeignRoute:
+def read_foreign_route(manifest: Json, domain: str = CLUSTER_DOMAIN) -> ForeignRoute:
     """Read what an HTTPRoute claims on Gateways; one without hostnames claims all of them."""
     metadata, spec = manifest["metadata"], manifest.get("spec") or {}
-    namespace = metadata["namespace"]
+    namespace, rules = metadata["namespace"], spec.get("rules") or ()
+    ours = is_ours(manifest)
     return ForeignRoute(
         kind=HTTP_ROUTE.name,
         key=Key(namespace, metadata["name"]),
@@ -36,7 +39,29 @@ def read_foreign_route(manifest: Json) -> ForeignRoute:
         gateways=frozenset(gateway for gateway, _ in _gateways(spec, namespace)),
         listeners=frozenset(listener_of(gateway, section) for gateway, section in _gateways(spec, namespace)),
         created=from_rfc3339(metadata["creationTimestamp"]),
+        paths=read_settings(rules).claims if ours else _paths(rules),
+        services=frozenset() if ours else frozenset(_services(rules, namespace, domain)),
     )
+
+
+def _paths(rules: Sequence[Json]) -> frozenset[str]:
+    """List what paths begin with; a prefix is whole elements here."""
+    matches: list[Json] = [match for rule in rules for match in rule.get("matches") or [{}]]
+    return frozenset(_begins(match.get("path") or {}) for match in matches) or EVERY_PATH
+
+
+def _begins(path: Json) -> str:
+    value, kind = str(path.get("value") or "/"), path.get("type", "PathPrefix")
+    if kind == "RegularExpression":
+        return literal_path(value)
+    return value if kind == "Exact" else f"{value.rstrip('/')}/"
+
+
+def _services(rules: Iterable[Json], namespace: str, domain: str) -> Iterator[str]:
+    for rule in rules:
+        for to in rule.get("backendRefs") or ():
+            if to.get("kind", SERVICE.name) == SERVICE.name:
+                yield service_fqdn(str(to.get("namespace") or namespace), str(to["name"]), domain)
 
 
 def _gateways(spec: Json, namespace: str) -> Iterator[tuple[str, str | None]]:

@@ -7,11 +7,12 @@ regexes, because a rule may have no more than 64 matches: each path times each m
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from serinus.core.model.kinds import Json
 from serinus.core.model.matches import By, Match, Part
-from serinus.core.traffic.paths import Path, few
+from serinus.core.traffic.paths import EVERYTHING_BELOW, SERVER, Path, few
 from serinus.core.traffic.regexes import COOKIE_HEADER, as_regex, cookie_regex, read_cookie, read_regex
 
 _EXACT: Final = "Exact"
@@ -24,6 +25,58 @@ def render_paths(paths: tuple[Path, ...]) -> list[Json]:
     """Render the matches of some paths; every path where there is none."""
     wanted = few(paths) or (EVERY_PATH,)
     return [{"path": {"type": _PREFIX if path.by is By.PREFIX else _REGEX, "value": path.value}} for path in wanted]
+
+
+@dataclass(frozen=True)
+class Below:
+    """One path below a prefix: how it is matched, and what the server gets instead.
+
+    What replaces a prefix replaces that of the rule's only match, says the API: a rule has one path, and one header.
+    """
+
+    name: str
+    match: Json
+    rewrite: Json
+
+
+def paths_below(prefix: str, *, all_paths: bool) -> tuple[Below, ...]:
+    """List what is admitted below a prefix, models last. Only whole elements are compared, and no regex is rewritten.
+
+    So a model's own trace settings are admitted with its inference.
+    """
+    if all_paths:
+        return (_element("http", prefix, "/"),)
+    models, health = EVERYTHING_BELOW
+    server = Below(
+        "http-server",
+        {"path": {"type": _EXACT, "value": f"{prefix}{SERVER}"}},
+        {"type": "ReplaceFullPath", "replaceFullPath": SERVER},
+    )
+    return (
+        server,
+        _element("http-health", f"{prefix}{health}", health),
+        _element("http", f"{prefix}{models}", models),
+    )
+
+
+def _element(name: str, path: str, instead: str) -> Below:
+    rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": instead}
+    return Below(name, {"path": {"type": _PREFIX, "value": path}}, rewrite)
+
+
+def render_rewrite(below: Below) -> Json:
+    """Render what makes the server's path of a request's."""
+    return {"type": "URLRewrite", "urlRewrite": {"path": below.rewrite}}
+
+
+def read_rewrite(rule: Json) -> tuple[str, str]:
+    """Read the prefix of a rule, and what the server gets instead of what is matched; nothing where there is none."""
+    for one in rule.get("filters") or ():
+        if "urlRewrite" in one:
+            instead = str(one["urlRewrite"]["path"].get("replacePrefixMatch", ""))
+            path = str(rule["matches"][0]["path"]["value"])
+            return path.removesuffix(instead), instead
+    return "", ""
 
 
 def render_header(match: Match) -> Json:

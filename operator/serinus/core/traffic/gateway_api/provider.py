@@ -17,15 +17,21 @@ from serinus.core.model.split import Split
 from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.gateway_api.claims import is_accepted, read_foreign_route, read_listeners, route_refusal, tie
 from serinus.core.traffic.gateway_api.routes import parent_refs, read_split, render_http_route, resplit
+from serinus.core.traffic.gateway_api.settings import read_settings
 from serinus.core.traffic.hosts import ForeignRoute, OurRoute, listener_of, route_hosts
 from serinus.core.traffic.listeners import Listeners, Terms
-from serinus.core.traffic.provider import RoutePlan
+from serinus.core.traffic.provider import GRPC_NOT_ROUTED, RoutePlan
+from serinus.core.traffic.settings import RuleSettings
 
 GATEWAY_API_TERMS: Final = Terms("Gateway API Gateway", "listener", "spec.traffic.gatewayAPI.parentRefs")
 RETRIES: Final = Obstacle(
     "RetriesNotControlled",
     "an HTTPRoute cannot turn retries off: what a gateway tries again, the metrics do not count as failed (with Istio, "
     "set meshConfig.defaultHttpRetryPolicy.attempts to 0)",
+)
+LOOSE_PATHS: Final = (
+    "an HTTPRoute rewrites a path by its first elements alone, so a model's /trace/setting is reachable below the "
+    "prefix as well"
 )
 
 
@@ -40,9 +46,15 @@ class GatewayApi:
     gateway: Kind = GATEWAY
     policies: tuple[Kind, ...] = ()
     terms: Terms = GATEWAY_API_TERMS
+    longest_path_wins: bool = True
     grpc_protocol: str = "kubernetes.io/h2c"
     serves_unbound: bool = False
-    caution: Obstacle | None = RETRIES
+
+    def caution(self, traffic: Traffic | None) -> Obstacle | None:
+        if not traffic or not traffic.path_prefix:
+            return RETRIES
+        text = f"{GRPC_NOT_ROUTED.message}; {LOOSE_PATHS}; {RETRIES.message}"
+        return Obstacle(GRPC_NOT_ROUTED.reason, text)
 
     def route_names(self, name: str) -> tuple[str, ...]:
         return (name,)
@@ -69,7 +81,7 @@ class GatewayApi:
         return is_accepted(route)
 
     def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
-        there = live.get(owner.name)
+        there, settings = live.get(owner.name), RuleSettings.of(traffic)
         return (
             OurRoute(
                 key=Key(owner.namespace, owner.name),
@@ -82,11 +94,17 @@ class GatewayApi:
                     listener_of(_qualified(parent, owner.namespace), parent.section_name)
                     for parent in parent_refs(traffic)
                 ),
+                paths=settings.claims,
+                prefix=settings.prefix,
+                longest_wins=bool(settings.prefix) and self.longest_path_wins,
             ),
         )
 
     def read_claims(self, route: Json) -> ForeignRoute:
-        return read_foreign_route(route)
+        return read_foreign_route(route, self.domain)
+
+    def read_settings(self, route: Json) -> RuleSettings:
+        return read_settings(route["spec"].get("rules") or ())
 
     def read_listeners(self, gateway: Json) -> Listeners:
         return read_listeners(gateway)

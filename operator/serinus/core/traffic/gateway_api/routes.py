@@ -21,11 +21,17 @@ from serinus.core.model.matches import Match
 from serinus.core.model.names import CLUSTER_DOMAIN
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
-from serinus.core.traffic.gateway_api.matches import read_header, render_header, render_paths
+from serinus.core.traffic.gateway_api.matches import (
+    paths_below,
+    read_header,
+    render_header,
+    render_paths,
+    render_rewrite,
+)
 from serinus.core.traffic.gateway_api.settings import read_settings, render_answers, render_settings
 from serinus.core.traffic.hosts import route_hosts
 from serinus.core.traffic.paths import grpc_paths, http_paths
-from serinus.core.traffic.settings import RuleSettings
+from serinus.core.traffic.settings import COHORT, RuleSettings
 
 GROUP = GATEWAY.api_version.partition("/")[0]
 
@@ -84,11 +90,25 @@ def _parent(parent: ParentRef) -> Json:
 
 @dataclass(frozen=True)
 class _Protocol:
-    """One of the two: its name, its paths as matches, and the port of its Services."""
+    """What has a rule of its own: its name, its paths as matches, the port of its Services, and what is done to paths.
+
+    `narrow` says that a rule has but one match, and so each header one of its own.
+    """
 
     name: str
     paths: Sequence[Json]
     port: int
+    rewrite: tuple[Json, ...] = ()
+
+    @property
+    def narrow(self) -> bool:
+        return bool(self.rewrite)
+
+    def rule(self, name: str, backends: list[Json], headers: Sequence[Json] = (), filters: Sequence[Json] = ()) -> Json:
+        """Render a rule for its paths, each with each of the headers."""
+        matches = [{**path, "headers": [header]} for header in headers for path in self.paths] or list(self.paths)
+        done = [*self.rewrite, *filters]
+        return {"name": name, "matches": matches, "backendRefs": backends, **({"filters": done} if done else {})}
 
 
 def _rules(split: Split, settings: RuleSettings) -> list[Json]:
@@ -97,44 +117,63 @@ def _rules(split: Split, settings: RuleSettings) -> list[Json]:
     A cohort goes before the users that a revision keeps: of matches that are alike the first one has the request.
     Clients of gRPC keep no cookies.
     """
-    protocols = (
-        _Protocol("grpc", render_paths(grpc_paths(all_paths=settings.all_paths)), GRPC_PORT),
-        _Protocol("http", render_paths(http_paths(all_paths=settings.all_paths)), HTTP_PORT),
-    )
-    cohort = [_cohort_rule(split, protocol, settings) for protocol in protocols] if split.matches else []
+    protocols = _protocols(settings)
+    cohort = [rule for protocol in _for_users(protocols) for rule in _cohort_rules(split, protocol, settings)]
     kept = [_kept_rule(name, protocols[-1], settings) for name in split.revisions if settings.keeps_users(split)]
-    rules = [*cohort, *kept, *(_general_rule(split, protocol, settings) for protocol in protocols)]
+    general = [
+        _general_rule(split, protocol, settings, keeps=bool(kept) and protocol is protocols[-1])
+        for protocol in protocols
+    ]
+    rules = [*cohort, *kept, *general]
     return [{**rule, **render_settings(settings)} for rule in rules]
 
 
-def _general_rule(split: Split, protocol: _Protocol, settings: RuleSettings) -> Json:
-    keeps = settings.keeps_users(split) and protocol.port == HTTP_PORT
+def _protocols(settings: RuleSettings) -> tuple[_Protocol, ...]:
+    """List what is routed, the inference over HTTP last."""
+    if settings.prefix:
+        return tuple(
+            _Protocol(below.name, [below.match], HTTP_PORT, (render_rewrite(below),))
+            for below in paths_below(settings.prefix, all_paths=settings.all_paths)
+        )
+    return (
+        _Protocol("grpc", render_paths(grpc_paths(all_paths=settings.all_paths)), GRPC_PORT),
+        _Protocol("http", render_paths(http_paths(all_paths=settings.all_paths)), HTTP_PORT),
+    )
+
+
+def _for_users(protocols: tuple[_Protocol, ...]) -> tuple[_Protocol, ...]:
+    """List what has rules for a cohort: below a prefix inference alone, because a route has no more than 16 rules."""
+    return protocols[-1:] if protocols[-1].narrow else protocols
+
+
+def _general_rule(split: Split, protocol: _Protocol, settings: RuleSettings, *, keeps: bool) -> Json:
     backends = [_weighted(name, weight, protocol, settings, keeps=keeps) for name, weight in split.weights]
-    rule = {"name": protocol.name, "matches": list(protocol.paths), "backendRefs": backends}
     if not split.mirror:
-        return rule
+        return protocol.rule(protocol.name, backends)
     copies = {"backendRef": _backend(split.revisions[-1], protocol.port), "percent": split.mirror}
-    return {**rule, "filters": [{"type": "RequestMirror", "requestMirror": copies}]}
+    return protocol.rule(protocol.name, backends, filters=[{"type": "RequestMirror", "requestMirror": copies}])
 
 
-def _cohort_rule(split: Split, protocol: _Protocol, settings: RuleSettings) -> Json:
+def _cohort_rules(split: Split, protocol: _Protocol, settings: RuleSettings) -> list[Json]:
+    if not split.matches:
+        return []
     headers = [render_header(match) for match in split.matches]
-    return {
-        "name": f"{protocol.name}-cohort",
-        "matches": [{**path, "headers": [header]} for header in headers for path in protocol.paths],
-        "backendRefs": [_weighted(split.revisions[-1], FULL_WEIGHT, protocol, settings)],
-    }
+    backends = [_weighted(split.revisions[-1], FULL_WEIGHT, protocol, settings)]
+    if protocol.narrow:
+        return [
+            protocol.rule(f"{protocol.name}-{number}{COHORT}", backends, [header])
+            for number, header in enumerate(headers)
+        ]
+    return [protocol.rule(f"{protocol.name}{COHORT}", backends, headers)]
 
 
 def _kept_rule(revision: str, protocol: _Protocol, settings: RuleSettings) -> Json:
     """Render the rule of the users that a revision keeps."""
     assert settings.affinity is not None
     header = render_header(settings.affinity.match(revision))
-    return {
-        "name": f"{protocol.name}-{revision}",
-        "matches": [{**path, "headers": [header]} for path in protocol.paths],
-        "backendRefs": [_weighted(revision, FULL_WEIGHT, protocol, settings)],
-    }
+    return protocol.rule(
+        f"{protocol.name}-{revision}", [_weighted(revision, FULL_WEIGHT, protocol, settings)], [header]
+    )
 
 
 def _weighted(name: str, weight: int, protocol: _Protocol, settings: RuleSettings, *, keeps: bool = False) -> Json:
@@ -150,11 +189,11 @@ def _read(rules: list[Json]) -> Split:
     """Read a split; raises one of several errors for what is none."""
     *before, general = rules
     weights = tuple((entry["name"], entry["weight"]) for entry in general["backendRefs"])
-    copies = [entry["requestMirror"]["percent"] for entry in general.get("filters") or ()]
-    cohort = [rule for rule in before if rule["name"].endswith("-cohort")]
-    return Split(weights, _read_matches(cohort[-1]) if cohort else (), copies[0] if copies else 0)
+    copies = [one["requestMirror"]["percent"] for one in general.get("filters") or () if "requestMirror" in one]
+    cohort = [rule for rule in before if rule["name"].startswith("http") and rule["name"].endswith(COHORT)]
+    return Split(weights, _read_matches(cohort), copies[0] if copies else 0)
 
 
-def _read_matches(rule: Json) -> tuple[Match, ...]:
-    first = rule["matches"][0]["path"]
-    return tuple(read_header(entry["headers"][0]) for entry in rule["matches"] if entry["path"] == first)
+def _read_matches(cohort: list[Json]) -> tuple[Match, ...]:
+    entries = [entry for rule in cohort for entry in rule["matches"]]
+    return tuple(read_header(entry["headers"][0]) for entry in entries if entry["path"] == entries[0]["path"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serinus.core.model.kinds import Json
-from serinus.core.traffic.gateway_api.matches import render_paths
+from serinus.core.traffic.gateway_api.matches import read_rewrite, render_paths
 from serinus.core.traffic.settings import REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
 
 
@@ -29,11 +29,13 @@ def read_settings(rules: Sequence[Json]) -> RuleSettings:
     if not rules:
         return RuleSettings()
     last = rules[-1]
+    prefix, instead = read_rewrite(last)
     backends = [backend for backend in last.get("backendRefs") or () if "filters" in backend]
     answers = [backend["filters"][0]["responseHeaderModifier"] for backend in backends]
     cookies = [headers["add"][0]["value"] for headers in answers if "add" in headers]
     return RuleSettings(
-        all_paths=last.get("matches") == render_paths(()),
+        all_paths=instead == "/" if prefix else last.get("matches") == render_paths(()),
+        prefix=prefix,
         timeout=(last.get("timeouts") or {}).get("request"),
         revision_header=any("set" in headers for headers in answers),
         affinity=Affinity.read(cookies[0]) if cookies else None,

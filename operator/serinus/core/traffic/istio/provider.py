@@ -26,8 +26,10 @@ from serinus.core.traffic.istio.routes import (
     route_gateways,
     route_name,
 )
+from serinus.core.traffic.istio.settings import read_settings
 from serinus.core.traffic.listeners import Listeners, Terms
-from serinus.core.traffic.provider import RoutePlan
+from serinus.core.traffic.provider import GRPC_NOT_ROUTED, RoutePlan
+from serinus.core.traffic.settings import RuleSettings
 
 TERMS: Final = Terms("Istio Gateway", "server", "spec.traffic.istio.gateways")
 
@@ -44,13 +46,16 @@ class Istio:
     gateway: Kind = ISTIO_GATEWAY
     policies: tuple[Kind, ...] = (DESTINATION_RULE,)
     terms: Terms = TERMS
+    longest_path_wins: bool = False
     grpc_protocol: str = "grpc"
-    caution: Obstacle | None = None
 
     @property
     def serves_unbound(self) -> bool:
         """Callers in the mesh find it by its Service."""
         return self.mesh
+
+    def caution(self, traffic: Traffic | None) -> Obstacle | None:
+        return GRPC_NOT_ROUTED if traffic and traffic.path_prefix else None
 
     def route_names(self, name: str) -> tuple[str, ...]:
         return route_name(name, mesh=False), route_name(name, mesh=True)
@@ -88,18 +93,27 @@ class Istio:
         return tuple(self._claim(owner, traffic, live, mesh=mesh) for mesh in both)
 
     def _claim(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json], *, mesh: bool) -> OurRoute:
-        name = route_name(owner.name, mesh=mesh)
+        name, key = route_name(owner.name, mesh=mesh), Key(owner.namespace, route_name(owner.name, mesh=mesh))
         there = live.get(name)
+        created = from_rfc3339(there["metadata"]["creationTimestamp"]) if there else None
+        if traffic and traffic.is_delegate and not mesh:
+            return OurRoute(key, (), (), created, self.config.domain)
+        settings = RuleSettings.of(None if mesh else traffic)
         return OurRoute(
-            key=Key(owner.namespace, name),
+            key=key,
             hosts=route_hosts(owner, None if mesh else traffic, self.config.domain),
             gateways=(MESH,) if mesh else route_gateways(traffic),
-            created=from_rfc3339(there["metadata"]["creationTimestamp"]) if there else None,
+            created=created,
             domain=self.config.domain,
+            paths=settings.claims,
+            prefix=settings.prefix,
         )
 
     def read_claims(self, route: Json) -> ForeignRoute:
         return read_foreign_route(route, self.config.domain)
+
+    def read_settings(self, route: Json) -> RuleSettings:
+        return read_settings(route["spec"].get("http") or ())
 
     def read_listeners(self, gateway: Json) -> Listeners:
         return read_listeners(gateway)

@@ -23,14 +23,18 @@ from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
 from serinus.core.traffic.hosts import route_hosts
 from serinus.core.traffic.istio.matches import read_match_of, render_match
-from serinus.core.traffic.istio.settings import read_settings, render_header, render_settings
+from serinus.core.traffic.istio.settings import (
+    PATH_HEADER,
+    read_settings,
+    render_below,
+    render_header,
+    render_settings,
+)
 from serinus.core.traffic.paths import Path, grpc_paths, http_paths
-from serinus.core.traffic.settings import RuleSettings
+from serinus.core.traffic.settings import COHORT, RuleSettings
 
 MESH_SUFFIX: Final = ".mesh"
 """Ends the name of the mesh's VirtualService. No ModelDeployment's name has a dot, so no other one's route has it."""
-COHORT: Final = "-cohort"
-"""Ends the name of a cohort's rule; no revision's name does."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def render_virtual_services(
     owner: Owner, *, traffic: Traffic | None, split: Split, mesh: bool, config: MeshConfig = MESH_CONFIG
 ) -> tuple[Json, ...]:
     """Render every route of a ModelDeployment: that of the user's gateways, and that of the mesh, where it is on."""
-    wanted = (*((False,) if route_gateways(traffic) else ()), *((True,) if mesh else ()))
+    outside = bool(route_gateways(traffic)) or bool(traffic and traffic.is_delegate)
+    wanted = (*((False,) if outside else ()), *((True,) if mesh else ()))
     return tuple(render_virtual_service(owner, traffic=traffic, split=split, mesh=one, config=config) for one in wanted)
 
 
@@ -68,24 +73,31 @@ def render_virtual_service(
 ) -> Json:
     """Render the route for callers in the mesh, with the root Service's name alone, or that of the user's gateways.
 
-    Raises ValueError where there is no gateway: Istio would take the mesh.
+    The mesh's names one model, so its paths have no prefix. Raises ValueError where there is no gateway: Istio would
+    take the mesh.
     """
-    gateways = (MESH,) if mesh else route_gateways(traffic)
-    if not gateways:
-        raise ValueError("a route needs a gateway: Istio reads none as the mesh")
-    hosts = route_hosts(owner, None if mesh else traffic, config.domain)
+    settings = RuleSettings.of(traffic.model_copy(update={"path_prefix": None}) if mesh and traffic else traffic)
     exported = {"exportTo": list(config.export_to)} if config.export_to else {}
     return {
         "apiVersion": VIRTUAL_SERVICE.api_version,
         "kind": VIRTUAL_SERVICE.name,
         "metadata": owner.metadata(route_name(owner.name, mesh=mesh)),
         "spec": {
-            "hosts": list(hosts),
-            "gateways": list(gateways),
+            **_binding(owner, traffic, mesh=mesh, domain=config.domain),
             **exported,
-            "http": _rules(Destinations(owner.namespace, config.domain, split), RuleSettings.of(traffic)),
+            "http": _rules(Destinations(owner.namespace, config.domain, split), settings),
         },
     }
+
+
+def _binding(owner: Owner, traffic: Traffic | None, *, mesh: bool, domain: str) -> Json:
+    """Render what a route is bound to; a delegate has what its root has."""
+    if traffic and traffic.is_delegate and not mesh:
+        return {}
+    gateways = (MESH,) if mesh else route_gateways(traffic)
+    if not gateways:
+        raise ValueError("a route needs a gateway: Istio reads none as the mesh")
+    return {"hosts": list(route_hosts(owner, None if mesh else traffic, domain)), "gateways": list(gateways)}
 
 
 def resplit(owner: Owner, route: Json, split: Split, config: MeshConfig = MESH_CONFIG) -> Json:
@@ -152,22 +164,30 @@ def _rules(to: Destinations, settings: RuleSettings) -> list[Json]:
     request. Clients of gRPC keep no cookies.
     """
     keeps = settings.keeps_users(to.split)
-    grpc = _uris(grpc_paths(all_paths=settings.all_paths))
-    http = _uris(http_paths(all_paths=settings.all_paths))
+    protocols = _protocols(settings)
     rules = [
-        _rule("grpc", grpc, to.on(GRPC_PORT, settings), to.copies_on(GRPC_PORT)),
-        _rule("http", http, to.on(HTTP_PORT, settings, keeps=keeps), to.copies_on(HTTP_PORT)),
+        _rule(name, matches, to.on(port, settings, keeps=keeps and port == HTTP_PORT), to.copies_on(port))
+        for name, matches, port in protocols
     ]
     if keeps:
-        rules = [*_kept(to, http or [{}], settings), *rules]
+        rules = [*_kept(to, protocols[-1][1] or [{}], settings), *rules]
     if to.split.matches:
         headers = [render_match(match) for match in to.split.matches]
-        rules = [
-            _rule(f"grpc{COHORT}", _with_headers(grpc, headers), to.cohort_on(GRPC_PORT, settings)),
-            _rule(f"http{COHORT}", _with_headers(http or [{}], headers), to.cohort_on(HTTP_PORT, settings)),
-            *rules,
+        cohort = [
+            _rule(f"{name}{COHORT}", _with_headers(matches or [{}], headers), to.cohort_on(port, settings))
+            for name, matches, port in protocols
         ]
+        rules = [*cohort, *rules]
     return [{**rule, **render_settings(settings)} for rule in rules]
+
+
+def _protocols(settings: RuleSettings) -> list[tuple[str, list[Json], int]]:
+    """List what is routed: name, matches, and the port of its Services; HTTP, which may be the rest, is last."""
+    if settings.prefix:
+        return [("http", [render_below(settings)], HTTP_PORT)]
+    grpc = _uris(grpc_paths(all_paths=settings.all_paths))
+    http = _uris(http_paths(all_paths=settings.all_paths))
+    return [("grpc", grpc, GRPC_PORT), ("http", http, HTTP_PORT)]
 
 
 def _kept(to: Destinations, http: list[Json], settings: RuleSettings) -> list[Json]:
@@ -190,7 +210,7 @@ def _rule(name: str, match: list[Json], route: list[Json], copies: Json | None =
 
 
 def _with_headers(paths: list[Json], headers: list[Json]) -> list[Json]:
-    return [{**path, "headers": each} for each in headers for path in paths]
+    return [{**path, "headers": {**path.get("headers", {}), **each}} for each in headers for path in paths]
 
 
 def _read_destinations(rules: list[Json], namespace: str) -> Destinations:
@@ -205,6 +225,7 @@ def _read_destinations(rules: list[Json], namespace: str) -> Destinations:
         domains.add(domain)
     (domain,) = domains
     cohort: list[Json] = rules[0]["match"] if rules[0]["name"].endswith(COHORT) else []
-    headers = [entry["headers"] for entry in cohort if entry.get("uri") == cohort[0].get("uri")]
+    first = [entry["headers"] for entry in cohort if entry.get("uri") == cohort[0].get("uri")]
+    headers = [{name: value for name, value in one.items() if name != PATH_HEADER} for one in first]
     mirror = rules[-1]["mirrors"][0]["percentage"]["value"] if "mirrors" in rules[-1] else 0
     return Destinations(namespace, domain, Split(tuple(weights), tuple(map(read_match_of, headers)), mirror))

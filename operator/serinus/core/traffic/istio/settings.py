@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from serinus.core.model.kinds import Json
+from serinus.core.model.matches import By
+from serinus.core.traffic.paths import path_header_below
 from serinus.core.traffic.settings import REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
+
+PATH_HEADER: Final = ":path"
+"""A request's path with its query, as Envoy matches it like any other header."""
+
+
+def render_below(settings: RuleSettings) -> Json:
+    """Render the match of HTTP requests below a prefix.
+
+    The URI is matched by the prefix alone: of a delegate with a regex istiod drops each rule whose root names a URI.
+    So what is admitted below it is told by the header.
+    """
+    uri = {"uri": {By.PREFIX.value: f"{settings.prefix}/"}}
+    if settings.all_paths:
+        return uri
+    return {**uri, "headers": {PATH_HEADER: {By.REGEX.value: path_header_below(settings.prefix)}}}
+
+
+def read_below(match: Json) -> str:
+    """Read the prefix that `render_below` has written."""
+    return str((match.get("uri") or {}).get(By.PREFIX.value, "")).removesuffix("/")
 
 
 def render_settings(settings: RuleSettings) -> Json:
@@ -18,7 +41,8 @@ def render_settings(settings: RuleSettings) -> Json:
     timeout = {"timeout": settings.timeout} if settings.timeout else {}
     each_try = {"perTryTimeout": settings.per_try_timeout} if settings.per_try_timeout else {}
     reasons = {"retryOn": ",".join(settings.retry_on)} if settings.retry_on else {}
-    return {**timeout, "retries": {"attempts": settings.attempts, **each_try, **reasons}}
+    rewrite = {"rewrite": {"uri": "/"}} if settings.prefix else {}
+    return {**timeout, **rewrite, "retries": {"attempts": settings.attempts, **each_try, **reasons}}
 
 
 def render_header(service: str, settings: RuleSettings, *, keeps: bool = False) -> Json:
@@ -37,8 +61,10 @@ def read_settings(rules: Sequence[Json]) -> RuleSettings:
     answers = [to["headers"]["response"] for to in last.get("route") or () if "headers" in to]
     cookies = [headers["add"].get(SET_COOKIE) for headers in answers if "add" in headers]
     reasons = retries.get("retryOn")
+    below = last["match"][0] if "rewrite" in last and last.get("match") else {}
     return RuleSettings(
-        all_paths="match" not in last,
+        all_paths="headers" not in below if below else "match" not in last,
+        prefix=read_below(below),
         timeout=last.get("timeout"),
         attempts=retries.get("attempts", 0),
         per_try_timeout=retries.get("perTryTimeout"),
