@@ -126,6 +126,10 @@ def _bootstrap(xds: str) -> str:
                 "lds_config": ads,
                 "ads_config": {"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [grpc]},
             },
+            # As Istio's own proxies have it: by default Envoy refuses a regex of more than 100 instructions.
+            "layered_runtime": {
+                "layers": [{"name": "istio", "static_layer": {"re2.max_program_size.error_level": 32768}}]
+            },
             "static_resources": {"clusters": [_xds_cluster(xds)]},
         },
         indent=1,

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from serinus_local.demo.answers import Tally
 from serinus_local.demo.callers import Callers
@@ -14,6 +15,14 @@ from serinus_local.waiting import until
 from tests.e2e.given import host
 
 RATE = 25.0
+
+
+@dataclass(frozen=True)
+class Below:
+    """Where a model is found: on a host, below a path; with one there is no gRPC."""
+
+    host: str
+    prefix: str = ""
 
 
 class Asking:
@@ -40,14 +49,21 @@ class Asking:
 
 @contextmanager
 def asking(
-    gateway: str, name: str, *, grpc_every: int = 5, rate: float = RATE, headers: Mapping[str, str] | None = None
+    gateway: str,
+    name: str,
+    *,
+    grpc_every: int = 5,
+    rate: float = RATE,
+    headers: Mapping[str, str] | None = None,
+    below: Below | None = None,
 ) -> Iterator[Asking]:
     """Send requests to a model for the time of the block; on the way out the last answers are waited for."""
+    at = below or Below(host(name))
+    callers = Callers(gateway, at.host, name, headers, prefix=at.prefix)
+    grpc_every = 0 if at.prefix else grpc_every
     ready: list[Asking] = []
     stop = threading.Event()
-    thread = threading.Thread(
-        target=lambda: asyncio.run(_ask(Callers(gateway, host(name), name, headers), grpc_every, rate, ready, stop))
-    )
+    thread = threading.Thread(target=lambda: asyncio.run(_ask(callers, grpc_every, rate, ready, stop)))
     thread.start()
     try:
         until(lambda: bool(ready), what=f"the first answer of {name}", limit=40, alive=thread.is_alive)

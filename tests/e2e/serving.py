@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.e2e import given
-from tests.e2e.asking import RATE, Asking, asking
+from tests.e2e.asking import RATE, Asking, Below, asking
 from tests.e2e.cluster import Cluster
 
 
 @contextmanager
-def served(cluster: Cluster, name: str, *, grpc_every: int = 5, rate: float = RATE, **wishes: Any) -> Iterator[Asking]:
+def served(
+    cluster: Cluster, name: str, *, grpc_every: int = 5, rate: float = RATE, below: Below | None = None, **wishes: Any
+) -> Iterator[Asking]:
     """Apply version 1, wait until it serves, send requests; afterwards the model goes, without being waited for."""
     try:
         cluster.apply(given.version(name, 1, **wishes))
         cluster.rollout(name, 1, lambda status: status.get("phase") == "Succeeded", what="the first revision")
-        with asking(cluster.stack.gateway_address, name, grpc_every=grpc_every, rate=rate) as asked:
+        with asking(cluster.stack.gateway_address, name, grpc_every=grpc_every, rate=rate, below=below) as asked:
             yield asked
     finally:
         cluster.kubectl("delete", "mdep", name, "--ignore-not-found", "--wait=false")

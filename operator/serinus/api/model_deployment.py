@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from serinus.api.base import ApiModel
 from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Replicas, Text, Timestamp, Word
 from serinus.api.policy import Analysis, Guard, Strategy
+from serinus.api.policy_rules import FITS_BELOW, MOST_MATCHES_BELOW
 from serinus.api.rules import ATOMIC, LIVE_DEFAULT, ruled, spoken
 from serinus.api.runtime import (
     Runtime,
 )
 from serinus.api.served_model import ServedModel
 from serinus.api.status import Conditions
-from serinus.api.traffic import Traffic
+from serinus.api.traffic import RoutingApi, Traffic
 
 
 class Scaling(ApiModel):
@@ -44,7 +45,8 @@ class ModelDeploymentSpec(ApiModel):
             " raise it to %d, or leave it out'.format([self.progressDeadlineSeconds, self.runtime.loadTimeoutSeconds,"
             " self.runtime.loadTimeoutSeconds + 60])",
             path=".progressDeadlineSeconds",
-        )
+        ),
+        FITS_BELOW,
     )
 
     model: ServedModel
@@ -68,6 +70,23 @@ class ModelDeploymentSpec(ApiModel):
     progress_deadline_seconds: DeadlineSeconds | None = None
     """How long a canary may wait for its pods before one weight or scale; after that the rollout is aborted. At least
     runtime.loadTimeoutSeconds; default 600, or loadTimeoutSeconds plus a minute if that is more."""
+
+    @model_validator(mode="after")
+    def _fits_below_a_prefix(self) -> Self:
+        traffic = self.traffic
+        if traffic is None or traffic.path_prefix is None or traffic.api is not RoutingApi.GATEWAY_API:
+            return self
+        if _matches(self.strategy) > MOST_MATCHES_BELOW:
+            raise ValueError(f"strategy {FITS_BELOW['message']}")
+        return self
+
+
+def _matches(strategy: Strategy | None) -> int:
+    """Count the matches of all steps together."""
+    canary, blue_green = (strategy.canary, strategy.blue_green) if strategy else (None, None)
+    steps = canary.steps if canary and canary.steps else ()
+    stepped = sum(len(step.set_header_route.match) for step in steps if step.set_header_route)
+    return stepped + (len(blue_green.preview.match) if blue_green and blue_green.preview else 0)
 
 
 class RevisionStatus(ApiModel):

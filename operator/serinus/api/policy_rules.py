@@ -175,6 +175,22 @@ MOST_MATCHES = 16
 TOO_MANY_MATCHES = (
     f"has more than {MOST_MATCHES} matches in all its setHeaderRoute steps: use a regex, or one header for all"
 )
+MOST_MATCHES_BELOW = 10
+"""Of all steps together where an HTTPRoute has a prefix: each match needs a rule of its own, of 16 in all."""
+_BELOW = (
+    "has(self.traffic) && has(self.traffic.pathPrefix)"
+    " && has(self.traffic.provider) && self.traffic.provider == 'gatewayAPI' && has(self.strategy)"
+)
+_STEPS_MATCH = "self.strategy.canary.steps.filter(s, has(s.setHeaderRoute)).map(s, size(s.setHeaderRoute.match)).sum()"
+_HAS_STEPS = "has(self.strategy.canary) && has(self.strategy.canary.steps)"
+_HAS_PREVIEW = "has(self.strategy.blueGreen) && has(self.strategy.blueGreen.preview)"
+FITS_BELOW = rule(
+    f"!({_BELOW}) || ((!({_HAS_STEPS}) || {_STEPS_MATCH} <= {MOST_MATCHES_BELOW})"
+    f" && (!({_HAS_PREVIEW}) || size(self.strategy.blueGreen.preview.match) <= {MOST_MATCHES_BELOW}))",
+    f"has more than {MOST_MATCHES_BELOW} matches, and an HTTPRoute with pathPrefix has no more rules: use a regex, one"
+    " header for all, or a host without pathPrefix",
+    path=".strategy",
+)
 ONE_STRATEGY = "needs exactly one of canary and blueGreen"
 STRATEGY = (rule("has(self.canary) != has(self.blueGreen)", ONE_STRATEGY),)
 

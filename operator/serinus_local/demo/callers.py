@@ -17,14 +17,17 @@ FEATURES = (1.0, 2.0, 3.0, 4.0)
 class Callers:
     """Connections to one gateway that ask for one host's model; every call ends in an Answer, whatever happens.
 
-    `headers` go with each request, as metadata with each call.
+    `headers` go with each request, as metadata with each call; `prefix` comes before the path of each request.
     """
 
-    def __init__(self, gateway: str, host: str, model: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, gateway: str, host: str, model: str, headers: Mapping[str, str] | None = None, *, prefix: str = ""
+    ) -> None:
         self._gateway = gateway
         self._host = host
         self._model = model
         self._headers = dict(headers or {})
+        self._prefix = prefix
         self.features: tuple[float, ...] = FEATURES
 
     async def __aenter__(self) -> Self:
@@ -44,7 +47,7 @@ class Callers:
 
     async def http(self) -> Answer:
         """Ask over HTTP."""
-        url = f"http://{self._gateway}/v2/models/{self._model}/infer"
+        url = f"http://{self._gateway}{self._prefix}/v2/models/{self._model}/infer"
         tensor = {"name": "X", "datatype": "FP32", "shape": [1, 4], "data": list(self.features)}
         headers = {"Host": self._host, **self._headers}
         try:

@@ -17,7 +17,7 @@ MOST_UNDER_WAY = 500
 
 
 class DemoTraffic:
-    """Asks until it is stopped; each answer is counted and told."""
+    """Asks until it is stopped; each answer is counted and told. With `grpc_every` 0 nothing goes over gRPC."""
 
     def __init__(self, callers: Callers, tally: Tally, *, rate: float = RATE, grpc_every: int = GRPC_EVERY) -> None:
         self.tally = tally
@@ -54,8 +54,9 @@ class DemoTraffic:
         self._stopping.set()
 
     async def _is_answered(self) -> bool:
-        http, grpc = await asyncio.gather(self._callers.http(), self._callers.grpc())
-        return http.version is not None and grpc.version is not None
+        ways = [self._callers.http, *([self._callers.grpc] if self._grpc_every else [])]
+        answers = await asyncio.gather(*(ask() for ask in ways))
+        return all(answer.version is not None for answer in answers)
 
     def _send(self, number: int) -> None:
         if len(self._under_way) >= MOST_UNDER_WAY:
@@ -65,7 +66,8 @@ class DemoTraffic:
         task.add_done_callback(self._under_way.discard)
 
     async def _ask(self, number: int) -> None:
-        answer = await (self._callers.grpc() if number % self._grpc_every == 0 else self._callers.http())
+        by_grpc = self._grpc_every > 0 and number % self._grpc_every == 0
+        answer = await (self._callers.grpc() if by_grpc else self._callers.http())
         self.tally.add(answer)
         self.told(answer)
 
