@@ -235,8 +235,8 @@ class Claims:
     def _has(self, conflict: HostConflict, had: ForeignRoute, live: Json) -> bool:
         """Whether our live route already has what it claims beside another."""
         theirs = self._claimants.of(conflict.theirs)
-        longest = self._provider.longest_path_wins and bool(self._provider.read_settings(live).prefix)
-        shared = theirs is None or share_a_path(had.paths, theirs.paths, longest_wins=longest)
+        below = self._provider.read_settings(live).prefix if self._provider.longest_path_wins else ""
+        shared = theirs is None or share_a_path(had.paths, theirs.paths, wins_below=below)
         return shared and conflict.host in had.hosts and conflict.gateway in had.gateways
 
     def _routed(self, namespace: str, name: str, manifest: Json | None) -> None:

@@ -10,6 +10,7 @@ from serinus.core.model.kinds import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     HORIZONTAL_POD_AUTOSCALER,
+    HTTP_ROUTE,
     MODEL_DEPLOYMENT,
     POD,
     SERVICE,
@@ -215,12 +216,31 @@ def test_a_controller_revision_is_kept_without_the_models_files_and_its_spec(cac
 
 
 def test_of_a_foreign_virtual_service_only_its_claims_are_kept(cache: ObjectCache) -> None:
-    """Which hosts on which gateways, and how old; never its routes."""
-    spec = {"hosts": ["h"], "gateways": ["g"], "http": [{"route": []}]}
+    """Which hosts and paths on which gateways, how old, and where requests go; nothing of how they go there."""
+    to = {"destination": {"host": "s", "subset": "v1", "port": {"number": 80}}, "weight": 100}
+    match = [{"uri": {"prefix": "/a"}, "headers": {"x": {"exact": "1"}}}, {"uri": {"prefix": "/a"}}]
+    delegate = {"name": "d"}
+    rules = [{"name": "a", "match": match, "route": [to], "timeout": "1s"}, {"delegate": delegate}, {"route": []}]
+    spec = {"hosts": ["h"], "gateways": ["g"], "http": rules}
     cache.store(an(VIRTUAL_SERVICE, "theirs", 1, owner=None, spec=spec))
     cache.store(an(VIRTUAL_SERVICE, "ours", 2, spec=spec))
     theirs, ours = (cache.get(VIRTUAL_SERVICE, "ml", name) for name in ("theirs", "ours"))
     assert theirs is not None
     assert ours is not None
-    assert theirs["spec"] == {"hosts": ["h"], "gateways": ["g"]}
+    trimmed = [
+        {"match": [{"uri": {"prefix": "/a"}}], "route": [{"destination": {"host": "s"}}]},
+        {"delegate": delegate},
+    ]
+    assert theirs["spec"] == {"hosts": ["h"], "gateways": ["g"], "http": [*trimmed, {}]}
     assert ours["spec"] == spec
+
+
+def test_of_a_foreign_route_with_very_many_rules_every_path_is_believed(cache: ObjectCache) -> None:
+    """What is not kept might be any."""
+    rules = [{"matches": [{"path": {"type": "Exact", "value": f"/{number}"}}]} for number in range(70)]
+    many = [{"path": {"type": "Exact", "value": f"/{number}"}} for number in range(70)]
+    cache.store(an(HTTP_ROUTE, "rules", 1, owner=None, spec={"rules": rules}))
+    cache.store(an(HTTP_ROUTE, "matches", 2, owner=None, spec={"rules": [{"matches": many}]}))
+    kept = [cache.get(HTTP_ROUTE, "ml", name) for name in ("rules", "matches")]
+    assert [len(one["spec"]["rules"]) for one in kept if one] == [65, 1]
+    assert [one["spec"]["rules"][-1] for one in kept if one] == [{}, {}]

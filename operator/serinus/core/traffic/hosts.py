@@ -65,8 +65,8 @@ class OurRoute:
     """What a route of ours claims, as the spec writes it; `created` is None while it does not exist.
 
     Of two routes of one age that of the smaller `tie` wins. `paths` are what the paths of its requests begin with, by
-    the `prefix` that the spec asks for; `longest_wins` says that a request that two routes match is ours where we name
-    more of its path.
+    the `prefix` that the spec asks for; where an API gives a request to the route that names more of its path,
+    `wins_below` is the prefix.
     """
 
     key: Key
@@ -78,7 +78,7 @@ class OurRoute:
     listeners: frozenset[str] = frozenset()
     paths: frozenset[str] = EVERY_PATH
     prefix: str = ""
-    longest_wins: bool = False
+    wins_below: str = ""
 
     @cached_property
     def normal_hosts(self) -> frozenset[str]:
@@ -101,12 +101,14 @@ def _meet(gateway: str, ours: frozenset[str], theirs: frozenset[str]) -> bool:
     return not mine or not others or everything in mine | others or not mine.isdisjoint(others)
 
 
-def share_a_path(ours: Iterable[str], theirs: Iterable[str], *, longest_wins: bool = False) -> bool:
-    """Whether the path of a request may begin as both say, and the request not be ours for that."""
-    return any(
-        their.startswith(our) or (our.startswith(their) and not longest_wins)
-        for our, their in product(ours, tuple(theirs))
-    )
+def share_a_path(ours: Iterable[str], theirs: Iterable[str], *, wins_below: str = "") -> bool:
+    """Whether the path of a request may begin as both say.
+
+    Below a prefix that `wins_below` names, ours has whatever theirs has by less of a path than the prefix.
+    """
+    root = f"{wins_below}/" if wins_below else ""
+    asked = [their for their in theirs if their == root or not root.startswith(their)]
+    return any(their.startswith(our) or our.startswith(their) for our, their in product(ours, asked))
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def host_conflicts(ours: OurRoute, others: Iterable[ForeignRoute]) -> tuple[Host
     found = [
         _conflict(ours, theirs, host, gateway)
         for theirs in others
-        if theirs.key != ours.key and share_a_path(ours.paths, theirs.paths, longest_wins=ours.longest_wins)
+        if theirs.key != ours.key and share_a_path(ours.paths, theirs.paths, wins_below=ours.wins_below)
         for gateway in ours.normal_gateways & theirs.gateways
         if _meet(gateway, ours.listeners, theirs.listeners)
         for host in ours.normal_hosts

@@ -185,8 +185,15 @@ REASONS = st.none() | st.lists(st.sampled_from([*RetryOn]), unique=True, min_siz
 TRIES = st.fixed_dictionaries({"attempts": st.integers(1, 10), "perTryTimeout": TIMES, "retryOn": REASONS})
 SWITCHES = st.none() | st.booleans()
 STICKINESS = st.sampled_from([None, {"cookie": {}}, {"cookie": {"name": "a.b", "maxAge": "90m"}}])
+PREFIXES = st.none() | st.from_regex(r"(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,6}){1,4}", fullmatch=True)
 SETTINGS = st.fixed_dictionaries(
-    {"timeout": TIMES, "allPaths": SWITCHES, "revisionHeader": SWITCHES, "sessionAffinity": STICKINESS}
+    {
+        "timeout": TIMES,
+        "allPaths": SWITCHES,
+        "revisionHeader": SWITCHES,
+        "sessionAffinity": STICKINESS,
+        "pathPrefix": PREFIXES,
+    }
 )
 
 
@@ -249,6 +256,8 @@ EDITS = [
     pytest.param(ISTIO, _of_another, id="Istio: another's name"),
     pytest.param(ISTIO, _nobody, id="Istio: a name less"),
     pytest.param(ISTIO, _more, id="Istio: more done to answers"),
+    pytest.param(ISTIO, _first("rewrite", {"uri": "/"}), id="Istio: a path that one rule rewrites"),
+    pytest.param(ISTIO, _in_all("rewrite", {"uri": "/"}), id="Istio: paths that are rewritten and not below a prefix"),
     pytest.param(GATEWAY_API, _first("timeouts", {"request": "1s"}), id="Gateway API: a timeout of one rule"),
     pytest.param(
         GATEWAY_API,

@@ -96,7 +96,7 @@ class GatewayApi:
                 ),
                 paths=settings.claims,
                 prefix=settings.prefix,
-                longest_wins=bool(settings.prefix) and self.longest_path_wins,
+                wins_below=settings.prefix,
             ),
         )
 
