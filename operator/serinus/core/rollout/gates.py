@@ -149,9 +149,7 @@ def not_safe(question: Question) -> Cause | None:
     unused = assessment.reason in NOT_USED and is_preview(question.plan, question.state) and not _testers_fail(question)
     if assessment.verdict is Verdict.SAFE or unused:
         return None
-    unreached = assessment.reason is Reason.NO_TRAFFIC and question.state.exposure.weight and question.seen.bypass
-    message = f"{assessment.message}; {question.seen.bypass}, past the split" if unreached else assessment.message
-    return Cause(assessment.reason, message, assessment.verdict, assessment.finding)
+    return Cause(assessment.reason, question.told, assessment.verdict, assessment.finding)
 
 
 def _testers_fail(question: Question) -> bool:

@@ -8,7 +8,6 @@ from serinus.api.canary_scale import CanaryScale
 from serinus.api.policy import Pace, Pause
 from serinus.api.status import Verdict
 from serinus.core.model.exposure import Exposure
-from serinus.core.model.rollout import RolloutState
 from serinus.core.rollout.question import PAUSED, Question
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
@@ -42,29 +41,29 @@ class PauseVerb:
         if self.for_people:
             command = f"kubectl serinus promote {plan.spec.model_deployment}"
             lever = f"spec.promote.throughStep: {state.step + 1} on Rollout {plan.name}"
-            text = f"waits for a person: {command}, or {lever}{_beside(state)}"
+            text = f"waits for a person: {command}, or {lever}{_beside(question)}"
             return Cause(RolloutReason.AWAITING_PROMOTION, text, state.verdict)
         ends_at = self.ends_at(state.step_started_at or question.now)
         # No evidence is gathered of a cohort alone: its pause lasts, whatever the pace.
         gathers = plan.pace is Pace.EVIDENCE and (state.exposure.weight > 0 or not state.exposure.matches)
         if gathers or question.outdone or (ends_at is not None and question.now >= ends_at):
             return None
-        return _suspicion(state) or Cause(RolloutReason.PAUSING, f"pausing for {self.wish.duration}")
+        return _suspicion(question) or Cause(RolloutReason.PAUSING, f"pausing for {self.wish.duration}")
 
     def ends_at(self, began: float | None) -> float | None:
         seconds = self.wish.seconds
         return None if seconds is None or began is None else began + seconds
 
 
-def _beside(state: RolloutState) -> str:
+def _beside(question: Question) -> str:
     """Say beside the wait for people what speaks against going on."""
-    assessment = state.assessment
-    return "" if assessment is None or assessment.verdict is Verdict.SAFE else f" ({assessment.message})"
+    assessment = question.state.assessment
+    return "" if assessment is None or assessment.verdict is Verdict.SAFE else f" ({question.told})"
 
 
-def _suspicion(state: RolloutState) -> Cause | None:
+def _suspicion(question: Question) -> Cause | None:
     """Say in a pause already what would hold the weight at its end."""
-    assessment = state.assessment
+    assessment = question.state.assessment
     if assessment is None:
         return None
-    return Cause(assessment.reason, assessment.message, assessment.verdict, assessment.finding)
+    return Cause(assessment.reason, question.told, assessment.verdict, assessment.finding)
