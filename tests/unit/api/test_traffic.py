@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from serinus.api.parsing import parse_spec
+from serinus.api.problems import ApiError
 from serinus.api.retries import Retries
 from serinus.api.traffic import Traffic
 
@@ -49,3 +51,60 @@ def test_a_timeout_that_an_http_route_cannot_hold_is_refused(timeout: str) -> No
     """The same for both APIs: a change of the API changes nothing else."""
     with pytest.raises(ValidationError, match="timeout"):
         Traffic.parse({"timeout": timeout})
+
+
+@pytest.mark.parametrize(
+    "prefix", ["fraud", "/", "/fraud/", "//fraud", "/a/../b", "/.a", "/a b", "/a%2fb", "/1/2/3/4/5", ""]
+)
+def test_a_prefix_that_paths_do_not_begin_with_as_they_are_written_is_refused(prefix: str) -> None:
+    """The gateway and the server read a path in one way, and a rule has one prefix."""
+    with pytest.raises(ValidationError, match="pathPrefix"):
+        Traffic.parse({"pathPrefix": prefix})
+
+
+@pytest.mark.parametrize(
+    ("traffic", "says"),
+    [
+        pytest.param({"istio": {"delegate": True}}, "istio.delegate needs pathPrefix", id="no prefix"),
+        pytest.param(
+            {"pathPrefix": "/a", "hosts": ["a.b"], "istio": {"delegate": True}}, "leave out hosts", id="hosts"
+        ),
+        pytest.param(
+            {"pathPrefix": "/a", "istio": {"delegate": True, "gateways": ["a"]}}, "leave out hosts", id="gateways"
+        ),
+    ],
+)
+def test_a_delegate_has_a_prefix_and_is_bound_to_nothing(traffic: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        Traffic.parse(traffic)
+
+
+MATCH = {"headerName": "x-tier", "headerValue": {"exact": "premium"}}
+
+
+@pytest.mark.parametrize(
+    ("traffic", "fits"),
+    [
+        pytest.param({**BY_GATEWAY_API, "pathPrefix": "/a"}, False, id="an HTTPRoute below a prefix"),
+        pytest.param(BY_GATEWAY_API, True, id="an HTTPRoute"),
+        pytest.param({"pathPrefix": "/a"}, True, id="a VirtualService below a prefix"),
+    ],
+)
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param({"canary": {"steps": [{"setHeaderRoute": {"match": [MATCH] * 6}}] * 2}}, id="canary"),
+        pytest.param({"blueGreen": {"preview": {"match": [MATCH] * 11}}}, id="blueGreen"),
+    ],
+)
+def test_an_http_route_below_a_prefix_has_room_for_fewer_matches(
+    traffic: dict[str, Any], strategy: dict[str, Any], *, fits: bool
+) -> None:
+    """Each is a rule of its own there."""
+    model = {"version": "1", "storageUri": "pvc://models/fraud/1"}
+    spec = {"model": model, "runtime": {"image": "triton:1"}, "traffic": traffic, "strategy": strategy}
+    if fits:
+        assert parse_spec(spec).traffic is not None
+    else:
+        with pytest.raises(ApiError, match="has more than 10 matches, and an HTTPRoute with pathPrefix"):
+            parse_spec(spec)
