@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
+from serinus.api.traffic import RoutingApi
 from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.model.timestamps import to_rfc3339_seconds
 from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.providers import TrafficProviders
+from tests.scenarios.apis import WITH_EACH_API
+from tests.support.invariants import Watchdog
 from tests.support.world import START, Model, World, fraud, serving, trying
+from tests.support.world.given import HALF, routed_by
 
 OWN, OTHER = "fraud.example.com", "payments.example.com"
 
@@ -147,3 +151,57 @@ async def test_a_route_lost_while_there_is_no_gateway_holds_up_no_other_child() 
     world.commit(fraud("1"))
     await world.run(2)
     assert world.routed == {"1": 100}
+
+
+def at(world: World, gateway: str) -> Json:
+    """The traffic section that names a Gateway."""
+    if world.routing is RoutingApi.ISTIO:
+        return {**routed_by(world.routing), "istio": {"gateways": [gateway]}}
+    return {**routed_by(world.routing), "gatewayAPI": {"parentRefs": [{"name": gateway}]}}
+
+
+def bound_to(world: World) -> list[str]:
+    """The Gateways of the live route."""
+    assert world.route is not None
+    spec = world.route["spec"]
+    return list(spec.get("gateways") or [one["name"] for one in spec["parentRefs"]])
+
+
+@WITH_EACH_API
+async def test_a_route_stays_where_it_is_until_the_gateway_of_the_spec_is_there() -> None:
+    """A misspelt name takes it from nobody, and a revert reaches it; once the Gateway comes the route moves."""
+    world = await trying(at=50, steps=HALF)
+    await world.run(3)
+    Watchdog(world)
+    world.commit(fraud("2", steps=HALF, traffic=at(world, "pulbic")))
+    await world.run(2)
+    assert (bound_to(world), world.routed) == (["public"], {"1": 50, "2": 50})
+    said = world.condition("Serving")
+    assert (said["status"], said["reason"]) == ("True", "GatewayNotFound")
+    assert said["message"].endswith("until then the route stays on ml/public")
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=30)
+    await world.run(1)
+    assert (bound_to(world), world.routed["1"]) == (["public"], 100)
+    world.listen("pulbic")
+    await world.run(1)
+    assert (bound_to(world), world.routed["1"]) == (["pulbic"], 100)
+
+
+@WITH_EACH_API
+async def test_a_gateway_that_comes_beside_the_live_one_waits_for_nothing_else() -> None:
+    """The one that is there serves on; the other follows when it is there."""
+    world = await trying(at=50, steps=HALF)
+    both = at(world, "public")
+    more = both.get("istio", {}).get("gateways")
+    if more is not None:
+        more.append("later")
+    else:
+        both["gatewayAPI"]["parentRefs"].append({"name": "later"})
+    world.commit(fraud("2", steps=HALF, traffic=both))
+    await world.run(2)
+    assert bound_to(world) == ["public"]
+    world.listen("later")
+    await world.run(1)
+    assert bound_to(world) == ["public", "later"]
+    assert world.routed == {"1": 50, "2": 50}

@@ -119,7 +119,14 @@ class Claims:
         known = bool(hosts) and all(self._is_known(one, place) for one in gateways)
         ours = replace(self._our_claims(view)[0], hosts=hosts, gateways=gateways)
         missing = unreached(ours, self._listening, self._provider.terms) if known else None
-        return missing or self._not_accepted(view)
+        if missing is None or missing.served:
+            return missing or self._not_accepted(view)
+        bound = self._provider.bound_gateways(self.admitted(view))
+        still = replace(ours, gateways=bound)
+        if still.normal_gateways == ours.normal_gateways or unreached(still, self._listening, self._provider.terms):
+            return missing
+        names = ", ".join(sorted(still.normal_gateways))
+        return replace(missing, message=f"{missing.message}; until then the route stays on {names}", served=True)
 
     def _not_accepted(self, view: ModelDeploymentView) -> Unreached | None:
         """Say why a gateway does not carry out a route that is there."""
@@ -132,10 +139,10 @@ class Claims:
         return not self._gateway_namespaces or place in self._gateway_namespaces
 
     def admitted(self, view: ModelDeploymentView) -> Traffic | None:
-        """The spec's traffic without what may not be used: refused here, or taken before ours had it.
+        """The spec's traffic without what may not be used: refused here, taken before ours had it, or not there.
 
         A route that would be left without any gateway, and serves nobody then, keeps those that it has: a revert must
-        reach it.
+        reach it, and so must requests while a name is misspelt.
         """
         traffic = view.spec.traffic
         if traffic is None and self._provider.serves_unbound:
@@ -154,16 +161,23 @@ class Claims:
             for one in traffic.hosts
             if tenancy.may_use_host(place, one) and normal_host(one, place, tenancy.domain) not in lost.hosts
         )
-        gateways = tuple(
-            one
-            for one in named
-            if tenancy.may_use_gateway(place, one) and normal_gateway(one, place) not in lost.gateways
-        )
-        if not gateways and not provider.serves_unbound and not traffic.is_delegate and live is not None:
+        granted = [one for one in named if tenancy.may_use_gateway(place, one)]
+        absent = self._absent(traffic, place, live)
+        gateways = tuple(one for one in granted if normal_gateway(one, place) not in lost.gateways | absent)
+        serves = provider.serves_unbound and not absent
+        if not gateways and not serves and not traffic.is_delegate and live is not None:
             return provider.kept(traffic, hosts, live)
         if (hosts, gateways) == (traffic.hosts, named):
             return traffic
         return provider.bind(traffic, hosts, gateways)
+
+    def _absent(self, traffic: Traffic, place: str, live: Json | None) -> set[str]:
+        """The gateways that are not there, and that a live route is not bound to already."""
+        if live is None:
+            return set()
+        named = {normal_gateway(one, place) for one in self._provider.bound_gateways(traffic)}
+        had = self._provider.read_claims(live).gateways
+        return {one for one in named - had - self._listening.keys() if self._is_known(one, place)}
 
     def concern(self, view: ModelDeploymentView) -> Obstacle | None:
         """What people should know although it stops nothing: a younger route on our host, or an idle delegate."""
