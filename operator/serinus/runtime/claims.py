@@ -14,7 +14,7 @@ from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
-from serinus.core.model.names import cluster_namespace, normal_gateway, normal_host
+from serinus.core.model.names import MESH, cluster_namespace, normal_gateway, normal_host
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.tenancy import Tenancy
 from serinus.core.traffic.claimants import Claimants
@@ -312,7 +312,9 @@ class Claims:
                 yield Obstacle("HostNotAllowed", f"spec.traffic.hosts: {self._host_refused(namespace, host)}")
         for gateway in self._provider.named_gateways(traffic):
             if not self._tenancy.may_use_gateway(namespace, gateway):
-                text = f"{self._provider.terms.field}: {self._provider.refusal_of(gateway, namespace)}"
+                refusal = self._provider.refusal_of(gateway, namespace)
+                granted = f"; {self._tenancy.told_gateways(namespace)}" if gateway != MESH else ""
+                text = f"{self._provider.terms.field}: {refusal}{granted}"
                 yield Obstacle("GatewayNotAllowed", text)
         yield from self._refused_sources(view)
 
@@ -320,7 +322,8 @@ class Claims:
         domain = self._tenancy.domain
         if cluster_namespace(normal_host(host, namespace, domain), domain) is not None:
             return f"host {host} is the name of another namespace's Service: nobody else may route it"
-        return f"namespace {namespace} may not use host {host}: ask your administrator to grant it (tenants)"
+        granted = self._tenancy.told_hosts(namespace)
+        return f"namespace {namespace} may not use host {host}: ask your administrator to grant it (tenants); {granted}"
 
     def _unbound(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
         """Say that requests for the hosts would reach nothing: the mesh has none of them."""

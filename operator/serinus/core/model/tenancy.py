@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from serinus.core.model.names import (
     CLUSTER_DOMAIN,
@@ -17,6 +18,9 @@ from serinus.core.model.names import (
     normal_gateway,
     normal_host,
 )
+
+MOST_TOLD: Final = 5
+"""Grants named in a message."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,27 @@ class Tenancy:
         wanted = {gateway, f"{where}/{EVERYTHING}", EVERYTHING}
         return any(wanted.intersection(grant.gateways) for grant in self._of(namespace))
 
+    def told_hosts(self, namespace: str) -> str:
+        """Say which hosts are granted to a namespace."""
+        return _told(host for grant in self._of(namespace) for host in grant.hosts)
+
+    def told_gateways(self, namespace: str) -> str:
+        """Say which gateways of other namespaces are granted to a namespace."""
+        return _told(gateway for grant in self._of(namespace) for gateway in grant.gateways)
+
     def may_use_source(self, namespace: str, source: str) -> bool:
         """Tell whether a namespace may ask a metrics source."""
         return any({source, EVERYTHING}.intersection(grant.sources) for grant in self._of(namespace))
 
     def _of(self, namespace: str) -> Iterable[Grant]:
         return (grant for grant in self.grants if grant.namespace in (namespace, EVERYTHING))
+
+
+def _told(granted: Iterable[str]) -> str:
+    """Name what is granted, as far as a sentence holds it."""
+    names = list(dict.fromkeys(granted))
+    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
+    return f"granted is {', '.join(names[:MOST_TOLD])}{more}" if names else "nothing is granted"
 
 
 def _covers_host(pattern: str, host: str) -> bool:

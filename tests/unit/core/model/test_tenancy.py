@@ -105,3 +105,22 @@ def test_the_mesh_can_be_closed() -> None:
 def test_a_source_must_be_granted(namespace: str, source: str, allowed: bool) -> None:
     """Grants for all and grants for one add up."""
     assert TENANCY.may_use_source(namespace, source) is allowed
+
+
+@pytest.mark.parametrize(
+    ("namespace", "hosts", "gateways"),
+    [
+        ("ml", "granted is *.ml.example.com, ml.example.com", "granted is istio-system/public"),
+        ("risk", "granted is *", "granted is infra/*"),
+        ("other", "nothing is granted", "nothing is granted"),
+    ],
+)
+def test_what_is_granted_is_told_to_who_asks_for_more(namespace: str, hosts: str, gateways: str) -> None:
+    """Its own grants, and nobody else's."""
+    assert (TENANCY.told_hosts(namespace), TENANCY.told_gateways(namespace)) == (hosts, gateways)
+
+
+def test_very_many_grants_are_counted() -> None:
+    """A condition is a sentence."""
+    many = Tenancy((Grant("ml", hosts=tuple(f"{number}.example.com" for number in range(7))),))
+    assert many.told_hosts("ml").endswith("4.example.com and 2 more")
