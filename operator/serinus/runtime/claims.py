@@ -303,7 +303,8 @@ class Claims:
         self._asked[key] = routes
         for route in routes:
             self._owners[route.key] = key
-            self._ours.add(ForeignRoute("", route.key, route.normal_hosts, route.normal_gateways, created=0.0))
+            claimed = (route.normal_hosts, route.normal_gateways)
+            self._ours.add(ForeignRoute("", route.key, *claimed, created=0.0, paths=route.paths))
 
     def _refused(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
         traffic, namespace = view.spec.traffic, view.namespace
@@ -362,4 +363,4 @@ def _names(routes: Iterable[OurRoute], gateway: str) -> bool:
 
 
 def _as_ours(route: ForeignRoute) -> OurRoute:
-    return OurRoute(route.key, tuple(route.hosts), tuple(route.gateways), route.created)
+    return OurRoute(route.key, tuple(route.hosts), tuple(route.gateways), route.created, paths=route.paths)

@@ -105,12 +105,14 @@ def test_a_name_that_somebody_else_holds_is_an_obstacle() -> None:
 
 HOSTS = st.sampled_from(["a.example.com", "b.example.com", "*.example.com", "*", "*.com", "c.test"])
 GATEWAYS = st.sampled_from(["ml/public", "ml/private", "mesh"])
+PATHS = st.frozensets(st.sampled_from(["/", "/a", "/a/", "/a/v2", "/a/b/", "/ab/v2", "/b/v2"]), min_size=1, max_size=2)
 ROUTES = st.builds(
     ForeignRoute,
     key=st.builds(Key, st.sampled_from(["ml", "shop"]), st.sampled_from(["a", "b", "c", "fraud"])),
     hosts=st.frozensets(HOSTS, max_size=3),
     gateways=st.frozensets(GATEWAYS, min_size=1, max_size=2),
     created=st.integers(0, 3).map(float),
+    paths=PATHS,
 )
 EVENTS = st.lists(st.tuples(st.booleans(), ROUTES), max_size=15)
 OURS = st.builds(
@@ -119,6 +121,8 @@ OURS = st.builds(
     hosts=st.lists(HOSTS, max_size=2).map(tuple),
     gateways=st.lists(GATEWAYS, max_size=2).map(tuple),
     created=st.sampled_from([None, 1.0, 2.0]),
+    paths=PATHS,
+    wins_below=st.sampled_from(["", "/a", "/a/b"]),
 )
 
 
@@ -182,7 +186,7 @@ def test_a_route_of_others_is_news_only_when_its_claims_change() -> None:
 class Neighbours:
     """Three ModelDeployments whose passes have asked for conflicts, and what a route of others does to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool = False) -> None:
         self.cache = ObjectCache()
         self.woken: list[str] = []
         self.claims = Claims(
@@ -193,17 +197,23 @@ class Neighbours:
             wake=lambda key: self.woken.append(key.name),
         )
         for name in ("a", "b", "c"):
-            view = deployment(traffic={"hosts": [f"{name}.example.com"], "istio": {"gateways": ["public"]}})
+            at = (
+                {"hosts": ["api.example.com"], "pathPrefix": f"/{name}"}
+                if shared
+                else {"hosts": [f"{name}.example.com"]}
+            )
+            view = deployment(traffic={**at, "istio": {"gateways": ["public"]}})
             self.claims.conflicts(replace(view, name=name))
         self.version = 1
 
-    def theirs(self, *hosts: str, name: str = "theirs", weight: int = 0) -> list[str]:
+    def theirs(self, *hosts: str, name: str = "theirs", weight: int = 0, below: str = "/", **rule: Json) -> list[str]:
         """Let a route claim hosts, or be gone when it claims none; give who is woken."""
         self.woken.clear()
         self.version += 1
         metadata = {"name": name, "namespace": "ml", "resourceVersion": str(self.version)}
         metadata["creationTimestamp"] = "2020-01-01T00:00:00Z"
-        spec = {"hosts": list(hosts), "gateways": ["public"], "http": [{"route": [{"weight": weight}]}]}
+        matched = {"match": [{"uri": {"prefix": below}}], "route": [{"weight": weight}], **rule}
+        spec = {"hosts": list(hosts), "gateways": ["public"], "http": [matched]}
         if hosts:
             self.cache.store(
                 {"apiVersion": VIRTUAL_SERVICE.api_version, "kind": "VirtualService"}
@@ -265,6 +275,23 @@ def test_a_gateway_wakes_those_who_name_it() -> None:
     beside.woken.clear()
     beside.cache.forget(ISTIO_GATEWAY, "ml", "public", "5")
     assert beside.woken == ["a", "b", "c"]
+
+
+def test_of_models_on_one_host_a_route_wakes_those_whose_paths_it_has() -> None:
+    """A thousand others on the host sleep on."""
+    beside = Neighbours(shared=True)
+    assert beside.theirs("api.example.com", below="/a/v2/models") == ["a"]
+    assert beside.theirs("api.example.com", below="/b/v2/models") == ["a", "b"]
+    assert beside.theirs("api.example.com", below="/d/v2") == ["b"]
+    assert beside.theirs("api.example.com", below="/") == ["a", "b", "c"]
+
+
+def test_a_root_wakes_the_delegate_that_it_leaves_requests_to() -> None:
+    """When it comes and when it goes."""
+    beside = Neighbours(shared=True)
+    delegate = {"name": "b", "namespace": "ml"}
+    assert beside.theirs("elsewhere.test", below="/b", delegate=delegate) == ["b"]
+    assert beside.theirs() == ["b"]
 
 
 def test_nothing_is_told_of_gateways_that_a_namespace_may_not_use() -> None:
