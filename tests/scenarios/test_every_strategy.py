@@ -61,6 +61,11 @@ STRATEGIES: dict[str, Strategy] = {
         ("mirror 50%", "x-preview=yes", "100%"),
     ),
     "sticky": Strategy({"canary": {"steps": STEPS}}, ("10%", "50%"), {"sessionAffinity": STICKY}),
+    "below a prefix": Strategy(
+        {"canary": {"steps": [{"setHeaderRoute": PREMIUM}, PAUSE, {"setWeight": 50}, PAUSE]}},
+        ("x-tier=premium", "50%, x-tier=premium"),
+        {"sessionAffinity": STICKY, "pathPrefix": "/models/fraud"},
+    ),
 }
 STAGES = [pytest.param(one, stage, id=f"{name} at {stage}") for name, one in STRATEGIES.items() for stage in one.stages]
 in_every_stage = pytest.mark.parametrize(("strategy", "stage"), STAGES)
