@@ -14,7 +14,7 @@ from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.summary import Standing
 
 WARNING_PHASES = frozenset({Phase.REVERTED, Phase.ABORTED})
-WARNING_CONDITIONS = ("Stalled", "Degraded")
+WARNING_CONDITIONS = ("Stalled", "FallbackServing", "Degraded")
 SELF_EVIDENT = frozenset(
     {RolloutReason.STAGE_BEGAN, RolloutReason.NO_ASSESSMENT, RolloutReason.PAUSING, RolloutReason.GUARDING}
 )

@@ -109,7 +109,7 @@ def _rules(split: Split, settings: RuleSettings) -> list[Json]:
 
 def _general_rule(split: Split, protocol: _Protocol, settings: RuleSettings) -> Json:
     keeps = settings.keeps_users(split) and protocol.port == HTTP_PORT
-    backends = [_weighted(name, weight, protocol, settings, keeps=keeps) for name, weight in split.weights]
+    backends = [_weighted(name, weight, protocol, settings, keeps=keeps) for name, weight in split.destinations]
     rule = {"name": protocol.name, "matches": list(protocol.paths), "backendRefs": backends}
     if not split.mirror:
         return rule
@@ -152,7 +152,7 @@ def _read(rules: list[Json]) -> Split:
     weights = tuple((entry["name"], entry["weight"]) for entry in general["backendRefs"])
     copies = [entry["requestMirror"]["percent"] for entry in general.get("filters") or ()]
     cohort = [rule for rule in before if rule["name"].endswith("-cohort")]
-    return Split(weights, _read_matches(cohort[-1]) if cohort else (), copies[0] if copies else 0)
+    return Split.read(weights, _read_matches(cohort[-1]) if cohort else (), copies[0] if copies else 0)
 
 
 def _read_matches(rule: Json) -> tuple[Match, ...]:
