@@ -10,7 +10,7 @@ import pytest
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json
 from tests.scenarios.apis import WITH_EACH_API
 from tests.support.invariants import Watchdog
-from tests.support.world import Model, World, fraud, serving, trying
+from tests.support.world import Model, World, fraud, serving
 from tests.support.world.given import HALF, routed_by
 from tests.support.world.world import rules_of
 
@@ -51,7 +51,7 @@ async def backed(**spec: Any) -> World:
     """Version 1 serves, and has a fallback."""
     world = await with_rules()
     await serving(world=world, traffic=falling_back(world), **spec)
-    await world.run(3)
+    await world.until(lambda w: w.routed == {"1": 100}, limit=20)
     Watchdog(world)
     return world
 
@@ -172,7 +172,7 @@ async def test_what_becomes_of_the_other_is_seen_at_once() -> None:
 
 
 async def test_it_follows_the_others_stable() -> None:
-    """A rollout of the other is its own affair: our route stays as it is, and its rollout ends well."""
+    """A rollout of the other is its own affair: our route stays as it is. Our requests are none of its canary's."""
     world = await backed()
     lose(world, "1")
     await world.run(2)
@@ -181,6 +181,10 @@ async def test_it_follows_the_others_stable() -> None:
     newer = rules(world)
     newer["spec"]["model"]["version"] = "rules-2"
     world.commit(newer)
+    await world.run(30)
+    (_, trying) = [one for one in world.api.all(ROLLOUT) if one["spec"]["modelDeployment"] == RULES]
+    assert (trying["status"]["weight"], trying["status"]["reason"]) == (10, "NoTraffic")
+    world.api.put({**trying, "spec": {**trying["spec"], "promote": {"full": True}}})
     await world.until(lambda w: w.version(RULES) == "rules-2", limit=120)
     assert world.fallback == RULES
     assert f"apply {world.provider.route.name} fraud" not in world.api.writes
@@ -335,9 +339,10 @@ async def test_two_that_name_each_other_only_go_down_together() -> None:
 async def test_a_cohort_falls_back_with_all_others() -> None:
     """Stable has lost its pods, and the canary only has a cohort: nobody is left to the one or the other."""
     steps = [{"setHeaderRoute": {"match": [{"headerName": "x-tier", "headerValue": {"exact": "a"}}]}}, {"pause": {}}]
-    world = await trying(world=await with_rules(), at=0, steps=steps, traffic=falling_back(World()))
+    world = await backed(steps=steps)
+    world.models["2"] = Model()
+    world.commit(fraud("2", steps=steps, traffic=falling_back(world)))
     await world.until(lambda w: bool(w.split and w.split.matches), limit=20)
-    Watchdog(world)
     lose(world, "1")
     await world.run(1)
     assert world.fallback == RULES

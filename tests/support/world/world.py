@@ -274,7 +274,7 @@ class World(NewestRollout):
         """The version of a revision, also when its ControllerRevision is gone; of a root Service, what it selects."""
         root = self.api.find(SERVICE, revision)
         if root is not None and (hashed := root["spec"]["selector"][REVISION_LABEL]) not in revision:
-            return self.version(revision_name(revision, hashed))
+            self._versions[revision] = self.version(revision_name(revision, hashed))
         manifest = self.api.find(CONTROLLER_REVISION, revision)
         if manifest is not None:
             self._versions[revision] = manifest["data"]["version"]
