@@ -108,6 +108,8 @@ async def test_it_gives_back_what_it_has_once_a_pod_has_been_ready_for_a_while()
     assert world.lost == lost
     assert (world.condition("FallbackServing")["status"], world.status.get("reason")) == ("False", None)
     assert world.condition("FallbackServing")["reason"] == "FallbackReady"
+    told = [reason for name, reason, _ in world.events if name == "fraud" and reason.startswith("Fallback")]
+    assert told[-2:] == ["FallbackServing", "FallbackEnded"]
 
 
 async def test_pods_that_come_and_go_do_not_move_the_route() -> None:
