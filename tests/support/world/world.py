@@ -15,19 +15,10 @@ from typing import Any
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
-from serinus.core.model.identity import REVISION_LABEL, Key
-from serinus.core.model.kinds import (
-    CONTROLLER_REVISION,
-    MODEL_DEPLOYMENT,
-    POD,
-    ROLLOUT,
-    SERVICE,
-    Json,
-    kind_of,
-)
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, POD, ROLLOUT, Json, kind_of
 from serinus.core.model.split import Split
 from serinus.core.model.tenancy import Grant, Tenancy
-from serinus.core.plan.revisions import revision_name
 from serinus.core.traffic.provider import TrafficProvider
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
@@ -45,6 +36,7 @@ from tests.support.world.clock import START, VirtualClock
 from tests.support.world.kubelet import Kubelet, Model
 from tests.support.world.platform import PROVIDERS, ROUTING, Platform
 from tests.support.world.prometheus import Prometheus
+from tests.support.world.versions import Versions
 from tests.support.world.waiting import HUNG_UP, Waiting
 
 __all__ = ["KEY", "START", "Model", "World"]
@@ -84,7 +76,7 @@ class World(NewestRollout):
         self.ticks = 0
         self.restarts = 0
         self.after_tick: Callable[[], None] = lambda: None
-        self._versions: dict[str, str] = {}
+        self._versions = Versions(self.api)
         self._start()
 
     # The operator.
@@ -106,7 +98,7 @@ class World(NewestRollout):
         for kept in ("counters", "copied", "scraped", "last_scrape"):
             setattr(other.prometheus, kept, copy.deepcopy(getattr(self.prometheus, kept)))
         other.platform.gateways = copy.deepcopy(self.platform.gateways)
-        other._versions = dict(self._versions)
+        other._versions.take_over(self._versions)
         other._start()
         return other
 
@@ -272,13 +264,7 @@ class World(NewestRollout):
 
     def version(self, revision: str) -> str:
         """The version of a revision, also when its ControllerRevision is gone; of a root Service, what it selects."""
-        root = self.api.find(SERVICE, revision)
-        if root is not None and (hashed := root["spec"]["selector"][REVISION_LABEL]) not in revision:
-            self._versions[revision] = self.version(revision_name(revision, hashed))
-        manifest = self.api.find(CONTROLLER_REVISION, revision)
-        if manifest is not None:
-            self._versions[revision] = manifest["data"]["version"]
-        return self._versions.get(revision, revision)
+        return self._versions.of(revision)
 
     def revision(self, version: str) -> str:
         """The name of the newest revision of a version."""
