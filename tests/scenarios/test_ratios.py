@@ -227,6 +227,29 @@ async def test_events_that_are_none_of_the_trials_hold() -> None:
     assert "each event must be one of the trials; correct query or of" in world.state["message"]
 
 
+@pytest.mark.parametrize("mode", ["Threshold", "Sequential"])
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [(1.2, ("Undecided", "InsufficientData")), (2.0, ("Blind", "NotANumber")), (5.0, ("Blind", "NotANumber"))],
+)
+async def test_more_events_than_trials_on_both_sides_blame_the_queries(
+    mode: str, events: float, told: tuple[str, str]
+) -> None:
+    """Two events a trial: nobody is over the limit, as nothing is known of any share."""
+    world, _ = await scoring(judged_by(REJECTED, mode=mode), stable=events, canary=events, steps=LONG_STAGES)
+    await world.run(120)
+    assert world.routed == {"1": 90, "2": 10}
+    assert (world.state["verdict"], world.reason) == told
+    assert "correct query or of" in world.state["message"]
+
+
+async def test_a_canary_that_fails_every_trial_is_reverted_all_the_same() -> None:
+    """Its events come before their trials now and then; those of stable say that the queries are right."""
+    world, _ = await scoring(judged_by(REJECTED, mode="Threshold"), stable=0.01, canary=1.05, steps=LONG_STAGES)
+    await world.until(lambda w: w.phase == "Reverted", limit=30)
+    assert world.reason == "LimitExceeded"
+
+
 async def test_the_evidence_of_a_ratio_outlives_a_restart_of_the_operator() -> None:
     """The new process counts from its own first look on: of ten seconds those are 100 trials."""
     world, _ = await scoring(judged_by(REJECTED), stable=0.01, canary=0.04, steps=LONG_STAGES)

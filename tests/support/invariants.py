@@ -8,6 +8,7 @@ from serinus.api.rollout import RolloutStatus
 from serinus.core.model.exposure import Exposure
 from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.core.model.rollout import exposure_of
+from serinus.core.rollout.fallback import BACK_SECONDS
 from serinus.core.rollout.sizes import canary_replicas
 from serinus.core.rollout.walk import PREVIEW_UNUSED
 from serinus.runtime.queue import LONGEST_BACKOFF
@@ -29,6 +30,7 @@ class Watchdog:
         self._seen: dict[str, Json] = {one["metadata"]["uid"]: one.get("status") or {} for one in world.rollouts}
         self._rejected: dict[tuple[str, str], str] = {}
         self._down_at = float("-inf")
+        self._ready_since: float | None = None
         for one in world.rollouts:
             if one.get("status", {}).get("phase") in {"Reverted", "Aborted"}:
                 self._reject(one["spec"], one["metadata"]["uid"])
@@ -52,6 +54,7 @@ class Watchdog:
         )
         if self.world.rollouts:
             self._route_follows_status()
+            self._falls_back_in_need(now)
 
     def each_write(self, verb: str, manifest: Json) -> None:
         """Look at a write; a pass that fails is tried again, so what is found is told at the next rest."""
@@ -82,6 +85,20 @@ class Watchdog:
             assert self.world.split is not None
             shown = self.world.split.exposure_of(newest["spec"]["to"]["revision"])
             assert not shown.exceeds(_exposure(status)), f"{shown} is recorded nowhere: {status}"
+
+    def _falls_back_in_need(self, now: float) -> None:
+        """Another ModelDeployment answers as long as none of ours can, and no longer."""
+        traffic, split = self.world.deployment["spec"].get("traffic") or {}, self.world.split
+        assert split is not None
+        if split.fallback is None:
+            self._ready_since = None
+            return
+        assert split.fallback == traffic.get("fallback", {}).get("name"), "the route goes where nobody asked for"
+        assert self.world.ready(self.world.version(split.fallback)), "the fallback cannot answer"
+        stable = self.world.rollout["spec"].get("from", self.world.rollout["spec"]["to"])["version"]
+        since = self._ready_since if self._ready_since is not None else now
+        self._ready_since = since if self.world.ready(stable) else None
+        assert now - since <= 2 * BACK_SECONDS, f"version {stable} has been ready since {since}, and gets nothing"
 
     def _status_written(self, manifest: Json) -> None:
         uid, status = manifest["metadata"]["uid"], manifest["status"]

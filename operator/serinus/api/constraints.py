@@ -62,6 +62,11 @@ class Cut:
 # Names
 Label = Annotated[str, Field(pattern=f"^{_LABEL}$", min_length=1, max_length=63)]
 ObjectName = Annotated[str, Field(pattern=rf"^{_LABEL}(\.{_LABEL})*$", min_length=1, max_length=253)]
+DeploymentName = Annotated[
+    str,
+    Field(pattern="^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=45),
+    said("write the name of a ModelDeployment, such as fraud-rules"),
+]
 DataKey = Annotated[str, Field(pattern="^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{10}$", max_length=10)]
 ModelName = Annotated[

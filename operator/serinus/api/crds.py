@@ -15,7 +15,7 @@ from serinus.api.base import ApiModel
 from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from serinus.api.reference import page
 from serinus.api.rollout import RolloutSpec, RolloutStatus
-from serinus.api.rules import VALIDATIONS, Rule, spoken
+from serinus.api.rules import VALIDATIONS, Rule, rule, spoken
 from serinus.api.schema import Schema, structural
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -118,6 +118,12 @@ NAME_RULES = (
         """ those are names of routes and revisions'""",
     ),
 )
+_FALLBACK = "self.spec.traffic.fallback"
+FALLBACK_RULE = rule(
+    f"!has(self.spec.traffic) || !has({_FALLBACK}) || {_FALLBACK}.name != {_NAME}",
+    "traffic.fallback names this ModelDeployment itself: name another one, or leave it out",
+    path=".spec.traffic",
+)
 
 DEFINITIONS = (
     Definition(
@@ -138,7 +144,7 @@ DEFINITIONS = (
             Column("Reason", ".status.reason"),
             AGE,
         ),
-        rules=NAME_RULES,
+        rules=(*NAME_RULES, FALLBACK_RULE),
     ),
     Definition(
         kind="Rollout",

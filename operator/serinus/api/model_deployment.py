@@ -149,4 +149,4 @@ class ModelDeploymentStatus(ApiModel):
     rejected: Annotated[tuple[Rejection, ...], Field(max_length=128), ATOMIC] = ()
     """Rejected pairs of revision and policy: they get no traffic again without a retry."""
     conditions: Conditions = ()
-    """Ready, Reconciling, Stalled, Serving and Degraded."""
+    """Ready, Reconciling, Stalled, Serving and Degraded; FallbackServing where there is a fallback."""

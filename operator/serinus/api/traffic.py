@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from serinus.api.base import ApiModel
 from serinus.api.constraints import Duration, GatewayName, Host, RoutePrefix, RouteTimeout
+from serinus.api.fallback import TrafficFallback
 from serinus.api.gateway_api import GatewayApiTraffic
 from serinus.api.retries import Retries
 from serinus.api.rules import LIVE_DEFAULT, SET, rule, ruled
@@ -147,6 +148,8 @@ class Traffic(ApiModel):
     revert, an abort and the end of a rollout go before it."""
     circuit_breaker: CircuitBreaker | None = None
     """Write {} to limit the connections and waiting requests of each revision. Istio only; off unless set."""
+    fallback: TrafficFallback | None = None
+    """Which ModelDeployment answers while no pod that should serve is ready; off unless set."""
     istio: IstioTraffic | None = None
     """Istio settings."""
     gateway_api: GatewayApiTraffic | None = Field(default=None, alias="gatewayAPI")

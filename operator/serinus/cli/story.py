@@ -60,7 +60,7 @@ class Story:
 
     def unwell(self) -> tuple[Condition, ...]:
         """The conditions that are not as they should be."""
-        return tuple(one for one in self.deployment.status.conditions if BAD_WHEN.get(one.type) == one.status)
+        return tuple(one for one in self.deployment.status.conditions if _is_bad(one))
 
     def condition(self, kind: str) -> Condition | None:
         """Find a condition of the ModelDeployment."""
@@ -148,3 +148,10 @@ def _listed(names: list[str], most: int = 10) -> str:
     shown = sorted(names)[:most]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _is_bad(condition: Condition) -> bool:
+    """Whether a condition is not as it should be; a fallback should be ready, and have nothing to do."""
+    if condition.type == "FallbackServing":
+        return condition.reason != "FallbackReady"
+    return BAD_WHEN.get(condition.type) == condition.status

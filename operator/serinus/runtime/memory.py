@@ -148,6 +148,7 @@ class Memory:
     unrouted_since: dict[str, float] = field(default_factory=dict)
     questions: Questions = field(default_factory=Questions)
     down_since: dict[str, float] = field(default_factory=dict)
+    up_since: dict[str, float] = field(default_factory=dict)
     still_open: dict[str, StillOpen | None] = field(default_factory=dict)
     """What is open at the revisions that may go; None while it is being asked."""
     used_names: set[str] = field(default_factory=set)
@@ -184,6 +185,11 @@ class Memory:
         down = (name for name, fleet in fleets.items() if fleet.ready == 0 and fleet.desired > 0)
         self.down_since = _since(self.down_since, down, now)
         return self.down_since
+
+    def count_up(self, fleets: Mapping[str, Fleet], now: float) -> Mapping[str, float]:
+        """Tell since when revisions have been seen with a ready pod; a new process counts anew."""
+        self.up_since = _since(self.up_since, (name for name, fleet in fleets.items() if fleet.ready > 0), now)
+        return self.up_since
 
     def asked_since(self, wish: str, now: float) -> float:
         """Tell since when this process has seen this wish asked for, and no other."""

@@ -29,6 +29,8 @@ from serinus.core.plan.scalers import SCALERS, scalers_by_deployment
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.diagnoses import Diagnoses
+from serinus.runtime.fallbacks import Fallbacks
+from serinus.runtime.health import is_live, is_ready
 from serinus.runtime.memory import Memory
 from serinus.runtime.ours import every_route, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
@@ -63,6 +65,7 @@ class Observer:
     sampler: Sampler
     wishes: Wishes
     claims: ClaimsByApi
+    fallbacks: Fallbacks
     providers: TrafficProviders
     drain_seconds: float
 
@@ -95,6 +98,7 @@ class Observer:
             unreached=self.claims.unreached(view),
             caution=self.providers.of(view.spec.traffic).caution(view.spec.traffic),
             bypass=self.claims.bypass(view, _between(newest)),
+            fallback=self.fallbacks.look(view),
             rollouts=rollouts,
             fleets=fleets,
             route=route,
@@ -114,6 +118,7 @@ class Observer:
             seen,
             unrouted_since=memory.count_unrouted(routed, now),
             down_since=memory.count_down(fleets, now),
+            up_since=memory.count_up(fleets, now),
             unrecorded=unrecorded(seen, memory),
         )
 
@@ -150,13 +155,13 @@ class Observer:
         self, view: ModelDeploymentView, memory: Memory, rollouts: Sequence[RolloutSeen]
     ) -> tuple[Revision, ...]:
         running = ours(self.cache, DEPLOYMENT, view)
-        in_use = {name for name, deployment in running.items() if _is_live(deployment)}
+        in_use = {name for name, deployment in running.items() if is_live(deployment)}
         if rollouts and rollouts[-1].state.active:
             plan = rollouts[-1].plan
             in_use |= {plan.canary, plan.stable or plan.canary}
         restored = await restore_revisions(self.cluster, self.cache, view, memory, in_use)
         owned = ours(self.cache, CONTROLLER_REVISION, view)
-        found = {one["metadata"]["name"]: one for one in (*restored, *owned.values()) if _is_live(one)}
+        found = {one["metadata"]["name"]: one for one in (*restored, *owned.values()) if is_live(one)}
         memory.revisions_read.keep(found)
         revisions = [memory.revisions_read.of(manifest, read_revision) for manifest in found.values()]
         return tuple(sorted(revisions, key=lambda revision: revision.number))
@@ -166,7 +171,7 @@ class Observer:
         seen, unread, owned = [], {}, ours(self.cache, ROLLOUT, view)
         memory.rollouts_read.keep(owned)
         for name, manifest in owned.items():
-            if not _is_live(manifest):
+            if not is_live(manifest):
                 continue
             read = memory.rollouts_read.of(manifest, read_rollout)
             if isinstance(read, str):
@@ -250,17 +255,6 @@ def _age(rollout: RolloutSeen) -> tuple[float, float, int, str]:
     settled = rollout.state.settled_at
     age = float("inf") if settled is None else settled
     return rollout.plan.created_at, age, rollout.plan.spec.attempt, rollout.plan.name
-
-
-def is_ready(pod: Json) -> bool:
-    """Whether the kubelet calls a pod ready and nobody has asked it to go."""
-    conditions = pod.get("status", {}).get("conditions") or ()
-    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-    return ready and _is_live(pod)
-
-
-def _is_live(manifest: Json) -> bool:
-    return not manifest["metadata"].get("deletionTimestamp")
 
 
 def _identity(pod: Json) -> tuple[str, str, str]:

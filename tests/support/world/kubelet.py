@@ -8,14 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from serinus.api.served_model import Probe
-from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import DEPLOYMENT, POD, Json
 from serinus.core.model.timestamps import from_rfc3339, to_rfc3339
 from serinus.core.plan.pods import VERSION_ANNOTATION
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock
-
-OWNER = Owner("ml", "fraud", "")
 
 
 @dataclass
@@ -75,7 +72,7 @@ class Kubelet:
                 "kind": "Pod",
                 "metadata": {
                     "name": next(name for name in names if self._api.find(POD, name) is None),
-                    "labels": OWNER.labels(deployment["labels"][REVISION_LABEL]),
+                    "labels": dict(deployment["labels"]),
                     "annotations": {"born": to_rfc3339(self._clock.monotonic())},
                     "ownerReferences": [{"uid": deployment["uid"], "controller": True, "kind": "Deployment"}],
                 },

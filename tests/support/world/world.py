@@ -16,19 +16,13 @@ from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import (
-    CONTROLLER_REVISION,
-    MODEL_DEPLOYMENT,
-    POD,
-    ROLLOUT,
-    Json,
-    kind_of,
-)
+from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, POD, ROLLOUT, Json, kind_of
 from serinus.core.model.split import Split
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.traffic.provider import TrafficProvider
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
+from serinus.runtime.fallbacks import Fallbacks
 from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
 from serinus.runtime.probes import Probes
@@ -42,6 +36,7 @@ from tests.support.world.clock import START, VirtualClock
 from tests.support.world.kubelet import Kubelet, Model
 from tests.support.world.platform import PROVIDERS, ROUTING, Platform
 from tests.support.world.prometheus import Prometheus
+from tests.support.world.versions import Versions
 from tests.support.world.waiting import HUNG_UP, Waiting
 
 __all__ = ["KEY", "START", "Model", "World"]
@@ -81,7 +76,7 @@ class World(NewestRollout):
         self.ticks = 0
         self.restarts = 0
         self.after_tick: Callable[[], None] = lambda: None
-        self._versions: dict[str, str] = {}
+        self._versions = Versions(self.api)
         self._start()
 
     # The operator.
@@ -103,7 +98,7 @@ class World(NewestRollout):
         for kept in ("counters", "copied", "scraped", "last_scrape"):
             setattr(other.prometheus, kept, copy.deepcopy(getattr(self.prometheus, kept)))
         other.platform.gateways = copy.deepcopy(self.platform.gateways)
-        other._versions = dict(self._versions)
+        other._versions.take_over(self._versions)
         other._start()
         return other
 
@@ -131,6 +126,7 @@ class World(NewestRollout):
                 providers=self.providers,
                 wake=self._wake,
             ),
+            fallbacks=Fallbacks(cache, wake=self._wake),
             providers=self.providers,
             drain_seconds=DRAIN_SECONDS,
         )
@@ -217,7 +213,8 @@ class World(NewestRollout):
     @property
     def rollouts(self) -> list[Json]:
         """All of them, in the order in which they came to be."""
-        return sorted(self.api.all(ROLLOUT), key=lambda one: int(one["metadata"]["uid"].removeprefix("uid-")))
+        ours = [one for one in self.api.all(ROLLOUT) if one["spec"]["modelDeployment"] == KEY.name]
+        return sorted(ours, key=lambda one: int(one["metadata"]["uid"].removeprefix("uid-")))
 
     @property
     def reason(self) -> str | None:
@@ -251,6 +248,11 @@ class World(NewestRollout):
         return PROVIDERS.read([route])[0] if route else None
 
     @property
+    def fallback(self) -> str | None:
+        """The ModelDeployment that the live route sends everything to, in place of revisions."""
+        return self.split.fallback if self.split else None
+
+    @property
     def route(self) -> Json | None:
         """The live route of the user's gateways."""
         return self.api.find(self.provider.route, "fraud")
@@ -261,11 +263,8 @@ class World(NewestRollout):
         return next(one for one in self.providers.each if one.api is self.routing)
 
     def version(self, revision: str) -> str:
-        """The version of a revision, also when its ControllerRevision is gone."""
-        manifest = self.api.find(CONTROLLER_REVISION, revision)
-        if manifest is not None:
-            self._versions[revision] = manifest["data"]["version"]
-        return self._versions.get(revision, revision)
+        """The version of a revision, also when its ControllerRevision is gone; of a root Service, what it selects."""
+        return self._versions.of(revision)
 
     def revision(self, version: str) -> str:
         """The name of the newest revision of a version."""
@@ -346,8 +345,8 @@ class World(NewestRollout):
         if self.split is None:
             return {}
         cohort = self.cohort if self.split.matches else 0.0
-        shares = {name: weight * (1.0 - cohort / 100) for name, weight in self.split.weights}
-        shares[self.split.revisions[-1]] += cohort
+        shares = {name: weight * (1.0 - cohort / 100) for name, weight in self.split.destinations}
+        shares[next(reversed(shares))] += cohort
         return shares
 
     def stop_istiod(self) -> None:

@@ -86,7 +86,7 @@ def test_the_lines_stay_with_the_manifest() -> None:
     first, second = printed.splitlines()[:2]
     assert (code, first) == (0, "# Converted from Canary scorer; take these lines out once they are dealt with.")
     assert second == "# placeholder: spec.model.version: a Flagger Canary has no model: write its version"
-    counted = "3 to fill in, 8 without an equal, 4 to know"
+    counted = "3 to fill in, 7 without an equal, 5 to know"
     assert complaint == f"serinus: Canary scorer: {counted}; the comments above the manifest say which\n"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serinus.cli.convert.converted import Converted
+from serinus.core.model.kinds import Json
 from tests.unit.cli.convert_given import ARGO, canary_steps, conversion_of, converted_file, said_of, steps_of
 
 CANARY = "spec.strategy.canary"
@@ -29,10 +30,42 @@ def test_the_first_example_is_carried_over() -> None:
 
 
 def test_hosts_and_gateways_are_those_of_the_virtual_service() -> None:
-    """The routes themselves are the operator's to write."""
+    """The routes themselves are the operator's to write, with the settings that Argo Rollouts' own have."""
     one = converted_file("argo_istio")
-    assert one.manifest["spec"]["traffic"] == {"hosts": ["scorer.local"], "istio": {"gateways": ["scorer-gateway"]}}
+    assert one.manifest["spec"]["traffic"] == {
+        "hosts": ["scorer.local"],
+        "istio": {"gateways": ["scorer-gateway"]},
+        "timeout": "1s500ms",
+        "retries": {"attempts": 10, "perTryTimeout": "500ms", "retryOn": ["5xx", "reset"]},
+    }
+    assert said_of(one, "spec.traffic.retries.attempts") == ["note: was 12: 10 at most"]
+    assert said_of(one, "spec.traffic.retries.retryOn")[0].startswith("note: 503: ")
     assert said_of(one, "VirtualService scorer-routes: spec.http")
+
+
+@pytest.mark.parametrize(
+    ("rules", "names", "timeout"),
+    [
+        pytest.param([{"timeout": "5s"}, {"timeout": "5s"}], [], "5s", id="agree"),
+        pytest.param([{"timeout": "5s"}, {"timeout": "6s"}], [], None, id="do not agree"),
+        pytest.param([{"timeout": "5s"}, {}], [], None, id="one has none"),
+        pytest.param([{"name": "a", "timeout": "5s"}, {"timeout": "6s"}], ["a"], "5s", id="the one that is named"),
+    ],
+)
+def test_settings_of_rules_are_carried_over_where_they_agree(
+    rules: list[Json], names: list[str], timeout: str | None
+) -> None:
+    """All of a ModelDeployment's rules have the same; a difference is told."""
+    routing = {"istio": {"virtualService": {"name": "a", "routes": names}}}
+    route = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "a"},
+        "spec": {"hosts": ["h.io"], "gateways": ["g"], "http": rules},
+    }
+    one = conversion_of({**ARGO, "spec": {"strategy": {"canary": {"trafficRouting": routing}}}}, route).converted[0]
+    assert one.manifest["spec"]["traffic"].get("timeout") == timeout
+    assert bool(said_of(one, "spec.traffic.timeout")) is (timeout is None)
 
 
 def test_a_virtual_service_that_is_elsewhere_leaves_placeholders() -> None:

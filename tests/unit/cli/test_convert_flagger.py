@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from serinus.core.model.kinds import Json
 from tests.unit.cli.convert_given import FLAGGER, analysed, conversion_of, converted_file, said_of, steps_of
 
 
@@ -16,7 +17,11 @@ def test_the_first_example_is_carried_over() -> None:
     assert spec == {
         "model": {"version": "1", "storageUri": "pvc://models/scorer"},
         "runtime": {"image": "nvcr.io/nvidia/tritonserver:26.07-py3"},
-        "traffic": {"hosts": ["app.example.com"], "istio": {"gateways": ["istio-system/public-gateway"]}},
+        "traffic": {
+            "hosts": ["app.example.com"],
+            "istio": {"gateways": ["istio-system/public-gateway"]},
+            "retries": {"attempts": 3, "perTryTimeout": "1s", "retryOn": ["gateway-error", "connect-failure"]},
+        },
         "strategy": {
             "canary": {"steps": [step for weight in (10, 20, 30, 40, 50) for step in ({"setWeight": weight}, pause)]}
         },
@@ -35,7 +40,7 @@ def test_the_first_example_is_carried_over() -> None:
 def test_the_first_example_tells_the_rest() -> None:
     """A line for each field that is left out."""
     one = converted_file("flagger_istio")
-    for field in ("targetRef", "autoscalerRef", "service.port", "service.targetPort", "service.retries",
+    for field in ("targetRef", "autoscalerRef", "service.port", "service.targetPort",
                   "service.trafficPolicy.tls", "analysis.webhooks[0]", "analysis.webhooks[1]"):  # fmt: skip
         (told,) = said_of(one, f"spec.{field}")
         assert told.startswith("no equal: ")
@@ -123,9 +128,50 @@ def test_traffic_policies_have_an_equal_in_part() -> None:
             "connectionPool": {"maxConnections": 100, "http1MaxPendingRequests": 50},
             "outlierDetection": {"consecutive5xxErrors": 7, "interval": "30s"},
         },
+        "sessionAffinity": {"cookie": {"name": "flagger-cookie"}},
     }
     for field in ("hosts[1]", "hosts[2]", "trafficPolicy.connectionPool.http.h2UpgradePolicy"):
         assert said_of(one, f"spec.service.{field}"), field
+
+
+@pytest.mark.parametrize(
+    ("service", "traffic"),
+    [
+        pytest.param({"timeout": "15s"}, {"timeout": "15s"}, id="a timeout"),
+        pytest.param({"timeout": "1.5s"}, {"timeout": "1s500ms"}, id="a fraction"),
+        pytest.param({"timeout": "0s"}, None, id="no limit"),
+        pytest.param({"retries": {"attempts": 0}}, None, id="no retries"),
+        pytest.param({"retries": {"attempts": 2}}, {"retries": {"attempts": 2}}, id="retries"),
+        pytest.param({"retries": {"attempts": 1, "retryOn": "503"}}, {"retries": {"attempts": 1}}, id="a code"),
+    ],
+)
+def test_settings_of_routes_are_carried_over(service: Json, traffic: Json | None) -> None:
+    """To callers in the mesh as well, who have no host."""
+    spec = {"targetRef": {"kind": "Deployment", "name": "scorer"}, "service": service}
+    assert conversion_of({**FLAGGER, "spec": spec}).converted[0].manifest["spec"].get("traffic") == traffic
+
+
+def test_retries_are_told_where_a_route_has_none() -> None:
+    """Of the Gateway API."""
+    service = {"hosts": ["a.example.com"], "gatewayRefs": [{"name": "public"}], "retries": {"attempts": 2}}
+    one = conversion_of({**FLAGGER, "spec": {"service": service}}).converted[0]
+    assert "retries" not in one.manifest["spec"]["traffic"]
+    assert said_of(one, "spec.service.retries") == ["no equal: an HTTPRoute has no retries: leave them to the gateway"]
+
+
+@pytest.mark.parametrize(
+    ("affinity", "cookie"),
+    [
+        pytest.param({"cookieName": "user"}, {"name": "user"}, id="a name"),
+        pytest.param({"cookieName": "user", "maxAge": 3600}, {"name": "user", "maxAge": "1h"}, id="seconds"),
+        pytest.param({"cookieName": "a b"}, {}, id="no name of a cookie"),
+    ],
+)
+def test_sticky_users_stay_sticky(affinity: Json, cookie: Json) -> None:
+    """Ours keeps those of stable, too, which a line says."""
+    one = analysed(stepWeight=10, sessionAffinity=affinity)
+    assert one.manifest["spec"]["traffic"] == {"sessionAffinity": {"cookie": cookie}}
+    assert said_of(one, "spec.traffic.sessionAffinity")
 
 
 def test_templates_of_the_file_become_queries() -> None:

@@ -56,9 +56,10 @@ def test_the_rest_of_a_predictor_is_told() -> None:
     """Where its pods run is carried over; what stands beside the model is not."""
     one = converted_file("kserve_canary")
     runtime = one.manifest["spec"]["runtime"]
+    assert one.manifest["spec"]["traffic"]["timeout"] == "60s"
     assert runtime["nodeSelector"] == {"pool": "gpu"}
     assert runtime["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
-    for field in ("transformer", "explainer", "predictor.maxReplicas", "predictor.scaleTarget", "predictor.timeout",
+    for field in ("transformer", "explainer", "predictor.maxReplicas", "predictor.scaleTarget",
                   "predictor.serviceAccountName", "predictor.model.args", "predictor.model.protocolVersion",
                   "predictor.model.modelFormat.version"):  # fmt: skip
         (told,) = said_of(one, f"spec.{field}")

@@ -90,6 +90,22 @@ def test_in_threshold_mode_there_is_no_test() -> None:
     assert "Evidence" not in page
 
 
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [
+        pytest.param([{"setCanaryScale": {"weight": 100}}, {"pause": {}}, {"setWeight": 100}], "none", id="a switch"),
+        pytest.param([{"setMirrorRoute": {"percentage": 20}}, {"setWeight": 100}], "that reverts at", id="copies"),
+        pytest.param([{"setWeight": 5}], "that reverts at", id="weights"),
+    ],
+)
+def test_where_no_step_splits_the_requests_nothing_is_compared(steps: list[Json], says: str) -> None:
+    """Blue-green is one switch: its limits are tested, and stable has no requests beside it."""
+    manifest = held()
+    manifest["spec"]["strategy"]["canary"]["steps"] = steps
+    judged_by = next(line for line in _said(manifest).splitlines() if "Judged by" in line)
+    assert (says in judged_by, "so none compares" in judged_by) == (True, says == "none")
+
+
 def test_a_metric_without_a_limit_says_so() -> None:
     """It is compared with stable only, and no limit stands in the sentence."""
     manifest = condemned()

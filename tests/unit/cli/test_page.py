@@ -103,6 +103,16 @@ def test_conditions_that_are_well_are_not_shown() -> None:
     assert "Problems\nDegraded StableNotReady 1 of 4" in page
 
 
+def test_a_fallback_is_shown_while_it_serves_or_could_not() -> None:
+    """One that has nothing to do, and could, is well."""
+    serves = condition("FallbackServing", "True", "FallbackServing", "rules answers all requests")
+    assert "FallbackServing FallbackServing rules answers" in _page(rollout(), conditions=[serves])
+    cannot = condition("FallbackServing", "False", "FallbackMissing", "there is no ModelDeployment rules")
+    assert "FallbackServing FallbackMissing there is no" in _page(rollout(), conditions=[cannot])
+    idle = condition("FallbackServing", "False", "FallbackReady", "rules answers when no pod is ready")
+    assert "rules" not in _page(rollout(), conditions=[idle])
+
+
 def test_old_numbers_of_a_live_rollout_are_shown_with_their_age() -> None:
     """The operator may be short of time, or gone."""
     live = {"verdict": "Undecided", "reason": "NoTraffic", "message": "errors: no requests"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from serinus.cli.convert.draft import Draft
-from serinus.cli.convert.original import Place
+from serinus.cli.convert.original import Original, Place
 from serinus.cli.convert.routes import gateway_traffic, istio_traffic, joined, made_up_traffic, set_traffic
+from serinus.cli.convert.rule_settings import add_settings
+from serinus.core.model.kinds import Json
 
 ROUTING: Final[Place] = ("spec", "strategy", "canary", "trafficRouting")
 GATEWAY_API: Final[Place] = (*ROUTING, "plugins", "argoproj-labs/gatewayAPI")
@@ -48,14 +51,15 @@ def _istio(draft: Draft, name: str) -> None:
     place: Place = (*ROUTING, "istio")
     places = [(*place, "virtualService")] if draft.original.look(*place, "virtualService") is not None else []
     places += [(*place, "virtualServices", index) for index in draft.original.items(*place, "virtualServices")]
-    parts, missing = [], []
+    parts, missing, rules = [], [], []
     for one in places:
         wanted = draft.original.text(*one, "name") or ""
-        draft.original.take(*one, "routes")
+        named = [draft.original.text(*one, "routes", index) for index in draft.original.items(*one, "routes")]
         found = draft.find(wanted.partition(".")[0], "VirtualService")
         if found is None:
             missing.append(wanted)
             continue
+        rules += _rules(found, "http", named)
         parts.append(istio_traffic(draft, found, ("spec", "hosts"), ("spec", "gateways")))
     traffic = joined(draft, (part for part in parts if part is not None))
     for wanted in missing if traffic is not None else ():
@@ -63,6 +67,13 @@ def _istio(draft: Draft, name: str) -> None:
     if traffic is None and missing:
         made_up_traffic(draft, name, f"VirtualService {missing[0]} is not in the file")
     set_traffic(draft, traffic, name)
+    add_settings(draft, rules)
+
+
+def _rules(route: Original, field: str, named: Sequence[object] = ()) -> list[Json]:
+    """Give the rules of a route that Argo Rollouts changes: those that are named, or all."""
+    rules = [route.look("spec", field, index) for index in route.items("spec", field)]
+    return [rule for rule in rules if isinstance(rule, dict) and (not named or rule.get("name") in named)]
 
 
 def _gateway_api(draft: Draft, name: str) -> None:
@@ -78,3 +89,4 @@ def _gateway_api(draft: Draft, name: str) -> None:
         draft.lost(GATEWAY_API, why)
         return
     set_traffic(draft, gateway_traffic(draft, found, ("spec", "hostnames"), ("spec", "parentRefs")), name)
+    add_settings(draft, _rules(found, "rules"))

@@ -12,6 +12,7 @@ from serinus.cli.convert.flagger_steps import flagger_strategy
 from serinus.cli.convert.original import Place
 from serinus.cli.convert.pods import first_container, reasons_at, runtime_of
 from serinus.cli.convert.routes import gateway_traffic, istio_traffic, set_traffic
+from serinus.cli.convert.rule_settings import add_affinity, add_retries, add_timeout
 from serinus.cli.convert.whole import add_model, set_deadline, set_replicas
 from serinus.core.model.kinds import Json
 
@@ -31,8 +32,6 @@ REASONS: Final = {
     "spec.service.primary": OWN_SERVICES,
     "spec.service.canary": OWN_SERVICES,
     "spec.service.match": "inference and health paths are routed; spec.traffic.allPaths: true routes every path",
-    "spec.service.retries": "not carried over: a retry hides failures from the metrics; set spec.traffic.retries",
-    "spec.service.timeout": "not carried over; set spec.traffic.timeout",
     "spec.service.rewrite": AT_THE_GATEWAY,
     "spec.service.headers": AT_THE_GATEWAY,
     "spec.service.corsPolicy": AT_THE_GATEWAY,
@@ -42,7 +41,6 @@ REASONS: Final = {
     "spec.suspend": "serinus pause holds a rollout",
     "spec.revertOnDeletion": "what the operator made goes with the ModelDeployment",
     "spec.analysis.alerts": "Events, conditions and the operator's metrics tell; Alertmanager sends",
-    "spec.analysis.sessionAffinity": "not carried over; spec.traffic.sessionAffinity keeps users on stable, too",
     "spec.analysis.stepWeightPromotion": "the new version keeps its pods: there is no second copy to move to",
     "spec.analysis.primaryReadyThreshold": "half of stable's pods may be unready before the weight goes back",
     "spec.analysis.canaryReadyThreshold": "a canary without a ready pod loses its weight",
@@ -75,6 +73,9 @@ def from_canary(draft: Draft, name: str) -> None:
     _traffic(draft, name)
     older = original.look("spec", "analysis") is None and original.look("spec", "canaryAnalysis") is not None
     analysis: Place = ("spec", "canaryAnalysis" if older else "analysis")
+    add_timeout(draft, (*SERVICE, "timeout"))
+    add_retries(draft, (*SERVICE, "retries"))
+    add_affinity(draft, (*analysis, "sessionAffinity"))
     flagger_strategy(draft, analysis)
     flagger_metrics(draft, analysis)
     set_deadline(draft, ("spec", "progressDeadlineSeconds"))

@@ -11,6 +11,7 @@ from serinus.cli.convert.fits import fitting
 from serinus.cli.convert.original import Place
 from serinus.cli.convert.pods import CONTAINER, POD, TRITON, first_container, runtime_of
 from serinus.cli.convert.routes import made_up_traffic
+from serinus.cli.convert.rule_settings import add_timeout
 from serinus.cli.convert.steps import StepList
 from serinus.cli.convert.whole import set_replicas
 from serinus.core.model.kinds import Json
@@ -35,7 +36,6 @@ REASONS: Final = {
     "spec.predictor.scaleMetricType": NO_SCALER,
     "spec.predictor.autoScaling": NO_SCALER,
     "spec.predictor.containerConcurrency": "Triton queues requests: set instance_group and dynamic_batching",
-    "spec.predictor.timeout": "not carried over; set spec.traffic.timeout",
     "spec.predictor.batcher": "Triton batches requests: set dynamic_batching in config.pbtxt",
     "spec.predictor.logger": "the gateway logs requests",
     "spec.predictor.workerSpec": "a model is served by one pod, and not by several nodes together",
@@ -55,6 +55,7 @@ def from_inference_service(draft: Draft, name: str) -> None:
     draft.spec["runtime"] = runtime_of(draft, draft.original, PREDICTOR, container, image=_image(draft, model))
     set_replicas(draft, (*PREDICTOR, "minReplicas"))
     _traffic(draft, name)
+    add_timeout(draft, (*PREDICTOR, "timeout"))
     _steps(draft)
     draft.lose_the_rest(REASONS)
 

@@ -19,10 +19,10 @@ MOST_GATEWAYS: Final = 16
 MOST_PARENTS: Final = 8
 NO_TLS: Final = "the operator routes HTTP and gRPC; TLS ends at the gateway"
 ROUTES: Final = {
-    "spec.http": "the operator writes the routes; set spec.traffic.timeout and retries, and the rest at the gateway",
+    "spec.http": "the operator writes the routes; a timeout and retries that its rules agree on are carried over",
     "spec.tls": NO_TLS,
     "spec.tcp": "the operator routes HTTP and gRPC",
-    "spec.rules": "the operator writes the routes; set spec.traffic.timeout, and the rest at the gateway",
+    "spec.rules": "the operator writes the routes; a timeout that its rules agree on is carried over",
     "spec.exportTo": "the routes are for the Gateways that are named, and for the mesh",
 }
 """Why a field of a VirtualService or an HTTPRoute is left out."""

@@ -14,8 +14,10 @@ from serinus.cli.errors import Refused
 from serinus.cli.moments import as_of
 from serinus.cli.story import Story, deciding_record, measured_at
 from serinus.core.model.assessment import Reason
+from serinus.core.model.exposure import FULL_WEIGHT, NOTHING
 from serinus.core.model.timestamps import to_rfc3339
 from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.verbs.steps import read_verb
 
 SUSPICIOUS = 20.0
 DEFAULT_ALPHA = "0.01"
@@ -69,6 +71,13 @@ class Account:
     def tests(self) -> bool:
         """Whether there is a test: in Threshold mode, or with nothing to compare with, there is none."""
         return self.rollout.spec.analysis.mode is not Mode.THRESHOLD and self.rollout.spec.from_ is not None
+
+    @property
+    def compares(self) -> bool:
+        """Whether any step gives both versions requests at a time: else only limits are tested."""
+        verbs = [read_verb(step) for step in self.rollout.spec.strategy.canary.steps]
+        shown = [verb.shows(NOTHING) for verb in verbs]
+        return any(0 < one.weight < FULL_WEIGHT or one.mirror for one in shown)
 
     @property
     def reverts_at(self) -> float:

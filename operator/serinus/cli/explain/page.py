@@ -65,6 +65,8 @@ def _facts(account: Account) -> Table:
 def _mode(account: Account) -> str:
     if not account.tests:
         return without_test(account)
+    if not account.compares:
+        return "fixed limits, and a sequential test of each: no step splits or copies the requests, so none compares"
     return f"a sequential test that reverts at {odds(account.reverts_at)}, with fixed limits as guardrails"
 
 

@@ -144,6 +144,8 @@ def _sentence(answer: MonitorVerdict, name: str, policy: Analysis, pace: Pace, d
         parts.append(_odds(answer.e_total))
     if answer.reason == "NotComparable":
         parts.append("its values change too little, or too slowly, to tell the two versions apart")
+    if answer.reason == "NoTraffic":
+        parts.append(_silent_side(evidence))
     if answer.action == "Hold" and pace is Pace.EVIDENCE:
         # With pace Timed the weight does not wait for this.
         parts.extend(_missing(answer, what_counts(metric)))
@@ -187,6 +189,16 @@ def _rates(metric: Metric | None, one: Evidence) -> str:
     if metric is not None and metric.is_share and known and one.events:
         text = f"{text}, ratio {one.estimate:.3g} ({one.lower:.2g} to {one.upper:.2g})"
     return text
+
+
+def _silent_side(one: Evidence | None) -> str:
+    """Say which version got no requests, where the counts of this stage tell."""
+    canary, stable = (one.n_challenger <= 0.0, one.n_champion <= 0.0) if one else (False, False)
+    if canary and stable:
+        return "no requests for either version at this weight"
+    if canary or stable:
+        return f"no requests for {'the canary' if canary else 'stable'} at this weight, the other version has some"
+    return "one version has had no requests of late"
 
 
 def _drift(metric: Metric, what: str, one: Evidence | None, detail: str) -> str:

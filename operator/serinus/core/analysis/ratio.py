@@ -23,6 +23,9 @@ KEPT_LOOKS: Final = 4000
 FEW_EVENTS: Final = 20.0
 """So many may wait for their trials, whatever was counted: that is one late scrape of a little traffic."""
 
+LATE_SHARE: Final = 0.05
+"""Of the trials of a window: so many may be seen after their events."""
+
 
 @dataclass(frozen=True)
 class CountedLook:
@@ -125,9 +128,16 @@ class CountedRatio:
             return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no trial of this revision in the window", 0.0)
         if metric.bounds.upper is None:
             return Measured(events / trials, trials, counted[-1].at)
+        if self._all_have_more_events(window):
+            return _no_share_yet(found.early)
         # A look without a trial was none of a scrape.
         steps = in_steps({one.at: one.events for one in counted if one.trials > 0.0}, window.since, window.step)
         return Measured(events / trials, trials, counted[-1].at, beyond=beyond_of([sum(one) for one in steps], trials))
+
+    def _all_have_more_events(self, window: RatioWindow) -> bool:
+        """Whether each revision has events without a trial: then a full share is the queries' work, and nobody's."""
+        arms = [(arm.early, sum(one.trials for one in _within(arm, window))) for arm in self.arms.values()]
+        return len(arms) > 1 and all(early > LATE_SHARE * trials for early, trials in arms)
 
 
 def counter_of(reading: Reading, name: str) -> Reading:
@@ -163,3 +173,11 @@ def _no_share(early: float) -> Missing:
         "correct query or of"
     )
     return Missing(Verdict.BLIND, Reason.NOT_A_NUMBER, text)
+
+
+def _no_share_yet(early: float) -> Missing:
+    text = (
+        f"of both revisions query has counted more events than of has counted trials (of this one {early:.0f} more): "
+        "unless they are only late, correct query or of"
+    )
+    return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, text)

@@ -28,6 +28,14 @@ class Unreached(Obstacle):
     served: bool = False
 
 
+@dataclass(frozen=True)
+class Fallback:
+    """The ModelDeployment that answers while no pod of ours can; `obstacle` says why it cannot, either."""
+
+    name: str
+    obstacle: Obstacle | None = None
+
+
 class Probed(StrEnum):
     """Progress of the sample request over all ready pods of a revision."""
 
@@ -78,7 +86,8 @@ class Snapshot:
     `look_again_at`, when what no watch tells of is looked at anyway. `watched_since` is when this process began
     to ask for the metrics: looks before that are nobody's fault. `unrouted_since` is when this process first saw the
     live route without weight for a revision; with `route_unread` there are routes, and what they say is not ours, or
-    they differ. `down_since` is when it first saw a revision that wants pods without a ready one. `unreached` stops
+    they differ. `down_since` is when it first saw a revision that wants pods without a ready one, `up_since` when it
+    first saw one with. `unreached` stops
     nothing that runs: a Gateway that somebody deletes is said, not acted upon.
     `used_names` are Rollouts that exist and cannot be seen. `unrecorded` says why the newest Rollout's status is not on
     record: until it is, no weight is given. `altered` are fields that admission has made otherwise than we sent them.
@@ -100,6 +109,8 @@ class Snapshot:
     route_unread: bool = False
     unrouted_since: Mapping[str, float] = field(default_factory=dict)
     down_since: Mapping[str, float] = field(default_factory=dict)
+    up_since: Mapping[str, float] = field(default_factory=dict)
+    fallback: Fallback | None = None
     used_names: frozenset[str] = frozenset()
     unrecorded: Obstacle | None = None
     altered: tuple[str, ...] = ()
@@ -115,6 +126,11 @@ class Snapshot:
     def routed(self, revision: str) -> bool:
         """Whether the live route gives a revision weight; one that we cannot read may give it to anybody."""
         return self.route_unread or (self.route is not None and not self.route.exposure_of(revision).is_nothing)
+
+    @property
+    def on_fallback(self) -> bool:
+        """Whether the live route sends everything to another ModelDeployment."""
+        return self.route is not None and self.route.fallback is not None
 
     def revision(self, name: str | None) -> Revision | None:
         """Find a kept revision."""

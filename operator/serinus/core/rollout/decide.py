@@ -15,6 +15,7 @@ from serinus.core.plan.revisions import obsolete_revisions, obsolete_rollouts
 from serinus.core.plan.wanted import Workload
 from serinus.core.rollout.conditions import with_conditions
 from serinus.core.rollout.decision import Decision, StoredState, Success
+from serinus.core.rollout.fallback import back_at, with_fallback
 from serinus.core.rollout.history import (
     active_rollout,
     healed,
@@ -39,7 +40,9 @@ def decide(seen: Snapshot, now: float) -> Decision:
     stable, active = stable_revision(after), active_rollout(after)
     rejected = rejections(after)
     start = None if active else new_rollout(after, stable, rejected)
-    standing = Standing(seen=after, stable=stable, active=active, rejected=rejected, start=start)
+    intended = _split(stable, active)
+    split = with_fallback(after, intended, active, now)
+    standing = Standing(seen=after, stable=stable, active=active, rejected=rejected, start=start, split=split)
     workloads = _workloads(after, stable, active, now)
     status = summarise(standing, now)
     return Decision(
@@ -47,14 +50,14 @@ def decide(seen: Snapshot, now: float) -> Decision:
         states=states,
         start=start,
         stable=after.revision(stable),
-        split=_split(stable, active),
+        split=split,
         workloads=workloads,
         successes=_successes(after, stable, now),
         retired=_retired(after, workloads, now),
         obsolete_revisions=_obsolete_revisions(after, workloads),
         obsolete_rollouts=_obsolete_rollouts(after),
         notes=notes_of(standing, states, status),
-        wake_at=_wake_at(after, active, workloads, now),
+        wake_at=_wake_at(after, active, workloads, _comes_back_at(standing, intended, now), now),
         live=active is not None and not active.state.exposure.is_nothing,
     )
 
@@ -150,12 +153,20 @@ def _obsolete_rollouts(seen: Snapshot) -> tuple[str, ...]:
     return obsolete_rollouts(ages, keep=keep, limit=seen.deployment.spec.revision_history_limit)
 
 
-def _wake_at(seen: Snapshot, active: RolloutSeen | None, workloads: tuple[Workload, ...], now: float) -> float | None:
+def _comes_back_at(standing: Standing, intended: Split | None, now: float) -> float | None:
+    """When the fallback has served for long enough; None while it does not, or nothing of ours is ready."""
+    return back_at(standing.seen, intended, standing.active, now) if standing.fallback else None
+
+
+def _wake_at(
+    seen: Snapshot, active: RolloutSeen | None, workloads: tuple[Workload, ...], back: float | None, now: float
+) -> float | None:
     leaving = _leaving(seen, workloads)
     drains = [at for name in leaving if (at := drained_at(seen, name)) > now]
     # Of a route that is written only now no watch tells us: the writer knows.
     drains += [now + seen.drain_seconds for name in leaving if seen.routed(name)]
     own = next_wake(active.plan, active.state, now, seen.look) if active else None
     again = [now + OBSTACLE_SECONDS] if seen.obstacle else []
+    again += [] if back is None else [back]
     again += [seen.look_again_at] if seen.look_again_at is not None else []
     return min((*drains, *again, *(() if own is None else (own,))), default=None)

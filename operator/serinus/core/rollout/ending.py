@@ -99,11 +99,15 @@ def left_serving(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
 def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Take the weight of a canary that has no ready pod: it goes back to Pending and is not rejected for it.
 
-    What metrics say meanwhile is no verdict on the model, so its stage begins anew.
+    What metrics say meanwhile is no verdict on the model, so its stage begins anew. So it does while the fallback has
+    its requests.
     """
-    if plan.stable is None or state.exposure.is_nothing or seen.fleet(plan.canary).ready > 0:
+    ready = seen.fleet(plan.canary).ready > 0
+    if plan.stable is None or state.exposure.is_nothing or (ready and not seen.on_fallback):
         return state
     state = replace(state, stage_started_at=now, analysis=state.analysis.for_new_stage(), assessment=None)
+    if ready:
+        return state
     exposure = taken_exposure(state.exposure, seen.fleet(plan.stable), state.pods.carried)
     if exposure == state.exposure:
         return state

@@ -37,9 +37,16 @@ def frozen(seen: Snapshot, freeze: Freeze, now: float) -> Decision:
 def _kept(seen: Snapshot, freeze: Freeze) -> tuple[Workload, ...]:
     """The revisions that the route names, with the pods that they have, and never fewer than their weight asks for."""
     kept = []
-    for name, weight in freeze.split.weights if freeze.split else ():
+    for name, weight in _shown(seen, freeze):
         revision, fleet = seen.revision(name), seen.fleet(name)
         replicas = max(fleet.desired, canary_replicas(weight, seen.min_replicas) if weight else 0)
         if revision is not None and replicas > 0:
             kept.append(Workload(revision, None if fleet.scaled_by_other else replicas))
     return tuple(kept)
+
+
+def _shown(seen: Snapshot, freeze: Freeze) -> tuple[tuple[str, int], ...]:
+    """The revisions of the split; behind a fallback all that have pods, as it names none."""
+    if freeze.split is None:
+        return ()
+    return freeze.split.weights or tuple((name, 0) for name in seen.fleets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.status import Condition, Phase, Verdict
@@ -14,7 +14,8 @@ from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.summary import Standing
 
 WARNING_PHASES = frozenset({Phase.REVERTED, Phase.ABORTED})
-WARNING_CONDITIONS = ("Stalled", "Degraded")
+FALLBACK = "FallbackServing"
+WARNING_CONDITIONS = ("Stalled", FALLBACK, "Degraded")
 SELF_EVIDENT = frozenset(
     {RolloutReason.STAGE_BEGAN, RolloutReason.NO_ASSESSMENT, RolloutReason.PAUSING, RolloutReason.GUARDING}
 )
@@ -64,9 +65,15 @@ def _says_nothing_new(state: RolloutState) -> bool:
 
 def _condition_notes(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> Iterator[Note]:
     known = {condition.type: condition for condition in before}
+    if _holds(FALLBACK, before) and not _holds(FALLBACK, after):
+        yield Note("FallbackEnded", "The fallback has given the requests back")
     for condition in after:
         if condition.type not in WARNING_CONDITIONS or condition.status != "True":
             continue
         earlier = known.get(condition.type)
         if earlier is None or earlier.status != "True" or earlier.reason != condition.reason:
             yield Note(condition.reason, condition.message, warning=True)
+
+
+def _holds(kind: str, conditions: Iterable[Condition]) -> bool:
+    return any(one.type == kind and one.status == "True" for one in conditions)

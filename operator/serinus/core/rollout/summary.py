@@ -10,8 +10,10 @@ from serinus.core.analysis.streams import unjudged
 from serinus.core.model.exposure import FULL_WEIGHT, NOTHING
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
+from serinus.core.model.split import Split
 from serinus.core.rollout.conditions import Statement, conditions_of
 from serinus.core.rollout.decision import NewRollout
+from serinus.core.rollout.fallback import BACK_SECONDS
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.room import shortfall
 from serinus.core.rollout.start import rejection_of
@@ -19,7 +21,7 @@ from serinus.core.rollout.waiting import waited_too_long
 
 SERVING = "Serving"
 NOT_READY = "NotReady"
-TROUBLE = ("Stalled", "Degraded")
+TROUBLE = ("Stalled", "FallbackServing", "Degraded")
 FIRST = "The first revision is not ready yet"
 
 
@@ -32,6 +34,13 @@ class Standing:
     active: RolloutSeen | None
     rejected: tuple[Rejection, ...]
     start: NewRollout | None
+    split: Split | None = None
+    """What the route shall say."""
+
+    @property
+    def fallback(self) -> str | None:
+        """The ModelDeployment that answers in place of this one, while it does."""
+        return self.split.fallback if self.split else None
 
     @property
     def under_way(self) -> bool:
@@ -101,7 +110,14 @@ def _revision_status(seen: Snapshot, revision: Revision | None) -> RevisionStatu
 
 
 def _statements(standing: Standing, now: float) -> tuple[Statement, ...]:
-    return (_ready(standing), _reconciling(standing), _stalled(standing, now), _serving(standing), _degraded(standing))
+    return (
+        _ready(standing),
+        _reconciling(standing),
+        _stalled(standing, now),
+        _serving(standing),
+        *_fallback(standing),
+        _degraded(standing),
+    )
 
 
 def _ready(standing: Standing) -> Statement:
@@ -183,10 +199,12 @@ def _why(standing: Standing, rejection: Rejection) -> str:
 def _serving(standing: Standing) -> Statement:
     seen, active = standing.seen, standing.active
     stable = seen.revision(standing.stable)
-    if stable is None:
+    if standing.fallback is None and stable is None:
         return Statement("Serving", False, "NothingServes", "No revision is receiving traffic yet")
-    reason, text = "Stable", f"100% to version {stable.version}"
-    if active is not None and not active.state.exposure.is_nothing:
+    reason, text = "Stable", f"100% to version {stable.version}" if stable else ""
+    if standing.fallback is not None:
+        reason, text = "FallbackServing", f"100% to the fallback {standing.fallback}"
+    elif stable is not None and active is not None and not active.state.exposure.is_nothing:
         shown, to = active.state.exposure, active.plan.spec.to.version
         rest = FULL_WEIGHT - shown.weight
         reason, text = "Split", f"{rest}% to version {stable.version}, {shown.text} to version {to}"
@@ -195,6 +213,19 @@ def _serving(standing: Standing) -> Statement:
     if seen.unreached is not None:
         return Statement("Serving", seen.unreached.served, seen.unreached.reason, f"{text}; {seen.unreached.message}")
     return Statement("Serving", True, reason, text)
+
+
+def _fallback(standing: Standing) -> tuple[Statement, ...]:
+    """Say whether another ModelDeployment answers, or could; nothing where none is named."""
+    fallback, kind = standing.seen.fallback, "FallbackServing"
+    if fallback is None:
+        return ()
+    if fallback.obstacle is not None:
+        return (Statement(kind, False, fallback.obstacle.reason, fallback.obstacle.message),)
+    if standing.fallback is None:
+        return (Statement(kind, False, "FallbackReady", f"{fallback.name} answers when no pod is ready"),)
+    text = f"{fallback.name} answers all requests until a pod has been ready for {BACK_SECONDS:.0f} s"
+    return (Statement(kind, True, "FallbackServing", text),)
 
 
 def _altered(fields: tuple[str, ...]) -> str:

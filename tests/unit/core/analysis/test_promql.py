@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from serinus.api.policy import Provider
 from serinus.core.analysis.promql import (
     SERVICES_PER_QUERY,
     Arm,
     has_baseline,
     istio_queries,
     newest_scrape,
+    preset_queries,
     quoted,
     render_query,
     scrapes_within,
@@ -80,6 +84,21 @@ def test_sidecars_are_asked_by_the_workload_of_their_pods() -> None:
         'istio_requests_total{reporter="destination",destination_workload_namespace=~"ml",'
         'destination_workload=~"fraud-abcdef0123"}[5s]'
     ]
+
+
+@pytest.mark.parametrize("provider", [Provider.ISTIO, Provider.ENVOY])
+def test_requests_on_a_root_service_are_no_revisions(provider: Provider) -> None:
+    """A fallback answers by it, for whoever falls back: neither of the two is judged by that."""
+    (query,) = preset_queries(provider, [OTHER], seconds=60.0, latency=False, gateways=("public",), matchers="")
+    asked = re.search(r'(?:cluster_name|destination_service_name)=~"([^"]*)"', query)
+    assert asked is not None
+    shown = {
+        Provider.ISTIO: lambda service: service,
+        Provider.ENVOY: lambda service: f"outbound|8000||{service}.shop.svc.cluster.local",
+    }[provider]
+    pattern = asked[1].replace("\\\\", "\\")
+    assert re.fullmatch(pattern, shown(OTHER.service))
+    assert re.fullmatch(pattern, shown(OTHER.name)) is None
 
 
 def test_latency_is_asked_only_where_somebody_wants_it() -> None:

@@ -147,7 +147,7 @@ def _for_users(protocols: tuple[_Protocol, ...]) -> tuple[_Protocol, ...]:
 
 
 def _general_rule(split: Split, protocol: _Protocol, settings: RuleSettings, *, keeps: bool) -> Json:
-    backends = [_weighted(name, weight, protocol, settings, keeps=keeps) for name, weight in split.weights]
+    backends = [_weighted(name, weight, protocol, settings, keeps=keeps) for name, weight in split.destinations]
     if not split.mirror:
         return protocol.rule(protocol.name, backends)
     copies = {"backendRef": _backend(split.revisions[-1], protocol.port), "percent": split.mirror}
@@ -191,7 +191,7 @@ def _read(rules: list[Json]) -> Split:
     weights = tuple((entry["name"], entry["weight"]) for entry in general["backendRefs"])
     copies = [one["requestMirror"]["percent"] for one in general.get("filters") or () if "requestMirror" in one]
     cohort = [rule for rule in before if rule["name"].startswith("http") and rule["name"].endswith(COHORT)]
-    return Split(weights, _read_matches(cohort), copies[0] if copies else 0)
+    return Split.read(weights, _read_matches(cohort), copies[0] if copies else 0)
 
 
 def _read_matches(cohort: list[Json]) -> tuple[Match, ...]:

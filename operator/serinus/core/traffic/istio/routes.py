@@ -132,7 +132,7 @@ class Destinations:
 
     def on(self, port: int, settings: RuleSettings, *, keeps: bool = False) -> list[Json]:
         """Render them with one of their ports; `keeps` says that each keeps the users that it gets."""
-        return [self._weighted(name, weight, port, settings, keeps=keeps) for name, weight in self.split.weights]
+        return [self._weighted(name, weight, port, settings, keeps=keeps) for name, weight in self.split.destinations]
 
     def cohort_on(self, port: int, settings: RuleSettings) -> list[Json]:
         """Render where the requests of the cohort go: to the canary, all of them."""
@@ -228,4 +228,4 @@ def _read_destinations(rules: list[Json], namespace: str) -> Destinations:
     first = [entry["headers"] for entry in cohort if entry.get("uri") == cohort[0].get("uri")]
     headers = [{name: value for name, value in one.items() if name != PATH_HEADER} for one in first]
     mirror = rules[-1]["mirrors"][0]["percentage"]["value"] if "mirrors" in rules[-1] else 0
-    return Destinations(namespace, domain, Split(tuple(weights), tuple(map(read_match_of, headers)), mirror))
+    return Destinations(namespace, domain, Split.read(tuple(weights), tuple(map(read_match_of, headers)), mirror))

@@ -1,0 +1,123 @@
+"""Looks at the ModelDeployments that others fall back to, and wakes those when one can, or can no longer, serve.
+
+What answers is another's root Service: it selects the pods of that one's own stable revision, and follows it. A
+fallback of the other's is none of ours, so two that name each other are only both down together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from serinus.api.parsing import ModelDeploymentView
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Key, controller_uid
+from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, POD, SERVICE, Json
+from serinus.core.model.snapshot import Fallback, Obstacle
+from serinus.core.plan.revisions import revision_name
+from serinus.runtime.health import is_live, is_ready
+from serinus.runtime.ports import Cache
+
+
+@dataclass(frozen=True)
+class _Other:
+    """What decides whether a ModelDeployment can stand in; `model` is Triton's name of what is stable there."""
+
+    exists: bool = False
+    model: str = ""
+    ready: bool = False
+
+
+class Fallbacks:
+    """Knows who falls back to whom; `wake` is told whose fallback has changed."""
+
+    def __init__(self, cache: Cache, *, wake: Callable[[Key], None]) -> None:
+        self._cache = cache
+        self._wake = wake
+        self._named: dict[Key, Key] = {}
+        """Whom each falls back to."""
+        self._known: dict[Key, _Other] = {}
+        """Each that anybody falls back to, as it was when it was looked at last."""
+        cache.follow(MODEL_DEPLOYMENT, self._deployed)
+        cache.follow(SERVICE, self._served)
+        cache.follow(POD, self._ran)
+
+    def look(self, view: ModelDeploymentView) -> Fallback | None:
+        """Say who stands in for a ModelDeployment, and whether it can."""
+        traffic = view.spec.traffic
+        if traffic is None or traffic.fallback is None:
+            return None
+        name = traffic.fallback.name
+        return Fallback(name, _obstacle(view, name, self._seen(Key(view.namespace, name))))
+
+    def _seen(self, key: Key) -> _Other:
+        deployment = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+        if deployment is None or not is_live(deployment):
+            return _Other()
+        root = self._cache.get(SERVICE, key.namespace, key.name)
+        if root is None or controller_uid(root) != deployment["metadata"]["uid"]:
+            return _Other(exists=True)
+        hashed = str((root["spec"].get("selector") or {}).get(REVISION_LABEL, ""))
+        revision = self._cache.get(CONTROLLER_REVISION, key.namespace, revision_name(key.name, hashed))
+        model = revision["data"].get("model") if revision else deployment["spec"]["model"].get("name")
+        pods = self._cache.owned(POD, key.namespace, key.name).values()
+        ready = any(is_ready(pod) for pod in pods if pod["metadata"]["labels"].get(REVISION_LABEL) == hashed)
+        return _Other(True, str(model or key.name), ready)
+
+    def _deployed(self, namespace: str, name: str, manifest: Json | None) -> None:
+        """Follow whom a ModelDeployment names, and what becomes of one that is named."""
+        key = Key(namespace, name)
+        wish, before = _named(manifest), self._named.get(key)
+        named = Key(namespace, wish) if wish is not None else None
+        if named != before:
+            self._name(key, named)
+            if before is not None and before not in self._named.values():
+                del self._known[before]
+        self._look_again((key,))
+
+    def _name(self, key: Key, named: Key | None) -> None:
+        self._named.pop(key, None)
+        if named is not None:
+            self._named[key] = named
+            self._known[named] = self._seen(named)
+
+    def _served(self, namespace: str, name: str, _: Json | None) -> None:
+        self._look_again((Key(namespace, name),))
+
+    def _ran(self, namespace: str, _: str, pod: Json | None) -> None:
+        """Follow a pod; of one that is gone nobody tells whose it was."""
+        if pod is None:
+            self._look_again([key for key in self._known if key.namespace == namespace])
+        else:
+            owner = (pod["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL, "")
+            self._look_again((Key(namespace, owner),))
+
+    def _look_again(self, keys: Iterable[Key]) -> None:
+        """Wake those who name one of these where anything about it has changed."""
+        for key in keys:
+            if key not in self._known:
+                continue
+            before, self._known[key] = self._known[key], self._seen(key)
+            if before != self._known[key]:
+                for one in sorted(one for one, named in self._named.items() if named == key):
+                    self._wake(one)
+
+
+def _named(manifest: Json | None) -> str | None:
+    traffic = ((manifest or {}).get("spec") or {}).get("traffic") or {}
+    name = (traffic.get("fallback") or {}).get("name")
+    return None if name is None else str(name)
+
+
+def _obstacle(view: ModelDeploymentView, name: str, other: _Other) -> Obstacle | None:
+    """Say why another cannot answer, and what to do."""
+    if not other.exists:
+        return Obstacle("FallbackMissing", f"there is no ModelDeployment {name} in namespace {view.namespace}")
+    if other.model and other.model != view.model_name:
+        text = (
+            f"{name} serves the model {other.model}, and {view.name} the model {view.model_name}: a fallback needs the "
+            f"same spec.model.name, which requests have in their path"
+        )
+        return Obstacle("FallbackModelDiffers", text)
+    if not other.ready:
+        return Obstacle("FallbackNotReady", f"{name} has no ready pod of a stable version: it cannot stand in")
+    return None
