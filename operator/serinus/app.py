@@ -37,6 +37,7 @@ from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.handlers.shell import Shell
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
+from serinus.runtime.members import Members
 from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
 from serinus.runtime.probes import Probes
@@ -207,6 +208,7 @@ class Parts:
                 gateway_namespaces=config.gateway_namespaces(),
                 wake=self._wake,
             ),
+            members=Members(self.cache, wake=self._wake),
             providers=config.providers(),
             drain_seconds=config.drain_seconds,
         )
