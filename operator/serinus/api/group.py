@@ -35,4 +35,4 @@ class MemberStatus(ApiModel):
     standing: MemberStanding
     """Serves what the release asks for, Ready to start, Trying, Rejected, or Blocked by something of its own."""
     message: Text | None = None
-    """Why it is Rejected or Blocked."""
+    """Why it is Rejected or Blocked, or whom it waits for."""

@@ -8,14 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from serinus.api.served_model import Probe
-from serinus.core.model.identity import REVISION_LABEL, Owner
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Owner
 from serinus.core.model.kinds import DEPLOYMENT, POD, Json
 from serinus.core.model.timestamps import from_rfc3339, to_rfc3339
 from serinus.core.plan.pods import VERSION_ANNOTATION
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock
-
-OWNER = Owner("ml", "fraud", "")
 
 
 @dataclass
@@ -68,6 +66,7 @@ class Kubelet:
             self._ready_pod(pod, version)
 
     def _new_pod(self, deployment: Json, version: str) -> None:
+        labels = deployment["labels"]
         names = (f"{deployment['name']}-{number}" for number in itertools.count())
         self._api.put(
             {
@@ -75,7 +74,7 @@ class Kubelet:
                 "kind": "Pod",
                 "metadata": {
                     "name": next(name for name in names if self._api.find(POD, name) is None),
-                    "labels": OWNER.labels(deployment["labels"][REVISION_LABEL]),
+                    "labels": Owner("ml", labels[MODEL_DEPLOYMENT_LABEL], "").labels(labels[REVISION_LABEL]),
                     "annotations": {"born": to_rfc3339(self._clock.monotonic())},
                     "ownerReferences": [{"uid": deployment["uid"], "controller": True, "kind": "Deployment"}],
                 },

@@ -9,7 +9,7 @@ from serinus.core.model.exposure import Exposure, change
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.diagnosis.reasons import REJECTING
-from serinus.core.rollout.group import companions, fault_of_another, left_behind, release_left
+from serinus.core.rollout.group import companions, fault_of_another, left_behind, own_release_left, release_left
 from serinus.core.rollout.guard import clean, final_verdict
 from serinus.core.rollout.judge import unsafe
 from serinus.core.rollout.reasons import RolloutReason
@@ -36,7 +36,8 @@ def ending(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Ending | N
 def _another_wish(plan: RolloutPlan, state: RolloutState, seen: Snapshot, *, finishes: bool) -> Ending | None:
     wanted = seen.wanted
     if wanted is None or wanted.name == plan.canary:
-        return None
+        left = None if finishes else own_release_left(plan, seen)
+        return (Phase.SUPERSEDED, left) if left else None
     if wanted.name == plan.stable:
         return Phase.SUPERSEDED, Cause(
             RolloutReason.SPEC_RESTORED, f"the spec was set back to version {wanted.version}"

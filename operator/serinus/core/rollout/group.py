@@ -112,10 +112,15 @@ def release_left(plan: RolloutPlan, state: RolloutState, seen: Snapshot, *, fini
     elsewhere = next((one for one in others if _shows_another(one, group) and _is_done(one, plan, state)), None)
     if elsewhere is not None:
         return Cause(RolloutReason.GROUP_SUPERSEDED, f"{elsewhere.name} shows release {elsewhere.release}")
-    now = seen.deployment.spec.group
-    if group is not None and now is not None and now.name == group.name and now.release != group.release:
-        return Cause(RolloutReason.GROUP_SUPERSEDED, f"the spec shows release {now.release}")
     return None
+
+
+def own_release_left(plan: RolloutPlan, seen: Snapshot) -> Cause | None:
+    """Why the release is no longer wanted although the revision is: the spec itself shows another one."""
+    began, now = plan.spec.group, seen.deployment.spec.group
+    if began is None or now is None or now.name != began.name or now.release == began.release:
+        return None
+    return Cause(RolloutReason.GROUP_SUPERSEDED, f"the spec shows release {now.release}")
 
 
 def is_hurried(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> bool:

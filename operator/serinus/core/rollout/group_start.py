@@ -52,6 +52,8 @@ def _out_of_step(member: Member, seen: Snapshot) -> GroupWait | None:
     if member.steps != own:
         return _wait(f"it has {member.steps} steps, and this one {own}: set as many in both", for_people=True)
     walking = member.walking(group)
+    if walking is None and member.standing is MemberStanding.TRYING:
+        return _wait("its rollout has just ended")
     if walking is not None and walking.state.phase is Phase.GUARDING:
         return _wait(f"{walking.plan.name} is in its guard window")
     return None

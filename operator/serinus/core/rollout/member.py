@@ -9,6 +9,7 @@ from serinus.api.model_deployment import Rejection
 from serinus.core.model.rollout import LONGEST_TEXT, shortened
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.decision import NewRollout
+from serinus.core.rollout.group_start import group_wait
 from serinus.core.rollout.history import retry_asked
 from serinus.core.rollout.start import rejection_of
 
@@ -55,7 +56,8 @@ def _at_rest(
     rejection = rejection_of(seen, rejected)
     retried = seen.newest is not None and retry_asked(seen.newest, wanted)
     if rejection is None or retried:
-        return MemberStanding.READY, ""
+        held = group_wait(seen)
+        return MemberStanding.READY, held.message if held else ""
     text = f"version {rejection.version} was rolled back by {rejection.rollout} ({rejection.reason})"
     return MemberStanding.REJECTED, text
 
