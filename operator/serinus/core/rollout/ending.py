@@ -9,7 +9,7 @@ from serinus.core.model.exposure import Exposure, change
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.diagnosis.reasons import REJECTING
-from serinus.core.rollout.group import companions, fault_of_another, left_behind, own_release_left, release_left
+from serinus.core.rollout.group import companions, fault_of_another, left_behind, release_left
 from serinus.core.rollout.guard import clean, final_verdict
 from serinus.core.rollout.judge import unsafe
 from serinus.core.rollout.reasons import RolloutReason
@@ -28,16 +28,16 @@ def ending(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Ending | N
         return Phase.REVERTED, cause
     # A guard may end with a success for another release, but only of all members: see `guarded`.
     finishes = state.phase is Phase.GUARDING and clean(plan, state) and bool(companions(plan, seen))
-    if cause := release_left(plan, state, seen, finishes=finishes):
-        return Phase.SUPERSEDED, cause
-    return _another_wish(plan, state, seen, finishes=finishes)
+    if how := _another_wish(plan, state, seen, finishes=finishes):
+        return how
+    cause = release_left(plan, state, seen, finishes=finishes)
+    return (Phase.SUPERSEDED, cause) if cause else None
 
 
 def _another_wish(plan: RolloutPlan, state: RolloutState, seen: Snapshot, *, finishes: bool) -> Ending | None:
     wanted = seen.wanted
     if wanted is None or wanted.name == plan.canary:
-        left = None if finishes else own_release_left(plan, seen)
-        return (Phase.SUPERSEDED, left) if left else None
+        return None
     if wanted.name == plan.stable:
         return Phase.SUPERSEDED, Cause(
             RolloutReason.SPEC_RESTORED, f"the spec was set back to version {wanted.version}"

@@ -109,13 +109,14 @@ def release_left(plan: RolloutPlan, state: RolloutState, seen: Snapshot, *, fini
             return Cause(RolloutReason.GROUP_SUPERSEDED, f"{member.name} has left the release: {found.state.message}")
     if finishes:
         return None
-    elsewhere = next((one for one in others if _shows_another(one, group) and _is_done(one, plan, state)), None)
+    left = (one for one in others if _shows_another(one, group) and not succeeded_beside(one, group, state))
+    elsewhere = next(left, None)
     if elsewhere is not None:
         return Cause(RolloutReason.GROUP_SUPERSEDED, f"{elsewhere.name} shows release {elsewhere.release}")
-    return None
+    return _own_release_left(plan, seen)
 
 
-def own_release_left(plan: RolloutPlan, seen: Snapshot) -> Cause | None:
+def _own_release_left(plan: RolloutPlan, seen: Snapshot) -> Cause | None:
     """Why the release is no longer wanted although the revision is: the spec itself shows another one."""
     began, now = plan.spec.group, seen.deployment.spec.group
     if began is None or now is None or now.name != began.name or now.release == began.release:
@@ -135,12 +136,6 @@ def is_hurried(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> bool:
 
 def _shows_another(member: Member, group: GroupMembership | None) -> bool:
     return group is not None and member.release is not None and member.release != group.release
-
-
-def _is_done(member: Member, plan: RolloutPlan, state: RolloutState) -> bool:
-    """Whether a member has no say in this release any more: its rollout decides for itself, and a success is final."""
-    group = plan.spec.group
-    return member.walking(group) is None and not succeeded_beside(member, group, state)
 
 
 def left_behind(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Cause | None:
