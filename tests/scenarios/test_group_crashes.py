@@ -17,7 +17,7 @@ from tests.support.world import Model, World
 from tests.support.world.grouped import pair, prep, scorer
 from tests.support.world.served import Served
 
-pytestmark = WITH_EACH_API
+pytestmark = [WITH_EACH_API, pytest.mark.timeout(600)]
 
 STEPS = [{"setWeight": 20}, {"pause": {"duration": "2s"}}, {"setWeight": 50}, {"pause": {"duration": "2s"}}]
 QUICK: dict[str, Any] = {"steps": STEPS, "guard": {"duration": "4s"}, "scaling": {"minReplicas": 1}}
