@@ -38,6 +38,7 @@ from serinus.handlers.shell import Shell
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
 from serinus.runtime.fallbacks import Fallbacks
+from serinus.runtime.members import Members
 from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
 from serinus.runtime.probes import Probes
@@ -209,6 +210,7 @@ class Parts:
                 wake=self._wake,
             ),
             fallbacks=Fallbacks(self.cache, wake=self._wake),
+            members=Members(self.cache, wake=self._wake),
             providers=config.providers(),
             drain_seconds=config.drain_seconds,
         )

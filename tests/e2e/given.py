@@ -92,6 +92,7 @@ def version(
     traffic: Manifest | None = None,
     routing: str = "istio",
     strategy: Manifest | None = None,
+    group: Manifest | None = None,
 ) -> str:
     """Render one version of a model: its ConfigMap and the ModelDeployment that asks for it."""
     source = {"config.pbtxt": CONFIG, "model.py": MODEL.format(bad_when=fails, words=BAD, version=number)}
@@ -109,6 +110,7 @@ def version(
         "analysis": {"interval": "1s", "metrics": [ERROR_RATE], **(analysis or {})},
         "guard": {"duration": guard},
         "progressDeadlineSeconds": deadline,
+        **({"group": group} if group else {}),
     }
     items = [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": source},

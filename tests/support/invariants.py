@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from serinus.adapters.kubernetes.cache import owner_of
 from serinus.api.rollout import RolloutStatus
 from serinus.core.model.exposure import Exposure
-from serinus.core.model.kinds import ROLLOUT, Json
+from serinus.core.model.kinds import ROLLOUT, Json, kind_of
 from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.fallback import BACK_SECONDS
 from serinus.core.rollout.sizes import canary_replicas
 from serinus.core.rollout.walk import PREVIEW_UNUSED
 from serinus.runtime.queue import LONGEST_BACKOFF
 from tests.support.world import World
+from tests.support.world.served import Served
 
 BY_RIGHT = {"PromotedByUser", "RolledBack"}
 ENDED = {"Succeeded", "Reverted", "Aborted", "Superseded"}
@@ -21,21 +23,26 @@ SHOWING_NOTHING = {"pause", "setCanaryScale"}
 
 
 class Watchdog:
-    """Watches a world from now on; what it finds is an AssertionError in the middle of what did it."""
+    """Watches a world from now on; what it finds is an AssertionError in the middle of what did it.
 
-    def __init__(self, world: World) -> None:
+    It watches `fraud`, or one of those beside it.
+    """
+
+    def __init__(self, world: World, one: Served | None = None) -> None:
         self.world = world
+        self.one = one or world
         self.retries: set[str] = set()
         self.broken: list[AssertionError] = []
-        self._seen: dict[str, Json] = {one["metadata"]["uid"]: one.get("status") or {} for one in world.rollouts}
+        self._seen: dict[str, Json] = {one["metadata"]["uid"]: one.get("status") or {} for one in self.one.rollouts}
         self._rejected: dict[tuple[str, str], str] = {}
         self._down_at = float("-inf")
         self._ready_since: float | None = None
-        for one in world.rollouts:
-            if one.get("status", {}).get("phase") in {"Reverted", "Aborted"}:
-                self._reject(one["spec"], one["metadata"]["uid"])
-        world.after_tick = self.each_second
-        world.api.on_write = self.each_write
+        for rollout in self.one.rollouts:
+            if _speaks_against_its_pair(rollout.get("status") or {}):
+                self._reject(rollout["spec"], rollout["metadata"]["uid"])
+        after_tick, on_write = world.after_tick, world.api.on_write
+        world.after_tick = lambda: (after_tick(), self.each_second())[0]
+        world.api.on_write = lambda verb, manifest: (on_write(verb, manifest), self.each_write(verb, manifest))[0]
 
     def each_second(self) -> None:
         """What is true whenever everything has come to rest."""
@@ -46,13 +53,12 @@ class Watchdog:
             self._down_at = now
         if now - self._down_at <= LONGEST_BACKOFF:
             return
-        route = self.world.route
-        if route is None:
+        if self.one.route is None:
             return
-        assert self.world.split is not None, (
+        assert self.one.split is not None, (
             "the route carries a split of whole percents that sum to 100, and nothing else"
         )
-        if self.world.rollouts:
+        if self.one.rollouts:
             self._route_follows_status()
             self._falls_back_in_need(now)
 
@@ -67,37 +73,40 @@ class Watchdog:
     def _write(self, verb: str, manifest: Json) -> None:
         """What is true at each write, and may be false a moment later."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
+        watched_by_others = {one.name for one in (self.world, *self.world.others)} - {self.one.name}
+        if owner_of(kind_of(manifest), manifest) in watched_by_others:
+            return
         assert (verb, kind) not in {("apply", "ModelDeployment"), ("apply", "Rollout")}, "a user's spec is written"
         if kind == self.world.provider.route.name:
             assert self.world.provider.read(manifest) is not None
             self._route_follows_status()
         if (verb, kind) == ("status", "Rollout"):
             self._status_written(manifest)
-        assert name.startswith("fraud"), f"{name} is not ours"
+        assert name.startswith(self.one.name), f"{name} is not ours"
 
     def _route_follows_status(self) -> None:
         """Intent is in the status before the effect is in the cluster."""
-        newest = self.world.rollout
+        newest = self.one.rollout
         status = newest.get("status") or {}
         active = status.get("phase") not in ENDED or "settledAt" not in status
         first = "from" not in newest["spec"]
         if active and not first:
-            assert self.world.split is not None
-            shown = self.world.split.exposure_of(newest["spec"]["to"]["revision"])
+            assert self.one.split is not None
+            shown = self.one.split.exposure_of(newest["spec"]["to"]["revision"])
             assert not shown.exceeds(_exposure(status)), f"{shown} is recorded nowhere: {status}"
 
     def _falls_back_in_need(self, now: float) -> None:
         """Another ModelDeployment answers as long as none of ours can, and no longer."""
-        traffic, split = self.world.deployment["spec"].get("traffic") or {}, self.world.split
+        traffic, split = self.one.deployment["spec"].get("traffic") or {}, self.one.split
         assert split is not None
         if split.fallback is None:
             self._ready_since = None
             return
         assert split.fallback == traffic.get("fallback", {}).get("name"), "the route goes where nobody asked for"
-        assert self.world.ready(self.world.version(split.fallback)), "the fallback cannot answer"
-        stable = self.world.rollout["spec"].get("from", self.world.rollout["spec"]["to"])["version"]
+        assert self.one.ready(self.one.version(split.fallback)), "the fallback cannot answer"
+        stable = self.one.rollout["spec"].get("from", self.one.rollout["spec"]["to"])["version"]
         since = self._ready_since if self._ready_since is not None else now
-        self._ready_since = since if self.world.ready(stable) else None
+        self._ready_since = since if self.one.ready(stable) else None
         assert now - since <= 2 * BACK_SECONDS, f"version {stable} has been ready since {since}, and gets nothing"
 
     def _status_written(self, manifest: Json) -> None:
@@ -109,7 +118,7 @@ class Watchdog:
             assert not rose, "an ended rollout is never shown more"
         if rose:
             self._may_rise(manifest, status, before)
-        if status["phase"] in {"Reverted", "Aborted"}:
+        if _speaks_against_its_pair(status):
             self._reject(manifest["spec"], uid)
         if status["phase"] == "Reverted" and before.get("phase") != "Reverted":
             self._answers_why(status)
@@ -118,19 +127,19 @@ class Watchdog:
     def _may_rise(self, manifest: Json, status: Json, before: Json) -> None:
         spec, weight = manifest["spec"], status["weight"]
         version = spec["to"]["version"]
-        asked = self.world.deployment["spec"]["scaling"]["minReplicas"]
+        asked = self.one.deployment["spec"]["scaling"]["minReplicas"]
         needed = canary_replicas(weight, min(asked, before.get("pods", {}).get("full", asked)))
-        assert len(self.world.ready(version)) >= needed, "the weight never rises while the revision is not ready"
+        assert len(self.one.ready(version)) >= needed, "the weight never rises while the revision is not ready"
         pair = (spec["to"]["revision"], spec["policy"])
         if pair in self._rejected and self._rejected[pair] != manifest["metadata"]["uid"]:
-            retried = self.retries or any("retry" in one["spec"] for one in self.world.rollouts)
+            retried = self.retries or any("retry" in one["spec"] for one in self.one.rollouts)
             assert retried, f"{version} was rejected and got traffic again without a retry"
         steps = [step for step in spec["strategy"]["canary"]["steps"] if _shows_users(step)]
         beyond = weight > steps[0].get("setWeight", 0)
         if beyond and "from" in spec:
             raised = [one for one in status["decisions"] if one["action"] == "Raised"][-1]
             if raised["reason"] == "StableFailing":
-                assert not self.world.ready(spec["from"]["version"]), "stable serves, and is passed over"
+                assert not self.one.ready(spec["from"]["version"]), "stable serves, and is passed over"
             else:
                 unused = raised["message"].count(PREVIEW_UNUSED)
                 assert unused or raised.get("verdict") == "Safe" or raised["reason"] in BY_RIGHT, raised
@@ -143,6 +152,11 @@ class Watchdog:
         assert taken["firstTime"]
         if taken["reason"] == "LimitExceeded":
             assert all(taken.get(field) for field in ("metric", "value", "limit", "query")), taken
+
+
+def _speaks_against_its_pair(status: Json) -> bool:
+    """Whether a rollout was rejected for itself; who followed another member of a group was not."""
+    return status.get("phase") in {"Reverted", "Aborted"} and status.get("reason") != "GroupReverted"
 
 
 def _shows_users(step: Json) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from serinus.api.base import ApiModel
 from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Replicas, Text, Timestamp, Word
+from serinus.api.group import GroupMembership, MemberStatus
 from serinus.api.policy import Analysis, Guard, Strategy
 from serinus.api.policy_rules import FITS_BELOW, MOST_MATCHES_BELOW
 from serinus.api.rules import ATOMIC, LIVE_DEFAULT, ruled, spoken
@@ -63,6 +64,9 @@ class ModelDeploymentSpec(ApiModel):
     """What is watched during a rollout; default an error rate of at most 5%."""
     guard: Guard | None = None
     """How long the previous revision is kept warm after 100 percent; default 10m."""
+    group: GroupMembership | None = None
+    """The ModelDeployments of this namespace that move together with this one. A Rollout keeps the release it began
+    with; a change makes no new revision."""
     rollback_window: RollbackWindow | None = None
     """Which earlier revisions get 100 percent in one guarded step when the spec returns to them; default 2. Live."""
     revision_history_limit: Annotated[int, Field(ge=1, le=100), LIVE_DEFAULT] = 10
@@ -146,6 +150,8 @@ class ModelDeploymentStatus(ApiModel):
     """What the canary is shown, in words: its share, and the cohort that has it whatever the share."""
     rollout: Annotated[str, Field(max_length=63)] | None = None
     """The newest Rollout."""
+    group: MemberStatus | None = None
+    """Where it stands in its group."""
     rejected: Annotated[tuple[Rejection, ...], Field(max_length=128), ATOMIC] = ()
     """Rejected pairs of revision and policy: they get no traffic again without a retry."""
     conditions: Conditions = ()

@@ -21,6 +21,7 @@ from serinus.api.constraints import (
     Timestamp,
     Word,
 )
+from serinus.api.group import GroupMembership
 from serinus.api.header_route import RequestMatch
 from serinus.api.policy import Analysis, Guard, Strategy
 from serinus.api.rules import ATOMIC, FROZEN, FROZEN_MESSAGE, rule, ruled
@@ -60,7 +61,12 @@ class RolloutSpec(ApiModel):
             "has(self.from) == has(oldSelf.from)",
             FROZEN_MESSAGE,
             path=".from",
-        )
+        ),
+        rule(
+            "has(self.group) == has(oldSelf.group)",
+            FROZEN_MESSAGE,
+            path=".group",
+        ),
     )
 
     model_deployment: Annotated[Label, FROZEN]
@@ -83,6 +89,9 @@ class RolloutSpec(ApiModel):
     """How long the canary may wait for its pods before one weight or scale."""
     rollback: Annotated[bool, FROZEN] | None = None
     """Whether this returns to a revision within rollbackWindow: all traffic in one guarded step."""
+    group: Annotated[GroupMembership, FROZEN] | None = None
+    """The group whose members this rollout moves with, and the release; absent outside of groups and for the first
+    revision."""
     paused: bool | None = None
     """Lever: hold the weight where it is. An Unsafe verdict still takes it away."""
     abort: bool | None = None
@@ -266,6 +275,9 @@ class RolloutStatus(ApiModel):
     """When the verdict was first Safe at 100 percent."""
     asked_at: Timestamp | None = None
     """When a request was first seen at 100 percent."""
+    ready_for: Annotated[int, Field(ge=0, le=52)] | None = None
+    """In a group: the step, from 0, that everything of this member's own allows now; it is taken once every other
+    member is as far. One more than the number of steps is the end of the guard."""
     pods: PodCounts | None = None
     """Pod counts that the rollout is based on."""
     verdict: Verdict | None = None

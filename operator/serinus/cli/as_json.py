@@ -22,11 +22,21 @@ def story_json(story: Story, advised: Iterable[Advice]) -> Json:
         "model": view.model_name,
         "stable": _revision(story, story.stable, FULL_WEIGHT - story.exposure.weight),
         "canary": _revision(story, story.active.spec.to, story.exposure.weight) if story.active else None,
+        "group": _group(story),
         "rollout": _rollout(story.newest) if story.newest else None,
         "unwell": [condition.manifest() for condition in story.unwell()],
         "waitsForOperator": list(story.unseen()),
         "next": [one.command for one in advised],
     }
+
+
+def _group(story: Story) -> Json | None:
+    """The group as the spec has it, and where the operator says that the ModelDeployment stands in that release."""
+    group, told = story.deployment.spec.group, story.deployment.status.group
+    if group is None:
+        return None
+    current = told if told is not None and told.release == group.release else None
+    return {**group.manifest(), "standing": current and current.standing, "message": current and current.message}
 
 
 def _revision(story: Story, revision: RevisionReference | None, weight: int) -> Json | None:

@@ -14,6 +14,7 @@ from serinus.cli.errors import Refused
 from serinus.cli.story import Story
 from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import exposure_of
+from serinus.core.rollout.reasons import RolloutReason
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def retry(story: Story, token: str) -> Pull:
         raise Refused(f"{newest.name} is {phase}: only a Reverted or Aborted rollout can be retried")
     if story.active is not None:
         raise Refused(f"{newest.name} still has {shown_at(newest.status)}: retry once it is 0")
+    if newest.status.reason == RolloutReason.GROUP_REVERTED:
+        raise Refused(f"{newest.name} is not rejected, it went back with its group: {newest.status.message}")
     stalled = story.condition("Stalled")
     if stalled is not None and stalled.reason != "RevisionRejected":
         asks = (

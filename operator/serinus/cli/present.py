@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from serinus.api.group import GroupMembership, MemberStatus
 from serinus.api.parsing import RolloutView
 from serinus.api.rollout import DecisionRecord, RevisionReference
 from serinus.api.status import Phase
@@ -48,6 +49,8 @@ def _title(story: Story) -> RenderableType:
 def _facts(story: Story, now: float) -> Table:
     facts = _grid()
     facts.add_row("Stable", _stable(story))
+    if story.deployment.spec.group is not None:
+        facts.add_row("Group", _group(story.deployment.spec.group, story.deployment.status.group))
     rollout = story.newest
     if rollout is None:
         return facts
@@ -65,6 +68,13 @@ def _stable(story: Story) -> Text:
     if story.stable is None:
         return Text("none yet", style="yellow")
     return _revision(story, story.stable, Exposure(FULL_WEIGHT - story.exposure.weight))
+
+
+def _group(group: GroupMembership, told: MemberStatus | None) -> Text:
+    """Say in which release of its group it is, and where it stands there; nothing of a release that is over."""
+    current = told if told is not None and told.release == group.release else None
+    standing = f"  {current.standing}{f': {current.message}' if current.message else ''}" if current else ""
+    return Text.assemble(f"{group.name}  release ", (group.release, "bold"), standing)
 
 
 def _role(story: Story, rollout: RolloutView) -> str:

@@ -26,11 +26,13 @@ from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Sn
 from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.plan.scalers import SCALERS, scalers_by_deployment
+from serinus.core.rollout.group import kept_in_step
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.diagnoses import Diagnoses
 from serinus.runtime.fallbacks import Fallbacks
 from serinus.runtime.health import is_live, is_ready
+from serinus.runtime.members import Members, age
 from serinus.runtime.memory import Memory
 from serinus.runtime.ours import every_route, ours
 from serinus.runtime.ports import Cache, Clock, Cluster
@@ -66,6 +68,7 @@ class Observer:
     wishes: Wishes
     claims: ClaimsByApi
     fallbacks: Fallbacks
+    members: Members
     providers: TrafficProviders
     drain_seconds: float
 
@@ -83,6 +86,8 @@ class Observer:
         wanted = wish.revision
         if wanted is not None and all(wanted.name != one.name for one in revisions):
             revisions = (*revisions, wanted)
+        members = self.members.beside(view)
+        rollouts = tuple(kept_in_step(rollout, members) for rollout in rollouts)
         newest = rollouts[-1] if rollouts else None
         obstacle = wish.obstacle or self._obstacle(view, memory, wanted)
         fleets = self._fleets(view, memory, revisions)
@@ -103,6 +108,7 @@ class Observer:
             fleets=fleets,
             route=route,
             route_unread=differ,
+            members=members,
             freeze=frozen_split(unread, route, memory),
             used_names=frozenset(memory.used_names),
             altered=tuple(
@@ -181,7 +187,8 @@ class Observer:
                 seen.append(RolloutSeen(plan, self._state(memory, plan, status, state)))
         memory.used_names |= unread.keys()
         memory.forget_rollouts({rollout.plan.uid for rollout in seen})
-        return tuple(sorted(seen, key=_age)), freeze_of(unread, owned, seen)
+        ordered = sorted(seen, key=lambda rollout: age(rollout.plan, rollout.state))
+        return tuple(ordered), freeze_of(unread, owned, [rollout.plan for rollout in ordered])
 
     def _state(self, memory: Memory, plan: RolloutPlan, status: RolloutStatus, read: RolloutState) -> RolloutState:
         """Go on from memory or from the status, by our own clock."""
@@ -248,13 +255,6 @@ def _unreached(newest: RolloutSeen | None, fleets: Mapping[str, Fleet]) -> Obsta
     """Say that a canary was let through on the kubelet's word."""
     fleet = fleets.get(newest.plan.canary) if newest is not None and newest.state.active else None
     return Obstacle(fleet.probed, fleet.probe_message) if fleet and fleet.probed is Probed.UNREACHABLE else None
-
-
-def _age(rollout: RolloutSeen) -> tuple[float, float, int, str]:
-    """Sort from old to new; creation times are whole seconds, and of one second's the one that goes on is newest."""
-    settled = rollout.state.settled_at
-    age = float("inf") if settled is None else settled
-    return rollout.plan.created_at, age, rollout.plan.spec.attempt, rollout.plan.name
 
 
 def _identity(pod: Json) -> tuple[str, str, str]:

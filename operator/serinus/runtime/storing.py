@@ -225,6 +225,7 @@ def _essence(state: RolloutState) -> tuple[object, ...]:
         state.stable_down_since,
         state.safe_at,
         state.asked_at,
+        state.ready_for,
         state.pods,
         dict(known.failures),
         sorted(known.excused),

@@ -16,7 +16,7 @@ from serinus.api.rollout import RolloutStatus
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, read_plan
-from serinus.core.model.snapshot import Freeze, Obstacle, RolloutSeen
+from serinus.core.model.snapshot import Freeze, Obstacle
 from serinus.core.model.split import Split
 from serinus.core.model.timestamps import to_rfc3339_seconds
 from serinus.core.rollout.decision import Note
@@ -27,10 +27,11 @@ from serinus.runtime.storing import retry_due
 log = structlog.get_logger("serinus.unreadable")
 
 UNREADABLE = (ApiError, ValueError, TypeError, KeyError)
+ReadRollout = tuple[RolloutPlan, RolloutStatus, RolloutState]
 CURE = "upgrade the operator and its CRDs to the version that wrote it, or correct the field"
 
 
-def read_rollout(manifest: Json) -> tuple[RolloutPlan, RolloutStatus, RolloutState] | str:
+def read_rollout(manifest: Json) -> ReadRollout | str:
     """Read a Rollout; why it cannot be read, for one that another version of the schema wrote."""
     try:
         rollout = parse_rollout(manifest)
@@ -39,9 +40,9 @@ def read_rollout(manifest: Json) -> tuple[RolloutPlan, RolloutStatus, RolloutSta
         return str(error) or type(error).__name__
 
 
-def freeze_of(unread: dict[str, str], manifests: dict[str, Json], rollouts: Sequence[RolloutSeen]) -> Obstacle | None:
+def freeze_of(unread: dict[str, str], manifests: dict[str, Json], read: Sequence[RolloutPlan]) -> Obstacle | None:
     """Say which unreadable Rollout may decide the split: the newest of all, unless it says that it has settled."""
-    newest = max((rollout.plan.created_at for rollout in rollouts), default=0.0)
+    newest = max((plan.created_at for plan in read), default=0.0)
     deciding = [name for name in sorted(unread) if not _settled(manifests[name]) and _age(manifests[name]) >= newest]
     if not deciding:
         return None

@@ -1,4 +1,4 @@
-"""One namespace with one ModelDeployment, the operator's own code from the queue downwards, and all around them.
+"""One namespace with its ModelDeployments, the operator's own code from the queue downwards, and all around them.
 
 Each second the world moves on: pods become ready, requests are split as the live route says, counters are scraped,
 looks are taken and passes run until nothing is due.
@@ -10,19 +10,17 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable
-from typing import Any
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, POD, ROLLOUT, Json, kind_of
-from serinus.core.model.split import Split
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
 from serinus.core.model.tenancy import Grant, Tenancy
-from serinus.core.traffic.provider import TrafficProvider
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
 from serinus.runtime.fallbacks import Fallbacks
+from serinus.runtime.members import Members
 from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
 from serinus.runtime.probes import Probes
@@ -30,16 +28,15 @@ from serinus.runtime.reconcile import Reconciler
 from serinus.runtime.rereading import Rereading
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import Wishes
-from tests.support.newest import NewestRollout
 from tests.support.world.api import InMemoryApi, Killed
 from tests.support.world.clock import START, VirtualClock
 from tests.support.world.kubelet import Kubelet, Model
 from tests.support.world.platform import PROVIDERS, ROUTING, Platform
 from tests.support.world.prometheus import Prometheus
+from tests.support.world.served import Served, rules_of
 from tests.support.world.versions import Versions
-from tests.support.world.waiting import HUNG_UP, Waiting
 
-__all__ = ["KEY", "START", "Model", "World"]
+__all__ = ["KEY", "START", "Model", "World", "rules_of"]
 
 KEY = Key("ml", "fraud")
 DRAIN_SECONDS = 5.0
@@ -47,37 +44,38 @@ STEPS_BESIDE = 10
 """Of the event loop: a question to Prometheus takes several."""
 
 
-def rules_of(route: Json) -> list[Json]:
-    """Give the rules of a route of either API, to edit them by hand."""
-    rules: list[Json] = route["spec"].get("http") or route["spec"]["rules"]
-    return rules
+class World(Served):
+    """Everything, and ModelDeployment `fraud`; `others` stand beside it.
 
-
-class World(NewestRollout):
-    """Everything. `after_tick` is called each second: the place for what must always hold."""
+    `after_tick` is called each second: the place for what must always hold.
+    """
 
     def __init__(self, *, requests_per_second: int = 100) -> None:
+        super().__init__(KEY.name, requests_per_second)
         self.clock = VirtualClock()
         self.routing = ROUTING.get()
         self.providers = PROVIDERS
         self.api = InMemoryApi(self.clock)
+        self.versions = Versions(self.api)
         self.prometheus = Prometheus(self.clock)
         self.models: dict[str, Model] = {}
         self.kubelet = Kubelet(self.api, self.clock, self.models)
-        self.requests_per_second = requests_per_second
         self.platform = Platform(self.api, self.routing)
         self.listen("public")
         self.events: list[tuple[str, str, str]] = []
-        self.answers: dict[tuple[str, str], float] = {}
-        self.lost = 0.0
-        self.waiting = Waiting()
-        self.sent: dict[str, float] | None = None
-        self.cohort = 0.0
+        self.others: list[Served] = []
         self.ticks = 0
         self.restarts = 0
         self.after_tick: Callable[[], None] = lambda: None
-        self._versions = Versions(self.api)
         self._start()
+
+    def beside(self, name: str) -> Served:
+        """Have another ModelDeployment, with as many requests."""
+        other = Served(name, self.requests_per_second)
+        for shared in Served.__annotations__.keys() - {"name"}:
+            setattr(other, shared, getattr(self, shared))
+        self.others.append(other)
+        return other
 
     # The operator.
 
@@ -98,7 +96,9 @@ class World(NewestRollout):
         for kept in ("counters", "copied", "scraped", "last_scrape"):
             setattr(other.prometheus, kept, copy.deepcopy(getattr(self.prometheus, kept)))
         other.platform.gateways = copy.deepcopy(self.platform.gateways)
-        other._versions.take_over(self._versions)
+        other.versions.take_over(self.versions)
+        for one in self.others:
+            other.beside(one.name)
         other._start()
         return other
 
@@ -127,6 +127,7 @@ class World(NewestRollout):
                 wake=self._wake,
             ),
             fallbacks=Fallbacks(cache, wake=self._wake),
+            members=Members(cache, wake=self._wake),
             providers=self.providers,
             drain_seconds=DRAIN_SECONDS,
         )
@@ -165,14 +166,6 @@ class World(NewestRollout):
 
     # What people do.
 
-    def commit(self, manifest: Json) -> None:
-        """Apply a manifest, as a pipeline does."""
-        manifest = copy.deepcopy(manifest)
-        live = self.api.find(kind_of(manifest), manifest["metadata"]["name"])
-        if live is not None and "status" in live:
-            manifest["status"] = live["status"]
-        self.api.put(manifest)
-
     def listen(self, name: str, *hosts: str, namespace: str = "ml") -> None:
         """Have a Gateway with these hosts; any, where none is named."""
         self.platform.listen(name, *hosts, namespace=namespace)
@@ -180,106 +173,6 @@ class World(NewestRollout):
     def unlisten(self, name: str, namespace: str = "ml") -> None:
         """Delete a Gateway."""
         self.platform.unlisten(name, namespace)
-
-    def lever(self, **fields: Any) -> None:
-        """Patch the newest Rollout's spec, as an SRE does; None takes a field away."""
-        spec = {**self.rollout["spec"], **fields}
-        kept = {name: value for name, value in spec.items() if value is not None}
-        self.api.put({**self.rollout, "spec": kept})
-
-    def turn(self, stable: int, canary: int) -> None:
-        """Write other weights into the live route by hand; one with a single revision keeps its only weight."""
-
-        def turned(route: Json) -> None:
-            for rule in rules_of(route):
-                backends = rule.get("route") or rule["backendRefs"]
-                for entry, weight in zip(backends, (stable, canary), strict=False):
-                    entry["weight"] = weight if len(backends) == 2 else 100
-
-        self.api.edit(self.provider.route, "fraud", turned)
-
-    def wipe_status(self, manifest: Json) -> None:
-        """Empty a status, as `kubectl edit --subresource=status` can."""
-        self.api.put({name: value for name, value in manifest.items() if name != "status"})
-
-    # What one sees.
-
-    @property
-    def deployment(self) -> Json:
-        manifest = self.api.find(MODEL_DEPLOYMENT, "fraud")
-        assert manifest is not None
-        return manifest
-
-    @property
-    def rollouts(self) -> list[Json]:
-        """All of them, in the order in which they came to be."""
-        ours = [one for one in self.api.all(ROLLOUT) if one["spec"]["modelDeployment"] == KEY.name]
-        return sorted(ours, key=lambda one: int(one["metadata"]["uid"].removeprefix("uid-")))
-
-    @property
-    def reason(self) -> str | None:
-        return self.state.get("reason")
-
-    @property
-    def weight(self) -> int:
-        return int(self.state.get("weight", 0))
-
-    @property
-    def status(self) -> Json:
-        return self.deployment.get("status") or {}
-
-    def condition(self, kind: str) -> Json:
-        return next(one for one in self.status["conditions"] if one["type"] == kind)
-
-    @property
-    def routed(self) -> dict[str, int]:
-        """Weights by version, as the live route has them."""
-        return {self.version(name): weight for name, weight in self.routed_revisions.items()}
-
-    @property
-    def routed_revisions(self) -> dict[str, int]:
-        """Weights by revision, as the live route has them."""
-        return dict(self.split.weights) if self.split else {}
-
-    @property
-    def split(self) -> Split | None:
-        """What the live route says."""
-        route = self.route
-        return PROVIDERS.read([route])[0] if route else None
-
-    @property
-    def fallback(self) -> str | None:
-        """The ModelDeployment that the live route sends everything to, in place of revisions."""
-        return self.split.fallback if self.split else None
-
-    @property
-    def route(self) -> Json | None:
-        """The live route of the user's gateways."""
-        return self.api.find(self.provider.route, "fraud")
-
-    @property
-    def provider(self) -> TrafficProvider:
-        """The routing API in use."""
-        return next(one for one in self.providers.each if one.api is self.routing)
-
-    def version(self, revision: str) -> str:
-        """The version of a revision, also when its ControllerRevision is gone; of a root Service, what it selects."""
-        return self._versions.of(revision)
-
-    def revision(self, version: str) -> str:
-        """The name of the newest revision of a version."""
-        found = [one for one in self.api.all(CONTROLLER_REVISION) if one["data"]["version"] == version]
-        return str(max(found, key=lambda one: one["revision"])["metadata"]["name"])
-
-    def pods(self, version: str) -> list[Json]:
-        return [pod for pod in self.api.all(POD) if pod["status"]["podIP"] == version]
-
-    def ready(self, version: str) -> list[Json]:
-        return [pod for pod in self.pods(version) if pod["status"]["conditions"][0]["status"] == "True"]
-
-    def break_pods(self, version: str, number: int) -> None:
-        """Make some pods of a version unready, for as long as they are not mended."""
-        self.kubelet.unready = {pod["metadata"]["name"] for pod in self.pods(version)[:number]}
 
     # Time.
 
@@ -303,7 +196,8 @@ class World(NewestRollout):
         await self.settle()
         self.kubelet.run()
         self.platform.answer()
-        self._traffic()
+        for one in (self, *self.others):
+            one.ask()
         self.prometheus.scrape()
         for interval in {watch.interval for watch in self.sampler._watches.values()}:
             if self.ticks % round(interval) == 0:
@@ -333,62 +227,3 @@ class World(NewestRollout):
             if (key := self.engine.queue.take()) is not None:
                 return key
         return None
-
-    @property
-    def _shares(self) -> dict[str, float]:
-        """Each revision's percent of requests as the gateway sends them: by the route, or what it last heard of it.
-
-        Of all requests `cohort` percent match whatever a route matches.
-        """
-        if self.sent is not None:
-            return self.sent
-        if self.split is None:
-            return {}
-        cohort = self.cohort if self.split.matches else 0.0
-        shares = {name: weight * (1.0 - cohort / 100) for name, weight in self.split.destinations}
-        shares[next(reversed(shares))] += cohort
-        return shares
-
-    def stop_istiod(self) -> None:
-        """From now on the gateway keeps to the weights that it has."""
-        self.sent = self._shares
-
-    def _traffic(self) -> None:
-        for revision, weight in self._shares.items():
-            version, requests = self.version(revision), self.requests_per_second * weight / 100
-            if not requests:
-                continue
-            if not self.ready(version):
-                self.lost += requests
-                self.prometheus.count(revision, "503", requests)
-                continue
-            errors = requests * self.models[version].error_rate
-            for code, number in (("200", requests - errors), (self.models[version].error_code, errors)):
-                if number:
-                    self.prometheus.send(revision, number)
-                    self.waiting.arrive(revision, self.clock.monotonic(), number, code)
-        self._copies()
-        for revision in self.waiting.batches:
-            self._answer(revision)
-
-    def _copies(self) -> None:
-        """Copy what stable gets; nobody waits for an answer."""
-        if self.split is None or not self.split.mirror:
-            return
-        stable, canary = self.split.revisions
-        requests = self._shares[stable] / 100 * self.requests_per_second * self.split.mirror / 100
-        model = self.models[self.version(canary)]
-        errors = requests * model.error_rate if self.ready(self.version(canary)) else requests
-        for code, number in (("200", requests - errors), (model.error_code, errors)):
-            if number:
-                self.prometheus.count_copy(canary, code, number)
-
-    def _answer(self, revision: str) -> None:
-        version = self.version(revision)
-        model = self.models[version]
-        takes = model.seconds_to_answer if model.answers else float("inf")
-        for code, number in self.waiting.answered(revision, self.clock.monotonic(), takes=takes):
-            self.answers[version, code] = self.answers.get((version, code), 0.0) + number
-            if code != HUNG_UP or self.prometheus.counts_hung_up:
-                self.prometheus.count(revision, code, number, model.seconds_to_answer)
-        self.prometheus.wait(revision, self.waiting.in_flight(revision))

@@ -35,6 +35,7 @@ class Decider(StrEnum):
     DEADLINE = "progressDeadlineSeconds"
     PERSON = "person"
     SPEC = "spec"
+    GROUP = "group"
     WALK = "walk"
 
 
@@ -47,6 +48,8 @@ _BY_REASON: dict[str, Decider] = {
     RolloutReason.NEW_SPEC: Decider.SPEC,
     RolloutReason.SPEC_RESTORED: Decider.SPEC,
     RolloutReason.ENDED_IN_GUARD: Decider.SPEC,
+    RolloutReason.GROUP_REVERTED: Decider.GROUP,
+    RolloutReason.GROUP_SUPERSEDED: Decider.GROUP,
 }
 
 

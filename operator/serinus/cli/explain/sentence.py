@@ -23,6 +23,7 @@ _DECIDERS = {
     Decider.DEADLINE: "by progressDeadlineSeconds: its pods were not ready in time",
     Decider.PERSON: "by a person",
     Decider.SPEC: "because the spec asks for another version",
+    Decider.GROUP: "because of another member of its group",
     Decider.WALK: "by the operator",
 }
 

@@ -34,6 +34,8 @@ class Undo:
     target: Revision
     spec: ModelDeploymentSpec
     outcome: UndoOutcome
+    others: tuple[str, ...] = ()
+    """The other members of its group."""
 
     @property
     def config_map(self) -> str | None:
@@ -56,7 +58,7 @@ class Undo:
         return [*tests, *_operations(recorded_sections(view.spec), recorded_sections(self.spec), "/spec")]
 
 
-def plan_undo(kept: KeptRevisions, named: str | None) -> Undo:
+def plan_undo(kept: KeptRevisions, named: str | None, others: tuple[str, ...] = ()) -> Undo:
     """Find the way back; raises Refused where there is none."""
     seen, target = kept.seen, target_of(kept, named)
     spec = kept.spec_of(target)
@@ -67,7 +69,7 @@ def plan_undo(kept: KeptRevisions, named: str | None) -> Undo:
             f"{target.name} and {asked.name} have one manifest and differ in {files} alone: "
             "put the old files into a ConfigMap of another name, and commit that as a new version"
         )
-    return Undo(seen.deployment, seen.wanted, target, spec, outcome_of(seen, target, spec))
+    return Undo(seen.deployment, seen.wanted, target, spec, outcome_of(seen, target, spec), others)
 
 
 def _header(view: ModelDeploymentView, version: str, revision: str) -> str:

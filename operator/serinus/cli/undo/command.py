@@ -12,7 +12,7 @@ from serinus.cli.errors import Refused
 from serinus.cli.session import LOOK_SECONDS, Session
 from serinus.cli.undo.change import Undo, plan_undo
 from serinus.cli.undo.gitops import gitops_tool
-from serinus.cli.undo.history import read_kept
+from serinus.cli.undo.history import others_of_group, read_kept
 from serinus.cli.undo.words import effect_of, undo_json
 
 COLOURS = {"-": typer.colors.RED, "+": typer.colors.GREEN, "@": typer.colors.CYAN}
@@ -32,7 +32,7 @@ class UndoOptions:
 def undo(session: Session, options: UndoOptions) -> None:
     """Print the change, and make it."""
     story = session.story()
-    found = plan_undo(read_kept(session.cluster, story), options.to)
+    found = plan_undo(read_kept(session.cluster, story), options.to, others_of_group(session.cluster, story))
     tool = gitops_tool(session.cluster.model_deployment(session.name) or {"metadata": {}})
     if not options.as_json:
         _show(found)
@@ -57,6 +57,8 @@ def _show(found: Undo) -> None:
         typer.echo(
             f"note: this holds while ConfigMap {found.config_map} has the files of then; others are a new revision"
         )
+    if found.others:
+        typer.echo(f"note: {found.deployment.name} moves together with {', '.join(found.others)}: undo them, too")
 
 
 def _next(session: Session, options: UndoOptions, found: Undo, tool: str | None) -> None:

@@ -72,6 +72,7 @@ def undo_json(undo: Undo, *, tool: str | None, applied: bool) -> Json:
         "effect": undo.outcome.effect,
         "message": effect_of(undo),
         "configMap": undo.config_map,
+        "groupMembers": list(undo.others),
         "gitOps": tool,
         "diff": undo.diff(),
         "patch": undo.patch(),

@@ -59,6 +59,7 @@ class RolloutState:
     stable_woken_at: float | None = None
     safe_at: float | None = None
     asked_at: float | None = None
+    ready_for: int | None = None
     pods: PodCounts = field(default_factory=PodCounts)
     verdict: Verdict | None = None
     reason: str | None = None
@@ -89,6 +90,8 @@ class RolloutPlan:
     resource_version: str
     spec: RolloutSpec
     policy: Policy
+    in_step: bool = False
+    """Whether it takes its steps one by one with another member of its group, whatever speaks for going straight."""
 
     @property
     def stable(self) -> str | None:
@@ -119,13 +122,18 @@ class RolloutPlan:
         return Levers(paused=spec.paused, abort=spec.abort, promote=spec.promote, retry=spec.retry)
 
     @property
-    def straight(self) -> bool:
-        """Whether the steps are passed over: the very first revision, a way back, or `promote: {full: true}`."""
+    def free(self) -> bool:
+        """Whether nothing has to be waited for: the very first revision, a way back, or `promote: {full: true}`."""
         return self.stable is None or bool(self.promote.full or self.spec.rollback)
+
+    @property
+    def straight(self) -> bool:
+        """Whether the steps are passed over."""
+        return self.free and not self.in_step
 
     def skips(self, step: int) -> bool:
         """Whether an SRE has promoted past a step, counted from 0; for people they count from 1."""
-        return step + 1 <= (self.promote.through_step or 0)
+        return self.free or step + 1 <= (self.promote.through_step or 0)
 
 
 def read_plan(view: RolloutView) -> RolloutPlan:
@@ -169,6 +177,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
         exposure=exposure_of(status),
         waited_seconds=status.waited_seconds,
         comebacks=status.comebacks or 0,
+        ready_for=status.ready_for,
         pods=status.pods or PodCounts(),
         verdict=status.verdict,
         reason=status.reason,
@@ -268,6 +277,7 @@ def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpo
         exposure=shortened(state.exposure.text, LONGEST_TEXT),
         waited_seconds=state.waited_seconds,
         comebacks=state.comebacks or None,
+        ready_for=state.ready_for,
         pods=state.pods if state.pods != PodCounts() else None,
         verdict=state.verdict,
         reason=state.reason,

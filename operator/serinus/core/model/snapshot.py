@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.core.model.assessment import Look
+from serinus.core.model.group import Member
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.split import Split
@@ -91,6 +92,7 @@ class Snapshot:
     nothing that runs: a Gateway that somebody deletes is said, not acted upon.
     `used_names` are Rollouts that exist and cannot be seen. `unrecorded` says why the newest Rollout's status is not on
     record: until it is, no weight is given. `altered` are fields that admission has made otherwise than we sent them.
+    `members` are the others of its group.
     """
 
     deployment: ModelDeploymentView
@@ -114,6 +116,7 @@ class Snapshot:
     used_names: frozenset[str] = frozenset()
     unrecorded: Obstacle | None = None
     altered: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
     freeze: Freeze | None = None
     look: Look | None = None
     watched_since: float = 0.0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serinus.api.status import Phase, Verdict
-from serinus.core.model.exposure import change
+from serinus.core.model.exposure import Exposure, change
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.diagnosis.reasons import REJECTING
+from serinus.core.rollout.group import companions, fault_of_another, left_behind, release_left
 from serinus.core.rollout.guard import clean, final_verdict
 from serinus.core.rollout.judge import unsafe
 from serinus.core.rollout.reasons import RolloutReason
@@ -23,6 +24,17 @@ def ending(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Ending | N
     """What ends the rollout now besides a verdict: an SRE, or another wish."""
     if plan.spec.abort:
         return Phase.ABORTED, Cause(RolloutReason.ABORT_REQUESTED, "spec.abort is true")
+    if cause := fault_of_another(plan, state, seen):
+        return Phase.REVERTED, cause
+    # A guard may end with a success for another release, but only of all members: see `guarded`.
+    finishes = state.phase is Phase.GUARDING and clean(plan, state) and bool(companions(plan, seen))
+    if how := _another_wish(plan, state, seen, finishes=finishes):
+        return how
+    cause = release_left(plan, state, seen, finishes=finishes)
+    return (Phase.SUPERSEDED, cause) if cause else None
+
+
+def _another_wish(plan: RolloutPlan, state: RolloutState, seen: Snapshot, *, finishes: bool) -> Ending | None:
     wanted = seen.wanted
     if wanted is None or wanted.name == plan.canary:
         return None
@@ -30,6 +42,8 @@ def ending(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Ending | N
         return Phase.SUPERSEDED, Cause(
             RolloutReason.SPEC_RESTORED, f"the spec was set back to version {wanted.version}"
         )
+    if finishes:
+        return None
     if state.phase is Phase.GUARDING and clean(plan, state):
         text = f"superseded by version {wanted.version}; this one was Safe at 100%"
         return Phase.SUCCEEDED, Cause(RolloutReason.ENDED_IN_GUARD, text)
@@ -112,7 +126,27 @@ def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
     if exposure == state.exposure:
         return state
     text = f"no canary pod is ready: {change(state.exposure, exposure)}"
-    cause = Cause(RolloutReason.CANARY_NOT_READY, text)
+    return _begun_again(plan, state, exposure, Cause(RolloutReason.CANARY_NOT_READY, text), now)
+
+
+def with_the_others(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
+    """Begin again with a member of the group that has: they climb together, whatever threw one of them back.
+
+    What stable cannot carry stays, as always.
+    """
+    cause = left_behind(plan, state, seen)
+    if cause is None:
+        return state
+    exposure = taken_exposure(state.exposure, seen.fleet(plan.stable), state.pods.carried)
+    if exposure == state.exposure and not exposure.is_nothing:
+        return state
+    state = replace(state, stage_started_at=now, analysis=state.analysis.for_new_stage(), assessment=None)
+    cause = replace(cause, message=f"{change(state.exposure, exposure)}: {cause.message}")
+    return _begun_again(plan, state, exposure, cause, now)
+
+
+def _begun_again(plan: RolloutPlan, state: RolloutState, exposure: Exposure, cause: Cause, now: float) -> RolloutState:
+    """Go back to the first step, with what stable cannot carry."""
     state = replace(
         state,
         phase=Phase.PENDING,

@@ -8,9 +8,12 @@ from serinus.api.status import Phase, Verdict
 from serinus.core.analysis.silence import is_about_silence
 from serinus.core.analysis.source_time import WINDOW_SCRAPES
 from serinus.core.model.assessment import Look, Reason
+from serinus.core.model.group import position
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.rollout.group import is_hurried, waits_for_group
 from serinus.core.rollout.holding import because, held
+from serinus.core.rollout.question import Question
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
 
@@ -18,8 +21,9 @@ from serinus.core.rollout.records import Cause, recorded
 def guarded(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Stay until the guard's time is over and something speaks for the canary."""
     lasts = guard_seconds(plan, seen.look)
-    over = now - (state.guard_started_at or now) >= lasts
-    cause = kept_open(plan, state, over=over)
+    over = now - (state.guard_started_at or now) >= lasts or is_hurried(plan, state, seen)
+    # One that has no guard stands here only until its group is as far.
+    cause = kept_open(plan, state, over=over) if lasts > 0 or plan.spec.paused else None
     if cause is not None:
         return held(plan, state, cause, now)
     if not over:
@@ -27,6 +31,10 @@ def guarded(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) 
         if lasts > plan.policy.guard.seconds:
             text = f"guarding for {lasts:.0f} s: three scrapes take longer than {plan.policy.guard.duration}"
         return because(state, Cause(RolloutReason.GUARDING, text, state.verdict))
+    if plan.spec.group is not None:
+        state = replace(state, ready_for=position(state))
+        if cause := waits_for_group(Question(plan, state, seen, now)):
+            return because(state, cause)
     return succeeded(plan, state, _success(plan, state), now)
 
 
@@ -45,7 +53,13 @@ def succeeded(plan: RolloutPlan, state: RolloutState, cause: Cause, now: float) 
     """End well: the canary is stable from now on."""
     cause = replace(cause, verdict=final_verdict(state))
     state = replace(
-        state, phase=Phase.SUCCEEDED, verdict=cause.verdict, finished_at=now, settled_at=now, waiting_since=None
+        state,
+        phase=Phase.SUCCEEDED,
+        verdict=cause.verdict,
+        finished_at=now,
+        settled_at=now,
+        waiting_since=None,
+        ready_for=None,
     )
     return recorded(plan, because(state, cause), "Held", cause, now)
 

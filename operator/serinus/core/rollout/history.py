@@ -12,6 +12,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.model.timestamps import to_rfc3339
+from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.sizes import taken_exposure
 
 Pair = tuple[str, str]
@@ -112,11 +113,16 @@ def rejections(seen: Snapshot) -> tuple[Rejection, ...]:
     for rollout in seen.rollouts:
         plan, state = rollout.plan, healed(rollout, seen)
         pair = (plan.canary, plan.spec.policy)
-        if state.phase in REJECTING:
+        if rejects(state):
             entries[pair] = _rejection(plan, state)
         elif pair in entries and plan.spec.attempt > attempt_of(entries[pair].rollout):
             del entries[pair]
     return tuple(entry for entry in entries.values() if entry.revision in kept)[-MOST_REJECTIONS:]
+
+
+def rejects(state: RolloutState) -> bool:
+    """Whether an ended rollout speaks against its pair: one that followed another member of its group does not."""
+    return state.phase in REJECTING and state.reason != RolloutReason.GROUP_REVERTED
 
 
 def attempt_of(rollout: str) -> int:
@@ -141,7 +147,7 @@ def retry_asked(rollout: RolloutSeen, wanted: Revision) -> bool:
     asked = rollout.plan.spec.retry
     if not asked or asked == rollout.state.acknowledged.retry:
         return False
-    return rollout.state.phase in REJECTING and rollout.plan.canary == wanted.name
+    return rejects(rollout.state) and rollout.plan.canary == wanted.name
 
 
 def with_retry_acknowledged(rollout: RolloutSeen) -> RolloutState:

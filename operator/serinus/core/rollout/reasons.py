@@ -35,3 +35,7 @@ class RolloutReason(StrEnum):
     DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
     NEW_SPEC = "NewSpec"
     SPEC_RESTORED = "SpecRestored"
+    WAITING_FOR_GROUP = "WaitingForGroup"
+    GROUP_BEHIND = "GroupBehind"
+    GROUP_REVERTED = "GroupReverted"
+    GROUP_SUPERSEDED = "GroupSuperseded"

@@ -10,6 +10,7 @@ from serinus.api.rollout import RevisionReference, RolloutSpec
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.decision import NewRollout
+from serinus.core.rollout.group_start import group_wait
 from serinus.core.rollout.history import attempt_of, retry_asked
 from serinus.core.rollout.stable import keeps_only_from_judging
 
@@ -22,6 +23,8 @@ def new_rollout(seen: Snapshot, stable: str | None, rejected: Iterable[Rejection
     if wanted is None or _is_barred(seen, stable) or wanted.name == stable:
         return None
     if rejection_of(seen, rejected) is not None and not _retried(seen, wanted):
+        return None
+    if stable is not None and group_wait(seen) is not None:
         return None
     attempt = _next_attempt(seen, wanted, rejected)
     return NewRollout(f"{wanted.name}-{attempt}", _spec(seen, wanted, stable, attempt))
@@ -68,6 +71,7 @@ def _spec(seen: Snapshot, wanted: Revision, stable: str | None, attempt: int) ->
         analysis=policy.analysis,
         guard=policy.guard,
         progress_deadline_seconds=policy.progress_deadline_seconds,
+        group=seen.deployment.spec.group if serving else None,
         rollback=_succeeded_lately(seen, wanted, stable) or None,
     )
 

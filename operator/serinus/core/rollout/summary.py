@@ -14,6 +14,8 @@ from serinus.core.model.split import Split
 from serinus.core.rollout.conditions import Statement, conditions_of
 from serinus.core.rollout.decision import NewRollout
 from serinus.core.rollout.fallback import BACK_SECONDS
+from serinus.core.rollout.group_start import GroupWait, group_wait
+from serinus.core.rollout.member import member_status
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.room import shortfall
 from serinus.core.rollout.start import rejection_of
@@ -66,6 +68,7 @@ def summarise(standing: Standing, now: float) -> ModelDeploymentStatus:
         weight=shown.weight,
         exposure=shown.text,
         rollout=newest.plan.name if newest else None,
+        group=member_status(seen, standing.stable, active, standing.start, standing.rejected),
         rejected=standing.rejected,
         conditions=conditions_of(view.status.conditions, statements, generation=view.generation, now=now),
     )
@@ -92,7 +95,19 @@ def _reason(standing: Standing, statements: tuple[Statement, ...]) -> str | None
     if unreached is not None and not unreached.served:
         return unreached.reason
     trouble = (one.reason for one in statements if one.type in TROUBLE and one.holds)
-    return standing.active.state.reason if standing.active is not None else next(trouble, None)
+    if standing.active is not None:
+        return standing.active.state.reason
+    held = _held_by_group(standing)
+    return next(trouble, held.reason if held else None)
+
+
+def _held_by_group(standing: Standing) -> GroupWait | None:
+    """What of the other members keeps from starting what could start; None where nothing could."""
+    seen, wanted = standing.seen, standing.seen.wanted
+    nothing = standing.under_way or wanted is None or standing.stable in {None, wanted.name}
+    if nothing or seen.in_the_way is not None or rejection_of(seen, standing.rejected) is not None:
+        return None
+    return group_wait(seen)
 
 
 def _called(revision: Revision | None) -> str | None:
@@ -142,6 +157,9 @@ def _reconciling(standing: Standing) -> Statement:
             return Statement("Reconciling", True, "RolloutStarting", f"Starting Rollout {standing.start.name}")
         if standing.seen.awaited is not None:
             return Statement("Reconciling", True, standing.seen.awaited.reason, standing.seen.awaited.message)
+        held = _held_by_group(standing)
+        if held is not None and not held.for_people:
+            return Statement("Reconciling", True, held.reason, held.message)
         return Statement("Reconciling", False, "Settled", "No rollout in progress")
     state, to = active.state, active.plan.spec.to.version
     text = f"Version {to} at {state.exposure.text}: {state.message or state.reason or state.phase}"
@@ -169,6 +187,9 @@ def _stalled(standing: Standing, now: float) -> Statement:
         return Statement("Stalled", True, obstacle.reason, obstacle.message)
     if (late := _first_is_late(standing, now)) is not None:
         return Statement("Stalled", True, late.reason, late.message)
+    held = _held_by_group(standing)
+    if held is not None and held.for_people:
+        return Statement("Stalled", True, held.reason, held.message)
     rejection = rejection_of(standing.seen, standing.rejected)
     if rejection is None or standing.under_way or rejection.revision == standing.stable:
         return Statement("Stalled", False, "NotStalled", "The spec is being applied")

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 from serinus.api.status import Phase, Verdict
 from serinus.core.model.exposure import FULL_WEIGHT, Exposure, change
+from serinus.core.model.group import position
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
-from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, without_pods
+from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, with_the_others, without_pods
 from serinus.core.rollout.gates import first_refusal, refusal_beside_stable, waits_for_pods
+from serinus.core.rollout.group import waits_for_group
 from serinus.core.rollout.guard import guarded, succeeded
 from serinus.core.rollout.holding import because, held, phase_while_held
 from serinus.core.rollout.judge import judged
@@ -44,6 +46,7 @@ def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> 
         how = condemned(plan, state, now) or ending(plan, state, seen)
     if how is not None:
         return ended(plan, state, seen, how, now)
+    state = with_the_others(plan, state, seen, now)
     state = timed_wait(plan, state, seen, now)
     if cause := overdue_pods(plan, state, seen, now):
         return ended(plan, state, seen, (Phase.ABORTED, cause), now)
@@ -66,6 +69,7 @@ def _begun(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
         acknowledged=plan.levers,
         started_at=state.started_at or now,
         stage_started_at=now if found else state.stage_started_at,
+        ready_for=None,
     )
 
 
@@ -88,18 +92,27 @@ def _step(question: Question, verb: Verb) -> RolloutState:
     """Do what the step does if the gates allow it, and go on to the next one unless it waits."""
     plan, state, now = question.plan, question.state, question.now
     exposure = verb.shows(state.exposure)
-    if exposure.exceeds(state.exposure):
-        refusal = first_refusal(question)
-        if refusal is not None:
-            return held(plan, state, refusal, now)
-        state = _raised(question, exposure, _rise(question, exposure))
-    if cause := verb.waits(question) or _wait_for_scale(question, verb):
+    rises = exposure.exceeds(state.exposure)
+    if rises and (refusal := first_refusal(question)) is not None:
+        return held(plan, state, refusal, now)
+    if not rises and (cause := verb.waits(question) or _wait_for_scale(question, verb)):
         return _waiting(question, cause)
+    if plan.spec.group is not None and (cause := waits_for_group(question)):
+        return _in_line(question, cause)
+    if rises:
+        state = _raised(question, exposure, _rise(question, exposure))
     if verb.scale is not None:
         state = _scaled(question, verb)
     if plan.straight or state.step >= len(plan.steps):
         return _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
     return replace(state, step=state.step + 1, step_started_at=now)
+
+
+def _in_line(question: Question, cause: Cause) -> RolloutState:
+    """Stand ready for the step, and say so to the other members: it is theirs to come as far."""
+    plan, state = question.plan, question.state
+    state = replace(state, step_started_at=state.step_started_at or question.now, ready_for=position(state))
+    return because(replace(state, phase=phase_while_held(plan, state)), cause)
 
 
 def _wait_for_scale(question: Question, verb: Verb) -> Cause | None:
@@ -179,7 +192,7 @@ def _raised(question: Question, exposure: Exposure, cause: Cause) -> RolloutStat
 
 
 def _at_full_weight(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
-    if plan.stable is not None and plan.policy.guard.seconds > 0:
+    if plan.stable is not None and (plan.policy.guard.seconds > 0 or plan.spec.group is not None):
         return replace(state, phase=Phase.GUARDING, guard_started_at=now, step_started_at=now)
     reason = RolloutReason.FIRST_REVISION if plan.stable is None else RolloutReason.SUCCEEDED
     return succeeded(plan, state, Cause(reason, f"version {plan.spec.to.version} is now stable"), now)

@@ -1,0 +1,152 @@
+"""What a rollout owes to the other members of its group: no step before they may take it, and no way but theirs.
+
+Nobody writes for another. Each member stores the step that everything of its own allows (`ready_for`), and takes it
+once every other member has stored the same, or is past it. So members are one step apart at most, wherever the
+operator is killed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serinus.api.group import GroupMembership, MemberStanding
+from serinus.api.status import Phase
+from serinus.core.model.group import Member, position
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.rollout.question import Question
+from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.records import Cause
+
+FAILED = frozenset({Phase.REVERTED, Phase.ABORTED})
+
+
+def companions(plan: RolloutPlan, seen: Snapshot) -> tuple[Member, ...]:
+    """The members that a rollout moves with; none for one outside of groups, or whose spec has left the group."""
+    began, now = plan.spec.group, seen.deployment.spec.group
+    return seen.members if began is not None and now is not None and began.name == now.name else ()
+
+
+def kept_in_step(rollout: RolloutSeen, members: tuple[Member, ...]) -> RolloutSeen:
+    """Have a rollout that need not wait take each step all the same while another member must."""
+    group = rollout.plan.spec.group
+    if group is None or not rollout.plan.free:
+        return rollout
+    others = (member.walking(group) for member in members)
+    in_step = any(not other.plan.free for other in others if other is not None)
+    return replace(rollout, plan=replace(rollout.plan, in_step=in_step))
+
+
+def waits_for_group(question: Question) -> Cause | None:
+    """The last gate of a step: every other member may take it, or has taken it."""
+    for member in companions(question.plan, question.seen):
+        why = _not_as_far(member, question.plan, question.state)
+        if why:
+            return Cause(RolloutReason.WAITING_FOR_GROUP, f"waits for {member.name}: {why}", question.state.verdict)
+    return None
+
+
+def _not_as_far(member: Member, plan: RolloutPlan, state: RolloutState) -> str:
+    """Why a member holds the step; empty when it does not."""
+    if member.unreadable:
+        return member.unreadable
+    group, at = plan.spec.group, position(state)
+    if succeeded_beside(member, group, state):
+        return ""
+    walking = member.walking(group)
+    if walking is None:
+        return _not_there(member, group)
+    theirs, ours = len(walking.plan.steps), len(plan.steps)
+    if theirs != ours:
+        return f"{walking.plan.name} has {theirs} steps, and this rollout has {ours}"
+    if position(walking.state) > at or walking.state.ready_for == at:
+        return ""
+    said = walking.state.message or walking.state.reason or walking.state.phase
+    return f"{walking.plan.name} is at step {min(walking.state.step + 1, theirs)}/{theirs}: {said}"
+
+
+def _not_there(member: Member, group: GroupMembership | None) -> str:
+    """Why a member without a rollout of the release holds the step; one that serves the release does not."""
+    if group is None or member.release != group.release:
+        return f"it shows release {member.release}"
+    if member.standing is MemberStanding.SERVES:
+        return ""
+    return member.why or "its rollout has not begun"
+
+
+def succeeded_beside(member: Member, group: GroupMembership | None, state: RolloutState) -> bool:
+    """Whether a member's rollout of the release has succeeded while this one was under way: there is no way back."""
+    found = member.rollout_of(group)
+    return found is not None and found.state.phase is Phase.SUCCEEDED and found.ended_beside(state)
+
+
+def fault_of_another(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Cause | None:
+    """Why the rollout goes back for another member; the one at fault is named, and not one that followed it."""
+    group, causes = plan.spec.group, []
+    for member in companions(plan, seen):
+        found = member.rollout_of(group)
+        if found is not None and found.state.phase in FAILED and found.ended_beside(state):
+            followed = found.state.reason == RolloutReason.GROUP_REVERTED
+            text = f"{found.state.reason}: {found.state.message}"
+            said = f"{member.name} was at fault ({found.plan.name}): {text}"
+            causes.append((followed, found.state.message or said if followed else said))
+        elif _is_rejected(member, group):
+            causes.append((False, f"{member.name} was at fault: {member.why}"))
+    return Cause(RolloutReason.GROUP_REVERTED, min(causes)[1]) if causes else None
+
+
+def _is_rejected(member: Member, group: GroupMembership | None) -> bool:
+    return group is not None and member.release == group.release and member.standing is MemberStanding.REJECTED
+
+
+def release_left(plan: RolloutPlan, state: RolloutState, seen: Snapshot, *, finishes: bool) -> Cause | None:
+    """Why the release is no longer wanted: a member has gone back, or shows another one, unless ours finishes first."""
+    group = plan.spec.group
+    others = companions(plan, seen)
+    for member in others:
+        found = member.rollout_of(group)
+        if found is not None and found.state.phase is Phase.SUPERSEDED and found.ended_beside(state):
+            return Cause(RolloutReason.GROUP_SUPERSEDED, f"{member.name} has left the release: {found.state.message}")
+    if finishes:
+        return None
+    left = (one for one in others if _shows_another(one, group) and not succeeded_beside(one, group, state))
+    elsewhere = next(left, None)
+    if elsewhere is not None:
+        return Cause(RolloutReason.GROUP_SUPERSEDED, f"{elsewhere.name} shows release {elsewhere.release}")
+    return _own_release_left(plan, seen)
+
+
+def _own_release_left(plan: RolloutPlan, seen: Snapshot) -> Cause | None:
+    """Why the release is no longer wanted although the revision is: the spec itself shows another one."""
+    began, now = plan.spec.group, seen.deployment.spec.group
+    if began is None or now is None or now.name != began.name or now.release == began.release:
+        return None
+    return Cause(RolloutReason.GROUP_SUPERSEDED, f"the spec shows release {now.release}")
+
+
+def is_hurried(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> bool:
+    """Whether a guard should end before its time, for all members or for none: another release is wanted."""
+    group, now, wanted = plan.spec.group, seen.deployment.spec.group, seen.wanted
+    others = companions(plan, seen)
+    if group is None or not others:
+        return False
+    leaves = wanted is not None and wanted.name != plan.canary
+    return leaves or now != group or any(_shows_another(one, group) for one in others)
+
+
+def _shows_another(member: Member, group: GroupMembership | None) -> bool:
+    return group is not None and member.release is not None and member.release != group.release
+
+
+def left_behind(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Cause | None:
+    """Why the rollout begins again: another member has, and they are more than a step apart."""
+    group = plan.spec.group
+    if plan.straight or any(succeeded_beside(one, group, state) for one in companions(plan, seen)):
+        return None
+    for member in companions(plan, seen):
+        walking = member.walking(group)
+        if walking is not None and position(state) > position(walking.state) + 1:
+            said = walking.state.message or walking.state.reason or walking.state.phase
+            text = f"{member.name} is at step {walking.state.step + 1} again: {said}"
+            return Cause(RolloutReason.GROUP_BEHIND, text)
+    return None

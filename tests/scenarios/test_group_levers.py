@@ -1,0 +1,204 @@
+"""Groups: the levers and the guard window. Stop is everybody's, and go is each one's own."""
+
+from __future__ import annotations
+
+from tests.scenarios.apis import WITH_EACH_API
+from tests.support.group_invariants import GroupWatchdog
+from tests.support.world import Model, World
+from tests.support.world.given import HALF
+from tests.support.world.grouped import moving, pair, prep, scorer
+from tests.support.world.served import Served
+
+pytestmark = WITH_EACH_API
+
+
+def both(world: World, other: Served, phase: str) -> bool:
+    return world.phase == other.phase == phase
+
+
+async def test_pausing_one_member_holds_all_of_them() -> None:
+    """The others stand ready until it goes on."""
+    world, other = await moving(at=10)
+    GroupWatchdog(world)
+    other.lever(paused=True)
+    await world.run(60)
+    assert (world.weight, other.weight) == (10, 10)
+    assert (other.reason, world.reason) == ("PausedByUser", "WaitingForGroup")
+    assert "PausedByUser" in world.state["message"] or "spec.paused" in world.state["message"]
+    other.lever(paused=False)
+    await world.until(lambda w: both(w, other, "Succeeded"))
+
+
+async def test_aborting_one_member_takes_all_of_them_back() -> None:
+    """Only the pair of the one that was aborted is rejected."""
+    world, other = await moving()
+    GroupWatchdog(world)
+    world.lever(abort=True)
+    await world.run(1)
+    assert (world.phase, other.phase, other.reason) == ("Aborted", "Reverted", "GroupReverted")
+    assert (world.routed["1"], other.routed["p1"]) == (100, 100)
+    assert "fraud was at fault" in other.state["message"]
+    await world.run(30)
+    assert (len(world.status["rejected"]), other.status.get("rejected", [])) == (1, [])
+    assert len(other.rollouts) == 2
+
+
+async def test_a_retry_of_the_rejected_member_starts_all_of_them_again() -> None:
+    """The others have nothing to be retried for."""
+    world, other = await moving()
+    watchdog = GroupWatchdog(world)
+    world.lever(abort=True)
+    await world.run(30)
+    watchdog.retried("again")
+    world.lever(retry="again")
+    await world.until(lambda w: both(w, other, "Succeeded"))
+    assert (world.routed, other.routed) == ({"2": 100}, {"p2": 100})
+    assert [one["spec"]["attempt"] for one in other.rollouts[1:]] == [1, 2]
+
+
+async def test_a_promotion_speaks_for_one_member_and_the_step_is_taken_once_all_are_promoted() -> None:
+    """Who is promoted stands ready, and says whose promotion is missing."""
+    world, other = await moving(steps=HALF)
+    GroupWatchdog(world)
+    world.lever(promote={"throughStep": 2})
+    await world.run(30)
+    assert (world.weight, other.weight) == (50, 50)
+    assert (world.reason, other.reason) == ("WaitingForGroup", "AwaitingPromotion")
+    assert "kubectl serinus promote prep" in world.state["message"]
+    other.lever(promote={"throughStep": 2})
+    await world.until(lambda w: both(w, other, "Succeeded"))
+
+
+async def test_a_full_promotion_of_one_member_takes_its_steps_with_the_others() -> None:
+    """It waits for no verdict and no pause of its own, and for every step of theirs."""
+    world, other = await pair()
+    GroupWatchdog(world)
+    world.commit(scorer("2", "r2"))
+    world.commit(prep("p2", "r2"))
+    await world.until(lambda w: w.tried == "2" and w.weight == 10)
+    world.lever(promote={"full": True})
+    seen = []
+    for _ in range(80):
+        await world.tick()
+        together = (world.routed.get("2", 0), other.routed.get("p2", 0))
+        if not seen or seen[-1] != together:
+            seen.append(together)
+    assert seen == [(10, 10), (50, 50), (100, 100)]
+    assert both(world, other, "Succeeded")
+
+
+async def test_a_full_promotion_of_all_members_takes_all_of_them_to_100_at_once() -> None:
+    """Then nobody is left whose steps would have to be taken."""
+    world, other = await moving(at=10)
+    GroupWatchdog(world)
+    world.lever(promote={"full": True})
+    other.lever(promote={"full": True})
+    await world.until(lambda w: w.weight == other.weight == 100, limit=20)
+    records = [record["weight"] for record in world.state["decisions"] if record["action"] == "Raised"]
+    assert records == [10, 100]
+    await world.until(lambda w: both(w, other, "Succeeded"))
+
+
+async def test_a_way_back_of_all_members_within_the_rollback_window_is_one_guarded_step() -> None:
+    """All of them have served the old release before."""
+    world, other = await moving()
+    await world.until(lambda w: both(w, other, "Succeeded"))
+    GroupWatchdog(world)
+    world.commit(scorer("1", "r3"))
+    world.commit(prep("p1", "r3"))
+    await world.until(lambda w: w.routed.get("1") == other.routed.get("p1") == 100, limit=20)
+    assert (world.rollout["spec"]["rollback"], other.rollout["spec"]["rollback"]) == (True, True)
+    await world.until(lambda w: both(w, other, "Succeeded"))
+    assert [record["weight"] for record in world.state["decisions"] if record["action"] == "Raised"] == [100]
+
+
+async def test_a_way_back_of_one_member_beside_a_new_version_of_another_takes_its_steps() -> None:
+    """The step of one is nobody's alone."""
+    world, other = await moving()
+    await world.until(lambda w: both(w, other, "Succeeded"))
+    GroupWatchdog(world)
+    world.commit(scorer("1", "r3"))
+    world.commit(prep("p3", "r3"))
+    await world.until(lambda w: w.tried == "1" and both(w, other, "Succeeded"))
+    assert [record["weight"] for record in world.state["decisions"] if record["action"] == "Raised"] == [10, 50, 100]
+
+
+async def test_no_member_succeeds_while_another_may_still_go_back() -> None:
+    """The guard of one lasts forty seconds longer: the other one's old version stays warm for as long."""
+    world, other = await pair()
+    GroupWatchdog(world)
+    world.commit(scorer("2", "r2", guard={"duration": "5s"}))
+    world.commit(prep("p2", "r2", guard={"duration": "45s"}))
+    await world.until(lambda w: both(w, other, "Guarding"))
+    await world.run(30)
+    assert both(world, other, "Guarding")
+    assert (world.reason, world.state["readyFor"]) == ("WaitingForGroup", 5)
+    assert world.ready("1")
+    world.models["p2"].error_rate = 0.5
+    await world.until(lambda w: other.phase == "Reverted", limit=10)
+    assert (world.phase, world.reason) == ("Reverted", "GroupReverted")
+    assert (world.routed["1"], other.routed["p1"]) == (100, 100)
+
+
+async def test_a_member_without_a_guard_waits_at_100_percent_for_the_guards_of_the_others() -> None:
+    """Its own verdicts still act."""
+    world, other = await pair()
+    GroupWatchdog(world)
+    world.commit(scorer("2", "r2", guard={"duration": "0s"}))
+    world.commit(prep("p2", "r2"))
+    await world.until(lambda w: w.tried == "2" and w.weight == 100)
+    await world.run(10)
+    assert (world.phase, world.reason) == ("Guarding", "WaitingForGroup")
+    await world.until(lambda w: both(w, other, "Succeeded"))
+
+
+async def test_a_new_release_in_a_guard_that_was_safe_ends_it_well_for_all_of_them() -> None:
+    """One commit has arrived, and all members were Safe at 100 %: all of them become stable, and the next one waits."""
+    world, other = await moving(at=100, guard={"duration": "300s"})
+    GroupWatchdog(world)
+    await world.run(10)
+    world.commit(scorer("3", "r3", guard={"duration": "300s"}))
+    await world.run(2)
+    assert both(world, other, "Succeeded")
+    assert (world.status["serving"].split("@")[0], other.status["serving"].split("@")[0]) == ("2", "p2")
+    assert world.status["reason"] == "WaitingForGroup"
+    world.commit(prep("p3", "r3", guard={"duration": "300s"}))
+    await world.run(2)
+    assert world.rollout["spec"]["from"]["version"] == "2"
+
+
+async def test_a_new_release_in_a_guard_that_one_member_may_not_end_takes_all_of_them_back() -> None:
+    """It is paused, Blind or failing: what the others have shown does not help."""
+    world, other = await moving(at=100, guard={"duration": "300s"})
+    GroupWatchdog(world)
+    await world.run(10)
+    other.lever(paused=True)
+    await world.run(1)
+    world.commit(scorer("3", "r3", guard={"duration": "300s"}))
+    await world.run(2)
+    assert both(world, other, "Superseded")
+    assert (world.routed["1"], other.routed["p1"]) == (100, 100)
+
+
+async def test_a_stable_that_dies_gives_its_canary_everything_whatever_the_others_do() -> None:
+    """Nobody else can answer; once it is back, the members climb together again."""
+    world, other = await moving(at=10)
+    world.break_pods("1", 4)
+    await world.run(16)
+    assert world.routed["2"] == 100
+    assert other.weight <= 50
+    world.break_pods("1", 0)
+    await world.until(lambda w: both(w, other, "Succeeded"))
+    assert (world.routed, other.routed) == ({"2": 100}, {"p2": 100})
+
+
+async def test_one_member_that_never_gets_its_pods_ends_the_rollouts_of_all() -> None:
+    """After its progressDeadlineSeconds; the others have waited without a deadline."""
+    world, other = await pair()
+    GroupWatchdog(world)
+    world.models["p2"] = Model(loads=False)
+    world.commit(scorer("2", "r2"))
+    world.commit(prep("p2", "r2"))
+    await world.until(lambda w: other.phase == "Aborted")
+    assert (world.phase, world.reason) == ("Reverted", "GroupReverted")
+    assert (world.weight, world.routed["1"]) == (0, 100)
