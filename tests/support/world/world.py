@@ -39,6 +39,7 @@ from serinus.runtime.wish import Wishes
 from tests.support.newest import NewestRollout
 from tests.support.world.api import InMemoryApi, Killed
 from tests.support.world.clock import START, VirtualClock
+from tests.support.world.data_plane import DataPlane, Shares
 from tests.support.world.kubelet import Kubelet, Model
 from tests.support.world.platform import PROVIDERS, ROUTING, Platform
 from tests.support.world.prometheus import Prometheus
@@ -76,8 +77,7 @@ class World(NewestRollout):
         self.answers: dict[tuple[str, str], float] = {}
         self.lost = 0.0
         self.waiting = Waiting()
-        self.sent: dict[str, float] | None = None
-        self.cohort = 0.0
+        self.data_plane = DataPlane()
         self.ticks = 0
         self.restarts = 0
         self.after_tick: Callable[[], None] = lambda: None
@@ -336,26 +336,26 @@ class World(NewestRollout):
         return None
 
     @property
-    def _shares(self) -> dict[str, float]:
-        """Each revision's percent of requests as the gateway sends them: by the route, or what it last heard of it.
+    def shares(self) -> Shares:
+        """Each revision's percent of requests as the gateways send them."""
+        return self.data_plane.shares(self.split)
 
-        Of all requests `cohort` percent match whatever a route matches.
-        """
-        if self.sent is not None:
-            return self.sent
-        if self.split is None:
-            return {}
-        cohort = self.cohort if self.split.matches else 0.0
-        shares = {name: weight * (1.0 - cohort / 100) for name, weight in self.split.weights}
-        shares[self.split.revisions[-1]] += cohort
-        return shares
+    @property
+    def cohort(self) -> float:
+        """Percent of all requests that match whatever a route matches."""
+        return self.data_plane.cohort
+
+    @cohort.setter
+    def cohort(self, percent: float) -> None:
+        self.data_plane.cohort = percent
 
     def stop_istiod(self) -> None:
-        """From now on the gateway keeps to the weights that it has."""
-        self.sent = self._shares
+        """From now on the gateways keep to the weights that they have."""
+        self.data_plane.stop(self.split)
 
     def _traffic(self) -> None:
-        for revision, weight in self._shares.items():
+        self.data_plane.hear(self.split)
+        for revision, weight in self.shares.items():
             version, requests = self.version(revision), self.requests_per_second * weight / 100
             if not requests:
                 continue
@@ -377,7 +377,7 @@ class World(NewestRollout):
         if self.split is None or not self.split.mirror:
             return
         stable, canary = self.split.revisions
-        requests = self._shares[stable] / 100 * self.requests_per_second * self.split.mirror / 100
+        requests = self.shares[stable] / 100 * self.requests_per_second * self.split.mirror / 100
         model = self.models[self.version(canary)]
         errors = requests * model.error_rate if self.ready(self.version(canary)) else requests
         for code, number in (("200", requests - errors), (model.error_code, errors)):

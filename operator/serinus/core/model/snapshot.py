@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.core.model.assessment import Look
+from serinus.core.model.drain import Drain
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.split import Split
@@ -82,6 +83,7 @@ class Snapshot:
     nothing that runs: a Gateway that somebody deletes is said, not acted upon.
     `used_names` are Rollouts that exist and cannot be seen. `unrecorded` says why the newest Rollout's status is not on
     record: until it is, no weight is given. `altered` are fields that admission has made otherwise than we sent them.
+    `drains` are what is known of revisions that have lost their traffic.
     """
 
     deployment: ModelDeploymentView
@@ -106,6 +108,7 @@ class Snapshot:
     look: Look | None = None
     watched_since: float = 0.0
     drain_seconds: float = 5.0
+    drains: Mapping[str, Drain] = field(default_factory=dict)
 
     def fleet(self, revision: str | None) -> Fleet:
         """The pods of a revision; none where there is no such revision."""

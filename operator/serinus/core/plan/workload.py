@@ -1,4 +1,4 @@
-"""What runs, guards and names a revision: its Deployment, its PodDisruptionBudget, its Service; and the root Service."""
+"""What runs, guards and names a revision: Deployment, PodDisruptionBudget and Service; and the root Service."""
 
 from __future__ import annotations
 

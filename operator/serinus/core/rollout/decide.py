@@ -15,6 +15,7 @@ from serinus.core.plan.revisions import obsolete_revisions, obsolete_rollouts
 from serinus.core.plan.wanted import Workload
 from serinus.core.rollout.conditions import with_conditions
 from serinus.core.rollout.decision import Decision, StoredState, Success
+from serinus.core.rollout.draining import draining, look_seconds, may_leave
 from serinus.core.rollout.history import (
     active_rollout,
     healed,
@@ -41,6 +42,8 @@ def decide(seen: Snapshot, now: float) -> Decision:
     start = None if active else new_rollout(after, stable, rejected)
     standing = Standing(seen=after, stable=stable, active=active, rejected=rejected, start=start)
     workloads = _workloads(after, stable, active, now)
+    leaving = _leaving(after, workloads)
+    standing = replace(standing, leaving=frozenset(leaving))
     status = summarise(standing, now)
     return Decision(
         status=status,
@@ -50,11 +53,12 @@ def decide(seen: Snapshot, now: float) -> Decision:
         split=_split(stable, active),
         workloads=workloads,
         successes=_successes(after, stable, now),
-        retired=_retired(after, workloads, now),
+        draining=draining(after, leaving),
+        retired=frozenset(name for name in leaving if may_leave(after, name, now)),
         obsolete_revisions=_obsolete_revisions(after, workloads),
         obsolete_rollouts=_obsolete_rollouts(after),
         notes=notes_of(standing, states, status),
-        wake_at=_wake_at(after, active, workloads, now),
+        wake_at=_wake_at(after, active, leaving, now),
         live=active is not None and not active.state.exposure.is_nothing,
     )
 
@@ -124,13 +128,6 @@ def _successes(seen: Snapshot, stable: str | None, now: float) -> tuple[Success,
     )
 
 
-def _retired(seen: Snapshot, workloads: tuple[Workload, ...], now: float) -> frozenset[str]:
-    """The revisions whose pods may go: no weight in the live route, and the drain delay is over."""
-    return frozenset(
-        name for name in _leaving(seen, workloads) if drained_at(seen, name) <= now and not seen.routed(name)
-    )
-
-
 def _leaving(seen: Snapshot, workloads: tuple[Workload, ...]) -> set[str]:
     """The revisions that have objects and need none; pods of which no ControllerRevision is left are not touched."""
     known = {revision.name for revision in seen.revisions}
@@ -150,11 +147,11 @@ def _obsolete_rollouts(seen: Snapshot) -> tuple[str, ...]:
     return obsolete_rollouts(ages, keep=keep, limit=seen.deployment.spec.revision_history_limit)
 
 
-def _wake_at(seen: Snapshot, active: RolloutSeen | None, workloads: tuple[Workload, ...], now: float) -> float | None:
-    leaving = _leaving(seen, workloads)
+def _wake_at(seen: Snapshot, active: RolloutSeen | None, leaving: set[str], now: float) -> float | None:
     drains = [at for name in leaving if (at := drained_at(seen, name)) > now]
     # Of a route that is written only now no watch tells us: the writer knows.
     drains += [now + seen.drain_seconds for name in leaving if seen.routed(name)]
+    drains += [now + look_seconds(seen) for _ in draining(seen, leaving)]
     own = next_wake(active.plan, active.state, now, seen.look) if active else None
     again = [now + OBSTACLE_SECONDS] if seen.obstacle else []
     again += [seen.look_again_at] if seen.look_again_at is not None else []

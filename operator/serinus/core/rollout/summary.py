@@ -12,6 +12,8 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
 from serinus.core.rollout.conditions import Statement, conditions_of
 from serinus.core.rollout.decision import NewRollout
+from serinus.core.rollout.draining import still_arriving
+from serinus.core.rollout.following import not_followed
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.room import shortfall
 from serinus.core.rollout.start import rejection_of
@@ -32,6 +34,8 @@ class Standing:
     active: RolloutSeen | None
     rejected: tuple[Rejection, ...]
     start: NewRollout | None
+    leaving: frozenset[str] = frozenset()
+    """The revisions that have objects and need none."""
 
     @property
     def under_way(self) -> bool:
@@ -202,15 +206,22 @@ def _altered(fields: tuple[str, ...]) -> str:
     return f"an admission policy or webhook changes what the operator applies, and it is left so: {fields[0]}{more}"
 
 
+def _not_followed(standing: Standing) -> Obstacle | None:
+    """Say that requests go elsewhere than the route says: at the rollout's two revisions, or at one that is gone."""
+    active = standing.active
+    cause = not_followed(active.plan, active.state, standing.seen) if active is not None else None
+    if cause is not None:
+        return Obstacle(cause.reason, cause.message)
+    return still_arriving(standing.seen, standing.leaving)
+
+
 def _degraded(standing: Standing) -> Statement:
     seen, active, stable = standing.seen, standing.active, standing.seen.revision(standing.stable)
     fleet = seen.fleet(standing.stable)
     if stable is None or fleet.ready >= fleet.desired > 0:
-        short = shortfall(seen, active)
-        if short is not None:
-            return Statement("Degraded", True, short.reason, short.message)
-        if seen.concern is not None:
-            return Statement("Degraded", True, seen.concern.reason, seen.concern.message)
+        wrong = shortfall(seen, active) or _not_followed(standing) or seen.concern
+        if wrong is not None:
+            return Statement("Degraded", True, wrong.reason, wrong.message)
         if seen.altered:
             return Statement("Degraded", False, "ChangedByAdmission", _altered(seen.altered))
         if seen.caution is not None:
