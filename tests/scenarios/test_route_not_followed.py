@@ -102,6 +102,18 @@ async def test_a_revision_that_still_gets_requests_keeps_its_pods() -> None:
     assert world.lost == 0
 
 
+async def test_a_guard_stays_open_while_the_gateways_do_not_follow() -> None:
+    """Half of the requests say nothing of what it does with all of them."""
+    world = await trying(at=50)
+    Watchdog(world)
+    world.stop_istiod()
+    await world.until(lambda w: w.routed["2"] == 100, limit=60)
+    await world.run(LONG)
+    assert (world.phase, world.reason) == ("Guarding", "RouteNotFollowed")
+    world.data_plane.start()
+    await world.until(lambda w: w.phase == "Succeeded", limit=150)
+
+
 async def test_its_pods_go_once_the_gateways_follow() -> None:
     """The condition goes with them."""
     world = await reverted_unheard()

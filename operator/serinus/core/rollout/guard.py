@@ -10,6 +10,7 @@ from serinus.core.analysis.source_time import WINDOW_SCRAPES
 from serinus.core.model.assessment import Look, Reason
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.rollout.following import not_followed
 from serinus.core.rollout.holding import because, held
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
@@ -19,7 +20,7 @@ def guarded(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) 
     """Stay until the guard's time is over and something speaks for the canary."""
     lasts = guard_seconds(plan, seen.look)
     over = now - (state.guard_started_at or now) >= lasts
-    cause = kept_open(plan, state, over=over)
+    cause = kept_open(plan, state, over=over) or (_not_followed(plan, state, seen) if over else None)
     if cause is not None:
         return held(plan, state, cause, now)
     if not over:
@@ -28,6 +29,11 @@ def guarded(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) 
             text = f"guarding for {lasts:.0f} s: three scrapes take longer than {plan.policy.guard.duration}"
         return because(state, Cause(RolloutReason.GUARDING, text, state.verdict))
     return succeeded(plan, state, _success(plan, state), now)
+
+
+def _not_followed(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Cause | None:
+    """Say that it was never asked what it now claims to answer; an SRE who promotes it knows better."""
+    return None if plan.promote.full else not_followed(plan, state, seen)
 
 
 def guard_seconds(plan: RolloutPlan, look: Look | None) -> float:

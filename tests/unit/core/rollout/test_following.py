@@ -44,7 +44,7 @@ def told(state: RolloutState, *counted: tuple[float, float], **fields: Any) -> C
         pytest.param((10,), 0, 100, True, id="nothing of a hundred may be chance"),
         pytest.param((10, 50), 100, 900, False, id="the share that it had before"),
         pytest.param((10, 50), 450, 550, True, id="somewhat less: the write came late"),
-        pytest.param((50, 100), 500, 500, True, id="half of the way is no proof"),
+        pytest.param((10, 50), 300, 700, True, id="half of the way is no proof"),
         pytest.param((10, 100), 100, 900, False, id="everything was promised"),
         pytest.param((10,), 900, 100, True, id="more than its share: a cohort"),
         pytest.param((10,), 0, 0, True, id="nobody asks"),
