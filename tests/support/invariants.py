@@ -6,7 +6,7 @@ from typing import Any
 
 from serinus.api.rollout import RolloutStatus
 from serinus.core.model.exposure import Exposure
-from serinus.core.model.kinds import ROLLOUT, Json
+from serinus.core.model.kinds import DEPLOYMENT, ROLLOUT, Json
 from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.sizes import canary_replicas
 from serinus.core.rollout.walk import PREVIEW_UNUSED
@@ -52,6 +52,16 @@ class Watchdog:
         )
         if self.world.rollouts:
             self._route_follows_status()
+        self._who_is_asked_has_pods()
+
+    def _who_is_asked_has_pods(self) -> None:
+        """What the gateways send requests to is not taken down, whatever the route says, as long as metrics show it."""
+        known = self.world.prometheus
+        if not (known.reachable and known.scrapes and self.world.requests_per_second):
+            return
+        for revision, share in self.world.shares.items():
+            if share:
+                assert self.world.api.find(DEPLOYMENT, revision) is not None, f"{revision} is asked, and is gone"
 
     def each_write(self, verb: str, manifest: Json) -> None:
         """Look at a write; a pass that fails is tried again, so what is found is told at the next rest."""
