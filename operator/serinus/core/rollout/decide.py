@@ -53,7 +53,7 @@ def decide(seen: Snapshot, now: float) -> Decision:
         split=_split(stable, active),
         workloads=workloads,
         successes=_successes(after, stable, now),
-        draining=draining(after, leaving),
+        draining=draining(after, leaving, now),
         retired=frozenset(name for name in leaving if may_leave(after, name, now)),
         obsolete_revisions=_obsolete_revisions(after, workloads),
         obsolete_rollouts=_obsolete_rollouts(after),
@@ -151,7 +151,7 @@ def _wake_at(seen: Snapshot, active: RolloutSeen | None, leaving: set[str], now:
     drains = [at for name in leaving if (at := drained_at(seen, name)) > now]
     # Of a route that is written only now no watch tells us: the writer knows.
     drains += [now + seen.drain_seconds for name in leaving if seen.routed(name)]
-    drains += [now + look_seconds(seen) for _ in draining(seen, leaving)]
+    drains += [now + look_seconds(seen) for _ in draining(seen, leaving, now)]
     own = next_wake(active.plan, active.state, now, seen.look) if active else None
     again = [now + OBSTACLE_SECONDS] if seen.obstacle else []
     again += [seen.look_again_at] if seen.look_again_at is not None else []

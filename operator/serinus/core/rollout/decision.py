@@ -64,7 +64,7 @@ class Decision:
     workloads: tuple[Workload, ...] = ()
     successes: tuple[Success, ...] = ()
     draining: frozenset[str] = frozenset()
-    """Had traffic, and lost it: what arrives there is asked for."""
+    """Had traffic, and lost it long enough ago: what still arrives there is asked for."""
     retired: frozenset[str] = frozenset()
     """May go now."""
     obsolete_revisions: tuple[str, ...] = ()

@@ -20,9 +20,10 @@ PROOF_SECONDS: Final = 300.0
 given up."""
 
 
-def draining(seen: Snapshot, leaving: Collection[str]) -> frozenset[str]:
-    """Name those of the leaving revisions that had traffic, and that the live route shows nothing any more."""
-    return frozenset((served_revisions(seen) & set(leaving)) - {name for name in leaving if seen.routed(name)})
+def draining(seen: Snapshot, leaving: Collection[str], now: float) -> frozenset[str]:
+    """Name those of the leaving revisions that had traffic, and whose drain delay is over."""
+    over = {name for name in leaving if drained_at(seen, name) <= now and not seen.routed(name)}
+    return frozenset(served_revisions(seen) & over)
 
 
 def look_seconds(seen: Snapshot) -> float:
@@ -48,9 +49,9 @@ def may_leave(seen: Snapshot, name: str, now: float) -> bool:
     return not drain.in_flight or now >= max(at, drain.quiet_since) + waits
 
 
-def still_arriving(seen: Snapshot, leaving: Collection[str]) -> Obstacle | None:
+def still_arriving(seen: Snapshot, leaving: Collection[str], now: float) -> Obstacle | None:
     """Say which revision gets requests although the route shows it nothing."""
-    for name in sorted(draining(seen, leaving)):
+    for name in sorted(draining(seen, leaving, now)):
         drain, revision = seen.drains.get(name), seen.revision(name)
         if drain is not None and drain.arriving and revision is not None:
             text = (

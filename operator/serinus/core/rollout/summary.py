@@ -105,7 +105,13 @@ def _revision_status(seen: Snapshot, revision: Revision | None) -> RevisionStatu
 
 
 def _statements(standing: Standing, now: float) -> tuple[Statement, ...]:
-    return (_ready(standing), _reconciling(standing), _stalled(standing, now), _serving(standing), _degraded(standing))
+    return (
+        _ready(standing),
+        _reconciling(standing),
+        _stalled(standing, now),
+        _serving(standing),
+        _degraded(standing, now),
+    )
 
 
 def _ready(standing: Standing) -> Statement:
@@ -206,20 +212,20 @@ def _altered(fields: tuple[str, ...]) -> str:
     return f"an admission policy or webhook changes what the operator applies, and it is left so: {fields[0]}{more}"
 
 
-def _not_followed(standing: Standing) -> Obstacle | None:
+def _not_followed(standing: Standing, now: float) -> Obstacle | None:
     """Say that requests go elsewhere than the route says: at the rollout's two revisions, or at one that is gone."""
     active = standing.active
     cause = not_followed(active.plan, active.state, standing.seen) if active is not None else None
     if cause is not None:
         return Obstacle(cause.reason, cause.message)
-    return still_arriving(standing.seen, standing.leaving)
+    return still_arriving(standing.seen, standing.leaving, now)
 
 
-def _degraded(standing: Standing) -> Statement:
+def _degraded(standing: Standing, now: float) -> Statement:
     seen, active, stable = standing.seen, standing.active, standing.seen.revision(standing.stable)
     fleet = seen.fleet(standing.stable)
     if stable is None or fleet.ready >= fleet.desired > 0:
-        wrong = shortfall(seen, active) or _not_followed(standing) or seen.concern
+        wrong = shortfall(seen, active) or _not_followed(standing, now) or seen.concern
         if wrong is not None:
             return Statement("Degraded", True, wrong.reason, wrong.message)
         if seen.altered:

@@ -58,19 +58,19 @@ def test_requests_that_arrive_have_no_bound() -> None:
 
 def test_who_had_no_traffic_is_not_asked_about() -> None:
     snapshot = left(None)
-    assert draining(snapshot, {CANARY, OTHER}) == {CANARY}
+    assert draining(snapshot, {CANARY, OTHER}, NOW) == {CANARY}
     assert may_leave(snapshot, OTHER, NOW)
 
 
 def test_as_long_as_the_route_shows_it_anything_it_is_not_draining() -> None:
     routed = left(QUIET, route=Split(((STABLE, 50), (CANARY, 50))))
-    assert draining(routed, {CANARY}) == frozenset()
+    assert draining(routed, {CANARY}, NOW) == frozenset()
     assert not may_leave(routed, CANARY, NOW)
 
 
 def test_people_are_told_where_requests_still_arrive() -> None:
-    told = still_arriving(left(Drain(counted=True, arriving=2.0)), {CANARY})
+    told = still_arriving(left(Drain(counted=True, arriving=2.0)), {CANARY}, NOW)
     assert told is not None
     assert told.reason == "RouteNotFollowed"
     assert f"version 2 (Service {CANARY})" in told.message
-    assert still_arriving(left(QUIET), {CANARY}) is None
+    assert still_arriving(left(QUIET), {CANARY}, NOW) is None
