@@ -83,7 +83,12 @@ class Bench:
     async def _try_again(self, fleet: Fleet, word: str) -> None:
         await fleet.retry(word)
         await fleet.until_routed(10)
+        self._send(fleet, there=True)
         await self._until_idle()
+
+    def _send(self, fleet: Fleet, *, there: bool) -> None:
+        for name in fleet.names:
+            self.prometheus.send(fleet.canary(name), there=there)
 
     async def _until_idle(self) -> None:
         """Wait until a whole second has passed without a request to the API server."""
@@ -96,6 +101,7 @@ class Bench:
         fleet.taken_at = {}
         spoilt = {name: self.prometheus.spoil(fleet.canary(name)) for name in fleet.names}
         taken = await fleet.until_taken()
+        self._send(fleet, there=False)
         return [taken[name] - spoilt[name] for name in fleet.names]
 
 

@@ -13,12 +13,14 @@ from serinus.core.model.kinds import (
     DESTINATION_RULE,
     MODEL_DEPLOYMENT,
     POD,
+    POD_DISRUPTION_BUDGET,
     ROLLOUT,
     SERVICE,
     VIRTUAL_SERVICE,
     Json,
     Kind,
 )
+from tests.support.cluster_api import RefusedWrite
 from tests.support.operator import requests_made
 from tests.support.real_world import DERIVED, LASTING, RealWorld
 
@@ -40,6 +42,10 @@ async def trying(world: RealWorld) -> None:
     await world.until_weight(10, version="2")
 
 
+def _allowed(budget: Json | None) -> int:
+    return int((budget or {}).get("status", {}).get("disruptionsAllowed", 0))
+
+
 async def replaced(world: RealWorld, kind: Kind, name: str, uid: str) -> None:
     """Wait until an object of this name is there again."""
     await world.until(
@@ -51,6 +57,7 @@ async def replaced(world: RealWorld, kind: Kind, name: str, uid: str) -> None:
     ("kind", "patch", "reads"),
     [
         (DEPLOYMENT, {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 99}}}}, "template"),
+        (POD_DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 0}}, "maxUnavailable"),
         (SERVICE, {"spec": {"selector": {"app": "other"}}}, "selector"),
         (DESTINATION_RULE, {"spec": {"host": "elsewhere"}}, "host"),
         (VIRTUAL_SERVICE, {"spec": {"hosts": ["elsewhere.example.com"]}}, "hosts"),
@@ -68,6 +75,19 @@ async def test_a_hand_edit_is_corrected(
     edited = await world.api.patch(kind, world.namespace, name, patch)
     assert edited["spec"][reads] != before["spec"][reads]
     await world.until(lambda: _field(world.mirror.get(kind, name), reads) == before["spec"][reads], "our answer")
+
+
+async def test_a_node_is_drained_of_one_pod_of_a_revision_at_a_time(world: RealWorld, operator: Operator) -> None:
+    """The next is evicted only when another is ready in the first one's place."""
+    await serving(world, scaling={"minReplicas": 3})
+    budget = world.revision("1")
+    await world.until(lambda: _allowed(world.mirror.get(POD_DISRUPTION_BUDGET, budget)) == 1, "room for one")
+    first, second, _ = (pod["metadata"]["name"] for pod in world.pods("1"))
+    world.kubelets.failing.add("1")
+    await world.api.evict(world.namespace, first)
+    with pytest.raises(RefusedWrite) as refused:
+        await world.api.evict(world.namespace, second)
+    assert refused.value.status == 429
 
 
 async def test_weights_edited_by_hand_are_corrected(world: RealWorld, operator: Operator) -> None:

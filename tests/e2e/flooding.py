@@ -1,4 +1,4 @@
-"""Many requests at once to a model that answers none of them, beside a test."""
+"""Many requests at once to a model that answers none of them, or late, beside a test."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PATIENCE_SECONDS = 20.0
 
 
 @contextmanager
-def flooding(gateway: str, name: str, *, number: int) -> Iterator[list[int]]:
-    """Send so many requests that hang; the statuses of those that are answered all the same come into the list."""
+def flooding(gateway: str, name: str, *, number: int, patience: float = PATIENCE_SECONDS) -> Iterator[list[int]]:
+    """Send so many requests that hang, or take long; the statuses of those that are answered come into the list."""
     statuses: list[int] = []
-    thread = threading.Thread(target=lambda: asyncio.run(_flood(gateway, name, number, statuses)))
+    thread = threading.Thread(target=lambda: asyncio.run(_flood(gateway, name, number, statuses, patience)))
     thread.start()
     try:
         yield statuses
@@ -26,8 +26,8 @@ def flooding(gateway: str, name: str, *, number: int) -> Iterator[list[int]]:
         thread.join()
 
 
-async def _flood(gateway: str, name: str, number: int, statuses: list[int]) -> None:
-    timeout, connections = aiohttp.ClientTimeout(total=PATIENCE_SECONDS), aiohttp.TCPConnector(limit=0)
+async def _flood(gateway: str, name: str, number: int, statuses: list[int], patience: float) -> None:
+    timeout, connections = aiohttp.ClientTimeout(total=patience), aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(timeout=timeout, connector=connections) as session:
         await asyncio.gather(*(_ask(session, gateway, name, statuses) for _ in range(number)))
 

@@ -63,6 +63,7 @@ WALK = ({"setWeight": 50}, {"pause": {"duration": "3s"}})
 UNTIL_PROMOTED: tuple[Manifest, ...] = ({"setWeight": 50}, {"pause": {}})
 
 
+RUNTIME: Manifest = {"image": TRITON, "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}
 ROUTED: dict[str, Manifest] = {
     "istio": {"istio": {"gateways": ["public"]}},
     "gatewayAPI": {
@@ -93,9 +94,12 @@ def version(
     routing: str = "istio",
     strategy: Manifest | None = None,
     group: Manifest | None = None,
+    drain: int | None = None,
+    instances: int = 1,
 ) -> str:
     """Render one version of a model: its ConfigMap and the ModelDeployment that asks for it."""
-    source = {"config.pbtxt": CONFIG, "model.py": MODEL.format(bad_when=fails, words=BAD, version=number)}
+    config = CONFIG.replace("count: 1", f"count: {instances}")
+    source = {"config.pbtxt": config, "model.py": MODEL.format(bad_when=fails, words=BAD, version=number)}
     metadata = {"name": f"{name}-model-{number}", "namespace": NAMESPACE}
     spec = {
         "model": {
@@ -103,7 +107,7 @@ def version(
             "storageUri": f"configmap://{metadata['name']}",
             "probe": {"inputs": [{"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]},
         },
-        "runtime": {"image": TRITON, "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}},
+        "runtime": {**RUNTIME, **({"drainSeconds": drain} if drain else {})},
         "scaling": {"minReplicas": replicas},
         "traffic": {"hosts": [host(name)], **ROUTED[routing], **(traffic or {})},
         "strategy": strategy or {"canary": {"steps": list(steps), "pace": pace}},

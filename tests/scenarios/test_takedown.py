@@ -1,4 +1,4 @@
-"""A revision is taken down when its drain delay is over: what is still open then decides how long its pods have."""
+"""A revision is taken down when nothing is in flight, or drainSeconds are over: what is open then decides how."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from tests.support.world import Model, World, fraud, serving, trying
 STEPS: list[Json] = [{"setWeight": 50}, {"pause": {"duration": "10s"}}]
 DRAINED = 10
 """Seconds after a rollout has ended in which its other revision is taken down."""
+SOON: Json = {"image": "triton:1", "drainSeconds": 2}
+"""What is in flight is not waited for any longer."""
 
 
 async def reverted(**streams: float) -> World:
     """Revert version 2, with some streams open at it that have answered some messages in the last minutes."""
-    world = await trying(at=50, steps=STEPS)
+    world = await trying(at=50, steps=STEPS, runtime=SOON)
     world.api.pods_linger = True
     revision = world.revision("2")
     world.prometheus.hold(revision, streams.get("open", 0))
@@ -61,7 +63,7 @@ async def test_without_open_streams_the_pods_keep_their_whole_grace(streams: dic
 
 async def test_streams_on_the_old_version_are_reset_after_a_promotion() -> None:
     """It is taken down just as a canary is."""
-    world = await trying(at=100, steps=STEPS)
+    world = await trying(at=100, steps=STEPS, runtime=SOON)
     world.api.pods_linger = True
     world.prometheus.hold(world.revision("1"), 3)
     world.prometheus.stream_messages[world.revision("1")] = 40
@@ -111,7 +113,7 @@ async def test_a_version_that_comes_back_while_it_is_taken_down_keeps_its_new_po
     world.models["2"].error_rate = 0.0
     world.lever(retry="again")
     await world.until(lambda w: w.routed.get("2") == 50, limit=60)
-    world.commit(fraud("1", steps=STEPS))
+    world.commit(fraud("1", steps=STEPS, runtime=SOON))
     await world.until(lambda w: w.phase == "Superseded")
     await world.run(DRAINED)
     assert graces(world, "2") == {45}
@@ -130,7 +132,7 @@ async def test_a_version_that_never_served_goes_soon() -> None:
 
 async def test_without_the_right_to_delete_pods_they_go_by_themselves() -> None:
     """An older set of rights holds up nothing else."""
-    world = await trying(at=50, steps=STEPS)
+    world = await trying(at=50, steps=STEPS, runtime=SOON)
     world.api.pods_linger, world.api.forbidden = True, {POD}
     world.prometheus.hold(world.revision("2"), 6)
     world.prometheus.stream_messages[world.revision("2")] = 400
@@ -138,14 +140,15 @@ async def test_without_the_right_to_delete_pods_they_go_by_themselves() -> None:
     await world.until(lambda w: w.phase == "Reverted", limit=60)
     await world.run(DRAINED)
     world.models["3"] = Model()
-    world.commit(fraud("3", steps=STEPS))
+    world.commit(fraud("3", steps=STEPS, runtime=SOON))
     await world.until(lambda w: w.routed.get("3") == 50, limit=30)
     assert graces(world, "2") == {45}
 
 
 async def test_the_number_of_requests_that_the_drain_did_not_wait_for_is_said() -> None:
     """A hung version is taken down with its callers still waiting."""
-    world = await trying(model=Model(answers=False), steps=[{"setWeight": 10}, {"pause": {"duration": "10m"}}])
+    steps: list[Json] = [{"setWeight": 10}, {"pause": {"duration": "10m"}}]
+    world = await trying(model=Model(answers=False), steps=steps, runtime=SOON)
     await world.until(lambda w: w.phase == "Reverted", limit=60)
     await world.run(15)
     assert len(told(world)) == 1

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from serinus.core.model.kinds import Json, Kind, kind_of
+from serinus.core.model.kinds import POD, Json, Kind, kind_of
 from serinus_local.control_plane import ControlPlane
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
@@ -89,6 +89,11 @@ class ClusterApi:
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete an object; what it owns goes with it."""
         await self._send("DELETE", path_of(kind, namespace, name), body={"propagationPolicy": "Background"})
+
+    async def evict(self, namespace: str, name: str) -> None:
+        """Evict a pod, as a drain of its node does; raises RefusedWrite where a disruption budget has no room."""
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+        await self._send("POST", f"{path_of(POD, namespace, name)}/eviction", body=eviction)
 
     async def delete_all(self, kind: Kind, namespace: str) -> None:
         """Delete all objects of a kind in a namespace."""

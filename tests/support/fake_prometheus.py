@@ -28,10 +28,11 @@ _UNITS = {"s": 1.0, "ms": 0.001}
 
 @dataclass(frozen=True)
 class Traffic:
-    """What reaches one Service: `per_second` good answers, and a burst of bad ones at some moments."""
+    """What reaches one Service: `per_second` good answers until `left_at`, and a burst of bad ones at some moments."""
 
     per_second: float = 50.0
     spoilt_at: tuple[float, ...] = ()
+    left_at: float = math.inf
 
 
 class FakePrometheus:
@@ -71,6 +72,12 @@ class FakePrometheus:
         """Let no request reach a Service."""
         self.traffic[service] = Traffic(per_second=0.0)
 
+    def send(self, service: str, *, there: bool) -> None:
+        """Let requests reach a Service, or none any more: what it has counted stays."""
+        known = self.traffic.get(service, self.usual)
+        if there != (known.left_at == math.inf):
+            self.traffic[service] = replace(known, left_at=math.inf if there else self._clock.now())
+
     async def _answer(self, request: web.Request) -> web.Response:
         self.questions += 1
         if self.down:
@@ -101,7 +108,7 @@ class FakePrometheus:
         whole: list[float] = [float(at) for at in range(math.floor(since) + 1, math.floor(now) + 1)]
         times = sorted({*whole, *(at for at in traffic.spoilt_at if since < at <= now)})
         if traffic.per_second:
-            yield "200", [[at, f"{traffic.per_second * (at - self._born):.3f}"] for at in times]
+            yield "200", [[at, f"{traffic.per_second * (min(at, traffic.left_at) - self._born):.3f}"] for at in times]
         if traffic.spoilt_at:
             bad = [(at, sum(spoilt <= at for spoilt in traffic.spoilt_at)) for at in times]
             yield "500", [[at, f"{BAD_ANSWERS * bursts:.1f}"] for at, bursts in bad if bursts]

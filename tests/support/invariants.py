@@ -7,7 +7,7 @@ from typing import Any
 from serinus.adapters.kubernetes.cache import owner_of
 from serinus.api.rollout import RolloutStatus
 from serinus.core.model.exposure import Exposure
-from serinus.core.model.kinds import ROLLOUT, Json, kind_of
+from serinus.core.model.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, ROLLOUT, Json, kind_of
 from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.fallback import BACK_SECONDS
 from serinus.core.rollout.sizes import canary_replicas
@@ -61,6 +61,17 @@ class Watchdog:
         if self.one.rollouts:
             self._route_follows_status()
             self._falls_back_in_need(now)
+        self._who_is_asked_has_pods()
+
+    def _who_is_asked_has_pods(self) -> None:
+        """What the gateways send requests to is not taken down, whatever the route says, as long as metrics show it."""
+        known = self.world.prometheus
+        if not (known.reachable and known.scrapes and self.one.requests_per_second):
+            return
+        fallbacks = {one["metadata"]["name"] for one in self.world.api.all(MODEL_DEPLOYMENT)}
+        for revision, share in self.one.shares.items():
+            if share and revision.startswith(f"{self.one.name}-") and revision not in fallbacks:
+                assert self.world.api.find(DEPLOYMENT, revision) is not None, f"{revision} is asked, and is gone"
 
     def each_write(self, verb: str, manifest: Json) -> None:
         """Look at a write; a pass that fails is tried again, so what is found is told at the next rest."""

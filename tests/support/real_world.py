@@ -20,6 +20,7 @@ from serinus.core.model.kinds import (
     DESTINATION_RULE,
     MODEL_DEPLOYMENT,
     POD,
+    POD_DISRUPTION_BUDGET,
     ROLLOUT,
     SERVICE,
     VIRTUAL_SERVICE,
@@ -37,7 +38,7 @@ from tests.support.pods import Kubelets, version_of
 from tests.support.world.given import fraud
 
 T = TypeVar("T")
-DERIVED = (DEPLOYMENT, SERVICE, DESTINATION_RULE, VIRTUAL_SERVICE, CONTROLLER_REVISION)
+DERIVED = (DEPLOYMENT, POD_DISRUPTION_BUDGET, SERVICE, DESTINATION_RULE, VIRTUAL_SERVICE, CONTROLLER_REVISION)
 KINDS = (MODEL_DEPLOYMENT, ROLLOUT, POD, CONFIG_MAP, *DERIVED)
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 SHORT = [{"setWeight": 10}, {"pause": {"duration": "1s"}}, {"setWeight": 50}, {"pause": {"duration": "1s"}}]
@@ -163,6 +164,22 @@ class RealWorld(NewestRollout):
         return next(one for one in self.mirror.history if one.kind == kind and condition(one.manifest))
 
 
+def _follow(prometheus: FakePrometheus) -> Callable[[Change], None]:
+    """Send requests where the live route sends them; who never had weight gets those that are usual."""
+    sent_to = set[str]()
+
+    def follow(change: Change) -> None:
+        split = read_split(change.manifest) if change.kind == VIRTUAL_SERVICE and change.event != "DELETED" else None
+        if split is None:
+            return
+        now = {name for name, weight in split.weights if weight}
+        for name in sent_to | now:
+            prometheus.send(name, there=name in now)
+        sent_to.update(now)
+
+    return follow
+
+
 @asynccontextmanager
 async def real_world(
     plane: ControlPlane, api: ClusterApi, prometheus: FakePrometheus, kubelets: Kubelets, namespace: str
@@ -174,6 +191,7 @@ async def real_world(
     async with Mirror(api, namespace, [SERVICE_ACCOUNT]) as accounts:
         await accounts.until(lambda: accounts.get(SERVICE_ACCOUNT, "default"), "the default service account")
     async with Mirror(api, namespace, KINDS) as mirror:
+        mirror.on_change = _follow(prometheus)
         yield RealWorld(plane, api, prometheus, kubelets, mirror, namespace)
         for kind in (MODEL_DEPLOYMENT, ROLLOUT, VIRTUAL_SERVICE):
             await api.delete_all(kind, namespace)

@@ -153,6 +153,7 @@ Weight = Annotated[int, Field(ge=1, le=100)]
 Replicas = Annotated[int, Field(ge=1, le=1000)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 DeadlineSeconds = Annotated[int, Field(ge=1, le=604_800)]
+DrainSeconds = Annotated[int, Field(ge=1, le=3600)]
 Quantity = Annotated[
     str,
     BeforeValidator(_as_text),

@@ -42,6 +42,7 @@ FALSE_REVERT_RATE = "0.01"
 RISK_BUDGET = "0.005"
 MIN_DWELL = "1m"
 LOAD_TIMEOUT_SECONDS = 300
+DEFAULT_DRAIN_SECONDS = 30
 PROGRESS_DEADLINE_SECONDS = 600
 SECONDS_BESIDE_LOADING = 60
 """For the image, the scheduler and the sample request: a deadline must not cut off a load that has the time for it."""

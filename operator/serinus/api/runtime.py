@@ -11,6 +11,7 @@ from serinus.api.base import ApiModel
 from serinus.api.constraints import (
     DataKey,
     DeadlineSeconds,
+    DrainSeconds,
     Image,
     ObjectName,
     Quantity,
@@ -136,3 +137,6 @@ class Runtime(ApiModel):
     """Taints that the pods tolerate."""
     load_timeout_seconds: DeadlineSeconds | None = None
     """How long a pod may take to load the model before it is restarted; default 300."""
+    drain_seconds: DrainSeconds | None = None
+    """How long requests in flight are waited for: before a revision's pods go, and again in each pod that is told to
+    stop; default 30. Set it to your longest inference."""

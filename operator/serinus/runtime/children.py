@@ -15,6 +15,7 @@ from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    POD_DISRUPTION_BUDGET,
     ROLLOUT,
     SERVICE,
     Json,
@@ -29,7 +30,7 @@ from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
 from serinus.runtime.rereading import TRIES, read_anew
 
-RETIRING = (DEPLOYMENT, SERVICE, CONFIG_MAP)
+RETIRING = (DEPLOYMENT, POD_DISRUPTION_BUDGET, SERVICE, CONFIG_MAP)
 """And the policies of routing APIs."""
 
 

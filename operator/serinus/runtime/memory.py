@@ -22,7 +22,7 @@ from serinus.core.model.snapshot import Fleet, Obstacle
 from serinus.core.model.split import Split
 from serinus.core.plan.diff import Difference
 from serinus.runtime.budget import WriteTurn
-from serinus.runtime.inflight import StillOpen
+from serinus.runtime.drains import Draining
 
 T = TypeVar("T")
 
@@ -149,8 +149,8 @@ class Memory:
     questions: Questions = field(default_factory=Questions)
     down_since: dict[str, float] = field(default_factory=dict)
     up_since: dict[str, float] = field(default_factory=dict)
-    still_open: dict[str, StillOpen | None] = field(default_factory=dict)
-    """What is open at the revisions that may go; None while it is being asked."""
+    drains: dict[str, Draining] = field(default_factory=dict)
+    """What is heard of the revisions that have lost their traffic."""
     used_names: set[str] = field(default_factory=set)
     """Rollouts that exist and cannot be seen: their names are taken."""
 

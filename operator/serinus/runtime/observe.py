@@ -117,6 +117,7 @@ class Observer:
             look=self._look(view, memory, newest, revisions) if newest else None,
             watched_since=self.sampler.watched_since(key),
             drain_seconds=self.drain_seconds,
+            drains={name: one.drain for name, one in memory.drains.items() if one.drain is not None},
         )
         routed = {name: seen.routed(name) for name in fleets}
         now = round(self.clock.now(), 3)

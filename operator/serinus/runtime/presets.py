@@ -22,12 +22,15 @@ from serinus.core.analysis.tally import ALWAYS, Tallies
 from serinus.core.analysis.threshold import exceeded_limit, window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
+from serinus.core.model.drain import FOLLOWS_SECONDS, Arrivals
 from serinus.runtime.groups import Group, SharedQuery, arms_and_latency, questions
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
 from serinus.runtime.watch import COUNTS_COPIES, WARM_UP_SECONDS, Counters, Watch
 
 QUIET_SECONDS = 5.0
+ARRIVAL_SECONDS = 60.0, 300.0
+"""Whether the route is followed is told by the newest requests, if there are enough."""
 WARMING_UP = Missing(
     Verdict.UNDECIDED,
     Reason.INSUFFICIENT_DATA,
@@ -177,6 +180,20 @@ class Presets:
         """Tell how many requests reached a revision in a window; None where nobody counts them, or nobody answers."""
         counted = (self._requests(watch, group, arm, window) for group in self._counted(watch))
         return max((one for one in counted if one is not None), default=None)
+
+    def arrivals(self, watch: Watch) -> tuple[Arrivals, ...]:
+        """Count what arrived at both revisions of late; of copies a share says nothing."""
+        group = self.group_of(watch)
+        if watch.stable is None or watch.mirrored or group not in self._tallies or self._unknown(watch, group):
+            return ()
+        times, tallies = self.times.of(group), self._tallies[group]
+        until, after = self._clock.now() - times.delay, (watch.since or 0.0) + FOLLOWS_SECONDS
+        spans = dict.fromkeys(max(after, until - times.window(seconds)) for seconds in ARRIVAL_SECONDS)
+        arms = group.owner(watch.canary), group.owner(watch.stable)
+        counted = (
+            (since, [tallies.totals(arm, since, wholly_after=since).requests for arm in arms]) for since in spans
+        )
+        return tuple(Arrivals(since, until, *requests) for since, requests in counted if since < until)
 
     def sources(self) -> Mapping[str, tuple[float, float]]:
         """Tell of each source how far its clock is ahead, and how old its newest sample always is."""

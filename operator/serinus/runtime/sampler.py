@@ -16,6 +16,7 @@ from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
+from serinus.runtime.drains import Drains
 from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.pasts import Pasts
@@ -43,6 +44,7 @@ class Sampler:
         self._own = OwnQueries(metrics, clock)
         self._pasts = Pasts(metrics, clock, self._presets)
         self.silences = Silences(metrics, clock, self._presets)
+        self.drains = Drains(metrics, clock, self._presets, self.silences)
         self._streams = StreamCounts(metrics, clock, self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
@@ -153,4 +155,5 @@ class Sampler:
             delay=self._presets.delay(watch),
             not_yet=self._presets.not_yet(watch),
             past=self._pasts.of(watch),
+            arrivals=self._presets.arrivals(watch),
         )

@@ -1,4 +1,4 @@
-"""Takes down revisions whose drain delay is over, and lets their pods go soon where a long goodbye helps nobody.
+"""Takes down revisions at which nothing arrives and nothing is in flight any more, or not within their drainSeconds.
 
 A gRPC stream ends with its pod and not before. Once Triton has been told to stop, it answers each message on it with an
 error until the grace of the pod is over. So pods with open streams get a short one: their callers have answers, then a
@@ -15,15 +15,18 @@ import structlog
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.core.analysis.promql import Arm
+from serinus.core.model.drain import Drain
 from serinus.core.model.errors import Forbidden
 from serinus.core.model.identity import REVISION_LABEL, Key, Owner
 from serinus.core.model.kinds import POD, Json
-from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.plan.pods import drain_seconds
 from serinus.core.plan.revisions import revision_name
 from serinus.core.rollout.decision import Decision, Note
+from serinus.core.rollout.draining import look_seconds
+from serinus.core.rollout.following import served_revisions
 from serinus.runtime.children import Children
-from serinus.runtime.inflight import NOTHING_OPEN, StillOpen
+from serinus.runtime.drains import Left
 from serinus.runtime.memory import Memory
 from serinus.runtime.observe import Observer
 from serinus.runtime.ports import Cache, Cluster
@@ -47,16 +50,18 @@ class Takedown:
         self._tell = tell
 
     async def retire(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
-        """Delete what ran the revisions that are needed no more, once it is known what is open at them."""
-        memory.still_open = {name: known for name, known in memory.still_open.items() if name in decision.retired}
-        served = _served(seen)
+        """Delete what ran the revisions that are needed no more, and ask what arrives at those that will be."""
+        kept = decision.draining | decision.retired
+        memory.drains = {name: known for name, known in memory.drains.items() if name in kept}
+        for name in sorted(decision.draining - decision.retired):
+            self._listen(seen, name, memory)
         for name in sorted(decision.retired):
-            revision = seen.revision(name)
-            if name not in served or revision is None:
-                # There is nobody to say goodbye to.
-                await self._take_down(owner, name, soon=True)
-            elif (known := self._known(seen, revision, memory)) is not None:
-                await self._take_down(owner, name, soon=known.streams)
+            drain = seen.drains.get(name)
+            if drain is not None and drain.in_flight:
+                await self._say_open(seen, name, drain)
+            # One that never had traffic has nobody to say goodbye to.
+            soon = drain.streams if drain is not None else name not in served_revisions(seen)
+            await self._take_down(owner, name, soon=soon)
 
     async def _take_down(self, owner: Owner, name: str, *, soon: bool) -> None:
         """Delete what ran a revision; pods that are to go soon before the garbage collector gives them their grace.
@@ -77,28 +82,36 @@ class Takedown:
             POD, owner.namespace, metadata["name"], uid=metadata["uid"], grace_seconds=SHORT_GRACE_SECONDS
         )
 
-    def _known(self, seen: Snapshot, revision: Revision, memory: Memory) -> StillOpen | None:
-        """Tell what is open at a revision; None while it is being asked, beside the pass, which has no time."""
-        if revision.name not in memory.still_open:
-            memory.still_open[revision.name] = None
-            self._observer.probes.beside(self._ask(seen, revision, memory))
-        return memory.still_open[revision.name]
+    def _listen(self, seen: Snapshot, name: str, memory: Memory) -> None:
+        """Ask what arrives at a revision, beside the pass, which has no time."""
+        view, revision, source = seen.deployment, seen.revision(name), _source(seen)
+        drains, now = self._observer.sampler.drains, self._observer.clock.now()
+        known = memory.drains.get(name) or memory.drains.setdefault(name, drains.begin(source))
+        if revision is None or not known.is_due(now, look_seconds(seen)):
+            return
+        left = Left(
+            Arm(view.namespace, view.name, revision.hash, name),
+            written=seen.unrouted_since.get(name, now),
+            source=source,
+            every=look_seconds(seen),
+            lasts=drain_seconds(revision.template),
+        )
+        self._observer.probes.beside(self._heard(Key(view.namespace, view.name), drains.ask(known, left)))
 
-    async def _ask(self, seen: Snapshot, revision: Revision, memory: Memory) -> None:
-        view, found = seen.deployment, NOTHING_OPEN
+    async def _heard(self, key: Key, asked: Awaitable[None]) -> None:
         try:
-            arm = Arm(view.namespace, view.name, revision.hash, revision.name)
-            found = await self._observer.sampler.silences.still_open(arm, _source(seen))
+            await asked
         finally:
-            memory.still_open[revision.name] = found
-            self._observer.probes.wake(Key(view.namespace, view.name))
-        if found.calls:
-            plan = seen.newest.plan if seen.newest else None
-            await self._tell(view, Note("StillOpen", _open(revision.version, found), rollout=plan))
+            self._observer.probes.wake(key)
+
+    async def _say_open(self, seen: Snapshot, name: str, drain: Drain) -> None:
+        revision, plan = seen.revision(name), seen.newest.plan if seen.newest else None
+        if revision is not None:
+            await self._tell(seen.deployment, Note("StillOpen", _open(revision.version, drain), rollout=plan))
 
 
-def _open(version: str, found: StillOpen) -> str:
-    text = f"version {version} is taken down with {found.calls:.0f} requests or streams still open"
+def _open(version: str, found: Drain) -> str:
+    text = f"version {version} is taken down with {found.in_flight:.0f} requests or streams still open"
     if not found.streams:
         return f"{text}: the drain delay is over"
     return f"{text}: the drain delay is over, and its gRPC streams are reset (callers see INTERNAL and may call again)"
@@ -108,16 +121,6 @@ def _source(seen: Snapshot) -> str | None:
     """Name the source that counts for the newest rollout, where it names one."""
     metrics = seen.newest.plan.policy.analysis.metrics if seen.newest else ()
     return next((metric.source for metric in metrics if metric.preset is not None and metric.source), None)
-
-
-def _served(seen: Snapshot) -> set[str]:
-    """Name the revisions that may have had traffic."""
-    return {
-        name
-        for rollout in seen.rollouts
-        if rollout.state.weight_changed_at is not None
-        for name in (rollout.plan.canary, rollout.plan.stable or "")
-    }
 
 
 def _by_revision(cache: Cache, owner: Owner) -> Iterator[tuple[str, Json]]:

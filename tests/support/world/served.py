@@ -23,6 +23,7 @@ from serinus.core.traffic.providers import TrafficProviders
 from tests.support.newest import NewestRollout
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock
+from tests.support.world.data_plane import DataPlane, Shares
 from tests.support.world.kubelet import Kubelet, Model
 from tests.support.world.platform import PROVIDERS
 from tests.support.world.prometheus import Prometheus
@@ -55,8 +56,7 @@ class Served(NewestRollout):
         self.answers: dict[tuple[str, str], float] = {}
         self.lost = 0.0
         self.waiting = Waiting()
-        self.sent: dict[str, float] | None = None
-        self.cohort = 0.0
+        self.data_plane = DataPlane()
 
     # What people do.
 
@@ -171,26 +171,26 @@ class Served(NewestRollout):
     # Who asks.
 
     @property
-    def _shares(self) -> dict[str, float]:
-        """Each revision's percent of requests as the gateway sends them: by the route, or what it last heard of it.
+    def shares(self) -> Shares:
+        """The percent of requests that the gateways send to each revision, or to the fallback."""
+        return self.data_plane.shares(self.split)
 
-        Of all requests `cohort` percent match whatever a route matches.
-        """
-        if self.sent is not None:
-            return self.sent
-        if self.split is None:
-            return {}
-        cohort = self.cohort if self.split.matches else 0.0
-        shares = {name: weight * (1.0 - cohort / 100) for name, weight in self.split.destinations}
-        shares[next(reversed(shares))] += cohort
-        return shares
+    @property
+    def cohort(self) -> float:
+        """Percent of all requests that match whatever a route matches."""
+        return self.data_plane.cohort
+
+    @cohort.setter
+    def cohort(self, percent: float) -> None:
+        self.data_plane.cohort = percent
 
     def stop_istiod(self) -> None:
-        """From now on the gateway keeps to the weights that it has."""
-        self.sent = self._shares
+        """From now on the gateways keep to the weights that they have."""
+        self.data_plane.stop(self.split)
 
     def ask(self) -> None:
-        for revision, weight in self._shares.items():
+        self.data_plane.hear(self.split)
+        for revision, weight in self.shares.items():
             version, requests = self.version(revision), self.requests_per_second * weight / 100
             if not requests:
                 continue
@@ -212,7 +212,7 @@ class Served(NewestRollout):
         if self.split is None or not self.split.mirror:
             return
         stable, canary = self.split.revisions
-        requests = self._shares[stable] / 100 * self.requests_per_second * self.split.mirror / 100
+        requests = self.shares[stable] / 100 * self.requests_per_second * self.split.mirror / 100
         model = self.models[self.version(canary)]
         errors = requests * model.error_rate if self.ready(self.version(canary)) else requests
         for code, number in (("200", requests - errors), (model.error_code, errors)):

@@ -20,6 +20,7 @@ from serinus.core.model.kinds import (
     HTTP_ROUTE,
     ISTIO_GATEWAY,
     POD,
+    POD_DISRUPTION_BUDGET,
     SCALED_OBJECT,
     SERVICE,
     VIRTUAL_SERVICE,
@@ -90,6 +91,11 @@ def trim_scaler(manifest: Json) -> Json:
 
 def trim_service(manifest: Json) -> Json:
     """Drop the status: no load balancer of ours is waited for."""
+    return _without(trim(manifest), ("status",))
+
+
+def trim_disruption_budget(manifest: Json) -> Json:
+    """Drop the status: it changes with each pod, and who drains nodes reads it."""
     return _without(trim(manifest), ("status",))
 
 
@@ -208,6 +214,7 @@ TRIMS: Final[Mapping[Kind, Trim]] = {
     DEPLOYMENT: trim_deployment,
     SERVICE: trim_service,
     POD: trim_pod,
+    POD_DISRUPTION_BUDGET: trim_disruption_budget,
     CONFIG_MAP: trim_config_map,
     VIRTUAL_SERVICE: trim_virtual_service,
     ISTIO_GATEWAY: trim_gateway,

@@ -20,6 +20,7 @@ from serinus.core.model.kinds import (
     HORIZONTAL_POD_AUTOSCALER,
     HTTP_ROUTE,
     POD,
+    POD_DISRUPTION_BUDGET,
     SCALED_OBJECT,
     SERVICE,
     Json,
@@ -48,9 +49,9 @@ class Watched:
     recent: bool = False
 
 
-RECENT: Final = (HTTP_ROUTE, GATEWAY)
+RECENT: Final = (HTTP_ROUTE, GATEWAY, POD_DISRUPTION_BUDGET)
 """Whoever has given the operator its rights by hand has not given these yet."""
-OWNED: Final = (DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION, CONFIG_MAP)
+OWNED: Final = (DEPLOYMENT, SERVICE, POD, POD_DISRUPTION_BUDGET, CONTROLLER_REVISION, CONFIG_MAP)
 
 
 def watched_everywhere(providers: TrafficProviders) -> tuple[Watched, ...]:
@@ -58,7 +59,7 @@ def watched_everywhere(providers: TrafficProviders) -> tuple[Watched, ...]:
     gateways for them; and everybody's scalers: they carry no label of ours, and name what they scale.
     """
     return (
-        *(Watched(kind, MODEL_DEPLOYMENT_LABEL) for kind in (*OWNED, *providers.policies)),
+        *(Watched(kind, MODEL_DEPLOYMENT_LABEL, recent=kind in RECENT) for kind in (*OWNED, *providers.policies)),
         *(Watched(kind, recent=kind in RECENT) for kind in (*providers.routes, *providers.gateways)),
         Watched(HORIZONTAL_POD_AUTOSCALER, optional=True),
         Watched(SCALED_OBJECT, optional=True),

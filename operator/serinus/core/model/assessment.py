@@ -9,6 +9,7 @@ from typing import Protocol
 
 from serinus.api.status import Verdict
 from serinus.core.model.answers import ProbeAnswer
+from serinus.core.model.drain import Arrivals
 from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.past import Past
 
@@ -158,6 +159,7 @@ class Look:
     do not take: stable's, and their own where they answered it before. `scrape_interval` (None while it is not known)
     and `delay`, how old the newest sample always is, are the presets'; both in seconds. `not_yet` says why no weight
     could be judged, although the source answers. `past` is stable's before the rollout, once it is known.
+    `arrivals` count requests since the stage began, the shortest span first; all end now.
     """
 
     at: float
@@ -169,6 +171,7 @@ class Look:
     not_yet: Missing | None = None
     refused: tuple[ProbeAnswer, ...] = ()
     past: Past | None = None
+    arrivals: tuple[Arrivals, ...] = ()
 
 
 @dataclass(frozen=True)

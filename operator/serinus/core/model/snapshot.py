@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.core.model.assessment import Look
+from serinus.core.model.drain import Drain
 from serinus.core.model.group import Member
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
@@ -93,6 +94,7 @@ class Snapshot:
     `used_names` are Rollouts that exist and cannot be seen. `unrecorded` says why the newest Rollout's status is not on
     record: until it is, no weight is given. `altered` are fields that admission has made otherwise than we sent them.
     `members` are the others of its group.
+    `drains` are what is known of revisions that have lost their traffic.
     """
 
     deployment: ModelDeploymentView
@@ -121,6 +123,7 @@ class Snapshot:
     look: Look | None = None
     watched_since: float = 0.0
     drain_seconds: float = 5.0
+    drains: Mapping[str, Drain] = field(default_factory=dict)
 
     def fleet(self, revision: str | None) -> Fleet:
         """The pods of a revision; none where there is no such revision."""

@@ -43,6 +43,7 @@ _MERGED_PORTS: dict[Path, tuple[str, ...]] = {
 _WHOLE: frozenset[Path] = frozenset(
     {
         ("Service", "spec", "selector"),
+        ("PodDisruptionBudget", "spec", "selector", "matchLabels"),
         ("Deployment", "spec", "selector", "matchLabels"),
         ("VirtualService", "spec", "http"),
         ("HTTPRoute", "spec", "rules"),

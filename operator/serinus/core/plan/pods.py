@@ -8,7 +8,7 @@ the pod sleeps first, until the data plane has stopped sending.
 from __future__ import annotations
 
 from serinus.api import GROUP
-from serinus.api.defaults import LOAD_TIMEOUT_SECONDS
+from serinus.api.defaults import DEFAULT_DRAIN_SECONDS, LOAD_TIMEOUT_SECONDS
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.runtime import Resources, Runtime
 from serinus.core.model.identity import Owner
@@ -20,8 +20,8 @@ VERSION_ANNOTATION = f"{GROUP}/version"
 CONTAINER = "triton"
 
 PRE_STOP_SECONDS = 5
-EXIT_TIMEOUT_SECONDS = 30
-GRACE_SECONDS = PRE_STOP_SECONDS + EXIT_TIMEOUT_SECONDS + 10
+BESIDE_DRAIN_SECONDS = PRE_STOP_SECONDS + 10
+"""What a pod's grace has beside the time for requests in flight: the sleep before, and Triton's own end."""
 
 DEFAULT_GPU = "nvidia.com/gpu"
 DEFAULT_SHARED_MEMORY = "1Gi"
@@ -48,11 +48,21 @@ def model_name(owner: Owner, spec: ModelDeploymentSpec) -> str:
     return spec.model.name or owner.name
 
 
+def drain_seconds(template: Json) -> int:
+    """Tell how long requests in flight are waited for, of the pods of a template that was rendered at any time."""
+    grace = template.get("spec", {}).get("terminationGracePeriodSeconds", DEFAULT_DRAIN_SECONDS + BESIDE_DRAIN_SECONDS)
+    return max(0, int(grace) - BESIDE_DRAIN_SECONDS)
+
+
+def _drain(runtime: Runtime) -> int:
+    return runtime.drain_seconds or DEFAULT_DRAIN_SECONDS
+
+
 def _pod(runtime: Runtime, model: str, storage: Storage) -> Json:
     pod: Json = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": _drain(runtime) + BESIDE_DRAIN_SECONDS,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -82,7 +92,7 @@ def _container(runtime: Runtime, model: str, storage: Storage) -> Json:
         "name": CONTAINER,
         "image": runtime.image,
         "command": ["tritonserver"],
-        "args": _arguments(storage.repository),
+        "args": _arguments(storage.repository, _drain(runtime)),
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
@@ -111,7 +121,7 @@ def _container(runtime: Runtime, model: str, storage: Storage) -> Json:
     return container
 
 
-def _arguments(repository: str) -> list[str]:
+def _arguments(repository: str, drain: int) -> list[str]:
     return [
         f"--model-repository={repository}",
         "--model-control-mode=none",
@@ -119,7 +129,7 @@ def _arguments(repository: str) -> list[str]:
         f"--http-port={HTTP_PORT}",
         f"--grpc-port={GRPC_PORT}",
         f"--metrics-port={METRICS_PORT}",
-        f"--exit-timeout-secs={EXIT_TIMEOUT_SECONDS}",
+        f"--exit-timeout-secs={drain}",
         # At the info level a table of options fills the log's end, and the reason of a failed load is lost (measured).
         "--log-info=false",
     ]

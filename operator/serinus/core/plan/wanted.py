@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
-from serinus.core.plan.workload import GRPC, render_deployment, render_root_service, render_service
+from serinus.core.plan.workload import (
+    GRPC,
+    render_deployment,
+    render_disruption_budget,
+    render_root_service,
+    render_service,
+)
 
 
 @dataclass(frozen=True)
@@ -39,4 +45,5 @@ def plan_children(
     services = [render_service(owner, workload.revision, grpc_protocol) for workload in workloads]
     root = [] if stable_hash is None else [render_root_service(owner, stable_hash, grpc_protocol)]
     deployments = [render_deployment(owner, workload.revision, workload.replicas) for workload in workloads]
-    return (*services, *policies, *deployments, *root, *routes)
+    budgets = [render_disruption_budget(owner, workload.revision) for workload in workloads]
+    return (*services, *policies, *budgets, *deployments, *root, *routes)

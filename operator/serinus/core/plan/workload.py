@@ -1,11 +1,11 @@
-"""What runs and names a revision: its Deployment, its Service, and the root Service of the ModelDeployment."""
+"""What runs, guards and names a revision: Deployment, PodDisruptionBudget and Service; and the root Service."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Owner
-from serinus.core.model.kinds import DEPLOYMENT, SERVICE, Json
+from serinus.core.model.kinds import DEPLOYMENT, POD_DISRUPTION_BUDGET, SERVICE, Json
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT, Revision
 
 GRPC: Final = "grpc"
@@ -30,6 +30,16 @@ def render_deployment(owner: Owner, revision: Revision, replicas: int | None) ->
         "kind": DEPLOYMENT.name,
         "metadata": owner.metadata(revision.name, revision.hash),
         "spec": spec,
+    }
+
+
+def render_disruption_budget(owner: Owner, revision: Revision) -> Json:
+    """Render what lets a node be drained of a revision's pods one by one: the next goes when the last is replaced."""
+    return {
+        "apiVersion": POD_DISRUPTION_BUDGET.api_version,
+        "kind": POD_DISRUPTION_BUDGET.name,
+        "metadata": owner.metadata(revision.name, revision.hash),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _selector(owner, revision.hash)}},
     }
 
 

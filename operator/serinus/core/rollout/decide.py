@@ -15,6 +15,7 @@ from serinus.core.plan.revisions import obsolete_revisions, obsolete_rollouts
 from serinus.core.plan.wanted import Workload
 from serinus.core.rollout.conditions import with_conditions
 from serinus.core.rollout.decision import Decision, StoredState, Success
+from serinus.core.rollout.draining import draining, look_seconds, may_leave
 from serinus.core.rollout.fallback import back_at, with_fallback
 from serinus.core.rollout.history import (
     active_rollout,
@@ -44,6 +45,8 @@ def decide(seen: Snapshot, now: float) -> Decision:
     split = with_fallback(after, intended, active, now)
     standing = Standing(seen=after, stable=stable, active=active, rejected=rejected, start=start, split=split)
     workloads = _workloads(after, stable, active, now)
+    leaving = _leaving(after, workloads)
+    standing = replace(standing, leaving=frozenset(leaving))
     status = summarise(standing, now)
     return Decision(
         status=status,
@@ -53,11 +56,12 @@ def decide(seen: Snapshot, now: float) -> Decision:
         split=split,
         workloads=workloads,
         successes=_successes(after, stable, now),
-        retired=_retired(after, workloads, now),
+        draining=draining(after, leaving, now),
+        retired=frozenset(name for name in leaving if may_leave(after, name, now)),
         obsolete_revisions=_obsolete_revisions(after, workloads),
         obsolete_rollouts=_obsolete_rollouts(after),
         notes=notes_of(standing, states, status),
-        wake_at=_wake_at(after, active, workloads, _comes_back_at(standing, intended, now), now),
+        wake_at=_wake_at(after, active, leaving, _comes_back_at(standing, intended, now), now),
         live=active is not None and not active.state.exposure.is_nothing,
     )
 
@@ -127,13 +131,6 @@ def _successes(seen: Snapshot, stable: str | None, now: float) -> tuple[Success,
     )
 
 
-def _retired(seen: Snapshot, workloads: tuple[Workload, ...], now: float) -> frozenset[str]:
-    """The revisions whose pods may go: no weight in the live route, and the drain delay is over."""
-    return frozenset(
-        name for name in _leaving(seen, workloads) if drained_at(seen, name) <= now and not seen.routed(name)
-    )
-
-
 def _leaving(seen: Snapshot, workloads: tuple[Workload, ...]) -> set[str]:
     """The revisions that have objects and need none; pods of which no ControllerRevision is left are not touched."""
     known = {revision.name for revision in seen.revisions}
@@ -159,12 +156,12 @@ def _comes_back_at(standing: Standing, intended: Split | None, now: float) -> fl
 
 
 def _wake_at(
-    seen: Snapshot, active: RolloutSeen | None, workloads: tuple[Workload, ...], back: float | None, now: float
+    seen: Snapshot, active: RolloutSeen | None, leaving: set[str], back: float | None, now: float
 ) -> float | None:
-    leaving = _leaving(seen, workloads)
     drains = [at for name in leaving if (at := drained_at(seen, name)) > now]
     # Of a route that is written only now no watch tells us: the writer knows.
     drains += [now + seen.drain_seconds for name in leaving if seen.routed(name)]
+    drains += [now + look_seconds(seen) for _ in draining(seen, leaving, now)]
     own = next_wake(active.plan, active.state, now, seen.look) if active else None
     again = [now + OBSTACLE_SECONDS] if seen.obstacle else []
     again += [] if back is None else [back]

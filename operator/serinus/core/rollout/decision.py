@@ -63,7 +63,10 @@ class Decision:
     split: Split | None = None
     workloads: tuple[Workload, ...] = ()
     successes: tuple[Success, ...] = ()
+    draining: frozenset[str] = frozenset()
+    """Had traffic, and lost it long enough ago: what still arrives there is asked for."""
     retired: frozenset[str] = frozenset()
+    """May go now."""
     obsolete_revisions: tuple[str, ...] = ()
     obsolete_rollouts: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()

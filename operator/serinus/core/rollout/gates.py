@@ -13,6 +13,7 @@ from serinus.core.analysis.threshold import exceeded_limit
 from serinus.core.model.assessment import Measured, Missing, Reason
 from serinus.core.model.rollout import RolloutPlan
 from serinus.core.model.snapshot import Probed
+from serinus.core.rollout.following import not_followed
 from serinus.core.rollout.question import PAUSED, Question
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
@@ -121,6 +122,13 @@ def probe_not_answered(question: Question) -> Cause | None:
             return Cause(fleet.probed, fleet.probe_message)
 
 
+def route_not_followed(question: Question) -> Cause | None:
+    """The next weight would change nothing, and what was judged had another. A way back never waits for it."""
+    if _needs_no_look(question):
+        return None
+    return not_followed(question.plan, question.state, question.seen)
+
+
 def metrics_unreachable(question: Question) -> Cause | None:
     """Before the first weight nothing can be judged, but it must be possible to judge."""
     if question.plan.stable is None or not question.state.exposure.is_nothing or _needs_no_look(question):
@@ -183,5 +191,6 @@ GATES: tuple[Gate, ...] = (
     *POD_GATES,
     stable_not_ready,
     metrics_unreachable,
+    route_not_followed,
     not_safe,
 )

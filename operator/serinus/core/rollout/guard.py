@@ -11,6 +11,7 @@ from serinus.core.model.assessment import Look, Reason
 from serinus.core.model.group import position
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.rollout.following import not_followed
 from serinus.core.rollout.group import is_hurried, waits_for_group
 from serinus.core.rollout.holding import because, held
 from serinus.core.rollout.question import Question
@@ -24,6 +25,7 @@ def guarded(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) 
     over = now - (state.guard_started_at or now) >= lasts or is_hurried(plan, state, seen)
     # One that has no guard stands here only until its group is as far.
     cause = kept_open(plan, state, over=over) if lasts > 0 or plan.spec.paused else None
+    cause = cause or (_not_followed(plan, state, seen) if over else None)
     if cause is not None:
         return held(plan, state, cause, now)
     if not over:
@@ -36,6 +38,11 @@ def guarded(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) 
         if cause := waits_for_group(Question(plan, state, seen, now)):
             return because(state, cause)
     return succeeded(plan, state, _success(plan, state), now)
+
+
+def _not_followed(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Cause | None:
+    """Say that it was never asked what it now claims to answer; an SRE who promotes it knows better."""
+    return None if plan.promote.full else not_followed(plan, state, seen)
 
 
 def guard_seconds(plan: RolloutPlan, look: Look | None) -> float:

@@ -15,6 +15,7 @@ class RolloutReason(StrEnum):
     AWAITING_PROMOTION = "AwaitingPromotion"
     PAUSING = "Pausing"
     STAGE_BEGAN = "StageBegan"
+    ROUTE_NOT_FOLLOWED = "RouteNotFollowed"
     STATUS_REFUSED = "StatusRefused"
     METRICS_UNREACHABLE = "MetricsUnreachable"
     NO_ASSESSMENT = "NoAssessment"

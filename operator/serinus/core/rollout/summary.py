@@ -13,7 +13,9 @@ from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
 from serinus.core.model.split import Split
 from serinus.core.rollout.conditions import Statement, conditions_of
 from serinus.core.rollout.decision import NewRollout
+from serinus.core.rollout.draining import still_arriving
 from serinus.core.rollout.fallback import BACK_SECONDS
+from serinus.core.rollout.following import not_followed
 from serinus.core.rollout.group_start import GroupWait, group_wait
 from serinus.core.rollout.member import member_status
 from serinus.core.rollout.reasons import RolloutReason
@@ -38,6 +40,8 @@ class Standing:
     start: NewRollout | None
     split: Split | None = None
     """What the route shall say."""
+    leaving: frozenset[str] = frozenset()
+    """The revisions that have objects and need none."""
 
     @property
     def fallback(self) -> str | None:
@@ -131,7 +135,7 @@ def _statements(standing: Standing, now: float) -> tuple[Statement, ...]:
         _stalled(standing, now),
         _serving(standing),
         *_fallback(standing),
-        _degraded(standing),
+        _degraded(standing, now),
     )
 
 
@@ -254,15 +258,22 @@ def _altered(fields: tuple[str, ...]) -> str:
     return f"an admission policy or webhook changes what the operator applies, and it is left so: {fields[0]}{more}"
 
 
-def _degraded(standing: Standing) -> Statement:
+def _not_followed(standing: Standing, now: float) -> Obstacle | None:
+    """Say that requests go elsewhere than the route says: at the rollout's two revisions, or at one that is gone."""
+    active = standing.active
+    cause = not_followed(active.plan, active.state, standing.seen) if active is not None else None
+    if cause is not None:
+        return Obstacle(cause.reason, cause.message)
+    return still_arriving(standing.seen, standing.leaving, now)
+
+
+def _degraded(standing: Standing, now: float) -> Statement:
     seen, active, stable = standing.seen, standing.active, standing.seen.revision(standing.stable)
     fleet = seen.fleet(standing.stable)
     if stable is None or fleet.ready >= fleet.desired > 0:
-        short = shortfall(seen, active)
-        if short is not None:
-            return Statement("Degraded", True, short.reason, short.message)
-        if seen.concern is not None:
-            return Statement("Degraded", True, seen.concern.reason, seen.concern.message)
+        wrong = shortfall(seen, active) or _not_followed(standing, now) or seen.concern
+        if wrong is not None:
+            return Statement("Degraded", True, wrong.reason, wrong.message)
         if seen.altered:
             return Statement("Degraded", False, "ChangedByAdmission", _altered(seen.altered))
         if seen.caution is not None:

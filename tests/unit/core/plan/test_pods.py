@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.pods import EXIT_TIMEOUT_SECONDS, PRE_STOP_SECONDS
+from serinus.core.plan.pods import PRE_STOP_SECONDS, drain_seconds
 from tests.unit.core.plan.given import FULL, SMALL, assert_valid, expected, revision, template
 
 
@@ -44,8 +44,13 @@ def test_readiness_asks_for_the_model_each_second_and_liveness_for_the_server_on
     assert container["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
 
 
-def test_the_grace_period_covers_the_sleep_and_tritons_own_wait() -> None:
-    assert template()["spec"]["terminationGracePeriodSeconds"] == PRE_STOP_SECONDS + EXIT_TIMEOUT_SECONDS + 10
+@pytest.mark.parametrize(("fields", "waits"), [({}, 30), ({"drainSeconds": 120}, 120)], ids=["by default", "as asked"])
+def test_the_grace_period_covers_the_sleep_and_tritons_own_wait(fields: Json, waits: int) -> None:
+    """The template says how long requests in flight are waited for, also to whoever reads it later."""
+    rendered = template(_with_runtime(**fields))
+    assert f"--exit-timeout-secs={waits}" in rendered["spec"]["containers"][0]["args"]
+    assert rendered["spec"]["terminationGracePeriodSeconds"] == PRE_STOP_SECONDS + waits + 10
+    assert drain_seconds(rendered) == waits
 
 
 def test_a_gpu_is_asked_for_only_when_the_user_does() -> None:

@@ -22,6 +22,8 @@ def test_services_and_policies_come_before_pods_and_the_route_comes_last() -> No
         ("Service", "fraud-a000000000"),
         ("Service", "fraud-b000000000"),
         ("DestinationRule", "fraud-b000000000"),
+        ("PodDisruptionBudget", "fraud-a000000000"),
+        ("PodDisruptionBudget", "fraud-b000000000"),
         ("Deployment", "fraud-a000000000"),
         ("Deployment", "fraud-b000000000"),
         ("Service", "fraud"),
@@ -31,4 +33,4 @@ def test_services_and_policies_come_before_pods_and_the_route_comes_last() -> No
 
 def test_there_is_no_root_service_and_no_route_while_nothing_may_serve() -> None:
     children = plan_children(OWNER, workloads=(Workload(CANARY, 1),), stable_hash=None)
-    assert [child["kind"] for child in children] == ["Service", "Deployment"]
+    assert [child["kind"] for child in children] == ["Service", "PodDisruptionBudget", "Deployment"]

@@ -1,8 +1,13 @@
-"""Deployments and Services."""
+"""Deployments, their disruption budgets, and Services."""
 
 from __future__ import annotations
 
-from serinus.core.plan.workload import render_deployment, render_root_service, render_service
+from serinus.core.plan.workload import (
+    render_deployment,
+    render_disruption_budget,
+    render_root_service,
+    render_service,
+)
 from tests.unit.core.plan.given import HASH, OWNER, assert_valid, expected, revision, template
 
 SELECTOR = {"serinus.dev/modeldeployment": "fraud", "serinus.dev/revision": HASH}
@@ -21,6 +26,13 @@ def test_an_autoscaler_keeps_its_replicas() -> None:
 
 def test_replicas_of_zero_are_a_wish_too() -> None:
     assert render_deployment(OWNER, revision(), 0)["spec"]["replicas"] == 0
+
+
+def test_a_node_is_drained_of_a_revisions_pods_one_by_one() -> None:
+    manifest = render_disruption_budget(OWNER, revision())
+    assert_valid(manifest)
+    assert manifest["metadata"]["name"] == revision().name
+    assert manifest["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}}
 
 
 def test_a_revisions_service_is_the_one_on_record() -> None:

@@ -40,6 +40,7 @@ def test_the_order_of_the_gates_is_the_order_in_which_people_are_told() -> None:
         "probe_not_answered",
         "stable_not_ready",
         "metrics_unreachable",
+        "route_not_followed",
         "not_safe",
     ]
 

@@ -8,6 +8,7 @@ import pytest
 
 from serinus.api.status import Phase
 from serinus.core.model.assessment import AnalysisState
+from serinus.core.model.drain import Drain
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.rollout.decide import decide
@@ -62,6 +63,7 @@ def test_a_revision_drains_after_its_last_traffic() -> None:
 def test_pods_are_kept_until_they_have_drained_and_then_go() -> None:
     """The decision wakes itself for it."""
     ended = at_step(2, 0, phase=Phase.ABORTED, reason="AbortRequested", settled_at=NOW - 2, weight_changed_at=NOW - 2)
-    early, late = decide(seen(ended), NOW), decide(seen(ended), NOW + 3)
+    before = seen(ended, drains={CANARY: Drain(counted=True, proven=True)})
+    early, late = decide(before, NOW), decide(before, NOW + 3)
     assert (early.retired, early.wake_at) == (frozenset(), NOW + 3)
     assert late.retired == {CANARY}
