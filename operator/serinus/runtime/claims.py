@@ -23,8 +23,8 @@ from serinus.core.traffic.hosts import (
     HostConflict,
     OurRoute,
     host_conflicts,
+    meet_on_a_path,
     not_delegated,
-    share_a_path,
 )
 from serinus.core.traffic.listeners import Listeners, unreached
 from serinus.core.traffic.provider import TrafficProvider
@@ -250,7 +250,7 @@ class Claims:
         """Whether our live route already has what it claims beside another."""
         theirs = self._claimants.of(conflict.theirs)
         below = self._provider.read_settings(live).prefix if self._provider.longest_path_wins else ""
-        shared = theirs is None or share_a_path(had.paths, theirs.paths, wins_below=below)
+        shared = theirs is None or meet_on_a_path(had.paths, theirs, below)
         return shared and conflict.host in had.hosts and conflict.gateway in had.gateways
 
     def _routed(self, namespace: str, name: str, manifest: Json | None) -> None:
