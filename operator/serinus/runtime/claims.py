@@ -192,13 +192,11 @@ class Claims:
             return None
         return not_delegated(route, traffic.path_prefix or "", self._claimants.delegating(route))
 
-    def bypasses(self, services: Iterable[str]) -> list[str]:
+    def bypasses(self, services: Iterable[str]) -> Iterator[str]:
         """Say which routes send requests to these Services without asking ours."""
-        return [
-            f"{route.kind} {route.key} sends requests to {service} itself"
-            for service in services
-            for route in self._claimants.reaching(service)
-        ]
+        for service in services:
+            for route in self._claimants.reaching(service):
+                yield f"{route.kind} {route.key} sends requests to {service} itself"
 
     def conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
         """Hosts of ours that another route claims too.
