@@ -216,7 +216,7 @@ async def test_a_route_past_ours_is_named_when_nobody_reaches_the_canary() -> No
     kind = their_route(world, backend="fraud")
     await world.run(3)
     assert "past the split" not in world.state["message"]
-    world.sent = {world.revision("1"): 100.0}
+    world.data_plane.keep_to({world.revision("1"): 100.0})
     await world.until(lambda w: "past the split" in w.state["message"], limit=120)
     assert f"{kind} ml/theirs sends requests to fraud.ml.svc.cluster.local itself" in world.state["message"]
     assert world.routed == {"1": 50, "2": 50}
@@ -227,7 +227,7 @@ async def test_a_route_to_somebody_elses_service_is_not_named() -> None:
     """Nor is our own, which names our Services, too."""
     world = await trying(at=50, steps=HALF)
     their_route(world, backend="shop")
-    world.sent = {world.revision("1"): 100.0}
+    world.data_plane.keep_to({world.revision("1"): 100.0})
     await world.run(30)
     assert "no request" in world.state["message"]
     assert "past the split" not in world.state["message"]

@@ -23,8 +23,8 @@ from serinus.core.traffic.hosts import (
     HostConflict,
     OurRoute,
     host_conflicts,
+    meet_on_a_path,
     not_delegated,
-    share_a_path,
 )
 from serinus.core.traffic.listeners import Listeners, unreached
 from serinus.core.traffic.provider import TrafficProvider
@@ -192,13 +192,11 @@ class Claims:
             return None
         return not_delegated(route, traffic.path_prefix or "", self._claimants.delegating(route))
 
-    def bypasses(self, services: Iterable[str]) -> list[str]:
+    def bypasses(self, services: Iterable[str]) -> Iterator[str]:
         """Say which routes send requests to these Services without asking ours."""
-        return [
-            f"{route.kind} {route.key} sends requests to {service} itself"
-            for service in services
-            for route in self._claimants.reaching(service)
-        ]
+        for service in services:
+            for route in self._claimants.reaching(service):
+                yield f"{route.kind} {route.key} sends requests to {service} itself"
 
     def conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
         """Hosts of ours that another route claims too.
@@ -250,7 +248,7 @@ class Claims:
         """Whether our live route already has what it claims beside another."""
         theirs = self._claimants.of(conflict.theirs)
         below = self._provider.read_settings(live).prefix if self._provider.longest_path_wins else ""
-        shared = theirs is None or share_a_path(had.paths, theirs.paths, wins_below=below)
+        shared = theirs is None or meet_on_a_path(had.paths, theirs, below)
         return shared and conflict.host in had.hosts and conflict.gateway in had.gateways
 
     def _routed(self, namespace: str, name: str, manifest: Json | None) -> None:

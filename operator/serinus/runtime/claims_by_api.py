@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import Traffic
@@ -16,6 +18,9 @@ from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.claims import Claims, nobody
 from serinus.runtime.memory import Memory
 from serinus.runtime.ports import Cache
+
+MOST_NAMED: Final = 3
+"""Routes in one message: the first that is mended shows the next."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,10 @@ class ClaimsByApi:
         return self._of(view).concern(view)
 
     def bypass(self, view: ModelDeploymentView, revisions: Sequence[str]) -> str:
-        """Say which routes of either API send requests past ours; empty where there is none."""
+        """Name some of the routes of either API that send requests past ours; empty where there is none."""
         services = [service_fqdn(view.namespace, name, self.domain) for name in (view.name, *revisions)]
-        return "; ".join(found for claims in self.claims for found in claims.bypasses(services))
+        found = (one for claims in self.claims for one in claims.bypasses(services))
+        return "; ".join(islice(found, MOST_NAMED))
 
     def _of(self, view: ModelDeploymentView) -> Claims:
         return self.claims[self.providers.each.index(self.providers.of(view.spec.traffic))]

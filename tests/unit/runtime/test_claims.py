@@ -96,6 +96,16 @@ def test_metrics_by_default_ask_the_default_source() -> None:
     assert {one.reason for one in judge.obstacles(view, Memory())} == {"SourceNotAllowed"}
 
 
+def test_a_delegate_needs_neither_a_grant_nor_a_gateway() -> None:
+    """Its root's owner has both, also where there are no routes for the mesh."""
+    view = deployment(traffic={"pathPrefix": "/fraud", "istio": {"delegate": True}})
+    for provider in (ISTIO, Istio(mesh=False)):
+        judge = Claims(ObjectCache(), TENANCY, sources=("default",), provider=provider)
+        assert list(judge.obstacles(view, Memory())) == []
+        assert judge.unreached(view) is None
+        assert judge.admitted(view) == view.spec.traffic
+
+
 def test_a_name_that_somebody_else_holds_is_an_obstacle() -> None:
     """As found when it was to be written."""
     memory = Memory()
@@ -113,6 +123,7 @@ ROUTES = st.builds(
     gateways=st.frozensets(GATEWAYS, min_size=1, max_size=2),
     created=st.integers(0, 3).map(float),
     paths=PATHS,
+    managed=st.booleans(),
 )
 EVENTS = st.lists(st.tuples(st.booleans(), ROUTES), max_size=15)
 OURS = st.builds(

@@ -29,7 +29,7 @@ def not_followed(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Caus
     spans = seen.look.arrivals
     if state.exposure.is_nothing:
         return _still_asked(plan, seen, spans)
-    return None if _share_tells_nothing(state, seen) else _left_out(plan, state, spans)
+    return None if _share_tells_nothing(state, seen) else _left_out(plan, state, seen, spans)
 
 
 def _still_asked(plan: RolloutPlan, seen: Snapshot, spans: Sequence[Arrivals]) -> Cause | None:
@@ -44,7 +44,7 @@ def _still_asked(plan: RolloutPlan, seen: Snapshot, spans: Sequence[Arrivals]) -
     if late is None:
         return None
     text = f"requests go to version {plan.spec.to.version}, which the route shows nothing"
-    return Cause(RolloutReason.ROUTE_NOT_FOLLOWED, f"{text}: {REMEDY}")
+    return Cause(RolloutReason.ROUTE_NOT_FOLLOWED, f"{text}: {_remedy(seen)}")
 
 
 def _share_tells_nothing(state: RolloutState, seen: Snapshot) -> bool:
@@ -62,7 +62,7 @@ def _share_tells_nothing(state: RolloutState, seen: Snapshot) -> bool:
     return bool(silence.entered or silence.most_in_flight) or silence.until - (state.stage_started_at or 0) <= slowest
 
 
-def _left_out(plan: RolloutPlan, state: RolloutState, spans: Sequence[Arrivals]) -> Cause | None:
+def _left_out(plan: RolloutPlan, state: RolloutState, seen: Snapshot, spans: Sequence[Arrivals]) -> Cause | None:
     """Say that its share is nearer to the weight that it had than to the one that it has."""
     began, weight = state.stage_started_at or 0.0, state.exposure.weight
     least = (weight_before(state) + weight) / 2 / FULL_WEIGHT
@@ -72,7 +72,11 @@ def _left_out(plan: RolloutPlan, state: RolloutState, spans: Sequence[Arrivals])
         return None
     share = FULL_WEIGHT * span.canary / (span.canary + span.stable)
     text = f"about {share:.0f}% of the requests go to version {plan.spec.to.version}"
-    return Cause(RolloutReason.ROUTE_NOT_FOLLOWED, f"{text}, whose weight is {weight}: {REMEDY}")
+    return Cause(RolloutReason.ROUTE_NOT_FOLLOWED, f"{text}, whose weight is {weight}: {_remedy(seen)}")
+
+
+def _remedy(seen: Snapshot) -> str:
+    return f"{seen.bypass}, past the split" if seen.bypass else REMEDY
 
 
 def weight_before(state: RolloutState) -> int:

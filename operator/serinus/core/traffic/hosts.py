@@ -33,7 +33,8 @@ class ForeignRoute:
 
     `listeners` are gateways with the part that it is bound to, where an API knows such parts; see `listener_of`.
     `paths` are what the paths of its requests begin with, `services` those that its requests go to, by their full
-    names, and `delegations` the routes that it leaves the rest to. Of a ModelDeployment's route only the first is told.
+    names, and `delegations` the routes that it leaves the rest to. Of a ModelDeployment's (`managed`) only the first is
+    told.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class ForeignRoute:
     created: float
     listeners: frozenset[str] = frozenset()
     paths: frozenset[str] = EVERY_PATH
+    managed: bool = False
     services: frozenset[str] = frozenset()
     delegations: frozenset[Delegation] = frozenset()
 
@@ -101,13 +103,14 @@ def _meet(gateway: str, ours: frozenset[str], theirs: frozenset[str]) -> bool:
     return not mine or not others or everything in mine | others or not mine.isdisjoint(others)
 
 
-def share_a_path(ours: Iterable[str], theirs: Iterable[str], *, wins_below: str = "") -> bool:
+def meet_on_a_path(ours: Iterable[str], theirs: ForeignRoute, wins_below: str) -> bool:
     """Whether the path of a request may begin as both say.
 
-    Below a prefix that `wins_below` names, ours has whatever theirs has by less of a path than the prefix.
+    Below a prefix that `wins_below` names, ours has whatever theirs has by less of a path than the prefix: a website
+    does not miss it, and from another model it is not taken.
     """
-    root = f"{wins_below}/" if wins_below else ""
-    asked = [their for their in theirs if their == root or not root.startswith(their)]
+    root = f"{wins_below}/" if wins_below and not theirs.managed else ""
+    asked = [their for their in theirs.paths if their == root or not root.startswith(their)]
     return any(their.startswith(our) or our.startswith(their) for our, their in product(ours, asked))
 
 
@@ -131,7 +134,7 @@ def host_conflicts(ours: OurRoute, others: Iterable[ForeignRoute]) -> tuple[Host
     found = [
         _conflict(ours, theirs, host, gateway)
         for theirs in others
-        if theirs.key != ours.key and share_a_path(ours.paths, theirs.paths, wins_below=ours.wins_below)
+        if theirs.key != ours.key and meet_on_a_path(ours.paths, theirs, ours.wins_below)
         for gateway in ours.normal_gateways & theirs.gateways
         if _meet(gateway, ours.listeners, theirs.listeners)
         for host in ours.normal_hosts

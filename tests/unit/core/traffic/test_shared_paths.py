@@ -75,6 +75,11 @@ def test_models_share_a_host_where_no_request_is_for_both(api: Any, ours: Json, 
             {"pathPrefix": "/a", "allPaths": True}, {"pathPrefix": "/a/b"}, id="theirs is among all paths of ours"
         ),
         pytest.param({"allPaths": True}, {"pathPrefix": "/a"}, id="ours has all paths of the host"),
+        pytest.param({"pathPrefix": "/a"}, {"allPaths": True}, id="theirs has all paths of the host"),
+        pytest.param(
+            {"pathPrefix": "/a/b"}, {"pathPrefix": "/a", "allPaths": True}, id="ours is among all paths of theirs"
+        ),
+        pytest.param({"pathPrefix": "/v2/models", "allPaths": True}, {}, id="ours would take the inference of theirs"),
     ],
 )
 def test_the_older_model_has_the_paths_of_both(api: Any, ours: Json, theirs: Json) -> None:
@@ -82,14 +87,6 @@ def test_the_older_model_has_the_paths_of_both(api: Any, ours: Json, theirs: Jso
     messages = blocked(api, another(api, **theirs), **ours)
     assert len(messages) == 1
     assert ("use another pathPrefix" in messages[0]) is ("pathPrefix" in ours)
-
-
-@pytest.mark.parametrize("theirs", [{}, {"pathPrefix": "/a", "allPaths": True}], ids=["the host's", "above ours"])
-def test_all_paths_above_ours_are_a_conflict_with_istio_alone(theirs: Json) -> None:
-    """Its rules have an order that nobody controls; of HTTPRoutes the longer path wins."""
-    theirs = {"allPaths": True, **theirs}
-    assert len(blocked(ISTIO, another(ISTIO, **theirs), pathPrefix="/a/b")) == 1
-    assert blocked(GATEWAY_API, another(GATEWAY_API, **theirs), pathPrefix="/a/b") == []
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def read_foreign_route(manifest: Json, domain: str = CLUSTER_DOMAIN) -> ForeignR
         listeners=frozenset(listener_of(gateway, section) for gateway, section in _gateways(spec, namespace)),
         created=from_rfc3339(metadata["creationTimestamp"]),
         paths=read_settings(rules).claims if ours else _paths(rules),
+        managed=ours,
         services=frozenset() if ours else frozenset(_services(rules, namespace, domain)),
     )
 

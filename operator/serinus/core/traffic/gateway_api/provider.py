@@ -53,8 +53,8 @@ class GatewayApi:
     def caution(self, traffic: Traffic | None) -> Obstacle | None:
         if not traffic or not traffic.path_prefix:
             return RETRIES
-        text = f"{GRPC_NOT_ROUTED.message}; {LOOSE_PATHS}; {RETRIES.message}"
-        return Obstacle(GRPC_NOT_ROUTED.reason, text)
+        told = (GRPC_NOT_ROUTED.message, *(() if traffic.all_paths else (LOOSE_PATHS,)), RETRIES.message)
+        return Obstacle(GRPC_NOT_ROUTED.reason, "; ".join(told))
 
     def route_names(self, name: str) -> tuple[str, ...]:
         return (name,)

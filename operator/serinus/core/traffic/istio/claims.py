@@ -31,6 +31,7 @@ def read_foreign_route(manifest: Json, domain: str = CLUSTER_DOMAIN) -> ForeignR
         gateways=frozenset(normal_gateway(gateway, namespace) for gateway in spec.get("gateways") or (MESH,)),
         created=from_rfc3339(metadata["creationTimestamp"]),
         paths=read_settings(rules).claims if ours else _paths(rules),
+        managed=ours,
         services=frozenset() if ours else frozenset(_services(rules, namespace, domain)),
         delegations=frozenset(_delegations(rules, namespace)),
     )
