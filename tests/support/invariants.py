@@ -46,10 +46,9 @@ class Watchdog:
         """What is true whenever everything has come to rest."""
         if self.broken:
             raise self.broken[0]
-        now = self.world.clock.now()
         if self.world.api.down:
-            self._down_at = now
-        if now - self._down_at <= LONGEST_BACKOFF:
+            self._down_at = self.world.clock.now()
+        if self.disturbed:
             return
         if self.one.route is None:
             return
@@ -58,6 +57,11 @@ class Watchdog:
         )
         if self.one.rollouts:
             self._route_follows_status()
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the API server was away so lately that a pass may still be backing off."""
+        return self.world.clock.now() - self._down_at <= LONGEST_BACKOFF
 
     def each_write(self, verb: str, manifest: Json) -> None:
         """Look at a write; a pass that fails is tried again, so what is found is told at the next rest."""
