@@ -32,6 +32,8 @@ FROZEN = (
     ("analysis.metrics.0.thresholdRange.max", "50%"),
     ("guard.duration", "0s"),
     ("progressDeadlineSeconds", 5),
+    ("group.release", "2026-12"),
+    ("group",),
 )
 LEVERS = (
     ("paused", True),

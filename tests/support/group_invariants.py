@@ -27,6 +27,8 @@ class GroupWatchdog:
 
     def each_second(self) -> None:
         """What is true of the newest rollouts of a release whenever everything has come to rest."""
+        if any(one.disturbed for one in self.members):
+            return
         for release in self._releases():
             walking = [one for one in release if _phase(one) not in ENDED]
             positions = {one["metadata"]["name"]: position(one) for one in walking if self._has_stable(one)}

@@ -48,10 +48,9 @@ class Watchdog:
         """What is true whenever everything has come to rest."""
         if self.broken:
             raise self.broken[0]
-        now = self.world.clock.now()
         if self.world.api.down:
-            self._down_at = now
-        if now - self._down_at <= LONGEST_BACKOFF:
+            self._down_at = self.world.clock.now()
+        if self.disturbed:
             return
         if self.one.route is None:
             return
@@ -72,6 +71,11 @@ class Watchdog:
         for revision, share in self.one.shares.items():
             if share and revision.startswith(f"{self.one.name}-") and revision not in fallbacks:
                 assert self.world.api.find(DEPLOYMENT, revision) is not None, f"{revision} is asked, and is gone"
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the API server was away so lately that a pass may still be backing off."""
+        return self.world.clock.now() - self._down_at <= LONGEST_BACKOFF
 
     def each_write(self, verb: str, manifest: Json) -> None:
         """Look at a write; a pass that fails is tried again, so what is found is told at the next rest."""

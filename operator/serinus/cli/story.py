@@ -99,7 +99,9 @@ def deciding_record(rollout: RolloutView) -> DecisionRecord | None:
     """The record that explains the phase: what took the weight, or else the newest of the same reason."""
     status = rollout.status
     if status.phase in {Phase.REVERTED, Phase.ABORTED}:
-        return next((record for record in status.decisions if record.action == "Taken"), None)
+        taken = [record for record in status.decisions if record.action == "Taken"]
+        # Weight may have been taken before, from a canary that had lost its pods or whose group began again.
+        return next((record for record in taken if record.reason == status.reason), next(iter(taken), None))
     newest = status.decisions[-1] if status.decisions else None
     return newest if newest and newest.reason == status.reason else None
 

@@ -111,12 +111,13 @@ def test_status_is_json_on_demand() -> None:
     answer = say(cluster(reverted()), "status", "fraud", "--json")
     told = json.loads(answer.stdout)
     assert set(told) == {
-        "namespace", "name", "model", "stable", "canary", "rollout", "unwell", "waitsForOperator", "next",
+        "namespace", "name", "model", "stable", "canary", "group", "rollout", "unwell", "waitsForOperator", "next",
     }  # fmt: skip
     assert told["stable"] == {
         "revision": "fraud-aaaaaaaaaa", "version": "41", "weight": 100, "readyReplicas": 2, "replicas": 2,
     }  # fmt: skip
     assert told["canary"] is None
+    assert told["group"] is None
     assert (told["rollout"]["phase"], told["rollout"]["reason"]) == ("Reverted", "LimitExceeded")
     assert told["rollout"]["decisions"][0]["baseline"] == "0.1%"
 

@@ -132,14 +132,12 @@ def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
 def with_the_others(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Begin again with a member of the group that has: they climb together, whatever threw one of them back.
 
-    What stable cannot carry stays, as always.
+    What stable cannot carry stays, as always; and who stands in for a stable that fails is no member of a line.
     """
     cause = left_behind(plan, state, seen)
-    if cause is None:
+    if cause is None or stable_fails(state, now):
         return state
     exposure = taken_exposure(state.exposure, seen.fleet(plan.stable), state.pods.carried)
-    if exposure == state.exposure and not exposure.is_nothing:
-        return state
     state = replace(state, stage_started_at=now, analysis=state.analysis.for_new_stage(), assessment=None)
     cause = replace(cause, message=f"{change(state.exposure, exposure)}: {cause.message}")
     return _begun_again(plan, state, exposure, cause, now)

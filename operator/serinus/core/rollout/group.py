@@ -96,7 +96,10 @@ def fault_of_another(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> 
 
 
 def _is_rejected(member: Member, group: GroupMembership | None) -> bool:
-    return group is not None and member.release == group.release and member.standing is MemberStanding.REJECTED
+    """Whether a member's own word is that its pair is rejected; a retry under way says otherwise before it does."""
+    if group is None or member.release != group.release or member.walking(group) is not None:
+        return False
+    return member.standing is MemberStanding.REJECTED
 
 
 def release_left(plan: RolloutPlan, state: RolloutState, seen: Snapshot, *, finishes: bool) -> Cause | None:

@@ -1,0 +1,71 @@
+"""What the commands say of a member of a group."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from serinus.cli import levers
+from serinus.cli.errors import Refused
+from serinus.core.model.kinds import Json
+from tests.unit.cli.given import FakeCluster, cluster, deployment, reverted, rollout, say, story
+from tests.unit.cli.undo_given import served, undone
+
+GROUP = {"name": "flow", "release": "2026-11"}
+FOLLOWED = reverted(reason="GroupReverted", message="prep was at fault (prep-bbbbbbbbbb-1): LimitExceeded: 20%")
+WAITS = "waits for prep: it shows release 2026-10, and this one 2026-11"
+
+
+def grouped(fake: FakeCluster, said: Json | None = None) -> FakeCluster:
+    """The same, as a member; `prep` is another, and `alone` and that of another namespace are none."""
+    fake.deployments[0]["spec"]["group"] = GROUP
+    if said:
+        fake.deployments[0]["status"]["group"] = said
+    for name, group, namespace in (("prep", GROUP, "ml"), ("alone", None, "ml"), ("far", GROUP, "shop")):
+        other = deployment()
+        other["metadata"] |= {"name": name, "namespace": namespace}
+        other["spec"] |= {"group": group} if group else {}
+        fake.deployments.append(other)
+    return fake
+
+
+def test_the_page_shows_the_release_and_where_the_member_stands() -> None:
+    """In its own words: for whom it waits."""
+    said = {"release": "2026-11", "standing": "Ready", "message": WAITS}
+    page = say(grouped(cluster(rollout()), said), "status", "fraud").stdout
+    assert f"Group flow release 2026-11 Ready: {WAITS}" in " ".join(page.split())
+
+
+def test_what_was_said_of_an_earlier_release_is_not_shown() -> None:
+    """The operator has not looked at the new one yet."""
+    said = {"release": "2026-10", "standing": "Serves"}
+    answer = say(grouped(cluster(rollout()), said), "status", "fraud", "--json")
+    assert json.loads(answer.stdout)["group"] == {**GROUP, "standing": None, "message": None}
+
+
+def test_an_undo_names_the_other_members() -> None:
+    """For people and for scripts; outside of groups there are none."""
+    assert undone(grouped(served("1", "2")))["groupMembers"] == ["prep"]
+    assert undone(served("1", "2"))["groupMembers"] == []
+    told = say(grouped(served("1", "2")), "undo", "fraud").stdout
+    assert "note: fraud moves together with prep: undo them, too" in told
+
+
+def test_who_went_back_with_its_group_is_not_retried_but_told_whom_to_retry() -> None:
+    """Its pair is not rejected: a retry would do nothing."""
+    with pytest.raises(Refused, match=r"is not rejected, it went back with its group: prep was at fault"):
+        levers.retry(story(FOLLOWED), "again")
+
+
+def test_an_explanation_says_that_another_member_decided() -> None:
+    """With the numbers that the message carries."""
+    at = "2026-01-01T00:01:20Z"
+    behind, followed = (
+        {"action": "Taken", "weight": 0, "reason": reason, "firstTime": at, "lastTime": at}
+        for reason in ("GroupBehind", "GroupReverted")
+    )
+    followed_again = reverted(reason="GroupReverted", message="prep was at fault", decisions=[behind, followed])
+    told = json.loads(say(cluster(followed_again), "explain", "fraud", "--json").stdout)
+    assert told["decidedBy"] == "group"
+    assert "because of another member of its group (GroupReverted): prep was at fault" in told["sentence"]
