@@ -58,7 +58,7 @@ class Fallbacks:
             return _Other(exists=True)
         hashed = str((root["spec"].get("selector") or {}).get(REVISION_LABEL, ""))
         revision = self._cache.get(CONTROLLER_REVISION, key.namespace, revision_name(key.name, hashed))
-        model = revision["data"].get("model") if revision else deployment["spec"]["model"].get("name")
+        model = revision["data"].get("model") if revision else _model_of(deployment)
         pods = self._cache.owned(POD, key.namespace, key.name).values()
         ready = any(is_ready(pod) for pod in pods if pod["metadata"]["labels"].get(REVISION_LABEL) == hashed)
         return _Other(True, str(model or key.name), ready)
@@ -100,6 +100,12 @@ class Fallbacks:
             if before != self._known[key]:
                 for one in sorted(one for one, named in self._named.items() if named == key):
                     self._wake(one)
+
+
+def _model_of(deployment: Json) -> str | None:
+    """Read what a spec calls its model; one that another version of the schema wrote may say anything."""
+    model = (deployment.get("spec") or {}).get("model")
+    return model.get("name") if isinstance(model, dict) else None
 
 
 def _named(manifest: Json | None) -> str | None:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutState
-from serinus.core.model.snapshot import Fallback, Fleet, Obstacle, Snapshot
+from serinus.core.model.snapshot import Fallback, Fleet, Freeze, Obstacle, Snapshot
 from serinus.core.model.split import Split
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.fallback import BACK_SECONDS
+from serinus.core.rollout.freeze import frozen
 from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step, fleet, plan, seen
 from tests.unit.core.rollout.test_properties import snapshots
 
@@ -82,6 +83,14 @@ def test_it_gives_back_when_a_pod_has_been_ready_for_a_while(ready_for: float, r
     assert (decision.split == THERE) is there
     if there:
         assert decision.wake_at == pytest.approx(NOW - ready_for + BACK_SECONDS)
+
+
+def test_a_frozen_fallback_keeps_the_pods_that_there_are() -> None:
+    """The route names no revision, and none is made smaller or larger for that."""
+    fleets = {STABLE: fleet(0, 4), CANARY: fleet(1, 1)}
+    decision = frozen(seen(at_step(1, 10), fleets=fleets), Freeze(Obstacle("RolloutUnreadable", ""), THERE), NOW)
+    assert decision.split == THERE
+    assert {(one.revision.name, one.replicas) for one in decision.workloads} == {(STABLE, 4), (CANARY, 1)}
 
 
 @settings(max_examples=80)
