@@ -14,6 +14,7 @@ from serinus.cli.errors import Refused
 from serinus.cli.story import Story
 from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import exposure_of
+from serinus.core.rollout.reasons import RolloutReason
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def _promoted(*, through_step: int | None = None, full: bool | None = None) -> L
 def _pause_to_skip(rollout: RolloutView) -> int:
     """The number of the pause step that it stands in, as the STEP column counts."""
     index, steps = rollout.status.step, rollout.spec.strategy.canary.steps
-    if index < len(steps) and steps[index].pause is not None:
+    waits_for_people = rollout.status.reason == RolloutReason.AWAITING_PROMOTION
+    if index < len(steps) and (steps[index].pause is not None or waits_for_people):
         return index + 1
     why = rollout.status.message or rollout.status.reason or rollout.status.phase
     raise Refused(f"{rollout.name} is not in a pause: {why}; --full goes to 100% anyway")

@@ -33,12 +33,15 @@ class Decider(StrEnum):
     DEADLINE = "progressDeadlineSeconds"
     PERSON = "person"
     SPEC = "spec"
+    GOAL = "goal"
     WALK = "walk"
 
 
 _BY_REASON: dict[str, Decider] = {
     Reason.WORSE: Decider.TEST,
     Reason.MAX_HOLD_EXCEEDED: Decider.MAX_HOLD,
+    RolloutReason.CHAMPION_WON: Decider.GOAL,
+    RolloutReason.NO_DIFFERENCE: Decider.GOAL,
     RolloutReason.BLIND_TIMEOUT: Decider.BLIND_TIMEOUT,
     RolloutReason.DEADLINE_EXCEEDED: Decider.DEADLINE,
     RolloutReason.ABORT_REQUESTED: Decider.PERSON,
@@ -69,6 +72,12 @@ class Account:
     def tests(self) -> bool:
         """Whether there is a test: in Threshold mode, or with nothing to compare with, there is none."""
         return self.rollout.spec.analysis.mode is not Mode.THRESHOLD and self.rollout.spec.from_ is not None
+
+    @property
+    def goal(self) -> str | None:
+        """The metric that a goal's own test compares."""
+        goal = self.rollout.spec.strategy.goal
+        return goal.goal.metric if goal else None
 
     @property
     def reverts_at(self) -> float:
