@@ -40,7 +40,7 @@ class Visitors:
 
     def _shown(self, query: str, counts: dict[str, float]) -> list[float]:
         self._count()
-        asked = [one for one in self.visited if self.world.revision(one).rpartition("-")[2] in query]
+        asked = [one for one in self.world.models if self.world.revision(one).rpartition("-")[2] in query]
         return [counts[version] for version in asked]
 
     def _count(self) -> None:
@@ -52,29 +52,28 @@ class Visitors:
             self.converted[version] += came * self.converts[version]
 
 
-def testing(version: str, *, sticky: bool = True, metrics: list[Json] | None = None, **wishes: Any) -> Json:
+def split_test(version: str, *, metrics: list[Json] | None = None, **wishes: Any) -> Json:
     """A ModelDeployment with an A/B test of at least a minute."""
-    traffic = routed_by(ROUTING.get())
     return fraud(
         version,
         strategy={"abTest": {"goal": GOAL, "minDuration": "60s", "maxDuration": "20m", **wishes}},
         analysis={"mode": "Sequential", "metrics": [ERROR_RATE, *(metrics or [CONVERSION])]},
-        traffic={**traffic, "sessionAffinity": {"cookie": {}}} if sticky else traffic,
+        traffic={**routed_by(ROUTING.get()), "sessionAffinity": {"cookie": {}}},
     )
 
 
-async def tested(
+async def under_way(
     champion: float = 0.1, challenger: float = 0.1, *, model: Model | None = None, **wishes: Any
 ) -> tuple[World, Visitors]:
     """Version 1 serves, and half of the users have version 2; a share of each one's users converts."""
     world = World()
     visitors = Visitors(world, v1=champion, v2=challenger)
     world.models["1"] = Model()
-    world.commit(testing("1", **wishes))
+    world.commit(split_test("1", **wishes))
     await world.until(lambda w: w.phase == "Succeeded")
     Watchdog(world)
     world.models["2"] = model or Model()
-    world.commit(testing("2", **wishes))
+    world.commit(split_test("2", **wishes))
     await world.until(lambda w: w.tried == "2" and w.routed.get("2") == wishes.get("weight", 50))
     return world, visitors
 
@@ -87,7 +86,7 @@ def decided(world: World) -> Json:
 
 async def test_a_challenger_that_converts_better_is_promoted() -> None:
     """Not before minDuration; the record has the effect, its band, the odds and the counts."""
-    world, _ = await tested(0.1, 0.13)
+    world, _ = await under_way(0.1, 0.13)
     took = await world.until(lambda w: w.routed.get("2") == 100, limit=300)
     assert took >= 55
     record = decided(world)
@@ -105,7 +104,7 @@ async def test_a_challenger_that_converts_better_is_promoted() -> None:
 
 async def test_a_winner_waits_for_a_person_where_it_is_told_to() -> None:
     """It is Paused, says who has won, and `promote` goes on."""
-    world, _ = await tested(0.1, 0.13, onWinner="Wait")
+    world, _ = await under_way(0.1, 0.13, onWinner="Wait")
     await world.until(lambda w: w.reason == "AwaitingPromotion", limit=300)
     await world.run(30)
     assert (world.phase, world.routed) == ("Paused", {"1": 50, "2": 50})
@@ -116,7 +115,7 @@ async def test_a_winner_waits_for_a_person_where_it_is_told_to() -> None:
 
 async def test_a_challenger_that_converts_worse_is_reverted() -> None:
     """The pair is rejected, and the message has both counts."""
-    world, _ = await tested(0.13, 0.1)
+    world, _ = await under_way(0.13, 0.1)
     await world.until(lambda w: w.phase == "Reverted", limit=300)
     record = decided(world)
     assert (record["reason"], record["metric"], record["verdict"]) == ("ChampionWon", "conversion", "Unsafe")
@@ -130,7 +129,7 @@ async def test_a_challenger_that_converts_worse_is_reverted() -> None:
 
 async def test_less_is_better_where_the_goal_says_so() -> None:
     """Of complaints, fewer win."""
-    world, _ = await tested(0.13, 0.1, goal={**GOAL, "direction": "Decrease"})
+    world, _ = await under_way(0.13, 0.1, goal={**GOAL, "direction": "Decrease"})
     await world.until(lambda w: w.routed.get("2") == 100, limit=300)
     assert decided(world)["reason"] == "ChallengerWon"
 
@@ -141,7 +140,7 @@ async def test_less_is_better_where_the_goal_says_so() -> None:
 )
 async def test_without_a_difference_it_ends_as_asked(follows: str, phase: str) -> None:
     """As soon as a change of minimumEffect is ruled out, long before maxDuration."""
-    world, _ = await tested(onNoDifference=follows, maxDuration="100h")
+    world, _ = await under_way(onNoDifference=follows, maxDuration="100h")
     await world.until(lambda w: w.tried == "2" and w.phase == phase, limit=1200)
     assert decided(world)["reason"] == "NoDifference"
     assert world.state["goal"]["upper"] < 0.1
@@ -153,7 +152,7 @@ async def test_without_a_difference_it_ends_as_asked(follows: str, phase: str) -
 )
 async def test_what_is_undecided_after_the_longest_time_is_no_difference(follows: str, phase: str) -> None:
     """A change of 1 % takes more users than there are in two minutes."""
-    world, _ = await tested(onNoDifference=follows, goal={**GOAL, "minimumEffect": "1%"}, maxDuration="120s")
+    world, _ = await under_way(onNoDifference=follows, goal={**GOAL, "minimumEffect": "1%"}, maxDuration="120s")
     took = await world.until(lambda w: w.reason == "NoDifference" or w.routed.get("2") == 100, limit=200)
     assert took >= 115
     await world.until(lambda w: w.tried == "2" and w.phase == phase, limit=60)
@@ -166,9 +165,9 @@ async def test_nobody_counted_is_not_promoted_for_want_of_a_difference() -> None
     visitors = Visitors(world, per_second=0, v1=0.1, v2=0.1)
     wishes = {"onNoDifference": "Promote", "maxDuration": "90s"}
     world.models.update({"1": Model(), "2": Model()})
-    world.commit(testing("1", **wishes))
+    world.commit(split_test("1", **wishes))
     await world.until(lambda w: w.phase == "Succeeded")
-    world.commit(testing("2", **wishes))
+    world.commit(split_test("2", **wishes))
     await world.until(lambda w: w.routed.get("2") == 50)
     await world.run(200)
     assert (world.routed, world.reason) == ({"1": 50, "2": 50}, "AwaitingGoal")
@@ -178,7 +177,7 @@ async def test_nobody_counted_is_not_promoted_for_want_of_a_difference() -> None
 
 async def test_it_says_what_is_missing_while_it_waits() -> None:
     """The effect so far, the users that a change of minimumEffect takes, and when anything is decided at all."""
-    world, _ = await tested(minDuration="10m", goal={**GOAL, "minimumEffect": "2%"})
+    world, _ = await under_way(minDuration="10m", goal={**GOAL, "minimumEffect": "2%"})
     await world.run(40)
     assert (world.phase, world.reason) == ("Progressing", "AwaitingGoal")
     assert "more users or sessions" in world.state["message"]
@@ -189,7 +188,7 @@ async def test_it_says_what_is_missing_while_it_waits() -> None:
 
 async def test_another_metric_reverts_it_in_the_middle_of_the_test() -> None:
     """All other metrics go on guarding, whoever converts better."""
-    world, _ = await tested(0.1, 0.2, minDuration="10m")
+    world, _ = await under_way(0.1, 0.2, minDuration="10m")
     await world.run(20)
     world.models["2"].error_rate = 0.5
     await world.until(lambda w: w.phase == "Reverted", limit=30)
@@ -199,7 +198,7 @@ async def test_another_metric_reverts_it_in_the_middle_of_the_test() -> None:
 async def test_a_limit_of_the_goals_own_metric_guards_it() -> None:
     """It is compared by the goal's test alone, and held to its range all the same."""
     limited = {**CONVERSION, "thresholdRange": {"min": "8%"}}
-    world, visitors = await tested(0.1, 0.1, minDuration="10m", metrics=[limited])
+    world, visitors = await under_way(0.1, 0.1, minDuration="10m", metrics=[limited])
     await world.run(30)
     visitors.converts["2"] = 0.0
     await world.until(lambda w: w.phase == "Reverted", limit=90)
@@ -209,30 +208,30 @@ async def test_a_limit_of_the_goals_own_metric_guards_it() -> None:
 async def test_more_of_a_goal_with_an_upper_limit_is_not_compared_twice() -> None:
     """The ordinary comparison, for which more is worse, would revert it before the goal is decided."""
     limited = {**CONVERSION, "thresholdRange": {"max": "50%"}}
-    world, _ = await tested(0.1, 0.2, metrics=[limited])
+    world, _ = await under_way(0.1, 0.2, metrics=[limited])
     await world.until(lambda w: w.routed.get("2") == 100, limit=120)
     assert decided(world)["reason"] == "ChallengerWon"
 
 
 async def test_a_winner_is_held_by_the_gates_like_any_rise() -> None:
     """Blind holds: the goal is decided, and the weight waits."""
-    world, _ = await tested(0.1, 0.13, onWinner="Wait")
+    world, _ = await under_way(0.1, 0.13, onWinner="Wait")
     await world.until(lambda w: w.reason == "AwaitingPromotion", limit=300)
-    world.prometheus.down = True
+    world.prometheus.reachable = False
     await world.run(30)
     world.lever(promote={"throughStep": 2})
     await world.run(20)
     assert (world.routed, world.state["verdict"]) == ({"1": 50, "2": 50}, "Blind")
-    world.prometheus.down = False
+    world.prometheus.reachable = True
     await world.until(lambda w: w.routed.get("2") == 100, limit=60)
 
 
 async def test_without_sticky_users_nothing_is_decided() -> None:
-    """Traffic is live: what is taken out in the middle of the test holds it, with the fix in the message."""
-    world, _ = await tested(0.1, 0.2)
+    """Traffic is live, the strategy is frozen: a commit without both holds it, with the fix in the message."""
+    world, _ = await under_way(0.1, 0.2)
     await world.run(20)
     before = world.state["goal"]["trialsCanary"]
-    world.commit(testing("2", sticky=False))
+    world.commit(fraud("2"))
     await world.run(120)
     assert (world.routed, world.reason) == ({"1": 50, "2": 50}, "NotSticky")
     assert "set traffic.sessionAffinity" in world.state["message"]
@@ -240,12 +239,14 @@ async def test_without_sticky_users_nothing_is_decided() -> None:
 
 
 async def test_a_restart_keeps_the_count() -> None:
-    """The count comes back from the status: no user of before the restart is counted anew, or lost for good."""
-    world, _ = await tested(0.1, 0.13, minDuration="200s")
+    """It comes back from the status; only users of the last minute, of both versions alike, are lost."""
+    world, _ = await under_way(0.1, 0.13, minDuration="200s")
     await world.run(90)
     began, counted = world.state["goal"]["since"], world.state["goal"]["trialsCanary"]
     world.restart()
-    await world.run(30)
+    await world.run(15)
+    assert world.state["goal"]["trialsCanary"] > counted - 6_000
+    await world.run(60)
     assert world.state["goal"]["since"] == began
     assert world.state["goal"]["trialsCanary"] > counted
     assert "began anew" not in world.state["goal"]["text"]
@@ -254,7 +255,7 @@ async def test_a_restart_keeps_the_count() -> None:
 
 async def test_a_lost_count_begins_anew_and_says_so() -> None:
     """Whoever wipes the checkpoint has minDuration to wait again."""
-    world, _ = await tested(0.1, 0.2, minDuration="100s")
+    world, _ = await under_way(0.1, 0.2, minDuration="100s")
     await world.run(70)
     began = world.state["goal"]["since"]
     world.api.edit(ROLLOUT, world.rollout["metadata"]["name"], lambda one: one["status"]["analysis"].pop("goal"))
@@ -269,7 +270,7 @@ async def test_a_lost_count_begins_anew_and_says_so() -> None:
 
 async def test_a_pause_holds_what_is_decided() -> None:
     """A lever: neither the winner goes on nor the loser goes back by its goal until it is let go."""
-    world, _ = await tested(0.13, 0.1)
+    world, _ = await under_way(0.13, 0.1)
     world.lever(paused=True)
     await world.run(150)
     assert (world.phase, world.reason) == ("Paused", "PausedByUser")
@@ -280,7 +281,7 @@ async def test_a_pause_holds_what_is_decided() -> None:
 
 async def test_an_abort_ends_it() -> None:
     """In the middle of the test."""
-    world, _ = await tested(0.1, 0.2, minDuration="10m")
+    world, _ = await under_way(0.1, 0.2, minDuration="10m")
     await world.run(30)
     world.lever(abort=True)
     await world.until(lambda w: w.phase == "Aborted" and w.routed == {"1": 100}, limit=10)
@@ -288,7 +289,7 @@ async def test_an_abort_ends_it() -> None:
 
 async def test_an_sre_may_go_on_without_a_decision() -> None:
     """`throughStep` passes the goal as it passes a pause."""
-    world, _ = await tested(minDuration="10m")
+    world, _ = await under_way(minDuration="10m")
     await world.run(60)
     world.lever(promote={"throughStep": 2})
     await world.until(lambda w: w.routed.get("2") == 100, limit=30)
@@ -297,12 +298,12 @@ async def test_an_sre_may_go_on_without_a_decision() -> None:
 
 async def test_a_newer_version_begins_a_test_of_its_own() -> None:
     """Its count begins at nothing."""
-    world, visitors = await tested(0.1, 0.2, minDuration="10m")
+    world, visitors = await under_way(0.1, 0.2, minDuration="10m")
     visitors.converts["3"] = 0.1
     visitors.visited["3"] = visitors.converted["3"] = 0.0
     await world.run(60)
     world.models["3"] = Model()
-    world.commit(testing("3", minDuration="10m"))
+    world.commit(split_test("3", minDuration="10m"))
     await world.until(lambda w: w.tried == "3" and w.routed.get("3") == 50)
     await world.run(20)
     superseded = [one["status"]["phase"] for one in world.api.all(ROLLOUT)][:-1]
@@ -312,7 +313,7 @@ async def test_a_newer_version_begins_a_test_of_its_own() -> None:
 
 async def test_a_canary_that_loses_its_pods_goes_on_with_its_count() -> None:
     """A drained node is no verdict, and no new week."""
-    world, _ = await tested(minDuration="10m")
+    world, _ = await under_way(minDuration="10m")
     await world.run(60)
     began, counted = world.state["goal"]["since"], world.state["goal"]["trialsCanary"]
     world.break_pods("2", 4)

@@ -38,19 +38,15 @@ NO_STICKY_USERS = (
     "a goal compares users, and each of them must stay with one version: set traffic.sessionAffinity, {cookie: {}} for"
     " the defaults"
 )
-NO_RANGE = "it is not compared with stable, or only in a direction that the range tells"
+ALONE = "it is not compared with stable, or only in a direction that the range tells"
 
 
 def _measured(goals: str) -> tuple[dict[str, str], ...]:
     """Make the rules between goals and metrics."""
     some = "has(self.strategy)"
     no_metric = f"{goals}.filter(g, !{_METRICS}.exists(m, m.name == g && {_RATIO} && {_TOLD_APART}))"
-    of_requests = (
-        f"{_METRICS}.filter(m, has(m.of) && m.of.matches('{_REQUESTS}') && m.name in {goals}).map(m, m.name)"
-    )
-    bare = (
-        f"{_METRICS}.filter(m, {_RATIO} && !has(m.thresholdRange) && !({some} && m.name in {goals})).map(m, m.name)"
-    )
+    of_requests = f"{_METRICS}.filter(m, has(m.of) && m.of.matches('{_REQUESTS}') && m.name in {goals}).map(m, m.name)"
+    bare = f"{_METRICS}.filter(m, {_RATIO} && !has(m.thresholdRange) && !({some} && m.name in {goals})).map(m, m.name)"
     return (
         spoken(
             f"!{some} || size({no_metric}) == 0",
@@ -64,7 +60,7 @@ def _measured(goals: str) -> tuple[dict[str, str], ...]:
             " one user sends many requests, and they are no independent trials'",
             path=".analysis",
         ),
-        spoken(f"size({bare}) == 0", f"'metric ' + {bare}[0] + ' needs thresholdRange: {NO_RANGE}'", path=".analysis"),
+        spoken(f"size({bare}) == 0", f"'metric ' + {bare}[0] + ' needs thresholdRange: {ALONE}'", path=".analysis"),
     )
 
 

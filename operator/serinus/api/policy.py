@@ -10,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from serinus.api import policy_rules as rules
 from serinus.api.ab_test import AbTest, AwaitGoal
+from serinus.api.ab_test_rules import ALONE
 from serinus.api.base import ApiModel
 from serinus.api.blue_green import BlueGreen
 from serinus.api.canary_scale import CanaryScale
@@ -188,7 +189,7 @@ class Metric(ApiModel):
             self.preset is Preset.LATENCY and self.provider is not Provider.TRITON
         )
         if self.threshold_range is None and not (compared or self.is_ratio):
-            raise ValueError(f"metric {self.name} needs thresholdRange: {rules.ALONE}")
+            raise ValueError(f"metric {self.name} needs thresholdRange: {ALONE}")
         if self.is_ratio and self.of is None:
             raise ValueError(f"metric {self.name}: {rules.WITHOUT_TRIALS}")
         return self
@@ -362,4 +363,4 @@ def not_measured(strategy: Strategy | None, analysis: Analysis | None) -> str | 
     if wanted is not None and not any(metric.name == wanted and metric.is_ratio for metric in metrics):
         return f"goal: analysis.metrics has no metric {wanted} of type Ratio"
     bare = [one.name for one in metrics if one.is_ratio and one.threshold_range is None and one.name != wanted]
-    return f"metric {bare[0]} needs thresholdRange: {rules.ALONE}" if bare else None
+    return f"metric {bare[0]} needs thresholdRange: {ALONE}" if bare else None

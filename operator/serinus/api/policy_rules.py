@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serinus.api.ab_test_rules import NO_RANGE as ALONE
+from serinus.api.ab_test_rules import ALONE
 from serinus.api.rules import rule, spoken
 
 LIMITS_ONLY = "in Threshold mode nothing else judges it"

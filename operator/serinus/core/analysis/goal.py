@@ -78,9 +78,7 @@ def count_goal(
 
     Without `sticky` users nothing is counted and nothing is decided. `counted_before` says that there must be a count.
     """
-    count = read_goal_count(known) or GoalCount(
-        EffectTest(wish.least_effect), look.at, look.at, anew=counted_before
-    )
+    count = read_goal_count(known) or GoalCount(EffectTest(wish.least_effect), look.at, look.at, anew=counted_before)
     # What a leader counted whose clock was ahead of ours must keep nothing of today out.
     since, taken = min(count.since, look.at), min(count.taken, look.at)
     test = count.test

@@ -29,7 +29,7 @@ from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc
 
 LONGEST_STATUS = 65_536
 """Bytes of a status as JSON."""
-ALWAYS_FITS, LONGEST_EVIDENCE = 20_480, 57_344
+ALWAYS_FITS, LONGEST_EVIDENCE = 17_408, 54_272
 """Characters of evidence for which there is room beside the longest of everything else, and beside the shortest.
 
 Evidence that does not fit begins anew after a restart."""

@@ -8,7 +8,6 @@ from serinus.api.status import Phase, Verdict
 from serinus.core.model.assessment import Finding, Look
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
-from serinus.core.rollout.ending import Ending
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 from serinus.core.rollout.verbs.await_goal import AwaitGoalVerb, is_sticky, outcome_of, standing_text
@@ -25,13 +24,11 @@ def with_goal_counted(plan: RolloutPlan, state: RolloutState, seen: Snapshot, lo
     from serinus.core.analysis.goal_words import standing_of
 
     known = state.analysis
-    count = count_goal(
-        known.goal, verb.wish, look, sticky=is_sticky(seen), counted_before=state.goal is not None
-    )
+    count = count_goal(known.goal, verb.wish, look, sticky=is_sticky(seen), counted_before=state.goal is not None)
     return replace(state, analysis=replace(known, goal=count), goal=standing_of(count, verb.wish, look.at))
 
 
-def ended_by_goal(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Ending | None:
+def ended_by_goal(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> tuple[Phase, Cause] | None:
     """Why the rollout ends for what its goal has decided; while an SRE holds it, or after a promotion, nothing does."""
     verb = verb_at(plan, state.step)
     if not isinstance(verb, AwaitGoalVerb) or plan.spec.paused or plan.skips(state.step) or not is_sticky(seen):

@@ -1,7 +1,7 @@
 """How many per cent more often than with champion do users succeed with challenger? In both directions, at every look.
 
-A block is a few hundred trials of both arms. Of its k successes, how many fell to challenger, beside its share of the
-trials? Given k that is a noncentral hypergeometric number, and the binomial likelihood of a share is conservative for it
+A block is at least fifty trials of each arm. Of its k successes, how many fell to challenger, beside its share of the
+trials? Given k that is a hypergeometric number, and the binomial likelihood of a share is conservative for it
 (Hoeffding 1963; Lindon and Malek 2022 condition likewise). So neither the time of day nor a changed split biases the
 effect. The likelihood of every relative effect is kept on a grid; a mixture over the better ones against each of them
 is an e-process for "no better than that", and those not refuted are the band (Howard, Ramdas, McAuliffe, Sekhon 2021).
@@ -67,7 +67,7 @@ class EffectTest:
 
     def taking(self, challenger: Counts, champion: Counts) -> EffectTest:
         """Give the test that has taken (trials, successes) of both arms in addition."""
-        taken = copy.deepcopy(self)
+        taken = copy.copy(self)
         new = (*challenger, *champion)
         taken.totals = [total + more for total, more in zip(self.totals, new, strict=True)]
         taken.block = [total + more for total, more in zip(self.block, new, strict=True)]
@@ -195,10 +195,13 @@ def _peak(effects: Floats, logs: Floats) -> float:
     """Where the likelihood is largest: the top of a parabola through the best effect and its neighbours."""
     best = min(max(int(np.argmax(logs)), 1), len(effects) - 2)
     points, values = effects[best - 1 : best + 2], logs[best - 1 : best + 2]
-    curve, slope, _ = np.polyfit(points - points[1], values, 2)
+    before, after = (points[1] - points[0], points[2] - points[1])
+    falls, rises = (values[2] - values[1]) / after, (values[1] - values[0]) / before
+    curve = (falls - rises) / (before + after)
     if curve >= 0.0:
         return float(effects[best])
-    return float(np.clip(points[1] - slope / (2.0 * curve), points[0], points[2]))
+    slope = rises + curve * before
+    return float(min(max(points[1] - slope / (2.0 * curve), points[0]), points[2]))
 
 
 def as_ratio(log_ratio: float) -> float | None:

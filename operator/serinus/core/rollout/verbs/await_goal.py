@@ -45,6 +45,9 @@ class AwaitGoalVerb:
             return None
         if not is_sticky(question.seen):
             return Cause(RolloutReason.NOT_STICKY, NOT_STICKY, state.verdict)
+        return self._waits_for_the_outcome(plan, state)
+
+    def _waits_for_the_outcome(self, plan: RolloutPlan, state: RolloutState) -> Cause | None:
         outcome = outcome_of(state)
         if outcome is None:
             return _trouble(state) or Cause(RolloutReason.AWAITING_GOAL, standing_text(state), state.verdict)
