@@ -10,7 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from serinus.api import policy_rules as rules
 from serinus.api.ab_test import AbTest, AwaitGoal
-from serinus.api.ab_test_rules import ALONE, RATIO_ALONE
+from serinus.api.ab_test_rules import ALONE
 from serinus.api.base import ApiModel
 from serinus.api.blue_green import BlueGreen
 from serinus.api.canary_scale import CanaryScale
@@ -362,5 +362,5 @@ def not_measured(strategy: Strategy | None, analysis: Analysis | None) -> str | 
     wanted = goal.goal.metric if goal else None
     if wanted is not None and not any(metric.name == wanted and metric.is_ratio for metric in metrics):
         return f"goal: analysis.metrics has no metric {wanted} of type Ratio"
-    bare = any(one.is_ratio and one.threshold_range is None and one.name != wanted for one in metrics)
-    return RATIO_ALONE if bare else None
+    bare = [one.name for one in metrics if one.is_ratio and one.threshold_range is None and one.name != wanted]
+    return f"metric {bare[0]} needs thresholdRange: {ALONE}" if bare else None
