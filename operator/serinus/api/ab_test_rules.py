@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serinus.api.rules import rule, spoken
 
-_SHARE = "(double(self.{0}.find('^[0-9.]+')) * (self.{0}.endsWith('%') ? 0.01 : 1.0))"
+SHARE_AS_NUMBER = "(double(self.{0}.find('^[0-9.]+')) * (self.{0}.endsWith('%') ? 0.01 : 1.0))"
 _WELL_FORMED = "self.{0}.matches('^([0-9]+([.][0-9]+)?%|[01]([.][0-9]+)?)$')"
 
 
@@ -12,7 +12,7 @@ _SOME_TIME = "!has(self.{0}) || self.{0}.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h)
 
 
 def _between(field: str, low: float, high: float, example: str) -> dict[str, str]:
-    number = _SHARE.format(field)
+    number = SHARE_AS_NUMBER.format(field)
     return spoken(
         f"!has(self.{field}) || !{_WELL_FORMED.format(field)} || ({number} >= {low} && {number} <= {high})",
         f"'{field} ' + self.{field} + ' is not between {low} and {high}: write {example}, for example'",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serinus.api.ab_test_rules import ALONE
+from serinus.api.ab_test_rules import ALONE, SHARE_AS_NUMBER
 from serinus.api.rules import rule, spoken
 
 LIMITS_ONLY = "in Threshold mode nothing else judges it"
@@ -143,7 +143,6 @@ METRIC = (
 )
 
 _IS_SHARE = "self.{0}.matches('^[0-9.]+%?$')"
-_SHARE = "(double(self.{0}.find('^[0-9.]+')) * (self.{0}.endsWith('%') ? 0.01 : 1.0))"
 
 
 def _sequential(field: str) -> dict[str, str]:
@@ -156,11 +155,11 @@ def _sequential(field: str) -> dict[str, str]:
 ANALYSIS = (
     spoken(
         f"!has(self.falseRevertRate) || !{_IS_SHARE.format('falseRevertRate')} ||"
-        f" ({_SHARE.format('falseRevertRate')} > 0.0 && {_SHARE.format('falseRevertRate')} < 0.5)",
+        f" ({SHARE_AS_NUMBER.format('falseRevertRate')} > 0.0 && {SHARE_AS_NUMBER.format('falseRevertRate')} < 0.5)",
         "'falseRevertRate ' + self.falseRevertRate + ' is not between 0 and 0.5: write 0.01, for example'",
     ),
     spoken(
-        f"!has(self.riskBudget) || !{_IS_SHARE.format('riskBudget')} || {_SHARE.format('riskBudget')} > 0.0",
+        f"!has(self.riskBudget) || !{_IS_SHARE.format('riskBudget')} || {SHARE_AS_NUMBER.format('riskBudget')} > 0.0",
         "'riskBudget ' + self.riskBudget + ' never promotes, not even a perfect revision: write 0.005, for example'",
     ),
     *(_sequential(field) for field in ("falseRevertRate", "riskBudget", "minDwell", "maxHold", "onMaxHold")),

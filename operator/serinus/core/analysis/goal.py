@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from serinus.api.ab_test import AwaitGoal, Direction, OnNoDifference
-from serinus.core.analysis.sequential.relative_effect import Effect, EffectTest
+from serinus.core.analysis.sequential.relative_effect import EffectTest, RelativeEffect
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
 from serinus.core.model.assessment import Gathered, Increment, Look
 
@@ -107,13 +107,13 @@ def decided(test: EffectTest, wish: AwaitGoal, lasted: float) -> GoalOutcome | N
     return GoalOutcome.NO_DIFFERENCE if over or _makes_no_difference(effect, wish) else None
 
 
-def evidence_of(effect: Effect, wish: AwaitGoal) -> tuple[float, float]:
+def evidence_of(effect: RelativeEffect, wish: AwaitGoal) -> tuple[float, float]:
     """Give the logs of the evidence that the challenger is better, and that it is worse."""
     pair = effect.log_more, effect.log_less
     return pair if wish.goal.direction is Direction.INCREASE else pair[::-1]
 
 
-def _makes_no_difference(effect: Effect, wish: AwaitGoal) -> bool:
+def _makes_no_difference(effect: RelativeEffect, wish: AwaitGoal) -> bool:
     """Whether what follows cannot matter by as much as minimumEffect any more.
 
     A challenger that is kept out need not be shown to be no worse.

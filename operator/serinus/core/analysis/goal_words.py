@@ -5,11 +5,11 @@ from __future__ import annotations
 from serinus.api.ab_test import AwaitGoal
 from serinus.api.rollout import GoalStanding
 from serinus.core.analysis.goal import GoalCount, evidence_of
-from serinus.core.analysis.sequential.relative_effect import Effect, as_odds, as_ratio
+from serinus.core.analysis.sequential.relative_effect import RelativeEffect, as_odds, as_ratio
 from serinus.core.analysis.words import shown_duration
 from serinus.core.model.timestamps import to_rfc3339
 
-DIGITS = 6
+FIGURES = 6
 LARGEST_ODDS = 1e12
 NOTEWORTHY_ODDS = 2.0
 
@@ -42,7 +42,7 @@ def standing_of(count: GoalCount, wish: AwaitGoal, now: float) -> GoalStanding:
     return standing.model_copy(update={"text": _text(standing, count, wish, effect, now)})
 
 
-def _text(standing: GoalStanding, count: GoalCount, wish: AwaitGoal, effect: Effect, now: float) -> str:
+def _text(standing: GoalStanding, count: GoalCount, wish: AwaitGoal, effect: RelativeEffect, now: float) -> str:
     parts = [_effect(standing, effect)]
     if count.outcome is None:
         parts.extend(_missing(standing, wish, wish.min_seconds - (now - count.since)))
@@ -51,7 +51,7 @@ def _text(standing: GoalStanding, count: GoalCount, wish: AwaitGoal, effect: Eff
     return "; ".join(parts)
 
 
-def _effect(standing: GoalStanding, effect: Effect) -> str:
+def _effect(standing: GoalStanding, effect: RelativeEffect) -> str:
     """Say the effect, its band, what both counted and the odds, as far as they say anything."""
     counted = f"{_counted(effect.challenger)} against {_counted(effect.champion)}"
     if standing.effect is None:
@@ -90,8 +90,8 @@ def _signed(effect: float | None, none: str) -> str:
 
 
 def _odds(log_evidence: float) -> float:
-    return float(f"{min(as_odds(log_evidence), LARGEST_ODDS):.{DIGITS}g}")
+    return float(f"{min(as_odds(log_evidence), LARGEST_ODDS):.{FIGURES}g}")
 
 
 def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{DIGITS}g}")
+    return None if value is None else float(f"{value:.{FIGURES}g}")

@@ -38,7 +38,7 @@ Counts = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Effect:
+class RelativeEffect:
     """What is known of challenger's rate relative to champion's, as logs of the ratio; an end without a bound is
     infinite. `log_more` and `log_less` are the evidence against "no higher" and "no lower".
     """
@@ -92,13 +92,13 @@ class EffectTest:
         self.weighed = [events + x_c + x_s, trials + n_c + n_s]
         self.block = [0.0, 0.0, 0.0, 0.0]
 
-    def effect(self, error_rate: float) -> Effect:
+    def effect(self, error_rate: float) -> RelativeEffect:
         """Tell the effect, with a band each of whose ends errs with `error_rate` over all looks."""
         effects, logs = grid(self.least_effect), self.log_likelihood
         more, less = _evidence(self.least_effect, logs), _evidence(self.least_effect, logs[::-1])[::-1]
         bar = -math.log(error_rate)
         n_c, x_c, n_s, x_s = self.totals
-        return Effect(
+        return RelativeEffect(
             estimate=_peak(effects, logs),
             lower=_crossing(effects, more, bar),
             upper=-_crossing(effects, less[::-1], bar),
