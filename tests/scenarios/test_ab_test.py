@@ -12,44 +12,11 @@ from tests.support.invariants import Watchdog, healthy
 from tests.support.world import Model, World
 from tests.support.world.given import ERROR_RATE, fraud, routed_by
 from tests.support.world.platform import ROUTING
+from tests.support.world.visitors import CONVERSION, Visitors
 
 pytestmark = WITH_EACH_API
 
-SELECTED = '{namespace="{{namespace}}", revision="{{revision}}"}'
-CONVERSION: Json = {
-    "name": "conversion",
-    "type": "Ratio",
-    "query": f"sum(converted_total{SELECTED})",
-    "of": f"sum(visitors_total{SELECTED})",
-}
 GOAL: Json = {"metric": "conversion", "direction": "Increase", "minimumEffect": "10%"}
-ANALYSIS: Json = {"mode": "Sequential", "metrics": [ERROR_RATE, CONVERSION]}
-
-
-class Visitors:
-    """Users of both versions, a fixed number each second by weight, and how many of them convert."""
-
-    def __init__(self, world: World, per_second: int = 200, **converts: float) -> None:
-        self.world, self.per_second = world, per_second
-        self.converts = {name.removeprefix("v"): share for name, share in converts.items()}
-        self.visited = {"1": 0.0, "2": 0.0}
-        self.converted = {"1": 0.0, "2": 0.0}
-        self._at: float | None = None
-        world.prometheus.own["converted_total"] = lambda query: self._shown(query, self.converted)
-        world.prometheus.own["visitors_total"] = lambda query: self._shown(query, self.visited)
-
-    def _shown(self, query: str, counts: dict[str, float]) -> list[float]:
-        self._count()
-        asked = [one for one in self.world.models if self.world.revision(one).rpartition("-")[2] in query]
-        return [counts[version] for version in asked]
-
-    def _count(self) -> None:
-        now = self.world.clock.now()
-        lasted, self._at = now - (self._at if self._at is not None else now), now
-        for version in self.visited:
-            came = self.per_second * lasted * self.world.routed.get(version, 0) / 100.0
-            self.visited[version] += came
-            self.converted[version] += came * self.converts[version]
 
 
 def split_test(version: str, *, metrics: list[Json] | None = None, **wishes: Any) -> Json:
