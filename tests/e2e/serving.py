@@ -13,11 +13,21 @@ from tests.e2e.cluster import Cluster
 
 @contextmanager
 def served(
-    cluster: Cluster, name: str, *, grpc_every: int = 5, rate: float = RATE, below: Below | None = None, **wishes: Any
+    cluster: Cluster,
+    name: str,
+    *,
+    grpc_every: int = 5,
+    rate: float = RATE,
+    first: str = "",
+    below: Below | None = None,
+    **wishes: Any,
 ) -> Iterator[Asking]:
-    """Apply version 1, wait until it serves, send requests; afterwards the model goes, without being waited for."""
+    """Apply version 1, wait until it serves, send requests; afterwards the model goes, without being waited for.
+
+    `first` is its manifest, where it is not what the wishes make.
+    """
     try:
-        cluster.apply(given.version(name, 1, **wishes))
+        cluster.apply(first or given.version(name, 1, **wishes))
         cluster.rollout(name, 1, lambda status: status.get("phase") == "Succeeded", what="the first revision")
         with asking(cluster.stack.gateway_address, name, grpc_every=grpc_every, rate=rate, below=below) as asked:
             yield asked

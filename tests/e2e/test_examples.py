@@ -89,8 +89,24 @@ def told(stack: local.Stack, name: str, path: str) -> str:
     return stack.kubectl("get", "mdep", name, f"--namespace={NAMESPACE}", f"--output=jsonpath={status}")
 
 
+def test_the_version_by_which_more_users_buy_wins(stack: local.Stack) -> None:
+    """Example 08 goes the way that its README says: half of the users each, and then everybody."""
+    model = {"version": "2", "storageUri": "configmap://shop-model-2"}
+    patch = json.dumps({"spec": {"model": model}})
+    stack.kubectl("patch", "mdep", "shop", f"--namespace={NAMESPACE}", "--type=merge", f"--patch={patch}")
+    until(lambda: phase_of_asked(stack, "shop") in {"Guarding", "Succeeded"}, what="shop's challenger", limit=150)
+    chosen = ("get", "mro", f"--namespace={NAMESPACE}", "--selector=serinus.dev/modeldeployment=shop")
+    path = "--output=jsonpath={.items[*].status.goal['outcome','metric']}"
+    assert "ChallengerWon purchases" in stack.kubectl(*chosen, path)
+
+
 def reverted(stack: local.Stack, name: str) -> bool:
     """Send a few requests, and tell whether the newest rollout of a model was reverted."""
+    return phase_of_asked(stack, name) == "Reverted"
+
+
+def phase_of_asked(stack: local.Stack, name: str) -> str:
+    """Send a few requests, and tell the phase of a model's newest rollout."""
     row = {"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
     question = urllib.request.Request(
         f"http://{stack.gateway_address}/v2/models/{name}/infer",
@@ -101,8 +117,7 @@ def reverted(stack: local.Stack, name: str) -> bool:
         with urllib.request.urlopen(question, timeout=10) as answer:
             assert answer.status == 200
     newest = stack.kubectl("get", "mdep", name, f"--namespace={NAMESPACE}", "--output=jsonpath={.status.rollout}")
-    phase = stack.kubectl("get", "mro", newest, f"--namespace={NAMESPACE}", "--output=jsonpath={.status.phase}")
-    return phase == "Reverted"
+    return stack.kubectl("get", "mro", newest, f"--namespace={NAMESPACE}", "--output=jsonpath={.status.phase}")
 
 
 def apply(stack: local.Stack, files: Iterable[Path], volume: Path) -> None:

@@ -13,7 +13,8 @@ from serinus.core.model.kinds import Json
 from tests.scenarios.apis import WITH_EACH_API
 from tests.support.invariants import Watchdog, healthy
 from tests.support.world import Model, World, fraud, serving
-from tests.support.world.given import STEPS
+from tests.support.world.given import ERROR_RATE, STEPS
+from tests.support.world.visitors import CONVERSION, Visitors
 
 pytestmark = WITH_EACH_API
 
@@ -30,11 +31,12 @@ class Strategy:
     strategy: Json
     stages: tuple[str, ...]
     traffic: Json = field(default_factory=dict)
+    analysis: Json = field(default_factory=dict)
 
     def spec(self) -> Json:
         """What a manifest has beside the version."""
         mine = {"traffic": {**fraud("1")["spec"]["traffic"], **self.traffic}} if self.traffic else {}
-        return {"strategy": self.strategy, **mine}
+        return {"strategy": self.strategy, "analysis": self.analysis, **mine}
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -60,6 +62,18 @@ STRATEGIES: dict[str, Strategy] = {
         },
         ("mirror 50%", "x-preview=yes", "100%"),
     ),
+    "A/B test": Strategy(
+        {
+            "abTest": {
+                "goal": {"metric": "conversion", "direction": "Increase", "minimumEffect": "10%"},
+                "minDuration": "20s",
+                "maxDuration": "1h",
+            }
+        },
+        ("50%", "100%"),
+        {"sessionAffinity": STICKY},
+        {"mode": "Sequential", "metrics": [ERROR_RATE, CONVERSION]},
+    ),
     "sticky": Strategy({"canary": {"steps": STEPS}}, ("10%", "50%"), {"sessionAffinity": STICKY}),
     "below a prefix": Strategy(
         {"canary": {"steps": [{"setHeaderRoute": PREMIUM}, PAUSE, {"setWeight": 50}, PAUSE]}},
@@ -73,7 +87,9 @@ in_every_stage = pytest.mark.parametrize(("strategy", "stage"), STAGES)
 
 async def standing(strategy: Strategy, stage: str) -> World:
     """Version 2 is in a stage, and a fifth of the requests are the cohort's or the testers'."""
-    world = await serving(**strategy.spec())
+    world = World()
+    Visitors(world, v1=0.1, v2=0.2, v3=0.3)
+    await serving(world=world, **strategy.spec())
     Watchdog(world)
     world.cohort = 20.0
     world.models["2"] = Model()

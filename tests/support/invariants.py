@@ -59,7 +59,7 @@ class Watchdog:
         )
         if self.one.rollouts:
             self._route_follows_status()
-            self._falls_back_in_need(now)
+            self._falls_back_in_need(self.world.clock.now())
         self._who_is_asked_has_pods()
 
     def _who_is_asked_has_pods(self) -> None:

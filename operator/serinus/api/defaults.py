@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from serinus.api.ab_test import WEIGHT, AbTest, AwaitGoal, goal_filled_in
 from serinus.api.base import ApiModel
 from serinus.api.blue_green import BlueGreen
 from serinus.api.canary_scale import CanaryScale
@@ -79,22 +80,49 @@ class Policy(ApiModel):
 
 def policy_of(spec: ModelDeploymentSpec) -> Policy:
     """Fill in what the user left out of strategy, analysis, guard and deadline."""
+    strategy = _strategy(spec.strategy or STRATEGY)
     return Policy(
-        strategy=_strategy(spec.strategy or STRATEGY),
-        analysis=filled_in(spec.analysis or Analysis(metrics=METRICS)),
+        strategy=strategy,
+        analysis=filled_in(_beside(strategy, spec.analysis or Analysis(metrics=METRICS))),
         guard=spec.guard or GUARD,
         progress_deadline_seconds=spec.progress_deadline_seconds or _deadline(spec),
     )
 
 
 def _strategy(strategy: Strategy) -> Strategy:
-    """Fill in the steps: a policy may be about the pace alone, and blue-green is a list of steps by another name."""
+    """Fill in the steps: a policy may be about the pace alone, and other strategies are lists of steps by a name."""
+    if strategy.ab_test is not None:
+        return Strategy(canary=Canary(steps=tuple(_ab_test_steps(strategy.ab_test))))
     if strategy.blue_green is not None:
         return Strategy(canary=Canary(steps=tuple(_blue_green_steps(strategy.blue_green))))
     canary = strategy.canary
     if canary.steps:
-        return strategy
+        return strategy if strategy.goal is None else Strategy(canary=_with_goal_filled_in(canary))
     return Strategy(canary=Canary(steps=STRATEGY.canary.steps, pace=canary.pace))
+
+
+def _with_goal_filled_in(canary: Canary) -> Canary:
+    steps = (step if step.await_goal is None else _goal_step(step.await_goal) for step in canary.steps)
+    return canary.model_copy(update={"steps": tuple(steps)})
+
+
+def _goal_step(wish: AwaitGoal) -> Step:
+    return Step(await_goal=goal_filled_in(wish))
+
+
+def _ab_test_steps(wish: AbTest) -> Iterator[Step]:
+    yield Step(set_weight=wish.weight or WEIGHT)
+    yield _goal_step(wish)
+
+
+def _beside(strategy: Strategy, analysis: Analysis) -> Analysis:
+    """Let a goal's metric without a range decide nothing by itself: the goal's own test judges it."""
+    wanted = strategy.goal.goal.metric if strategy.goal else None
+    metrics = (
+        one.model_copy(update={"gating": False}) if one.name == wanted and one.threshold_range is None else one
+        for one in analysis.metrics
+    )
+    return analysis.model_copy(update={"metrics": tuple(metrics)})
 
 
 def _blue_green_steps(wish: BlueGreen) -> Iterator[Step]:

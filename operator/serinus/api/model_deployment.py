@@ -6,10 +6,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from serinus.api.ab_test_rules import GOALS_ARE_MEASURED, GOALS_ARE_STICKY, NO_STICKY_USERS
 from serinus.api.base import ApiModel
 from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Replicas, Text, Timestamp, Word
 from serinus.api.group import GroupMembership, MemberStatus
-from serinus.api.policy import Analysis, Guard, Strategy
+from serinus.api.policy import Analysis, Guard, Strategy, not_measured
 from serinus.api.policy_rules import FITS_BELOW, MOST_MATCHES_BELOW
 from serinus.api.rules import ATOMIC, LIVE_DEFAULT, ruled, spoken
 from serinus.api.runtime import (
@@ -48,6 +49,8 @@ class ModelDeploymentSpec(ApiModel):
             path=".progressDeadlineSeconds",
         ),
         FITS_BELOW,
+        *GOALS_ARE_MEASURED,
+        *GOALS_ARE_STICKY,
     )
 
     model: ServedModel
@@ -74,6 +77,16 @@ class ModelDeploymentSpec(ApiModel):
     progress_deadline_seconds: DeadlineSeconds | None = None
     """How long a canary may wait for its pods before one weight or scale; after that the rollout is aborted. At least
     runtime.loadTimeoutSeconds; default 600, or loadTimeoutSeconds plus a minute if that is more."""
+
+    @model_validator(mode="after")
+    def _goal_can_be_decided(self) -> Self:
+        """Refuse a goal without a metric that tells of it, or without sticky users: it would never be decided."""
+        if why := not_measured(self.strategy, self.analysis):
+            raise ValueError(why)
+        sticky = self.traffic is not None and self.traffic.session_affinity is not None
+        if self.strategy is not None and self.strategy.goal is not None and not sticky:
+            raise ValueError(NO_STICKY_USERS)
+        return self
 
     @model_validator(mode="after")
     def _fits_below_a_prefix(self) -> Self:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from serinus.api import policy_rules as rules
+from serinus.api.ab_test import AbTest, AwaitGoal
+from serinus.api.ab_test_rules import ALONE
 from serinus.api.base import ApiModel
 from serinus.api.blue_green import BlueGreen
 from serinus.api.canary_scale import CanaryScale
@@ -188,8 +190,8 @@ class Metric(ApiModel):
         compared = self.preset is Preset.ERROR_RATE or (
             self.preset is Preset.LATENCY and self.provider is not Provider.TRITON
         )
-        if self.threshold_range is None and not compared:
-            raise ValueError(f"metric {self.name} needs thresholdRange: {rules.ALONE}")
+        if self.threshold_range is None and not (compared or self.is_ratio):
+            raise ValueError(f"metric {self.name} needs thresholdRange: {ALONE}")
         if self.is_ratio and self.of is None:
             raise ValueError(f"metric {self.name}: {rules.WITHOUT_TRIALS}")
         return self
@@ -246,7 +248,7 @@ class Pause(ApiModel):
 
 
 class Step(ApiModel):
-    """One verb: a weight to set, a cohort to serve, requests to copy, a size, or a pause."""
+    """One verb: a weight to set, a cohort to serve, requests to copy, a size, a pause, or a goal to wait for."""
 
     model_config = ruled(*rules.STEP)
 
@@ -263,12 +265,13 @@ class Step(ApiModel):
     set_canary_scale: CanaryScale | None = None
     """The canary's pods from this step on, if they are more than its weight needs; until another setCanaryScale, or the
     end of the rollout."""
+    await_goal: AwaitGoal | None = None
+    """Users stay split like this until a goal is decided. After a setWeight; needs traffic.sessionAffinity."""
 
     @model_validator(mode="after")
     def _has_a_verb(self) -> Self:
         """Refuse a verb of another version: a step that does nothing would let the weight walk on."""
-        verbs = (self.set_weight, self.pause, self.set_header_route, self.set_mirror_route, self.set_canary_scale)
-        if all(verb is None for verb in verbs):
+        if all(getattr(self, verb) is None for verb in type(self).model_fields):
             raise ValueError(f"holds no verb that this version knows: {rules.VERBS}")
         return self
 
@@ -298,7 +301,8 @@ class Canary(ApiModel):
     @model_validator(mode="after")
     def _copies_come_first(self) -> Self:
         """Refuse copies for a canary that answers somebody: whose answers are counted could not be told."""
-        shown = [step for step in self.steps if step.pause is None and step.set_canary_scale is None]
+        waiting = ("pause", "set_canary_scale", "await_goal")
+        shown = [step for step in self.steps if all(getattr(step, verb) is None for verb in waiting)]
         copied = [step.set_mirror_route is not None for step in shown]
         percents = [step.set_mirror_route.percentage for step in shown if step.set_mirror_route]
         if sorted(copied, reverse=True) != copied or any(b <= a for a, b in pairwise(percents)):
@@ -315,18 +319,27 @@ class Strategy(ApiModel):
     """By canary: a rising share of requests, step by step."""
     blue_green: BlueGreen | None = None
     """By blue-green: at full size beside the old revision, then everybody at once."""
+    ab_test: AbTest | None = None
+    """By A/B test: champion and challenger at a fixed split, users sticky, until a goal is decided. Needs
+    traffic.sessionAffinity."""
+
+    @property
+    def goal(self) -> AwaitGoal | None:
+        """What is waited for between two versions, if anything is."""
+        return self.ab_test or next((step.await_goal for step in self.canary.steps if step.await_goal), None)
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if ("canary" in self.model_fields_set) == (self.blue_green is not None):
+        given = ("canary" in self.model_fields_set, self.blue_green is not None, self.ab_test is not None)
+        if sum(given) != 1:
             raise ValueError(rules.ONE_STRATEGY)
         return self
 
     @model_serializer(mode="wrap")
     def _write_one(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the canary that a blue-green strategy does not have."""
+        """Leave out the canary that another strategy does not have."""
         written: dict[str, Any] = write(self)
-        if self.blue_green is not None:
+        if "canary" not in self.model_fields_set:
             written.pop("canary", None)
         return written
 
@@ -341,3 +354,15 @@ class Guard(ApiModel):
     def seconds(self) -> float:
         """How long; 0 is no guard at all."""
         return seconds(self.duration)
+
+
+def not_measured(strategy: Strategy | None, analysis: Analysis | None) -> str | None:
+    """Say why nobody could tell whether a goal is reached, or what a Ratio that is none is good for; None if all is
+    well.
+    """
+    goal, metrics = strategy.goal if strategy else None, analysis.metrics if analysis else ()
+    wanted = goal.goal.metric if goal else None
+    if wanted is not None and not any(metric.name == wanted and metric.is_ratio for metric in metrics):
+        return f"goal: analysis.metrics has no metric {wanted} of type Ratio"
+    bare = [one.name for one in metrics if one.is_ratio and one.threshold_range is None and one.name != wanted]
+    return f"metric {bare[0]} needs thresholdRange: {ALONE}" if bare else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from serinus.api.ab_test_rules import ALONE, SHARE_AS_NUMBER
 from serinus.api.rules import rule, spoken
 
-ALONE = "it is not compared with stable, or only in a direction that the range tells"
 LIMITS_ONLY = "in Threshold mode nothing else judges it"
 WITHOUT_TRIALS = "a Ratio needs of, the PromQL for the counter of trials that the events of query are among"
 TOKENS = ("{{namespace}}", "{{name}}", "{{revision}}", "{{service}}", "{{window}}")
@@ -104,7 +104,8 @@ METRIC = (
         " : ' has neither query nor preset: set one')",
     ),
     spoken(
-        f"has(self.thresholdRange) || ({_PRESET} == 'error-rate')"
+        # A Ratio may be a goal: whether it needs a range is asked where the strategy is known.
+        f"has(self.thresholdRange) || ({_PRESET} == 'error-rate') || ({_RATIO})"
         f" || ({_PRESET} == 'latency' && (!has(self.provider) || self.provider != 'triton'))",
         f"'metric ' + self.name + ' needs thresholdRange: {ALONE}'",
     ),
@@ -142,7 +143,6 @@ METRIC = (
 )
 
 _IS_SHARE = "self.{0}.matches('^[0-9.]+%?$')"
-_SHARE = "(double(self.{0}.find('^[0-9.]+')) * (self.{0}.endsWith('%') ? 0.01 : 1.0))"
 
 
 def _sequential(field: str) -> dict[str, str]:
@@ -155,11 +155,11 @@ def _sequential(field: str) -> dict[str, str]:
 ANALYSIS = (
     spoken(
         f"!has(self.falseRevertRate) || !{_IS_SHARE.format('falseRevertRate')} ||"
-        f" ({_SHARE.format('falseRevertRate')} > 0.0 && {_SHARE.format('falseRevertRate')} < 0.5)",
+        f" ({SHARE_AS_NUMBER.format('falseRevertRate')} > 0.0 && {SHARE_AS_NUMBER.format('falseRevertRate')} < 0.5)",
         "'falseRevertRate ' + self.falseRevertRate + ' is not between 0 and 0.5: write 0.01, for example'",
     ),
     spoken(
-        f"!has(self.riskBudget) || !{_IS_SHARE.format('riskBudget')} || {_SHARE.format('riskBudget')} > 0.0",
+        f"!has(self.riskBudget) || !{_IS_SHARE.format('riskBudget')} || {SHARE_AS_NUMBER.format('riskBudget')} > 0.0",
         "'riskBudget ' + self.riskBudget + ' never promotes, not even a perfect revision: write 0.005, for example'",
     ),
     *(_sequential(field) for field in ("falseRevertRate", "riskBudget", "minDwell", "maxHold", "onMaxHold")),
@@ -191,16 +191,18 @@ FITS_BELOW = rule(
     " header for all, or a host without pathPrefix",
     path=".strategy",
 )
-ONE_STRATEGY = "needs exactly one of canary and blueGreen"
-STRATEGY = (rule("has(self.canary) != has(self.blueGreen)", ONE_STRATEGY),)
+ONE_STRATEGY = "needs exactly one of canary, blueGreen and abTest"
+STRATEGY = (
+    rule("[has(self.canary), has(self.blueGreen), has(self.abTest)].filter(given, given).size() == 1", ONE_STRATEGY),
+)
 
 MIRROR_FIRST = (
     "setMirrorRoute comes before the first setHeaderRoute or setWeight, and its percentage must rise from step to step"
 )
-VERBS = "setWeight, pause, setHeaderRoute, setMirrorRoute or setCanaryScale"
+VERBS = "setWeight, pause, setHeaderRoute, setMirrorRoute, setCanaryScale or awaitGoal"
 _VERBS_GIVEN = (
     "[has(self.setWeight), has(self.pause), has(self.setHeaderRoute), has(self.setMirrorRoute),"
-    " has(self.setCanaryScale)].filter(given, given).size()"
+    " has(self.setCanaryScale), has(self.awaitGoal)].filter(given, given).size()"
 )
 STEP = (
     spoken(
@@ -211,11 +213,23 @@ STEP = (
 
 _WEIGHTS = "self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight)"
 _COPIES = (
-    "self.steps.filter(s, !has(s.pause) && !has(s.setCanaryScale))"
+    "self.steps.filter(s, !has(s.pause) && !has(s.setCanaryScale) && !has(s.awaitGoal))"
     ".map(s, !has(s.setMirrorRoute) ? 101 : has(s.setMirrorRoute.percentage) ? s.setMirrorRoute.percentage : 100)"
 )
 """The percentages; whatever shows the canary requests of its own counts as more than all copies."""
+GOAL_AFTER_A_WEIGHT = "awaitGoal comes once, after a setWeight below 100: both versions need users to compare"
+_GOALS = "self.steps.filter(s, has(s.awaitGoal))"
 CANARY = (
+    rule(
+        f"!has(self.steps) || size({_GOALS}) == 0 || size({_GOALS}) == 1"
+        # Of a weight and a goal before it the order shows only in the list of what they are.
+        " && self.steps.filter(s, has(s.setWeight) || has(s.awaitGoal))"
+        ".map(s, has(s.awaitGoal) ? 101 : s.setWeight)[0] < 100"
+        " && self.steps.filter(s, has(s.awaitGoal) || has(s.setWeight) && s.setWeight == 100)"
+        ".map(s, has(s.awaitGoal))[0]",
+        GOAL_AFTER_A_WEIGHT,
+        path=".steps",
+    ),
     rule(
         f"!has(self.steps) || {_WEIGHTS}.isSorted() && {_WEIGHTS}.all(w, {_WEIGHTS}.exists_one(v, v == w))",
         "setWeight must rise from step to step",

@@ -26,7 +26,9 @@ DURATIONS = frozenset(
         "duration",
         "interval",
         "maxAge",
+        "maxDuration",
         "maxHold",
+        "minDuration",
         "minDwell",
         "window",
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from serinus.api.ab_test_rules import GOALS_ARE_MEASURED
 from serinus.api.base import ApiModel
 from serinus.api.constraints import (
     Count,
@@ -23,7 +24,7 @@ from serinus.api.constraints import (
 )
 from serinus.api.group import GroupMembership
 from serinus.api.header_route import RequestMatch
-from serinus.api.policy import Analysis, Guard, Strategy
+from serinus.api.policy import Analysis, Guard, Strategy, not_measured
 from serinus.api.rules import ATOMIC, FROZEN, FROZEN_MESSAGE, rule, ruled
 from serinus.api.status import Conditions, Phase, Verdict
 
@@ -67,6 +68,7 @@ class RolloutSpec(ApiModel):
             FROZEN_MESSAGE,
             path=".group",
         ),
+        *GOALS_ARE_MEASURED,
     )
 
     model_deployment: Annotated[Label, FROZEN]
@@ -101,6 +103,12 @@ class RolloutSpec(ApiModel):
     retry: Lever | None = None
     """Lever: any new text on an ended Rollout whose revision is still wanted starts another attempt."""
 
+    @model_validator(mode="after")
+    def _goal_can_be_decided(self) -> Self:
+        if why := not_measured(self.strategy, self.analysis):
+            raise ValueError(why)
+        return self
+
 
 class Levers(ApiModel):
     """The levers as last acted on."""
@@ -119,7 +127,7 @@ class DecisionRecord(ApiModel):
     """One verdict that raised, held or took the weight, or a scale that was reached; repeated ones are counted."""
 
     action: Word
-    """Raised, Held or Taken; Scaled when a setCanaryScale step is done."""
+    """Raised, Held or Taken; Scaled when a setCanaryScale step is done, Decided when an awaitGoal step is."""
     weight: Percent
     """The canary's weight after it, in percent."""
     exposure: Short | None = None
@@ -165,6 +173,8 @@ class AnalysisCheckpoint(ApiModel):
     """Since when metrics have been missing."""
     evidence: Json | None = None
     """Evidence of the sequential test: JSON with a schema version, deflated, in base64."""
+    goal: Json | None = None
+    """What the test of a goal has counted: JSON with a schema version, deflated, in base64."""
 
 
 class MetricComparison(ApiModel):
@@ -211,6 +221,41 @@ class Outlook(ApiModel):
     """Which history of stable the test has learnt its noise from, or why none."""
     comparisons: Annotated[tuple[MetricComparison, ...], Field(max_length=40), ATOMIC] = ()
     """One comparison per metric."""
+
+
+class GoalStanding(ApiModel):
+    """Where the test of an awaitGoal step stands."""
+
+    metric: Label
+    """The goal's metric."""
+    outcome: Word | None = None
+    """ChallengerWon, ChampionWon or NoDifference; absent while it is undecided."""
+    effect: float | None = None
+    """The challenger's rate relative to the champion's, less 1: 0.08 is 8% more."""
+    lower: float | None = None
+    """Lower end of its band; absent where nothing bounds it."""
+    upper: float | None = None
+    """Upper end of its band; absent where nothing bounds it."""
+    odds: float = 1
+    """Evidence that the challenger is better: N means 1-in-N odds if it were not."""
+    odds_against: float = 1
+    """Evidence that the challenger is worse: N means 1-in-N odds if it were not."""
+    trials_canary: float = 0
+    """The challenger's users or sessions."""
+    events_canary: float = 0
+    """Those of them that succeeded."""
+    trials_stable: float = 0
+    """The champion's users or sessions."""
+    events_stable: float = 0
+    """Those of them that succeeded."""
+    since: Timestamp
+    """When counting began."""
+    trials_needed: float | None = None
+    """Users or sessions of both still missing to tell a change of minimumEffect; an estimate."""
+    eta_seconds: float | None = None
+    """How long they take at the pace so far."""
+    text: Text
+    """All of it in words."""
 
 
 class PodCounts(ApiModel):
@@ -294,6 +339,8 @@ class RolloutStatus(ApiModel):
     """What was decided and why, oldest first; the newest are kept, and always the revert."""
     outlook: Outlook | None = None
     """What the sequential test knows, and what it still needs."""
+    goal: GoalStanding | None = None
+    """Where the test of the goal stands, or stood when it was decided."""
     analysis: AnalysisCheckpoint | None = None
     """What a restarted operator needs to continue judging where it stopped."""
     conditions: Conditions = ()

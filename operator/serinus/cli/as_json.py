@@ -53,7 +53,7 @@ def _revision(story: Story, revision: RevisionReference | None, weight: int) -> 
 
 def _rollout(rollout: RolloutView) -> Json:
     status = rollout.status
-    shown = {"phase", "stepText", "verdict", "reason", "message", "startedAt", "finishedAt", "decisions"}
+    shown = {"phase", "stepText", "verdict", "reason", "message", "startedAt", "finishedAt", "goal", "decisions"}
     told = {key: value for key, value in status.manifest().items() if key in shown}
     return {
         "name": rollout.name,

@@ -108,7 +108,9 @@ def _promoted(*, through_step: int | None = None, full: bool | None = None) -> L
 def _pause_to_skip(rollout: RolloutView) -> int:
     """The number of the pause step that it stands in, as the STEP column counts."""
     index, steps = rollout.status.step, rollout.spec.strategy.canary.steps
-    if index < len(steps) and steps[index].pause is not None:
+    step = steps[index] if index < len(steps) else None
+    won = step is not None and step.await_goal and rollout.status.reason == RolloutReason.AWAITING_PROMOTION
+    if step is not None and (step.pause is not None or won):
         return index + 1
     why = rollout.status.message or rollout.status.reason or rollout.status.phase
     raise Refused(f"{rollout.name} is not in a pause: {why}; --full goes to 100% anyway")

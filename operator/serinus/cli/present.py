@@ -58,6 +58,8 @@ def _facts(story: Story, now: float) -> Table:
         facts.add_row(_role(story, rollout), _tried(story, rollout))
     facts.add_row("Rollout", _standing(rollout, now))
     facts.add_row(*_why(rollout, now))
+    if (goal := rollout.status.goal) is not None and goal.text not in (rollout.status.message or ""):
+        facts.add_row("Goal", Text(goal.text))
     record = deciding_record(rollout)
     if record is not None and record.metric is not None:
         facts.add_row("", _measured(record))

@@ -59,13 +59,16 @@ def _copies_next(plan: RolloutPlan, state: RolloutState) -> bool:
 
 
 def _taken(state: RolloutState) -> Mapping[str, float]:
-    gathered = state.analysis.gathered
-    if gathered is None:
+    gathered, counted = state.analysis.gathered, state.analysis.goal
+    # Late: numpy is the price of the sequential tests alone.
+    if gathered is None and counted is None:
         return {}
-    # Late: numpy is the price of the sequential test alone.
     from serinus.core.analysis.comparison import taken_of
+    from serinus.core.analysis.goal import read_goal_count
 
-    return taken_of(gathered)
+    count = read_goal_count(counted)
+    of_goal = {state.goal.metric: count.taken} if count and state.goal else {}
+    return {**taken_of(gathered), **of_goal}
 
 
 def _is_calibrated(state: RolloutState) -> bool:

@@ -205,3 +205,25 @@ def say(fake: FakeCluster, *words: str) -> Result:
         return fake
 
     return CliRunner().invoke(app, list(words), obj=CommandWorld(connect, lambda: NOW, lambda seconds: None))
+
+
+GOAL_TEXT = "purchases +33.1% (band +6.2% to +67.9%), 316 of 790 against 240 of 799, odds 57.2 to 1"
+
+
+def split_test(**status: Any) -> Json:
+    """A Rollout that waits for its goal at half of the users."""
+    selected = '{revision="{{revision}}"}'
+    purchases = {"name": "purchases", "type": "Ratio", "gating": False}
+    goal = {"metric": "purchases", "direction": "Increase", "minimumEffect": "10%"}
+    levers = {
+        "strategy": {"canary": {"steps": [{"setWeight": 50}, {"awaitGoal": {"goal": goal}}]}},
+        "analysis": {
+            "metrics": [
+                {"name": "errors", "preset": "error-rate"},
+                {**purchases, "query": f"sum(buys{selected})", "of": f"sum(visits{selected})"},
+            ]
+        },
+    }
+    told = {"metric": "purchases", "since": "2026-01-01T00:00:00.000Z", "text": GOAL_TEXT, **status.pop("goal", {})}
+    standing = {"phase": "Progressing", "weight": 50, "stepText": "2/2", "reason": "AwaitingGoal"}
+    return rollout(levers=levers, **{**standing, "message": GOAL_TEXT, "goal": told, **status})

@@ -10,7 +10,7 @@ import pytest
 
 from serinus.core.model.kinds import Json
 from tests.unit.cli.explain_given import clock, comparison, condemned, held, raised, taken
-from tests.unit.cli.given import ROLLOUT, cluster, rollout, say
+from tests.unit.cli.given import GOAL_TEXT, ROLLOUT, cluster, rollout, say, split_test
 
 GUARDRAIL = {
     "reason": "LimitExceeded",
@@ -52,6 +52,24 @@ def test_a_revert_by_the_test_is_one_sentence() -> None:
         "ratio 52.4 (12.1 to 301), 1-in-132 odds if both versions were equal (1 in 100 reverts; limit max 5%); "
         "it no longer gets any traffic."
     )
+
+
+@pytest.mark.parametrize("reason", ["ChampionWon", "NoDifference"])
+def test_a_goal_is_credited_to_its_own_test(reason: str) -> None:
+    """Effect, band, counts and odds, in the sentence."""
+    record = taken(reason, message=GOAL_TEXT, metric="purchases", samples=790)
+    ended = {"phase": "Reverted", "weight": 0, "finishedAt": clock(90), "decisions": [raised(50, 0.0), record]}
+    said = _sentence(split_test(reason=reason, **ended))
+    assert f"decided by the test of its goal ({reason}): {GOAL_TEXT}; it no longer gets any traffic." in said
+
+
+def test_where_a_goal_stands_while_it_is_open() -> None:
+    """The page and the JSON have it; its metric is compared by no other test."""
+    page = _said(split_test(decisions=[raised(50, 0.0)]))
+    assert f"Goal {GOAL_TEXT}" in page
+    assert "Limit purchases none (compared by the goal's test)" in page
+    told = json.loads(say(cluster(split_test()), "explain", "fraud", "--json").stdout)
+    assert (told["goal"]["metric"], told["decidedBy"]) == ("purchases", None)
 
 
 def test_a_revert_by_the_guardrail_is_not_credited_to_the_test() -> None:

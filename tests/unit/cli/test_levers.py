@@ -9,7 +9,7 @@ import pytest
 from serinus.cli import levers
 from serinus.cli.errors import Refused
 from serinus.core.model.kinds import Json
-from tests.unit.cli.given import CANARY, ROLLOUT, cluster, condition, reverted, rollout, say, story
+from tests.unit.cli.given import CANARY, ROLLOUT, cluster, condition, reverted, rollout, say, split_test, story
 
 REJECTED = [condition("Stalled", "True", "RevisionRejected", "version 42 was taken back")]
 
@@ -31,6 +31,15 @@ def test_a_lever_is_one_patch_of_the_newest_rollout(words: list[str], spec: Json
     fake = cluster(rollout())
     assert say(fake, *words).exit_code == 0
     assert fake.patches == [(ROLLOUT, {"spec": spec})]
+
+
+def test_a_challenger_that_has_won_is_promoted_like_a_pause() -> None:
+    """While it waits for a person; a goal that is still open is passed by --through-step alone."""
+    won = split_test(phase="Paused", reason="AwaitingPromotion")
+    assert levers.promote(story(won)).spec == {"promote": {"throughStep": 2, "full": None}}
+    with pytest.raises(Refused, match="is not in a pause"):
+        levers.promote(story(split_test()))
+    assert levers.promote(story(split_test()), through_step=2).spec["promote"]["throughStep"] == 2
 
 
 def test_the_newest_of_several_rollouts_is_the_one() -> None:

@@ -8,7 +8,18 @@ import pytest
 
 from serinus.core.model.kinds import Json
 from tests.unit.cli.explain_given import comparison
-from tests.unit.cli.given import ROLLOUT, FakeCluster, cluster, condition, deployment, reverted, rollout, say
+from tests.unit.cli.given import (
+    GOAL_TEXT,
+    ROLLOUT,
+    FakeCluster,
+    cluster,
+    condition,
+    deployment,
+    reverted,
+    rollout,
+    say,
+    split_test,
+)
 
 ENDED = "2026-01-01T00:01:00Z"
 REJECTED = [condition("Stalled", "True", "RevisionRejected", "version 42 was taken back by Rollout x")]
@@ -48,6 +59,13 @@ def test_the_share_that_a_canary_of_sticky_users_had_is_beside_its_weight(traffi
 def test_where_the_rollout_stands() -> None:
     """Phase, step of how many and what it does, and since when."""
     assert f"Rollout {ROLLOUT} Paused step 2/3 (pause until promoted) for 30s" in _page(rollout())
+
+
+def test_where_the_test_of_a_goal_stands() -> None:
+    """Effect, band, counts and odds, unless the reason says them already."""
+    assert f"Goal {GOAL_TEXT}" in _page(split_test(reason="NoTraffic", message="errors: no requests"))
+    assert _page(split_test()).count(GOAL_TEXT) == 1
+    assert "step 2/2 (awaitGoal purchases Increase" in _page(split_test())
 
 
 def test_a_scale_is_what_comes_next_while_its_pods_start() -> None:

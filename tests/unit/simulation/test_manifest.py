@@ -118,7 +118,17 @@ def test_copies_are_left_out_with_the_pause_in_which_nobody_is_answered() -> Non
     assert found.left_out_verbs == ("setMirrorRoute",)
 
 
-@pytest.mark.parametrize("example", ["07-blue-green", "09-premium-cohort", "10-shadow-first", "12-gateway-api"])
+def test_a_goal_is_left_out_with_the_metric_that_nothing_else_judges() -> None:
+    """Made-up users do not convert: the split is played, and goes on at once."""
+    found = read_subject((ROOT / "examples/08-ab-test/manifest.yaml").read_text())
+    assert found.left_out_verbs == ("awaitGoal",)
+    assert [one.weight for one in found.stages(0.0)] == [50, 100]
+    assert [one.name for one in found.policy.analysis.metrics] == ["error-rate"]
+
+
+@pytest.mark.parametrize(
+    "example", ["07-blue-green", "08-ab-test", "09-premium-cohort", "10-shadow-first", "12-gateway-api"]
+)
 def test_every_strategy_of_the_examples_can_be_played(example: str) -> None:
     """Blue-green is a list of steps by another name."""
     file = ROOT / "examples" / example / "manifest.yaml"

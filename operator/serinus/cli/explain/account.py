@@ -36,12 +36,15 @@ class Decider(StrEnum):
     PERSON = "person"
     SPEC = "spec"
     GROUP = "group"
+    GOAL = "goal"
     WALK = "walk"
 
 
 _BY_REASON: dict[str, Decider] = {
     Reason.WORSE: Decider.TEST,
     Reason.MAX_HOLD_EXCEEDED: Decider.MAX_HOLD,
+    RolloutReason.CHAMPION_WON: Decider.GOAL,
+    RolloutReason.NO_DIFFERENCE: Decider.GOAL,
     RolloutReason.BLIND_TIMEOUT: Decider.BLIND_TIMEOUT,
     RolloutReason.DEADLINE_EXCEEDED: Decider.DEADLINE,
     RolloutReason.ABORT_REQUESTED: Decider.PERSON,
@@ -81,6 +84,12 @@ class Account:
         verbs = [read_verb(step) for step in self.rollout.spec.strategy.canary.steps]
         shown = [verb.shows(NOTHING) for verb in verbs]
         return any(0 < one.weight < FULL_WEIGHT or one.mirror for one in shown)
+
+    @property
+    def goal(self) -> str | None:
+        """The metric that a goal's own test compares."""
+        goal = self.rollout.spec.strategy.goal
+        return goal.goal.metric if goal else None
 
     @property
     def reverts_at(self) -> float:

@@ -29,6 +29,7 @@ def account_json(account: Account) -> Json:
         "evidence": _evidence(account),
         "calibration": account.calibration,
         "missing": _missing(account),
+        "goal": status.goal.manifest() if status.goal else None,
         "asOf": account.looked,
         "metrics": [one.manifest() for one in account.comparisons],
         "decisions": [record.manifest() for record in status.decisions],

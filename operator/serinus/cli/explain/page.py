@@ -50,7 +50,12 @@ def _facts(account: Account) -> Table:
         needs = f"  (once there are {metric.min_samples} {what_counts(metric)})" if metric.min_samples else ""
         limit = limit_of(metric) or "none: compared with stable only"
         alone = "  (more is better: not compared with stable)" if metric.is_ratio and not metric.bounds.max else ""
+        if metric.name == account.goal:
+            facts.add_row("Limit", f"{metric.name}  {limit_of(metric) or 'none'}{needs}  (compared by the goal's test)")
+            continue
         facts.add_row("Limit", f"{metric.name}  {limit}{needs}{alone}")
+    if status.goal is not None:
+        facts.add_row("Goal", Text(status.goal.text))
     if account.evidence is not None:
         facts.add_row("Evidence", _evidence(account))
     if account.calibration:

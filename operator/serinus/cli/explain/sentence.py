@@ -24,6 +24,7 @@ _DECIDERS = {
     Decider.PERSON: "by a person",
     Decider.SPEC: "because the spec asks for another version",
     Decider.GROUP: "because of another member of its group",
+    Decider.GOAL: "by the test of its goal",
     Decider.WALK: "by the operator",
 }
 
@@ -94,6 +95,8 @@ def _reason(account: Account) -> str:
     if status.phase is Phase.SUCCEEDED:
         return "promoted by a person" if decider is Decider.PERSON else ""
     reason = record.reason if record else status.reason
+    if decider is Decider.GOAL:
+        return f"decided {by} ({reason}): {status.message}"
     numbers = _numbers(account, record) if record and record.metric else (status.message or "")
     return f"decided {by} ({reason}): {numbers}"
 

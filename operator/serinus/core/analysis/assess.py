@@ -31,8 +31,11 @@ def assess(
     *,
     pace: Pace,
     longest_outage_s: float | None = None,
+    goal: str | None = None,
 ) -> Judged:
     """Judge one look. `stage` is what is judged, `now` times blindness, `pace` says what Safe has to prove.
+
+    `goal` is the metric that a goal's own test compares: here it has its limits alone.
 
     `longest_outage_s` is the longest that stable was over a limit before the rollout, None where nobody knows.
     """
@@ -40,7 +43,7 @@ def assess(
     policy = judged_on_copies(policy, look) if stage.mirror else policy
     remembered, guardrail = threshold.check_limits(look, known, stage, policy, now, longest_outage_s=longest_outage_s)
     guardrail = replace(weigh_silence(look, stage, guardrail), caveat=caveat)
-    remembered = replace(remembered, gathered=known.gathered)
+    remembered = replace(remembered, gathered=known.gathered, goal=known.goal)
     if stage.mirror:
         guardrail = judged_by_something(guardrail, policy)
     if stage.is_of_a_cohort:
@@ -50,7 +53,8 @@ def assess(
     # Late: numpy and scipy are the price of the test alone.
     from serinus.core.analysis.comparison import compare
 
-    remembered, assessment = compare(look, remembered, stage, policy, guardrail, pace=pace)
+    compared = policy.model_copy(update={"metrics": tuple(one for one in policy.metrics if one.name != goal)})
+    remembered, assessment = compare(look, remembered, stage, compared, guardrail, pace=pace)
     if longest_outage_s is not None and stage.weight == FULL_WEIGHT and assessment.reason is Reason.LIMIT_EXCEEDED:
         # At 100 % only time tells an outage from a bad version, and evidence outlives an outage.
         assessment = replace(assessment, verdict=guardrail.verdict, reason=guardrail.reason, finding=guardrail.finding)

@@ -286,7 +286,8 @@ class StoredEvidence:
 
 @dataclass(frozen=True)
 class AnalysisState:
-    """What is remembered between looks. The counts of failing looks start anew at each stage, `gathered` never does.
+    """What is remembered between looks. The counts of failing looks start anew at each stage, `gathered` and what was
+    counted for a `goal` never do.
 
     `excused` says until when a metric's limit does not condemn, because stable was over it too; `exceeded` since when
     it has been exceeded at 100 %.
@@ -297,8 +298,9 @@ class AnalysisState:
     last_look: float | None = None
     blind_since: float | None = None
     gathered: Gathered | None = field(default=None, compare=False)
+    goal: Gathered | None = field(default=None, compare=False)
     exceeded: Mapping[str, float] = field(default_factory=dict)
 
     def for_new_stage(self) -> AnalysisState:
         """Keep what is valid for the whole rollout."""
-        return AnalysisState(excused=self.excused, gathered=self.gathered)
+        return AnalysisState(excused=self.excused, gathered=self.gathered, goal=self.goal)

@@ -13,6 +13,7 @@ from serinus.api.policy import Pace, Step
 from serinus.api.rollout import (
     AnalysisCheckpoint,
     DecisionRecord,
+    GoalStanding,
     Levers,
     Outlook,
     PodCounts,
@@ -28,7 +29,7 @@ from serinus.core.model.timestamps import from_rfc3339, restored, stored, to_rfc
 
 LONGEST_STATUS = 65_536
 """Bytes of a status as JSON."""
-ALWAYS_FITS, LONGEST_EVIDENCE = 20_480, 57_344
+ALWAYS_FITS, LONGEST_EVIDENCE = 17_408, 54_272
 """Characters of evidence for which there is room beside the longest of everything else, and beside the shortest.
 
 Evidence that does not fit begins anew after a restart."""
@@ -70,6 +71,7 @@ class RolloutState:
     conditions: tuple[Condition, ...] = ()
     assessed_at: float | None = None
     outlook: Outlook | None = field(default=None, compare=False)
+    goal: GoalStanding | None = field(default=None, compare=False)
     assessment: Assessment | None = field(default=None, compare=False)
     """The last one, in memory only: after a restart the next look brings it."""
 
@@ -111,6 +113,12 @@ class RolloutPlan:
     def pace(self) -> Pace:
         """What the weight waits for."""
         return self.policy.strategy.canary.pace or Pace.TIMED
+
+    @property
+    def goal(self) -> str | None:
+        """The metric that a goal's own test compares, if there is a goal."""
+        wish = self.policy.strategy.goal
+        return wish.goal.metric if wish else None
 
     @property
     def promote(self) -> Promote:
@@ -185,12 +193,14 @@ def from_status(status: RolloutStatus) -> RolloutState:
         acknowledged=status.acknowledged or Levers(),
         decisions=status.decisions,
         outlook=status.outlook,
+        goal=status.goal,
         analysis=AnalysisState(
             failures=dict(checkpoint.failures or {}),
             excused={name: from_rfc3339(until) for name, until in (checkpoint.excused or {}).items()},
             last_look=restored(checkpoint.last_look),
             blind_since=restored(checkpoint.blind_since),
             gathered=StoredEvidence(checkpoint.evidence) if checkpoint.evidence else None,
+            goal=StoredEvidence(checkpoint.goal) if checkpoint.goal else None,
             exceeded={name: from_rfc3339(since) for name, since in (checkpoint.exceeded or {}).items()},
         ),
         conditions=status.conditions,
@@ -255,6 +265,7 @@ def to_status(state: RolloutState, plan: RolloutPlan) -> RolloutStatus:
         exceeded={name: to_rfc3339(since) for name, since in known.exceeded.items()} or None,
         last_look=stored(known.last_look),
         blind_since=stored(known.blind_since),
+        goal=known.goal.stored() if known.goal else None,
     )
     status = _written(state, plan, checkpoint if checkpoint != AnalysisCheckpoint() else None)
     return _with_evidence(status, known.gathered)
@@ -285,6 +296,7 @@ def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpo
         acknowledged=state.acknowledged if state.acknowledged != Levers() else None,
         decisions=state.decisions,
         outlook=state.outlook,
+        goal=state.goal,
         analysis=checkpoint,
         conditions=state.conditions,
         **{name: stored(getattr(state, name)) for name in _TIMES},

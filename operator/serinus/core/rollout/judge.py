@@ -12,9 +12,11 @@ from serinus.core.model.assessment import AnalysisState, Assessment, Finding, Lo
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import overdue
+from serinus.core.rollout.goal import with_goal_counted
 from serinus.core.rollout.outlook import outlook_of
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
+from serinus.core.rollout.verbs.await_goal import is_sticky
 from serinus.core.rollout.verbs.steps import next_exposure
 
 
@@ -27,11 +29,14 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     look = seen.look
     if look is not None and look.at > last:
         shown, following = state.exposure, next_exposure(plan, state)
-        stage = Stage(shown.weight, following.weight, began, bool(shown.matches) or _sticky(seen), shown.mirror)
+        # Where users stay where they are, a revision's share of the requests follows its weight slowly.
+        stage = Stage(shown.weight, following.weight, began, bool(shown.matches) or is_sticky(seen), shown.mirror)
         outage, analysis = _usual_outage(plan, state), plan.policy.analysis
-        known, assessment = assess(look, state.analysis, stage, analysis, now, pace=plan.pace, longest_outage_s=outage)
+        known, assessment = assess(
+            look, state.analysis, stage, analysis, now, pace=plan.pace, longest_outage_s=outage, goal=plan.goal
+        )
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
-            state = _with(plan, state, known, assessment)
+            state = with_goal_counted(plan, _with(plan, state, known, assessment), seen, look)
             return _asked(state, look) if state.exposure.is_full else state
     return _overdue(plan, state, now) if overdue(plan, max(last, seen.watched_since), now) else state
 
@@ -51,12 +56,6 @@ def unsafe(plan: RolloutPlan, state: RolloutState, now: float) -> Cause | None:
 
 def _is_judged(plan: RolloutPlan, state: RolloutState) -> bool:
     return plan.stable is not None and not state.exposure.is_nothing and not state.phase.ended
-
-
-def _sticky(seen: Snapshot) -> bool:
-    """Whether users stay where they are: then a revision's share of the requests follows its weight slowly."""
-    traffic = seen.deployment.spec.traffic
-    return traffic is not None and traffic.session_affinity is not None
 
 
 def _overdue(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:

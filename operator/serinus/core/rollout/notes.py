@@ -17,9 +17,16 @@ WARNING_PHASES = frozenset({Phase.REVERTED, Phase.ABORTED})
 FALLBACK = "FallbackServing"
 WARNING_CONDITIONS = ("Stalled", FALLBACK, "Degraded")
 SELF_EVIDENT = frozenset(
-    {RolloutReason.STAGE_BEGAN, RolloutReason.NO_ASSESSMENT, RolloutReason.PAUSING, RolloutReason.GUARDING}
+    {
+        RolloutReason.STAGE_BEGAN,
+        RolloutReason.NO_ASSESSMENT,
+        RolloutReason.PAUSING,
+        RolloutReason.AWAITING_GOAL,
+        RolloutReason.GUARDING,
+    }
 )
 """The weight's own change says all of it."""
+STEPS_DONE = frozenset({"Scaled", "Decided"})
 
 
 def notes_of(standing: Standing, states: tuple[StoredState, ...], status: ModelDeploymentStatus) -> tuple[Note, ...]:
@@ -33,7 +40,7 @@ def _rollout_notes(stored: StoredState) -> Iterator[Note]:
     before, after, plan = stored.before, stored.state, stored.plan
     to = plan.spec.to.version
     had, has = before.exposure, after.exposure
-    yield from _scale_notes(stored)
+    yield from _step_notes(stored)
     if has.exceeds(had):
         yield Note("WeightRaised", f"Version {to}: {_weight(had, has)}{had.text} to {has.text}", rollout=plan)
     if after.phase is not before.phase and (after.phase.ended or after.phase is Phase.GUARDING):
@@ -46,12 +53,12 @@ def _rollout_notes(stored: StoredState) -> Iterator[Note]:
         yield Note(after.reason or "", f"Version {to} held at {has.text}: {after.message}", warning, plan)
 
 
-def _scale_notes(stored: StoredState) -> Iterator[Note]:
-    """Tell of each scale that the canary has reached: no phase, weight or reason need change with it."""
-    known = {record.first_time for record in stored.before.decisions if record.action == "Scaled"}
+def _step_notes(stored: StoredState) -> Iterator[Note]:
+    """Tell of each step that has led to something of its own: no phase, weight or reason need change with it."""
+    known = {record.first_time for record in stored.before.decisions if record.action in STEPS_DONE}
     to, shown = stored.plan.spec.to.version, stored.before.exposure.text
     for record in stored.state.decisions:
-        if record.action == "Scaled" and record.first_time not in known:
+        if record.action in STEPS_DONE and record.first_time not in known:
             yield Note(record.reason, f"Version {to} at {shown}: {record.message}", rollout=stored.plan)
 
 

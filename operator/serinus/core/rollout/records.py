@@ -13,7 +13,7 @@ from serinus.core.model.assessment import Finding
 from serinus.core.model.rollout import LONGEST_TEXT, RolloutPlan, RolloutState, shortened
 from serinus.core.model.timestamps import to_rfc3339
 
-Action = Literal["Raised", "Scaled", "Held", "Taken"]
+Action = Literal["Raised", "Scaled", "Decided", "Held", "Taken"]
 LIMIT = 20
 LONGEST_QUERY = 2048
 EARLIER_MESSAGE, EARLIER_QUERY = 160, 120
@@ -83,7 +83,7 @@ def _baseline(plan: RolloutPlan, finding: Finding) -> str | None:
 
 
 def _same(one: DecisionRecord, other: DecisionRecord) -> bool:
-    if one.action in {"Raised", "Scaled"} and one.message != other.message:
+    if one.action in {"Raised", "Scaled", "Decided"} and one.message != other.message:
         return False
     return (one.action, one.weight, one.exposure, one.verdict, one.reason, one.metric) == (
         other.action,

@@ -15,6 +15,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, with_the_others, without_pods
 from serinus.core.rollout.gates import first_refusal, refusal_beside_stable, waits_for_pods
+from serinus.core.rollout.goal import ended_by_goal
 from serinus.core.rollout.group import waits_for_group
 from serinus.core.rollout.guard import guarded, succeeded
 from serinus.core.rollout.holding import because, held, phase_while_held
@@ -43,7 +44,7 @@ def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> 
     how = killed(plan, state, seen)
     if how is None:
         state = judged(plan, without_pods(plan, state, seen, now), seen, now)
-        how = condemned(plan, state, now) or ending(plan, state, seen)
+        how = condemned(plan, state, now) or ending(plan, state, seen) or ended_by_goal(plan, state, seen)
     if how is not None:
         return ended(plan, state, seen, how, now)
     state = with_the_others(plan, state, seen, now)
@@ -101,8 +102,8 @@ def _step(question: Question, verb: Verb) -> RolloutState:
         return _in_line(question, cause)
     if rises:
         state = _raised(question, exposure, _rise(question, exposure))
-    if verb.scale is not None:
-        state = _scaled(question, verb)
+    if done := verb.tells(question):
+        state = _done(question, verb, done)
     if plan.straight or state.step >= len(plan.steps):
         return _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
     return replace(state, step=state.step + 1, step_started_at=now)
@@ -119,18 +120,19 @@ def _wait_for_scale(question: Question, verb: Verb) -> Cause | None:
     return waits_for_pods(question) if verb.scale is not None and verb.scale.asks else None
 
 
-def _scaled(question: Question, verb: Verb) -> RolloutState:
-    """Record that the canary has its size: its pods are there, and the next wait for pods has the whole deadline."""
+def _done(question: Question, verb: Verb, cause: Cause) -> RolloutState:
+    """Record what a step has led to. A canary that has its size has its pods: the next wait has the whole deadline."""
     plan, state = question.plan, replace(question.state, waited_seconds=0.0)
-    return recorded(plan, state, "Scaled", Cause(RolloutReason.SCALED, verb.text), question.now)
+    return recorded(plan, state, "Decided" if verb.scale is None else "Scaled", cause, question.now)
 
 
 def _waiting(question: Question, cause: Cause) -> RolloutState:
     """Stay at a step; that a pause takes its time is no decision."""
     plan, state, now = question.plan, question.state, question.now
     state = replace(state, step_started_at=state.step_started_at or now)
-    if cause.reason == RolloutReason.PAUSING:
-        return because(replace(state, phase=phase_while_held(plan, state)), cause)
+    if cause.reason in {RolloutReason.PAUSING, RolloutReason.AWAITING_GOAL}:
+        state = because(state, cause)
+        return replace(state, phase=phase_while_held(plan, state))
     return held(plan, state, cause, now)
 
 

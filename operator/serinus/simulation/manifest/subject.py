@@ -150,20 +150,34 @@ def read_subject(text: str, name: str | None = None) -> Subject:
 
 
 def _played(policy: Policy) -> tuple[Policy, tuple[str, ...]]:
-    """Leave out cohorts and copies, and the pauses in which nobody else sees the canary; name the verbs left out.
+    """Leave out cohorts, copies and goals, and the pauses in which nobody else sees the canary; name the verbs left
+    out.
 
-    Made-up requests carry no headers, and a cohort is no random sample of them. Nobody counts copies here.
+    Made-up requests carry no headers, and a cohort is no random sample of them. Nobody counts copies here, or users.
     """
+    policy, goals = _without_goal(policy)
     canary = policy.strategy.canary
     cohorts = any(step.set_header_route is not None for step in canary.steps)
     copies = any(step.set_mirror_route is not None for step in canary.steps)
     if not cohorts and not copies:
-        return policy, ()
+        return policy, goals
     weighted = dropwhile(lambda step: step.set_weight is None, canary.steps)
     steps = tuple(step for step in weighted if step.set_header_route is None) or (Step(set_weight=FULL_WEIGHT),)
     strategy = policy.strategy.model_copy(update={"canary": canary.model_copy(update={"steps": steps})})
-    named = (*(["setHeaderRoute"] if cohorts else []), *(["setMirrorRoute"] if copies else []))
+    named = (*(["setHeaderRoute"] if cohorts else []), *(["setMirrorRoute"] if copies else []), *goals)
     return policy.model_copy(update={"strategy": strategy}), named
+
+
+def _without_goal(policy: Policy) -> tuple[Policy, tuple[str, ...]]:
+    """Leave out a goal, and its metric where that has no limit of its own: nothing else judges it."""
+    goal, canary = policy.strategy.goal, policy.strategy.canary
+    if goal is None:
+        return policy, ()
+    steps = tuple(step for step in canary.steps if step.await_goal is None)
+    judged = (one for one in policy.analysis.metrics if one.name != goal.goal.metric or one.threshold_range)
+    strategy = policy.strategy.model_copy(update={"canary": canary.model_copy(update={"steps": steps})})
+    analysis = policy.analysis.model_copy(update={"metrics": tuple(judged)})
+    return policy.model_copy(update={"strategy": strategy, "analysis": analysis}), ("awaitGoal",)
 
 
 def default_subject() -> Subject:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serinus.api.policy import Pace
-from serinus.api.rollout import Levers, RolloutStatus
+from serinus.api.rollout import GoalStanding, Levers, RolloutStatus
 from serinus.api.status import Phase, Verdict
 from serinus.core.model.assessment import AnalysisState, Assessment, Comparison, Finding, Reason, StoredEvidence
 from serinus.core.model.rollout import (
@@ -22,11 +22,15 @@ from serinus.core.model.rollout import (
     shortened,
     to_status,
 )
+from serinus.core.model.timestamps import to_rfc3339
 from serinus.core.rollout.conditions import with_conditions
 from serinus.core.rollout.outlook import outlook_of
 from serinus.core.rollout.records import LIMIT, Cause, recorded
 from tests.unit.core.rollout.given import NOW, at_step, plan
 
+GOAL_COUNT, GOAL_TEXT = 2200, 500
+"""As long as they are at most: tests/unit/core/analysis/test_goal.py measures them."""
+GOAL_NUMBERS = [name for name, field in GoalStanding.model_fields.items() if "float" in str(field.annotation)]
 LETTERS = st.characters(exclude_categories=("Cs",))
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{61}[a-z]", fullmatch=True)
 
@@ -66,6 +70,14 @@ def many(metrics: list[str], query: str, message: str, *, evidence: int) -> Roll
             last_look=NOW,
             blind_since=NOW,
             gathered=StoredEvidence("e" * evidence),
+            goal=StoredEvidence("g" * GOAL_COUNT),
+        ),
+        goal=GoalStanding(
+            metric=metrics[0],
+            outcome="ChallengerWon",
+            since=to_rfc3339(NOW),
+            text="g" * GOAL_TEXT,
+            **dict.fromkeys(GOAL_NUMBERS, 1234567.8),
         ),
     )
     return with_conditions(plan(), state, NOW)

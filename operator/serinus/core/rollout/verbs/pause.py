@@ -54,6 +54,9 @@ class PauseVerb:
         seconds = self.wish.seconds
         return None if seconds is None or began is None else began + seconds
 
+    def tells(self, question: Question) -> Cause | None:
+        return None
+
 
 def _beside(question: Question) -> str:
     """Say beside the wait for people what speaks against going on."""

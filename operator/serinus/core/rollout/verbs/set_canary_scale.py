@@ -41,6 +41,9 @@ class SetCanaryScaleVerb:
     def ends_at(self, began: float | None) -> float | None:
         return None
 
+    def tells(self, question: Question) -> Cause | None:
+        return Cause(RolloutReason.SCALED, self.text)
+
 
 def scale_text(scale: CanaryScale) -> str:
     """Write a scale in the words of the manifest."""

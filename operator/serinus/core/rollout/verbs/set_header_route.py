@@ -37,6 +37,9 @@ class HeaderRouteVerb:
     def ends_at(self, began: float | None) -> float | None:
         return None
 
+    def tells(self, question: Question) -> Cause | None:
+        return None
+
 
 def read_header_route(wish: HeaderRoute) -> HeaderRouteVerb:
     """Read the step."""

@@ -30,3 +30,6 @@ class SetWeightVerb:
 
     def ends_at(self, began: float | None) -> float | None:
         return None
+
+    def tells(self, question: Question) -> Cause | None:
+        return None

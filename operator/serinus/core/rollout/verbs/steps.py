@@ -8,6 +8,7 @@ from serinus.api.canary_scale import CanaryScale
 from serinus.api.policy import Step
 from serinus.core.model.exposure import EVERYTHING, FULL_WEIGHT, Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.rollout.verbs.await_goal import AwaitGoalVerb
 from serinus.core.rollout.verbs.pause import PauseVerb
 from serinus.core.rollout.verbs.set_canary_scale import BY_WEIGHT, SetCanaryScaleVerb
 from serinus.core.rollout.verbs.set_header_route import HeaderRouteVerb, read_header_route
@@ -31,6 +32,8 @@ def read_verb(step: Step) -> Verb:
         return MirrorRouteVerb(step.set_mirror_route.percentage)
     if step.set_canary_scale is not None:
         return SetCanaryScaleVerb(step.set_canary_scale)
+    if step.await_goal is not None:
+        return AwaitGoalVerb(step.await_goal)
     raise ValueError("a step without a verb")
 
 

@@ -36,6 +36,10 @@ class Verb(Protocol):
         """Why the step is not over yet, besides the gates of a rise; None when the next one may begin."""
         ...
 
+    def tells(self, question: Question) -> Cause | None:
+        """What is recorded when it is over, if that is a decision of its own."""
+        ...
+
     def ends_at(self, began: float | None) -> float | None:
         """When time alone ends it, in unix seconds; None where time does not, or it has not begun."""
         ...

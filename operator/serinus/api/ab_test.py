@@ -1,0 +1,116 @@
+"""abTest: champion and challenger side by side at a fixed split, users sticky, until a goal is decided.
+
+`awaitGoal` is the step that waits for it; abTest is a setWeight and an awaitGoal by another name.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from serinus.api.ab_test_rules import AWAIT_GOAL, GOAL
+from serinus.api.base import ApiModel
+from serinus.api.constraints import Duration, Label, Share
+from serinus.api.durations import seconds, share
+from serinus.api.rules import ruled
+
+
+class Direction(StrEnum):
+    """Which way a goal's metric should move."""
+
+    INCREASE = "Increase"
+    DECREASE = "Decrease"
+
+
+class OnWinner(StrEnum):
+    """What to do when the challenger has won."""
+
+    PROMOTE = "Promote"
+    WAIT = "Wait"
+
+
+class OnNoDifference(StrEnum):
+    """What to do when neither has won."""
+
+    KEEP_STABLE = "KeepStable"
+    PROMOTE = "Promote"
+
+
+class Goal(ApiModel):
+    """What the challenger should do better than the champion."""
+
+    model_config = ruled(*GOAL)
+
+    metric: Label
+    """A metric of analysis.metrics of type Ratio: query counts successes, of counts users or sessions, not requests."""
+    direction: Direction
+    """Increase if more is better, Decrease if less is."""
+    minimum_effect: Share
+    """The smallest relative change worth knowing of, such as 2%. The test ends as NoDifference once it rules out a
+    change of that size."""
+
+
+class AwaitGoal(ApiModel):
+    """Stay at this split until the goal is decided. Needs traffic.sessionAffinity."""
+
+    model_config = ruled(*AWAIT_GOAL)
+
+    goal: Goal
+    """What decides."""
+    false_promotion_rate: Share | None = None
+    """How likely a challenger that is no better may be called the winner, and a champion that is no better likewise,
+    however often is looked; default 0.05."""
+    min_duration: Duration | None = None
+    """Nothing is decided before; default 168h, a whole week, because days differ."""
+    max_duration: Duration | None = None
+    """What is undecided by then is NoDifference; default 672h, four weeks."""
+    on_winner: OnWinner | None = None
+    """What follows when the challenger has won: Promote (it goes on to 100 percent) or Wait (for promote); default
+    Promote."""
+    on_no_difference: OnNoDifference | None = None
+    """What follows when neither has won: KeepStable (the challenger is rejected) or Promote; default KeepStable."""
+
+    @property
+    def least_effect(self) -> float:
+        """The smallest relative change worth knowing of, as a ratio."""
+        return share(self.goal.minimum_effect)
+
+    @property
+    def error_rate(self) -> float:
+        """How likely either may win wrongly."""
+        return share(self.false_promotion_rate or FALSE_PROMOTION_RATE)
+
+    @property
+    def min_seconds(self) -> float:
+        return seconds(self.min_duration or MIN_DURATION)
+
+    @property
+    def max_seconds(self) -> float:
+        return seconds(self.max_duration or MAX_DURATION)
+
+
+class AbTest(AwaitGoal):
+    """Champion and challenger at a fixed split, users sticky, until the goal is decided."""
+
+    weight: Annotated[int, Field(ge=1, le=99)] | None = None
+    """The challenger's share of users, in percent; default 50."""
+
+
+WEIGHT = 50
+FALSE_PROMOTION_RATE = "0.05"
+MIN_DURATION = "168h"
+MAX_DURATION = "672h"
+
+
+def goal_filled_in(wish: AwaitGoal) -> AwaitGoal:
+    """Fill in what the user left out of a goal; a weight is the step's before it."""
+    return AwaitGoal(
+        goal=wish.goal,
+        false_promotion_rate=wish.false_promotion_rate or FALSE_PROMOTION_RATE,
+        min_duration=wish.min_duration or MIN_DURATION,
+        max_duration=wish.max_duration or MAX_DURATION,
+        on_winner=wish.on_winner or OnWinner.PROMOTE,
+        on_no_difference=wish.on_no_difference or OnNoDifference.KEEP_STABLE,
+    )
