@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from serinus_local.demo.watching import Manifest
 from tests.e2e import given
@@ -11,6 +12,8 @@ BAD = "x[0, 0] == 2"
 """True of what the load sends and not of what the probe sends."""
 REPLICAS = 2
 STEPS: tuple[Manifest, ...] = ({"setWeight": 50},)
+HELD = (*STEPS, {"pause": {}})
+"""Steps of a version that stays at half of the weight until another one is committed."""
 ANALYSIS: Manifest = {"mode": "Threshold"}
 """Half of the load of a model shows within a second or two what a limit is to find; no test is to be waited for."""
 POD_OUTPUT = 'output [{ name: "POD", data_type: TYPE_STRING, dims: [ 1 ] }]\ninstance_group'
@@ -18,14 +21,14 @@ ANSWER = "return triton.InferenceResponse(["
 WITH_POD = ANSWER + "triton.Tensor('POD', np.array([__import__('os').environ['HOSTNAME']], dtype=object)), "
 
 
-def version(name: str, number: int, *, routing: str, bad: bool = False) -> str:
+def version(name: str, number: int, *, routing: str, bad: bool = False, steps: Sequence[Manifest] = STEPS) -> str:
     """Render one version of a model."""
     manifest = json.loads(
         given.version(
             name,
             number,
             fails=BAD if bad else given.GOOD,
-            steps=STEPS,
+            steps=steps,
             guard="0s",
             replicas=REPLICAS,
             analysis=ANALYSIS,

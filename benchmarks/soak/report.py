@@ -58,9 +58,9 @@ class Soaked:
         yield f"{self.routing}: " + ", ".join(f"{number} {what}" for what, number in numbers["rounds"].items())
         yield (
             f"  {numbers['minutes']} minutes, {numbers['requests']} requests "
-            f"({numbers['requests_per_second']} a second), slowest {numbers['slowest_seconds']} s, {numbers['streams_opened']} streams opened, "
-            f"the load took {numbers['load_cpu_cores']} cores, {numbers['not_sent']} were not sent"
+            f"({numbers['requests_per_second']} a second, {numbers['not_sent']} were due and not sent), slowest {numbers['slowest_seconds']} s"
         )
+        yield f"  {numbers['streams_opened']} streams opened, the load took {numbers['load_cpu_cores']} cores"
         for fate, by_kind in numbers["fates"].items():
             yield f"  {fate}: {sum(by_kind.values())}  " + ", ".join(f"{kind} {n}" for kind, n in by_kind.items() if n)
         yield "  at the gateway: " + (

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import StrEnum
 from itertools import cycle
 
@@ -27,24 +27,30 @@ class Round(StrEnum):
     """One thing that is done to a model, and waited for until all is quiet again."""
 
     PROMOTION = "promotions"
+    SUPERSESSION = "promotions over a canary"
     REVERT = "reverts"
     SCALE_DOWN = "scale-downs"
     DELETION = "deleted pods"
 
 
 def dealt(wanted: Counter[Round], hands: int) -> list[list[Round]]:
-    """Deal rounds out to so many models, each kind as evenly as it goes; a model's rounds of one kind lie apart."""
-    dealt_out: list[list[Round]] = [[] for _ in range(hands)]
-    chosen = cycle(dealt_out)
-    for one in _mixed(wanted):
-        next(chosen).append(one)
-    return dealt_out
+    """Deal rounds out to so many models, each kind as evenly as it goes. Each model begins at another place of its own."""
+    counted = [Counter[Round]() for _ in range(hands)]
+    turns = cycle(counted)
+    for one in wanted.elements():
+        next(turns)[one] += 1
+    return [_begun_at(_mixed(hand), number / hands) for number, hand in enumerate(counted)]
 
 
 def _mixed(wanted: Counter[Round]) -> list[Round]:
-    """Lay the rounds out so that each kind is spread over the whole of it."""
+    """Lay rounds out so that each kind is spread over the whole of them."""
     places = [((number + 0.5) / count, one) for one, count in wanted.items() for number in range(count)]
-    return [one for _, one in sorted(places, key=lambda place: (place[0], place[1]))]
+    return [one for _, one in sorted(places)]
+
+
+def _begun_at(rounds: list[Round], share: float) -> list[Round]:
+    first = int(len(rounds) * share)
+    return rounds[first:] + rounds[:first]
 
 
 class Rounds:
@@ -70,6 +76,7 @@ class Rounds:
         """Do the rounds of one model, one after the other; one that does not end well is told, and the next begins."""
         does: dict[Round, Callable[[], Awaitable[None]]] = {
             Round.PROMOTION: lambda: self._commit(name, Phase.SUCCEEDED),
+            Round.SUPERSESSION: lambda: self._supersede(name),
             Round.REVERT: lambda: self._commit(name, Phase.REVERTED, bad=True),
             Round.SCALE_DOWN: lambda: self._scale_down(name),
             Round.DELETION: lambda: self._delete_pod(name),
@@ -85,20 +92,42 @@ class Rounds:
                 self.done[one] += 1
 
     async def _commit(self, name: str, phase: Phase, *, bad: bool = False) -> None:
+        """Commit a version, and wait until its rollout ends in this phase."""
+        number = await self._apply(name, bad=bad)
+        await _until(self._followed.rollouts, lambda: self._phase(name, number) in _ENDED, f"the end of {number}")
+        if (reached := self._phase(name, number)) != phase:
+            raise RuntimeError(
+                f"version {number} is {reached} and not {phase}: {self._status(name, number).get('message')}"
+            )
+        if phase is Phase.SUCCEEDED:
+            self._stable[name] = self._tried(name, number)["spec"]["to"]["revision"]
+
+    async def _supersede(self, name: str) -> None:
+        """Commit a version while the one before has half of the weight."""
+        number = await self._apply(name, steps=models.HELD)
+        shown = models.STEPS[0]["setWeight"]
+        await _until(
+            self._followed.rollouts, lambda: self._status(name, number).get("weight") == shown, f"{number} at {shown} %"
+        )
+        await self._commit(name, Phase.SUCCEEDED)
+
+    async def _apply(self, name: str, *, bad: bool = False, steps: Sequence[Manifest] = models.STEPS) -> int:
         self._versions[name] += 1
         number = self._versions[name]
         self._happenings.tell(name, f"version {number} is committed{', a bad one' if bad else ''}")
-        await self._cluster.run("apply", "-f", "-", stdin=models.version(name, number, routing=self._routing, bad=bad))
+        version = models.version(name, number, routing=self._routing, bad=bad, steps=steps)
+        await self._cluster.run("apply", "-f", "-", stdin=version)
+        return number
 
-        def tried() -> Manifest:
-            found = newest(_of(name, self._followed.rollouts.objects), number) or {}
-            return found if found.get("status", {}).get("phase") in _ENDED else {}
+    def _tried(self, name: str, number: int) -> Manifest:
+        return newest(_of(name, self._followed.rollouts.objects), number) or {}
 
-        await _until(self._followed.rollouts, lambda: bool(tried()), f"the end of version {number}")
-        if (reached := tried()["status"]["phase"]) != phase:
-            raise RuntimeError(f"version {number} is {reached} and not {phase}: {tried()['status'].get('message')}")
-        if phase is Phase.SUCCEEDED:
-            self._stable[name] = tried()["spec"]["to"]["revision"]
+    def _status(self, name: str, number: int) -> Manifest:
+        status: Manifest = self._tried(name, number).get("status", {})
+        return status
+
+    def _phase(self, name: str, number: int) -> str | None:
+        return self._status(name, number).get("phase")
 
     async def _scale_down(self, name: str) -> None:
         """Take one of the stable pods away, and give it back."""

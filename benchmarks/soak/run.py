@@ -34,8 +34,11 @@ class Plan:
     streams: int = 20
 
 
-LONG = Plan(Counter({Round.PROMOTION: 100, Round.REVERT: 100, Round.SCALE_DOWN: 50, Round.DELETION: 50}))
-SHORT = Plan(Counter({Round.PROMOTION: 4, Round.REVERT: 4, Round.SCALE_DOWN: 2, Round.DELETION: 2}), models=2)
+LONG = Plan(
+    Counter({Round.PROMOTION: 80, Round.SUPERSESSION: 20, Round.REVERT: 100, Round.SCALE_DOWN: 50, Round.DELETION: 50})
+)
+SHORT = Plan(Counter(dict.fromkeys(Round, 2)), models=2)
+"""Each model goes through each kind of round once."""
 
 
 async def soak(cluster: DemoCluster, routing: str, plan: Plan) -> Soaked:
