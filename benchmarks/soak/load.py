@@ -29,11 +29,20 @@ NO_RETRIES = ("grpc.enable_retries", 0)
 class Load:
     """Connections to a gateway; `hosts` are the hosts of the models by name."""
 
-    def __init__(self, gateway: str, hosts: Mapping[str, str], ledger: Ledger, *, rate: float) -> None:
+    def __init__(
+        self,
+        gateway: str,
+        hosts: Mapping[str, str],
+        ledger: Ledger,
+        *,
+        rate: float,
+        pattern: Sequence[Kind] = PATTERN,
+    ) -> None:
         self._gateway = gateway
         self._hosts = dict(hosts)
         self._ledger = ledger
         self._rate = rate
+        self._pattern = tuple(pattern)
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._open = AsyncExitStack()
@@ -56,7 +65,7 @@ class Load:
     async def until_answered(self, limit: float) -> None:
         """Wait until each model answers in each way; nothing of it is counted."""
         for model in self._hosts:
-            for kind in dict.fromkeys(PATTERN):
+            for kind in dict.fromkeys(self._pattern):
                 async with asyncio.timeout(limit):
                     # A gateway tells nobody that a route has arrived.
                     while (await self._ask(kind, model)).error is not None:  # noqa: ASYNC110
@@ -64,13 +73,13 @@ class Load:
 
     async def run(self) -> None:
         """Send requests until `stop`, then wait for those under way."""
-        models = tuple(self._hosts)
+        models, kinds = tuple(self._hosts), len(self._pattern)
         started, sent = now(), 0
         while not self._stopping.is_set():
             due = int((now() - started) * self._rate)
             for number in range(sent, due):
                 # The models take turns within each kind, so that each model is asked in each way.
-                self._send(PATTERN[number % len(PATTERN)], models[number // len(PATTERN) % len(models)])
+                self._send(self._pattern[number % kinds], models[number // kinds % len(models)])
             sent = max(sent, due)
             await asyncio.sleep(1 / self._rate)
         await asyncio.gather(*self._under_way)

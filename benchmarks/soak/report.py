@@ -56,11 +56,12 @@ class Soaked:
         """Say it to people."""
         numbers = self.numbers()
         yield f"{self.routing}: " + ", ".join(f"{number} {what}" for what, number in numbers["rounds"].items())
+        rate, unsent = numbers["requests_per_second"], numbers["not_sent"]
+        yield f"  {numbers['minutes']} minutes, {numbers['requests']} requests, {rate} a second, {unsent} not sent"
         yield (
-            f"  {numbers['minutes']} minutes, {numbers['requests']} requests "
-            f"({numbers['requests_per_second']} a second, {numbers['not_sent']} were due and not sent), slowest {numbers['slowest_seconds']} s"
+            f"  slowest {numbers['slowest_seconds']} s, {numbers['streams_opened']} streams opened, "
+            f"the load took {numbers['load_cpu_cores']} cores"
         )
-        yield f"  {numbers['streams_opened']} streams opened, the load took {numbers['load_cpu_cores']} cores"
         for fate, by_kind in numbers["fates"].items():
             yield f"  {fate}: {sum(by_kind.values())}  " + ", ".join(f"{kind} {n}" for kind, n in by_kind.items() if n)
         yield "  at the gateway: " + (

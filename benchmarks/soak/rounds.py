@@ -34,7 +34,7 @@ class Round(StrEnum):
 
 
 def dealt(wanted: Counter[Round], hands: int) -> list[list[Round]]:
-    """Deal rounds out to so many models, each kind as evenly as it goes. Each model begins at another place of its own."""
+    """Deal rounds out to so many models, each kind as evenly as it goes; each model begins at another place."""
     counted = [Counter[Round]() for _ in range(hands)]
     turns = cycle(counted)
     for one in wanted.elements():
