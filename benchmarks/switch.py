@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.soak.following import Followed, following
-from benchmarks.soak.happenings import Happenings
+from benchmarks.soak.happenings import Happenings, of_model
 from benchmarks.soak.ledger import Kind, Ledger, Outcome
 from benchmarks.soak.load import Load
 from serinus_local import stack
@@ -132,7 +132,7 @@ class Bench:
             raise TimeoutError(f"waited {PATIENCE_SECONDS:g} s for {what}")
 
     def _tried(self, number: int) -> Manifest:
-        return newest(self._followed.rollouts.objects, number) or {}
+        return newest(of_model(self.name, self._followed.rollouts.objects), number) or {}
 
     def _revision(self, number: int) -> str:
         return str(self._tried(number)["spec"]["to"]["revision"])

@@ -5,7 +5,7 @@ All of it is as the watches show it, with the wall time at which they do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL
@@ -80,6 +80,11 @@ class Happenings:
 def model_of(manifest: Manifest) -> str:
     """Name the ModelDeployment that an object belongs to."""
     return str((manifest["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL, ""))
+
+
+def of_model(name: str, objects: Mapping[str, Manifest]) -> dict[str, Manifest]:
+    """Pick the objects that belong to a ModelDeployment."""
+    return {each: manifest for each, manifest in objects.items() if model_of(manifest) == name}
 
 
 def revision_of(pod: Manifest) -> str:

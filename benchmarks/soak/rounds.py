@@ -12,7 +12,7 @@ from itertools import cycle
 
 from benchmarks.soak import models
 from benchmarks.soak.following import Followed
-from benchmarks.soak.happenings import Happenings, is_ready, model_of, revision_of
+from benchmarks.soak.happenings import Happenings, is_ready, of_model, revision_of
 from serinus.api.status import Phase
 from serinus_local.demo.cluster import DemoCluster
 from serinus_local.demo.watching import Manifest, Watch
@@ -120,7 +120,7 @@ class Rounds:
         return number
 
     def _tried(self, name: str, number: int) -> Manifest:
-        return newest(_of(name, self._followed.rollouts.objects), number) or {}
+        return newest(of_model(name, self._followed.rollouts.objects), number) or {}
 
     def _status(self, name: str, number: int) -> Manifest:
         status: Manifest = self._tried(name, number).get("status", {})
@@ -159,7 +159,7 @@ class Rounds:
         """Give the pods of the stable revision that nobody has told to go."""
         return {
             pod: manifest
-            for pod, manifest in _of(name, self._followed.pods.objects).items()
+            for pod, manifest in of_model(name, self._followed.pods.objects).items()
             if revision_of(manifest) == self._stable[name] and not manifest["metadata"].get("deletionTimestamp")
         }
 
@@ -170,7 +170,3 @@ class Rounds:
 async def _until(watch: Watch, check: Callable[[], bool], what: str) -> None:
     if not await watch.until(check, PATIENCE_SECONDS):
         raise TimeoutError(f"waited {PATIENCE_SECONDS:g} s for {what}")
-
-
-def _of(name: str, objects: dict[str, Manifest]) -> dict[str, Manifest]:
-    return {each: manifest for each, manifest in objects.items() if model_of(manifest) == name}
