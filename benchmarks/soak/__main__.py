@@ -16,6 +16,7 @@ from benchmarks.soak.report import Soaked
 from benchmarks.soak.rounds import Round
 from benchmarks.soak.run import LONG, SHORT, Plan, soak
 from serinus_local import stack
+from serinus_local.cache import say
 from serinus_local.demo.cluster import is_up, local
 from tests.e2e.given import NAMESPACE, ROUTED
 from tests.e2e.namespaces import namespace
@@ -33,7 +34,7 @@ def main() -> int:
     try:
         for routing in options.api or list(ROUTED):
             with namespace(running, NAMESPACE):
-                soaked.append(asyncio.run(soak(local(running), routing, plan)))
+                soaked.append(asyncio.run(soak(local(running), routing, plan, say)))
             for line in soaked[-1].lines():
                 _CONSOLE.print(line, markup=False, highlight=False, soft_wrap=True)
     finally:

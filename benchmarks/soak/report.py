@@ -49,6 +49,7 @@ class Soaked:
             "streams_opened": self.streams,
             "load_cpu_cores": round(self.cpu_seconds / max(self.seconds, 1.0), 2),
             "gateway": dict(self.gateway),
+            "lost": [line for outcome in self.lost[:LISTED] for line in self._story(outcome)],
             "fates": {str(fate): {str(kind): fates[fate][kind] for kind in Kind} for fate in Fate},
         }
 
@@ -64,7 +65,7 @@ class Soaked:
         )
         for fate, by_kind in numbers["fates"].items():
             yield f"  {fate}: {sum(by_kind.values())}  " + ", ".join(f"{kind} {n}" for kind, n in by_kind.items() if n)
-        yield "  at the gateway: " + (
+        yield f"  at the gateway: {self.gateway['upstream_rq_retry']} retries; " + (
             ", ".join(f"{name} {n}" for name, n in self.gateway.items() if n) or "nothing failed"
         )
         yield from (f"  did not end well: {text}" for text in self.surprises)

@@ -65,6 +65,7 @@ class Rounds:
         self._stable: dict[str, str] = {}
         self.done: Counter[Round] = Counter()
         self.surprises: list[str] = []
+        self.after: Callable[[], None] = lambda: None
 
     async def begin(self, names: Iterable[str]) -> None:
         """Have the first version of each model serve."""
@@ -90,6 +91,7 @@ class Rounds:
                 self.surprises.append(f"{name}, {one}: {error}")
             else:
                 self.done[one] += 1
+                self.after()
 
     async def _commit(self, name: str, phase: Phase, *, bad: bool = False) -> None:
         """Commit a version, and wait until its rollout ends in this phase."""

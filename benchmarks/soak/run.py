@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.soak.envoy import GatewayCounters
@@ -22,6 +23,8 @@ from tests.e2e.given import host
 FIRST_ANSWER_SECONDS = 60.0
 AFTERWARDS_SECONDS = 10.0
 """Requests go on this long after the last round: pods still go then."""
+TOLD_EVERY = 20
+"""Rounds."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,10 @@ SHORT = Plan(Counter(dict.fromkeys(Round, 2)), models=2)
 """Each model goes through each kind of round once."""
 
 
-async def soak(cluster: DemoCluster, routing: str, plan: Plan) -> Soaked:
-    """Run a soak in the tests' namespace, on one routing API."""
+async def soak(
+    cluster: DemoCluster, routing: str, plan: Plan, tell: Callable[[str], None] = lambda text: None
+) -> Soaked:
+    """Run a soak in the tests' namespace, on one routing API; `tell` how far it is, now and then."""
     names = [f"soak-{routing.lower()}-{number}" for number in range(plan.models)]
     hosts = {name: host(name) for name in names}
     soaked = Soaked(routing, Ledger(), Happenings())
@@ -59,6 +64,7 @@ async def soak(cluster: DemoCluster, routing: str, plan: Plan) -> Soaked:
             began, used = now(), time.process_time()
             sending = [asyncio.create_task(one.run()) for one in (load, streams)]
             try:
+                rounds.after = lambda: _progress(soaked, plan, tell)
                 hands = zip(names, dealt(plan.rounds, len(names)), strict=True)
                 await asyncio.gather(*(rounds.play(name, hand) for name, hand in hands))
                 await asyncio.sleep(AFTERWARDS_SECONDS)
@@ -70,3 +76,9 @@ async def soak(cluster: DemoCluster, routing: str, plan: Plan) -> Soaked:
             soaked.seconds, soaked.cpu_seconds = now() - began, time.process_time() - used
     soaked.streams, soaked.gateway = streams.began, gateway.total
     return soaked
+
+
+def _progress(soaked: Soaked, plan: Plan, tell: Callable[[str], None]) -> None:
+    done = soaked.done.total()
+    if done % TOLD_EVERY == 0:
+        tell(f"{soaked.routing}: {done} of {plan.rounds.total()} rounds, {len(soaked.lost)} requests lost so far")
