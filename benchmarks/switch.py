@@ -11,19 +11,18 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from rich.console import Console
 
+from benchmarks.on_stack import add_arguments, running_stack
 from benchmarks.soak.following import Followed, following
 from benchmarks.soak.happenings import Happenings, of_model
 from benchmarks.soak.ledger import Kind, Ledger, Outcome
 from benchmarks.soak.load import Load
-from serinus_local import stack
 from serinus_local.demo.answers import wall
-from serinus_local.demo.cluster import DemoCluster, is_up, local
+from serinus_local.demo.cluster import DemoCluster, local
 from serinus_local.demo.watching import Manifest
 from tests.e2e import given
 from tests.e2e.cluster import newest
@@ -161,20 +160,14 @@ def main() -> int:
     """Measure on both routing APIs."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.switch", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="switches and ways back")
-    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
-    arguments.add_argument("--state", type=Path, default=stack.default_state(), help="the state folder of the stack")
+    add_arguments(arguments)
     options = arguments.parse_args()
     measured: dict[str, Any] = {}
-    was_up = is_up(options.state)
-    running = stack.up(options.state)
-    try:
-        with namespace(running, given.NAMESPACE):
-            for routing in given.ROUTED:
+    with running_stack(options.state) as running:
+        for routing in given.ROUTED:
+            with namespace(running, given.NAMESPACE):
                 measured[routing] = asyncio.run(switches(local(running), routing, options.rounds)).numbers()
-                _CONSOLE.print(routing, measured[routing])
-    finally:
-        if not was_up:
-            stack.down(options.state)
+            _CONSOLE.print(routing, measured[routing])
     if options.json:
         options.json.write_text(json.dumps(measured, indent=1) + "\n")
     return 1 if any(one["failed"] for one in measured.values()) else 0

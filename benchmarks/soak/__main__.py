@@ -8,16 +8,15 @@ import json
 import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.on_stack import add_arguments, running_stack
 from benchmarks.soak.report import Soaked
 from benchmarks.soak.rounds import Round
 from benchmarks.soak.run import LONG, SHORT, Plan, soak
-from serinus_local import stack
 from serinus_local.cache import say
-from serinus_local.demo.cluster import is_up, local
+from serinus_local.demo.cluster import local
 from tests.e2e.given import NAMESPACE, ROUTED
 from tests.e2e.namespaces import namespace
 
@@ -29,17 +28,12 @@ def main() -> int:
     options = _options()
     plan = _plan(options)
     soaked: list[Soaked] = []
-    was_up = is_up(options.state)
-    running = stack.up(options.state)
-    try:
+    with running_stack(options.state) as running:
         for routing in options.api or list(ROUTED):
             with namespace(running, NAMESPACE):
                 soaked.append(asyncio.run(soak(local(running), routing, plan, say)))
             for line in soaked[-1].lines():
                 _CONSOLE.print(line, markup=False, highlight=False, soft_wrap=True)
-    finally:
-        if not was_up:
-            stack.down(options.state)
     if options.json:
         options.json.write_text(json.dumps({one.routing: one.numbers() for one in soaked}, indent=1) + "\n")
     return 1 if any(one.lost or one.surprises for one in soaked) else 0
@@ -54,8 +48,7 @@ def _options() -> argparse.Namespace:
     arguments.add_argument("--models", type=int, metavar="N", help="models side by side")
     arguments.add_argument("--rate", type=float, metavar="N", help="requests a second to all of them")
     arguments.add_argument("--streams", type=int, metavar="N", help="gRPC streams to all of them")
-    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
-    arguments.add_argument("--state", type=Path, default=stack.default_state(), help="the state folder of the stack")
+    add_arguments(arguments)
     return arguments.parse_args()
 
 

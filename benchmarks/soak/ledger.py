@@ -45,6 +45,14 @@ class Outcome:
     pod: str | None = None
 
 
+@dataclass(frozen=True)
+class Stall:
+    """The load itself had no CPU for so many seconds, until this wall time: nothing that it times is true then."""
+
+    until: float
+    seconds: float
+
+
 IsGoing = Callable[[str, float], bool]
 """Whether this pod was going away at this time."""
 
@@ -55,6 +63,7 @@ class Ledger:
 
     answered: Counter[Kind] = field(default_factory=Counter)
     failed: list[Outcome] = field(default_factory=list)
+    stalls: list[Stall] = field(default_factory=list)
     slowest: float = 0.0
     unsent: int = 0
     """Requests that were due while too many were under way: then the rate was not what was asked for."""

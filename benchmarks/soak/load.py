@@ -12,15 +12,17 @@ from typing import Any, Self
 
 import aiohttp
 
-from benchmarks.soak.ledger import Kind, Ledger, Outcome
+from benchmarks.soak.ledger import Kind, Ledger, Outcome, Stall
 from serinus.core.traffic.settings import REVISION_HEADER
 from serinus_local.demo.answers import wall
 from serinus_local.waiting import now
 
 FEATURES = (2.0, 2.0, 3.0, 4.0)
 """Not what the models' probe sends: a bad version answers the probe and fails these."""
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 60.0
+"""Longer than a busy machine can take: what is answered late is not lost, and what hangs is."""
 MOST_UNDER_WAY = 1000
+STALL_SECONDS = 0.5
 PATTERN = (Kind.KEPT, Kind.FRESH, Kind.UNARY, Kind.KEPT, Kind.FRESH, Kind.UNARY, Kind.KEPT)
 NO_RETRIES = ("grpc.enable_retries", 0)
 """gRPC calls again by itself what a server has refused, and nobody would see what was lost."""
@@ -81,12 +83,18 @@ class Load:
                 # The models take turns within each kind, so that each model is asked in each way.
                 self._send(self._pattern[number % kinds], models[number // kinds % len(models)])
             sent = max(sent, due)
-            await asyncio.sleep(1 / self._rate)
+            await self._pause(1 / self._rate)
         await asyncio.gather(*self._under_way)
 
     def stop(self) -> None:
         """Send no more."""
         self._stopping.set()
+
+    async def _pause(self, seconds: float) -> None:
+        began = now()
+        await asyncio.sleep(seconds)
+        if (late := now() - began - seconds) > STALL_SECONDS:
+            self._ledger.stalls.append(Stall(wall(), late))
 
     def _send(self, kind: Kind, model: str) -> None:
         if len(self._under_way) >= MOST_UNDER_WAY:

@@ -46,6 +46,8 @@ class Soaked:
             "requests_per_second": round(self.ledger.total / max(self.seconds, 1.0), 1),
             "not_sent": self.ledger.unsent,
             "slowest_seconds": round(self.ledger.slowest, 2),
+            "stalls": len(self.ledger.stalls),
+            "longest_stall_seconds": round(max((one.seconds for one in self.ledger.stalls), default=0.0), 2),
             "streams_opened": self.streams,
             "load_cpu_cores": round(self.cpu_seconds / max(self.seconds, 1.0), 2),
             "gateway": dict(self.gateway),
@@ -61,7 +63,8 @@ class Soaked:
         yield f"  {numbers['minutes']} minutes, {numbers['requests']} requests, {rate} a second, {unsent} not sent"
         yield (
             f"  slowest {numbers['slowest_seconds']} s, {numbers['streams_opened']} streams opened, "
-            f"the load took {numbers['load_cpu_cores']} cores"
+            f"the load took {numbers['load_cpu_cores']} cores and had none {numbers['stalls']} times, "
+            f"for {numbers['longest_stall_seconds']} s at most"
         )
         for fate, by_kind in numbers["fates"].items():
             yield f"  {fate}: {sum(by_kind.values())}  " + ", ".join(f"{kind} {n}" for kind, n in by_kind.items() if n)
@@ -79,6 +82,9 @@ class Soaked:
         where = f"{outcome.model} ({outcome.revision or 'no revision answered'})"
         yield f"  LOST {_clock(outcome.at)} after {outcome.seconds:.2f} s, {outcome.kind}, {where}: {outcome.error}"
         began = outcome.at - outcome.seconds
+        for stall in self.ledger.stalls:
+            if began <= stall.until and stall.until - stall.seconds <= outcome.at:
+                yield f"    {stall.until - outcome.at:+.2f} s the load had no CPU for {stall.seconds:.2f} s"
         for one in self.happenings.told:
             if one.model == outcome.model and began - AROUND_SECONDS <= one.at <= outcome.at + AROUND_SECONDS:
                 yield f"    {one.at - outcome.at:+.2f} s {one.text}"
