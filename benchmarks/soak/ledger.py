@@ -57,13 +57,17 @@ IsGoing = Callable[[str, float], bool]
 """Whether this pod was going away at this time."""
 
 
+SLOW_SECONDS = 1.0
+
+
 @dataclass
 class Ledger:
-    """All requests of one soak. Only what failed is kept whole."""
+    """All requests of one soak. Only what failed or was slow is kept whole."""
 
     answered: Counter[Kind] = field(default_factory=Counter)
     failed: list[Outcome] = field(default_factory=list)
     stalls: list[Stall] = field(default_factory=list)
+    slow: list[Outcome] = field(default_factory=list)
     slowest: float = 0.0
     unsent: int = 0
     """Requests that were due while too many were under way: then the rate was not what was asked for."""
@@ -73,6 +77,8 @@ class Ledger:
         if outcome.error is None:
             self.answered[outcome.kind] += 1
             self.slowest = max(self.slowest, outcome.seconds)
+            if outcome.seconds > SLOW_SECONDS:
+                self.slow.append(outcome)
         else:
             self.failed.append(outcome)
 

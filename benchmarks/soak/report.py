@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.soak.happenings import Happenings
-from benchmarks.soak.ledger import Fate, Kind, Ledger, Outcome
+from benchmarks.soak.ledger import SLOW_SECONDS, Fate, Kind, Ledger, Outcome
 from benchmarks.soak.rounds import Round
 
 AROUND_SECONDS = 2.0
@@ -45,6 +45,7 @@ class Soaked:
             "requests": self.ledger.total,
             "requests_per_second": round(self.ledger.total / max(self.seconds, 1.0), 1),
             "not_sent": self.ledger.unsent,
+            "slow": {str(kind): number for kind, number in Counter(one.kind for one in self.ledger.slow).items()},
             "slowest_seconds": round(self.ledger.slowest, 2),
             "stalls": len(self.ledger.stalls),
             "longest_stall_seconds": round(max((one.seconds for one in self.ledger.stalls), default=0.0), 2),
@@ -62,7 +63,8 @@ class Soaked:
         rate, unsent = numbers["requests_per_second"], numbers["not_sent"]
         yield f"  {numbers['minutes']} minutes, {numbers['requests']} requests, {rate} a second, {unsent} not sent"
         yield (
-            f"  slowest {numbers['slowest_seconds']} s, {numbers['streams_opened']} streams opened, "
+            f"  {len(self.ledger.slow)} answers took over {SLOW_SECONDS:g} s, {numbers['slowest_seconds']} s at most; "
+            f"{numbers['streams_opened']} streams opened; "
             f"the load took {numbers['load_cpu_cores']} cores and had none {numbers['stalls']} times, "
             f"for {numbers['longest_stall_seconds']} s at most"
         )
