@@ -78,7 +78,7 @@ async def test_the_pods_of_a_shadow_can_bear_the_copies() -> None:
 
 
 async def test_copies_that_nobody_counts_are_never_begun() -> None:
-    """Istio's own counters are of what callers see; a gateway that hides its clusters shows nothing of copies."""
+    """A gateway's own counters are of what callers see: it may hide its clusters, and pods may have no sidecar."""
     world = await serving(**spec())
     world.prometheus.counts_copies = False
     world.models["2"] = Model()
@@ -90,6 +90,23 @@ async def test_copies_that_nobody_counts_are_never_begun() -> None:
     assert "proxyStatsMatcher" in world.state["message"]
     world.prometheus.counts_copies = True
     await world.until(lambda w: w.split is not None and w.split.mirror == 50)
+
+
+@pytest.mark.parametrize("error_rate", [0.0, 0.2], ids=["a good one goes on", "a bad one ends"])
+@pytest.mark.parametrize("more", [{}, SEQUENTIAL], ids=["by limits", "by the test"])
+async def test_sidecars_count_copies_where_the_gateway_shows_no_cluster(more: Json, error_rate: float) -> None:
+    """A pod's own proxy reports all that its model has answered."""
+    world = await serving(**spec(**more))
+    world.prometheus.counts_copies, world.prometheus.sidecars = False, True
+    world.models["2"] = Model(error_rate=error_rate)
+    world.commit(fraud("2", **spec(**more)))
+    await world.until(lambda w: w.split is not None and w.split.mirror == 50)
+    Watchdog(world)
+    if error_rate:
+        await world.until(lambda w: w.phase == "Reverted", limit=60)
+        assert answered_by(world, "2") == 0
+    else:
+        await world.until(lambda w: w.routed.get("2") == 50)
 
 
 async def test_a_query_that_says_nothing_of_copies_does_not_hold_them() -> None:

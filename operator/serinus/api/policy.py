@@ -45,6 +45,8 @@ class Provider(StrEnum):
     TRITON = "triton"
     ENVOY = "envoy"
     """The clusters of Istio's gateways: what they send to a Service, copies included; of gRPC only the HTTP status."""
+    SIDECAR = "sidecar"
+    """Istio's metrics as the pods' own sidecars report them (`reporter="destination"`), copies included."""
 
     @property
     def by_service(self) -> bool:

@@ -59,7 +59,7 @@ class Group:
     def _scraped(self, arms: Sequence[Arm]) -> tuple[str, ...]:
         if self.scope.targets:
             return (self.scope.targets,)
-        if self.provider is Provider.TRITON:
+        if self.provider in {Provider.TRITON, Provider.SIDECAR}:
             return pods_scraped(arms, self.scope.matchers)
         return gateways_scraped(self.scope.gateways, self.scope.matchers)
 

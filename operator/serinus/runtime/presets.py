@@ -25,7 +25,7 @@ from serinus.core.model.assessment import Measured, Missing, Observation, Readin
 from serinus.runtime.groups import Group, SharedQuery, arms_and_latency, questions
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
-from serinus.runtime.watch import WARM_UP_SECONDS, Watch
+from serinus.runtime.watch import COUNTS_COPIES, WARM_UP_SECONDS, Counters, Watch
 
 QUIET_SECONDS = 5.0
 WARMING_UP = Missing(
@@ -36,8 +36,9 @@ WARMING_UP = Missing(
 COPIES_NOT_COUNTED = Missing(
     Verdict.UNDECIDED,
     Reason.MIRROR_NOT_COUNTED,
-    "copies are counted by the gateway's clusters alone (envoy_cluster_upstream_rq), and it shows none for stable: "
-    "annotate its pods with proxy.istio.io/config: 'proxyStatsMatcher: {inclusionPrefixes: [\"cluster.outbound\"]}'",
+    "nothing counts the answers to copies: stable's requests show neither in the gateway's clusters "
+    '(envoy_cluster_upstream_rq) nor in sidecars of its pods (istio_requests_total, reporter="destination"). Annotate '
+    "the gateway's pods with proxy.istio.io/config: 'proxyStatsMatcher: {inclusionPrefixes: [\"cluster.outbound\"]}'",
 )
 
 
@@ -65,7 +66,7 @@ class Presets:
         """Ask everything that these rollouts' presets need."""
         groups: dict[Group, list[Watch]] = {}
         for watch in watches:
-            for group in self._counted(watch):
+            for group in self._asked_for(watch):
                 groups.setdefault(group, []).append(watch)
         asked = {group: self._asked(group, served) for group, served in groups.items()}
         answers = asyncio.gather(*(self._ask_all(group, written) for group, written in asked.items()))
@@ -99,7 +100,7 @@ class Presets:
 
     def group_for(self, watch: Watch, metric: Metric) -> Group:
         """Tell what a preset reads."""
-        return self._group(watch, metric.source, watch.provider_of(metric))
+        return self._chosen(watch, watch.counters_of(metric))
 
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""
@@ -169,11 +170,8 @@ class Presets:
         """Say why copies could not be judged: a gateway that counts what it sends counts it for stable already."""
         if not watch.mirrored or watch.stable is None:
             return None
-        for group in self._counted(watch):
-            tallies = self._tallies.get(group)
-            if group.provider is Provider.ENVOY and (tallies is None or not tallies.seen(group.owner(watch.stable))):
-                return COPIES_NOT_COUNTED
-        return None
+        silent = (one for one in self._counted(watch) if one.provider in COUNTS_COPIES and not self._counts(one, watch))
+        return COPIES_NOT_COUNTED if any(silent) else None
 
     def requests(self, watch: Watch, arm: Arm, window: float) -> float | None:
         """Tell how many requests reached a revision in a window; None where nobody counts them, or nobody answers."""
@@ -217,7 +215,20 @@ class Presets:
 
     def _counted(self, watch: Watch) -> list[Group]:
         """List what counts a rollout's requests."""
-        return [self._group(watch, source, provider) for source, provider in watch.counters]
+        return [self._chosen(watch, each) for each in watch.counters]
+
+    def _asked_for(self, watch: Watch) -> list[Group]:
+        """List all that may count a rollout's requests."""
+        return [self._group(watch, each.source, provider) for each in watch.counters for provider in each.providers]
+
+    def _chosen(self, watch: Watch, counters: Counters) -> Group:
+        """Give the first that counts stable's requests, or the first where none does."""
+        able = [self._group(watch, counters.source, provider) for provider in counters.providers]
+        return next((one for one in able if self._counts(one, watch)), able[0]) if len(able) > 1 else able[0]
+
+    def _counts(self, group: Group, watch: Watch) -> bool:
+        tallies = self._tallies.get(group)
+        return tallies is not None and watch.stable is not None and tallies.seen(group.owner(watch.stable))
 
     def _group(self, watch: Watch, source: str | None, provider: Provider) -> Group:
         named = source or self._metrics.names()[0]

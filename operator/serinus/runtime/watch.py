@@ -20,6 +20,18 @@ WARM_UP_SECONDS = 30.0
 of a gateway do not tell which pod answered."""
 
 
+COUNTS_COPIES = Provider.ENVOY, Provider.SIDECAR
+"""Whose counters know of copies; where both count, the gateway's clusters see what their pods do not: a refusal."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """A source, None for the first one, and whose counters there tell: of several the first that counts stable."""
+
+    source: str | None
+    providers: tuple[Provider, ...]
+
+
 @dataclass(frozen=True)
 class Watch:
     """A rollout whose metrics are looked at; `since` is when its stage began, or None before the first weight.
@@ -71,18 +83,20 @@ class Watch:
         return tuple(one for one in compared if one.type in {None, QueryType.SCALAR})
 
     @property
-    def counters(self) -> tuple[tuple[str | None, Provider], ...]:
-        """Whose counters tell how many requests came, as (source, provider): those of the presets, else the gateway's.
+    def counters(self) -> tuple[Counters, ...]:
+        """Whose counters tell how many requests came: those of the presets, else the gateway's.
 
         They tell a query of the user's that is empty for want of traffic from one that is empty all the same.
         """
-        found = ((one.source, self.provider_of(one)) for one in self.presets)
-        return tuple(dict.fromkeys(found)) or ((None, Provider.ENVOY if self.mirrored else Provider.ISTIO),)
+        found = dict.fromkeys(self.counters_of(one) for one in self.presets)
+        return tuple(found) or (Counters(None, self._of(Provider.ISTIO)),)
 
-    def provider_of(self, metric: Metric) -> Provider:
+    def counters_of(self, metric: Metric) -> Counters:
         """Tell whose counters a preset reads now."""
-        wanted = metric.provider or Provider.ISTIO
-        return Provider.ENVOY if self.mirrored and wanted is Provider.ISTIO else wanted
+        return Counters(metric.source, self._of(metric.provider or Provider.ISTIO))
+
+    def _of(self, wanted: Provider) -> tuple[Provider, ...]:
+        return COUNTS_COPIES if self.mirrored and wanted is Provider.ISTIO else (wanted,)
 
     @property
     def reach(self) -> float:

@@ -30,10 +30,11 @@ class InMemoryApi:
     """The port `Cluster` over a dict; every write is seen by the cache at once, as a watch would bring it.
 
     `writes` lists what the operator wrote. `kill_at` kills it at the n-th write from now on: before it takes effect,
-    or with `kill_after_effect` after that. `refuse` names the kinds whose writes fail, `unwatched` those whose watch
-    is dead, `refused_statuses` the kinds whose status is answered with an error. `admit` changes what is applied, as an
-    admission policy does, and `forbidden` names the kinds that may not be deleted. With `pods_linger` the garbage
-    collector comes for pods within a second, and they take their grace to go; without, they are gone with their owner.
+    or with `kill_after_effect` after that; `kill_on` kills it at the next write that begins so. `refuse` names the
+    kinds whose writes fail, `unwatched` those whose watch is dead, `refused_statuses` the kinds whose status is
+    answered with an error. `admit` changes what is applied, as an admission policy does, and `forbidden` names the
+    kinds that may not be deleted. With `pods_linger` the garbage collector comes for pods within a second, and they
+    take their grace to go; without, they are gone with their owner.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -51,6 +52,7 @@ class InMemoryApi:
         self.admit: Callable[[Json], None] = lambda manifest: None
         self.kill_at: int | None = None
         self.kill_after_effect = False
+        self.kill_on: str | None = None
         self.on_write: Callable[[str, Json], None] = lambda verb, manifest: None
         self._versions = itertools.count(1)
         self._uids = itertools.count(1)
@@ -224,6 +226,9 @@ class InMemoryApi:
         if kind in self.refuse:
             raise Unavailable(f"{kind.name} is refused")
         self.writes.append(f"{verb} {kind.name} {name}")
+        if self.kill_on and self.writes[-1].startswith(self.kill_on):
+            self.kill_on = None
+            raise Killed
         if self.kill_at is not None:
             self.kill_at -= 1
             if self.kill_at < 0 and not self.kill_after_effect:

@@ -47,6 +47,7 @@ class Prometheus:
     scraped_at: float = 0.0
     scrapes: bool = True
     reachable: bool = True
+    sidecars: bool = False
     own: dict[str, Callable[[str], list[float]]] = field(default_factory=dict)
     asked_at: float = math.inf
     asked: list[str] = field(default_factory=list)
@@ -111,6 +112,8 @@ class Prometheus:
             kinds = {"streams"} if "|8001" in query and "8000" not in query else {"active", "streams"}
             found = [value for (service, kind), value in self.gauges.items() if kind in kinds and service in query]
             return [Series({}, ((self.now, sum(found)),))] if found else []
+        if 'reporter="destination"' in query and not self.sidecars:
+            return ()
         for name, read in self._histograms_and_counters.items():
             if query.startswith(f"{name}{{"):
                 return read(query)
@@ -212,6 +215,9 @@ class Prometheus:
                 yield Series({**labels, "__name__": "nv_inference_request_duration_us"}, duration)
 
     def _raw(self, query: str) -> Iterable[Series]:
+        if 'reporter="destination"' in query:
+            yield from self._of_sidecars(query)
+            return
         services = set(_captured(r'destination_service_name=~"([^"]*)"', query).split("|"))
         since = self.asked_at - _range_seconds(query)
         for (service, code), samples in self.scraped.items():
@@ -223,6 +229,24 @@ class Prometheus:
                     "destination_service_name": service,
                     "response_code": code,
                     "instance": "gateway",
+                }
+                yield Series(labels, inside)
+
+    def _of_sidecars(self, query: str) -> Iterable[Series]:
+        """What the pods of a workload report, copies included; of several Services they name the ModelDeployment's."""
+        workloads = set(_captured(r'destination_workload=~"([^"]*)"', query).split("|"))
+        since = self.asked_at - _range_seconds(query)
+        for (workload, code), samples in self.scraped.items():
+            inside, number = self._shown(samples, since), code.removeprefix("copy ")
+            if workload in workloads and number.isdigit() and inside:
+                labels = {
+                    "__name__": "istio_requests_total",
+                    "reporter": "destination",
+                    "destination_workload_namespace": "ml",
+                    "destination_workload": workload,
+                    "destination_service_name": workload.rpartition("-")[0],
+                    "response_code": number,
+                    "instance": f"{workload}-0, {code}",
                 }
                 yield Series(labels, inside)
 

@@ -118,8 +118,8 @@ async def _replay_all(
 async def _records(source: Elsewhere, subject: Subject, span: TimeRange, services: str, *, reporter: str) -> Records:
     found = []
     for provider in providers(subject.policy.analysis) or (Provider.ISTIO,):
-        if provider is Provider.ENVOY:
-            raise Refused("backtest does not read the counters of provider envoy: try it with provider istio")
+        if provider in {Provider.ENVOY, Provider.SIDECAR}:
+            raise Refused(f"backtest does not read the counters of provider {provider}: try it with provider istio")
         series: list[Series] = []
         for selector in _selectors(subject, provider, services, reporter):
             series.extend(await fetch(source, selector, span))

@@ -106,6 +106,16 @@ Reader = Callable[[Mapping[str, str]], Meaning | None]
 def read_istio(labels: Mapping[str, str]) -> Meaning | None:
     """Read the labels of one of Istio's standard metrics; owner is (namespace, Service)."""
     owner = (labels.get("destination_service_namespace", ""), labels.get("destination_service_name", ""))
+    return _read_standard(labels, owner)
+
+
+def read_sidecar(labels: Mapping[str, str]) -> Meaning | None:
+    """Read the labels of the same metrics as a pod's own sidecar reports them; owner is (namespace, workload)."""
+    owner = (labels.get("destination_workload_namespace", ""), labels.get("destination_workload", ""))
+    return _read_standard(labels, owner)
+
+
+def _read_standard(labels: Mapping[str, str], owner: Owner) -> Meaning | None:
     name = labels.get("__name__", "")
     if name == "istio_requests_total":
         outcome = _istio_outcome(labels)
@@ -224,4 +234,5 @@ READERS: Final[Mapping[Provider, Reader]] = {
     Provider.ISTIO: read_istio,
     Provider.TRITON: read_triton,
     Provider.ENVOY: read_envoy,
+    Provider.SIDECAR: read_sidecar,
 }

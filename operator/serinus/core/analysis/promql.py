@@ -64,6 +64,8 @@ def preset_queries(
             return envoy_queries(arms, seconds=seconds, latency=latency, gateways=gateways, matchers=matchers)
         case Provider.ISTIO:
             return istio_queries(arms, seconds=seconds, latency=latency, matchers=matchers)
+        case Provider.SIDECAR:
+            return sidecar_queries(arms, seconds=seconds, latency=latency, matchers=matchers)
 
 
 def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool, matchers: Sequence[str] = ()) -> list[str]:
@@ -71,11 +73,27 @@ def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool, matcher
 
     Which of the callers is a gateway of ours is read from the answer: so that people can be told who else reports.
     """
+    return _istio_queries(arms, "source", "service", seconds=seconds, latency=latency, matchers=matchers)
+
+
+def sidecar_queries(arms: Sequence[Arm], *, seconds: float, latency: bool, matchers: Sequence[str] = ()) -> list[str]:
+    """Ask for the raw samples of all arms' pods, as their own sidecars report them, in chunks.
+
+    By the workload, which is called as its revision's Service: of several Services that select a pod the sidecar names
+    one (https://istio.io/latest/docs/reference/config/metrics/).
+    """
+    return _istio_queries(arms, "destination", "workload", seconds=seconds, latency=latency, matchers=matchers)
+
+
+def _istio_queries(
+    arms: Sequence[Arm], reporter: str, by: str, *, seconds: float, latency: bool, matchers: Sequence[str]
+) -> list[str]:
+    name = {"service": "destination_service_name", "workload": "destination_workload"}[by]
     queries = []
     for chunk in _chunks(sorted(set(arms))):
         selector = (
-            f'{{reporter="source",destination_service_namespace=~"{either(arm.namespace for arm in chunk)}",'
-            f'destination_service_name=~"{either(arm.service for arm in chunk)}"{more(matchers)}}}[{_range(seconds)}]'
+            f'{{reporter="{reporter}",destination_{by}_namespace=~"{either(arm.namespace for arm in chunk)}",'
+            f'{name}=~"{either(arm.service for arm in chunk)}"{more(matchers)}}}[{_range(seconds)}]'
         )
         queries.append(f"istio_requests_total{selector}")
         if latency:

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from serinus.core.analysis.exposition import Count, own_labels, parse_bound, read_istio, read_triton
+from serinus.api.policy import Provider
+from serinus.core.analysis.exposition import (
+    READERS,
+    Count,
+    Meaning,
+    own_labels,
+    parse_bound,
+    read_istio,
+    read_triton,
+)
 
 SCRAPES = Path(__file__).parent / "scrapes"
 LINE = re.compile(r"^(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$")
@@ -32,6 +41,22 @@ def test_every_series_of_istios_scrape_is_understood() -> None:
             assert meaning.owner == ("ml", "fraud-abcdef0123")
         else:
             assert meaning is None
+
+
+def test_a_sidecars_series_are_its_workloads() -> None:
+    """A sidecar names one of the Services that select its pod, and that may be another than the revision's."""
+    labels = {
+        "__name__": "istio_requests_total",
+        "reporter": "destination",
+        "destination_workload": "fraud-0123456789",
+        "destination_workload_namespace": "ml",
+        "destination_service_name": "fraud",
+        "destination_service_namespace": "ml",
+        "response_code": "500",
+        "response_flags": "-",
+    }
+    meaning = READERS[Provider.SIDECAR](labels)
+    assert meaning == Meaning(("ml", "fraud-0123456789"), Count.SERVER_ERROR, code="HTTP 500")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from serinus.core.analysis.promql import (
     quoted,
     render_query,
     scrapes_within,
+    sidecar_queries,
     triton_queries,
 )
 
@@ -70,6 +71,14 @@ def test_istios_raw_samples_are_asked_by_the_revisions_services() -> None:
     assert istio_queries([OTHER, ARM], seconds=7.5, latency=False) == [
         'istio_requests_total{reporter="source",destination_service_namespace=~"ml|shop",'
         'destination_service_name=~"fraud-abcdef0123|search-0123abcdef"}[7500ms]'
+    ]
+
+
+def test_sidecars_are_asked_by_the_workload_of_their_pods() -> None:
+    """Several Services select a pod, and its sidecar names any of them."""
+    assert sidecar_queries([ARM], seconds=5, latency=False) == [
+        'istio_requests_total{reporter="destination",destination_workload_namespace=~"ml",'
+        'destination_workload=~"fraud-abcdef0123"}[5s]'
     ]
 
 
