@@ -69,7 +69,9 @@ class Happenings:
         if gone:
             self._until[name] = wall()
         stage = "gone" if gone else "going" if name in self._since else "ready" if is_ready(pod) else "not ready"
-        self._once("pod", name, model_of(pod), f"pod {name} is {stage}")
+        began = sum(one.get("restartCount", 0) for one in pod.get("status", {}).get("containerStatuses") or ())
+        again = f" (begun again {began} times)" if began else ""
+        self._once("pod", name, model_of(pod), f"pod {name} is {stage}{again}")
 
     def _once(self, kind: str, name: str, model: str, text: str) -> None:
         if self._known.get((kind, name)) != text:

@@ -96,8 +96,10 @@ class Ledger:
         return counted
 
     def lost(self, is_going: IsGoing) -> list[Outcome]:
-        """List what was lost, in the order of time."""
-        return sorted(_lost(self.failed, is_going), key=lambda outcome: outcome.at)
+        """List what was lost, second by second; within one, what is alike stands together."""
+        return sorted(
+            _lost(self.failed, is_going), key=lambda one: (int(one.at), one.model, one.kind, one.error, one.at)
+        )
 
 
 def fate_of(outcome: Outcome, is_going: IsGoing) -> Fate:

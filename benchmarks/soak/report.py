@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from benchmarks.soak.happenings import Happenings
@@ -52,7 +53,7 @@ class Soaked:
             "streams_opened": self.streams,
             "load_cpu_cores": round(self.cpu_seconds / max(self.seconds, 1.0), 2),
             "gateway": dict(self.gateway),
-            "lost": [line for outcome in self.lost[:LISTED] for line in self._story(outcome)],
+            "lost": list(self._stories()),
             "fates": {str(fate): {str(kind): fates[fate][kind] for kind in Kind} for fate in Fate},
         }
 
@@ -74,15 +75,22 @@ class Soaked:
             ", ".join(f"{name} {n}" for name, n in self.gateway.items() if n) or "nothing failed"
         )
         yield from (f"  did not end well: {text}" for text in self.surprises)
-        for outcome in self.lost[:LISTED]:
-            yield from self._story(outcome)
-        if len(self.lost) > LISTED:
-            yield f"  … and {len(self.lost) - LISTED} more"
+        yield from self._stories()
 
-    def _story(self, outcome: Outcome) -> Iterator[str]:
-        """Tell of one lost request what its model went through at that time."""
+    def _stories(self) -> Iterator[str]:
+        """Tell of the lost ones; those of a second that were lost in the same way are told of once."""
+        alike = groupby(self.lost, key=lambda one: (int(one.at), one.model, one.kind, one.error))
+        told = [list(same) for _, same in alike]
+        for same in told[:LISTED]:
+            yield from self._story(same[0], len(same))
+        if len(told) > LISTED:
+            yield f"  … and {sum(map(len, told[LISTED:]))} more"
+
+    def _story(self, outcome: Outcome, number: int) -> Iterator[str]:
+        """Tell what the model of lost requests went through at that time."""
         where = f"{outcome.model} ({outcome.revision or 'no revision answered'})"
-        yield f"  LOST {_clock(outcome.at)} after {outcome.seconds:.2f} s, {outcome.kind}, {where}: {outcome.error}"
+        many = f"LOST {number} x" if number > 1 else "LOST"
+        yield f"  {many} {_clock(outcome.at)} after {outcome.seconds:.2f} s, {outcome.kind}, {where}: {outcome.error}"
         began = outcome.at - outcome.seconds
         for stall in self.ledger.stalls:
             if began <= stall.until and stall.until - stall.seconds <= outcome.at:
