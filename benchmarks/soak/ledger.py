@@ -54,7 +54,8 @@ class Stall:
 
 
 IsGoing = Callable[[str, float], bool]
-"""Whether this pod was going away at this time."""
+"""Whether this pod was going away, or gone, at this time."""
+NO_ANSWER = "no answer on the stream"
 
 
 SLOW_SECONDS = 1.0
@@ -107,13 +108,13 @@ def fate_of(outcome: Outcome, is_going: IsGoing) -> Fate:
 
     The bad model's own words excuse a failure, and nothing else that it may come with. A stream ends with its pod, and
     Triton answers its last messages with an error: docs/operations.md says so. Neither another kind nor a stream that
-    had no answer yet is excused.
+    had no answer yet is excused, and silence never is: a stream whose pod is gone must be ended.
     """
     if outcome.error is None:
         return Fate.ANSWERED
     if BAD in outcome.error:
         return Fate.BAD
-    if outcome.pod is not None and is_going(outcome.pod, outcome.at):
+    if outcome.pod is not None and NO_ANSWER not in outcome.error and is_going(outcome.pod, outcome.at):
         return Fate.TAKEN_DOWN
     return Fate.LOST
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.soak.ledger import Kind, Ledger, Outcome
+from benchmarks.soak.ledger import NO_ANSWER, Kind, Ledger, Outcome
 from benchmarks.soak.load import TIMEOUT_SECONDS, Calls, question, revision_in
 from serinus_local.demo.answers import wall
 from serinus_local.waiting import now
@@ -78,7 +78,7 @@ class _Held:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 error = await self._answer()
         except TimeoutError:
-            error = f"gRPC: no answer on the stream in {TIMEOUT_SECONDS:g} s"
+            error = f"gRPC: {NO_ANSWER} in {TIMEOUT_SECONDS:g} s"
         return Outcome(wall(), now() - began, Kind.STREAM, self.model, self.revision, error, before)
 
     async def _answer(self) -> str | None:
