@@ -14,7 +14,7 @@ from serinus_local.demo.answers import wall
 from serinus_local.demo.watching import Manifest
 
 SEEN_LATE_SECONDS = 2.0
-"""A watch shows the end of a pod this much later than its connections feel it, on a busy machine."""
+"""A watch shows that a pod goes this much later than its connections feel it, on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class Happenings:
 
     told: list[Happening] = field(default_factory=list)
     _since: dict[str, float] = field(default_factory=dict)
-    _until: dict[str, float] = field(default_factory=dict)
     _known: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def tell(self, model: str, text: str) -> None:
@@ -44,11 +43,9 @@ class Happenings:
         return (one for one in self.told if abs(one.at - at) <= seconds)
 
     def is_going(self, pod: str, at: float) -> bool:
-        """Tell whether a pod was going away at a time."""
-        since, until = self._since.get(pod), self._until.get(pod)
-        return (
-            since is not None and since - SEEN_LATE_SECONDS <= at and (until is None or at <= until + SEEN_LATE_SECONDS)
-        )
+        """Tell whether a pod was going away at a time, or gone: a busy caller learns of it long after."""
+        since = self._since.get(pod)
+        return since is not None and since - SEEN_LATE_SECONDS <= at
 
     def see_rollout(self, rollout: Manifest) -> None:
         """Note the phase of a rollout."""
@@ -66,8 +63,6 @@ class Happenings:
         name = pod["metadata"]["name"]
         if gone or pod["metadata"].get("deletionTimestamp"):
             self._since.setdefault(name, wall())
-        if gone:
-            self._until[name] = wall()
         stage = "gone" if gone else "going" if name in self._since else "ready" if is_ready(pod) else "not ready"
         began = sum(one.get("restartCount", 0) for one in pod.get("status", {}).get("containerStatuses") or ())
         again = f" (begun again {began} times)" if began else ""
