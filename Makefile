@@ -14,7 +14,7 @@ PYTEST := $(PY) -m pytest
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo up down test check lint crds bench lock clean fmt test-quick test-api test-node test-statistics bench-statistics
+.PHONY: help demo up down test check lint crds pictures bench bench-switch soak-traffic lock clean fmt test-quick test-api test-node test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -68,9 +68,20 @@ fmt: $(INSTALLED) ## Format the code
 crds: $(INSTALLED) ## Generate crds/, the chart's copy and docs/api-fields.md from the models
 	$(PY) -m serinus.api.crds
 
+pictures: $(INSTALLED) ## Draw the pictures of docs/strategies.md: each strategy is played on virtual time
+	$(PY) -m scripts.pictures
+
 bench: $(INSTALLED) ## Measure reverts, CPU and memory against a real API server (ARGS="--json FILE")
 	$(LOCAL) build --only control-plane
 	$(PY) -m benchmarks $(ARGS)
+
+bench-switch: $(INSTALLED) ## Measure a blue-green switch and its way back on the local stack, as callers see them
+	$(LOCAL) build
+	$(PY) -m benchmarks.switch $(ARGS)
+
+soak-traffic: $(INSTALLED) ## Lose no request in 300 promotions, reverts, scale-downs and deleted pods on each routing API
+	$(LOCAL) build
+	$(PY) -m benchmarks.soak $(ARGS)
 
 test-statistics: $(INSTALLED) ## Check the statistics against the design's numbers, in under three minutes
 	$(PYTEST) tests/statistics $(ARGS)

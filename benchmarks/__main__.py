@@ -20,7 +20,7 @@ from benchmarks.reverts import Bench, Load, Measured
 from benchmarks.scrape import scrape_ms
 from serinus.api import crds
 from serinus_local.control_plane import ControlPlane, control_plane
-from serinus_local.gateway import public
+from serinus_local.gateway import istio_gateway
 from tests.support.cluster_api import ClusterApi
 from tests.support.fake_prometheus import FakePrometheus
 from tests.support.operator import OperatorProcess
@@ -58,7 +58,7 @@ def _measured(load: Load) -> Measured:
             for file in sorted((crds.ROOT / "crds").glob("*.yaml")):
                 plane.apply_crds(file.read_text())
             plane.kubectl("create", "namespace", NAMESPACE)
-            plane.apply_yaml(public(NAMESPACE))
+            plane.apply_yaml(istio_gateway(NAMESPACE))
             return asyncio.run(_with_operator(plane, load))
     finally:
         shutil.rmtree(state, ignore_errors=True)
