@@ -10,6 +10,7 @@ import pytest
 
 from serinus_local.waiting import until
 from tests.e2e import given
+from tests.e2e.asking import asking
 from tests.e2e.cluster import Cluster, newest
 from tests.e2e.flooding import flooding
 from tests.e2e.serving import succeeded
@@ -47,6 +48,8 @@ def serving(cluster: Cluster, name: str, *, replicas: int, routing: str = "istio
     try:
         cluster.apply(slow_version(name, 1, replicas=replicas, routing=routing))
         cluster.rollout(name, 1, succeeded, what="the first revision", limit=90)
+        with asking(cluster.stack.gateway_address, name, rate=1.0) as asked:
+            asked.wait_for("1")
         yield
     finally:
         cluster.kubectl("delete", "mdep", name, "--ignore-not-found", "--wait=false")
