@@ -33,8 +33,8 @@ class GroupWatchdog:
             walking = [one for one in release if _phase(one) not in ENDED]
             positions = {one["metadata"]["name"]: position(one) for one in walking if self._has_stable(one)}
             assert max(positions.values(), default=0) - min(positions.values(), default=0) <= 1, positions
-            failed = [one["metadata"]["name"] for one in release if _phase(one) in AT_FAULT]
-            assert not (failed and walking), f"{failed} went back alone"
+            alone = [one["metadata"]["name"] for one in release if any(_failed_beside(one, other) for other in walking)]
+            assert alone == [], f"{alone} went back alone"
 
     def each_write(self, verb: str, manifest: Json) -> None:
         """What is true of each write, told at the next rest."""
@@ -97,6 +97,12 @@ def position(rollout: Json) -> int:
     """How far a rollout is."""
     status = rollout.get("status") or {}
     return int(status.get("step", 0)) + int(status.get("phase") == "Guarding")
+
+
+def _failed_beside(failed: Json, walking: Json) -> bool:
+    """Whether a rollout was reverted or aborted after another one had got anything."""
+    raised = [one["firstTime"] for one in walking.get("status", {}).get("decisions", ()) if one["action"] == "Raised"]
+    return _phase(failed) in AT_FAULT and bool(raised) and failed["status"]["finishedAt"] > raised[0]
 
 
 def _phase(rollout: Json) -> str:

@@ -323,6 +323,8 @@ class RolloutStatus(ApiModel):
     ready_for: Annotated[int, Field(ge=0, le=52)] | None = None
     """In a group: the step, from 0, that everything of this member's own allows now; it is taken once every other
     member is as far. One more than the number of steps is the end of the guard."""
+    walked_with: Annotated[tuple[Annotated[str, Field(max_length=63)], ...], Field(max_length=64), ATOMIC] | None = None
+    """In a group: the Rollouts of other members that were seen under way beside this one; their ends are its own."""
     pods: PodCounts | None = None
     """Pod counts that the rollout is based on."""
     verdict: Verdict | None = None

@@ -226,6 +226,7 @@ def _essence(state: RolloutState) -> tuple[object, ...]:
         state.safe_at,
         state.asked_at,
         state.ready_for,
+        state.walked_with,
         state.pods,
         dict(known.failures),
         sorted(known.excused),

@@ -17,9 +17,8 @@ class MemberRollout:
     state: RolloutState
 
     def ended_beside(self, own: RolloutState) -> bool:
-        """Whether it has ended while another rollout was under way."""
-        since, finished = own.started_at, self.state.finished_at
-        return self.state.phase.ended and None not in (since, finished) and (finished or 0.0) >= (since or 0.0)
+        """Whether it has ended after it was seen under way beside another one: an earlier end is nobody's."""
+        return self.state.phase.ended and self.plan.name in own.walked_with
 
 
 @dataclass(frozen=True)

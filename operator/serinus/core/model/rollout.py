@@ -61,6 +61,7 @@ class RolloutState:
     safe_at: float | None = None
     asked_at: float | None = None
     ready_for: int | None = None
+    walked_with: tuple[str, ...] = ()
     pods: PodCounts = field(default_factory=PodCounts)
     verdict: Verdict | None = None
     reason: str | None = None
@@ -186,6 +187,7 @@ def from_status(status: RolloutStatus) -> RolloutState:
         waited_seconds=status.waited_seconds,
         comebacks=status.comebacks or 0,
         ready_for=status.ready_for,
+        walked_with=status.walked_with or (),
         pods=status.pods or PodCounts(),
         verdict=status.verdict,
         reason=status.reason,
@@ -289,6 +291,7 @@ def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpo
         waited_seconds=state.waited_seconds,
         comebacks=state.comebacks or None,
         ready_for=state.ready_for,
+        walked_with=state.walked_with or None,
         pods=state.pods if state.pods != PodCounts() else None,
         verdict=state.verdict,
         reason=state.reason,

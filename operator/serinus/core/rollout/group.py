@@ -19,6 +19,8 @@ from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 
 FAILED = frozenset({Phase.REVERTED, Phase.ABORTED})
+MOST_OTHERS = 64
+"""As many as the schema of the status holds."""
 
 
 def companions(plan: RolloutPlan, seen: Snapshot) -> tuple[Member, ...]:
@@ -35,6 +37,14 @@ def kept_in_step(rollout: RolloutSeen, members: tuple[Member, ...]) -> RolloutSe
     others = (member.walking(group) for member in members)
     in_step = any(not other.plan.free for other in others if other is not None)
     return replace(rollout, plan=replace(rollout.plan, in_step=in_step))
+
+
+def with_others_seen(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> RolloutState:
+    """Remember whom the rollout moves with: by name, since two replicas may have two clocks."""
+    walking = (member.walking(plan.spec.group) for member in companions(plan, seen))
+    names = (one.plan.name for one in walking if one is not None)
+    known = tuple(dict.fromkeys((*state.walked_with, *names)))[-MOST_OTHERS:]
+    return state if known == state.walked_with else replace(state, walked_with=known)
 
 
 def waits_for_group(question: Question) -> Cause | None:

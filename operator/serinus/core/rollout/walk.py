@@ -16,7 +16,7 @@ from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, with_the_others, without_pods
 from serinus.core.rollout.gates import first_refusal, refusal_beside_stable, waits_for_pods
 from serinus.core.rollout.goal import ended_by_goal
-from serinus.core.rollout.group import waits_for_group
+from serinus.core.rollout.group import waits_for_group, with_others_seen
 from serinus.core.rollout.guard import guarded, succeeded
 from serinus.core.rollout.holding import because, held, phase_while_held
 from serinus.core.rollout.judge import judged
@@ -40,7 +40,7 @@ def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> 
     state = replace(state, pods=pod_counts(plan, state, seen))
     if state.phase.ended:
         return taking_back(plan, with_levers_seen(plan, state), seen, now)
-    state = _begun(plan, state, now)
+    state = with_others_seen(plan, _begun(plan, state, now), seen)
     how = killed(plan, state, seen)
     if how is None:
         state = judged(plan, without_pods(plan, state, seen, now), seen, now)

@@ -46,10 +46,14 @@ def beside(other: Member, state: RolloutState, *, of: RolloutPlan | None = None,
     return given.seen(state, of=of or plan(), members=(other,), deployment=view(), **fields)
 
 
-def gone(phase: Phase, reason: str = "LimitExceeded", *, after: float = 10.0) -> RolloutState:
-    """A rollout that ended so many seconds after ours had begun."""
-    at = NOW - 60 + after
-    return at_step(1, 0, phase=phase, reason=reason, message="too many errors", finished_at=at, settled_at=at)
+def gone(phase: Phase, reason: str = "LimitExceeded") -> RolloutState:
+    """A rollout that has ended."""
+    return at_step(1, 0, phase=phase, reason=reason, message="too many errors", finished_at=NOW, settled_at=NOW)
+
+
+def walking(step: int, weight: int, *, beside: str = f"{CANARY}-1") -> RolloutState:
+    """Our own, which has seen another one under way."""
+    return at_step(step, weight, walked_with=(beside,))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,7 @@ def gone(phase: Phase, reason: str = "LimitExceeded", *, after: float = 10.0) ->
 )
 def test_a_step_waits_for_every_member(other: Member, holds: str) -> None:
     """Its own gates are not asked here: they come first."""
-    state = at_step(2, 10)
+    state = walking(2, 10)
     cause = waits_for_group(Question(plan(), state, beside(other, state), NOW))
     assert (cause.message if cause else "") == "" if not holds else holds in (cause.message if cause else "")
 
@@ -91,7 +95,7 @@ def test_a_step_waits_for_every_member(other: Member, holds: str) -> None:
         pytest.param(member(gone(Phase.ABORTED)), (Phase.REVERTED, "GroupReverted"), id="aborted"),
         pytest.param(member(gone(Phase.SUPERSEDED)), (Phase.SUPERSEDED, "GroupSuperseded"), id="superseded"),
         pytest.param(member(gone(Phase.SUCCEEDED)), None, id="succeeded"),
-        pytest.param(member(gone(Phase.REVERTED, after=-1)), None, id="reverted before this one began"),
+        pytest.param(member(gone(Phase.REVERTED), of=plan(attempt=2)), None, id="reverted, and never seen beside it"),
         pytest.param(member(gone(Phase.REVERTED), of=plan(OLD)), None, id="reverted in another release"),
         pytest.param(
             member(standing=MemberStanding.REJECTED), (Phase.REVERTED, "GroupReverted"), id="its pair is rejected"
@@ -103,7 +107,7 @@ def test_a_step_waits_for_every_member(other: Member, holds: str) -> None:
 )
 def test_one_member_s_end_is_everybody_s(other: Member, expected: tuple[Phase, str] | None) -> None:
     """Whoever ended for itself while this one was under way."""
-    state = at_step(2, 10)
+    state = walking(2, 10)
     how = ending(plan(), state, beside(other, state))
     assert (None if how is None else (how[0], how[1].reason)) == expected
 
@@ -112,7 +116,7 @@ def test_the_one_at_fault_is_named_and_not_who_followed_it() -> None:
     """Of three members, one is bad and one has followed it already."""
     followed = replace(member(gone(Phase.REVERTED, "GroupReverted")), name="a")
     culprit = replace(member(gone(Phase.REVERTED)), name="z")
-    state = at_step(2, 10)
+    state = walking(2, 10)
     seen = replace(beside(culprit, state), members=(followed, culprit))
     how = ending(plan(), state, seen)
     assert how is not None
@@ -202,7 +206,7 @@ def test_a_rollout_starts_when_every_member_could(other: Member, starts: bool) -
 
 def test_a_member_that_has_left_the_group_is_bound_by_nothing() -> None:
     """Its rollout was begun in the group, and its spec names none now."""
-    state = at_step(2, 10)
+    state = walking(2, 10)
     seen = replace(beside(member(gone(Phase.REVERTED)), state), deployment=view(None))
     assert ending(plan(), state, seen) is None
     assert waits_for_group(Question(plan(), state, seen, NOW)) is None
