@@ -24,6 +24,9 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
 ERRORS = {"name": "errors", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
 LATENCY = {"name": "p99", "preset": "latency"}
 SCALE = {"setCanaryScale": {"replicas": 3}}
+GOAL = {"awaitGoal": {"goal": {"metric": "conversion", "direction": "Increase", "minimumEffect": "2%"}}}
+CONVERSION = {"name": "conversion", "type": "Ratio", "query": "a{{revision}}", "of": "b{{revision}}"}
+STICKY = {"hosts": ["a.example.com"], "istio": {"gateways": ["public"]}, "sessionAffinity": {"cookie": {}}}
 WEIGHT = re.compile(r"after setWeight ([0-9]+(?: and [0-9]+)*)")
 
 
@@ -51,6 +54,8 @@ def stepped(steps: list[Any], metrics: list[dict[str, Any]] | None, **fields: An
     """Write weights as numbers, pauses as texts, a pause without an end as None, and other steps as they are."""
     canary = {"steps": [_written(step) for step in steps], **fields}
     base = changed(manifest("minimal.yaml"), "spec.strategy", {"canary": canary})
+    if GOAL in steps:
+        base = changed(base, "spec.traffic", STICKY)
     return base if metrics is None else changed(base, "spec.analysis", {"metrics": metrics})
 
 
@@ -71,6 +76,7 @@ CASES = [
     pytest.param([10, "45s", 50, "45s"], [ERRORS, {**LATENCY, "gating": False}], [], id="latency does not gate"),
     pytest.param([10, "45s", 50, "45s"], None, [10], id="the default metrics, with latency"),
     pytest.param([10, "1m", 100, "5s"], [ERRORS], [], id="nothing follows 100 %"),
+    pytest.param([10, "20s", 50, GOAL], [ERRORS, CONVERSION], [10], id="a goal takes its time"),
     pytest.param([SCALE, 10, SCALE, "30s", 50, SCALE, "20s"], [ERRORS], [50], id="a scale is no pause, and ends none"),
 ]
 

@@ -18,7 +18,7 @@ from tests.support.world.served import Served
 
 BY_RIGHT = {"PromotedByUser", "RolledBack"}
 ENDED = {"Succeeded", "Reverted", "Aborted", "Superseded"}
-SHOWING_NOTHING = {"pause", "setCanaryScale"}
+SHOWING_NOTHING = {"pause", "setCanaryScale", "awaitGoal"}
 """The verbs by which nobody sees a canary who did not before."""
 
 
@@ -153,6 +153,8 @@ class Watchdog:
         beyond = weight > steps[0].get("setWeight", 0)
         if beyond and "from" in spec:
             raised = [one for one in status["decisions"] if one["action"] == "Raised"][-1]
+            if raised["reason"] == "WeightRaised":
+                _goal_is_decided(spec, status)
             if raised["reason"] == "StableFailing":
                 assert not self.one.ready(spec["from"]["version"]), "stable serves, and is passed over"
             else:
@@ -172,6 +174,16 @@ class Watchdog:
 def _speaks_against_its_pair(status: Json) -> bool:
     """Whether a rollout was rejected for itself; who followed another member of a group was not."""
     return status.get("phase") in {"Reverted", "Aborted"} and status.get("reason") != "GroupReverted"
+
+
+def _goal_is_decided(spec: Json, status: Json) -> None:
+    """Nothing goes on past a goal by itself that its champion has won, or that nobody has decided."""
+    goals = [number for number, step in enumerate(spec["strategy"]["canary"]["steps"]) if "awaitGoal" in step]
+    for number in goals:
+        asked = spec.get("promote", {}).get("throughStep", 0) > number
+        passed = status["step"] > number and not asked
+        outcome = status.get("goal", {}).get("outcome")
+        assert not passed or outcome in {"ChallengerWon", "NoDifference"}, f"past a goal that is {outcome}"
 
 
 def _shows_users(step: Json) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from serinus.api.ab_test_rules import GOALS_ARE_MEASURED
 from serinus.api.base import ApiModel
@@ -24,7 +24,7 @@ from serinus.api.constraints import (
 )
 from serinus.api.group import GroupMembership
 from serinus.api.header_route import RequestMatch
-from serinus.api.policy import Analysis, Guard, Strategy, not_measured
+from serinus.api.policy import Analysis, Guard, Strategy
 from serinus.api.rules import ATOMIC, FROZEN, FROZEN_MESSAGE, rule, ruled
 from serinus.api.status import Conditions, Phase, Verdict
 
@@ -102,12 +102,6 @@ class RolloutSpec(ApiModel):
     """Lever: skip pauses, or go to 100 percent."""
     retry: Lever | None = None
     """Lever: any new text on an ended Rollout whose revision is still wanted starts another attempt."""
-
-    @model_validator(mode="after")
-    def _goal_can_be_decided(self) -> Self:
-        if why := not_measured(self.strategy, self.analysis):
-            raise ValueError(why)
-        return self
 
 
 class Levers(ApiModel):

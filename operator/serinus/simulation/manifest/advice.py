@@ -188,7 +188,7 @@ def _judges_latency(subject: Subject) -> bool:
 _NOT_PLAYED = {
     "setHeaderRoute": "made-up requests carry no headers",
     "setMirrorRoute": "copies are left out",
-    "awaitGoal": "made-up users do not convert, so the split goes on to 100% at once",
+    "awaitGoal": "made-up users do not convert, so a pause of at most ten minutes stands for it",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from serinus.api.defaults import Policy
-from serinus.api.policy import Mode, Pace, Preset
+from serinus.api.policy import Mode, Pace, Preset, Step
 from serinus.core.analysis.words import shown_duration
 from serinus.core.model.exposure import FULL_WEIGHT
 
@@ -39,7 +39,14 @@ def _pauses(policy: Policy) -> list[tuple[int, float]]:
     for step in policy.strategy.canary.steps:
         if step.set_weight is not None:
             found.append((step.set_weight, 0.0))
-        elif step.pause is not None and found:
+        elif found:
             weight, so_far = found[-1]
-            found[-1] = weight, so_far + (float("inf") if step.pause.seconds is None else step.pause.seconds)
+            found[-1] = weight, so_far + _lasts(step)
     return found
+
+
+def _lasts(step: Step) -> float:
+    """How long a step stays (s); a goal is waited for as long as it takes."""
+    if step.pause is not None:
+        return float("inf") if step.pause.seconds is None else step.pause.seconds
+    return float("inf") if step.await_goal is not None else 0.0

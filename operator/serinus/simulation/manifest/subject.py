@@ -17,7 +17,7 @@ from serinus.api.defaults import Policy, filled_in, policy_of
 from serinus.api.durations import seconds
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import parse_model_deployment
-from serinus.api.policy import Canary, Metric, Pace, Preset, Provider, QueryType, Step
+from serinus.api.policy import Canary, Metric, Pace, Pause, Preset, Provider, QueryType, Step
 from serinus.api.problems import ApiError
 from serinus.core.analysis.comparison_metrics import monitor_config, streams_of
 from serinus.core.analysis.promql import has_baseline
@@ -27,6 +27,8 @@ from serinus.core.model.errors import SerinusError
 from serinus.core.model.exposure import FULL_WEIGHT
 
 KIND: Final = "ModelDeployment"
+GOAL_PLAYED_S: Final = 600.0
+"""How long a goal is played at most: a week of looks would say no more of the other metrics."""
 ISTIO_BOUNDS_S: Final = tuple(
     milliseconds / 1000
     for milliseconds in (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000)
@@ -169,11 +171,12 @@ def _played(policy: Policy) -> tuple[Policy, tuple[str, ...]]:
 
 
 def _without_goal(policy: Policy) -> tuple[Policy, tuple[str, ...]]:
-    """Leave out a goal, and its metric where that has no limit of its own: nothing else judges it."""
+    """Play a pause for a goal, and leave out its metric where that has no limit of its own: nothing else judges it."""
     goal, canary = policy.strategy.goal, policy.strategy.canary
     if goal is None:
         return policy, ()
-    steps = tuple(step for step in canary.steps if step.await_goal is None)
+    lasts = f"{min(goal.min_seconds, GOAL_PLAYED_S):.0f}s"
+    steps = tuple(Step(pause=Pause(duration=lasts)) if step.await_goal else step for step in canary.steps)
     judged = (one for one in policy.analysis.metrics if one.name != goal.goal.metric or one.threshold_range)
     strategy = policy.strategy.model_copy(update={"canary": canary.model_copy(update={"steps": steps})})
     analysis = policy.analysis.model_copy(update={"metrics": tuple(judged)})
