@@ -61,34 +61,6 @@ def test_scores_that_drift_in_version_2_alone_revert_it(stack: local.Stack) -> N
 
 
 @pytest.mark.usefixtures("applied")
-def test_a_release_of_two_models_starts_with_the_second_commit_and_gives_both_their_first_weight(
-    stack: local.Stack,
-) -> None:
-    """Example 11 goes the way that its README says: the first commit waits, and one abort takes both back."""
-    patch = json.dumps({"spec": {"group": {"release": "2"}, "model": {"version": "2"}}})
-    for name in ("prepared", "scored"):
-        stack.kubectl("wait", "--for=condition=Ready", f"mdep/{name}", f"--namespace={NAMESPACE}", "--timeout=90s")
-    stack.kubectl("patch", "mdep", "prepared", f"--namespace={NAMESPACE}", "--type=merge", f"--patch={patch}")
-    until(lambda: told(stack, "prepared", "{.reason}") == "WaitingForGroup", what="prepared to wait", limit=30)
-    stack.kubectl("patch", "mdep", "scored", f"--namespace={NAMESPACE}", "--type=merge", f"--patch={patch}")
-    for name in ("prepared", "scored"):
-        until(lambda name=name: told(stack, name, "{.exposure}") == "10%", what=f"{name} to have 10 %", limit=60)
-    newest = told(stack, "scored", "{.rollout}")
-    lever = json.dumps({"spec": {"abort": True}})
-    stack.kubectl("patch", "mro", newest, f"--namespace={NAMESPACE}", "--type=merge", f"--patch={lever}")
-    for name in ("prepared", "scored"):
-        until(lambda name=name: told(stack, name, "{.exposure}") == "0%", what=f"{name} to be back", limit=30)
-    followed = told(stack, "prepared", "{.rollout}")
-    path = "--output=jsonpath={.status.phase} {.status.reason}"
-    assert stack.kubectl("get", "mro", followed, f"--namespace={NAMESPACE}", path) == "Reverted GroupReverted"
-
-
-def told(stack: local.Stack, name: str, path: str) -> str:
-    """Read what the status of a ModelDeployment says."""
-    status = path.replace("{.", "{.status.")
-    return stack.kubectl("get", "mdep", name, f"--namespace={NAMESPACE}", f"--output=jsonpath={status}")
-
-
 def test_the_version_by_which_more_users_buy_wins(stack: local.Stack) -> None:
     """Example 08 goes the way that its README says: half of the users each, and then everybody."""
     model = {"version": "2", "storageUri": "configmap://shop-model-2"}

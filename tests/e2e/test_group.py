@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from serinus.core.model.timestamps import from_rfc3339
+from serinus_local import stack as local
 from tests.e2e import given
 from tests.e2e.asking import Asking
 from tests.e2e.cluster import Cluster, condition
@@ -62,6 +64,30 @@ def test_a_bad_second_member_takes_both_back_within_one_pass(cluster: Cluster, r
     apart = from_rfc3339(taken(followed)) - from_rfc3339(taken(led))
     assert 0 <= apart < 5, f"{apart:.3f} s"
     assert asked.tally.failures == []
+
+
+def test_the_example_goes_the_way_that_its_readme_says(cluster: Cluster) -> None:
+    """Example 11: the first commit waits, both get 10 % after the second one, and one abort takes both back."""
+    text = (local.REPOSITORY / "examples/11-group-of-two/manifest.yaml").read_text()
+    text = text.replace("namespace: ml", f"namespace: {given.NAMESPACE}").replace(".example.com", ".e2e.example.com")
+    names = ("prepared", "scored")
+    patch = json.dumps({"spec": {"group": {"release": "2"}, "model": {"version": "2"}}})
+    try:
+        cluster.apply(text)
+        for name in names:
+            cluster.rollout(name, 1, lambda status: status.get("phase") == "Succeeded", what="to serve", limit=90)
+        cluster.kubectl("patch", "mdep", "prepared", "--type=merge", f"--patch={patch}")
+        cluster.deployed("prepared", lambda seen: seen.get("reason") == "WaitingForGroup", what="waiting")
+        cluster.kubectl("patch", "mdep", "scored", "--type=merge", f"--patch={patch}")
+        for name in names:
+            led = cluster.rollout(name, 2, lambda status: status.get("weight") == 10, what="10 %", limit=90)
+        lever = json.dumps({"spec": {"abort": True}})
+        cluster.kubectl("patch", "mro", led["metadata"]["name"], "--type=merge", f"--patch={lever}")
+        cluster.rollout("scored", 2, lambda status: status.get("phase") == "Aborted", what="the abort")
+        followed = cluster.rollout("prepared", 2, lambda status: status.get("phase") == "Reverted", what="the way back")
+        assert (followed["status"]["reason"], followed["status"]["weight"]) == ("GroupReverted", 0)
+    finally:
+        cluster.kubectl("delete", "mdep", *names, "--ignore-not-found", "--wait=false")
 
 
 def taken(status: given.Manifest) -> str:

@@ -85,7 +85,7 @@ async def test_an_operator_that_was_away_for_the_whole_guard_window_looks_before
     world.models["2"].error_rate = 0.5
     for _ in range(60):
         world.clock.move(1.0)
-        world._traffic()
+        world.ask()
         world.prometheus.scrape()
     world.restart()
     await world.until(lambda w: w.phase == "Reverted", limit=10)

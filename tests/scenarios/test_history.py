@@ -21,7 +21,7 @@ def let_it_serve(world: World, seconds: int) -> None:
     """Let requests come, while nothing changes that an operator would have to do something about."""
     for _ in range(seconds):
         world.clock.move(1.0)
-        world._traffic()
+        world.ask()
         world.prometheus.scrape()
 
 
