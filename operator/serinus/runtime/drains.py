@@ -67,8 +67,7 @@ class Drains:
 
     async def ask(self, known: Draining, left: Left) -> None:
         """Find out what arrives at a revision, and what is in flight there."""
-        known.asking, asked_at = True, self._clock.now()
-        found = UNCOUNTED
+        asked_at, found = self._clock.now(), UNCOUNTED
         try:
             found = await self._found(known, left)
         finally:

@@ -26,7 +26,7 @@ from serinus.core.rollout.decision import Decision, Note
 from serinus.core.rollout.draining import look_seconds
 from serinus.core.rollout.following import served_revisions
 from serinus.runtime.children import Children
-from serinus.runtime.drains import Left
+from serinus.runtime.drains import Draining, Left
 from serinus.runtime.memory import Memory
 from serinus.runtime.observe import Observer
 from serinus.runtime.ports import Cache, Cluster
@@ -96,11 +96,12 @@ class Takedown:
             every=look_seconds(seen),
             lasts=drain_seconds(revision.template),
         )
-        self._observer.probes.beside(self._heard(Key(view.namespace, view.name), drains.ask(known, left)))
+        known.asking = True
+        self._observer.probes.beside(self._hear(Key(view.namespace, view.name), known, left))
 
-    async def _heard(self, key: Key, asked: Awaitable[None]) -> None:
+    async def _hear(self, key: Key, known: Draining, left: Left) -> None:
         try:
-            await asked
+            await self._observer.sampler.drains.ask(known, left)
         finally:
             self._observer.probes.wake(key)
 
