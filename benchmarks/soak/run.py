@@ -91,7 +91,7 @@ async def _soak(
 
 @contextmanager
 def _ahead_of_others() -> Iterator[None]:
-    """Run before other work on a busy machine, where that is allowed: a caller without CPU learns of nothing in time."""
+    """Run before other work on a busy machine, where that is allowed: a caller without CPU learns of all too late."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, min(before, AHEAD))
