@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from benchmarks.soak.envoy import GatewayCounters
@@ -23,6 +25,8 @@ from tests.e2e.given import host
 FIRST_ANSWER_SECONDS = 60.0
 AFTERWARDS_SECONDS = 10.0
 """Requests go on this long after the last round: pods still go then."""
+AHEAD = -10
+"""A nice value."""
 TOLD_EVERY = 20
 """Rounds."""
 
@@ -48,9 +52,17 @@ async def soak(
     cluster: DemoCluster, routing: str, plan: Plan, tell: Callable[[str], None] = lambda text: None
 ) -> Soaked:
     """Run a soak in the tests' namespace, on one routing API; `tell` how far it is, now and then."""
-    names = [f"soak-{routing.lower()}-{number}" for number in range(plan.models)]
-    hosts = {name: host(name) for name in names}
+    hosts = {name: host(name) for name in (f"soak-{routing.lower()}-{number}" for number in range(plan.models))}
     soaked = Soaked(routing, Ledger(), Happenings())
+    with _ahead_of_others():
+        await _soak(cluster, plan, soaked, hosts, tell)
+    return soaked
+
+
+async def _soak(
+    cluster: DemoCluster, plan: Plan, soaked: Soaked, hosts: Mapping[str, str], tell: Callable[[str], None]
+) -> None:
+    names, routing = list(hosts), soaked.routing
     async with following(cluster, routing, soaked.happenings) as followed:
         rounds = Rounds(cluster, followed, soaked.happenings, routing=routing)
         soaked.done, soaked.surprises = rounds.done, rounds.surprises
@@ -75,7 +87,19 @@ async def soak(
                 counting.cancel()
             soaked.seconds, soaked.cpu_seconds = now() - began, time.process_time() - used
     soaked.streams, soaked.gateway = streams.began, gateway.total
-    return soaked
+
+
+@contextmanager
+def _ahead_of_others() -> Iterator[None]:
+    """Run before other work on a busy machine, where that is allowed: a caller without CPU learns of all too late."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, min(before, AHEAD))
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 def _progress(soaked: Soaked, plan: Plan, tell: Callable[[str], None]) -> None:

@@ -137,7 +137,7 @@ def _user(weights: Sequence[Shares], came: int, luck: float) -> Iterable[Shares]
 
 
 async def ab_test() -> Picture:
-    """Two versions side by side for days, until the goal is decided."""
+    """Two versions side by side for days, until the goal is decided: told, not played."""
     days = [(1, 0.0), (9, 50.0), (3, 100.0)]
     title = "Champion and challenger have half of the users each, until the goal is decided; the winner gets everybody."
     marks = (Mark(24, "43 is committed"), Mark(240, "the goal is decided: 43 wins"))
@@ -146,7 +146,7 @@ async def ab_test() -> Picture:
 
 
 async def group() -> Picture:
-    """Two models that move together."""
+    """Two models that move together: told, not played."""
     course = [(40, 0.0), (60, 5.0), (60, 25.0), (35, 50.0), (45, 0.0)]
     title = "Preprocessor and scorer rise in the same steps; the scorer fails at 50 %, and both go back at once."
     marks = (Mark(20, "release 7 is committed to both"), Mark(195, "scorer fails: both go back"))
