@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from scripts.pictures.drawing import Mark, Picture, Row, Shares
 from scripts.pictures.played import LATER, STABLE, TRIED, Course
 
 from serinus.core.model.kinds import Json
 from tests.support.world import World
+from tests.support.world.grouped import pair, prep, scorer
+from tests.support.world.served import Served
 
 GUARD: Json = {"duration": "2m"}
 WEIGHTS: list[Json] = [
@@ -146,14 +148,42 @@ async def ab_test() -> Picture:
 
 
 async def group() -> Picture:
-    """Two models that move together: told, not played."""
-    course = [(40, 0.0), (60, 5.0), (60, 25.0), (35, 50.0), (45, 0.0)]
+    """Two models that move together, and one of them fails."""
+    policy: Json = {"steps": WEIGHTS, "guard": GUARD}
+    world, other = await pair(**policy)
+    seen: dict[str, list[Shares]] = {"scorer": [], "preprocessor": []}
+
+    async def tick() -> None:
+        await world.tick()
+        seen["scorer"].append(_by_release(world))
+        seen["preprocessor"].append(_by_release(other))
+
+    async def run(seconds: int) -> int:
+        for _ in range(seconds):
+            await tick()
+        return len(seen["scorer"])
+
+    async def until(check: Callable[[], bool]) -> None:
+        while not check():
+            await tick()
+
+    began = await run(20)
+    world.commit(scorer("2", "r2", **policy))
+    world.commit(prep("p2", "r2", **policy))
+    await until(lambda: world.routed.get("2") == 50)
+    failed = await run(30)
+    world.models["2"].error_rate = 0.5
+    await until(lambda: world.phase == other.phase == "Reverted")
+    await run(45)
     title = "Preprocessor and scorer rise in the same steps; the scorer fails at 50 %, and both go back at once."
-    marks = (Mark(20, "release 7 is committed to both"), Mark(195, "scorer fails: both go back"))
-    rows = tuple(
-        Row(name, list(_steps(course, "release 6", "release 7")), height=56) for name in ("preprocessor", "scorer")
-    )
-    return Picture("group", title, ("release 6", "release 7"), rows, marks)
+    marks = (Mark(began, "release 2 is committed to both"), Mark(failed, "the scorer fails: both go back"))
+    rows = tuple(Row(name, seen[name], height=56) for name in ("preprocessor", "scorer"))
+    return Picture("group", title, ("release 1", "release 2"), rows, marks)
+
+
+def _by_release(one: Served) -> Shares:
+    """Tell what each release has: versions are called 1 and 2, or p1 and p2."""
+    return {f"release {version[-1]}": float(weight) for version, weight in one.routed.items()}
 
 
 def _steps(steps: Iterable[tuple[int, float]], old: str, new: str) -> Iterable[Shares]:
