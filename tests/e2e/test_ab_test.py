@@ -14,7 +14,7 @@ from tests.e2e.serving import served
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 
 BOTH = pytest.mark.parametrize("routing", list(given.ROUTED))
-RATE = 60.0
+RATE = 100.0
 """Each request is a new user: none of them brings a cookie."""
 SHOP = """
 import numpy as np
@@ -34,7 +34,7 @@ class TritonPythonModel:
     def answer(self):
         self.seen += 1
         self.visits.increment(1)
-        if self.seen % 25 < {buyers}:
+        if 37 * self.seen % 100 < {buyers}:
             self.purchases.increment(1)
         return triton.InferenceResponse([triton.Tensor("VERSION", np.array([{version}], dtype=np.int32))])
 """
@@ -48,7 +48,7 @@ PURCHASES: dict[str, Any] = {
 
 
 def shop(name: str, number: int, *, buyers: int, **wishes: Any) -> str:
-    """Render a version of which so many of 25 visitors buy something."""
+    """Render a version of which so many of 100 visitors buy something."""
     manifest = json.loads(given.version(name, number, **wishes))
     manifest["items"][0]["data"]["model.py"] = SHOP.format(version=number, buyers=buyers)
     return json.dumps(manifest)
@@ -71,11 +71,11 @@ def phase(wanted: str) -> Any:
 
 @BOTH
 def test_a_challenger_with_more_purchases_wins_and_is_promoted(cluster: Cluster, routing: str) -> None:
-    """22 of 25 buy where 20 did, a tenth more; the status says how much better it is, and how sure that is."""
+    """99 of 100 buy where 90 did, a tenth more; the status says how much better it is, and how sure that is."""
     name = f"winner-{routing.lower()}"
     common = wishes(routing)
-    with served(cluster, name, rate=RATE, first=shop(name, 1, buyers=20, **common)) as users:
-        cluster.apply(shop(name, 2, buyers=22, **common))
+    with served(cluster, name, rate=RATE, first=shop(name, 1, buyers=90, **common)) as users:
+        cluster.apply(shop(name, 2, buyers=99, **common))
         rollout = cluster.rollout(name, 2, phase("Succeeded"), what="to win", limit=180)
         assert users.tally.failures == []
     goal = rollout["status"]["goal"]
@@ -90,8 +90,8 @@ def test_without_a_difference_it_ends_as_asked(cluster: Cluster, routing: str) -
     """As many buy: after maxDuration everybody is on stable again, and the version is rejected."""
     name = f"draw-{routing.lower()}"
     common = wishes(routing, maxDuration="30s", onNoDifference="KeepStable")
-    with served(cluster, name, rate=RATE, first=shop(name, 1, buyers=20, **common)) as users:
-        cluster.apply(shop(name, 2, buyers=20, **common))
+    with served(cluster, name, rate=RATE, first=shop(name, 1, buyers=90, **common)) as users:
+        cluster.apply(shop(name, 2, buyers=90, **common))
         rollout = cluster.rollout(name, 2, phase("Reverted"), what="to end", limit=120)
         users.wait_for("1", more=100)
         assert users.tally.failures == []
