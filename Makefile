@@ -41,7 +41,8 @@ test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (
 	@echo "tests: three parts side by side, each is printed when it is done"
 	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-quick test-api test-node
 
-# What runs on the node waits most of the time: the rest has room beside it, as long as it gives way.
+# What runs on the node waits most of the time: two files at a time share one stack, and the rest has room beside
+# them, as long as it gives way.
 test-quick: $(INSTALLED) ## Unit tests, scenarios and statistics, at the lowest priority
 	nice -n 19 $(PYTEST) -q -n 2 --dist worksteal --timeout 600 tests/unit tests/scenarios tests/statistics
 
@@ -49,7 +50,8 @@ test-api: $(INSTALLED) ## The adapters and the operator against a real API serve
 	$(PYTEST) -q -m "not node" tests/contract tests/cluster $(ARGS)
 
 test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to end
-	$(PYTEST) -q -m node tests/contract tests/e2e $(ARGS)
+	$(PYTEST) -q -m "node and not alone" -n 2 --dist loadfile tests/contract tests/e2e $(ARGS)
+	$(PYTEST) -q -m "node and alone" tests/contract tests/e2e $(ARGS)
 
 check: lint ## Lint, unit tests and scenarios: about six minutes
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios $(ARGS)

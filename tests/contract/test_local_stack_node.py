@@ -23,7 +23,7 @@ from serinus_local.process import Processes
 from serinus_local.waiting import until
 from tests.support.stack import require_node
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(300)]
 
 STATE = local.STATES / f"{local.default_state().name}-test"
 HOST = "half.ml.example.com"

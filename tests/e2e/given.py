@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,10 @@ from serinus_local.images import TRITON
 
 Manifest = dict[str, Any]
 
-NAMESPACE = "e2e"
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+NAMESPACE = f"e2e-{_WORKER}" if _WORKER else "e2e"
+"""Of this process alone: several of them may share the stack."""
+DOMAIN = f"{NAMESPACE}.example.com"
 CONFIG = """
 backend: "python"
 max_batch_size: 0
@@ -76,7 +80,7 @@ ROUTED: dict[str, Manifest] = {
 
 def host(name: str) -> str:
     """Name the host of a model."""
-    return f"{name}.e2e.example.com"
+    return f"{name}.{DOMAIN}"
 
 
 def version(

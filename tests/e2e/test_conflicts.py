@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
 
 def test_a_users_virtualservice_on_our_host_keeps_ours_from_starting_until_it_is_gone(cluster: Cluster) -> None:
     """HostConflict names theirs; ours is not written, theirs is as it was; afterwards ours starts by itself."""
-    route = {"destination": {"host": "elsewhere.e2e.svc.cluster.local"}}
+    route = {"destination": {"host": f"elsewhere.{given.NAMESPACE}.svc.cluster.local"}}
     spec = {"hosts": [given.host("claimed")], "gateways": ["public"], "http": [{"route": [route]}]}
     theirs = put(cluster, "networking.istio.io/v1", "VirtualService", "a-users-own", spec)
     status = conflict(cluster, "claimed", theirs, "HostConflict")

@@ -13,7 +13,7 @@ import pytest
 
 from serinus_local import stack as local
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(400)]
 
 
 def test_the_demo_promotes_v2_reverts_v3_aborts_v4_and_loses_no_other_request(

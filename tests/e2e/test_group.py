@@ -69,7 +69,7 @@ def test_a_bad_second_member_takes_both_back_within_one_pass(cluster: Cluster, r
 def test_the_example_goes_the_way_that_its_readme_says(cluster: Cluster) -> None:
     """Example 11: the first commit waits, both get 10 % after the second one, and one abort takes both back."""
     text = (local.REPOSITORY / "examples/11-group-of-two/manifest.yaml").read_text()
-    text = text.replace("namespace: ml", f"namespace: {given.NAMESPACE}").replace(".example.com", ".e2e.example.com")
+    text = text.replace("namespace: ml", f"namespace: {given.NAMESPACE}").replace(".example.com", f".{given.DOMAIN}")
     names = ("prepared", "scored")
     patch = json.dumps({"spec": {"group": {"release": "2"}, "model": {"version": "2"}}})
     try:

@@ -14,7 +14,7 @@ from tests.e2e import given, sources
 from tests.e2e.asking import asking
 from tests.e2e.cluster import Cluster
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(600)]
 
 CALLERS = 4
 """Connections: a gateway's replica is chosen for each."""

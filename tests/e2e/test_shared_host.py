@@ -22,7 +22,7 @@ COPIES = {"setMirrorRoute": {"percentage": 100}}
 
 
 def shared(routing: str) -> str:
-    return f"models-{routing.lower()}.e2e.example.com"
+    return given.host(f"models-{routing.lower()}")
 
 
 def below(routing: str, prefix: str) -> given.Manifest:
@@ -121,7 +121,7 @@ def test_copies_and_a_cohort_find_the_canary_below_a_prefix(cluster: Cluster, ro
 
 def test_a_delegate_walks_and_reverts_below_the_users_own_root(cluster: Cluster) -> None:
     """The root has another rule for the same host; until it delegates, that is said."""
-    name, host = "delegate", "root.e2e.example.com"
+    name, host = "delegate", given.host("root")
     traffic = {"hosts": [], "pathPrefix": "/models/delegate", "istio": {"delegate": True}}
     at = Below(host, "/models/delegate")
     delegated = {
@@ -161,8 +161,8 @@ def test_a_delegate_walks_and_reverts_below_the_users_own_root(cluster: Cluster)
 
 def test_a_route_that_goes_past_ours_is_named_when_nobody_reaches_the_canary(cluster: Cluster) -> None:
     """Requests for the root Service are stable's alone."""
-    name, host = "passed", "passed.e2e.example.com"
-    traffic = {"hosts": ["unused.e2e.example.com"]}
+    name, host = "passed", given.host("passed")
+    traffic = {"hosts": [given.host("unused")]}
     past = {"route": [{"destination": {"host": name, "port": {"number": 8000}}}]}
     try:
         cluster.apply(given.version(name, 1, traffic=traffic))

@@ -12,7 +12,7 @@ from serinus_local.demo.cluster import local
 from tests.e2e import given
 from tests.e2e.cluster import Cluster
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(420)]
 
 
 @pytest.mark.parametrize("routing", list(given.ROUTED))

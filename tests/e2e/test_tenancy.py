@@ -112,7 +112,7 @@ def test_the_name_of_another_namespaces_service_is_refused(cluster: Cluster) -> 
         for gateway in route["spec"]["gateways"]
     }
     cluster.kubectl("delete", "mdep", "thief", "--wait=false")
-    assert bound == {"public": [given.host("thief")], "mesh": ["thief.e2e.svc.cluster.local"]}
+    assert bound == {"public": [given.host("thief")], "mesh": [f"thief.{given.NAMESPACE}.svc.cluster.local"]}
 
 
 @pytest.mark.parametrize("gateway", ["public.istio-system", "istio-system/public"])
@@ -131,7 +131,7 @@ def test_a_gateway_that_does_not_exist_is_said(cluster: Cluster) -> None:
     status = cluster.deployed(
         "lost", lambda seen: condition(seen, "Stalled")["reason"] == "GatewayNotFound", what="to miss its Gateway"
     )["status"]
-    assert "e2e/pulbic" in condition(status, "Stalled")["message"]
+    assert f"{given.NAMESPACE}/pulbic" in condition(status, "Stalled")["message"]
     cluster.apply(given.version("lost", 1))
     cluster.rollout("lost", 1, lambda seen: seen.get("phase") == "Succeeded", what="to serve")
     until(lambda: asked(cluster, "lost", "/v2/models/lost/ready") == 200, what="an answer", limit=20)

@@ -5,10 +5,12 @@ A machine that cannot run a node skips with the reason; in CI that is a failure,
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,18 +46,42 @@ def start_prometheus(tmp_path: Path) -> Iterator[Callable[[Mapping[str, object]]
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[local.Stack]:
-    """Give the whole stack with the operator, or use the one that `make up` has brought up."""
+    """Give the whole stack with the operator, or use the one that `make up` has brought up.
+
+    Several processes of one run share it: the first brings it up, and the last takes it down.
+    """
     require_node()
     state = Path(os.environ.get("SERINUS_STACK") or local.default_state())
-    was_up = state.exists()
-    running = local.up(state)
-    if was_up:
-        # The operator that runs may be of yesterday's code.
-        running.stop("operator")
-        running.restart("operator")
+    with users_of(state) as users:
+        was_up = state.exists()
+        running = local.up(state)
+        if was_up and not users.read_text():
+            # The operator that runs may be of yesterday's code.
+            running.stop("operator")
+            running.restart("operator")
+        elif not was_up:
+            users.with_suffix(".ours").touch()
+        users.write_text(f"{users.read_text()}.")
     yield running
-    if not was_up:
-        local.down(state)
+    with users_of(state) as users:
+        users.write_text(users.read_text()[1:])
+        ours = users.with_suffix(".ours")
+        if not users.read_text():
+            users.unlink()
+            if ours.exists():
+                ours.unlink()
+                local.down(state)
+
+
+@contextmanager
+def users_of(state: Path) -> Iterator[Path]:
+    """Hold the file that has a letter for each process of this run that uses a stack."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+    users = Path(tempfile.gettempdir()) / f"serinus-stack-{state.name}-{run[:12]}"
+    with users.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        users.touch()
+        yield users
 
 
 def require_node() -> None:
