@@ -43,6 +43,41 @@ async def test_aborting_one_member_takes_all_of_them_back() -> None:
     assert len(other.rollouts) == 2
 
 
+async def test_of_two_members_at_fault_the_one_that_was_retried_names_the_other() -> None:
+    """Its conditions ask for nothing that has been done already; once both are retried, both start."""
+    world, other = await moving()
+    watchdog = GroupWatchdog(world)
+    world.models["2"].error_rate = world.models["p2"].error_rate = 0.5
+    await world.until(lambda w: both(w, other, "Reverted"), limit=10)
+    await world.run(5)
+    assert (world.status["reason"], other.status["reason"]) == ("RevisionRejected", "RevisionRejected")
+    world.models["2"].error_rate = world.models["p2"].error_rate = 0.0
+    watchdog.retried("again")
+    world.lever(retry="again")
+    await world.run(5)
+    assert (world.status["reason"], world.condition("Stalled")["reason"]) == ("WaitingForGroup", "WaitingForGroup")
+    assert world.condition("Stalled")["message"].startswith("waits for prep: version p2 was rolled back by prep-")
+    assert other.condition("Stalled")["reason"] == "RevisionRejected"
+    other.lever(retry="again")
+    await world.until(lambda w: both(w, other, "Succeeded"))
+
+
+async def test_a_retry_that_waits_for_a_commit_of_another_member_is_not_stalled() -> None:
+    """Nobody has to do anything about the one that was rejected."""
+    world, other = await moving()
+    watchdog = GroupWatchdog(world)
+    world.lever(abort=True)
+    await world.until(lambda w: other.phase == "Reverted", limit=10)
+    world.commit(prep("p3", "r3"))
+    await world.run(5)
+    assert world.condition("Stalled")["reason"] == "RevisionRejected"
+    watchdog.retried("again")
+    world.lever(retry="again")
+    await world.run(5)
+    assert (world.status["reason"], world.condition("Stalled")["status"]) == ("WaitingForGroup", "False")
+    assert "prep: it shows release r3, and this one r2" in world.condition("Reconciling")["message"]
+
+
 async def test_a_retry_of_the_rejected_member_starts_all_of_them_again() -> None:
     """The others have nothing to be retried for."""
     world, other = await moving()

@@ -247,6 +247,53 @@ async def test_members_with_other_numbers_of_steps_do_not_start() -> None:
     await world.until(lambda w: w.phase == "Succeeded" and other.phase == "Succeeded" and w.tried == "2")
 
 
+BLUE_GREEN = {"blueGreen": {"autoPromotionAfter": "20s"}}
+
+
+async def test_a_strategy_that_lists_no_steps_says_which_ones_it_counts() -> None:
+    """Whoever reads the manifest finds none there."""
+    world, _ = await pair()
+    green = prep("p2", "r2")
+    green["spec"]["strategy"] = BLUE_GREEN
+    world.commit(scorer("2", "r2", steps=HALF))
+    world.commit(green)
+    await world.run(5)
+    counted = "it has 3 steps (blueGreen is setCanaryScale, pause, setWeight), and this one 2"
+    assert counted in world.condition("Stalled")["message"]
+    world.commit(scorer("2", "r2", steps=[*HALF, {"setWeight": 75}]))
+    await world.run(2)
+    assert world.tried == "2"
+
+
+async def test_a_member_that_joins_and_cannot_be_applied_is_named_with_its_obstacle() -> None:
+    """Its first revision never comes to serve, and a person can see why from any member."""
+    world, other = await moving(at=10)
+    world.beside("third")
+    world.models["t1"] = Model()
+    joins = member("third", "t1", "r2")
+    joins["spec"]["traffic"]["hosts"] = scorer("2", "r2")["spec"]["traffic"]["hosts"]
+    world.commit(joins)
+    await world.run(15)
+    assert world.reason == other.reason == "WaitingForGroup"
+    assert "waits for third: its first revision does not serve yet: HostConflict: " in other.state["message"]
+
+
+async def test_no_message_of_a_group_quotes_another_one() -> None:
+    """Members whose steps are of different kinds wait for each other in turns, up to the end of the longer guard."""
+    world, other = await pair()
+    scaled = [{"setCanaryScale": {"replicas": 3}}, {"setWeight": 20}, {"setWeight": 50}, {"pause": {"duration": "5s"}}]
+    world.commit(scorer("2", "r2", guard={"duration": "0s"}))
+    world.commit(prep("p2", "r2", steps=scaled, guard={"duration": "30s"}))
+    messages = set()
+    for _ in range(90):
+        await world.tick()
+        messages |= {one.state.get("message") or "" for one in (world, other)}
+    assert world.phase == other.phase == "Succeeded"
+    waiting = [message for message in messages if "waits for" in message]
+    assert any("is in its guard window: guarding for 30s" in message for message in waiting)
+    assert [message for message in waiting if message.count("waits for") > 1] == []
+
+
 async def test_a_new_member_is_waited_for_until_its_first_revision_serves() -> None:
     """Its first revision replaces nothing, so it goes straight to all traffic."""
     world = World()

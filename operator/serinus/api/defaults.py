@@ -101,6 +101,18 @@ def _strategy(strategy: Strategy) -> Strategy:
     return Strategy(canary=Canary(steps=STRATEGY.canary.steps, pace=canary.pace))
 
 
+def unlisted_steps(strategy: Strategy | None) -> str:
+    """Name the steps of a strategy that lists none, as its user would write them; empty for one that lists its own."""
+    strategy = strategy or STRATEGY
+    name = "abTest" if strategy.ab_test is not None else "blueGreen" if strategy.blue_green is not None else ""
+    if not name and strategy.canary.steps and strategy is not STRATEGY:
+        return ""
+    verbs = (
+        verb for step in _strategy(strategy).canary.steps for verb in step.model_dump(by_alias=True, exclude_none=True)
+    )
+    return f"{name or 'the default'} is {', '.join(verbs)}"
+
+
 def _with_goal_filled_in(canary: Canary) -> Canary:
     steps = (step if step.await_goal is None else _goal_step(step.await_goal) for step in canary.steps)
     return canary.model_copy(update={"steps": tuple(steps)})

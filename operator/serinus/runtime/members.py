@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from serinus.api.defaults import policy_of
+from serinus.api.defaults import policy_of, unlisted_steps
 from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
 from serinus.core.model.group import Member, MemberRollout
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
@@ -21,6 +21,8 @@ from serinus.runtime.unreadable import UNREADABLE, ReadRollout, freeze_of, read_
 
 Place = tuple[str, str]
 """Namespace, and the name of a group."""
+ReadMember = tuple[ModelDeploymentView, int, str]
+"""What it asks for, how many steps that has, and which ones if it does not list them."""
 
 
 @dataclass
@@ -29,7 +31,7 @@ class _Known:
 
     group: Place
     told: object
-    views: Readings[tuple[ModelDeploymentView, int] | str] = field(default_factory=Readings)
+    views: Readings[ReadMember | str] = field(default_factory=Readings)
     rollouts: Readings[ReadRollout | str] = field(default_factory=Readings)
 
 
@@ -62,7 +64,7 @@ class Members:
         rollout = self._newest(known, key)
         if isinstance(rollout, str):
             return Member(key.name, unreadable=rollout)
-        view, steps = read
+        view, steps, strategy = read
         group, said = view.spec.group, view.status.group
         looked = view.status.observed_generation == view.generation
         heard = said if looked and group is not None and said is not None and said.release == group.release else None
@@ -70,6 +72,7 @@ class Members:
             key.name,
             release=group.release if group else None,
             steps=steps,
+            strategy=strategy,
             standing=heard.standing if heard else None,
             why=(heard.message or "") if heard else "its newest spec has not been looked at yet",
             rollout=rollout,
@@ -143,11 +146,11 @@ def age(plan: RolloutPlan, state: RolloutState) -> tuple[float, float, int, str]
     return plan.created_at, float("inf") if settled is None else settled, plan.spec.attempt, plan.name
 
 
-def _read_deployment(manifest: Json) -> tuple[ModelDeploymentView, int] | str:
-    """Read a ModelDeployment and count its steps; why it cannot be read."""
+def _read_deployment(manifest: Json) -> ReadMember | str:
+    """Read a ModelDeployment, count its steps and name those that it does not list; why it cannot be read."""
     try:
         view = parse_model_deployment(manifest)
-        return view, len(policy_of(view.spec).strategy.canary.steps)
+        return view, len(policy_of(view.spec).strategy.canary.steps), unlisted_steps(view.spec.strategy)
     except UNREADABLE as error:
         return str(error) or type(error).__name__
 

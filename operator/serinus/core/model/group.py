@@ -8,6 +8,9 @@ from serinus.api.group import GroupMembership, MemberStanding
 from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 
+MOST_MEMBERS = 64
+"""A Rollout's status has room for as many names of others."""
+
 
 @dataclass(frozen=True)
 class MemberRollout:
@@ -25,14 +28,15 @@ class MemberRollout:
 class Member:
     """Another ModelDeployment of the group. `unreadable` says why nothing else is known of it.
 
-    `steps` is how many its policy has. `standing` and `why` are its own words; None while it has not looked at its
-    newest spec.
+    `steps` is how many its policy has, and `strategy` what they are if its spec does not list them. `standing` and
+    `why` are its own words; None while it has not looked at its newest spec.
     """
 
     name: str
     unreadable: str = ""
     release: str | None = None
     steps: int = 0
+    strategy: str = ""
     standing: MemberStanding | None = None
     why: str = ""
     rollout: MemberRollout | None = None

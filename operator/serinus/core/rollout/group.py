@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from serinus.api.group import GroupMembership, MemberStanding
 from serinus.api.status import Phase
-from serinus.core.model.group import Member, position
+from serinus.core.model.group import MOST_MEMBERS, Member, MemberRollout, position
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.question import Question
@@ -19,8 +19,8 @@ from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 
 FAILED = frozenset({Phase.REVERTED, Phase.ABORTED})
-MOST_OTHERS = 64
-"""As many as the schema of the status holds."""
+OF_OTHERS = frozenset({RolloutReason.WAITING_FOR_GROUP, RolloutReason.GROUP_BEHIND})
+"""Reasons whose message is about another member: who quoted it would tell of a third one, or of itself."""
 
 
 def companions(plan: RolloutPlan, seen: Snapshot) -> tuple[Member, ...]:
@@ -41,19 +41,29 @@ def kept_in_step(rollout: RolloutSeen, members: tuple[Member, ...]) -> RolloutSe
 
 def with_others_seen(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> RolloutState:
     """Remember whom the rollout moves with: by name, since two replicas may have two clocks."""
-    walking = (member.walking(plan.spec.group) for member in companions(plan, seen))
-    names = (one.plan.name for one in walking if one is not None)
-    known = tuple(dict.fromkeys((*state.walked_with, *names)))[-MOST_OTHERS:]
+    others, known = companions(plan, seen), state.walked_with
+    walking = (member.walking(plan.spec.group) for member in others)
+    news = tuple(one.plan.name for one in walking if one is not None and one.plan.name not in known)
+    if len(known) + len(news) > MOST_MEMBERS:
+        # Only the newest Rollout of a member is ever asked about; what is known of one is never given up for another.
+        newest = {member.rollout.plan.name for member in others if member.rollout is not None}
+        known = tuple(name for name in known if name in newest)
+    known = (*known, *news)[:MOST_MEMBERS]
     return state if known == state.walked_with else replace(state, walked_with=known)
 
 
 def waits_for_group(question: Question) -> Cause | None:
-    """The last gate of a step: every other member may take it, or has taken it."""
-    for member in companions(question.plan, question.seen):
-        why = _not_as_far(member, question.plan, question.state)
-        if why:
-            return Cause(RolloutReason.WAITING_FOR_GROUP, f"waits for {member.name}: {why}", question.state.verdict)
-    return None
+    """The last gate of a step: every other member may take it, or has taken it.
+
+    Of several that hold it, one is named that has a reason of its own.
+    """
+    plan, state = question.plan, question.state
+    holding = [
+        (_waits_itself(member, plan.spec.group), f"waits for {member.name}: {why}")
+        for member in companions(plan, question.seen)
+        if (why := _not_as_far(member, plan, state))
+    ]
+    return Cause(RolloutReason.WAITING_FOR_GROUP, min(holding)[1], state.verdict) if holding else None
 
 
 def _not_as_far(member: Member, plan: RolloutPlan, state: RolloutState) -> str:
@@ -71,8 +81,7 @@ def _not_as_far(member: Member, plan: RolloutPlan, state: RolloutState) -> str:
         return f"{walking.plan.name} has {theirs} steps, and this rollout has {ours}"
     if position(walking.state) > at or walking.state.ready_for == at:
         return ""
-    said = walking.state.message or walking.state.reason or walking.state.phase
-    return f"{walking.plan.name} is at step {min(walking.state.step + 1, theirs)}/{theirs}: {said}"
+    return _where(walking)
 
 
 def _not_there(member: Member, group: GroupMembership | None) -> str:
@@ -81,7 +90,25 @@ def _not_there(member: Member, group: GroupMembership | None) -> str:
         return f"it shows release {member.release}"
     if member.standing is MemberStanding.SERVES:
         return ""
-    return member.why or "its rollout has not begun"
+    # Whom a member that is Ready waits for is no reason of its own.
+    own = "" if member.standing is MemberStanding.READY else member.why
+    return own or "its rollout has not begun"
+
+
+def _waits_itself(member: Member, group: GroupMembership | None) -> bool:
+    """Whether all that a member has to say is that it waits for others."""
+    walking = member.walking(group)
+    return member.standing is MemberStanding.READY if walking is None else walking.state.reason in OF_OTHERS
+
+
+def _where(rollout: MemberRollout) -> str:
+    """Say which step a member is at now, and its own reason to be there; never what it says of a third one."""
+    state, steps = rollout.state, len(rollout.plan.steps)
+    guards = state.phase is Phase.GUARDING
+    at = "in its guard window" if guards else f"at step {min(state.step + 1, steps)}/{steps}"
+    if state.reason in OF_OTHERS:
+        return f"{rollout.plan.name} is {at}"
+    return f"{rollout.plan.name} is {at}: {state.message or state.reason or state.phase}"
 
 
 def succeeded_beside(member: Member, group: GroupMembership | None, state: RolloutState) -> bool:
@@ -116,10 +143,15 @@ def release_left(plan: RolloutPlan, state: RolloutState, seen: Snapshot, *, fini
     """Why the release is no longer wanted: a member has gone back, or shows another one, unless ours finishes first."""
     group = plan.spec.group
     others = companions(plan, seen)
+    gone = []
     for member in others:
         found = member.rollout_of(group)
         if found is not None and found.state.phase is Phase.SUPERSEDED and found.ended_beside(state):
-            return Cause(RolloutReason.GROUP_SUPERSEDED, f"{member.name} has left the release: {found.state.message}")
+            followed = found.state.reason == RolloutReason.GROUP_SUPERSEDED
+            said = f"{member.name} has left the release: {found.state.message or found.state.reason}"
+            gone.append((followed, found.state.message or said if followed else said))
+    if gone:
+        return Cause(RolloutReason.GROUP_SUPERSEDED, min(gone)[1])
     if finishes:
         return None
     left = (one for one in others if _shows_another(one, group) and not succeeded_beside(one, group, state))
@@ -156,10 +188,9 @@ def left_behind(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Cause
     group = plan.spec.group
     if plan.straight or any(succeeded_beside(one, group, state) for one in companions(plan, seen)):
         return None
+    behind = []
     for member in companions(plan, seen):
         walking = member.walking(group)
         if walking is not None and position(state) > position(walking.state) + 1:
-            said = walking.state.message or walking.state.reason or walking.state.phase
-            text = f"{member.name} is at step {walking.state.step + 1} again: {said}"
-            return Cause(RolloutReason.GROUP_BEHIND, text)
-    return None
+            behind.append((walking.state.reason in OF_OTHERS, f"{member.name} is behind: {_where(walking)}"))
+    return Cause(RolloutReason.GROUP_BEHIND, min(behind)[1]) if behind else None

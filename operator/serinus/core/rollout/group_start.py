@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from serinus.api.defaults import policy_of
+from serinus.api.defaults import policy_of, unlisted_steps
 from serinus.api.group import MemberStanding
 from serinus.api.status import Phase
-from serinus.core.model.group import Member
+from serinus.core.model.group import MOST_MEMBERS, Member
 from serinus.core.model.snapshot import Obstacle, Snapshot
 from serinus.core.rollout.reasons import RolloutReason
 
@@ -21,6 +21,10 @@ class GroupWait(Obstacle):
 
 def group_wait(seen: Snapshot) -> GroupWait | None:
     """What keeps a member with a stable revision from starting."""
+    group = seen.deployment.spec.group
+    if group is not None and len(seen.members) >= MOST_MEMBERS:
+        text = f"group {group.name} has more than {MOST_MEMBERS} members: split it"
+        return _wait(text, for_people=True)
     for member in seen.members:
         held = _held_by(member, seen)
         if held is not None:
@@ -48,15 +52,24 @@ def _held_by(member: Member, seen: Snapshot) -> GroupWait | None:
 
 def _out_of_step(member: Member, seen: Snapshot) -> GroupWait | None:
     """Why a member that moves cannot be moved with."""
-    group, own = seen.deployment.spec.group, len(policy_of(seen.deployment.spec).strategy.canary.steps)
+    group, spec = seen.deployment.spec.group, seen.deployment.spec
+    own = len(policy_of(spec).strategy.canary.steps)
     if member.steps != own:
-        return _wait(f"it has {member.steps} steps, and this one {own}: set as many in both", for_people=True)
+        theirs, ours = (
+            _counted(member.steps, " steps", member.strategy),
+            _counted(own, "", unlisted_steps(spec.strategy)),
+        )
+        return _wait(f"it has {theirs}, and this one {ours}: all members need as many", for_people=True)
     walking = member.walking(group)
     if walking is None and member.standing is MemberStanding.TRYING:
         return _wait("its rollout has just ended")
     if walking is not None and walking.state.phase is Phase.GUARDING:
         return _wait(f"{walking.plan.name} is in its guard window")
     return None
+
+
+def _counted(steps: int, unit: str, strategy: str) -> str:
+    return f"{steps}{unit} ({strategy})" if strategy else f"{steps}{unit}"
 
 
 def _wait(why: str, *, for_people: bool = False) -> GroupWait:

@@ -22,7 +22,7 @@ def new_rollout(seen: Snapshot, stable: str | None, rejected: Iterable[Rejection
     wanted = seen.wanted
     if wanted is None or _is_barred(seen, stable) or wanted.name == stable:
         return None
-    if rejection_of(seen, rejected) is not None and not _retried(seen, wanted):
+    if barred_by(seen, rejected) is not None:
         return None
     if stable is not None and group_wait(seen) is not None:
         return None
@@ -46,8 +46,11 @@ def rejection_of(seen: Snapshot, rejected: Iterable[Rejection]) -> Rejection | N
     return next((entry for entry in entries if entry.policy == policy), None)
 
 
-def _retried(seen: Snapshot, wanted: Revision) -> bool:
-    return seen.newest is not None and retry_asked(seen.newest, wanted)
+def barred_by(seen: Snapshot, rejected: Iterable[Rejection]) -> Rejection | None:
+    """The entry that forbids what git asks for, unless an SRE has asked for another attempt at it."""
+    newest, wanted = seen.newest, seen.wanted
+    retried = newest is not None and wanted is not None and retry_asked(newest, wanted)
+    return None if retried else rejection_of(seen, rejected)
 
 
 def _next_attempt(seen: Snapshot, wanted: Revision, rejected: Iterable[Rejection]) -> int:

@@ -20,7 +20,7 @@ from serinus.core.rollout.group_start import GroupWait, group_wait
 from serinus.core.rollout.member import member_status
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.room import shortfall
-from serinus.core.rollout.start import rejection_of
+from serinus.core.rollout.start import barred_by
 from serinus.core.rollout.waiting import waited_too_long
 
 SERVING = "Serving"
@@ -109,7 +109,7 @@ def _held_by_group(standing: Standing) -> GroupWait | None:
     """What of the other members keeps from starting what could start; None where nothing could."""
     seen, wanted = standing.seen, standing.seen.wanted
     nothing = standing.under_way or wanted is None or standing.stable in {None, wanted.name}
-    if nothing or seen.in_the_way is not None or rejection_of(seen, standing.rejected) is not None:
+    if nothing or seen.in_the_way is not None or barred_by(seen, standing.rejected) is not None:
         return None
     return group_wait(seen)
 
@@ -194,7 +194,7 @@ def _stalled(standing: Standing, now: float) -> Statement:
     held = _held_by_group(standing)
     if held is not None and held.for_people:
         return Statement("Stalled", True, held.reason, held.message)
-    rejection = rejection_of(standing.seen, standing.rejected)
+    rejection = barred_by(standing.seen, standing.rejected)
     if rejection is None or standing.under_way or rejection.revision == standing.stable:
         return Statement("Stalled", False, "NotStalled", "The spec is being applied")
     text = (

@@ -11,12 +11,12 @@ from serinus.api.group import GroupMembership, MemberStanding
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.status import Phase
 from serinus.core.model.exposure import Exposure
-from serinus.core.model.group import Member, MemberRollout, position
+from serinus.core.model.group import MOST_MEMBERS, Member, MemberRollout, position
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Obstacle, RolloutSeen, Snapshot
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.ending import ending
-from serinus.core.rollout.group import kept_in_step, waits_for_group
+from serinus.core.rollout.group import kept_in_step, waits_for_group, with_others_seen
 from serinus.core.rollout.question import Question
 from tests.unit.core.rollout import given
 from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step
@@ -110,6 +110,118 @@ def test_one_member_s_end_is_everybody_s(other: Member, expected: tuple[Phase, s
     state = walking(2, 10)
     how = ending(plan(), state, beside(other, state))
     assert (None if how is None else (how[0], how[1].reason)) == expected
+
+
+def held_by(others: tuple[Member, ...], state: RolloutState) -> str | None:
+    """What a rollout that waits for its group says."""
+    seen = replace(beside(others[0], state), members=others)
+    cause = waits_for_group(Question(plan(), state, seen, NOW))
+    return cause.message if cause else None
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        pytest.param(
+            at_step(1, 10, reason="WaitingForGroup", message="waits for fraud"), "at step 2/4", id="it waits for others"
+        ),
+        pytest.param(
+            at_step(1, 10, reason="GroupBehind", message="fraud is behind"), "at step 2/4", id="it followed another"
+        ),
+        pytest.param(
+            at_step(1, 10, reason="PausedByUser", message="spec.paused is true"),
+            "at step 2/4: spec.paused is true",
+            id="a reason of its own",
+        ),
+        pytest.param(
+            at_step(4, 100, phase=Phase.GUARDING, reason="Guarding", message="guarding for 60s"),
+            "in its guard window: guarding for 60s",
+            id="its guard",
+        ),
+        pytest.param(
+            at_step(4, 100, phase=Phase.GUARDING, reason="WaitingForGroup", message="waits for fraud"),
+            "in its guard window",
+            id="it waited in its guard",
+        ),
+    ],
+)
+def test_a_member_is_quoted_with_a_reason_of_its_own_alone(other: RolloutState, said: str) -> None:
+    """What it says of a third one, or of the one that quotes it, would go round in circles."""
+    state = at_step(4, 100, phase=Phase.GUARDING)
+    assert held_by((member(other),), state) == f"waits for prep: {CANARY}-1 is {said}"
+
+
+def test_whom_a_member_that_is_ready_to_start_waits_for_is_not_quoted() -> None:
+    """Its own rollout has not begun, and that is all that it holds the others by."""
+    ready = member(standing=MemberStanding.READY, why="waits for fraud: fraud-1 is in its guard window")
+    assert held_by((ready,), walking(2, 10)) == "waits for prep: its rollout has not begun"
+
+
+def test_of_several_that_hold_a_step_one_with_a_reason_of_its_own_is_named() -> None:
+    """Who only waits as well helps nobody."""
+    waits = replace(member(at_step(1, 10, reason="WaitingForGroup", message="waits for z")), name="a")
+    paused = replace(member(at_step(1, 10, reason="PausedByUser", message="spec.paused is true")), name="z")
+    assert held_by((waits, paused), walking(2, 10)) == f"waits for z: {CANARY}-1 is at step 2/4: spec.paused is true"
+
+
+def test_who_begins_again_names_the_one_that_began_and_not_who_followed_it() -> None:
+    """Of three members, one has lost its pods and one has begun again with it already."""
+    followed = replace(member(at_step(0, 0, reason="GroupBehind", message="weight 100 to 0: z is behind")), name="a")
+    lost = replace(member(at_step(0, 0, reason="CanaryNotReady", message="no canary pod is ready")), name="z")
+    state = at_step(3, 50)
+    decided = decide(replace(beside(lost, state), members=(followed, lost)), NOW).states[0].state.decisions[-1]
+    assert (decided.reason, decided.message) == (
+        "GroupBehind",
+        f"weight 50 to 0: z is behind: {CANARY}-1 is at step 1/4: no canary pod is ready",
+    )
+
+
+def test_who_leaves_a_release_names_the_one_that_left_it_and_not_who_followed_it() -> None:
+    """Of three members, one shows another version and one has followed it already."""
+    first = replace(member(gone(Phase.SUPERSEDED, "NewSpec")), name="z")
+    followed = replace(member(gone(Phase.SUPERSEDED, "GroupSuperseded")), name="a")
+    state = walking(2, 10)
+    how = ending(plan(), state, replace(beside(first, state), members=(followed, first)))
+    assert how is not None
+    assert how[1].message == "z has left the release: too many errors"
+
+
+def crowd(many: int) -> tuple[Member, ...]:
+    """Others that are all under way."""
+    return tuple(
+        replace(member(at_step(2, 10, ready_for=2), of=replace(plan(), name=f"m{number}-1")), name=f"m{number}")
+        for number in range(many)
+    )
+
+
+@pytest.mark.parametrize("many", [MOST_MEMBERS - 1, MOST_MEMBERS, MOST_MEMBERS + 6])
+def test_a_crowd_is_remembered_once_and_not_at_every_pass_anew(many: int) -> None:
+    """A status that changed with every pass would be written, and would wake the others, without end."""
+    state = at_step(2, 10)
+    seen = replace(beside(member(), state), members=crowd(many))
+    once = with_others_seen(plan(), state, seen)
+    assert once.walked_with == tuple(f"m{number}-1" for number in range(min(many, MOST_MEMBERS)))
+    assert with_others_seen(plan(), once, seen) == once
+
+
+def test_whoever_joins_last_takes_the_place_of_a_rollout_that_nobody_asks_about() -> None:
+    """A member that began again under another name is one member all the same."""
+    past = tuple(f"past-{number}" for number in range(MOST_MEMBERS - 1))
+    state = at_step(2, 10, walked_with=(*past, "m0-1"))
+    seen = replace(beside(member(), state), members=crowd(3))
+    assert with_others_seen(plan(), state, seen).walked_with == ("m0-1", "m1-1", "m2-1")
+
+
+@pytest.mark.parametrize(("others", "starts"), [(MOST_MEMBERS - 1, True), (MOST_MEMBERS, False)])
+def test_a_group_that_no_status_can_hold_does_not_start(others: int, starts: bool) -> None:
+    """It takes a person to split it."""
+    members = tuple(replace(member(), name=f"m{number}") for number in range(others))
+    decided = decide(given.seen(deployment=view(), members=members), NOW)
+    stalled = next(one for one in decided.status.conditions if one.type == "Stalled")
+    assert (decided.start is not None) is starts
+    told = ("NotStalled", "The spec is being applied")
+    crowded = ("WaitingForGroup", "group flow has more than 64 members: split it")
+    assert (stalled.reason, stalled.message) == (told if starts else crowded)
 
 
 def test_the_one_at_fault_is_named_and_not_who_followed_it() -> None:
