@@ -154,6 +154,22 @@ async def test_a_prefix_that_an_older_model_has_is_not_begun_with() -> None:
 
 
 @WITH_EACH_API
+async def test_a_prefix_that_a_younger_model_serves_is_not_taken_from_it() -> None:
+    """It is said, and begun with once the other has gone; what both have is another matter."""
+    world = await trying(at=50, steps=HALF, traffic=below("/fraud"))
+    await world.run(3)
+    Watchdog(world)
+    neighbour(world, "/taken", older_by=0)
+    commit(world, "2", "/taken")
+    await world.run(2)
+    assert (prefix_of(world), world.routed) == ("/fraud", {"1": 50, "2": 50})
+    assert world.condition("Degraded")["reason"] == "HostConflict"
+    world.api.remove(world.provider.route, "ml", "neighbour")
+    await world.run(2)
+    assert (prefix_of(world), world.routed) == ("/taken", {"1": 50, "2": 50})
+
+
+@WITH_EACH_API
 async def test_a_restarted_operator_reads_the_split_below_a_prefix() -> None:
     """By the route alone."""
     world = await trying(at=50, steps=HALF, traffic=below("/fraud"))
