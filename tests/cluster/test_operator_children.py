@@ -77,6 +77,15 @@ async def test_a_hand_edit_is_corrected(
     await world.until(lambda: _field(world.mirror.get(kind, name), reads) == before["spec"][reads], "our answer")
 
 
+@pytest.mark.parametrize("field", ["hosts", "gateways"])
+async def test_what_a_hand_binds_a_delegate_to_is_taken_away(world: RealWorld, operator: Operator, field: str) -> None:
+    """A delegate has neither; an empty list is ours like any other value."""
+    await serving(world, traffic={"pathPrefix": "/fraud", "istio": {"delegate": True}})
+    edited = await world.api.patch(VIRTUAL_SERVICE, world.namespace, world.name, {"spec": {field: ["x.example.com"]}})
+    assert edited["spec"][field] == ["x.example.com"]
+    await world.until(lambda: _field(world.mirror.get(VIRTUAL_SERVICE, world.name), field) == [], "our answer")
+
+
 async def test_a_node_is_drained_of_one_pod_of_a_revision_at_a_time(world: RealWorld, operator: Operator) -> None:
     """The next is evicted only when another is ready in the first one's place."""
     await serving(world, scaling={"minReplicas": 3})

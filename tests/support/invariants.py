@@ -9,6 +9,7 @@ from serinus.api.rollout import RolloutStatus
 from serinus.core.model.exposure import Exposure
 from serinus.core.model.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, ROLLOUT, Json, kind_of
 from serinus.core.model.rollout import exposure_of
+from serinus.core.model.split import Split
 from serinus.core.rollout.fallback import BACK_SECONDS
 from serinus.core.rollout.sizes import canary_replicas
 from serinus.core.rollout.walk import PREVIEW_UNUSED
@@ -18,6 +19,7 @@ from tests.support.world.served import Served
 
 BY_RIGHT = {"PromotedByUser", "RolledBack"}
 ENDED = {"Succeeded", "Reverted", "Aborted", "Superseded"}
+REJECTED = {"Reverted", "Aborted"}
 SHOWING_NOTHING = {"pause", "setCanaryScale", "awaitGoal"}
 """The verbs by which nobody sees a canary who did not before."""
 
@@ -37,6 +39,8 @@ class Watchdog:
         self._rejected: dict[tuple[str, str], str] = {}
         self._down_at = float("-inf")
         self._ready_since: float | None = None
+        self._unanswered_since: float | None = None
+        self._shown_after_its_end: dict[str, Exposure] = {}
         for rollout in self.one.rollouts:
             if _speaks_against_its_pair(rollout.get("status") or {}):
                 self._reject(rollout["spec"], rollout["metadata"]["uid"])
@@ -95,8 +99,10 @@ class Watchdog:
         if kind == self.world.provider.route.name:
             assert self.world.provider.read(manifest) is not None
             self._route_follows_status()
+            self._ended_is_never_shown_more()
         if (verb, kind) == ("status", "Rollout"):
             self._status_written(manifest)
+            self._ended_is_never_shown_more()
         assert name.startswith(self.one.name), f"{name} is not ours"
 
     def _route_follows_status(self) -> None:
@@ -116,13 +122,53 @@ class Watchdog:
         assert split is not None
         if split.fallback is None:
             self._ready_since = None
+            self._answers_all(split, now)
             return
+        self._unanswered_since = None
         assert split.fallback == traffic.get("fallback", {}).get("name"), "the route goes where nobody asked for"
         assert self.one.ready(self.one.version(split.fallback)), "the fallback cannot answer"
-        stable = self.one.rollout["spec"].get("from", self.one.rollout["spec"]["to"])["version"]
         since = self._ready_since if self._ready_since is not None else now
-        self._ready_since = since if self.one.ready(stable) else None
-        assert now - since <= 2 * BACK_SECONDS, f"version {stable} has been ready since {since}, and gets nothing"
+        self._ready_since = since if self._can_answer_all() else None
+        assert now - since <= 2 * BACK_SECONDS, f"all that should serve has been ready since {since}, and gets nothing"
+
+    def _can_answer_all(self) -> bool:
+        """Whether all that should serve has pods; a rejected canary should not, so its share is nobody's."""
+        newest = self.one.rollout
+        spec, status = newest["spec"], newest.get("status") or {}
+        if status.get("phase") == "Succeeded" or "from" not in spec:
+            return bool(self.one.ready(spec["to"]["version"]))
+        weight = status.get("weight", 0)
+        if weight and status.get("phase") in REJECTED:
+            return False
+        shares = ((spec["from"]["version"], 100 - weight), (spec["to"]["version"], weight))
+        return all(self.one.ready(version) for version, share in shares if share)
+
+    def _answers_all(self, split: Split, now: float) -> None:
+        """No share of all requests stays without a pod while the fallback could answer."""
+        dead = [name for name, weight in split.weights if weight and not self.one.ready(self.one.version(name))]
+        since = self._unanswered_since if self._unanswered_since is not None else now
+        self._unanswered_since = since if dead and self._fallback_waits() else None
+        assert now - since <= 2 * BACK_SECONDS, f"{dead} has had no ready pod since {since}, and keeps its share"
+
+    def _fallback_waits(self) -> bool:
+        """Whether there is a fallback that could answer: by its pods, and by what the operator has said of it."""
+        name = (self.one.deployment["spec"].get("traffic") or {}).get("fallback", {}).get("name")
+        conditions = self.one.status.get("conditions") or ()
+        said = next((one["reason"] for one in conditions if one["type"] == "FallbackServing"), None)
+        if said not in {"FallbackReady", "FallbackServing"} or self.world.api.find(MODEL_DEPLOYMENT, name) is None:
+            return False
+        return bool(self.one.ready(self.one.version(name)))
+
+    def _ended_is_never_shown_more(self) -> None:
+        """A write of the route never shows more of a canary that was rejected, unless nobody else could answer."""
+        newest, split = self.one.rollout, self.one.split
+        if split is None or "from" not in newest["spec"] or (newest.get("status") or {}).get("phase") not in REJECTED:
+            return
+        uid, shown = newest["metadata"]["uid"], split.exposure_of(newest["spec"]["to"]["revision"])
+        before = self._shown_after_its_end.get(uid)
+        if before is not None and self._fallback_waits():
+            assert not shown.exceeds(before), f"{newest['metadata']['name']} has ended, and is shown {shown} again"
+        self._shown_after_its_end[uid] = shown
 
     def _status_written(self, manifest: Json) -> None:
         uid, status = manifest["metadata"]["uid"], manifest["status"]

@@ -65,7 +65,9 @@ class RealWorld(NewestRollout):
         manifest = copy.deepcopy(fraud(version, steps=spec.pop("steps", SHORT)))
         manifest["metadata"] = {"name": name or self.name, "namespace": self.namespace}
         manifest["spec"] |= {"scaling": {"minReplicas": 2}, "guard": {"duration": "1s"}, **spec}
-        manifest["spec"]["traffic"]["hosts"] = [f"{name or self.name}.{self.namespace}.example.com"]
+        traffic = manifest["spec"]["traffic"]
+        if not traffic.get("istio", {}).get("delegate"):
+            traffic["hosts"] = [f"{name or self.name}.{self.namespace}.example.com"]
         return await self.api.apply(manifest)
 
     def lever(self, patch: str) -> None:

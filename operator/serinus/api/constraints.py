@@ -5,6 +5,7 @@ Rules that users run into (durations, thresholds, hosts, URIs) carry the sentenc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -29,6 +30,12 @@ def _at_least_a_second(duration: str) -> str:
     if seconds(duration) < 1:
         raise ValueError(f"{duration!r} is shorter than 1s")
     return duration
+
+
+def _not_reserved(name: str) -> str:
+    if re.search(RESERVED_ENDING, name):
+        raise ValueError(f"{name!r} is the name of a route or revision")
+    return name
 
 
 def _above_zero(number: str) -> str:
@@ -62,10 +69,13 @@ class Cut:
 # Names
 Label = Annotated[str, Field(pattern=f"^{_LABEL}$", min_length=1, max_length=63)]
 ObjectName = Annotated[str, Field(pattern=rf"^{_LABEL}(\.{_LABEL})*$", min_length=1, max_length=253)]
+RESERVED_ENDING = "-(grpc|[0-9a-f]{10})$"
+"""How names of routes and revisions end, and that of no ModelDeployment."""
 DeploymentName = Annotated[
     str,
     Field(pattern="^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=45),
-    said("write the name of a ModelDeployment, such as fraud-rules"),
+    AfterValidator(_not_reserved),
+    said("write the name of a ModelDeployment, such as fraud-rules", also=f"!self.matches('{RESERVED_ENDING}')"),
 ]
 DataKey = Annotated[str, Field(pattern="^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{10}$", max_length=10)]

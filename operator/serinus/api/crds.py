@@ -12,6 +12,7 @@ import yaml
 
 from serinus.api import GROUP, VERSION
 from serinus.api.base import ApiModel
+from serinus.api.constraints import RESERVED_ENDING
 from serinus.api.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from serinus.api.reference import page
 from serinus.api.rollout import RolloutSpec, RolloutStatus
@@ -113,7 +114,7 @@ NAME_RULES = (
         """ beginning with a letter'""",
     ),
     spoken(
-        f"!{_NAME}.matches('-(grpc|[0-9a-f]{{10}})$')",
+        f"!{_NAME}.matches('{RESERVED_ENDING}')",
         f"""'metadata.name is "' + {_NAME} + '": another ending than -grpc or - and ten hex digits is needed,"""
         """ those are names of routes and revisions'""",
     ),

@@ -230,11 +230,11 @@ class Claims:
         return {name: self._cache.get(self._provider.route, view.namespace, name) for name in names}
 
     def _taken(self, view: ModelDeploymentView, live: Json | None) -> _Lost:
-        """What an older route had before ours: that is never begun with."""
+        """What another route had before ours: that is never begun with, nor is a path that a younger one serves."""
         had = self._provider.read_claims(live) if live is not None else None
         lost = _Lost()
         for one in self.conflicts(view):
-            if not one.blocking or (had and live and self._has(one, had, live)):
+            if (had and live and self._has(one, had, live)) or not (one.blocking or self._is_moved_to(one, had)):
                 continue
             if had is None or one.host not in had.hosts:
                 lost.hosts.add(one.host)
@@ -243,6 +243,12 @@ class Claims:
             else:
                 lost.paths = True
         return lost
+
+    def _is_moved_to(self, conflict: HostConflict, had: ForeignRoute | None) -> bool:
+        """Whether it is only our paths that come to where the other, a younger one, is already with just this host."""
+        theirs = self._claimants.of(conflict.theirs)
+        bound = had is not None and conflict.host in had.hosts and conflict.gateway in had.gateways
+        return bound and theirs is not None and conflict.host in theirs.hosts
 
     def _has(self, conflict: HostConflict, had: ForeignRoute, live: Json) -> bool:
         """Whether our live route already has what it claims beside another."""

@@ -42,12 +42,16 @@ class Fallbacks:
         cache.follow(POD, self._ran)
 
     def look(self, view: ModelDeploymentView) -> Fallback | None:
-        """Say who stands in for a ModelDeployment, and whether it can."""
+        """Say who stands in for a ModelDeployment, and whether it can.
+
+        Its model is not compared yet: that needs to know who serves here.
+        """
         traffic = view.spec.traffic
         if traffic is None or traffic.fallback is None:
             return None
         name = traffic.fallback.name
-        return Fallback(name, _obstacle(view, name, self._seen(Key(view.namespace, name))))
+        other = self._seen(Key(view.namespace, name))
+        return Fallback(name, _obstacle(view, name, other), other.model)
 
     def _seen(self, key: Key) -> _Other:
         deployment = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
@@ -118,12 +122,6 @@ def _obstacle(view: ModelDeploymentView, name: str, other: _Other) -> Obstacle |
     """Say why another cannot answer, and what to do."""
     if not other.exists:
         return Obstacle("FallbackMissing", f"there is no ModelDeployment {name} in namespace {view.namespace}")
-    if other.model and other.model != view.model_name:
-        text = (
-            f"{name} serves the model {other.model}, and {view.name} the model {view.model_name}: a fallback needs the "
-            f"same spec.model.name, which requests have in their path"
-        )
-        return Obstacle("FallbackModelDiffers", text)
     if not other.ready:
         return Obstacle("FallbackNotReady", f"{name} has no ready pod of a stable version: it cannot stand in")
     return None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serinus.cli.convert.converted import Converted
+from serinus.cli.errors import Refused
 from serinus.core.model.kinds import Json
 from tests.unit.cli.convert_given import ARGO, canary_steps, conversion_of, converted_file, said_of, steps_of
 
@@ -66,6 +67,43 @@ def test_settings_of_rules_are_carried_over_where_they_agree(
     one = conversion_of({**ARGO, "spec": {"strategy": {"canary": {"trafficRouting": routing}}}}, route).converted[0]
     assert one.manifest["spec"]["traffic"].get("timeout") == timeout
     assert bool(said_of(one, "spec.traffic.timeout")) is (timeout is None)
+
+
+def with_rules(*rules: Json) -> tuple[Json, Json]:
+    """A Rollout, and the VirtualService that it changes."""
+    routing = {"istio": {"virtualService": {"name": "a"}}}
+    spec = {"hosts": ["h.io"], "gateways": ["g"], "http": list(rules)}
+    kind = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
+    rollout = {**ARGO, "spec": {"strategy": {"canary": {"trafficRouting": routing}}}}
+    return rollout, {**kind, "metadata": {"name": "a"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ({"timeout": "abc"}, "timeout"),
+        ({"retries": {"attempts": -1}}, "retries.attempts"),
+        ({"retries": {"attempts": 2, "perTryTimeout": "abc"}}, "retries.perTryTimeout"),
+    ],
+    ids=["timeout", "attempts", "time of a try"],
+)
+def test_a_value_of_a_rule_that_is_left_out_has_a_line(rule: Json, field: str) -> None:
+    one = conversion_of(*with_rules(rule)).converted[0]
+    assert len(said_of(one, f"VirtualService a: spec.http[0].{field}")) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"timeout": True}, "timeout is not text"),
+        ({"retries": {"attempts": "abc"}}, "retries.attempts is not a whole number"),
+        ({"retries": "abc"}, "retries is not a mapping"),
+    ],
+    ids=["timeout", "attempts", "retries"],
+)
+def test_a_rule_that_cannot_be_read_is_named(rule: Json, says: str) -> None:
+    with pytest.raises(Refused, match=rf"^VirtualService a: spec\.http\[0\]\.{says}$"):
+        conversion_of(*with_rules(rule))
 
 
 def test_a_virtual_service_that_is_elsewhere_leaves_placeholders() -> None:

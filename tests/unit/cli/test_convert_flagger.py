@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
+from serinus.cli.convert.converted import Converted
 from serinus.core.model.kinds import Json
 from tests.unit.cli.convert_given import FLAGGER, analysed, conversion_of, converted_file, said_of, steps_of
+
+
+def served(**service: Any) -> Converted:
+    """Convert a Canary that has this service."""
+    spec = {"targetRef": {"kind": "Deployment", "name": "scorer"}, "service": {"port": 80, **service}}
+    return conversion_of({**FLAGGER, "spec": spec}).converted[0]
 
 
 def test_the_first_example_is_carried_over() -> None:
@@ -149,6 +156,34 @@ def test_settings_of_routes_are_carried_over(service: Json, traffic: Json | None
     """To callers in the mesh as well, who have no host."""
     spec = {"targetRef": {"kind": "Deployment", "name": "scorer"}, "service": service}
     assert conversion_of({**FLAGGER, "spec": spec}).converted[0].manifest["spec"].get("traffic") == traffic
+
+
+@pytest.mark.parametrize("time", ["abc", "100000s", "-5s", "1us"])
+def test_a_time_of_a_try_that_no_route_can_have_is_told(time: str) -> None:
+    one = served(retries={"attempts": 2, "perTryTimeout": time})
+    assert one.manifest["spec"]["traffic"]["retries"] == {"attempts": 2}
+    (told,) = said_of(one, "spec.service.retries.perTryTimeout")
+    assert told.startswith(f"no equal: {time} is no duration that a route can have")
+
+
+def test_attempts_below_nothing_are_told() -> None:
+    one = served(retries={"attempts": -1, "perTryTimeout": "1s"})
+    assert "traffic" not in one.manifest["spec"]
+    assert said_of(one, "spec.service.retries.attempts") == ["no equal: -1 is below 0: nothing is tried again"]
+
+
+def test_what_is_rounded_is_told() -> None:
+    one = served(timeout="2.5ms")
+    assert one.manifest["spec"]["traffic"]["timeout"] == "2ms"
+    assert said_of(one, "spec.traffic.timeout") == ["note: was 2.5ms: in whole milliseconds"]
+
+
+@pytest.mark.parametrize("age", ["abc", -1, 0, "2.5ms", "500ms"])
+def test_an_age_that_no_cookie_has_is_told(age: Any) -> None:
+    one = analysed(interval="1m", maxWeight=50, stepWeight=10, sessionAffinity={"cookieName": "seat", "maxAge": age})
+    assert one.manifest["spec"]["traffic"]["sessionAffinity"] == {"cookie": {"name": "seat"}}
+    (told,) = said_of(one, "spec.analysis.sessionAffinity.maxAge")
+    assert told.startswith(f"no equal: {age} is no time of at least 1s")
 
 
 def test_retries_are_told_where_a_route_has_none() -> None:

@@ -9,6 +9,7 @@ import pytest
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, POD, SERVICE, Json
+from serinus.core.model.snapshot import Fallback
 from serinus.core.plan.workload import render_root_service
 from serinus.runtime.fallbacks import Fallbacks
 from tests.unit.core.rollout.given import deployment
@@ -77,13 +78,15 @@ def test_a_stable_with_a_ready_pod_can_stand_in() -> None:
     assert desk.reason is None
 
 
-@pytest.mark.parametrize("model", ["other", None], ids=["another model", "its own name"])
-def test_another_model_cannot(model: str | None) -> None:
+@pytest.mark.parametrize(("model", "told"), [("other", "other"), (None, "rules")], ids=["a model", "its own name"])
+def test_what_it_serves_is_told(model: str | None, told: str) -> None:
+    """Whether that is what is needed depends on who serves here."""
     desk = Desk()
     desk.deploy(model)
     desk.serve()
     desk.run()
-    assert desk.reason == "FallbackModelDiffers"
+    found = desk.fallbacks.look(deployment(traffic={"fallback": {"name": "rules"}}))
+    assert found == Fallback("rules", model=told)
 
 
 def test_pods_of_a_canary_do_not_count() -> None:

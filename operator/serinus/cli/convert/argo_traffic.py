@@ -8,8 +8,7 @@ from typing import Final
 from serinus.cli.convert.draft import Draft
 from serinus.cli.convert.original import Original, Place
 from serinus.cli.convert.routes import gateway_traffic, istio_traffic, joined, made_up_traffic, set_traffic
-from serinus.cli.convert.rule_settings import add_settings
-from serinus.core.model.kinds import Json
+from serinus.cli.convert.rule_settings import Rule, add_settings
 
 ROUTING: Final[Place] = ("spec", "strategy", "canary", "trafficRouting")
 GATEWAY_API: Final[Place] = (*ROUTING, "plugins", "argoproj-labs/gatewayAPI")
@@ -70,10 +69,13 @@ def _istio(draft: Draft, name: str) -> None:
     add_settings(draft, rules)
 
 
-def _rules(route: Original, field: str, named: Sequence[object] = ()) -> list[Json]:
+def _rules(route: Original, field: str, named: Sequence[object] = ()) -> list[Rule]:
     """Give the rules of a route that Argo Rollouts changes: those that are named, or all."""
-    rules = [route.look("spec", field, index) for index in route.items("spec", field)]
-    return [rule for rule in rules if isinstance(rule, dict) and (not named or rule.get("name") in named)]
+    places: list[Place] = [("spec", field, index) for index in route.items("spec", field)]
+    rules = [(place, route.look(*place)) for place in places]
+    wanted = [place for place, one in rules if isinstance(one, dict) and (not named or one.get("name") in named)]
+    # What is read of a rule is read of a copy: the rules as a whole have no equal, and one line says so.
+    return [(Original(route.content), place) for place in wanted]
 
 
 def _gateway_api(draft: Draft, name: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from serinus.api import GROUP, VERSION
-from serinus.api.constraints import Label
+from serinus.api.constraints import RESERVED_ENDING, Label
 from serinus.api.parsing import parse_model_deployment
 from serinus.api.problems import ApiError
 from serinus.api.runtime import LabelValue
@@ -29,7 +29,6 @@ FILLS: Final[dict[tuple[str, str], Callable[[Draft, str], None]]] = {
 }
 LONGEST_NAME: Final = 45
 LABEL_KEY: Final = re.compile("([a-z0-9][-a-z0-9.]{0,252}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-RESERVED_ENDING: Final = re.compile("-(grpc|[0-9a-f]{10})$")
 OWN_METADATA: Final = (
     "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "finalizers",
     "ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds",
@@ -120,7 +119,7 @@ def _name(draft: Draft) -> str:
     name = label(given)
     name = name if name[:1].isalpha() else f"model-{name}"
     name = name[:LONGEST_NAME].rstrip("-")
-    if RESERVED_ENDING.search(name):
+    if re.search(RESERVED_ENDING, name):
         name = f"{name[: LONGEST_NAME - len('-model')]}-model"
     if name != given:
         draft.note("metadata.name", f"was {given}: at most {LONGEST_NAME} lower-case letters, digits and -")

@@ -17,18 +17,14 @@ from serinus.core.model.kinds import Json
 MOST_ATTEMPTS: Final = 10
 HIDDEN: Final = "what a retry hides is not counted: a canary that fails now and then looks better than it is"
 NOT_BY_HTTP_ROUTES: Final = "an HTTPRoute has no retries: leave them to the gateway"
+Rule = tuple[Original, Place]
+"""A rule of a route, and where it is there."""
 _KNOWN: Final = {each.value for each in RetryOn}
 
 
 def add_timeout(draft: Draft, place: Place) -> None:
     """Carry a timeout over; none, and 0, are both no limit."""
-    given = draft.original.text(*place)
-    if given is None or _is_no_limit(given):
-        return
-    written = whole_duration(given)
-    if written is None:
-        draft.lost(place, f"{given} is no duration that a route can have, such as 500ms, 30s or 1m30s")
-    else:
+    if written := _time(draft, draft.original, place, "timeout"):
         _traffic(draft)["timeout"] = written
 
 
@@ -46,7 +42,8 @@ def add_affinity(draft: Draft, place: Place) -> None:
     """Carry Flagger's cookie over; ours keeps the users of stable, too."""
     if draft.original.look(*place) is None:
         return
-    name, age = draft.original.text(*place, "cookieName"), duration(draft.original.text(*place, "maxAge"))
+    name = draft.original.text(*place, "cookieName")
+    age = _age(draft, (*place, "maxAge"))
     cookie = fitting(AffinityCookie, {"name": name} if name else {})
     if cookie is None:
         draft.lost((*place, "cookieName"), f"{name} is no name of a cookie: the default is written")
@@ -55,27 +52,32 @@ def add_affinity(draft: Draft, place: Place) -> None:
     draft.note("spec.traffic.sessionAffinity", "keeps the users of stable where they are, too; a revert goes before it")
 
 
-def add_settings(draft: Draft, rules: Sequence[Json]) -> None:
+def add_settings(draft: Draft, rules: Sequence[Rule]) -> None:
     """Carry over what all rules of a route say alike; the rules themselves are the operator's, which a line says."""
-    said = [
-        {
-            "timeout": rule.get("timeout") or Original(rule).look("timeouts", "request"),
-            "retries": rule.get("retries"),
-        }
-        for rule in rules
-    ]
-    for field in ("timeout", "retries"):
-        if said and any(one[field] != said[0][field] for one in said):
-            draft.note(f"spec.traffic.{field}", "left out: the rules of the route do not agree")
-            said = [{**one, field: None} for one in said]
-    if not said:
+    if not rules:
         return
-    alike = Original(said[0])
-    written = whole_duration(alike.text("timeout") or "0")
-    if written is not None:
-        _traffic(draft)["timeout"] = written
-    if alike.look("retries") is not None and (retries := _retries(draft, alike, ("retries",))):
-        _write_retries(draft, retries)
+    timeouts = [_timeout_of(*rule) for rule in rules]
+    if _agree(draft, "timeout", [route.look(*place) for (route, _), place in zip(rules, timeouts, strict=True)]):
+        route, place = rules[0][0], timeouts[0]
+        if written := _time(draft, route, place, "timeout"):
+            _traffic(draft)["timeout"] = written
+    if _agree(draft, "retries", [route.look(*place, "retries") for route, place in rules]):
+        route, place = rules[0]
+        if route.look(*place, "retries") is not None and (retries := _retries(draft, route, (*place, "retries"))):
+            _write_retries(draft, retries)
+
+
+def _timeout_of(route: Original, rule: Place) -> Place:
+    """Tell where a rule has its timeout: Istio's, or that of the Gateway API."""
+    istio = (*rule, "timeout")
+    return istio if route.look(*istio) else (*rule, "timeouts", "request")
+
+
+def _agree(draft: Draft, field: str, said: Sequence[object]) -> bool:
+    if all(one == said[0] for one in said):
+        return True
+    draft.note(f"spec.traffic.{field}", "left out: the rules of the route do not agree")
+    return False
 
 
 def whole_duration(text: str) -> str | None:
@@ -98,6 +100,31 @@ def _write_retries(draft: Draft, retries: Json) -> None:
     draft.note("spec.traffic.retries", HIDDEN)
 
 
+def _time(draft: Draft, source: Original, place: Place, field: str) -> str | None:
+    """Read a duration as a route has it; a line says what it cannot be, and what was rounded."""
+    given = source.text(*place)
+    if given is None or _is_no_limit(given):
+        return None
+    written = whole_duration(given)
+    if written is None:
+        draft.lost(place, f"{given} is no duration that a route can have, such as 500ms, 30s or 1m30s", of=source)
+    elif not given.isdecimal() and seconds(given) != seconds(written):
+        draft.note(f"spec.traffic.{field}", f"was {given}: in whole milliseconds")
+    return written
+
+
+def _age(draft: Draft, place: Place) -> str | None:
+    """Read how long a cookie lasts; one that ends with the browser has no equal."""
+    given = draft.original.text(*place)
+    if not given:
+        return None
+    written = duration(given)
+    if written is None or seconds(written) < 1:
+        draft.lost(place, f"{given} is no time of at least 1s, such as 3600 or 1h: the default is written")
+        return None
+    return written
+
+
 def _is_no_limit(text: str) -> bool:
     return text.rstrip("smh") in {"0", ""}
 
@@ -105,13 +132,15 @@ def _is_no_limit(text: str) -> bool:
 def _retries(draft: Draft, source: Original, place: Place) -> Json | None:
     """Read attempts, the time of each, and the reasons that Envoy and we have one word for."""
     attempts = source.whole(*place, "attempts")
+    if attempts is not None and attempts < 0:
+        draft.lost((*place, "attempts"), f"{attempts} is below 0: nothing is tried again", of=source)
+        return None
     if not attempts:
         return None
     if attempts > MOST_ATTEMPTS:
         draft.note("spec.traffic.retries.attempts", f"was {attempts}: {MOST_ATTEMPTS} at most")
     written: Json = {"attempts": min(attempts, MOST_ATTEMPTS)}
-    each_try = source.text(*place, "perTryTimeout")
-    if each_try is not None and (time := whole_duration(each_try)) is not None:
+    if time := _time(draft, source, (*place, "perTryTimeout"), "retries.perTryTimeout"):
         written["perTryTimeout"] = time
     reasons = [one.strip() for one in (source.text(*place, "retryOn") or "").split(",") if one.strip()]
     known = list(dict.fromkeys(one for one in reasons if one in _KNOWN))

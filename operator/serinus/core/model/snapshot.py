@@ -32,10 +32,14 @@ class Unreached(Obstacle):
 
 @dataclass(frozen=True)
 class Fallback:
-    """The ModelDeployment that answers while no pod of ours can; `obstacle` says why it cannot, either."""
+    """The ModelDeployment that answers while no pod of ours can; `obstacle` says why it cannot, either.
+
+    `model` is Triton's name of what is stable there; empty where that is not known.
+    """
 
     name: str
     obstacle: Obstacle | None = None
+    model: str = ""
 
 
 class Probed(StrEnum):

@@ -16,7 +16,7 @@ from serinus.core.plan.wanted import Workload
 from serinus.core.rollout.conditions import with_conditions
 from serinus.core.rollout.decision import Decision, StoredState, Success
 from serinus.core.rollout.draining import draining, look_seconds, may_leave
-from serinus.core.rollout.fallback import back_at, with_fallback
+from serinus.core.rollout.fallback import back_at, compared, with_fallback
 from serinus.core.rollout.history import (
     active_rollout,
     healed,
@@ -42,6 +42,7 @@ def decide(seen: Snapshot, now: float) -> Decision:
     rejected = rejections(after)
     start = None if active else new_rollout(after, stable, rejected)
     intended = _split(stable, active)
+    after = replace(after, fallback=compared(after, intended))
     split = with_fallback(after, intended, active, now)
     standing = Standing(seen=after, stable=stable, active=active, rejected=rejected, start=start, split=split)
     workloads = _workloads(after, stable, active, now)
@@ -151,8 +152,8 @@ def _obsolete_rollouts(seen: Snapshot) -> tuple[str, ...]:
 
 
 def _comes_back_at(standing: Standing, intended: Split | None, now: float) -> float | None:
-    """When the fallback has served for long enough; None while it does not, or nothing of ours is ready."""
-    return back_at(standing.seen, intended, standing.active, now) if standing.fallback else None
+    """When the fallback has served for long enough; None while it does not, or must go on."""
+    return back_at(standing.seen, intended, now) if standing.fallback else None
 
 
 def _wake_at(

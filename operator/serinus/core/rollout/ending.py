@@ -114,12 +114,14 @@ def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
     """Take the weight of a canary that has no ready pod: it goes back to Pending and is not rejected for it.
 
     What metrics say meanwhile is no verdict on the model, so its stage begins anew. So it does while the fallback has
-    its requests.
+    its requests, and a pause or guard with it: a time in which it served nobody shows nothing.
     """
     ready = seen.fleet(plan.canary).ready > 0
     if plan.stable is None or state.exposure.is_nothing or (ready and not seen.on_fallback):
         return state
     state = replace(state, stage_started_at=now, analysis=state.analysis.for_new_stage(), assessment=None)
+    if seen.on_fallback:
+        state = _not_yet_shown(state, now)
     if ready:
         return state
     exposure = taken_exposure(state.exposure, seen.fleet(plan.stable), state.pods.carried)
@@ -127,6 +129,15 @@ def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
         return state
     text = f"no canary pod is ready: {change(state.exposure, exposure)}"
     return _begun_again(plan, state, exposure, Cause(RolloutReason.CANARY_NOT_READY, text), now)
+
+
+def _not_yet_shown(state: RolloutState, now: float) -> RolloutState:
+    """Let the time of the step, and of the guard, begin now."""
+    return replace(
+        state,
+        step_started_at=None if state.step_started_at is None else now,
+        guard_started_at=None if state.guard_started_at is None else now,
+    )
 
 
 def with_the_others(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:

@@ -249,7 +249,7 @@ def _fallback(standing: Standing) -> tuple[Statement, ...]:
         return (Statement(kind, False, fallback.obstacle.reason, fallback.obstacle.message),)
     if standing.fallback is None:
         return (Statement(kind, False, "FallbackReady", f"{fallback.name} answers when no pod is ready"),)
-    text = f"{fallback.name} answers all requests until a pod has been ready for {BACK_SECONDS:.0f} s"
+    text = f"{fallback.name} answers all requests until what should serve has been ready for {BACK_SECONDS:.0f} s"
     return (Statement(kind, True, "FallbackServing", text),)
 
 

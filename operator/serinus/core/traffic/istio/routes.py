@@ -91,9 +91,12 @@ def render_virtual_service(
 
 
 def _binding(owner: Owner, traffic: Traffic | None, *, mesh: bool, domain: str) -> Json:
-    """Render what a route is bound to; a delegate has what its root has."""
+    """Render what a route is bound to.
+
+    A delegate has what its root has: its own lists are empty, and not left out, so that they stay ours.
+    """
     if traffic and traffic.is_delegate and not mesh:
-        return {}
+        return {"hosts": [], "gateways": []}
     gateways = (MESH,) if mesh else route_gateways(traffic)
     if not gateways:
         raise ValueError("a route needs a gateway: Istio reads none as the mesh")
