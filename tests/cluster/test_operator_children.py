@@ -99,6 +99,20 @@ async def test_a_node_is_drained_of_one_pod_of_a_revision_at_a_time(world: RealW
     assert refused.value.status == 429
 
 
+async def test_pods_that_answer_nobody_hold_no_node(world: RealWorld, operator: Operator) -> None:
+    """A version that crashes would keep its nodes from being drained for as long as it crashes."""
+    world.kubelets.failing.add("1")
+    await world.commit("1", scaling={"minReplicas": 3})
+    await world.until(lambda: len(world.pods("1")) == 3, "pods")
+    await world.until(lambda: world.mirror.get(POD_DISRUPTION_BUDGET, world.revision("1")) is not None, "a budget")
+    unready = [{"type": kind, "status": "False"} for kind in ("Ready", "ContainersReady")]
+    running: Json = {"phase": "Running", "podIP": "10.9.9.9", "podIPs": [{"ip": "10.9.9.9"}], "conditions": unready}
+    names = [pod["metadata"]["name"] for pod in world.pods("1")]
+    for name in names:
+        await world.api.patch(POD, world.namespace, name, {"status": running}, "status")
+    await world.api.evict(world.namespace, names[0])
+
+
 async def test_weights_edited_by_hand_are_corrected(world: RealWorld, operator: Operator) -> None:
     """They are an observation; what the Rollout's status says is the truth."""
     await trying(world)

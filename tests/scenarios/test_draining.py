@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.core.model.kinds import DEPLOYMENT, POD_DISRUPTION_BUDGET, Json
+from serinus.core.model.kinds import DEPLOYMENT, POD_DISRUPTION_BUDGET, ROLLOUT, Json
 from tests.scenarios.apis import WITH_EACH_API
 from tests.support.invariants import Watchdog
 from tests.support.world import Model, World, trying
@@ -87,3 +87,26 @@ async def test_its_disruption_budget_goes_with_it_and_comes_back_before() -> Non
     assert world.api.find(POD_DISRUPTION_BUDGET, stable) is not None
     await kept_for(world)
     assert world.api.find(POD_DISRUPTION_BUDGET, revision) is None
+
+
+@pytest.mark.parametrize("lost", ["deleted", "wiped"])
+async def test_a_record_that_is_lost_cuts_no_answer_short(lost: str) -> None:
+    """Whether it had traffic is not known any more: it may have had."""
+    world = await left()
+    for one in world.rollouts:
+        if lost == "deleted":
+            world.api.remove(ROLLOUT, "ml", one["metadata"]["name"])
+        else:
+            world.wipe_status(one)
+    await kept_for(world)
+    assert world.waiting.in_flight(world.revision("2")) == 0
+
+
+async def test_answers_that_go_on_beyond_a_long_drain_keep_the_pods() -> None:
+    """Only after drainSeconds they show that somebody still asks, however long that is."""
+    world = await left(answers_after=0, counted=False, drain=400, run=10)
+    world.stop_istiod()
+    world.data_plane.keep_to({world.revision("1"): 50.0, world.revision("2"): 50.0})
+    await world.run(900)
+    assert world.api.find(DEPLOYMENT, world.revision("2")) is not None
+    assert world.lost == 0

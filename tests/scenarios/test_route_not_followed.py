@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.core.model.kinds import DEPLOYMENT, Json
+from serinus.core.model.kinds import DEPLOYMENT, POD_DISRUPTION_BUDGET, ROLLOUT, SERVICE, Json, Kind
 from tests.scenarios.apis import WITH_EACH_API
 from tests.support.invariants import Watchdog
 from tests.support.world import Model, World, fraud, serving, trying
-from tests.support.world.given import HALF, STEPS
+from tests.support.world.given import ERROR_RATE, HALF, STEPS
 from tests.support.world.world import DRAIN_SECONDS
 
 pytestmark = WITH_EACH_API
@@ -188,3 +188,120 @@ async def test_the_next_version_starts_while_an_old_one_is_kept() -> None:
     world.commit(fraud("3", steps=STEPS))
     await world.until(lambda w: w.routed.get("3") == 10, limit=60)
     assert len(world.ready("2")) > 0
+
+
+@pytest.mark.parametrize("blind", ["reachable", "scrapes"])
+async def test_metrics_that_fail_take_nothing_back(blind: str) -> None:
+    """A Prometheus that restarts says nothing of the requests that were just seen to arrive."""
+    world = await reverted_unheard()
+    await world.run(30)
+    setattr(world.prometheus, blind, False)
+    await world.run(LONG)
+    assert runs(world, world.revision("2"))
+    setattr(world.prometheus, blind, True)
+    await world.run(10)
+    assert (runs(world, world.revision("2")), degraded(world), world.lost) == (True, "RouteNotFollowed", 0)
+
+
+async def test_history_that_is_pruned_takes_no_pod_along() -> None:
+    """The Rollout that says what a revision had stays as long as its pods."""
+    world = await trying(at=50, steps=HALF, revisionHistoryLimit=1)
+    Watchdog(world)
+    await world.run(3)
+    world.stop_istiod()
+    world.lever(abort=True)
+    await world.until(lambda w: w.phase == "Aborted" and not w.routed.get("2"), limit=5)
+    for version in ("3", "4", "5"):
+        world.models[version] = Model()
+        world.commit(fraud(version, steps=HALF, revisionHistoryLimit=1))
+        await world.run(15)
+        world.lever(abort=True)
+        await world.run(5)
+    kept = world.revision("2")
+    assert runs(world, kept)
+    assert "2" in {one["spec"]["to"]["version"] for one in world.rollouts}
+    world.data_plane.start()
+    await world.until(lambda w: not runs(w, kept), limit=30)
+    await world.run(5)
+    assert "2" not in {one["spec"]["to"]["version"] for one in world.rollouts}
+
+
+async def test_a_rollout_that_is_deleted_by_hand_takes_no_pod_along() -> None:
+    """Nothing says any more that its revision had traffic, and nothing that it had none."""
+    world = await reverted_unheard()
+    world.restart()
+    world.api.remove(ROLLOUT, "ml", next(iter(world.rollouts[-1:]))["metadata"]["name"])
+    await world.run(60)
+    assert (runs(world, world.revision("2")), world.lost) == (True, 0)
+
+
+@pytest.mark.parametrize("kind", [SERVICE, POD_DISRUPTION_BUDGET], ids=lambda kind: kind.name)
+async def test_what_leads_to_kept_pods_comes_back(kind: Kind) -> None:
+    """Without its Service each of the requests would fail; without a budget a node drain takes all pods at once."""
+    world = await reverted_unheard()
+    await world.run(30)
+    revision = world.revision("2")
+    world.api.remove(kind, "ml", revision)
+    await world.run(2)
+    assert world.api.find(kind, revision) is not None
+    world.data_plane.start()
+    await world.until(lambda w: w.api.find(kind, revision) is None, limit=15)
+    await world.run(5)
+    assert world.api.find(kind, revision) is None
+
+
+async def test_a_way_back_waits_for_nobody() -> None:
+    """Not even at the end of its guard: it has answered before."""
+    world = await trying(at=50, steps=HALF)
+    world.lever(promote={"full": True})
+    await world.until(lambda w: w.phase == "Succeeded", limit=60)
+    await world.run(20)
+    world.stop_istiod()
+    world.commit(fraud("1", steps=HALF))
+    await world.until(lambda w: w.tried == "1" and w.phase == "Succeeded", limit=120)
+
+
+async def test_users_who_stay_where_they_were_until_now_say_nothing_of_the_route() -> None:
+    """The cookie is taken out in mid-rollout: what it has led astray is not counted."""
+    world = await serving()
+    world.models["2"] = Model()
+    manifest = fraud("2", steps=HALF)
+    manifest["spec"]["traffic"].update(STICKY)
+    world.commit(manifest)
+    await world.until(lambda w: w.routed.get("2") == 50)
+    world.data_plane.keep_to({world.revision("1"): 97.0, world.revision("2"): 3.0})
+    await world.run(60)
+    world.commit(fraud("2", steps=HALF))
+    world.data_plane.start()
+    told = set()
+    for _ in range(LONG):
+        await world.run(1)
+        told.add(degraded(world))
+    assert told == {""}
+
+
+async def test_a_write_that_the_api_server_refused_is_no_matter_of_the_gateways() -> None:
+    """They do as the live route says; whoever reads it must not look for istiod."""
+    world = await trying(at=10)
+    world.api.refuse.add(world.provider.route)
+    await world.until(lambda w: w.reason == "RouteNotFollowed", limit=LONG)
+    assert "the live route says 10, the operator's write of it has not been taken" in world.state["message"]
+    assert "istiod" not in world.state["message"]
+
+
+async def test_answers_that_come_late_say_nothing_of_the_route() -> None:
+    """Each raise is followed by twenty seconds of answers to requests from before it."""
+    pause: Json = {"pause": {"duration": "60s"}}
+    steps = [{"setWeight": 10}, pause, {"setWeight": 50}, pause]
+    latency: Json = {"name": "latency", "preset": "latency", "thresholdRange": {"max": "60s"}}
+    analysis: Json = {"metrics": [ERROR_RATE, latency]}
+    world = await serving(steps=steps, analysis=analysis)
+    world.models["1"].seconds_to_answer = 20
+    await world.run(60)
+    world.models["2"] = Model(seconds_to_answer=20)
+    world.commit(fraud("2", steps=steps, analysis=analysis))
+    told = set()
+    for _ in range(200):
+        await world.run(1)
+        told.add(degraded(world))
+    assert (told, world.tried, world.phase) == ({""}, "2", "Succeeded")

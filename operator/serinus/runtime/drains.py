@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from serinus.api.policy import Provider
-from serinus.core.analysis.arriving import Moment, read_drain, sent_query
+from serinus.core.analysis.arriving import Moment, heard, read_drain, sent_query
 from serinus.core.analysis.inflight import read_answers, read_entered
 from serinus.core.analysis.promql import Arm, istio_queries
 from serinus.core.analysis.tally import LONGEST_SILENCE, Tallies
@@ -37,12 +37,13 @@ class Left:
 
 @dataclass
 class Draining:
-    """What was heard of one revision; `drain` is None until the first answer."""
+    """What was heard of one revision; `drain` is None until the first answer. `told_at`: the question of the newest."""
 
     sent: Tallies
     answered: Tallies
     drain: Drain | None = None
     asked_at: float | None = None
+    told_at: float | None = None
     asking: bool = False
 
     def is_due(self, now: float, every: float) -> bool:
@@ -71,16 +72,14 @@ class Drains:
         try:
             found = await self._found(known, left)
         finally:
-            before, now = known.drain, self._clock.now()
-            still = before is not None and before.quiet and not before.arriving
-            since = before.quiet_since if before is not None and still else now
-            known.drain, known.asked_at, known.asking = replace(found, quiet_since=since), asked_at, False
+            known.drain = heard(known.drain, found, self._clock.now())
+            known.asked_at, known.asking = asked_at, False
 
     async def _found(self, known: Draining, left: Left) -> Drain:
         arm, written, named, now = left.arm, left.written, self._named(left.source), self._clock.now()
         group = Group(named, Provider.ISTIO, left.every, self._presets.scope_of(named))
         times, scope = self._presets.times.of(group), group.scope
-        since = written if known.asked_at is None else known.asked_at
+        since = written if known.told_at is None else known.told_at
         reach = min(now - since + SLACK + times.delay + SCRAPES_BEFORE * times.interval, REACH_SECONDS)
         gateways = ("*",) if scope.mesh else scope.gateways
         sent, answered, targets, still = await asyncio.gather(
@@ -91,8 +90,8 @@ class Drains:
         )
         times.take_targets(targets, asked_at=now, answered_at=self._clock.now())
         if sent is None or answered is None or times.failure is not None:
-            # What was heard before may be long ago: nobody can tell what comes now.
             return UNCOUNTED
+        known.told_at = now
         owner, resets = (arm.namespace, arm.service), not times.clock.goes_over
         known.sent.ingest(times.clock.ours(sent), [owner], now, resets=resets)
         known.answered.ingest(times.clock.ours(answered), [owner], now, resets=resets)

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from serinus.api.model_deployment import ModelDeploymentStatus
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import RolloutStatus
+from serinus.api.traffic import Traffic
 from serinus.core.model.answers import ProbeAnswer
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key
@@ -146,6 +147,9 @@ class Memory:
     """Why the ModelDeployment itself cannot be read, as it was told."""
     carried: Carried | None = None
     unrouted_since: dict[str, float] = field(default_factory=dict)
+    weighed: set[str] = field(default_factory=set)
+    bound: bool = False
+    unbound_since: float = 0.0
     questions: Questions = field(default_factory=Questions)
     down_since: dict[str, float] = field(default_factory=dict)
     up_since: dict[str, float] = field(default_factory=dict)
@@ -179,6 +183,20 @@ class Memory:
         """Tell since when revisions have been seen without weight in the live route; a new process counts anew."""
         self.unrouted_since = _since(self.unrouted_since, (name for name, weighs in routed.items() if not weighs), now)
         return self.unrouted_since
+
+    def count_unbound(self, traffic: Traffic | None, now: float) -> float:
+        """Tell since when no cookie keeps users at one revision, where this process has seen that change; else 0."""
+        bound = traffic is not None and traffic.session_affinity is not None
+        if self.bound and not bound:
+            self.unbound_since = now
+        self.bound = bound
+        return self.unbound_since
+
+    def note_weighed(self, fleets: Mapping[str, Fleet], route: Split | None) -> frozenset[str]:
+        """Tell which revisions have been seen with weight in the live route; those without objects are forgotten."""
+        shown = {name for name in fleets if route is not None and not route.exposure_of(name).is_nothing}
+        self.weighed = (self.weighed & fleets.keys()) | shown
+        return frozenset(self.weighed)
 
     def count_down(self, fleets: Mapping[str, Fleet], now: float) -> Mapping[str, float]:
         """Tell since when revisions that want pods have been seen without a ready one; a new process counts anew."""

@@ -124,6 +124,8 @@ class Observer:
         return replace(
             seen,
             unrouted_since=memory.count_unrouted(routed, now),
+            unbound_since=memory.count_unbound(view.spec.traffic, now),
+            weighed=memory.note_weighed(fleets, route),
             down_since=memory.count_down(fleets, now),
             up_since=memory.count_up(fleets, now),
             unrecorded=unrecorded(seen, memory),

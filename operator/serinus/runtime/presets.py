@@ -15,6 +15,7 @@ from serinus.core.analysis.buckets import buckets_apart
 from serinus.core.analysis.bursts import in_steps, with_beyond
 from serinus.core.analysis.exposition import READERS, Owner
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
+from serinus.core.analysis.inflight import usual_answers
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
@@ -182,12 +183,21 @@ class Presets:
         return max((one for one in counted if one is not None), default=None)
 
     def arrivals(self, watch: Watch) -> tuple[Arrivals, ...]:
-        """Count what arrived at both revisions of late; of copies a share says nothing."""
+        """Count what arrived at both revisions of late; of copies a share says nothing.
+
+        An answer is counted when it is given: until most of those are over that were asked for before the write, they
+        say more of the old route than of the new one.
+        """
         group = self.group_of(watch)
         if watch.stable is None or watch.mirrored or group not in self._tallies or self._unknown(watch, group):
             return ()
         times, tallies = self.times.of(group), self._tallies[group]
-        until, after = self._clock.now() - times.delay, (watch.since or 0.0) + FOLLOWS_SECONDS
+        until = self._clock.now() - times.delay
+        after = (
+            (watch.since or 0.0)
+            + FOLLOWS_SECONDS
+            + _answers_take(tallies, [group.owner(one) for one in watch.arms], until)
+        )
         spans = dict.fromkeys(max(after, until - times.window(seconds)) for seconds in ARRIVAL_SECONDS)
         arms = group.owner(watch.canary), group.owner(watch.stable)
         counted = (
@@ -291,6 +301,13 @@ class Presets:
         arms = arms_and_latency(watches)
         known = {arm: at for arm, at in self._answered_at.get(group, {}).items() if arm in arms}
         self._answered_at[group] = {**known, **dict.fromkeys(arms.keys() - failures.keys(), now)}
+
+
+def _answers_take(tallies: Tallies, owners: Sequence[Owner], until: float) -> float:
+    """Tell for how long after a write most answers may be to requests from before it; 0 where no metric says that."""
+    totals = [tallies.totals(owner, until - max(ARRIVAL_SECONDS)) for owner in owners]
+    known = [seconds for one in totals if (seconds := usual_answers(one)) is not None]
+    return max(known, default=0.0)
 
 
 def _arms(watches: Sequence[Watch]) -> list[Arm]:

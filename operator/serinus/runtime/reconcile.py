@@ -237,7 +237,7 @@ class Reconciler:
         """Make the children what they should be; nothing is rendered while they are known to be just that."""
         owner = Owner(view.namespace, view.name, view.uid)
         traffic = self._observer.claims.admitted(view)
-        wish = (traffic, decision.workloads, decision.stable, decision.split)
+        wish = (traffic, decision.workloads, decision.kept, decision.stable, decision.split)
         if self._children.carry(owner, wish, memory):
             return
         children, written, failed = await self._wanted(owner, traffic, seen, decision), False, False
@@ -273,11 +273,12 @@ class Reconciler:
         children = plan_children(
             owner,
             workloads=decision.workloads,
+            kept=decision.kept,
             stable_hash=decision.stable.hash if decision.stable else None,
             policies=[
                 policy
-                for one in decision.workloads
-                for policy in provider.render_policies(owner, one.revision, traffic)
+                for revision in (*(one.revision for one in decision.workloads), *decision.kept)
+                for policy in provider.render_policies(owner, revision, traffic)
             ],
             routes=routes,
             grpc_protocol=provider.grpc_protocol,

@@ -24,7 +24,7 @@ from serinus.core.plan.pods import drain_seconds
 from serinus.core.plan.revisions import revision_name
 from serinus.core.rollout.decision import Decision, Note
 from serinus.core.rollout.draining import look_seconds
-from serinus.core.rollout.following import served_revisions
+from serinus.core.rollout.served import may_have_served
 from serinus.runtime.children import Children
 from serinus.runtime.drains import Draining, Left
 from serinus.runtime.memory import Memory
@@ -60,7 +60,7 @@ class Takedown:
             if drain is not None and drain.in_flight:
                 await self._say_open(seen, name, drain)
             # One that never had traffic has nobody to say goodbye to.
-            soon = drain.streams if drain is not None else name not in served_revisions(seen)
+            soon = drain.streams if drain is not None else not may_have_served(seen, name)
             await self._take_down(owner, name, soon=soon)
 
     async def _take_down(self, owner: Owner, name: str, *, soon: bool) -> None:

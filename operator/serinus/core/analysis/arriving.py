@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serinus.core.analysis.exposition import Owner
 from serinus.core.analysis.promql import Arm, clusters, more, quoted, workloads
@@ -55,4 +55,16 @@ def read_drain(
     grown = tallies.totals(owner, recent).requests
     begun = after if tallies is sent else after + lasts
     arriving = tallies.totals(owner, max(recent, begun), wholly_after=begun).requests
-    return Drain(counted=True, proven=newest > after and not grown, arriving=arriving)
+    return Drain(counted=True, proven=newest > after and not grown, arriving=arriving, growing=grown > 0)
+
+
+def heard(before: Drain | None, found: Drain, now: float) -> Drain:
+    """Go on from what was heard before: who says nothing takes back nothing, of requests that arrive least of all.
+
+    A query fails more often than a data plane does: only a fresh answer says that what arrived arrives no more. Where
+    nothing was heard since the write there is nothing to hold on to.
+    """
+    if before is not None and not found.counted and (before.proven or before.arriving or before.growing):
+        return before
+    still = before is not None and before.quiet and not before.arriving
+    return replace(found, quiet_since=before.quiet_since if before is not None and still else now)

@@ -18,6 +18,8 @@ from serinus.core.analysis.promql import BOTH_PORTS, Arm, clusters, either, more
 from serinus.core.model.answers import Series
 from serinus.core.model.revision import HTTP_PORT
 
+USUAL = 0.99
+"""So many of the answers show how long one takes: what a few slow ones move a share by is less than is looked for."""
 _IN_FLIGHT, _ENTERED = "envoy_cluster_upstream_rq_active", "envoy_cluster_upstream_rq_total"
 _PENDING = "nv_inference_pending_request_count"
 _MESSAGES = "istio_response_messages_total"
@@ -53,6 +55,17 @@ def slowest_answers(totals: Totals) -> float | None:
     """Tell by a histogram how long the slowest answers took at most; infinite beyond its highest bound."""
     answers = totals.slower.get(math.inf, 0.0)
     return min((bound for bound, below in totals.slower.items() if below >= answers), default=None) if answers else None
+
+
+def usual_answers(totals: Totals) -> float | None:
+    """Tell how long all but a hundredth of the answers took at most; None where nothing says it.
+
+    By the histogram, infinite beyond its highest bound; without one the mean has to do.
+    """
+    answers = totals.slower.get(math.inf, 0.0)
+    if answers:
+        return min(bound for bound, below in totals.slower.items() if below >= USUAL * answers)
+    return totals.seconds / totals.requests if totals.seconds and totals.requests else None
 
 
 def read_answers(labels: Mapping[str, str]) -> Meaning | None:

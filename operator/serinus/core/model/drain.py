@@ -25,13 +25,15 @@ class Drain:
     """A revision that the route shows nothing any more. `counted` says whether anything counts its requests.
 
     It is `proven` when a scrape that came after the write has shown that none arrives; `arriving` are those that came
-    all the same, in the newest scrapes. `in_flight` are requests and streams that are open, `streams` says whether some
+    all the same, in the newest scrapes; `growing` says that answers come, which may be to requests from before it.
+    `in_flight` are requests and streams that are open, `streams` says whether some
     of them are gRPC streams that answer messages. `quiet_since` is when this process first saw that nothing arrives.
     """
 
     counted: bool = False
     proven: bool = False
     arriving: float = 0.0
+    growing: bool = False
     in_flight: float = 0.0
     streams: bool = False
     quiet_since: float = 0.0
@@ -43,4 +45,4 @@ class Drain:
 
 
 UNCOUNTED: Final = Drain()
-"""Nobody counts its requests, or nobody answers: the drain delay alone decides."""
+"""Nobody counts its requests, or nobody answers: where nothing was heard before, the drain delay alone decides."""

@@ -98,7 +98,9 @@ class Snapshot:
     `used_names` are Rollouts that exist and cannot be seen. `unrecorded` says why the newest Rollout's status is not on
     record: until it is, no weight is given. `altered` are fields that admission has made otherwise than we sent them.
     `members` are the others of its group.
-    `drains` are what is known of revisions that have lost their traffic.
+    `drains` are what is known of revisions that have lost their traffic, `weighed` those that this process has seen
+    with weight in the live route. `unbound_since` is when it saw that users were kept at one revision no more; 0 if
+    it never did.
     """
 
     deployment: ModelDeploymentView
@@ -128,6 +130,8 @@ class Snapshot:
     watched_since: float = 0.0
     drain_seconds: float = 5.0
     drains: Mapping[str, Drain] = field(default_factory=dict)
+    weighed: frozenset[str] = frozenset()
+    unbound_since: float = 0.0
 
     def fleet(self, revision: str | None) -> Fleet:
         """The pods of a revision; none where there is no such revision."""

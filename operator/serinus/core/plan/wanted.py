@@ -33,6 +33,7 @@ def plan_children(
     owner: Owner,
     *,
     workloads: Sequence[Workload],
+    kept: Sequence[Revision] = (),
     stable_hash: str | None,
     policies: Sequence[Json] = (),
     routes: Sequence[Json] = (),
@@ -40,10 +41,13 @@ def plan_children(
 ) -> tuple[Json, ...]:
     """Order what is wanted; `policies` and `routes` are what a traffic provider rendered for the same revisions.
 
+    `kept` are revisions whose pods stay although they need none, since requests may still arrive: they keep what leads
+    to their pods, and what keeps a node drain from taking them at once.
     Without a stable revision there is no root Service: it would select nothing that may serve.
     """
-    services = [render_service(owner, workload.revision, grpc_protocol) for workload in workloads]
+    guarded = (*(workload.revision for workload in workloads), *kept)
+    services = [render_service(owner, revision, grpc_protocol) for revision in guarded]
     root = [] if stable_hash is None else [render_root_service(owner, stable_hash, grpc_protocol)]
     deployments = [render_deployment(owner, workload.revision, workload.replicas) for workload in workloads]
-    budgets = [render_disruption_budget(owner, workload.revision) for workload in workloads]
+    budgets = [render_disruption_budget(owner, revision) for revision in guarded]
     return (*services, *policies, *budgets, *deployments, *root, *routes)

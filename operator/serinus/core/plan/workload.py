@@ -34,12 +34,20 @@ def render_deployment(owner: Owner, revision: Revision, replicas: int | None) ->
 
 
 def render_disruption_budget(owner: Owner, revision: Revision) -> Json:
-    """Render what lets a node be drained of a revision's pods one by one: the next goes when the last is replaced."""
+    """Render what lets a node be drained of a revision's pods one by one: the next goes when the last is replaced.
+
+    A pod that answers nobody may go at any time: by default those of a crashing version would hold a node for ever.
+    """
+    spec: Json = {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": _selector(owner, revision.hash)},
+    }
     return {
         "apiVersion": POD_DISRUPTION_BUDGET.api_version,
         "kind": POD_DISRUPTION_BUDGET.name,
         "metadata": owner.metadata(revision.name, revision.hash),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _selector(owner, revision.hash)}},
+        "spec": spec,
     }
 
 

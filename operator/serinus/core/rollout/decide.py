@@ -9,7 +9,7 @@ from serinus.api.status import Phase
 from serinus.core.model.exposure import NOTHING
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutState
-from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.model.snapshot import Fleet, RolloutSeen, Snapshot
 from serinus.core.model.split import Split
 from serinus.core.plan.revisions import obsolete_revisions, obsolete_rollouts
 from serinus.core.plan.wanted import Workload
@@ -26,6 +26,7 @@ from serinus.core.rollout.history import (
     with_retry_acknowledged,
 )
 from serinus.core.rollout.notes import notes_of
+from serinus.core.rollout.served import telling_rollouts
 from serinus.core.rollout.sizes import canary_pods, stable_pods
 from serinus.core.rollout.start import new_rollout
 from serinus.core.rollout.summary import Standing, summarise
@@ -48,6 +49,7 @@ def decide(seen: Snapshot, now: float) -> Decision:
     workloads = _workloads(after, stable, active, now)
     leaving = _leaving(after, workloads)
     standing = replace(standing, leaving=frozenset(leaving))
+    retired = frozenset(name for name in leaving if may_leave(after, name, now))
     status = summarise(standing, now)
     return Decision(
         status=status,
@@ -56,11 +58,12 @@ def decide(seen: Snapshot, now: float) -> Decision:
         stable=after.revision(stable),
         split=split,
         workloads=workloads,
+        kept=_kept(after, leaving - retired),
         successes=_successes(after, stable, now),
         draining=draining(after, leaving, now),
-        retired=frozenset(name for name in leaving if may_leave(after, name, now)),
+        retired=retired,
         obsolete_revisions=_obsolete_revisions(after, workloads),
-        obsolete_rollouts=_obsolete_rollouts(after),
+        obsolete_rollouts=_obsolete_rollouts(after, leaving),
         notes=notes_of(standing, states, status),
         wake_at=_wake_at(after, active, leaving, _comes_back_at(standing, intended, now), now),
         live=active is not None and not active.state.exposure.is_nothing,
@@ -115,6 +118,15 @@ def _workloads(seen: Snapshot, stable: str | None, active: RolloutSeen | None, n
     )
 
 
+def _kept(seen: Snapshot, staying: set[str]) -> tuple[Revision, ...]:
+    """The revisions that still have pods and need none; to those without, nothing has to lead any more."""
+    return tuple(one for one in seen.revisions if one.name in staying and _has_pods(seen.fleet(one.name)))
+
+
+def _has_pods(fleet: Fleet) -> bool:
+    return fleet.desired > 0 or fleet.ready > 0
+
+
 def _successes(seen: Snapshot, stable: str | None, now: float) -> tuple[Success, ...]:
     """The successes whose revision does not carry the mark of it, and the mark that stable has lost."""
     times = {
@@ -145,9 +157,10 @@ def _obsolete_revisions(seen: Snapshot, workloads: tuple[Workload, ...]) -> tupl
     return obsolete_revisions(seen.revisions, keep=keep | ({wanted.name} if wanted else set()), limit=limit)
 
 
-def _obsolete_rollouts(seen: Snapshot) -> tuple[str, ...]:
+def _obsolete_rollouts(seen: Snapshot, leaving: set[str]) -> tuple[str, ...]:
+    """Those of a revision whose pods are kept stay as well: what they say of it decides how the pods go."""
     ages = {rollout.plan.name: rollout.plan.created_at for rollout in seen.rollouts}
-    keep = {seen.newest.plan.name} if seen.newest else set()
+    keep = telling_rollouts(seen, leaving) | ({seen.newest.plan.name} if seen.newest else set())
     return obsolete_rollouts(ages, keep=keep, limit=seen.deployment.spec.revision_history_limit)
 
 

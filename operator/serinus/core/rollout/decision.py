@@ -62,6 +62,8 @@ class Decision:
     stable: Revision | None = None
     split: Split | None = None
     workloads: tuple[Workload, ...] = ()
+    kept: tuple[Revision, ...] = ()
+    """Need no pods, and have them for as long as requests may arrive: what leads to those is kept as well."""
     successes: tuple[Success, ...] = ()
     draining: frozenset[str] = frozenset()
     """Had traffic, and lost it long enough ago: what still arrives there is asked for."""

@@ -11,19 +11,20 @@ from typing import Final
 from serinus.api.durations import seconds
 from serinus.core.model.snapshot import Obstacle, Snapshot
 from serinus.core.plan.pods import drain_seconds
-from serinus.core.rollout.following import REMEDY, served_revisions
+from serinus.core.rollout.following import REMEDY
 from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.served import may_have_served
 from serinus.core.rollout.timing import drained_at
 
 PROOF_SECONDS: Final = 300.0
 """How long scrapes are waited for that would show whether requests arrive: pods must not stay for a scrape that was
-given up."""
+given up. While answers grow it begins after drainSeconds, since only then they show that somebody still asks."""
 
 
 def draining(seen: Snapshot, leaving: Collection[str], now: float) -> frozenset[str]:
-    """Name those of the leaving revisions that had traffic, and whose drain delay is over."""
-    over = {name for name in leaving if drained_at(seen, name) <= now and not seen.routed(name)}
-    return frozenset(served_revisions(seen) & over)
+    """Name those of the leaving revisions that may have had traffic, and whose drain delay is over."""
+    over = (name for name in leaving if drained_at(seen, name) <= now and not seen.routed(name))
+    return frozenset(name for name in over if may_have_served(seen, name))
 
 
 def look_seconds(seen: Snapshot) -> float:
@@ -37,15 +38,16 @@ def may_leave(seen: Snapshot, name: str, now: float) -> bool:
     at = drained_at(seen, name)
     if at > now or seen.routed(name):
         return False
-    if name not in served_revisions(seen):
+    if not may_have_served(seen, name):
         return True
     drain = seen.drains.get(name)
     if drain is None or drain.arriving:
         return False
-    if not drain.quiet:
-        return now >= at + PROOF_SECONDS
     revision = seen.revision(name)
     waits = drain_seconds(revision.template) if revision is not None else 0.0
+    if not drain.quiet:
+        # Answers may be to requests from before the write for so long; those that come later are called arriving.
+        return now >= at + PROOF_SECONDS + (waits if drain.growing else 0.0)
     return not drain.in_flight or now >= max(at, drain.quiet_since) + waits
 
 

@@ -16,6 +16,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
+from serinus.core.rollout.served import served_revisions
 
 CHANCE: Final = 1e-3
 """A share that chance explains less often than this is held against the route: that often a look may be wrong."""
@@ -64,7 +65,8 @@ def _share_tells_nothing(state: RolloutState, seen: Snapshot) -> bool:
 
 def _left_out(plan: RolloutPlan, state: RolloutState, seen: Snapshot, spans: Sequence[Arrivals]) -> Cause | None:
     """Say that its share is nearer to the weight that it had than to the one that it has."""
-    began, weight = state.stage_started_at or 0.0, state.exposure.weight
+    weight = state.exposure.weight
+    began = max(state.stage_started_at or 0.0, seen.unbound_since + FOLLOWS_SECONDS if seen.unbound_since else 0.0)
     least = (weight_before(state) + weight) / 2 / FULL_WEIGHT
     known = (one for one in spans if one.since >= began and chance(0, one.canary + one.stable, least) < CHANCE)
     span = next(known, None)
@@ -72,7 +74,18 @@ def _left_out(plan: RolloutPlan, state: RolloutState, seen: Snapshot, spans: Seq
         return None
     share = FULL_WEIGHT * span.canary / (span.canary + span.stable)
     text = f"about {share:.0f}% of the requests go to version {plan.spec.to.version}"
-    return Cause(RolloutReason.ROUTE_NOT_FOLLOWED, f"{text}, whose weight is {weight}: {_remedy(seen)}")
+    return Cause(
+        RolloutReason.ROUTE_NOT_FOLLOWED,
+        f"{text}, whose weight is {weight}: {_unwritten(plan, state, seen) or _remedy(seen)}",
+    )
+
+
+def _unwritten(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> str:
+    """Say that the gateways do as they are told: the live route is not what was wanted."""
+    live = seen.route.exposure_of(plan.canary).weight if seen.route is not None else state.exposure.weight
+    if live == state.exposure.weight:
+        return ""
+    return f"the live route says {live}, the operator's write of it has not been taken"
 
 
 def _remedy(seen: Snapshot) -> str:
@@ -95,13 +108,3 @@ def chance(least: float, trials: float, share: float) -> float:
     if seen > 0:
         divergence += seen * math.log(seen / share)
     return math.exp(-trials * divergence)
-
-
-def served_revisions(seen: Snapshot) -> set[str]:
-    """Name the revisions that may have had traffic."""
-    return {
-        name
-        for rollout in seen.rollouts
-        if rollout.state.weight_changed_at is not None
-        for name in (rollout.plan.canary, rollout.plan.stable or "")
-    }

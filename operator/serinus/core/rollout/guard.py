@@ -41,8 +41,11 @@ def guarded(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) 
 
 
 def _not_followed(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Cause | None:
-    """Say that it was never asked what it now claims to answer; an SRE who promotes it knows better."""
-    return None if plan.promote.full else not_followed(plan, state, seen)
+    """Say that it was never asked what it now claims to answer.
+
+    An SRE who promotes it knows better, and a way back waits for nobody: it has answered before.
+    """
+    return None if plan.promote.full or plan.spec.rollback else not_followed(plan, state, seen)
 
 
 def guard_seconds(plan: RolloutPlan, look: Look | None) -> float:

@@ -42,10 +42,13 @@ def healed(rollout: RolloutSeen, seen: Snapshot) -> RolloutState:
     canary = seen.revision(plan.canary)
     if canary is not None and canary.succeeded_at is not None and canary.succeeded_at >= plan.created_at:
         at = canary.succeeded_at
-        return replace(state, phase=Phase.SUCCEEDED, exposure=EVERYTHING, started_at=at, finished_at=at, settled_at=at)
+        state = replace(state, phase=Phase.SUCCEEDED, exposure=EVERYTHING, weight_changed_at=at)
+        return replace(state, started_at=at, finished_at=at, settled_at=at)
     if any(entry.rollout == plan.name for entry in seen.deployment.status.rejected):
         at = plan.created_at
-        return replace(state, phase=Phase.REVERTED, started_at=at, finished_at=at, settled_at=at)
+        # Whether it ever had traffic is lost as well: it may have had.
+        state = replace(state, phase=Phase.REVERTED, weight_changed_at=at)
+        return replace(state, started_at=at, finished_at=at, settled_at=at)
     return replace(state, exposure=_exposure_left(plan, seen))
 
 

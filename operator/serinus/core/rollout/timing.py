@@ -12,6 +12,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.gates import OVERDUE_INTERVALS, OVERDUE_SLACK_SECONDS
 from serinus.core.rollout.guard import guard_seconds
+from serinus.core.rollout.served import may_have_served
 from serinus.core.rollout.sizes import early_at
 from serinus.core.rollout.stable import fails_at
 from serinus.core.rollout.verbs.steps import verb_at
@@ -29,16 +30,18 @@ def drained_at(seen: Snapshot, revision: str) -> float:
     """When the last traffic that a revision may have got has drained; 0 when it never had any.
 
     What was decided counts from when the live route is seen to say it: a write of the route may have failed for long.
+    Where no Rollout is left to say what was decided, the route says all there is.
     """
-    unrouted = seen.unrouted_since.get(revision, 0.0)
-    ends = (
-        max(rollout.state.settled_at, unrouted) + seen.drain_seconds
+    if not may_have_served(seen, revision):
+        return 0.0
+    settled = (
+        rollout.state.settled_at
         for rollout in seen.rollouts
         if revision in {rollout.plan.canary, rollout.plan.stable}
         and rollout.state.weight_changed_at is not None
         and rollout.state.settled_at is not None
     )
-    return max(ends, default=0.0)
+    return max(*settled, seen.unrouted_since.get(revision, 0.0), 0.0) + seen.drain_seconds
 
 
 def _times(plan: RolloutPlan, state: RolloutState, now: float, look: Look | None) -> Iterator[float]:

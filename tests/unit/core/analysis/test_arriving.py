@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from serinus.core.analysis.arriving import Moment, read_drain, sent_query
+from serinus.core.analysis.arriving import Moment, heard, read_drain, sent_query
 from serinus.core.analysis.inflight import read_answers, read_entered
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.tally import Tallies
@@ -53,6 +54,8 @@ def read(*series: Series, now: float, targets: float | None = None) -> Drain:
     return read_drain(*counters, OWNER, Moment(now, WRITTEN, 1.0), lasts=LASTS, targets=targets)
 
 
+ARRIVES = Drain(counted=True, arriving=2.0)
+PROVEN = Drain(counted=True, proven=True, in_flight=3.0, quiet_since=5.0)
 ENDED = each_second(0, 10, 20, 30, 40, 50, 50, 50, 50, 50, 50, 50)
 """Ten a second until the write."""
 GOES_ON = each_second(*(10.0 * second for second in range(12)))
@@ -113,6 +116,26 @@ def test_without_a_series_the_scrapes_of_the_gateways_decide(targets: float | No
 def test_a_gateway_that_is_gone_is_not_waited_for() -> None:
     """Its last scrape is long ago; the others' are not."""
     assert read(sent(GOES_ON), now=WRITTEN + 60, targets=WRITTEN + 59).proven
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        pytest.param(ARRIVES, ARRIVES, id="requests arrive"),
+        pytest.param(PROVEN, PROVEN, id="none arrives, and some are in flight"),
+        pytest.param(Drain(counted=True, growing=True), Drain(counted=True, growing=True), id="answers came"),
+        pytest.param(Drain(counted=True), replace(UNCOUNTED, quiet_since=9.0), id="nothing since the write"),
+        pytest.param(None, replace(UNCOUNTED, quiet_since=9.0), id="nothing at all"),
+    ],
+)
+def test_a_source_that_says_nothing_takes_nothing_back(before: Drain | None, expected: Drain) -> None:
+    assert heard(before, UNCOUNTED, 9.0) == expected
+
+
+def test_a_fresh_answer_says_that_what_arrived_arrives_no_more() -> None:
+    found = Drain(counted=True, proven=True)
+    assert heard(ARRIVES, found, 9.0) == replace(found, quiet_since=9.0)
+    assert heard(PROVEN, found, 9.0) == replace(found, quiet_since=5.0)
 
 
 def test_the_query_asks_the_gateways_of_the_source() -> None:

@@ -16,6 +16,7 @@ from serinus.core.analysis.inflight import (
     read_entered,
     read_messages,
     slowest_answers,
+    usual_answers,
     waiting,
 )
 from serinus.core.analysis.lines import Totals
@@ -134,3 +135,17 @@ def test_a_sources_matchers_are_on_every_query(query: str) -> None:
 def test_the_slowest_answers_are_told_by_the_histogram(slower: dict[float, float], slowest: float | None) -> None:
     """At most as slow as the bucket they fall into."""
     assert slowest_answers(Totals(slower=slower)) == slowest
+
+
+@pytest.mark.parametrize(
+    ("totals", "seconds"),
+    [
+        pytest.param(Totals(slower={1.0: 990, 30.0: 1000, math.inf: 1000}), 1.0, id="a few slow ones move no share"),
+        pytest.param(Totals(slower={1.0: 900, 30.0: 1000, math.inf: 1000}), 30.0, id="more of them do"),
+        pytest.param(Totals(slower={1.0: 10, math.inf: 1000}), math.inf, id="streams: beyond the highest bucket"),
+        pytest.param(Totals(success=10, seconds=50), 5.0, id="the mean, without a histogram"),
+        pytest.param(Totals(success=10), None, id="nothing says it"),
+    ],
+)
+def test_most_answers_take_as_long_as_all_but_a_hundredth(totals: Totals, seconds: float | None) -> None:
+    assert usual_answers(totals) == seconds

@@ -32,7 +32,11 @@ def test_a_node_is_drained_of_a_revisions_pods_one_by_one() -> None:
     manifest = render_disruption_budget(OWNER, revision())
     assert_valid(manifest)
     assert manifest["metadata"]["name"] == revision().name
-    assert manifest["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}}
+    assert manifest["spec"] == {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": SELECTOR},
+    }
 
 
 def test_a_revisions_service_is_the_one_on_record() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from serinus.api.status import Phase
 from serinus.core.model.drain import UNCOUNTED, Drain
+from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.model.split import Split
 from serinus.core.rollout.draining import PROOF_SECONDS, draining, may_leave, still_arriving
-from tests.unit.core.rollout.given import CANARY, NOW, OTHER, STABLE, at_step, seen
+from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step, seen
 
 LONG_AGO = NOW - 100
 QUIET = Drain(counted=True, proven=True, quiet_since=LONG_AGO)
@@ -57,9 +58,36 @@ def test_requests_that_arrive_have_no_bound() -> None:
 
 
 def test_who_had_no_traffic_is_not_asked_about() -> None:
-    snapshot = left(None)
-    assert draining(snapshot, {CANARY, OTHER}, NOW) == {CANARY}
-    assert may_leave(snapshot, OTHER, NOW)
+    snapshot = seen(at_step(0, 0, phase=Phase.ABORTED, settled_at=LONG_AGO))
+    assert draining(snapshot, {CANARY}, NOW) == frozenset()
+    assert may_leave(snapshot, CANARY, NOW)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"rollouts": ()}, id="no Rollout is left of it"),
+        pytest.param({"weighed": frozenset({CANARY})}, id="the route was seen to show it something"),
+        pytest.param({"drains": {CANARY: UNCOUNTED}}, id="it was drained before its record was lost"),
+    ],
+)
+def test_who_may_have_had_traffic_is_asked_about(fields: dict[str, object]) -> None:
+    """Records are pruned, deleted by hand and wiped; only one that says so makes it one without traffic."""
+    snapshot = replace(seen(at_step(0, 0, phase=Phase.ABORTED, settled_at=LONG_AGO)), **fields)  # type: ignore[arg-type]
+    assert draining(snapshot, {CANARY}, NOW) == {CANARY}
+
+
+def test_a_wiped_rollout_says_nothing_of_what_its_revision_had() -> None:
+    wiped = seen(RolloutState())
+    assert draining(wiped, {CANARY}, NOW) == {CANARY}
+    assert not may_leave(wiped, CANARY, NOW)
+
+
+def test_answers_that_grow_are_waited_for_longer_than_one_may_last() -> None:
+    """Only later they are called arriving: who gave up before would delete pods that are asked."""
+    grows = left(Drain(counted=True, growing=True))
+    assert not may_leave(grows, CANARY, LONG_AGO + PROOF_SECONDS + WAITS)
+    assert may_leave(grows, CANARY, LONG_AGO + PROOF_SECONDS + WAITS + 6)
 
 
 def test_as_long_as_the_route_shows_it_anything_it_is_not_draining() -> None:

@@ -47,7 +47,7 @@ def test_the_end_of_the_blind_timeout_counts_where_it_has_a_consequence(on_blind
 
 def test_what_is_in_the_way_is_looked_at_again_soon() -> None:
     """A ConfigMap or Service of the user's is not watched."""
-    decision = decide(seen(obstacle=Obstacle("ConfigMapNotFound", "create it")), NOW)
+    decision = decide(seen(obstacle=Obstacle("ConfigMapNotFound", "create it"), fleets={}), NOW)
     assert decision.wake_at == NOW + OBSTACLE_SECONDS
 
 
@@ -57,7 +57,12 @@ def test_a_revision_drains_after_its_last_traffic() -> None:
     with_traffic = seen(replace(ended, weight_changed_at=NOW - 2))
     assert drained_at(with_traffic, CANARY) == drained_at(with_traffic, STABLE) == NOW + 3
     assert drained_at(seen(ended), CANARY) == 0.0
-    assert drained_at(with_traffic, OTHER) == 0.0
+
+
+def test_where_no_rollout_is_left_the_route_says_when_it_lost_its_traffic() -> None:
+    """Records are pruned, and deleted by hand: it may have had some."""
+    ended = seen(at_step(2, 0, phase=Phase.ABORTED, settled_at=NOW - 2))
+    assert drained_at(replace(ended, unrouted_since={OTHER: NOW - 1}), OTHER) == NOW + 4
 
 
 def test_pods_are_kept_until_they_have_drained_and_then_go() -> None:
