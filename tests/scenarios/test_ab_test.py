@@ -25,7 +25,7 @@ def split_test(version: str, *, metrics: list[Json] | None = None, **wishes: Any
         version,
         strategy={"abTest": {"goal": GOAL, "minDuration": "60s", "maxDuration": "20m", **wishes}},
         analysis={"mode": "Sequential", "metrics": [ERROR_RATE, *(metrics or [CONVERSION])]},
-        traffic={**routed_by(ROUTING.get()), "sessionAffinity": {"cookie": {}}},
+        traffic={**routed_by(ROUTING.get()), "sessionAffinity": {"cookie": {"maxAge": "672h"}}},
     )
 
 

@@ -27,7 +27,7 @@ def spec(strategy: dict[str, Any] | None = None, *metrics: dict[str, Any], stick
         {
             "model": {"version": "1", "storageUri": "configmap://fraud"},
             "runtime": {"image": "triton"},
-            "traffic": {**TRAFFIC, "sessionAffinity": {"cookie": {}}} if sticky else TRAFFIC,
+            "traffic": {**TRAFFIC, "sessionAffinity": {"cookie": {"maxAge": "672h"}}} if sticky else TRAFFIC,
             "strategy": strategy or {"abTest": {"goal": GOAL}},
             "analysis": {"metrics": [*(metrics or (CONVERSION,))]},
         }
