@@ -26,7 +26,11 @@ LATENCY = {"name": "p99", "preset": "latency"}
 SCALE = {"setCanaryScale": {"replicas": 3}}
 GOAL = {"awaitGoal": {"goal": {"metric": "conversion", "direction": "Increase", "minimumEffect": "2%"}}}
 CONVERSION = {"name": "conversion", "type": "Ratio", "query": "a{{revision}}", "of": "b{{revision}}"}
-STICKY = {"hosts": ["a.example.com"], "istio": {"gateways": ["public"]}, "sessionAffinity": {"cookie": {}}}
+STICKY = {
+    "hosts": ["a.example.com"],
+    "istio": {"gateways": ["public"]},
+    "sessionAffinity": {"cookie": {"maxAge": "672h"}},
+}
 WEIGHT = re.compile(r"after setWeight ([0-9]+(?: and [0-9]+)*)")
 
 
@@ -76,7 +80,7 @@ CASES = [
     pytest.param([10, "45s", 50, "45s"], [ERRORS, {**LATENCY, "gating": False}], [], id="latency does not gate"),
     pytest.param([10, "45s", 50, "45s"], None, [10], id="the default metrics, with latency"),
     pytest.param([10, "1m", 100, "5s"], [ERRORS], [], id="nothing follows 100 %"),
-    pytest.param([10, "20s", 50, GOAL], [ERRORS, CONVERSION], [10], id="a goal takes its time"),
+    pytest.param([50, GOAL, 80, "20s"], [ERRORS, CONVERSION], [80], id="a goal takes its time"),
     pytest.param([SCALE, 10, SCALE, "30s", 50, SCALE, "20s"], [ERRORS], [50], id="a scale is no pause, and ends none"),
 ]
 

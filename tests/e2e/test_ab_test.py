@@ -61,7 +61,7 @@ def wishes(routing: str, **test: Any) -> dict[str, Any]:
         "routing": routing,
         "strategy": {"abTest": {"goal": goal, "minDuration": "20s", "maxDuration": "120s", **test}},
         "analysis": {"metrics": [given.ERROR_RATE, PURCHASES]},
-        "traffic": {"sessionAffinity": {"cookie": {}}},
+        "traffic": {"sessionAffinity": {"cookie": {"maxAge": "672h"}}},
     }
 
 

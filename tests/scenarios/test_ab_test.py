@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from typing import Any
 
 import pytest
@@ -25,7 +28,7 @@ def split_test(version: str, *, metrics: list[Json] | None = None, **wishes: Any
         version,
         strategy={"abTest": {"goal": GOAL, "minDuration": "60s", "maxDuration": "20m", **wishes}},
         analysis={"mode": "Sequential", "metrics": [ERROR_RATE, *(metrics or [CONVERSION])]},
-        traffic={**routed_by(ROUTING.get()), "sessionAffinity": {"cookie": {}}},
+        traffic={**routed_by(ROUTING.get()), "sessionAffinity": {"cookie": {"maxAge": "672h"}}},
     )
 
 
@@ -242,6 +245,7 @@ async def test_a_pause_holds_what_is_decided() -> None:
     await world.run(150)
     assert (world.phase, world.reason) == ("Paused", "PausedByUser")
     assert world.state["goal"]["outcome"] == "ChampionWon"
+    assert "the champion has won, so then the challenger goes back to 0" in world.state["message"]
     world.lever(paused=False)
     await world.until(lambda w: w.phase == "Reverted", limit=10)
 
@@ -290,3 +294,97 @@ async def test_a_canary_that_loses_its_pods_goes_on_with_its_count() -> None:
     await world.run(30)
     assert world.state["goal"]["since"] == began
     assert world.state["goal"]["trialsCanary"] > counted
+
+
+class LateVisitors(Visitors):
+    """Users who convert `lag` seconds after their visit, with the version that they have seen."""
+
+    lag = 10.0
+
+    def _count(self) -> None:
+        before = dict(self.converted)
+        super()._count()
+        now = self.world.clock.now()
+        self.due = [
+            *getattr(self, "due", []),
+            *((now + self.lag, one, self.converted[one] - before[one]) for one in before),
+        ]
+        self.converted.update(before)
+        for _, version, came in [one for one in self.due if one[0] <= now]:
+            self.converted[version] += came
+        self.due = [one for one in self.due if one[0] > now]
+
+
+async def begun(visitors: type[Visitors], champion: float, challenger: float, **wishes: Any) -> World:
+    """An A/B test of users of a special kind."""
+    world = World()
+    world.after_tick = visitors(world, v1=champion, v2=challenger)._count
+    world.models.update({"1": Model(), "2": Model()})
+    world.commit(split_test("1", **wishes))
+    await world.until(lambda w: w.phase == "Succeeded")
+    await world.run(30)
+    world.commit(split_test("2", **wishes))
+    await world.until(lambda w: w.tried == "2" and w.routed.get("2") == 50)
+    return world
+
+
+async def test_late_successes_of_earlier_users_make_no_champion() -> None:
+    """Equal versions: what champion's users of before the split buy in its first seconds is not counted."""
+    world = await begun(LateVisitors, 0.1, 0.1, lag="20s", onNoDifference="Promote", maxDuration="100h")
+    await world.run(15)
+    assert world.state["goal"]["trialsCanary"] == 0
+    assert "nothing is counted for" in world.state["message"]
+    await world.until(lambda w: w.phase == "Reverted" or w.routed.get("2") == 100, limit=900)
+    assert decided(world)["reason"] == "NoDifference"
+
+
+class UncountedVisitors(Visitors):
+    """The first success makes the counter, and nobody succeeds with version 2."""
+
+    def _shown(self, query: str, counts: dict[str, float]) -> list[float]:
+        return [one for one in super()._shown(query, counts) if one > 0.0]
+
+
+@pytest.mark.parametrize("follows", ["KeepStable", "Promote"])
+async def test_a_goal_that_cannot_be_counted_is_told(follows: str) -> None:
+    """A series that is missing is not zero: it ends as asked after the longest time, and never by a promotion."""
+    world = await begun(UncountedVisitors, 0.1, 0.0, onNoDifference=follows, maxDuration="90s")
+    await world.run(60)
+    assert world.reason == "AwaitingGoal"
+    assert "nothing is counted: challenger, query: the query gives no series" in world.state["message"]
+    if follows == "KeepStable":
+        await world.until(lambda w: w.phase == "Reverted", limit=60)
+        assert "maxDuration 90s is over" in decided(world)["message"]
+    else:
+        await world.run(90)
+        assert (world.routed, world.reason) == ({"1": 50, "2": 50}, "AwaitingGoal")
+        assert "maxDuration 90s is over, and of what was not counted nothing is promoted" in world.state["message"]
+
+
+async def test_the_time_ends_no_test_that_nobody_can_see() -> None:
+    """Metrics are unreachable when it is over: that is no draw."""
+    world, _ = await under_way(maxDuration="90s", goal={**GOAL, "minimumEffect": "1%"})
+    await world.run(60)
+    world.prometheus.reachable = False
+    await world.run(60)
+    assert (world.routed, world.state["verdict"]) == ({"1": 50, "2": 50}, "Blind")
+    world.prometheus.reachable = True
+    await world.until(lambda w: w.phase == "Reverted", limit=60)
+    assert "maxDuration 90s is over" in decided(world)["message"]
+
+
+async def test_a_broken_count_keeps_no_bad_version() -> None:
+    """Counting begins anew, and the other metrics revert as ever."""
+    world, _ = await under_way(0.1, 0.13, minDuration="10m")
+    await world.run(60)
+    found = json.loads(zlib.decompress(base64.b64decode(world.state["analysis"]["goal"])))
+    found["test"]["block"] = [1]
+    broken = base64.b64encode(zlib.compress(json.dumps(found).encode())).decode()
+    world.api.edit(
+        ROLLOUT, world.rollout["metadata"]["name"], lambda one: one["status"]["analysis"].update(goal=broken)
+    )
+    world.restart()
+    await world.run(5)
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: w.phase == "Reverted", limit=40)
+    assert decided(world)["reason"] == "LimitExceeded"

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from serinus.api.ab_test_rules import AWAIT_GOAL, GOAL
+from serinus.api import ab_test_rules as rules
 from serinus.api.base import ApiModel
 from serinus.api.constraints import Duration, Label, Share
 from serinus.api.durations import seconds, share
@@ -41,7 +41,7 @@ class OnNoDifference(StrEnum):
 class Goal(ApiModel):
     """What the challenger should do better than the champion."""
 
-    model_config = ruled(*GOAL)
+    model_config = ruled(*rules.GOAL)
 
     metric: Label
     """A metric of analysis.metrics of type Ratio: query counts successes, of counts users or sessions, not requests."""
@@ -55,7 +55,7 @@ class Goal(ApiModel):
 class AwaitGoal(ApiModel):
     """Stay at this split until the goal is decided. Needs traffic.sessionAffinity."""
 
-    model_config = ruled(*AWAIT_GOAL)
+    model_config = ruled(*rules.AWAIT_GOAL)
 
     goal: Goal
     """What decides."""
@@ -66,6 +66,10 @@ class AwaitGoal(ApiModel):
     """Nothing is decided before; default 168h, a whole week, because days differ."""
     max_duration: Duration | None = None
     """What is undecided by then is NoDifference; default 672h, four weeks."""
+    lag: Duration | None = None
+    """How long after its trial a success may come. Nothing is counted for so long after the split began, or after users
+    were split anew: until then champion's successes are of users who came before. At most minDuration; default a tenth
+    of it."""
     on_winner: OnWinner | None = None
     """What follows when the challenger has won: Promote (it goes on to 100 percent) or Wait (for promote); default
     Promote."""
@@ -90,6 +94,30 @@ class AwaitGoal(ApiModel):
     def max_seconds(self) -> float:
         return seconds(self.max_duration or MAX_DURATION)
 
+    @property
+    def lag_seconds(self) -> float:
+        """How long nothing is counted, because successes belong to earlier trials."""
+        return self.min_seconds * LAG if self.lag is None else seconds(self.lag)
+
+    @model_validator(mode="after")
+    def _can_be_decided(self) -> Self:
+        """Refuse what admission refuses: an object may be older than the rules."""
+        if problem := self._numbers_are_wrong():
+            raise ValueError(problem)
+        if self.min_seconds > self.max_seconds:
+            raise ValueError(rules.MIN_ABOVE_MAX)
+        if self.lag_seconds > self.min_seconds:
+            raise ValueError(rules.LAG_ABOVE_MIN)
+        return self
+
+    def _numbers_are_wrong(self) -> str | None:
+        if not rules.LEAST_EFFECTS[0] <= self.least_effect <= rules.LEAST_EFFECTS[1]:
+            return rules.not_between("minimumEffect", self.goal.minimum_effect, rules.LEAST_EFFECTS, "2%")
+        if not rules.ERROR_RATES[0] <= self.error_rate <= rules.ERROR_RATES[1]:
+            given = self.false_promotion_rate or FALSE_PROMOTION_RATE
+            return rules.not_between("falsePromotionRate", given, rules.ERROR_RATES, "0.05")
+        return None
+
 
 class AbTest(AwaitGoal):
     """Champion and challenger at a fixed split, users sticky, until the goal is decided."""
@@ -102,6 +130,8 @@ WEIGHT = 50
 FALSE_PROMOTION_RATE = "0.05"
 MIN_DURATION = "168h"
 MAX_DURATION = "672h"
+LAG = 0.1
+"""Of minDuration, unless told."""
 
 
 def goal_filled_in(wish: AwaitGoal) -> AwaitGoal:
@@ -111,6 +141,14 @@ def goal_filled_in(wish: AwaitGoal) -> AwaitGoal:
         false_promotion_rate=wish.false_promotion_rate or FALSE_PROMOTION_RATE,
         min_duration=wish.min_duration or MIN_DURATION,
         max_duration=wish.max_duration or MAX_DURATION,
+        lag=wish.lag or _tenth(wish.min_seconds),
         on_winner=wish.on_winner or OnWinner.PROMOTE,
         on_no_difference=wish.on_no_difference or OnNoDifference.KEEP_STABLE,
     )
+
+
+def _tenth(of_s: float) -> str:
+    lag_s = of_s * LAG
+    if lag_s < 60.0:
+        return f"{max(1, int(lag_s * 1000))}ms"
+    return f"{int(lag_s)}s" if lag_s < 360_000.0 else f"{int(lag_s / 3600)}h"

@@ -8,26 +8,40 @@ SHARE_AS_NUMBER = "(double(self.{0}.find('^[0-9.]+')) * (self.{0}.endsWith('%') 
 _WELL_FORMED = "self.{0}.matches('^([0-9]+([.][0-9]+)?%|[01]([.][0-9]+)?)$')"
 
 
-_SOME_TIME = "!has(self.{0}) || self.{0}.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')"
+LEAST_EFFECTS = (0.001, 0.5)
+ERROR_RATES = (0.0001, 0.2)
+_DURATION = "(size({0}) <= 16 && {0}.matches('^([0-9]{{1,6}}([.][0-9]{{1,3}})?(ms|s|m|h))+$'))"
+"""Anything else is refused by its own pattern: CEL's own durations would only overflow."""
 
 
-def _between(field: str, low: float, high: float, example: str) -> dict[str, str]:
-    number = SHARE_AS_NUMBER.format(field)
+def not_between(field: str, given: str, bounds: tuple[float, float], example: str) -> str:
+    """Say that a share lies beyond its bounds, as admission does."""
+    low, high = bounds
+    return f"{field} {given} is not between {low} and {high}: write {example}, for example"
+
+
+def _between(field: str, bounds: tuple[float, float], example: str) -> dict[str, str]:
+    number, (low, high) = SHARE_AS_NUMBER.format(field), bounds
+    said = not_between(field, f"' + self.{field} + '", bounds, example)
     return spoken(
-        f"!has(self.{field}) || !{_WELL_FORMED.format(field)} || ({number} >= {low} && {number} <= {high})",
-        f"'{field} ' + self.{field} + ' is not between {low} and {high}: write {example}, for example'",
+        f"!has(self.{field}) || !{_WELL_FORMED.format(field)} || ({number} >= {low} && {number} <= {high})", f"'{said}'"
     )
 
 
-GOAL = (_between("minimumEffect", 0.001, 0.5, "2%"),)
+def _no_longer(short: str, long: str) -> str:
+    """Write the CEL for one duration that is no longer than another; what is none is refused elsewhere."""
+    return f"!{_DURATION.format(short)} || !{_DURATION.format(long)} || duration({short}) <= duration({long})"
+
+
+_MIN = "(has(self.minDuration) ? self.minDuration : '168h')"
+_MAX = "(has(self.maxDuration) ? self.maxDuration : '672h')"
+MIN_ABOVE_MAX = "minDuration (default 168h) is longer than maxDuration (default 672h): make maxDuration longer"
+LAG_ABOVE_MIN = "lag is longer than minDuration (default 168h): make minDuration longer"
+GOAL = (_between("minimumEffect", LEAST_EFFECTS, "2%"),)
 AWAIT_GOAL = (
-    _between("falsePromotionRate", 0.0001, 0.2, "0.05"),
-    rule(
-        f"!({_SOME_TIME.format('minDuration')}) || !({_SOME_TIME.format('maxDuration')})"
-        " || duration(has(self.minDuration) ? self.minDuration : '168h')"
-        " <= duration(has(self.maxDuration) ? self.maxDuration : '672h')",
-        "minDuration (default 168h) is longer than maxDuration (default 672h): make maxDuration longer",
-    ),
+    _between("falsePromotionRate", ERROR_RATES, "0.05"),
+    rule(_no_longer(_MIN, _MAX), MIN_ABOVE_MAX),
+    rule(f"!has(self.lag) || {_no_longer('self.lag', _MIN)}", LAG_ABOVE_MIN),
 )
 
 _STEPS = "self.strategy.canary.steps"
@@ -37,18 +51,53 @@ _GOAL = (
     f" ? {_STEPS}.filter(s, has(s.awaitGoal))[0].awaitGoal.goal.metric : '')"
 )
 """The goal's metric; empty without a goal. There is one at most."""
+_LONGEST = (
+    "(!has(self.strategy) ? '' : has(self.strategy.abTest)"
+    " ? (has(self.strategy.abTest.maxDuration) ? self.strategy.abTest.maxDuration : '672h')"
+    f" : has(self.strategy.canary) && has({_STEPS}) && {_STEPS}.exists(s, has(s.awaitGoal))"
+    f" ? {_STEPS}.filter(s, has(s.awaitGoal))"
+    ".map(s, has(s.awaitGoal.maxDuration) ? s.awaitGoal.maxDuration : '672h')[0] : '')"
+)
+"""The goal's maxDuration; empty without a goal."""
+_AFFINITY = "self.traffic.sessionAffinity"
+_AGE = f"(has({_AFFINITY}.cookie) && has({_AFFINITY}.cookie.maxAge) ? {_AFFINITY}.cookie.maxAge : '24h')"
 _RATIO = "has(m.type) && m.type == 'Ratio'"
 _TOLD_APART = "has(m.query) && (m.query.contains('{{revision}}') || m.query.contains('{{service}}'))"
 _METRICS = "self.analysis.metrics"
 """Never behind a condition: the API server would know no bound of them any more, and refuse the rule for its cost."""
-_REQUESTS = "istio_requests_total|envoy_cluster_upstream_rq|nv_inference_"
+REQUESTS = "(^|[^a-zA-Z0-9_:])(istio_|envoy_|nv_inference)"
+"""Names of counters of proxies and of Triton: they count requests, or what is made of them, and no users."""
 
 ALONE = "it is not compared with stable, or only in a direction that the range tells"
 RATIO_ALONE = f"a metric of type Ratio needs thresholdRange, unless it is the goal's: {ALONE}"
 NO_STICKY_USERS = (
-    "a goal compares users, and each of them must stay with one version: set traffic.sessionAffinity, {cookie: {}} for"
-    " the defaults"
+    "a goal compares users, and each of them must stay with one version: set traffic.sessionAffinity, {cookie: {maxAge:"
+    " 672h}} for a goal's default maxDuration"
 )
+
+
+def forgotten(age: str, longest: str) -> str:
+    """Say that users are drawn anew in the middle of the test, and what to set."""
+    return (
+        f"sessionAffinity.cookie.maxAge (default 24h) is {age}, and the goal may take {longest}: users would change"
+        f" versions in the middle of the test: set maxAge to {longest}"
+    )
+
+
+def requests_are_no_trials(metric: str) -> str:
+    """Say that a goal's `of` counts requests."""
+    return (
+        f"metric {metric}: of counts requests, and the trials of a goal are users or sessions: one user sends many"
+        " requests, and they are no independent trials"
+    )
+
+
+def not_a_ratio(metric: str) -> str:
+    """Say that nothing of a goal can be counted."""
+    return (
+        f"goal: analysis.metrics has no metric {metric} of type Ratio with {{{{revision}}}} or {{{{service}}}} in"
+        " query: add one, with successes in query and users or sessions in of"
+    )
 
 
 def _holds(of_goal: str) -> str:
@@ -60,33 +109,32 @@ def _says(of_goal: str) -> str:
     return f"[{_GOAL}].map(g, {of_goal})[0]"
 
 
+_G = "' + g + '"
 _BARE = f"{_RATIO} && !has(m.thresholdRange) && m.name != g"
 GOALS_ARE_MEASURED = (
     spoken(
         _holds(f"g == '' || has(self.analysis) && {_METRICS}.exists(m, m.name == g && {_RATIO} && {_TOLD_APART})"),
-        _says(
-            "'goal: analysis.metrics has no metric ' + g + ' of type Ratio with {{revision}} or {{service}} in query:"
-            " add one, with successes in query and users or sessions in of'"
-        ),
+        _says(f"'{not_a_ratio(_G)}'"),
         path=".strategy",
     ),
     spoken(
-        _holds(
-            f"!has(self.analysis) || !{_METRICS}.exists(m, m.name == g && has(m.of) && m.of.matches('{_REQUESTS}'))"
-        ),
-        _says(
-            "'metric ' + g + ': of counts requests, and the trials of a goal are users or sessions: one user sends many"
-            " requests, and they are no independent trials'"
-        ),
+        _holds(f"!has(self.analysis) || !{_METRICS}.exists(m, m.name == g && has(m.of) && m.of.matches('{REQUESTS}'))"),
+        _says(f"'{requests_are_no_trials(_G)}'"),
         path=".analysis",
     ),
     # Without the metric's name: what a filter finds has no bound, either.
     rule(_holds(f"!has(self.analysis) || !{_METRICS}.exists(m, {_BARE})"), RATIO_ALONE, path=".analysis"),
 )
+_Q_AGE, _Q_LONGEST = f"' + {_AGE} + '", "' + l + '"
 GOALS_ARE_STICKY = (
     rule(
         f"{_GOAL} == '' || (has(self.traffic) && has(self.traffic.sessionAffinity))",
         NO_STICKY_USERS,
+        path=".traffic",
+    ),
+    spoken(
+        f"[{_LONGEST}].all(l, l == '' || !has(self.traffic) || !has({_AFFINITY}) || {_no_longer('l', _AGE)})",
+        f"[{_LONGEST}].map(l, '{forgotten(_Q_AGE, _Q_LONGEST)}')[0]",
         path=".traffic",
     ),
 )

@@ -6,9 +6,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from serinus.api.ab_test_rules import GOALS_ARE_MEASURED, GOALS_ARE_STICKY, NO_STICKY_USERS
+from serinus.api.ab_test import MAX_DURATION
+from serinus.api.ab_test_rules import GOALS_ARE_MEASURED, GOALS_ARE_STICKY, NO_STICKY_USERS, forgotten
 from serinus.api.base import ApiModel
 from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Replicas, Text, Timestamp, Word
+from serinus.api.durations import seconds
 from serinus.api.group import GroupMembership, MemberStatus
 from serinus.api.policy import Analysis, Guard, Strategy, not_measured
 from serinus.api.policy_rules import FITS_BELOW, MOST_MATCHES_BELOW
@@ -17,6 +19,7 @@ from serinus.api.runtime import (
     Runtime,
 )
 from serinus.api.served_model import ServedModel
+from serinus.api.session_affinity import MAX_AGE
 from serinus.api.status import Conditions
 from serinus.api.traffic import RoutingApi, Traffic
 
@@ -83,9 +86,15 @@ class ModelDeploymentSpec(ApiModel):
         """Refuse a goal without a metric that tells of it, or without sticky users: it would never be decided."""
         if why := not_measured(self.strategy, self.analysis):
             raise ValueError(why)
-        sticky = self.traffic is not None and self.traffic.session_affinity is not None
-        if self.strategy is not None and self.strategy.goal is not None and not sticky:
+        goal = self.strategy.goal if self.strategy is not None else None
+        if goal is None:
+            return self
+        affinity = self.traffic.session_affinity if self.traffic is not None else None
+        if affinity is None:
             raise ValueError(NO_STICKY_USERS)
+        age, longest = affinity.cookie.max_age or MAX_AGE, goal.max_duration or MAX_DURATION
+        if seconds(age) < seconds(longest):
+            raise ValueError(forgotten(age, longest))
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any, Self
@@ -10,7 +11,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from serinus.api import policy_rules as rules
 from serinus.api.ab_test import AbTest, AwaitGoal
-from serinus.api.ab_test_rules import ALONE
+from serinus.api.ab_test_rules import ALONE, REQUESTS, not_a_ratio, requests_are_no_trials
 from serinus.api.base import ApiModel
 from serinus.api.blue_green import BlueGreen
 from serinus.api.canary_scale import CanaryScale
@@ -266,7 +267,8 @@ class Step(ApiModel):
     """The canary's pods from this step on, if they are more than its weight needs; until another setCanaryScale, or the
     end of the rollout."""
     await_goal: AwaitGoal | None = None
-    """Users stay split like this until a goal is decided. After a setWeight; needs traffic.sessionAffinity."""
+    """Users stay split like this until a goal is decided. After exactly one setWeight, and without a setHeaderRoute;
+    needs traffic.sessionAffinity."""
 
     @model_validator(mode="after")
     def _has_a_verb(self) -> Self:
@@ -307,6 +309,20 @@ class Canary(ApiModel):
         percents = [step.set_mirror_route.percentage for step in shown if step.set_mirror_route]
         if sorted(copied, reverse=True) != copied or any(b <= a for a, b in pairwise(percents)):
             raise ValueError(rules.MIRROR_FIRST)
+        return self
+
+    @model_validator(mode="after")
+    def _a_goal_has_a_split_of_its_own(self) -> Self:
+        """Refuse a goal whose versions do not share the users by chance alone: nobody could compare them."""
+        if all(step.await_goal is None for step in self.steps):
+            return self
+        walked = [step for step in self.steps if step.set_weight is not None or step.await_goal is not None]
+        weights = [step.set_weight for step in walked]
+        goal_is_second = len(walked) > 1 and (weights[0] or 100) < 100 and weights[1] is None
+        if not goal_is_second or weights.count(None) > 1:
+            raise ValueError(rules.GOAL_AFTER_A_WEIGHT)
+        if any(step.set_header_route is not None for step in self.steps):
+            raise ValueError(rules.GOAL_WITHOUT_COHORT)
         return self
 
 
@@ -362,7 +378,10 @@ def not_measured(strategy: Strategy | None, analysis: Analysis | None) -> str | 
     """
     goal, metrics = strategy.goal if strategy else None, analysis.metrics if analysis else ()
     wanted = goal.goal.metric if goal else None
-    if wanted is not None and not any(metric.name == wanted and metric.is_ratio for metric in metrics):
-        return f"goal: analysis.metrics has no metric {wanted} of type Ratio"
+    found = next((metric for metric in metrics if metric.name == wanted and metric.is_ratio), None)
+    if wanted is not None and (found is None or not any(one in (found.query or "") for one in rules.PER_REVISION)):
+        return not_a_ratio(wanted)
+    if wanted is not None and found is not None and re.search(REQUESTS, found.of or ""):
+        return requests_are_no_trials(wanted)
     bare = [one.name for one in metrics if one.is_ratio and one.threshold_range is None and one.name != wanted]
     return f"metric {bare[0]} needs thresholdRange: {ALONE}" if bare else None

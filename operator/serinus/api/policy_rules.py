@@ -7,6 +7,7 @@ from serinus.api.rules import rule, spoken
 
 LIMITS_ONLY = "in Threshold mode nothing else judges it"
 WITHOUT_TRIALS = "a Ratio needs of, the PromQL for the counter of trials that the events of query are among"
+PER_REVISION = ("{{revision}}", "{{service}}")
 TOKENS = ("{{namespace}}", "{{name}}", "{{revision}}", "{{service}}", "{{window}}")
 
 
@@ -217,17 +218,28 @@ _COPIES = (
     ".map(s, !has(s.setMirrorRoute) ? 101 : has(s.setMirrorRoute.percentage) ? s.setMirrorRoute.percentage : 100)"
 )
 """The percentages; whatever shows the canary requests of its own counts as more than all copies."""
-GOAL_AFTER_A_WEIGHT = "awaitGoal comes once, after a setWeight below 100: both versions need users to compare"
+GOAL_AFTER_A_WEIGHT = (
+    "awaitGoal comes once, after exactly one setWeight, below 100: both versions need users to compare, and whoever was"
+    " drawn at a smaller weight would stay where he is"
+)
+GOAL_WITHOUT_COHORT = (
+    "setHeaderRoute and awaitGoal exclude each other: a cohort is no random sample, and its users are not the"
+    " champion's"
+)
 _GOALS = "self.steps.filter(s, has(s.awaitGoal))"
+_UP_TO_A_GOAL = (
+    "self.steps.filter(s, has(s.setWeight) || has(s.awaitGoal)).map(s, has(s.awaitGoal) ? 101 : s.setWeight)"
+)
 CANARY = (
     rule(
         f"!has(self.steps) || size({_GOALS}) == 0 || size({_GOALS}) == 1"
-        # Of a weight and a goal before it the order shows only in the list of what they are.
-        " && self.steps.filter(s, has(s.setWeight) || has(s.awaitGoal))"
-        ".map(s, has(s.awaitGoal) ? 101 : s.setWeight)[0] < 100"
-        " && self.steps.filter(s, has(s.awaitGoal) || has(s.setWeight) && s.setWeight == 100)"
-        ".map(s, has(s.awaitGoal))[0]",
+        f" && [{_UP_TO_A_GOAL}].all(w, w[0] < 100 && size(w) > 1 && w[1] == 101)",
         GOAL_AFTER_A_WEIGHT,
+        path=".steps",
+    ),
+    rule(
+        f"!has(self.steps) || size({_GOALS}) == 0 || !self.steps.exists(s, has(s.setHeaderRoute))",
+        GOAL_WITHOUT_COHORT,
         path=".steps",
     ),
     rule(

@@ -25,6 +25,7 @@ DURATIONS = frozenset(
         "blindTimeout",
         "duration",
         "interval",
+        "lag",
         "maxAge",
         "maxDuration",
         "maxHold",

@@ -15,6 +15,8 @@ from serinus.cli.story import Story
 from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.reasons import RolloutReason
+from serinus.core.rollout.verbs.await_goal import OUTCOMES, WON, AwaitGoalVerb
+from serinus.core.rollout.verbs.steps import read_verb
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def resume(story: Story) -> Pull:
     hint = None
     if not rollout.spec.paused:
         hint = "spec.paused was not set; to pass a pause step, use promote"
-    return Pull(rollout.name, {"paused": False}, "continues", Levers(paused=False), hint)
+    return Pull(rollout.name, {"paused": False}, f"continues{_then(rollout)}", Levers(paused=False), hint)
 
 
 def abort(story: Story) -> Pull:
@@ -90,13 +92,14 @@ def promote(story: Story, *, through_step: int | None = None, full: bool = False
     if full:
         _not_unsafe(rollout)
         spec = {"promote": {"full": True, "throughStep": None}}
-        return Pull(rollout.name, spec, "goes to 100%", _promoted(full=True), hint)
+        return Pull(rollout.name, spec, f"goes to 100%{_although(rollout)}", _promoted(full=True), hint)
     if rollout.spec.from_ is None:
         raise Refused(f"{rollout.name} is the first revision: it goes to 100% when it is ready")
     if rollout.spec.promote and rollout.spec.promote.full:
         raise Refused(f"{rollout.name} is already promoted to 100%: {rollout.status.message or 'it is on its way'}")
     step = _pause_to_skip(rollout) if through_step is None else _reachable(rollout, through_step)
-    said = f"skips pauses through step {step} of {_steps(rollout)}"
+    passed = _although(rollout) if step > rollout.status.step else ""
+    said = f"skips pauses through step {step} of {_steps(rollout)}{passed}"
     skip: Json = {"promote": {"full": None, "throughStep": step}}
     return Pull(rollout.name, skip, said, _promoted(through_step=step), hint)
 
@@ -109,11 +112,35 @@ def _pause_to_skip(rollout: RolloutView) -> int:
     """The number of the pause step that it stands in, as the STEP column counts."""
     index, steps = rollout.status.step, rollout.spec.strategy.canary.steps
     step = steps[index] if index < len(steps) else None
-    won = step is not None and step.await_goal and rollout.status.reason == RolloutReason.AWAITING_PROMOTION
+    decided = _decided(rollout)
+    won = rollout.status.reason == RolloutReason.AWAITING_PROMOTION or (
+        decided is not None and decided[1] is RolloutReason.CHALLENGER_WON
+    )
+    won = won and step is not None and step.await_goal is not None
     if step is not None and (step.pause is not None or won):
         return index + 1
     why = rollout.status.message or rollout.status.reason or rollout.status.phase
     raise Refused(f"{rollout.name} is not in a pause: {why}; --full goes to 100% anyway")
+
+
+def _decided(rollout: RolloutView) -> tuple[AwaitGoalVerb, RolloutReason] | None:
+    """Tell the goal that it is at, and how it was decided; None without a goal, or while it is open."""
+    index, steps = rollout.status.step, rollout.spec.strategy.canary.steps
+    verb = read_verb(steps[index]) if index < len(steps) else None
+    outcome = OUTCOMES.get(rollout.status.goal.outcome or "") if rollout.status.goal is not None else None
+    return (verb, outcome) if isinstance(verb, AwaitGoalVerb) and outcome is not None else None
+
+
+def _then(rollout: RolloutView) -> str:
+    """Say what a decided goal does as soon as nothing holds it."""
+    decided = _decided(rollout)
+    return f": {WON[decided[1]]}, so {decided[0].follows(decided[1])}" if decided else ""
+
+
+def _although(rollout: RolloutView) -> str:
+    """Say which decision of a goal is passed over."""
+    decided = _decided(rollout)
+    return f", although {WON[decided[1]]}" if decided and decided[0].ends_with(decided[1]) else ""
 
 
 def _reachable(rollout: RolloutView, step: int) -> int:

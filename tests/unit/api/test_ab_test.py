@@ -21,13 +21,26 @@ CONVERSION: dict[str, Any] = {
 }
 TRAFFIC: dict[str, Any] = {"hosts": ["a.example.com"], "istio": {"gateways": ["public"]}}
 
+AWAITED: dict[str, Any] = {"awaitGoal": {"goal": GOAL}}
+COHORT: dict[str, Any] = {"setHeaderRoute": {"match": [{"headerName": "x-tier", "headerValue": {"exact": "premium"}}]}}
 
-def spec(strategy: dict[str, Any] | None = None, *metrics: dict[str, Any], sticky: bool = True) -> ModelDeploymentSpec:
+
+def stepped(*steps: dict[str, Any]) -> dict[str, Any]:
+    return {"canary": {"steps": [*steps]}}
+
+
+def awaiting(**wishes: Any) -> dict[str, Any]:
+    return {"abTest": {"goal": GOAL, **wishes}}
+
+
+def spec(
+    strategy: dict[str, Any] | None = None, *metrics: dict[str, Any], sticky: bool = True, age: str = "672h"
+) -> ModelDeploymentSpec:
     return parse_spec(
         {
             "model": {"version": "1", "storageUri": "configmap://fraud"},
             "runtime": {"image": "triton"},
-            "traffic": {**TRAFFIC, "sessionAffinity": {"cookie": {}}} if sticky else TRAFFIC,
+            "traffic": {**TRAFFIC, "sessionAffinity": {"cookie": {"maxAge": age}}} if sticky else TRAFFIC,
             "strategy": strategy or {"abTest": {"goal": GOAL}},
             "analysis": {"metrics": [*(metrics or (CONVERSION,))]},
         }
@@ -45,12 +58,30 @@ def test_it_becomes_a_weight_and_a_goal_with_nothing_left_to_default() -> None:
     assert (goal.on_winner, goal.on_no_difference) == (OnWinner.PROMOTE, OnNoDifference.KEEP_STABLE)
 
 
-def test_it_may_follow_other_steps() -> None:
-    """Where a test begins carefully."""
-    steps = [{"setWeight": 5}, {"pause": {"duration": "1h"}}, {"setWeight": 50}, {"awaitGoal": {"goal": GOAL}}]
+def test_it_may_be_a_step_among_others() -> None:
+    """After one weight, and whatever shows nobody anything; others may follow."""
+    steps = [{"pause": {"duration": "1h"}}, {"setWeight": 50}, {"awaitGoal": {"goal": GOAL}}, {"setWeight": 80}]
     frozen = policy_of(spec({"canary": {"steps": steps, "pace": "Evidence"}})).strategy
     assert frozen.goal is not None
-    assert (frozen.goal.min_duration, frozen.canary.pace) == ("168h", "Evidence")
+    assert (frozen.goal.min_duration, frozen.goal.lag, frozen.canary.pace) == ("168h", "60480s", "Evidence")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "lag"),
+    [
+        pytest.param({}, 16.8 * 3600, id="a tenth of a week"),
+        pytest.param({"minDuration": "20s"}, 2.0, id="a tenth of a moment"),
+        pytest.param({"minDuration": "5000h", "maxDuration": "9000h"}, 500 * 3600, id="a tenth of half a year"),
+        pytest.param({"lag": "72h"}, 72 * 3600, id="as told"),
+    ],
+)
+def test_successes_may_come_so_much_later(wishes: dict[str, Any], lag: float) -> None:
+    """Frozen like every other default."""
+    strategy = {"abTest": {"goal": GOAL, **wishes}}
+    goal = policy_of(spec(strategy, age=wishes.get("maxDuration", "672h"))).strategy.goal
+    assert goal is not None
+    assert goal.lag is not None
+    assert goal.lag_seconds == pytest.approx(lag, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +111,23 @@ def test_it_is_written_as_it_was_read() -> None:
             "metric other needs thresholdRange",
             id="another ratio without a limit",
         ),
+        pytest.param({"age": "24h"}, "set maxAge to 672h", id="a short cookie"),
+        pytest.param(
+            {"metrics": ({**CONVERSION, "of": 'sum(istio_requests_total{a="{{revision}}"})'},)},
+            "of counts requests",
+            id="requests",
+        ),
+        pytest.param({"strategy": stepped({"setWeight": 5}, {"setWeight": 50}, AWAITED)}, "exactly one", id="careful"),
+        pytest.param({"strategy": stepped(AWAITED, {"setWeight": 50})}, "exactly one", id="before any weight"),
+        pytest.param({"strategy": stepped({"setWeight": 100}, AWAITED)}, "below 100", id="after everybody"),
+        pytest.param({"strategy": stepped({"setWeight": 50}, AWAITED, AWAITED)}, "comes once", id="twice"),
+        pytest.param({"strategy": stepped(COHORT, {"setWeight": 50}, AWAITED)}, "no random sample", id="a cohort"),
+        pytest.param({"strategy": awaiting(minDuration="800h")}, "make maxDuration longer", id="no time"),
+        pytest.param({"strategy": awaiting(lag="169h")}, "lag is longer", id="no time to count"),
+        pytest.param({"strategy": awaiting(falsePromotionRate="0.5")}, "falsePromotionRate 0.5 is not", id="odds"),
+        pytest.param(
+            {"strategy": {"abTest": {"goal": {**GOAL, "minimumEffect": "0%"}}}}, "minimumEffect 0% is not", id="effect"
+        ),
         pytest.param(
             {"strategy": {"canary": {"pace": "Timed"}, "abTest": {"goal": GOAL}}}, "exactly one of", id="two strategies"
         ),
@@ -88,4 +136,9 @@ def test_it_is_written_as_it_was_read() -> None:
 def test_what_would_never_be_decided_is_refused(wishes: dict[str, Any], says: str) -> None:
     """In the words of admission: an object may be older than the rules."""
     with pytest.raises(ApiError, match=says):
-        spec(wishes.get("strategy"), *wishes.get("metrics", ()), sticky=wishes.get("sticky", True))
+        spec(
+            wishes.get("strategy"),
+            *wishes.get("metrics", ()),
+            sticky=wishes.get("sticky", True),
+            age=wishes.get("age", "672h"),
+        )

@@ -33,6 +33,31 @@ def test_a_lever_is_one_patch_of_the_newest_rollout(words: list[str], spec: Json
     assert fake.patches == [(ROLLOUT, {"spec": spec})]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "resumed", "promoted"),
+    [
+        pytest.param(
+            "ChampionWon",
+            "continues: the champion has won, so the challenger goes back to 0, and its version is rejected",
+            "goes to 100%, although the champion has won",
+            id="a loser",
+        ),
+        pytest.param(
+            "ChallengerWon",
+            "continues: the challenger has won, so the challenger goes on",
+            "goes to 100%",
+            id="a winner",
+        ),
+        pytest.param(None, "continues", "goes to 100%", id="an open test"),
+    ],
+)
+def test_a_lever_on_a_decided_test_says_what_follows(outcome: str | None, resumed: str, promoted: str) -> None:
+    """Whoever lets a paused test go ends it; whoever promotes it passes its outcome over."""
+    paused = split_test(paused=True, phase="Paused", reason="PausedByUser", goal={"outcome": outcome})
+    assert levers.resume(story(paused)).said == resumed
+    assert levers.promote(story(paused), full=True).said == promoted
+
+
 def test_a_challenger_that_has_won_is_promoted_like_a_pause() -> None:
     """While it waits for a person; a goal that is still open is passed by --through-step alone."""
     won = split_test(phase="Paused", reason="AwaitingPromotion")

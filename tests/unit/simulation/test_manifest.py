@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 
 from serinus.api.crds import ROOT
 from serinus.simulation.closed_loop import LoopPolicy, run_closed_loop
@@ -116,6 +117,15 @@ def test_copies_are_left_out_with_the_pause_in_which_nobody_is_answered() -> Non
     found = subject(steps=[{"setMirrorRoute": {"percentage": 50}}, pause, {"setWeight": 10}, pause])
     assert found.stages(0.0)[0] == PlannedStage(10, 60.0)
     assert found.left_out_verbs == ("setMirrorRoute",)
+
+
+def test_a_goal_alone_leaves_nothing_to_play() -> None:
+    """It says what to add, and is no traceback."""
+    manifest = yaml.safe_load_all((ROOT / "examples/08-ab-test/manifest.yaml").read_text())
+    shop = next(one for one in manifest if one["kind"] == "ModelDeployment")
+    shop["spec"]["analysis"]["metrics"] = shop["spec"]["analysis"]["metrics"][1:]
+    with pytest.raises(UnusableManifest, match="add a metric that guards"):
+        read_subject(yaml.safe_dump(shop))
 
 
 def test_a_goal_is_left_out_with_the_metric_that_nothing_else_judges() -> None:

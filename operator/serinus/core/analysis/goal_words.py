@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from serinus.api.ab_test import AwaitGoal
+from collections.abc import Iterator
+
+from serinus.api.ab_test import AwaitGoal, OnNoDifference
 from serinus.api.rollout import GoalStanding
-from serinus.core.analysis.goal import GoalCount, evidence_of
+from serinus.core.analysis.goal import Draw, GoalCount, GoalOutcome, evidence_of
 from serinus.core.analysis.sequential.relative_effect import RelativeEffect, as_odds, as_ratio
 from serinus.core.analysis.words import shown_duration
+from serinus.core.model.assessment import Missing, Observation, Reason
+from serinus.core.model.rollout import shortened
 from serinus.core.model.timestamps import to_rfc3339
 
 FIGURES = 6
 LARGEST_ODDS = 1e12
 NOTEWORTHY_ODDS = 2.0
+LONGEST_READING = 240
+"""Bytes of what a query has said."""
 
 
-def standing_of(count: GoalCount, wish: AwaitGoal, now: float) -> GoalStanding:
-    """Tell where it stands at a time (unix seconds)."""
+def standing_of(
+    count: GoalCount, wish: AwaitGoal, now: float, draw: Draw | None = None, seen: Observation | None = None
+) -> GoalStanding:
+    """Tell where it stands at a time (unix seconds), how users are drawn, and what the metric's queries have said."""
     test = count.test
     effect = test.effect(wish.error_rate)
     better, worse = evidence_of(effect, wish)
@@ -34,21 +42,46 @@ def standing_of(count: GoalCount, wish: AwaitGoal, now: float) -> GoalStanding:
         events_canary=effect.challenger[1],
         trials_stable=effect.champion[0],
         events_stable=effect.champion[1],
-        since=to_rfc3339(count.since),
+        since=to_rfc3339(count.began(now)),
         trials_needed=None if needed is None else float(round(needed)),
         eta_seconds=None if eta is None else float(round(eta)),
         text="",
     )
-    return standing.model_copy(update={"text": _text(standing, count, wish, effect, now)})
-
-
-def _text(standing: GoalStanding, count: GoalCount, wish: AwaitGoal, effect: RelativeEffect, now: float) -> str:
     parts = [_effect(standing, effect)]
     if count.outcome is None:
-        parts.extend(_missing(standing, wish, wish.min_seconds - (now - count.since)))
+        parts.extend(_uncounted(count, wish, now, draw, seen))
+        parts.extend(_missing(standing, wish, now - count.began(now), counted=test.weighed[1] > 0.0))
+    else:
+        parts.append(_decided(count, wish))
     if count.anew:
         parts.append(f"the count was lost and began anew at {standing.since}")
-    return "; ".join(parts)
+    return standing.model_copy(update={"text": "; ".join(parts)})
+
+
+def _uncounted(
+    count: GoalCount, wish: AwaitGoal, now: float, draw: Draw | None, seen: Observation | None
+) -> Iterator[str]:
+    """Say why nothing is counted just now: a query has no number, or successes are of earlier visits still."""
+    read = (("challenger", seen.canary), ("champion", seen.stable)) if seen is not None else ()
+    for who, reading in read:
+        # A share that is not there yet says nothing of the counters.
+        if isinstance(reading, Missing) and reading.reason is not Reason.INSUFFICIENT_DATA:
+            yield f"nothing is counted: {who}, {shortened(reading.message, LONGEST_READING)}"
+            return
+    left = count.counts_from(wish, draw, now) - now if draw is not None else 0.0
+    if left > 0.0:
+        yield f"nothing is counted for {shown_duration(left)} (lag {shown_duration(wish.lag_seconds)})"
+
+
+def _decided(count: GoalCount, wish: AwaitGoal) -> str:
+    if count.outcome is GoalOutcome.CHALLENGER_WON:
+        return "the challenger has won"
+    if count.outcome is GoalOutcome.CHAMPION_WON:
+        return "the champion has won"
+    if count.over:
+        return f"no difference is known: maxDuration {wish.max_duration} is over"
+    change = "change" if wish.on_no_difference is OnNoDifference.PROMOTE else "gain"
+    return f"no difference: a {change} of {wish.goal.minimum_effect} is ruled out"
 
 
 def _effect(standing: GoalStanding, effect: RelativeEffect) -> str:
@@ -62,21 +95,25 @@ def _effect(standing: GoalStanding, effect: RelativeEffect) -> str:
     return f"{text}, odds {odds:.3g} to 1 that the challenger is {who}" if odds >= NOTEWORTHY_ODDS else text
 
 
-def _missing(standing: GoalStanding, wish: AwaitGoal, seconds_left: float) -> list[str]:
+def _missing(standing: GoalStanding, wish: AwaitGoal, lasted: float, *, counted: bool) -> list[str]:
     """Say what a decision waits for: the time, and the users that a change of minimumEffect takes."""
     parts = []
+    seconds_left = wish.min_seconds - lasted
     if standing.trials_needed:
         soon = f" ({shown_duration(standing.eta_seconds)})" if standing.eta_seconds else ""
         effect = wish.goal.minimum_effect
         parts.append(f"about {standing.trials_needed:.0f} more users or sessions{soon} to tell a change of {effect}")
     if seconds_left > 0.0:
         parts.append(f"nothing is decided for {shown_duration(seconds_left)} (minDuration {wish.min_duration})")
+    if lasted >= wish.max_seconds:
+        why = "of what was not counted nothing is promoted" if not counted else "it waits for metrics that answer"
+        parts.append(f"maxDuration {wish.max_duration} is over, and {why}")
     return parts
 
 
 def _eta(count: GoalCount, needed: float | None, now: float) -> float | None:
     """Tell how long so many trials take at the pace since counting began."""
-    counted, lasted = count.test.totals[0] + count.test.totals[2], now - count.since
+    counted, lasted = count.test.totals[0] + count.test.totals[2], now - count.began(now)
     return None if not needed or counted <= 0.0 or lasted <= 0.0 else needed * lasted / counted
 
 

@@ -52,13 +52,12 @@ class RatioWindow:
 
 @dataclass
 class _Arm:
-    """The counters of one revision, when they were looked at last, and when they showed anything.
+    """The counters of one revision, and when they showed anything last.
 
     `early` are events whose trials have not been seen yet.
     """
 
     sums: CounterSum[str] = field(default_factory=CounterSum[str])
-    looked_at: float | None = None
     shown_at: float | None = None
     shown: Mapping[str, float] = field(default_factory=dict)
     early: float = 0.0
@@ -67,7 +66,7 @@ class _Arm:
     def take(self, at: float, trials: float, events: float) -> CountedLook | None:
         """Give what was counted since the last look that showed anything; None where nobody knows."""
         since, grown = self.shown_at, self._grown(at, {"trials": trials, "events": events})
-        self.looked_at = self.shown_at = at
+        self.shown_at = at
         if since is None or grown is None:
             return None
         happened = self.early + grown["events"]
@@ -75,11 +74,6 @@ class _Arm:
         self.early = happened - events
         self.counted.append(CountedLook(since, at, grown["trials"], events))
         return self.counted[-1]
-
-    def stand_still(self, at: float) -> CountedLook | None:
-        """Take a look at which there is no series: nothing was counted, by what anybody knows."""
-        since, self.looked_at = self.looked_at, at
-        return None if since is None else CountedLook(since, at)
 
     def _grown(self, at: float, values: Mapping[str, float]) -> Mapping[str, float] | None:
         """Ask only what has changed: between two scrapes nothing does, and that is no pace of the traffic."""
@@ -157,10 +151,10 @@ def unanswered(both: tuple[Reading, Reading]) -> Missing | None:
 
 
 def _taken(arm: _Arm, at: float, events: Reading, trials: Reading) -> CountedLook | None:
+    """Take both counters; a series that is missing is not zero, and the other revision's hours are not its own."""
     if isinstance(events, Measured) and isinstance(trials, Measured):
         return arm.take(at, trials.value, events.value)
-    missing = unanswered((events, trials))
-    return arm.stand_still(at) if missing and missing.verdict is Verdict.UNDECIDED else None
+    return None
 
 
 def _within(arm: _Arm, window: RatioWindow) -> Iterator[CountedLook]:

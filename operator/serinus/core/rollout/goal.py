@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
+from serinus.api.durations import seconds
 from serinus.api.status import Phase, Verdict
-from serinus.core.model.assessment import Finding, Look
+from serinus.core.model.assessment import Finding, Look, Missing, Reason
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 from serinus.core.rollout.verbs.await_goal import AwaitGoalVerb, is_sticky, outcome_of, standing_text
 from serinus.core.rollout.verbs.steps import verb_at
+
+OUTAGES: Final = frozenset(
+    {Reason.UNREACHABLE, Reason.REFUSED, Reason.PARTIAL_ANSWER, Reason.STALE, Reason.TARGETS_ABSENT}
+)
+"""What passes: nobody can see how users fare, and nothing is wrong with the queries."""
 
 
 def with_goal_counted(plan: RolloutPlan, state: RolloutState, seen: Snapshot, look: Look) -> RolloutState:
@@ -20,12 +27,32 @@ def with_goal_counted(plan: RolloutPlan, state: RolloutState, seen: Snapshot, lo
     if not isinstance(verb, AwaitGoalVerb):
         return state
     # Late: numpy is the price of a test.
-    from serinus.core.analysis.goal import count_goal
+    from serinus.core.analysis.goal import Draw, count_goal
     from serinus.core.analysis.goal_words import standing_of
 
-    known = state.analysis
-    count = count_goal(known.goal, verb.wish, look, sticky=is_sticky(seen), counted_before=state.goal is not None)
-    return replace(state, analysis=replace(known, goal=count), goal=standing_of(count, verb.wish, look.at))
+    known, analysis = state.analysis, plan.policy.analysis
+    draw = Draw(
+        began=state.stage_started_at or look.at,
+        sticky=is_sticky(seen),
+        blind=_is_blind(state, look, verb.wish.goal.metric),
+        interval=seconds(analysis.interval) if analysis.interval else Draw.interval,
+    )
+    count = count_goal(known.goal, verb.wish, look, draw, counted_before=state.goal is not None)
+    standing = standing_of(count, verb.wish, look.at, draw, look.observations.get(verb.wish.goal.metric))
+    return replace(state, analysis=replace(known, goal=count), goal=standing)
+
+
+def _is_blind(state: RolloutState, look: Look, metric: str) -> bool:
+    """Whether nobody can see how users fare just now, by any metric; a query that is wrong will not be right later."""
+    seen = look.observations.get(metric)
+    read = (seen.canary, seen.stable) if seen is not None else ()
+    outage = any(isinstance(one, Missing) and one.verdict is Verdict.BLIND and one.reason in OUTAGES for one in read)
+    return outage or (state.verdict is Verdict.BLIND and not _is_wrong(state, metric))
+
+
+def _is_wrong(state: RolloutState, metric: str) -> bool:
+    found = state.assessment.finding if state.assessment is not None else None
+    return found is not None and found.metric == metric and found.reason not in OUTAGES
 
 
 def ended_by_goal(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> tuple[Phase, Cause] | None:

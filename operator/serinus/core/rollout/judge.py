@@ -36,7 +36,10 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
             look, state.analysis, stage, analysis, now, pace=plan.pace, longest_outage_s=outage, goal=plan.goal
         )
         if assessment.verdict is Verdict.UNSAFE or not overdue(plan, look.at, now):
-            state = with_goal_counted(plan, _with(plan, state, known, assessment), seen, look)
+            state = _with(plan, state, known, assessment)
+            # What is condemned ends now: nothing of a goal may stop that.
+            if assessment.verdict is not Verdict.UNSAFE:
+                state = with_goal_counted(plan, state, seen, look)
             return _asked(state, look) if state.exposure.is_full else state
     return _overdue(plan, state, now) if overdue(plan, max(last, seen.watched_since), now) else state
 

@@ -41,19 +41,28 @@ class Affinity:
             return None
         return cls(wish.cookie.name or COOKIE_NAME, int(seconds(wish.cookie.max_age or MAX_AGE)), prefix or "/")
 
-    def set_by(self, revision: str) -> str:
-        """Write the header by which a revision keeps a user."""
-        return f"{self.cookie}={revision}; Path={self.path}; Max-Age={self.max_age_s}; HttpOnly; SameSite=Lax"
+    def set_by(self, revision: str, split: Split) -> str:
+        """Write the header by which a revision of a split keeps a user."""
+        value = _drawn(revision, split)
+        return f"{self.cookie}={value}; Path={self.path}; Max-Age={self.max_age_s}; HttpOnly; SameSite=Lax"
 
-    def match(self, revision: str) -> Match:
+    def match(self, revision: str, split: Split) -> Match:
         """Tell the requests of the users that it keeps."""
-        return Match(Part.COOKIE, self.cookie, By.EXACT, revision)
+        return Match(Part.COOKIE, self.cookie, By.EXACT, _drawn(revision, split))
 
     @classmethod
     def read(cls, header: str | None) -> Self | None:
         """Read what `set_by` has written."""
         found = _COOKIE.fullmatch(header or "")
         return cls(found["name"], int(found["age"]), found["path"]) if found else None
+
+
+def _drawn(revision: str, split: Split) -> str:
+    """Say which revision a user has drawn, and beside which canary: each canary draws all users anew.
+
+    A user who stayed with stable in an earlier rollout would else never see this one's canary.
+    """
+    return f"{revision}.{split.revisions[-1].rpartition('-')[2]}"
 
 
 @dataclass(frozen=True)

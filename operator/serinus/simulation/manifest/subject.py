@@ -177,9 +177,14 @@ def _without_goal(policy: Policy) -> tuple[Policy, tuple[str, ...]]:
         return policy, ()
     lasts = f"{min(goal.min_seconds, GOAL_PLAYED_S):.0f}s"
     steps = tuple(Step(pause=Pause(duration=lasts)) if step.await_goal else step for step in canary.steps)
-    judged = (one for one in policy.analysis.metrics if one.name != goal.goal.metric or one.threshold_range)
+    judged = tuple(one for one in policy.analysis.metrics if one.name != goal.goal.metric or one.threshold_range)
+    if not judged:
+        raise UnusableManifest(
+            f"spec.analysis: metric {goal.goal.metric} is the goal's, and nothing else is watched: add a metric that"
+            " guards, such as {name: errors, preset: error-rate}"
+        )
     strategy = policy.strategy.model_copy(update={"canary": canary.model_copy(update={"steps": steps})})
-    analysis = policy.analysis.model_copy(update={"metrics": tuple(judged)})
+    analysis = policy.analysis.model_copy(update={"metrics": judged})
     return policy.model_copy(update={"strategy": strategy, "analysis": analysis}), ("awaitGoal",)
 
 

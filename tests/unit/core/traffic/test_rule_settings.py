@@ -140,9 +140,21 @@ def test_whoever_is_new_gets_a_cookie_and_comes_back_by_it(api: TrafficProvider)
     assert [rule["name"] for rule in kept] == [f"http-{STABLE}", f"http-{CANARY}"]
     assert [answered_by(one)[0] for rule in kept for one in destinations(rule)] == [STABLE, CANARY]
     assert cookies_of(http) == [
-        f"model={revision}; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax" for revision in (STABLE, CANARY)
+        f"model={revision}.{CANARY.rpartition('-')[2]}; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"
+        for revision in (STABLE, CANARY)
     ]
     assert [cookies_of(rule) for rule in (*kept, grpc)] == [[""], [""], ["", ""]]
+
+
+@BOTH
+def test_each_canary_draws_all_users_anew(api: TrafficProvider) -> None:
+    """Who stayed with stable beside another canary comes with a cookie that no rule knows; what is set stays ours."""
+    other = f"{CANARY.rpartition('-')[0]}-0123456789"
+    next_one = Split(((STABLE, 75), (other, 25)))
+    first, second = (rules_of(route(api, one, **STICKY)) for one in (SHARED, next_one))
+    assert first[0]["name"] == second[0]["name"] == f"http-{STABLE}"
+    assert first[0] != second[0]
+    assert api.read(route(api, next_one, **STICKY)) == next_one
 
 
 @BOTH

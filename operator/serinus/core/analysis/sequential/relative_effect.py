@@ -31,6 +31,8 @@ NEAREST: Final = 4.0
 WIDEST: Final = 0.1
 FEWEST_TRIALS: Final = 50.0
 """Of each arm in a block: in fewer the split is mostly chance."""
+MOST_TRIALS: Final = 1e15
+"""More than anybody counts: a state with more is none of ours."""
 USUAL_EFFECTS: Final = 3.0
 """The mixture expects effects of a few times the smallest one of interest; its tail is Cauchy's."""
 Counts = tuple[float, float]
@@ -74,6 +76,13 @@ class EffectTest:
         if taken.block[0] >= FEWEST_TRIALS and taken.block[2] >= FEWEST_TRIALS:
             taken._weigh()
         return taken
+
+    def without_the_block(self) -> EffectTest:
+        """Give the test without the block that is still open: what follows is of other hours, or of another split."""
+        left = copy.copy(self)
+        left.totals = [total - open_ for total, open_ in zip(self.totals, self.block, strict=True)]
+        left.block = [0.0, 0.0, 0.0, 0.0]
+        return left
 
     def _weigh(self) -> None:
         """Weigh a block whose end depends on trials alone.
@@ -139,14 +148,28 @@ class EffectTest:
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> EffectTest:
-        """Rebuild; UnknownStateSchemaError when the state is not ours."""
+        """Rebuild; UnknownStateSchemaError or another ValueError when the state is not ours, or none can be."""
         check_schema(state, KIND)
         test = cls(float(state["leastEffect"]))
+        if not 0.0 < test.least_effect < 1.0:
+            raise ValueError(f"no effect is {test.least_effect}")
         test.log_likelihood = unpack(state["logLikelihood"], test.log_likelihood.shape)
+        if not np.isfinite(test.log_likelihood).all() or test.log_likelihood.max() > 0.0:
+            raise ValueError("no likelihood relative to the best effect's")
         test.totals, test.block, test.weighed = (
-            [float(one) for one in state[name]] for name in ("totals", "block", "weighed")
+            _counted(state[name], arms) for name, arms in (("totals", 2), ("block", 2), ("weighed", 1))
         )
         return test
+
+
+def _counted(stored: object, arms: int) -> list[float]:
+    """Read the counts of so many arms; ValueError where they are none."""
+    if not isinstance(stored, list) or len(stored) != 2 * arms:
+        raise ValueError(f"not the counts of {arms}: {stored}")
+    counts = [float(one) for one in stored]
+    if not all(0.0 <= one <= MOST_TRIALS for one in counts):
+        raise ValueError(f"no counts: {counts}")
+    return counts
 
 
 @lru_cache(maxsize=64)

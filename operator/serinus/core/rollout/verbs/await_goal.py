@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from serinus.api.ab_test import AwaitGoal, OnNoDifference, OnWinner
 from serinus.api.canary_scale import CanaryScale
@@ -16,6 +18,15 @@ from serinus.core.rollout.records import Cause
 
 NOT_STICKY = "users change between the versions, so nothing is counted or decided: set traffic.sessionAffinity again"
 NOT_COUNTED = "nothing is counted yet"
+OUTCOMES: Final[Mapping[str, RolloutReason]] = {
+    one.value: one for one in (RolloutReason.CHALLENGER_WON, RolloutReason.CHAMPION_WON, RolloutReason.NO_DIFFERENCE)
+}
+"""What a standing may say; anything else is no outcome."""
+WON: Final[Mapping[RolloutReason, str]] = {
+    RolloutReason.CHALLENGER_WON: "the challenger has won",
+    RolloutReason.CHAMPION_WON: "the champion has won",
+    RolloutReason.NO_DIFFERENCE: "neither has won",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class AwaitGoalVerb:
         if plan.skips(state.step):
             return None
         if plan.spec.paused:
-            return Cause(RolloutReason.PAUSED_BY_USER, PAUSED, state.verdict)
+            return Cause(RolloutReason.PAUSED_BY_USER, self._paused(state), state.verdict)
         if question.outdone:
             return None
         if not is_sticky(question.seen):
@@ -54,6 +65,20 @@ class AwaitGoalVerb:
         if outcome is RolloutReason.CHALLENGER_WON and self.wish.on_winner is OnWinner.WAIT:
             return Cause(RolloutReason.AWAITING_PROMOTION, _winner_waits(plan, state), state.verdict)
         return Cause(outcome, standing_text(state), state.verdict) if self.ends_with(outcome) else None
+
+    def _paused(self, state: RolloutState) -> str:
+        outcome = outcome_of(state)
+        if outcome is None:
+            return PAUSED
+        return f"{PAUSED}; {WON[outcome]}, so then {self.follows(outcome)}"
+
+    def follows(self, outcome: RolloutReason) -> str:
+        """Say what follows an outcome, unless somebody decides otherwise."""
+        if self.ends_with(outcome):
+            return "the challenger goes back to 0, and its version is rejected"
+        if outcome is RolloutReason.CHALLENGER_WON and self.wish.on_winner is OnWinner.WAIT:
+            return "the challenger waits for promote"
+        return "the challenger goes on"
 
     def ends_with(self, outcome: RolloutReason) -> bool:
         """Whether the rollout ends with such an outcome, and does not go on."""
@@ -78,7 +103,7 @@ def is_sticky(seen: Snapshot) -> bool:
 def outcome_of(state: RolloutState) -> RolloutReason | None:
     """Tell how the goal was decided; None while it is open."""
     standing = state.goal
-    return None if standing is None or standing.outcome is None else RolloutReason(standing.outcome)
+    return OUTCOMES.get(standing.outcome) if standing is not None and standing.outcome is not None else None
 
 
 def standing_text(state: RolloutState) -> str:
@@ -97,4 +122,4 @@ def _trouble(state: RolloutState) -> Cause | None:
 def _winner_waits(plan: RolloutPlan, state: RolloutState) -> str:
     command = f"kubectl serinus promote {plan.spec.model_deployment}"
     lever = f"spec.promote.throughStep: {state.step + 1} on Rollout {plan.name}"
-    return f"the challenger has won, and waits for a person: {command}, or {lever}; {standing_text(state)}"
+    return f"{WON[RolloutReason.CHALLENGER_WON]}, and waits for a person: {command}, or {lever}; {standing_text(state)}"

@@ -119,7 +119,7 @@ def _rules(split: Split, settings: RuleSettings) -> list[Json]:
     """
     protocols = _protocols(settings)
     cohort = [rule for protocol in _for_users(protocols) for rule in _cohort_rules(split, protocol, settings)]
-    kept = [_kept_rule(name, protocols[-1], settings) for name in split.revisions if settings.keeps_users(split)]
+    kept = [_kept_rule(name, split, protocols[-1], settings) for name in split.revisions if settings.keeps_users(split)]
     general = [
         _general_rule(split, protocol, settings, keeps=bool(kept) and protocol is protocols[-1])
         for protocol in protocols
@@ -147,7 +147,8 @@ def _for_users(protocols: tuple[_Protocol, ...]) -> tuple[_Protocol, ...]:
 
 
 def _general_rule(split: Split, protocol: _Protocol, settings: RuleSettings, *, keeps: bool) -> Json:
-    backends = [_weighted(name, weight, protocol, settings, keeps=keeps) for name, weight in split.destinations]
+    drawn = split if keeps else None
+    backends = [_weighted(name, weight, protocol, settings, keeps=drawn) for name, weight in split.destinations]
     if not split.mirror:
         return protocol.rule(protocol.name, backends)
     copies = {"backendRef": _backend(split.revisions[-1], protocol.port), "percent": split.mirror}
@@ -167,16 +168,18 @@ def _cohort_rules(split: Split, protocol: _Protocol, settings: RuleSettings) -> 
     return [protocol.rule(f"{protocol.name}{COHORT}", backends, headers)]
 
 
-def _kept_rule(revision: str, protocol: _Protocol, settings: RuleSettings) -> Json:
+def _kept_rule(revision: str, split: Split, protocol: _Protocol, settings: RuleSettings) -> Json:
     """Render the rule of the users that a revision keeps."""
     assert settings.affinity is not None
-    header = render_header(settings.affinity.match(revision))
+    header = render_header(settings.affinity.match(revision, split))
     return protocol.rule(
         f"{protocol.name}-{revision}", [_weighted(revision, FULL_WEIGHT, protocol, settings)], [header]
     )
 
 
-def _weighted(name: str, weight: int, protocol: _Protocol, settings: RuleSettings, *, keeps: bool = False) -> Json:
+def _weighted(
+    name: str, weight: int, protocol: _Protocol, settings: RuleSettings, *, keeps: Split | None = None
+) -> Json:
     answers = render_answers(name, settings, keeps=keeps)
     return {**_backend(name, protocol.port), "weight": weight, **answers}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serinus.core.model.kinds import Json
+from serinus.core.model.split import Split
 from serinus.core.traffic.gateway_api.matches import read_rewrite, render_paths
 from serinus.core.traffic.settings import REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
 
@@ -14,10 +15,10 @@ def render_settings(settings: RuleSettings) -> Json:
     return {"timeouts": {"request": settings.timeout}} if settings.timeout else {}
 
 
-def render_answers(service: str, settings: RuleSettings, *, keeps: bool = False) -> Json:
-    """Render what a backend does to answers; `keeps` says that who has got one comes back to it."""
+def render_answers(service: str, settings: RuleSettings, *, keeps: Split | None = None) -> Json:
+    """Render what a backend does to answers; `keeps` is the split in which who has got one comes back to it."""
     named = {"set": [{"name": REVISION_HEADER, "value": service}]} if settings.revision_header else {}
-    cookie = settings.affinity.set_by(service) if keeps and settings.affinity else None
+    cookie = settings.affinity.set_by(service, keeps) if keeps and settings.affinity else None
     kept = {"add": [{"name": SET_COOKIE, "value": cookie}]} if cookie else {}
     if not named and not kept:
         return {}

@@ -153,7 +153,7 @@ class Destinations:
         return {"mirrors": [{"destination": to, "percentage": {"value": self.split.mirror}}]}
 
     def _weighted(self, name: str, weight: int, port: int, settings: RuleSettings, *, keeps: bool = False) -> Json:
-        headers = render_header(name, settings, keeps=keeps)
+        headers = render_header(name, settings, keeps=self.split if keeps else None)
         return {"destination": self._of(name, port), "weight": weight, **headers}
 
     def _of(self, name: str, port: int) -> Json:
@@ -196,7 +196,7 @@ def _protocols(settings: RuleSettings) -> list[tuple[str, list[Json], int]]:
 def _kept(to: Destinations, http: list[Json], settings: RuleSettings) -> list[Json]:
     """Render a rule for the users of each revision."""
     assert settings.affinity is not None
-    kept = [(name, render_match(settings.affinity.match(name))) for name in to.split.revisions]
+    kept = [(name, render_match(settings.affinity.match(name, to.split))) for name in to.split.revisions]
     return [
         _rule(f"http-{name}", _with_headers(http, [header]), to.all_to(name, HTTP_PORT, settings))
         for name, header in kept

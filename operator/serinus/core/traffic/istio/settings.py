@@ -7,6 +7,7 @@ from typing import Final
 
 from serinus.core.model.kinds import Json
 from serinus.core.model.matches import By
+from serinus.core.model.split import Split
 from serinus.core.traffic.paths import path_header_below
 from serinus.core.traffic.settings import REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
 
@@ -45,10 +46,10 @@ def render_settings(settings: RuleSettings) -> Json:
     return {**timeout, **rewrite, "retries": {"attempts": settings.attempts, **each_try, **reasons}}
 
 
-def render_header(service: str, settings: RuleSettings, *, keeps: bool = False) -> Json:
-    """Render what a destination does to answers; `keeps` says that who has got one comes back to it."""
+def render_header(service: str, settings: RuleSettings, *, keeps: Split | None = None) -> Json:
+    """Render what a destination does to answers; `keeps` is the split in which who has got one comes back to it."""
     named = {"set": {REVISION_HEADER: service}} if settings.revision_header else {}
-    kept = {"add": {SET_COOKIE: settings.affinity.set_by(service)}} if keeps and settings.affinity else {}
+    kept = {"add": {SET_COOKIE: settings.affinity.set_by(service, keeps)}} if keeps and settings.affinity else {}
     return {"headers": {"response": {**named, **kept}}} if named or kept else {}
 
 
