@@ -104,7 +104,7 @@ def apply(stack: local.Stack, files: Iterable[Path], volume: Path) -> None:
 
 
 def ours(file: Path, volume: Path) -> str:
-    """Move an example into the tests' namespace, with hosts and a volume of its own; two CPUs have room for them all."""
+    """Move an example into the tests' namespace, with hosts and a volume of its own, and have room for all of them."""
     text = file.read_text().replace("cpu: 100m", "cpu: 20m").replace("namespace: ml", f"namespace: {NAMESPACE}")
     text = text.replace(".example.com", ".e2e-examples.example.com")
     text = text.replace("/tmp/serinus-example-models", str(volume))
