@@ -147,7 +147,7 @@ async def test_nobody_counted_is_not_promoted_for_want_of_a_difference() -> None
 
 async def test_it_says_what_is_missing_while_it_waits() -> None:
     """The effect so far, the users that a change of minimumEffect takes, and when anything is decided at all."""
-    world, _ = await under_way(minDuration="10m", goal={**GOAL, "minimumEffect": "2%"})
+    world, _ = await under_way(minDuration="10m", lag="5s", goal={**GOAL, "minimumEffect": "2%"})
     await world.run(40)
     assert (world.phase, world.reason) == ("Progressing", "AwaitingGoal")
     assert "more users or sessions" in world.state["message"]
@@ -284,7 +284,7 @@ async def test_a_newer_version_begins_a_test_of_its_own() -> None:
 
 async def test_a_canary_that_loses_its_pods_goes_on_with_its_count() -> None:
     """A drained node is no verdict, and no new week."""
-    world, _ = await under_way(minDuration="10m")
+    world, _ = await under_way(minDuration="10m", lag="5s")
     await world.run(60)
     began, counted = world.state["goal"]["since"], world.state["goal"]["trialsCanary"]
     world.break_pods("2", 4)

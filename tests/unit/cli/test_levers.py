@@ -53,7 +53,7 @@ def test_a_lever_is_one_patch_of_the_newest_rollout(words: list[str], spec: Json
 )
 def test_a_lever_on_a_decided_test_says_what_follows(outcome: str | None, resumed: str, promoted: str) -> None:
     """Whoever lets a paused test go ends it; whoever promotes it passes its outcome over."""
-    paused = split_test(paused=True, phase="Paused", reason="PausedByUser", goal={"outcome": outcome})
+    paused = split_test(phase="Paused", reason="PausedByUser", goal={"outcome": outcome})
     assert levers.resume(story(paused)).said == resumed
     assert levers.promote(story(paused), full=True).said == promoted
 

@@ -71,11 +71,17 @@ def read(file: Path, name: str | None) -> Subject:
 
 
 def cells(subject: Subject, options: SimulateOptions) -> list[Job]:
-    """List what is played: per noise an equal version, a failing one and a slow one, by each rule."""
+    """List what is played: per noise an equal version, a failing one and a slow one, by each rule; raises Refused."""
     from serinus.simulation.manifest.peers import COMPARED
     from serinus.simulation.manifest.play import OURS, Job
+    from serinus.simulation.manifest.subject import made_up
     from serinus.simulation.manifest.traffic import Scenario, fitted
 
+    if not any(made_up(metric) for metric in subject.policy.analysis.metrics):
+        raise Refused(
+            f"no traffic can be simulated for {', '.join(subject.left_out())}, and nothing else is watched: add a metric"
+            " such as {name: errors, preset: error-rate}"
+        )
     base = Scenario(
         "no change",
         options.requests_per_s,

@@ -16,8 +16,8 @@ from serinus.core.analysis.sequential.relative_effect import EffectTest, Relativ
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
 from serinus.core.model.assessment import Gathered, Increment, Look
 
-SCHEMA: Final = 2
-GAP_S: Final = 300.0
+SCHEMA: Final = 1
+SAME_HOURS_S: Final = 300.0
 GAP_LOOKS: Final = 5.0
 
 
@@ -43,7 +43,7 @@ class Draw:
     @property
     def longest_gap(self) -> float:
         """How long nothing may be counted (s) until what was counted before is of other hours."""
-        return max(GAP_S, GAP_LOOKS * self.interval)
+        return max(SAME_HOURS_S, GAP_LOOKS * self.interval)
 
 
 @dataclass(frozen=True, eq=False)
