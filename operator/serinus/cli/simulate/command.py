@@ -79,8 +79,8 @@ def cells(subject: Subject, options: SimulateOptions) -> list[Job]:
 
     if not any(made_up(metric) for metric in subject.policy.analysis.metrics):
         raise Refused(
-            f"no traffic can be simulated for {', '.join(subject.left_out())}, and nothing else is watched: add a metric"
-            " such as {name: errors, preset: error-rate}"
+            f"no traffic can be simulated for {', '.join(subject.left_out())}, and nothing else is watched: add a"
+            " metric such as {name: errors, preset: error-rate}"
         )
     base = Scenario(
         "no change",
