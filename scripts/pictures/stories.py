@@ -141,7 +141,7 @@ def _user(weights: Sequence[Shares], came: int, luck: float) -> Iterable[Shares]
 async def ab_test() -> Picture:
     """Two versions side by side for days, until the goal is decided: told, not played."""
     days = [(1, 0.0), (9, 50.0), (3, 100.0)]
-    title = "Champion and challenger have half of the users each, until the goal is decided; the winner gets everybody."
+    title = "Stable and canary have half of the users each, until the goal is decided; the winner gets everybody."
     marks = (Mark(24, "43 is committed"), Mark(240, "the goal is decided: 43 wins"))
     row = Row("users", list(_steps(((24 * number, weight) for number, weight in days), STABLE, TRIED)))
     return Picture("ab-test", title, BOTH, (row,), marks, (48.0, "d", 2))

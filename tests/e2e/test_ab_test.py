@@ -70,7 +70,7 @@ def phase(wanted: str) -> Any:
 
 
 @BOTH
-def test_a_challenger_with_more_purchases_wins_and_is_promoted(cluster: Cluster, routing: str) -> None:
+def test_a_canary_with_more_purchases_wins_and_is_promoted(cluster: Cluster, routing: str) -> None:
     """99 of 100 buy where 90 did, a tenth more; the status says how much better it is, and how sure that is."""
     name = f"winner-{routing.lower()}"
     common = wishes(routing)
@@ -79,10 +79,10 @@ def test_a_challenger_with_more_purchases_wins_and_is_promoted(cluster: Cluster,
         rollout = cluster.rollout(name, 2, phase("Succeeded"), what="to win", limit=180)
         assert users.tally.failures == []
     goal = rollout["status"]["goal"]
-    assert (goal["outcome"], goal["odds"] >= 20) == ("ChallengerWon", True)
+    assert (goal["outcome"], goal["odds"] >= 20) == ("CanaryWon", True)
     assert 0 < goal["lower"] < 0.1 < goal["upper"]
     reasons = [one["reason"] for one in rollout["status"]["decisions"] if one["action"] in {"Decided", "Raised"}]
-    assert reasons == ["WeightRaised", "ChallengerWon", "WeightRaised"]
+    assert reasons == ["WeightRaised", "CanaryWon", "WeightRaised"]
 
 
 @BOTH

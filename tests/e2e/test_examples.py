@@ -66,7 +66,7 @@ def test_the_version_by_which_more_users_buy_wins(stack: local.Stack) -> None:
     model = {"version": "2", "storageUri": "configmap://shop-model-2"}
     patch = json.dumps({"spec": {"model": model}})
     stack.kubectl("patch", "mdep", "shop", f"--namespace={NAMESPACE}", "--type=merge", f"--patch={patch}")
-    until(lambda: decided_of_asked(stack, "shop") == "ChallengerWon", what="shop's challenger to win", limit=150)
+    until(lambda: decided_of_asked(stack, "shop") == "CanaryWon", what="shop's canary to win", limit=150)
     until(lambda: phase_of_asked(stack, "shop") == "Succeeded", what="everybody to have it", limit=60)
 
 

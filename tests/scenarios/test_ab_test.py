@@ -1,4 +1,4 @@
-"""A/B test: champion and challenger at a fixed split, users sticky, until the goal is decided or the time is over."""
+"""A/B test: stable and canary at a fixed split, users sticky, until the goal is decided or the time is over."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def split_test(version: str, *, metrics: list[Json] | None = None, **wishes: Any
 
 
 async def under_way(
-    champion: float = 0.1, challenger: float = 0.1, *, model: Model | None = None, **wishes: Any
+    stable: float = 0.1, canary: float = 0.1, *, model: Model | None = None, **wishes: Any
 ) -> tuple[World, Visitors]:
     """Version 1 serves, and half of the users have version 2; a share of each one's users converts."""
     world = World()
-    visitors = Visitors(world, v1=champion, v2=challenger)
+    visitors = Visitors(world, v1=stable, v2=canary)
     world.models["1"] = Model()
     world.commit(split_test("1", **wishes))
     await world.until(lambda w: w.phase == "Succeeded")
@@ -54,20 +54,20 @@ def decided(world: World) -> Json:
     return next(one for one in records if one["action"] in {"Decided", "Taken"})
 
 
-async def test_a_challenger_that_converts_better_is_promoted() -> None:
+async def test_a_canary_that_converts_better_is_promoted() -> None:
     """Not before minDuration; the record has the effect, its band, the odds and the counts."""
     world, _ = await under_way(0.1, 0.13)
     took = await world.until(lambda w: w.routed.get("2") == 100, limit=300)
     assert took >= 55
     record = decided(world)
-    assert (record["action"], record["reason"], record["weight"]) == ("Decided", "ChallengerWon", 50)
+    assert (record["action"], record["reason"], record["weight"]) == ("Decided", "CanaryWon", 50)
     goal = world.state["goal"]
-    assert goal["outcome"] == "ChallengerWon"
+    assert goal["outcome"] == "CanaryWon"
     assert 0.0 < goal["lower"] < goal["effect"] < goal["upper"]
     assert goal["effect"] == pytest.approx(0.3, abs=0.05)
     assert goal["odds"] >= 20
     assert record["message"].startswith("conversion +")
-    assert "to 1 that the challenger is better" in record["message"]
+    assert "to 1 that the canary is better" in record["message"]
     await world.until(lambda w: w.phase == "Succeeded")
     healthy(world)
 
@@ -78,20 +78,20 @@ async def test_a_winner_waits_for_a_person_where_it_is_told_to() -> None:
     await world.until(lambda w: w.reason == "AwaitingPromotion", limit=300)
     await world.run(30)
     assert (world.phase, world.routed) == ("Paused", {"1": 50, "2": 50})
-    assert "the challenger has won" in world.state["message"]
+    assert "the canary has won" in world.state["message"]
     world.lever(promote={"throughStep": 2})
     await world.until(lambda w: w.phase == "Succeeded" and w.tried == "2", limit=60)
 
 
-async def test_a_challenger_that_converts_worse_is_reverted() -> None:
+async def test_a_canary_that_converts_worse_is_reverted() -> None:
     """The pair is rejected, and the message has both counts."""
     world, _ = await under_way(0.13, 0.1)
     await world.until(lambda w: w.phase == "Reverted", limit=300)
     record = decided(world)
-    assert (record["reason"], record["metric"], record["verdict"]) == ("ChampionWon", "conversion", "Unsafe")
+    assert (record["reason"], record["metric"], record["verdict"]) == ("StableWon", "conversion", "Unsafe")
     assert (record["value"], record["baseline"]) == ("10%", "13%")
-    assert "to 1 that the challenger is worse" in record["message"]
-    assert [one["reason"] for one in world.status["rejected"]] == ["ChampionWon"]
+    assert "to 1 that the canary is worse" in record["message"]
+    assert [one["reason"] for one in world.status["rejected"]] == ["StableWon"]
     await world.run(30)
     assert world.routed == {"1": 100}
     healthy(world)
@@ -101,7 +101,7 @@ async def test_less_is_better_where_the_goal_says_so() -> None:
     """Of complaints, fewer win."""
     world, _ = await under_way(0.13, 0.1, goal={**GOAL, "direction": "Decrease"})
     await world.until(lambda w: w.routed.get("2") == 100, limit=300)
-    assert decided(world)["reason"] == "ChallengerWon"
+    assert decided(world)["reason"] == "CanaryWon"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ async def test_more_of_a_goal_with_an_upper_limit_is_not_compared_twice() -> Non
     limited = {**CONVERSION, "thresholdRange": {"max": "50%"}}
     world, _ = await under_way(0.1, 0.2, metrics=[limited])
     await world.until(lambda w: w.routed.get("2") == 100, limit=120)
-    assert decided(world)["reason"] == "ChallengerWon"
+    assert decided(world)["reason"] == "CanaryWon"
 
 
 async def test_a_winner_is_held_by_the_gates_like_any_rise() -> None:
@@ -244,8 +244,8 @@ async def test_a_pause_holds_what_is_decided() -> None:
     world.lever(paused=True)
     await world.run(150)
     assert (world.phase, world.reason) == ("Paused", "PausedByUser")
-    assert world.state["goal"]["outcome"] == "ChampionWon"
-    assert "the champion has won, so then the challenger goes back to 0" in world.state["message"]
+    assert world.state["goal"]["outcome"] == "StableWon"
+    assert "stable has won, so then the canary goes back to 0" in world.state["message"]
     world.lever(paused=False)
     await world.until(lambda w: w.phase == "Reverted", limit=10)
 
@@ -315,10 +315,10 @@ class LateVisitors(Visitors):
         self.due = [one for one in self.due if one[0] > now]
 
 
-async def begun(visitors: type[Visitors], champion: float, challenger: float, **wishes: Any) -> World:
+async def begun(visitors: type[Visitors], stable: float, canary: float, **wishes: Any) -> World:
     """An A/B test of users of a special kind."""
     world = World()
-    world.after_tick = visitors(world, v1=champion, v2=challenger)._count
+    world.after_tick = visitors(world, v1=stable, v2=canary)._count
     world.models.update({"1": Model(), "2": Model()})
     world.commit(split_test("1", **wishes))
     await world.until(lambda w: w.phase == "Succeeded")
@@ -328,8 +328,8 @@ async def begun(visitors: type[Visitors], champion: float, challenger: float, **
     return world
 
 
-async def test_late_successes_of_earlier_users_make_no_champion() -> None:
-    """Equal versions: what champion's users of before the split buy in its first seconds is not counted."""
+async def test_late_successes_of_earlier_users_make_stable_no_winner() -> None:
+    """Equal versions: what stable's users of before the split buy in its first seconds is not counted."""
     world = await begun(LateVisitors, 0.1, 0.1, lag="20s", onNoDifference="Promote", maxDuration="100h")
     await world.run(15)
     assert world.state["goal"]["trialsCanary"] == 0
@@ -351,7 +351,7 @@ async def test_a_goal_that_cannot_be_counted_is_told(follows: str) -> None:
     world = await begun(UncountedVisitors, 0.1, 0.0, onNoDifference=follows, maxDuration="90s")
     await world.run(60)
     assert world.reason == "AwaitingGoal"
-    assert "nothing is counted: challenger, query: the query gives no series" in world.state["message"]
+    assert "nothing is counted: canary, query: the query gives no series" in world.state["message"]
     if follows == "KeepStable":
         await world.until(lambda w: w.phase == "Reverted", limit=60)
         assert "maxDuration 90s is over" in decided(world)["message"]

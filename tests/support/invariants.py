@@ -223,13 +223,13 @@ def _speaks_against_its_pair(status: Json) -> bool:
 
 
 def _goal_is_decided(spec: Json, status: Json) -> None:
-    """Nothing goes on past a goal by itself that its champion has won, or that nobody has decided."""
+    """Nothing goes on past a goal by itself that stable has won, or that nobody has decided."""
     goals = [number for number, step in enumerate(spec["strategy"]["canary"]["steps"]) if "awaitGoal" in step]
     for number in goals:
         asked = spec.get("promote", {}).get("throughStep", 0) > number
         passed = status["step"] > number and not asked
         outcome = status.get("goal", {}).get("outcome")
-        assert not passed or outcome in {"ChallengerWon", "NoDifference"}, f"past a goal that is {outcome}"
+        assert not passed or outcome in {"CanaryWon", "NoDifference"}, f"past a goal that is {outcome}"
 
 
 def _shows_users(step: Json) -> bool:

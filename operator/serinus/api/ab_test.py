@@ -1,4 +1,4 @@
-"""abTest: champion and challenger side by side at a fixed split, users sticky, until a goal is decided.
+"""abTest: stable and canary side by side at a fixed split, users sticky, until a goal is decided.
 
 `awaitGoal` is the step that waits for it; abTest is a setWeight and an awaitGoal by another name.
 """
@@ -25,7 +25,7 @@ class Direction(StrEnum):
 
 
 class OnWinner(StrEnum):
-    """What to do when the challenger has won."""
+    """What to do when the canary has won."""
 
     PROMOTE = "Promote"
     WAIT = "Wait"
@@ -39,7 +39,7 @@ class OnNoDifference(StrEnum):
 
 
 class Goal(ApiModel):
-    """What the challenger should do better than the champion."""
+    """What the canary should do better than stable."""
 
     model_config = ruled(*rules.GOAL)
 
@@ -60,7 +60,7 @@ class AwaitGoal(ApiModel):
     goal: Goal
     """What decides."""
     false_promotion_rate: Share | None = None
-    """How likely a challenger that is no better may be called the winner, and a champion that is no better likewise,
+    """How likely a canary that is no better may be called the winner, and stable that is no better likewise,
     however often is looked; default 0.05."""
     min_duration: Duration | None = None
     """Nothing is decided before; default 168h, a whole week, because days differ."""
@@ -68,13 +68,13 @@ class AwaitGoal(ApiModel):
     """What is undecided by then is NoDifference; default 672h, four weeks."""
     lag: Duration | None = None
     """How long after its trial a success may come. Nothing is counted for so long after the split began, or after users
-    were split anew: until then champion's successes are of users who came before. At most minDuration; default a tenth
+    were split anew: until then stable's successes are of users who came before. At most minDuration; default a tenth
     of it."""
     on_winner: OnWinner | None = None
-    """What follows when the challenger has won: Promote (it goes on to 100 percent) or Wait (for promote); default
+    """What follows when the canary has won: Promote (it goes on to 100 percent) or Wait (for promote); default
     Promote."""
     on_no_difference: OnNoDifference | None = None
-    """What follows when neither has won: KeepStable (the challenger is rejected) or Promote; default KeepStable."""
+    """What follows when neither has won: KeepStable (the canary is rejected) or Promote; default KeepStable."""
 
     @property
     def least_effect(self) -> float:
@@ -120,10 +120,10 @@ class AwaitGoal(ApiModel):
 
 
 class AbTest(AwaitGoal):
-    """Champion and challenger at a fixed split, users sticky, until the goal is decided."""
+    """Stable and canary at a fixed split, users sticky, until the goal is decided."""
 
     weight: Annotated[int, Field(ge=1, le=99)] | None = None
-    """The challenger's share of users, in percent; default 50."""
+    """The canary's share of users, in percent; default 50."""
 
 
 WEIGHT = 50

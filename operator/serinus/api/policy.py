@@ -336,7 +336,7 @@ class Strategy(ApiModel):
     blue_green: BlueGreen | None = None
     """By blue-green: at full size beside the old revision, then everybody at once."""
     ab_test: AbTest | None = None
-    """By A/B test: champion and challenger at a fixed split, users sticky, until a goal is decided. Needs
+    """By A/B test: stable and canary at a fixed split, users sticky, until a goal is decided. Needs
     traffic.sessionAffinity."""
 
     @property

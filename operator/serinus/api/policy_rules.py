@@ -223,8 +223,7 @@ GOAL_AFTER_A_WEIGHT = (
     " drawn at a smaller weight would stay where he is"
 )
 GOAL_WITHOUT_COHORT = (
-    "setHeaderRoute and awaitGoal exclude each other: a cohort is no random sample, and its users are not the"
-    " champion's"
+    "setHeaderRoute and awaitGoal exclude each other: a cohort is no random sample, and its users are not the stable's"
 )
 _GOALS = "self.steps.filter(s, has(s.awaitGoal))"
 _UP_TO_A_GOAL = (

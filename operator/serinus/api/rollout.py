@@ -223,23 +223,23 @@ class GoalStanding(ApiModel):
     metric: Label
     """The goal's metric."""
     outcome: Word | None = None
-    """ChallengerWon, ChampionWon or NoDifference; absent while it is undecided."""
+    """CanaryWon, StableWon or NoDifference; absent while it is undecided."""
     effect: float | None = None
-    """The challenger's rate relative to the champion's, less 1: 0.08 is 8% more."""
+    """The canary's rate relative to stable's, less 1: 0.08 is 8% more."""
     lower: float | None = None
     """Lower end of its band; absent where nothing bounds it."""
     upper: float | None = None
     """Upper end of its band; absent where nothing bounds it."""
     odds: float = 1
-    """Evidence that the challenger is better: N means 1-in-N odds if it were not."""
+    """Evidence that the canary is better: N means 1-in-N odds if it were not."""
     odds_against: float = 1
-    """Evidence that the challenger is worse: N means 1-in-N odds if it were not."""
+    """Evidence that the canary is worse: N means 1-in-N odds if it were not."""
     trials_canary: float = 0
-    """The challenger's users or sessions."""
+    """The canary's users or sessions."""
     events_canary: float = 0
     """Those of them that succeeded."""
     trials_stable: float = 0
-    """The champion's users or sessions."""
+    """Stable's users or sessions."""
     events_stable: float = 0
     """Those of them that succeeded."""
     since: Timestamp

@@ -114,7 +114,7 @@ def _pause_to_skip(rollout: RolloutView) -> int:
     step = steps[index] if index < len(steps) else None
     decided = _decided(rollout)
     won = rollout.status.reason == RolloutReason.AWAITING_PROMOTION or (
-        decided is not None and decided[1] is RolloutReason.CHALLENGER_WON
+        decided is not None and decided[1] is RolloutReason.CANARY_WON
     )
     won = won and step is not None and step.await_goal is not None
     if step is not None and (step.pause is not None or won):

@@ -54,7 +54,7 @@ def test_a_revert_by_the_test_is_one_sentence() -> None:
     )
 
 
-@pytest.mark.parametrize("reason", ["ChampionWon", "NoDifference"])
+@pytest.mark.parametrize("reason", ["StableWon", "NoDifference"])
 def test_a_goal_is_credited_to_its_own_test(reason: str) -> None:
     """Effect, band, counts and odds, in the sentence."""
     record = taken(reason, message=GOAL_TEXT, metric="purchases", samples=790)

@@ -37,14 +37,14 @@ def test_a_lever_is_one_patch_of_the_newest_rollout(words: list[str], spec: Json
     ("outcome", "resumed", "promoted"),
     [
         pytest.param(
-            "ChampionWon",
-            "continues: the champion has won, so the challenger goes back to 0, and its version is rejected",
-            "goes to 100%, although the champion has won",
+            "StableWon",
+            "continues: stable has won, so the canary goes back to 0, and its version is rejected",
+            "goes to 100%, although stable has won",
             id="a loser",
         ),
         pytest.param(
-            "ChallengerWon",
-            "continues: the challenger has won, so the challenger goes on",
+            "CanaryWon",
+            "continues: the canary has won, so the canary goes on",
             "goes to 100%",
             id="a winner",
         ),
@@ -58,7 +58,7 @@ def test_a_lever_on_a_decided_test_says_what_follows(outcome: str | None, resume
     assert levers.promote(story(paused), full=True).said == promoted
 
 
-def test_a_challenger_that_has_won_is_promoted_like_a_pause() -> None:
+def test_a_canary_that_has_won_is_promoted_like_a_pause() -> None:
     """While it waits for a person; a goal that is still open is passed by --through-step alone."""
     won = split_test(phase="Paused", reason="AwaitingPromotion")
     assert levers.promote(story(won)).spec == {"promote": {"throughStep": 2, "full": None}}

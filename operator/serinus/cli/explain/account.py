@@ -43,7 +43,7 @@ class Decider(StrEnum):
 _BY_REASON: dict[str, Decider] = {
     Reason.WORSE: Decider.TEST,
     Reason.MAX_HOLD_EXCEEDED: Decider.MAX_HOLD,
-    RolloutReason.CHAMPION_WON: Decider.GOAL,
+    RolloutReason.STABLE_WON: Decider.GOAL,
     RolloutReason.NO_DIFFERENCE: Decider.GOAL,
     RolloutReason.BLIND_TIMEOUT: Decider.BLIND_TIMEOUT,
     RolloutReason.DEADLINE_EXCEEDED: Decider.DEADLINE,

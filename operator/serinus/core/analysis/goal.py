@@ -1,4 +1,4 @@
-"""What a goal's test has counted, and what is decided by it: champion against challenger, until one of them has won."""
+"""What a goal's test has counted, and what is decided by it: stable against canary, until one of them has won."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ GAP_LOOKS: Final = 5.0
 class GoalOutcome(StrEnum):
     """How a goal is decided; also the reason that people read."""
 
-    CHALLENGER_WON = "ChallengerWon"
-    CHAMPION_WON = "ChampionWon"
+    CANARY_WON = "CanaryWon"
+    STABLE_WON = "StableWon"
     NO_DIFFERENCE = "NoDifference"
 
 
@@ -174,16 +174,16 @@ def decided(test: EffectTest, wish: AwaitGoal, lasted: float, *, timed: bool = T
     effect, bar = test.effect(wish.error_rate), -math.log(wish.error_rate)
     better, worse = evidence_of(effect, wish)
     if better >= bar:
-        return GoalOutcome.CHALLENGER_WON
+        return GoalOutcome.CANARY_WON
     if worse >= bar:
-        return GoalOutcome.CHAMPION_WON
+        return GoalOutcome.STABLE_WON
     # No data is no good news: what nobody was counted for is not promoted for want of a difference.
     over = timed and lasted >= wish.max_seconds and (test.weighed[1] > 0.0 or not _promotes(wish))
     return GoalOutcome.NO_DIFFERENCE if over or rules_out_a_change(test, wish) else None
 
 
 def evidence_of(effect: RelativeEffect, wish: AwaitGoal) -> tuple[float, float]:
-    """Give the logs of the evidence that the challenger is better, and that it is worse."""
+    """Give the logs of the evidence that the canary is better, and that it is worse."""
     pair = effect.log_more, effect.log_less
     return pair if wish.goal.direction is Direction.INCREASE else pair[::-1]
 
@@ -191,7 +191,7 @@ def evidence_of(effect: RelativeEffect, wish: AwaitGoal) -> tuple[float, float]:
 def rules_out_a_change(test: EffectTest, wish: AwaitGoal) -> bool:
     """Whether what follows cannot matter by as much as minimumEffect any more.
 
-    A challenger that is kept out need not be shown to be no worse.
+    A canary that is kept out need not be shown to be no worse.
     """
     effect = test.effect(wish.error_rate)
     no_more = effect.upper < math.log1p(wish.least_effect)

@@ -62,7 +62,7 @@ def _uncounted(
     count: GoalCount, wish: AwaitGoal, now: float, draw: Draw | None, seen: Observation | None
 ) -> Iterator[str]:
     """Say why nothing is counted just now: a query has no number, or successes are of earlier visits still."""
-    read = (("challenger", seen.canary), ("champion", seen.stable)) if seen is not None else ()
+    read = (("canary", seen.canary), ("stable", seen.stable)) if seen is not None else ()
     for who, reading in read:
         # A share that is not there yet says nothing of the counters.
         if isinstance(reading, Missing) and reading.reason is not Reason.INSUFFICIENT_DATA:
@@ -74,10 +74,10 @@ def _uncounted(
 
 
 def _decided(count: GoalCount, wish: AwaitGoal) -> str:
-    if count.outcome is GoalOutcome.CHALLENGER_WON:
-        return "the challenger has won"
-    if count.outcome is GoalOutcome.CHAMPION_WON:
-        return "the champion has won"
+    if count.outcome is GoalOutcome.CANARY_WON:
+        return "the canary has won"
+    if count.outcome is GoalOutcome.STABLE_WON:
+        return "stable has won"
     if count.over:
         return f"no difference is known: maxDuration {wish.max_duration} is over"
     change = "change" if wish.on_no_difference is OnNoDifference.PROMOTE else "gain"
@@ -92,7 +92,7 @@ def _effect(standing: GoalStanding, effect: RelativeEffect) -> str:
     band = f"band {_signed(standing.lower, 'no lower end')} to {_signed(standing.upper, 'no upper end')}"
     text = f"{standing.metric} {_signed(standing.effect, '')} ({band}), {counted}"
     odds, who = max((standing.odds, "better"), (standing.odds_against, "worse"))
-    return f"{text}, odds {odds:.3g} to 1 that the challenger is {who}" if odds >= NOTEWORTHY_ODDS else text
+    return f"{text}, odds {odds:.3g} to 1 that the canary is {who}" if odds >= NOTEWORTHY_ODDS else text
 
 
 def _missing(standing: GoalStanding, wish: AwaitGoal, lasted: float, *, counted: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""Counts for the goal that a rollout waits for, and ends the rollout that its champion, or nobody, has won."""
+"""Counts for the goal that a rollout waits for, and ends the rollout that stable, or nobody, has won."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def ended_by_goal(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> tup
     outcome = outcome_of(state)
     if outcome is None or not verb.ends_with(outcome):
         return None
-    verdict = Verdict.UNSAFE if outcome is RolloutReason.CHAMPION_WON else Verdict.UNDECIDED
+    verdict = Verdict.UNSAFE if outcome is RolloutReason.STABLE_WON else Verdict.UNDECIDED
     return Phase.REVERTED, Cause(outcome, standing_text(state), verdict, _finding(state))
 
 

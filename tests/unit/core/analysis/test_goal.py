@@ -37,11 +37,11 @@ def goal(**wishes: Any) -> AwaitGoal:
     return goal_filled_in(AwaitGoal.parse({"goal": wanted, "minDuration": "1h", "maxDuration": "10h", **wishes}))
 
 
-def counted(challenger: float, champion: float, *, users: float = 1000, blocks: int = 40) -> EffectTest:
+def counted(canary: float, stable: float, *, users: float = 1000, blocks: int = 40) -> EffectTest:
     """A test in which shares of the users of each version convert."""
     test = EffectTest(0.1)
     for _ in range(blocks):
-        test = test.taking((users, challenger * users), (users, champion * users))
+        test = test.taking((users, canary * users), (users, stable * users))
     return test
 
 
@@ -52,12 +52,12 @@ def look(at: float, *increments: tuple[float, tuple[float, float], tuple[float, 
 
 
 @pytest.mark.parametrize(
-    ("challenger", "champion", "wishes", "after", "outcome"),
+    ("canary", "stable", "wishes", "after", "outcome"),
     [
-        pytest.param(0.15, 0.1, {}, 2 * HOUR, "ChallengerWon", id="more"),
-        pytest.param(0.1, 0.15, {}, 2 * HOUR, "ChampionWon", id="less"),
-        pytest.param(0.15, 0.1, {"goal": {"direction": "Decrease"}}, 2 * HOUR, "ChampionWon", id="more of a bad thing"),
-        pytest.param(0.1, 0.15, {"goal": {"direction": "Decrease"}}, 2 * HOUR, "ChallengerWon", id="less of it"),
+        pytest.param(0.15, 0.1, {}, 2 * HOUR, "CanaryWon", id="more"),
+        pytest.param(0.1, 0.15, {}, 2 * HOUR, "StableWon", id="less"),
+        pytest.param(0.15, 0.1, {"goal": {"direction": "Decrease"}}, 2 * HOUR, "StableWon", id="more of a bad thing"),
+        pytest.param(0.1, 0.15, {"goal": {"direction": "Decrease"}}, 2 * HOUR, "CanaryWon", id="less of it"),
         pytest.param(0.15, 0.1, {}, 0.9 * HOUR, None, id="before minDuration"),
         pytest.param(0.1, 0.1, {}, 2 * HOUR, "NoDifference", id="equal"),
         pytest.param(0.1, 0.1, {"onNoDifference": "Promote"}, 2 * HOUR, "NoDifference", id="equal, to promote"),
@@ -69,13 +69,13 @@ def look(at: float, *increments: tuple[float, tuple[float, float], tuple[float, 
     ],
 )
 def test_a_goal_is_decided(
-    challenger: float, champion: float, wishes: dict[str, Any], after: float, outcome: str | None
+    canary: float, stable: float, wishes: dict[str, Any], after: float, outcome: str | None
 ) -> None:
     """By the evidence, not before minDuration, and at the latest after maxDuration."""
-    assert decided(counted(challenger, champion), goal(**wishes), after) == outcome
+    assert decided(counted(canary, stable), goal(**wishes), after) == outcome
 
 
-def test_a_challenger_that_may_be_worse_is_promoted_only_when_the_time_is_over() -> None:
+def test_a_canary_that_may_be_worse_is_promoted_only_when_the_time_is_over() -> None:
     """To promote it for want of a difference, a loss of minimumEffect must be ruled out as well as a gain."""
     test = counted(0.095, 0.1, blocks=10)
     wish = goal(onNoDifference="Promote")
@@ -127,7 +127,7 @@ def minutes(*numbers: int) -> list[Look]:
     ],
 )
 def test_successes_of_another_split_are_not_counted(began: float, wishes: dict[str, Any], counted_users: float) -> None:
-    """Right after the split champion's are of its earlier users: nothing is counted until `lag` has passed."""
+    """Right after the split stable's are of its earlier users: nothing is counted until `lag` has passed."""
     count = taken(*minutes(*range(11)), draw=Draw(began), **wishes)
     assert count.test.totals[0] == counted_users
 
@@ -152,9 +152,9 @@ def test_users_who_change_versions_are_not_counted() -> None:
 
 def test_what_is_decided_stays_decided() -> None:
     """Enough evidence once is what the error rate is about."""
-    count = GoalCount(counted(0.15, 0.1), BEGAN, BEGAN, GoalOutcome.CHALLENGER_WON)
+    count = GoalCount(counted(0.15, 0.1), BEGAN, BEGAN, GoalOutcome.CANARY_WON)
     later = look(BEGAN + 2 * HOUR, (BEGAN + 2 * HOUR, (9e4, 0.0), (9e4, 9e3)))
-    assert count_goal(count, goal(), later, LONG_AGO).outcome is GoalOutcome.CHALLENGER_WON
+    assert count_goal(count, goal(), later, LONG_AGO).outcome is GoalOutcome.CANARY_WON
 
 
 def test_a_clock_that_was_ahead_keeps_nothing_out() -> None:
@@ -172,7 +172,7 @@ def test_a_clock_that_goes_back_and_forth_wins_no_time() -> None:
         count = count_goal(count, goal(), look(at), LONG_AGO)
         assert count.outcome is None
     assert count.began(BEGAN + 100) == BEGAN
-    assert count_goal(count, goal(), look(BEGAN + HOUR), LONG_AGO).outcome is GoalOutcome.CHALLENGER_WON
+    assert count_goal(count, goal(), look(BEGAN + HOUR), LONG_AGO).outcome is GoalOutcome.CANARY_WON
 
 
 def test_the_time_decides_nothing_while_nobody_can_be_seen() -> None:
@@ -245,11 +245,11 @@ def test_a_goal_that_cannot_be_counted_is_told() -> None:
     silent = Missing(Verdict.UNDECIDED, Reason.NO_SERIES, "query: the query gives no series")
     early = Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, "nothing is counted yet")
 
-    def told(challenger: Reading, champion: Reading) -> str:
-        return standing_of(count, wish, BEGAN, Draw(BEGAN), Observation(challenger, champion, "")).text
+    def told(canary: Reading, stable: Reading) -> str:
+        return standing_of(count, wish, BEGAN, Draw(BEGAN), Observation(canary, stable, "")).text
 
-    assert "nothing is counted: challenger, query: the query gives no series" in told(silent, known)
-    assert "nothing is counted: champion, query: the query gives no series" in told(known, silent)
+    assert "nothing is counted: canary, query: the query gives no series" in told(silent, known)
+    assert "nothing is counted: stable, query: the query gives no series" in told(known, silent)
     assert "nothing is counted for 10 min (lag 10 min)" in told(early, early)
 
 
@@ -259,12 +259,12 @@ def test_a_standing_says_it_in_words() -> None:
     told = standing_of(GoalCount(counted(0.15, 0.1, blocks=4), BEGAN, BEGAN), wish, BEGAN + HOUR / 2).text
     assert told.startswith("conversion +")
     assert "600 of 4000 against 400 of 4000" in told
-    assert "to 1 that the challenger is better" in told
+    assert "to 1 that the canary is better" in told
     assert "more users or sessions" in told
     assert "nothing is decided for 30 min (minDuration 1h)" in told
-    over = standing_of(GoalCount(counted(0.15, 0.1), BEGAN, BEGAN, GoalOutcome.CHALLENGER_WON), wish, BEGAN + HOUR)
+    over = standing_of(GoalCount(counted(0.15, 0.1), BEGAN, BEGAN, GoalOutcome.CANARY_WON), wish, BEGAN + HOUR)
     assert "more users" not in over.text
-    assert over.text.endswith("the challenger has won")
+    assert over.text.endswith("the canary has won")
     early = standing_of(GoalCount(EffectTest(0.1), BEGAN, BEGAN), wish, BEGAN)
     assert early.text.startswith("conversion: too few to compare yet, 0 of 0 against 0 of 0")
     assert early.effect is None

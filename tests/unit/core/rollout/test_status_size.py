@@ -74,7 +74,7 @@ def many(metrics: list[str], query: str, message: str, *, evidence: int) -> Roll
         ),
         goal=GoalStanding(
             metric=metrics[0],
-            outcome="ChallengerWon",
+            outcome="CanaryWon",
             since=to_rfc3339(NOW),
             text="g" * GOAL_TEXT,
             **dict.fromkeys(GOAL_NUMBERS, 1234567.8),

@@ -1,4 +1,4 @@
-"""awaitGoal: the split stays until champion or challenger has won, or neither will; users stay where they are."""
+"""awaitGoal: the split stays until stable or canary has won, or neither will; users stay where they are."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from serinus.core.rollout.records import Cause
 NOT_STICKY = "users change between the versions, so nothing is counted or decided: set traffic.sessionAffinity again"
 NOT_COUNTED = "nothing is counted yet"
 OUTCOMES: Final[Mapping[str, RolloutReason]] = {
-    one.value: one for one in (RolloutReason.CHALLENGER_WON, RolloutReason.CHAMPION_WON, RolloutReason.NO_DIFFERENCE)
+    one.value: one for one in (RolloutReason.CANARY_WON, RolloutReason.STABLE_WON, RolloutReason.NO_DIFFERENCE)
 }
 """What a standing may say; anything else is no outcome."""
 WON: Final[Mapping[RolloutReason, str]] = {
-    RolloutReason.CHALLENGER_WON: "the challenger has won",
-    RolloutReason.CHAMPION_WON: "the champion has won",
+    RolloutReason.CANARY_WON: "the canary has won",
+    RolloutReason.STABLE_WON: "stable has won",
     RolloutReason.NO_DIFFERENCE: "neither has won",
 }
 
@@ -46,7 +46,7 @@ class AwaitGoalVerb:
         return before
 
     def waits(self, question: Question) -> Cause | None:
-        """Wait until the challenger may go on; what ends the rollout instead has ended it before."""
+        """Wait until the canary may go on; what ends the rollout instead has ended it before."""
         plan, state = question.plan, question.state
         if plan.skips(state.step):
             return None
@@ -62,7 +62,7 @@ class AwaitGoalVerb:
         outcome = outcome_of(state)
         if outcome is None:
             return _trouble(state) or Cause(RolloutReason.AWAITING_GOAL, standing_text(state), state.verdict)
-        if outcome is RolloutReason.CHALLENGER_WON and self.wish.on_winner is OnWinner.WAIT:
+        if outcome is RolloutReason.CANARY_WON and self.wish.on_winner is OnWinner.WAIT:
             return Cause(RolloutReason.AWAITING_PROMOTION, _winner_waits(plan, state), state.verdict)
         return Cause(outcome, standing_text(state), state.verdict) if self.ends_with(outcome) else None
 
@@ -75,15 +75,15 @@ class AwaitGoalVerb:
     def follows(self, outcome: RolloutReason) -> str:
         """Say what follows an outcome, unless somebody decides otherwise."""
         if self.ends_with(outcome):
-            return "the challenger goes back to 0, and its version is rejected"
-        if outcome is RolloutReason.CHALLENGER_WON and self.wish.on_winner is OnWinner.WAIT:
-            return "the challenger waits for promote"
-        return "the challenger goes on"
+            return "the canary goes back to 0, and its version is rejected"
+        if outcome is RolloutReason.CANARY_WON and self.wish.on_winner is OnWinner.WAIT:
+            return "the canary waits for promote"
+        return "the canary goes on"
 
     def ends_with(self, outcome: RolloutReason) -> bool:
         """Whether the rollout ends with such an outcome, and does not go on."""
         keeps = self.wish.on_no_difference is not OnNoDifference.PROMOTE
-        return outcome is RolloutReason.CHAMPION_WON or (outcome is RolloutReason.NO_DIFFERENCE and keeps)
+        return outcome is RolloutReason.STABLE_WON or (outcome is RolloutReason.NO_DIFFERENCE and keeps)
 
     def ends_at(self, began: float | None) -> float | None:
         return None
@@ -122,4 +122,4 @@ def _trouble(state: RolloutState) -> Cause | None:
 def _winner_waits(plan: RolloutPlan, state: RolloutState) -> str:
     command = f"kubectl serinus promote {plan.spec.model_deployment}"
     lever = f"spec.promote.throughStep: {state.step + 1} on Rollout {plan.name}"
-    return f"{WON[RolloutReason.CHALLENGER_WON]}, and waits for a person: {command}, or {lever}; {standing_text(state)}"
+    return f"{WON[RolloutReason.CANARY_WON]}, and waits for a person: {command}, or {lever}; {standing_text(state)}"
