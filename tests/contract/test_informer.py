@@ -104,23 +104,23 @@ async def test_what_is_not_labelled_is_not_sent(followed: Followed, cluster: Kub
     assert followed.cache.get(CONFIG_MAP, namespace, "foreign") is None
 
 
-async def test_everybodys_virtual_services_are_seen_by_their_claims(
+async def test_everybodys_virtual_services_are_seen_by_their_claims_and_destinations(
     followed: Followed, cluster: KubernetesCluster, namespace: str
 ) -> None:
-    """Somebody else's route may claim a host of ours."""
-    route = [{"route": [{"destination": {"host": "theirs"}}]}]
+    """Somebody else's route may claim a host of ours, or send requests to a Service of ours; the rest is not kept."""
+    kept = [{"route": [{"destination": {"host": "theirs"}}]}]
     await cluster.create(
         {
             "apiVersion": "networking.istio.io/v1",
             "kind": "VirtualService",
             "metadata": {"name": "theirs", "namespace": namespace},
-            "spec": {"hosts": ["fraud.example.com"], "gateways": ["public"], "http": route},
+            "spec": {"hosts": ["fraud.example.com"], "gateways": ["public"], "http": [{**kept[0], "timeout": "5s"}]},
         }
     )
     kind, owner, manifest = await followed.next(namespace)
     assert (kind, owner) == (VIRTUAL_SERVICE, None)
     assert manifest is not None
-    assert manifest["spec"] == {"hosts": ["fraud.example.com"], "gateways": ["public"]}
+    assert manifest["spec"] == {"hosts": ["fraud.example.com"], "gateways": ["public"], "http": kept}
 
 
 async def test_changes_during_a_restart_of_the_api_server_arrive_afterwards(tmp_path: Path) -> None:
