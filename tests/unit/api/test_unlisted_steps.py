@@ -21,7 +21,7 @@ def counted(strategy: Json | None) -> tuple[int, str]:
     tested = strategy is not None and "abTest" in strategy
     metrics = [ERROR_RATE, CONVERSION] if tested else [ERROR_RATE]
     wish = fraud("1")["spec"] | {"strategy": strategy, "analysis": {"mode": "Sequential", "metrics": metrics}}
-    wish["traffic"] |= {"sessionAffinity": {"cookie": {}}}
+    wish["traffic"] |= {"sessionAffinity": {"cookie": {"maxAge": "672h"}}}
     spec = ModelDeploymentSpec.model_validate({field: value for field, value in wish.items() if value is not None})
     return len(policy_of(spec).strategy.canary.steps), unlisted_steps(spec.strategy)
 

@@ -192,6 +192,9 @@ def test_a_picture_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)
 def test_every_example_can_be_simulated(example: Path) -> None:
     """Its own policy, quickly."""
-    said = CliRunner().invoke(app, ["simulate", "-f", str(example), "--runs", "2", "--longest", "3m", "--json"])
-    assert said.exit_code == 0, said.output
-    assert all(row["runs"] == 2 for row in json.loads(said.stdout)["odds"])
+    manifests = yaml.safe_load_all(example.read_text())
+    for name in [one["metadata"]["name"] for one in manifests if one["kind"] == "ModelDeployment"]:
+        asked = ["simulate", "-f", str(example), "--name", name, "--runs", "2", "--longest", "3m", "--json"]
+        said = CliRunner().invoke(app, asked)
+        assert said.exit_code == 0, said.output
+        assert all(row["runs"] == 2 for row in json.loads(said.stdout)["odds"])
