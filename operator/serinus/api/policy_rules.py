@@ -222,9 +222,7 @@ GOAL_AFTER_A_WEIGHT = (
     "awaitGoal comes once, after exactly one setWeight, below 100: both versions need users to compare, and whoever was"
     " drawn at a smaller weight would stay where he is"
 )
-GOAL_WITHOUT_COHORT = (
-    "setHeaderRoute and awaitGoal exclude each other: a cohort is no random sample, and its users are not the stable's"
-)
+GOAL_WITHOUT_COHORT = "setHeaderRoute and awaitGoal exclude each other: a cohort is no random sample of the users"
 _GOALS = "self.steps.filter(s, has(s.awaitGoal))"
 _UP_TO_A_GOAL = (
     "self.steps.filter(s, has(s.setWeight) || has(s.awaitGoal)).map(s, has(s.awaitGoal) ? 101 : s.setWeight)"
