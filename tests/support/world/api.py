@@ -13,6 +13,8 @@ from serinus.core.model.timestamps import to_rfc3339, to_rfc3339_seconds
 from tests.support.world.clock import VirtualClock
 
 Place = tuple[Kind, str, str]
+Objects = list[Json]
+"""Within the class below `list` is what the API server does."""
 WHOLE_GRACE_SECONDS = 45
 
 
@@ -159,7 +161,7 @@ class InMemoryApi:
     def find(self, kind: Kind, name: str, namespace: str = "ml") -> Json | None:
         return self.objects.get((kind, namespace, name))
 
-    def all(self, kind: Kind) -> list[Json]:
+    def all(self, kind: Kind) -> Objects:
         return [one for (k, _, _), one in self.objects.items() if k == kind]
 
     def _write(self, verb: str, manifest: Json, effect: Callable[[], Json]) -> Json:

@@ -156,12 +156,12 @@ class World(Served):
 
     async def infer(self, address: str, model: str, probe: Probe) -> ProbeAnswer:
         """The port `ModelProbe`."""
-        model = self.models[address.partition(":")[0]]
-        if not model.answers:
+        asked = self.models[address.partition(":")[0]]
+        if not asked.answers:
             return ProbeAnswer(ProbeOutcome.FAILED, "did not answer the sample request within 5 s", silent=True)
-        if words := model.refuses(probe):
+        if words := asked.refuses(probe):
             return ProbeAnswer(ProbeOutcome.FAILED, words, blames_caller=True)
-        good = model.answers_probe
+        good = asked.answers_probe
         return ProbeAnswer(ProbeOutcome.ANSWERED if good else ProbeOutcome.FAILED, "" if good else "bad input")
 
     # What people do.
