@@ -20,7 +20,7 @@ from tests.e2e import given
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served, succeeded
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 NAME = "agreed"
 TENTH = ({"setWeight": 10}, {"pause": {"duration": "10m"}})

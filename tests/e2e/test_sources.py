@@ -13,7 +13,7 @@ from tests.e2e.asking import Asking
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import at_half, served
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(420)]
 
 RATE = 10.0
 SLACK = 1.3
