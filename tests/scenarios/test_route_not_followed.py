@@ -78,8 +78,8 @@ async def test_without_enough_requests_nothing_is_held_against_the_route() -> No
     assert (world.reason, degraded(world)) == ("NoTraffic", "")
 
 
-async def test_users_who_stay_where_they_are_say_nothing_of_the_route() -> None:
-    """A canary has few of them at first, whatever its weight."""
+async def with_sticky_users() -> World:
+    """Half of the weight is the canary's, and three users of a hundred, because the others stay where they were."""
     world = await serving()
     world.models["2"] = Model()
     manifest = fraud("2", steps=HALF)
@@ -88,6 +88,12 @@ async def test_users_who_stay_where_they_are_say_nothing_of_the_route() -> None:
     await world.until(lambda w: w.routed.get("2") == 50)
     world.data_plane.keep_to({world.revision("1"): 97.0, world.revision("2"): 3.0})
     await world.run(60)
+    return world
+
+
+async def test_users_who_stay_where_they_are_say_nothing_of_the_route() -> None:
+    """A canary has few of them at first, whatever its weight."""
+    world = await with_sticky_users()
     assert degraded(world) == ""
 
 
@@ -263,14 +269,7 @@ async def test_a_way_back_waits_for_nobody() -> None:
 
 async def test_users_who_stay_where_they_were_until_now_say_nothing_of_the_route() -> None:
     """The cookie is taken out in mid-rollout: what it has led astray is not counted."""
-    world = await serving()
-    world.models["2"] = Model()
-    manifest = fraud("2", steps=HALF)
-    manifest["spec"]["traffic"].update(STICKY)
-    world.commit(manifest)
-    await world.until(lambda w: w.routed.get("2") == 50)
-    world.data_plane.keep_to({world.revision("1"): 97.0, world.revision("2"): 3.0})
-    await world.run(60)
+    world = await with_sticky_users()
     world.commit(fraud("2", steps=HALF))
     world.data_plane.start()
     told = set()

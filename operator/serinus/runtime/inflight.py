@@ -85,9 +85,6 @@ class StillOpen:
     streams: bool
 
 
-NOTHING_OPEN = StillOpen(0.0, streams=False)
-
-
 class Silences:
     """Keeps what is known of the canaries that were quiet at the newest look."""
 
