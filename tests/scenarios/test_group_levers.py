@@ -1,19 +1,14 @@
-"""Groups: the levers and the guard window. Stop is everybody's, and go is each one's own."""
+"""Groups: the levers. Stop is everybody's, and go is each one's own."""
 
 from __future__ import annotations
 
 from tests.scenarios.apis import WITH_EACH_API
 from tests.support.group_invariants import GroupWatchdog
-from tests.support.world import Model, World
+from tests.support.world import Model
 from tests.support.world.given import HALF
-from tests.support.world.grouped import moving, pair, prep, scorer
-from tests.support.world.served import Served
+from tests.support.world.grouped import both, moving, pair, prep, scorer
 
 pytestmark = WITH_EACH_API
-
-
-def both(world: World, other: Served, phase: str) -> bool:
-    return world.phase == other.phase == phase
 
 
 async def test_pausing_one_member_holds_all_of_them() -> None:
@@ -156,63 +151,6 @@ async def test_a_way_back_of_one_member_beside_a_new_version_of_another_takes_it
     world.commit(prep("p3", "r3"))
     await world.until(lambda w: w.tried == "1" and both(w, other, "Succeeded"))
     assert [record["weight"] for record in world.state["decisions"] if record["action"] == "Raised"] == [10, 50, 100]
-
-
-async def test_no_member_succeeds_while_another_may_still_go_back() -> None:
-    """The guard of one lasts forty seconds longer: the other one's old version stays warm for as long."""
-    world, other = await pair()
-    GroupWatchdog(world)
-    world.commit(scorer("2", "r2", guard={"duration": "5s"}))
-    world.commit(prep("p2", "r2", guard={"duration": "45s"}))
-    await world.until(lambda w: both(w, other, "Guarding"))
-    await world.run(30)
-    assert both(world, other, "Guarding")
-    assert (world.reason, world.state["readyFor"]) == ("WaitingForGroup", 5)
-    assert world.ready("1")
-    world.models["p2"].error_rate = 0.5
-    await world.until(lambda w: other.phase == "Reverted", limit=10)
-    assert (world.phase, world.reason) == ("Reverted", "GroupReverted")
-    assert (world.routed["1"], other.routed["p1"]) == (100, 100)
-
-
-async def test_a_member_without_a_guard_waits_at_100_percent_for_the_guards_of_the_others() -> None:
-    """Its own verdicts still act."""
-    world, other = await pair()
-    GroupWatchdog(world)
-    world.commit(scorer("2", "r2", guard={"duration": "0s"}))
-    world.commit(prep("p2", "r2"))
-    await world.until(lambda w: w.tried == "2" and w.weight == 100)
-    await world.run(10)
-    assert (world.phase, world.reason) == ("Guarding", "WaitingForGroup")
-    await world.until(lambda w: both(w, other, "Succeeded"))
-
-
-async def test_a_new_release_in_a_guard_that_was_safe_ends_it_well_for_all_of_them() -> None:
-    """One commit has arrived, and all members were Safe at 100 %: all of them become stable, and the next one waits."""
-    world, other = await moving(at=100, guard={"duration": "300s"})
-    GroupWatchdog(world)
-    await world.run(10)
-    world.commit(scorer("3", "r3", guard={"duration": "300s"}))
-    await world.run(2)
-    assert both(world, other, "Succeeded")
-    assert (world.status["serving"].split("@")[0], other.status["serving"].split("@")[0]) == ("2", "p2")
-    assert world.status["reason"] == "WaitingForGroup"
-    world.commit(prep("p3", "r3", guard={"duration": "300s"}))
-    await world.run(2)
-    assert world.rollout["spec"]["from"]["version"] == "2"
-
-
-async def test_a_new_release_in_a_guard_that_one_member_may_not_end_takes_all_of_them_back() -> None:
-    """It is paused, Blind or failing: what the others have shown does not help."""
-    world, other = await moving(at=100, guard={"duration": "300s"})
-    GroupWatchdog(world)
-    await world.run(10)
-    other.lever(paused=True)
-    await world.run(1)
-    world.commit(scorer("3", "r3", guard={"duration": "300s"}))
-    await world.run(2)
-    assert both(world, other, "Superseded")
-    assert (world.routed["1"], other.routed["p1"]) == (100, 100)
 
 
 async def test_a_stable_that_dies_gives_its_canary_everything_whatever_the_others_do() -> None:

@@ -53,3 +53,8 @@ async def moving(at: int = 50, **spec: Any) -> tuple[World, Served]:
     world.commit(prep("p2", "r2", **spec))
     await world.until(lambda w: w.routed.get("2") == at and other.routed.get("p2") == at)
     return world, other
+
+
+def both(world: World, other: Served, phase: str) -> bool:
+    """Whether both rollouts are in a phase."""
+    return world.phase == other.phase == phase

@@ -19,6 +19,7 @@ from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
 
 FAILED = frozenset({Phase.REVERTED, Phase.ABORTED})
+AT_REST = frozenset({MemberStanding.SERVES, MemberStanding.READY, MemberStanding.REJECTED})
 OF_OTHERS = frozenset({RolloutReason.WAITING_FOR_GROUP, RolloutReason.GROUP_BEHIND})
 """Reasons whose message is about another member: who quoted it would tell of a third one, or of itself."""
 
@@ -71,7 +72,7 @@ def _not_as_far(member: Member, plan: RolloutPlan, state: RolloutState) -> str:
     if member.unreadable:
         return member.unreadable
     group, at = plan.spec.group, position(state)
-    if succeeded_beside(member, group, state):
+    if succeeded_beside(member, group, state) or (state.phase is Phase.GUARDING and _at_rest_beside(member, state)):
         return ""
     walking = member.walking(group)
     if walking is None:
@@ -115,6 +116,16 @@ def succeeded_beside(member: Member, group: GroupMembership | None, state: Rollo
     """Whether a member's rollout of the release has succeeded while this one was under way: there is no way back."""
     found = member.rollout_of(group)
     return found is not None and found.state.phase is Phase.SUCCEEDED and found.ended_beside(state)
+
+
+def _at_rest_beside(member: Member, state: RolloutState) -> bool:
+    """Whether a member serves all along what it served when the rollout began: the pair that the guard has shown.
+
+    What it asks for by now comes after the guard. To wait for that would be for ever: it waits for the guard's end.
+    """
+    found = member.rollout
+    moves = found is not None and (not found.state.phase.ended or found.plan.name in state.walked_with)
+    return member.standing in AT_REST and not moves
 
 
 def fault_of_another(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Cause | None:
