@@ -14,7 +14,7 @@ PYTEST := $(PY) -m pytest
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo up down test check lint crds pictures bench bench-switch soak-traffic lock clean fmt test-quick test-api test-node test-statistics bench-statistics
+.PHONY: help demo up down test check explore lint crds pictures bench bench-switch soak-traffic lock clean fmt test-quick test-api test-node test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to
 
 check: lint ## Lint, unit tests and scenarios: about six minutes
 	$(PYTEST) -q -n 2 --dist worksteal tests/unit tests/scenarios $(ARGS)
+
+explore: $(INSTALLED) ## Tell hundreds of new random stories that must not break an invariant: about ten minutes
+	THOROUGH=1 $(PYTEST) -q -n 2 tests/scenarios/test_anything.py tests/scenarios/test_groups_and_anything.py $(ARGS)
 
 lint: $(INSTALLED) ## Format, lint, types, layers, sizes
 	$(VENV)/bin/ruff format --check --quiet operator tests scripts benchmarks

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serinus.core.model.kinds import (
@@ -20,6 +18,7 @@ from serinus.core.model.kinds import (
     VIRTUAL_SERVICE,
     Kind,
 )
+from tests.scenarios.stories import told_in
 from tests.support.invariants import Watchdog
 from tests.support.world import Model, World, fraud, serving
 from tests.support.world.given import ERROR_RATE
@@ -146,16 +145,7 @@ async def play(story: list[tuple[int, Event]]) -> World:
     return world
 
 
-THOROUGH = "THOROUGH" in os.environ
-
-
-@pytest.mark.timeout(1200 if THOROUGH else 120)
-@settings(
-    max_examples=500 if THOROUGH else 25,
-    phases=list(Phase) if THOROUGH else [Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-    deadline=None,
-)
+@told_in(25, 500, seconds=120)
 @given(STORIES)
 def test_the_invariants_hold_whatever_happens(story: list[tuple[int, Event]]) -> None:
     """And in the end, in peace, something serves everything, and nothing more is written."""

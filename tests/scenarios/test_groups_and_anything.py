@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.scenarios.stories import told_in
 from tests.support.group_invariants import GroupWatchdog
 from tests.support.world import Model, World
 from tests.support.world.grouped import member, pair
@@ -144,16 +143,7 @@ async def told(story: list[tuple[int, Event]]) -> None:
     assert world.api.writes == []
 
 
-THOROUGH = "THOROUGH" in os.environ
-
-
-@pytest.mark.timeout(2400 if THOROUGH else 300)
-@settings(
-    max_examples=300 if THOROUGH else 15,
-    phases=list(Phase) if THOROUGH else [Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-    deadline=None,
-)
+@told_in(15, 300, seconds=300)
 @given(STORIES)
 def test_members_move_together_whatever_happens(story: list[tuple[int, Event]]) -> None:
     """And a good release gets through in the end, whatever was before."""
