@@ -85,6 +85,29 @@ async def test_a_rejected_canary_gets_nothing_again(end: str) -> None:
     assert sum(count for (version, _), count in world.answers.items() if version == "2") == asked
 
 
+@pytest.mark.parametrize("end", ["Reverted", "Aborted"])
+async def test_a_commit_after_a_rejection_at_100_percent_starts_from_the_stable_that_died(end: str) -> None:
+    """The rejected canary is nobody's stable while the fallback answers: it gets nothing again, and the fix does."""
+    world = await backed()
+    world.models["2"], world.models["3"] = Model(), Model(seconds_to_load=20)
+    world.commit(_guarded(world))
+    await world.until(lambda w: w.routed.get("2") == 100, limit=60)
+    lose(world, "1")
+    await world.run(12)
+    if end == "Aborted":
+        world.lever(abort=True)
+    else:
+        world.models["2"].error_rate = 1.0
+    await world.until(lambda w: w.phase == end and w.fallback == RULES, limit=30)
+    asked = sum(count for (version, _), count in world.answers.items() if version == "2")
+    world.commit(fraud("3", steps=PAUSED, traffic=falling_back(world)))
+    await world.run(2)
+    assert (world.tried, world.rollout["spec"]["from"]["version"]) == ("3", "1")
+    assert await lost_within(world, 15) == 0
+    await world.until(lambda w: w.routed.get("3") == 100, limit=60)
+    assert sum(count for (version, _), count in world.answers.items() if version == "2") == asked
+
+
 async def test_a_rejected_canary_goes_on_where_nobody_else_answers_any_more() -> None:
     """The fallback has lost its pods, too: what stable cannot take is the canary's, as without one."""
     world = await half_backed()

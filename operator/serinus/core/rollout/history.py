@@ -85,12 +85,21 @@ def _survivor(seen: Snapshot) -> str | None:
     if newest is None:
         return None
     plan, state = newest.plan, healed(newest, seen)
-    keeps = state.exposure.serves and (state.phase is Phase.SUPERSEDED or state.exposure.is_full)
+    full = state.exposure.is_full and not (state.phase in REJECTING and _answered_elsewhere(seen, plan.canary))
+    keeps = state.exposure.serves and (state.phase is Phase.SUPERSEDED or full)
     name = plan.canary if keeps else plan.stable
     revision = seen.revision(name)
     if state.phase is Phase.SUCCEEDED or revision is None or revision.succeeded:
         return None
     return name
+
+
+def _answered_elsewhere(seen: Snapshot, canary: str) -> bool:
+    """Whether a fallback answers for the canary's model: then one that was rejected need not serve on."""
+    fallback, revision = seen.fallback, seen.revision(canary)
+    if fallback is None or fallback.obstacle is not None:
+        return False
+    return not fallback.model or revision is None or fallback.model == revision.model
 
 
 def unproven(seen: Snapshot, revision: str) -> bool:
