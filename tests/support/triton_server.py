@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from serinus.core.plan.model_files import file_paths
+from serinus.core.serving.triton.layout import file_paths
 from serinus_local import images
 from serinus_local.ports import Ports
 from serinus_local.process import Processes, Program

@@ -51,7 +51,7 @@ def _as_text(quantity: object) -> object:
 
 @dataclass(frozen=True)
 class Cut:
-    """Text that is truncated rather than refused, also when written: no message of Triton may block a status."""
+    """Text that is truncated rather than refused, also when written: no message of a server may block a status."""
 
     limit: int
 

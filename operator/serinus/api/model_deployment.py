@@ -59,7 +59,7 @@ class ModelDeploymentSpec(ApiModel):
     model: ServedModel
     """The model. A change here makes a new revision."""
     runtime: Runtime
-    """The Triton server. A change here makes a new revision."""
+    """The model server. A change here makes a new revision."""
     scaling: Annotated[Scaling, LIVE_DEFAULT] = Scaling()
     """How many pods. Live: a change makes no new revision."""
     traffic: Traffic | None = None
@@ -151,7 +151,7 @@ class ModelDeploymentStatus(ApiModel):
     observed_generation: Count = 0
     """The generation of spec that this status describes."""
     model: Text | None = None
-    """Triton's model name."""
+    """The server's name of the model."""
     serving: Text | None = None
     """The stable version."""
     phase: Word | None = None

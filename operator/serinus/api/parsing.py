@@ -39,7 +39,7 @@ class ModelDeploymentView(Metadata):
 
     @property
     def model_name(self) -> str:
-        """Triton's model name."""
+        """The server's name of the model."""
         return self.spec.model.name or self.name
 
 

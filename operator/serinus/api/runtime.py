@@ -1,4 +1,4 @@
-"""The Triton server. A change here makes a new revision."""
+"""The model server and its pod. A change here makes a new revision."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ from serinus.api.rules import ATOMIC, MAP_BY_NAME, rule, ruled, spoken
 LabelKey = Annotated[str, Field(max_length=317)]
 LabelValue = Annotated[str, Field(pattern="^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
 Quantities = Annotated[dict[str, Quantity], Field(max_length=16)]
+
+
+class RuntimeType(StrEnum):
+    """The model servers that we know."""
+
+    TRITON = "triton"
 
 
 class Gpu(ApiModel):
@@ -64,7 +70,7 @@ class EnvSource(ApiModel):
 
 
 class EnvVar(ApiModel):
-    """An environment variable of the Triton container."""
+    """An environment variable of the server."""
 
     model_config = ruled(
         spoken(
@@ -110,7 +116,7 @@ class Toleration(ApiModel):
 
 
 class Resources(ApiModel):
-    """Compute resources of the Triton container, as Kubernetes quantities."""
+    """Compute resources of the server, as Kubernetes quantities."""
 
     requests: Quantities | None = None
     """What the scheduler reserves."""
@@ -119,18 +125,20 @@ class Resources(ApiModel):
 
 
 class Runtime(ApiModel):
-    """The Triton server. A change here makes a new revision."""
+    """The model server. A change here makes a new revision."""
 
+    type: RuntimeType | None = None
+    """The server; default triton."""
     image: Image
-    """Triton's image. A moved tag makes no new revision: prefer a digest."""
+    """The server's image. A moved tag makes no new revision: prefer a digest."""
     image_pull_secrets: Annotated[tuple[LocalReference, ...], Field(max_length=16), MAP_BY_NAME] | None = None
     """Secrets in the namespace to pull the image with."""
     resources: Resources | None = None
-    """Compute resources of the Triton container."""
+    """Compute resources of the server."""
     gpu: Gpu | None = None
     """GPUs of each pod; leave out to run on CPU."""
     env: Annotated[tuple[EnvVar, ...], Field(max_length=64), MAP_BY_NAME] | None = None
-    """Environment variables of the Triton container."""
+    """Environment variables of the server."""
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=32)] | None = None
     """Labels of the nodes that the pods may run on."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32), ATOMIC] | None = None

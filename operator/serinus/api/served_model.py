@@ -39,7 +39,7 @@ class ModelFormat(ApiModel):
     """The format that the model is stored in, in KServe's terms."""
 
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9_.-]*$", max_length=63)]
-    """Such as onnx, python or tensorrt. Informational: Triton reads config.pbtxt."""
+    """Such as onnx, python or tensorrt. Informational: the server reads its own settings."""
 
 
 class ProbeInput(ApiModel):
@@ -72,7 +72,7 @@ class ServedModel(ApiModel):
     """The model. A change here makes a new revision."""
 
     name: ModelName | None = None
-    """Triton's model name; default metadata.name."""
+    """The server's name of the model; default metadata.name."""
     version: Version
     """The model's own version: free text."""
     model_format: ModelFormat | None = None

@@ -20,7 +20,7 @@ from serinus.runtime.ports import Cache
 
 @dataclass(frozen=True)
 class _Other:
-    """What decides whether a ModelDeployment can stand in; `model` is Triton's name of what is stable there."""
+    """What decides whether a ModelDeployment can stand in; `model` is its server's name of what is stable there."""
 
     exists: bool = False
     model: str = ""

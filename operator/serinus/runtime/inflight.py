@@ -64,7 +64,7 @@ class _Heard:
             self.waiting[owner] = {at: value for at, value in kept.items() if at > now - LONGEST_SILENCE}
 
     def most_waiting(self, arm: Arm, after: float) -> float | None:
-        """Tell how many waited at most after a time, at the gateway or in Triton; None where nothing counts them."""
+        """Tell how many waited at most after a time, at the gateway or the server; None where nothing counts them."""
         owners = (arm.namespace, arm.service), (arm.namespace, arm.revision)
         found = (value for owner in owners for at, value in self.waiting.get(owner, {}).items() if at > after)
         return max(found, default=None)

@@ -1,6 +1,6 @@
 """Takes down revisions at which nothing arrives and nothing is in flight any more, or not within their drainSeconds.
 
-A gRPC stream ends with its pod and not before. Once Triton has been told to stop, it answers each message on it with an
+A gRPC stream ends with its pod and not before. A server that has been told to stop answers each message on it with an
 error until the grace of the pod is over. So pods with open streams get a short one: their callers have answers, then a
 reset, and call again. It is asked for with the first deletion, since a kubelet does not shorten one that is under way;
 so what is open is known before anything goes.

@@ -17,7 +17,6 @@ from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
 from serinus.core.model.revision import Revision, revision_hash, wish_digest
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan import wishes as rules
-from serinus.core.plan.model_files import CONFIG_KEY
 from serinus.core.plan.pods import render_template
 from serinus.core.plan.revisions import (
     GENERATION_ANNOTATION,
@@ -31,6 +30,7 @@ from serinus.core.plan.revisions import (
     wish_marks,
 )
 from serinus.core.plan.storage import plan_storage, source_config_map
+from serinus.core.serving.runtimes import runtime_of
 from serinus.runtime.memory import Memory, Wish
 from serinus.runtime.ports import Cache, Cluster
 
@@ -49,11 +49,10 @@ class Files:
     def keys(self) -> tuple[str, ...]:
         return tuple(sorted((*self.data, *self.binary_data)))
 
-    @property
-    def config(self) -> str:
-        """The text of config.pbtxt, which says where other files are looked for."""
-        encoded = self.binary_data.get(CONFIG_KEY, "")
-        return self.data.get(CONFIG_KEY) or base64.b64decode(encoded).decode(errors="replace")
+    def text(self, key: str) -> str:
+        """Give the text of a key; empty where there is none."""
+        encoded = self.binary_data.get(key, "")
+        return self.data.get(key) or base64.b64decode(encoded).decode(errors="replace")
 
     @property
     def digest(self) -> str:
@@ -255,8 +254,9 @@ def render_revision(view: ModelDeploymentView, owner: Owner, hashed: str, number
     _check_probe(view)
     name, uri = revision_name(view.name, hashed), view.spec.model.storage_uri
     copy = name if files is not None else None
-    keys, config = (files.keys, files.config) if files is not None else ((), "")
-    storage = plan_storage(uri, model=view.model_name, config_map=copy, keys=keys, config=config)
+    server = runtime_of(view.spec.runtime)
+    keys, settings = (files.keys, files.text(server.settings_file)) if files is not None else ((), "")
+    storage = plan_storage(uri, server, model=view.model_name, config_map=copy, keys=keys, settings=settings)
     return render_controller_revision(
         owner,
         name=name,

@@ -10,6 +10,7 @@ from serinus.api.policy import Analysis, Metric, Preset, Provider
 from serinus.cli.errors import Refused
 from serinus.core.analysis.promql import quoted
 from serinus.core.model.answers import NoAnswer, Series
+from serinus.core.serving.triton.runtime import COUNTERS
 from serinus.simulation.backtest.recorded import Elsewhere
 
 CHUNK_S: Final = 900.0
@@ -65,5 +66,4 @@ def istio_selectors(namespace: str, services: str, metrics: Sequence[Metric], *,
 
 def triton_selector(namespace: str, revisions: str) -> str:
     """Select Triton's own counters of the revisions (hashes) that match a pattern."""
-    names = "nv_inference_request_(success|failure|duration_us)"
-    return f'{{__name__=~"{names}",namespace="{quoted(namespace)}",revision=~"{revisions}"}}'
+    return f'{{__name__=~"{COUNTERS.requests}",namespace="{quoted(namespace)}",revision=~"{revisions}"}}'

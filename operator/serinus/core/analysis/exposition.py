@@ -19,6 +19,9 @@ from enum import StrEnum
 from typing import Final
 
 from serinus.api.policy import Provider
+from serinus.core.serving.runtime import OwnCounters
+from serinus.core.serving.runtimes import COUNTED
+from serinus.core.serving.triton.runtime import COUNTERS
 
 # Codes that blame the caller: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION,
 # OUT_OF_RANGE, UNAUTHENTICATED.
@@ -70,7 +73,7 @@ _TELLING: Final = frozenset(
 _ISTIOS: Final = ("source_", "destination_", "request_", "response_", "grpc_", "connection_")
 _ENVOYS: Final = frozenset({"cluster_name", "envoy_cluster_name"})
 """Envoy counts by upstream: a Service has one for each of its ports."""
-_TRITONS: Final = frozenset({"model", "version", "reason", "gpu_uuid"})
+_SERVERS: Final = frozenset().union(*(each.labels for each in COUNTED))
 Labels = tuple[tuple[str, str], ...]
 Owner = tuple[str, str]
 """A revision, as the series of a provider name it."""
@@ -134,16 +137,23 @@ def parse_bound(text: str) -> float | None:
 
 def read_triton(labels: Mapping[str, str]) -> Meaning | None:
     """Read the labels of one of Triton's metrics; owner is (namespace, revision hash)."""
-    owner = (labels.get("namespace", ""), labels.get("revision", ""))
-    match labels.get("__name__", ""):
-        case "nv_inference_request_success":
-            return Meaning(owner, Count.SUCCESS)
-        case "nv_inference_request_failure":
-            # Its label `reason` tells a caller's fault apart only since 24.09, and not reliably.
-            return Meaning(owner, Count.SERVER_ERROR, code=f"Triton failure{_flagged(labels.get('reason', ''))}")
-        case "nv_inference_request_duration_us":
-            return Meaning(owner, Count.SECONDS, scale=1e-6)
-    return None
+    return _read_own(labels, COUNTERS)
+
+
+def read_server(labels: Mapping[str, str]) -> Meaning | None:
+    """Read the labels of a metric of any server's own; owner is (namespace, revision hash)."""
+    return next((meaning for each in COUNTED if (meaning := _read_own(labels, each)) is not None), None)
+
+
+def _read_own(labels: Mapping[str, str], counters: OwnCounters) -> Meaning | None:
+    owner, name = (labels.get("namespace", ""), labels.get("revision", "")), labels.get("__name__", "")
+    if name == counters.success:
+        return Meaning(owner, Count.SUCCESS)
+    if name == counters.failure:
+        # Its label `reason` tells a caller's fault apart only since Triton 24.09, and not reliably.
+        code = f"{counters.server} failure{_flagged(labels.get('reason', ''))}"
+        return Meaning(owner, Count.SERVER_ERROR, code=code)
+    return Meaning(owner, Count.SECONDS, scale=1e-6) if name == counters.duration else None
 
 
 def _istio_outcome(labels: Mapping[str, str]) -> Count:
@@ -198,7 +208,7 @@ def own_labels(labels: Mapping[str, str]) -> tuple[Labels, Labels]:
             continue
         if label in _TELLING or (name.startswith("envoy_") and label in _ENVOYS):
             telling.append((label, _normal(value) if label == "le" else value))
-        elif label.startswith(_ISTIOS) if name.startswith("istio_") else label in _TRITONS:
+        elif label.startswith(_ISTIOS) if name.startswith("istio_") else label in _SERVERS:
             describing.append((label, value))
     return tuple(telling), tuple(describing)
 

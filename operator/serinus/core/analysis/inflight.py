@@ -2,8 +2,8 @@
 
 Envoy counts the requests that it sends to a Service's cluster, and those waiting there (`upstream_rq_total`,
 `upstream_rq_active`); an Istio proxy exposes these if its annotation `proxyStatsMatcher` includes `cluster.outbound`.
-Triton counts requests waiting for its backend. Istio writes code 0 for callers that hung up, and counts the messages of
-gRPC streams.
+A server may count requests waiting for its model. Istio writes code 0 for callers that hung up, and counts the messages
+of gRPC streams.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from serinus.core.analysis.exposition import CLUSTER, Count, Meaning, Owner, owner_of_cluster, read_istio, read_triton
+from serinus.core.analysis.exposition import CLUSTER, Count, Meaning, Owner, owner_of_cluster, read_istio, read_server
 from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.places import Place, Places
 from serinus.core.analysis.promql import BOTH_PORTS, Arm, clusters, either, more, quoted
 from serinus.core.model.answers import Series
 from serinus.core.model.revision import HTTP_PORT
+from serinus.core.serving.runtimes import COUNTED
 
 USUAL = 0.99
 """So many of the answers show how long one takes: what a few slow ones move a share by is less than is looked for."""
 _IN_FLIGHT, _ENTERED = "envoy_cluster_upstream_rq_active", "envoy_cluster_upstream_rq_total"
-_PENDING = "nv_inference_pending_request_count"
+_PENDING = frozenset(each.pending for each in COUNTED)
 _MESSAGES = "istio_response_messages_total"
 
 
@@ -38,10 +39,10 @@ def open_query(arm: Arm, matchers: Sequence[str] = (), *, ports: str = BOTH_PORT
 
 
 def pending_query(arms: Sequence[Arm], seconds: float, matchers: Sequence[str] = ()) -> str:
-    """Ask what waits for the arms' backends in Triton."""
+    """Ask what waits for the arms' models in their servers."""
     namespaces, revisions = either(arm.namespace for arm in arms), either(arm.revision for arm in arms)
     selector = f'namespace=~"{namespaces}",revision=~"{revisions}"{more(matchers)}'
-    return f"{_PENDING}{{{selector}}}[{math.ceil(seconds)}s]"
+    return f'{{__name__=~"{"|".join(sorted(_PENDING))}",{selector}}}[{math.ceil(seconds)}s]'
 
 
 def message_query(arms: Sequence[Arm], seconds: float, matchers: Sequence[str] = ()) -> str:
@@ -70,7 +71,7 @@ def usual_answers(totals: Totals) -> float | None:
 
 def read_answers(labels: Mapping[str, str]) -> Meaning | None:
     """Read what was answered, well or badly, as a success; a caller who hung up has no answer."""
-    meaning = read_istio(labels) or read_triton(labels)
+    meaning = read_istio(labels) or read_server(labels)
     if meaning is None or meaning.count in {Count.SLOWER, Count.SECONDS}:
         return meaning
     hung_up = labels.get("response_code") == "0" or labels.get("grpc_response_status") == "1"
@@ -107,7 +108,7 @@ def waiting(series: Sequence[Series]) -> dict[Owner, dict[float, float]]:
 
 
 def _waits_for(labels: Mapping[str, str]) -> Owner | None:
-    if labels.get("__name__") == _PENDING:
+    if labels.get("__name__") in _PENDING:
         return labels.get("namespace", ""), labels.get("revision", "")
     cluster = CLUSTER.fullmatch(labels.get("cluster_name", ""))
     if cluster is None or labels.get("__name__") != _IN_FLIGHT or cluster[1] != str(HTTP_PORT):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from serinus.api.policy import Provider
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
+from serinus.core.serving.triton.runtime import COUNTERS
 
 BOTH_PORTS = f"({HTTP_PORT}|{GRPC_PORT})"
 SERVICES_PER_QUERY = 100
@@ -103,9 +104,8 @@ def _istio_queries(
 
 def triton_queries(arms: Sequence[Arm], *, seconds: float, matchers: Sequence[str] = ()) -> list[str]:
     """Ask for the raw samples of all arms' pods; the label `revision` comes from the scrape configuration."""
-    names = "nv_inference_request_(success|failure|duration_us)"
     return [
-        f'{{__name__=~"{names}",namespace=~"{either(arm.namespace for arm in chunk)}",'
+        f'{{__name__=~"{COUNTERS.requests}",namespace=~"{either(arm.namespace for arm in chunk)}",'
         f'revision=~"{either(arm.revision for arm in chunk)}"{more(matchers)}}}[{_range(seconds)}]'
         for chunk in _chunks(sorted(set(arms)))
     ]

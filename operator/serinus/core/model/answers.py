@@ -68,7 +68,7 @@ class ProbeOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """The outcome of a sample request and, if it failed, Triton's error.
+    """The outcome of a sample request and, if it failed, the server's error.
 
     `silent` is a failure of a server that took the request and never answered it; `blames_caller` says whether the
     status of a refusal does, None where that is not known.

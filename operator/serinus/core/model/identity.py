@@ -10,6 +10,10 @@ from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
 FIELD_MANAGER = "serinus"
 MODEL_DEPLOYMENT_LABEL = f"{GROUP}/modeldeployment"
 REVISION_LABEL = f"{GROUP}/revision"
+APP_LABEL = "app.kubernetes.io/name"
+_APP = "triton"
+"""What all that is derived has been called from the first version on: people's selectors may ask for it. What runs a
+single revision is called by its own server."""
 
 
 @dataclass(frozen=True, order=True)
@@ -49,7 +53,7 @@ class Owner:
     def labels(self, revision_hash: str | None = None) -> dict[str, str]:
         """Render the labels on everything derived; `revision_hash` where it belongs to one revision."""
         labels = {
-            "app.kubernetes.io/name": "triton",
+            APP_LABEL: _APP,
             "app.kubernetes.io/instance": self.name,
             "app.kubernetes.io/managed-by": "serinus",
             "app.kubernetes.io/part-of": "serinus",

@@ -34,7 +34,7 @@ class Unreached(Obstacle):
 class Fallback:
     """The ModelDeployment that answers while no pod of ours can; `obstacle` says why it cannot, either.
 
-    `model` is Triton's name of what is stable there; empty where that is not known.
+    `model` is its server's name of what is stable there; empty where that is not known.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""The pod template of a revision: one Triton, one model, one version. Rendered once, kept in the ControllerRevision.
+"""The pod template of a revision: one server, one model, one version. Rendered once, kept in the ControllerRevision.
 
-No port of Triton's listens until the model is loaded, so the startup probe carries the whole load time. Readiness asks
-for the model: `/v2/health/ready` is true with no model at all. On SIGTERM Triton refuses new connections at once, so
-the pod sleeps first, until the data plane has stopped sending.
+No port of a server needs to listen until the model is loaded, so the startup probe carries the whole load time.
+Readiness asks for the model: a server is ready with no model at all. On SIGTERM servers refuse new connections at once,
+so the pod sleeps first, until the data plane has stopped sending.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from serinus.api import GROUP
 from serinus.api.defaults import DEFAULT_DRAIN_SECONDS, LOAD_TIMEOUT_SECONDS
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.runtime import Resources, Runtime
-from serinus.core.model.identity import Owner
+from serinus.core.model.identity import APP_LABEL, Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT
 from serinus.core.plan.storage import Storage
+from serinus.core.serving.runtime import ServingRuntime, Start
+from serinus.core.serving.runtimes import runtime_of
 
 VERSION_ANNOTATION = f"{GROUP}/version"
-CONTAINER = "triton"
 
 PRE_STOP_SECONDS = 5
 BESIDE_DRAIN_SECONDS = PRE_STOP_SECONDS + 10
-"""What a pod's grace has beside the time for requests in flight: the sleep before, and Triton's own end."""
+"""What a pod's grace has beside the time for requests in flight: the sleep before, and the server's own end."""
 
 DEFAULT_GPU = "nvidia.com/gpu"
 DEFAULT_SHARED_MEMORY = "1Gi"
@@ -34,6 +35,7 @@ def render_template(owner: Owner, revision_hash: str, spec: ModelDeploymentSpec,
         "metadata": {
             "labels": {
                 **owner.labels(revision_hash),
+                APP_LABEL: runtime_of(spec.runtime).type.value,
                 "service.istio.io/canonical-name": owner.name,
                 "service.istio.io/canonical-revision": revision_hash,
             },
@@ -44,7 +46,7 @@ def render_template(owner: Owner, revision_hash: str, spec: ModelDeploymentSpec,
 
 
 def model_name(owner: Owner, spec: ModelDeploymentSpec) -> str:
-    """Tell Triton's name of the model."""
+    """Tell the server's name of the model."""
     return spec.model.name or owner.name
 
 
@@ -88,17 +90,19 @@ def _pod(runtime: Runtime, model: str, storage: Storage) -> Json:
 
 
 def _container(runtime: Runtime, model: str, storage: Storage) -> Json:
+    server = runtime_of(runtime)
+    started = server.render_start(Start(model, storage.repository, storage.folder or model, _drain(runtime)))
     container: Json = {
-        "name": CONTAINER,
+        "name": server.type.value,
         "image": runtime.image,
-        "command": ["tritonserver"],
-        "args": _arguments(storage.repository, _drain(runtime)),
+        "command": started["command"],
+        "args": started["args"],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
             {"name": "http-metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
-        **_probes(model, runtime.load_timeout_seconds or LOAD_TIMEOUT_SECONDS),
+        **_probes(server, model, runtime.load_timeout_seconds or LOAD_TIMEOUT_SECONDS),
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -110,34 +114,21 @@ def _container(runtime: Runtime, model: str, storage: Storage) -> Json:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (the pod's own emptyDir)
             {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
         ],
-        # Triton gives the reason of a failed load in its log only; the kubelet keeps the log's last 2,048 bytes.
+        # Servers give the reason of a failed load in their logs only; the kubelet keeps the log's last 2,048 bytes.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     resources = _resources(runtime)
     if resources:
         container["resources"] = resources
-    if runtime.env:
-        container["env"] = [variable.manifest() for variable in runtime.env]
+    variables = [*started.get("env", ()), *(variable.manifest() for variable in runtime.env or ())]
+    if variables:
+        container["env"] = variables
     return container
 
 
-def _arguments(repository: str, drain: int) -> list[str]:
-    return [
-        f"--model-repository={repository}",
-        "--model-control-mode=none",
-        "--strict-readiness=true",
-        f"--http-port={HTTP_PORT}",
-        f"--grpc-port={GRPC_PORT}",
-        f"--metrics-port={METRICS_PORT}",
-        f"--exit-timeout-secs={drain}",
-        # At the info level a table of options fills the log's end, and the reason of a failed load is lost (measured).
-        "--log-info=false",
-    ]
-
-
-def _probes(model: str, load_timeout: int) -> Json:
-    ready = {"httpGet": {"path": f"/v2/models/{model}/ready", "port": "http"}}
-    live = {"httpGet": {"path": "/v2/health/live", "port": "http"}}
+def _probes(server: ServingRuntime, model: str, load_timeout: int) -> Json:
+    ready = {"httpGet": {"path": server.ready_path(model), "port": "http"}}
+    live = {"httpGet": {"path": server.live_path, "port": "http"}}
     starting = {"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": load_timeout}
     return {
         # Nobody talks to a pod that has not started, so it need not end in good order when it takes too long.

@@ -14,6 +14,7 @@ from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
 from serinus.core.model.revision import HASH_SCHEME, Revision, revision_hash, wish_digest
 from serinus.core.model.timestamps import restored, stored, to_rfc3339
 from serinus.core.plan.pods import VERSION_ANNOTATION
+from serinus.core.serving.runtimes import runtime_in, server_container
 
 SUCCEEDED_ANNOTATION = f"{GROUP}/succeeded-at"
 WISH_ANNOTATION = f"{GROUP}/wish"
@@ -111,13 +112,13 @@ def rebuilt_revision(owner: Owner, deployment: Json, *, spec: ModelDeploymentSpe
     """
     metadata, template = deployment["metadata"], deployment["spec"]["template"]
     version = (template["metadata"].get("annotations") or {}).get(VERSION_ANNOTATION, "")
-    path = template["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"]
+    path = server_container(template)["readinessProbe"]["httpGet"]["path"]
     probe = spec.model.probe if spec.model.version == version else None
     data = {
         "scheme": HASH_SCHEME,
         "hash": metadata["labels"][REVISION_LABEL],
         "version": version,
-        "model": path.removeprefix("/v2/models/").removesuffix("/ready"),
+        "model": runtime_in(template).model_of(path),
         "template": template,
         "probe": probe.manifest() if probe else None,
         "configMap": config_map,

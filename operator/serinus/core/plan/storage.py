@@ -1,7 +1,7 @@
 """Where the model comes from: the one seam from `storageUri` to volumes, mounts and init containers.
 
-Every scheme names the model's own folder (config.pbtxt and one version folder), which becomes `<repository>/<model>`:
-Triton loads everything in its repository, so a pod's repository holds one model with one version.
+Every scheme names the model's own folder, which becomes `<repository>/<model>`. A pod's repository holds one model:
+some servers load everything in it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.kinds import Json
-from serinus.core.plan.model_files import VERSION_FOLDER, file_paths
+from serinus.core.serving.runtime import ServingRuntime
 
 REPOSITORY = "/models"
 
@@ -30,24 +30,32 @@ class Storage:
     volume_mounts: tuple[Json, ...] = ()
     init_containers: tuple[Json, ...] = ()
     repository: str = REPOSITORY
+    folder: str = ""
+    """The model's own folder in `repository`; empty where it is called as the model is."""
 
 
 def plan_storage(
-    uri: str, *, model: str, config_map: str | None = None, keys: Sequence[str] = (), config: str = ""
+    uri: str,
+    server: ServingRuntime,
+    *,
+    model: str,
+    config_map: str | None = None,
+    keys: Sequence[str] = (),
+    settings: str = "",
 ) -> Storage:
     """Plan the storage of a model; `config_map` and `keys` are those of the revision's own copy (configmap:// only).
 
-    `config` is the text of its config.pbtxt, which says where some of the files are looked for. Raises InvalidSpec for
-    a scheme or a form that we do not know.
+    `settings` is the text of the server's settings file, which may say where files are looked for. Raises InvalidSpec
+    for a scheme or a form that we do not know.
     """
     scheme, rest = _parts(uri)
     match scheme:
         case "pvc":
             return _claim(rest, model)
         case "file":
-            return _baked(rest, model)
+            return _baked(rest, model, server)
         case "configmap":
-            return _config_map(source_config_map(uri), config_map, model, file_paths(keys, config))
+            return _config_map(source_config_map(uri), config_map, model, server, server.file_paths(keys, settings))
     raise InvalidSpec(
         _FIELD, f"no scheme {scheme}:// is known: write pvc://claim/path, file:///path or configmap://name"
     )
@@ -83,25 +91,30 @@ def _claim(rest: str, model: str) -> Storage:
     return Storage(volumes=(volume,), volume_mounts=(mount,))
 
 
-def _baked(rest: str, model: str) -> Storage:
+def _baked(rest: str, model: str, server: ServingRuntime) -> Storage:
     path = posixpath.normpath(rest)
     repository, name = posixpath.split(path)
     if not rest.startswith("/") or not name:
         raise InvalidSpec(_FIELD, f"file://{rest} is not an absolute path: write file:///models/{model}")
-    if name != model:
+    if name == model:
+        return Storage(repository=repository)
+    if server.folder_is_name:
         raise InvalidSpec(
             _FIELD,
-            f"Triton takes the model's name from its folder, and file://{rest} ends in {name}: "
+            f"{server.title} takes the model's name from its folder, and file://{rest} ends in {name}: "
             f"set spec.model.name to {name}, or bake the model in a folder called {model}",
         )
-    return Storage(repository=repository)
+    return Storage(repository=repository, folder=name)
 
 
-def _config_map(source: str | None, copy: str | None, model: str, paths: Mapping[str, str]) -> Storage:
+def _config_map(
+    source: str | None, copy: str | None, model: str, server: ServingRuntime, paths: Mapping[str, str]
+) -> Storage:
     if copy is None:
         raise InvalidSpec(_FIELD, f"ConfigMap {source} was not copied into the revision")
-    if not any(path.startswith(f"{VERSION_FOLDER}/") for path in paths.values()):
-        raise InvalidSpec(_FIELD, f"ConfigMap {source} holds no model: add one key a file, such as model.py")
+    lacks = server.lacks(paths.values())
+    if lacks:
+        raise InvalidSpec(_FIELD, f"ConfigMap {source} holds no model: {lacks}")
     items = [{"key": key, "path": path} for key, path in paths.items()]
     return Storage(
         volumes=({"name": "model", "configMap": {"name": copy, "items": items}},), volume_mounts=(_mount(model),)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Owner
+from serinus.core.model.identity import APP_LABEL, MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Owner
 from serinus.core.model.kinds import DEPLOYMENT, POD_DISRUPTION_BUDGET, SERVICE, Json
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT, Revision
+from serinus.core.serving.runtimes import runtime_in
 
 GRPC: Final = "grpc"
 """The `appProtocol` of a port for gRPC where the routing API has no other word."""
@@ -28,7 +29,7 @@ def render_deployment(owner: Owner, revision: Revision, replicas: int | None) ->
     return {
         "apiVersion": DEPLOYMENT.api_version,
         "kind": DEPLOYMENT.name,
-        "metadata": owner.metadata(revision.name, revision.hash),
+        "metadata": _metadata(owner, revision),
         "spec": spec,
     }
 
@@ -46,19 +47,26 @@ def render_disruption_budget(owner: Owner, revision: Revision) -> Json:
     return {
         "apiVersion": POD_DISRUPTION_BUDGET.api_version,
         "kind": POD_DISRUPTION_BUDGET.name,
-        "metadata": owner.metadata(revision.name, revision.hash),
+        "metadata": _metadata(owner, revision),
         "spec": spec,
     }
 
 
 def render_service(owner: Owner, revision: Revision, grpc_protocol: str = GRPC) -> Json:
     """Render a revision's Service: what routes point at and what metrics are asked by."""
-    return _service(owner.metadata(revision.name, revision.hash), _selector(owner, revision.hash), grpc_protocol)
+    return _service(_metadata(owner, revision), _selector(owner, revision.hash), grpc_protocol)
 
 
 def render_root_service(owner: Owner, revision_hash: str, grpc_protocol: str = GRPC) -> Json:
     """Render the Service that carries the ModelDeployment's name: stable's pods, for callers outside the mesh."""
     return _service(owner.metadata(owner.name), _selector(owner, revision_hash), grpc_protocol)
+
+
+def _metadata(owner: Owner, revision: Revision) -> Json:
+    """Render the metadata of what runs one revision, called by its server."""
+    metadata = owner.metadata(revision.name, revision.hash)
+    named = {APP_LABEL: runtime_in(revision.template).type.value}
+    return {**metadata, "labels": {**metadata["labels"], **named}}
 
 
 def _service(metadata: Json, selector: dict[str, str], grpc_protocol: str) -> Json:

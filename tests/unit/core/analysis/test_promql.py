@@ -111,7 +111,8 @@ def test_tritons_raw_samples_are_asked_by_the_revision() -> None:
     """Two revisions whose folder is `1` have the same labels but for that."""
     (query,) = triton_queries([ARM], seconds=5)
     assert query == (
-        '{__name__=~"nv_inference_request_(success|failure|duration_us)",namespace=~"ml",revision=~"abcdef0123"}[5s]'
+        '{__name__=~"nv_inference_request_success|nv_inference_request_failure|nv_inference_request_duration_us",'
+        'namespace=~"ml",revision=~"abcdef0123"}[5s]'
     )
 
 

@@ -15,10 +15,13 @@ from serinus.core.model.revision import Revision
 from serinus.core.plan.pods import model_name, render_template
 from serinus.core.plan.revisions import revision_name
 from serinus.core.plan.storage import plan_storage
+from serinus.core.serving.runtimes import runtime_of
+from serinus.core.serving.triton.runtime import Triton
 
 OWNER = Owner(namespace="ml", name="fraud", uid="5d2c8a3e-0000-4000-8000-000000000001")
 HASH = "abcdef0123"
 KUBERNETES = "1.36"
+TRITON = Triton()
 
 SMALL: Json = {
     "model": {"version": "42", "storageUri": "configmap://fraud-v42"},
@@ -57,6 +60,7 @@ def template(raw: Json | None = None) -> Json:
     parsed = spec(raw)
     storage = plan_storage(
         parsed.model.storage_uri,
+        runtime_of(parsed.runtime),
         model=model_name(OWNER, parsed),
         config_map="fraud-abcdef0123",
         keys=("config.pbtxt", "model.py"),

@@ -6,6 +6,7 @@ import pytest
 
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.plan.storage import Storage, plan_storage, source_config_map
+from tests.unit.core.plan.given import TRITON
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from serinus.core.plan.storage import Storage, plan_storage, source_config_map
     ],
 )
 def test_a_claim_is_mounted_read_only_at_the_models_folder(uri: str, sub_path: str | None) -> None:
-    storage = plan_storage(uri, model="fraud")
+    storage = plan_storage(uri, TRITON, model="fraud")
     mount = {"name": "model", "mountPath": "/models/fraud", "readOnly": True}
     assert storage.volumes == ({"name": "model", "persistentVolumeClaim": {"claimName": "models", "readOnly": True}},)
     assert storage.volume_mounts == ({**mount, "subPath": sub_path} if sub_path else mount,)
@@ -32,12 +33,13 @@ def test_a_claim_is_mounted_read_only_at_the_models_folder(uri: str, sub_path: s
     ],
 )
 def test_a_baked_model_needs_no_volume_and_its_parent_is_the_repository(uri: str, repository: str) -> None:
-    assert plan_storage(uri, model="fraud") == Storage(repository=repository)
+    assert plan_storage(uri, TRITON, model="fraud") == Storage(repository=repository)
 
 
 def test_a_config_map_is_laid_out_as_a_model_with_one_version() -> None:
     storage = plan_storage(
         "configmap://fraud-src",
+        TRITON,
         model="fraud",
         config_map="fraud-0123456789",
         keys=("model.py", "config.pbtxt", "w.npz"),
@@ -76,7 +78,7 @@ def test_a_config_map_is_laid_out_as_a_model_with_one_version() -> None:
 def test_a_file_that_the_configuration_names_stands_where_triton_looks(config: str, key: str, path: str) -> None:
     """Keys cannot hold a slash; config.pbtxt says where each of them belongs."""
     keys = ("model.py", "config.pbtxt", key)
-    storage = plan_storage("configmap://src", model="fraud", config_map="copy", keys=keys, config=config)
+    storage = plan_storage("configmap://src", TRITON, model="fraud", config_map="copy", keys=keys, settings=config)
     paths = {item["key"]: item["path"] for item in storage.volumes[0]["configMap"]["items"]}
     assert paths == {"config.pbtxt": "config.pbtxt", "model.py": "1/model.py", key: path}
 
@@ -96,19 +98,19 @@ def test_a_file_that_the_configuration_names_stands_where_triton_looks(config: s
 )
 def test_what_cannot_be_served_is_refused_with_the_field_and_the_fix(uri: str, fix: str) -> None:
     with pytest.raises(InvalidSpec, match=fix) as refusal:
-        plan_storage(uri, model="fraud", config_map="copy", keys=("model.py",))
+        plan_storage(uri, TRITON, model="fraud", config_map="copy", keys=("model.py",))
     assert refusal.value.field == "spec.model.storageUri"
 
 
 @pytest.mark.parametrize("keys", [(), ("config.pbtxt",)], ids=["empty", "configuration only"])
 def test_a_config_map_without_a_model_is_refused(keys: tuple[str, ...]) -> None:
     with pytest.raises(InvalidSpec, match="holds no model"):
-        plan_storage("configmap://fraud-src", model="fraud", config_map="copy", keys=keys)
+        plan_storage("configmap://fraud-src", TRITON, model="fraud", config_map="copy", keys=keys)
 
 
 def test_a_config_map_that_was_not_copied_is_refused() -> None:
     with pytest.raises(InvalidSpec, match="was not copied"):
-        plan_storage("configmap://fraud-src", model="fraud", keys=("model.py",))
+        plan_storage("configmap://fraud-src", TRITON, model="fraud", keys=("model.py",))
 
 
 def test_the_config_map_that_a_uri_names_can_be_asked_for() -> None:

@@ -9,7 +9,8 @@ import pytest
 import re2
 
 from serinus.core.model.matches import By
-from serinus.core.traffic.paths import Path, few, grpc_paths, http_paths
+from serinus.core.serving.interface import Path
+from serinus.core.traffic.paths import few, grpc_paths, http_paths
 
 
 def admits(wanted: Iterable[Path], path: str) -> bool:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
-from serinus.core.plan.diagnosis.starting import CANNOT_START, beside_triton
+from serinus.core.plan.diagnosis.starting import CANNOT_START, beside_server
 from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, one_line
-from serinus.core.plan.pods import CONTAINER
 
 _DID_NOT_START = frozenset({"StartError", "ContainerCannotRun"})
 _KILLED_FOR_MEMORY = "OOMKilled"
@@ -21,32 +20,32 @@ def out_of_memory(symptoms: Symptoms) -> Diagnosis | None:
             where = f"at its limit of {limit}" if limit else "by its node, which had none left"
             fix = "raise spec.runtime.resources.limits.memory (shared memory counts in it)"
             who = f"pod {pod.name}"
-            if status["name"] != CONTAINER:
+            if status["name"] != pod.server:
                 who, fix = f"container {status['name']} of {who}", "give it more memory"
             return Diagnosis(NotReadyReason.OUT_OF_MEMORY, f"{who} was killed for memory {where}: {fix}")
     return None
 
 
 def crash_loop(symptoms: Symptoms) -> Diagnosis | None:
-    """Look for a Triton that cannot start, or ends again and again."""
+    """Look for a server that cannot start, or ends again and again."""
     for pod in symptoms.pods:
         said = _cannot_start(pod)
         if said is not None:
-            fix = "check that spec.runtime.image holds tritonserver"
+            fix = f"check that spec.runtime.image holds {symptoms.runtime.program}"
             return Diagnosis(NotReadyReason.CRASH_LOOP, f"the container cannot start ({one_line(said)}): {fix}")
         if _is_lost(pod) or not pod.terminated:
             continue
         if pod.waiting.get("reason") == "CrashLoopBackOff" or "terminated" in _state(pod):
-            return _ended(pod)
+            return _ended(pod, symptoms.runtime.title)
     return None
 
 
-def _ended(pod: PodSymptoms) -> Diagnosis:
-    """Say how Triton ended; once is no loop yet."""
+def _ended(pod: PodSymptoms, title: str) -> Diagnosis:
+    """Say how the server ended; once is no loop yet."""
     code = pod.terminated.get("exitCode")
     last = one_line(str(pod.terminated.get("message", "")).strip().rpartition("\n")[2])
     said = f" ({last})" if last else ""
-    text = f"Triton ended with exit code {code}{said}: run kubectl logs {pod.name} --previous"
+    text = f"{title} ended with exit code {code}{said}: run kubectl logs {pod.name} --previous"
     backs_off = pod.waiting.get("reason") == "CrashLoopBackOff"
     return Diagnosis(
         NotReadyReason.CRASH_LOOP if backs_off or pod.container.get("restartCount") else NotReadyReason.NOT_READY, text
@@ -59,7 +58,7 @@ def _is_lost(pod: PodSymptoms) -> bool:
 
 
 def _cannot_start(pod: PodSymptoms) -> str | None:
-    """Repeat why the container runtime could not start Triton at all."""
+    """Repeat why the container runtime could not start the server at all."""
     if pod.waiting.get("reason") in CANNOT_START:
         return str(pod.waiting.get("message", ""))
     if pod.terminated.get("reason") in _DID_NOT_START:
@@ -73,10 +72,11 @@ def not_ready(symptoms: Symptoms) -> Diagnosis | None:
         if _is_lost(pod):
             said = one_line(f"{pod.status.get('reason', 'Failed')}: {pod.status.get('message', '')}")
             return Diagnosis(NotReadyReason.NOT_READY, f"pod {pod.name} is lost ({said}): another one takes its place")
-        other = beside_triton(pod)
+        other = beside_server(pod)
         if other is not None:
             fix = f"run kubectl describe pod {pod.name}"
-            return Diagnosis(NotReadyReason.NOT_READY, f"{other} of pod {pod.name} is not ready, beside Triton: {fix}")
+            said = f"{other} of pod {pod.name} is not ready, beside {symptoms.runtime.title}"
+            return Diagnosis(NotReadyReason.NOT_READY, f"{said}: {fix}")
         if "running" in _state(pod) and pod.container.get("started"):
             model = symptoms.revision.model
             fix = f"run kubectl logs {pod.name}"

@@ -1,4 +1,4 @@
-"""Pods that fail before Triton starts: in an image, a volume, the sandbox or an init container."""
+"""Pods that fail before the server starts: in an image, a volume, the sandbox or an init container."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def sandbox_failed(symptoms: Symptoms) -> Diagnosis | None:
 
 
 def init_container_failed(symptoms: Symptoms) -> Diagnosis | None:
-    """Look for an init container that cannot start, or ends with an error: Triton waits for it."""
+    """Look for an init container that cannot start, or ends with an error: the server waits for it."""
     for pod in symptoms.pods:
         for container in pod.init_containers:
             why = _why_failed(container)
@@ -98,8 +98,8 @@ def _why_failed(container: Json) -> str | None:
     return f"ended with exit code {code}" + (f" ({last})" if last else "")
 
 
-def beside_triton(pod: PodSymptoms) -> str | None:
-    """Name the container that keeps a pod unready although Triton is ready."""
+def beside_server(pod: PodSymptoms) -> str | None:
+    """Name the container that keeps a pod unready although the server is ready."""
     if not pod.container.get("ready"):
         return None
     for container in pod.containers:

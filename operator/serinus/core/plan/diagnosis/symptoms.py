@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
-from serinus.core.plan.pods import CONTAINER
+from serinus.core.serving.runtime import ServingRuntime
+from serinus.core.serving.runtimes import runtime_in, server_container
 
 _LONGEST = 600
 _CONNECTION = re.compile(r"\b(?:read|write|dial) (?:tcp|udp) \S+->\S+: ")
@@ -17,11 +18,12 @@ _CONNECTION = re.compile(r"\b(?:read|write|dial) (?:tcp|udp) \S+->\S+: ")
 
 @dataclass(frozen=True)
 class PodSymptoms:
-    """A pod that is not ready, and its Triton container."""
+    """A pod that is not ready, and its server's container, which is called `server`."""
 
     name: str
     status: Json
     events: tuple[Json, ...]
+    server: str
 
     def condition(self, kind: str) -> Json:
         """Find a condition of the pod; empty when it has none of this type."""
@@ -30,9 +32,9 @@ class PodSymptoms:
 
     @property
     def container(self) -> Json:
-        """Triton's container status; empty until the kubelet has reported one."""
+        """The server's container status; empty until the kubelet has reported one."""
         statuses = self.status.get("containerStatuses") or ()
-        return next((status for status in statuses if status["name"] == CONTAINER), {})
+        return next((status for status in statuses if status["name"] == self.server), {})
 
     @property
     def init_containers(self) -> tuple[Json, ...]:
@@ -41,7 +43,7 @@ class PodSymptoms:
 
     @property
     def containers(self) -> tuple[Json, ...]:
-        """The statuses of all containers, those that an admission webhook has put beside Triton too."""
+        """The statuses of all containers, those that an admission webhook has put beside the server too."""
         return (*self.init_containers, *(self.status.get("containerStatuses") or ()))
 
     @property
@@ -59,7 +61,7 @@ class PodSymptoms:
 
     @property
     def terminated(self) -> Json:
-        """How Triton ended, now or last; empty when it never did."""
+        """How the server ended, now or last; empty when it never did."""
         return last_end(self.container)
 
     def said(self, *reasons: str) -> tuple[str, ...]:
@@ -80,17 +82,24 @@ class Symptoms:
     def of(cls, pods: Sequence[Json], deployment: Json | None, events: Sequence[Json], revision: Revision) -> Symptoms:
         """Keep the pods that should be ready and are not, each with its own Events."""
         unready = [pod for pod in pods if not _ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+        server = str(server_container(revision.template)["name"])
         found = tuple(
-            PodSymptoms(pod["metadata"]["name"], pod.get("status") or {}, _about(pod["metadata"]["name"], events))
+            PodSymptoms(
+                pod["metadata"]["name"], pod.get("status") or {}, _about(pod["metadata"]["name"], events), server
+            )
             for pod in unready
         )
         return cls(found, deployment or {}, revision)
 
     @property
     def container(self) -> Json:
-        """Triton's container as the revision asks for it."""
-        found: Json = self.revision.template["spec"]["containers"][0]
-        return found
+        """The server's container as the revision asks for it."""
+        return server_container(self.revision.template)
+
+    @property
+    def runtime(self) -> ServingRuntime:
+        """The server that the revision runs."""
+        return runtime_in(self.revision.template)
 
     def memory_limit(self, container: str) -> str | None:
         """Tell the memory limit of a container of the revision's own template."""
@@ -116,7 +125,7 @@ def _told_at(event: Json) -> str:
 
 
 def one_line(message: str) -> str:
-    """Make one line of what Kubernetes or Triton says, short enough for a condition and the same at each try."""
+    """Make one line of what Kubernetes or a server says, short enough for a condition and the same at each try."""
     line = _CONNECTION.sub("", " ".join(message.split())).rstrip("., ")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
 

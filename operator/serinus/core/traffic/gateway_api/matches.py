@@ -12,7 +12,8 @@ from typing import Final
 
 from serinus.core.model.kinds import Json
 from serinus.core.model.matches import By, Match, Part
-from serinus.core.traffic.paths import EVERYTHING_BELOW, SERVER, Path, few
+from serinus.core.serving.interface import Path
+from serinus.core.traffic.paths import EVERYTHING_BELOW, SERVER, few
 from serinus.core.traffic.regexes import COOKIE_HEADER, as_regex, cookie_regex, read_cookie, read_regex
 
 _EXACT: Final = "Exact"

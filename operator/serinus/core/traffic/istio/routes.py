@@ -21,6 +21,7 @@ from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
+from serinus.core.serving.interface import Path
 from serinus.core.traffic.hosts import route_hosts
 from serinus.core.traffic.istio.matches import read_match_of, render_match
 from serinus.core.traffic.istio.settings import (
@@ -30,7 +31,7 @@ from serinus.core.traffic.istio.settings import (
     render_header,
     render_settings,
 )
-from serinus.core.traffic.paths import Path, grpc_paths, http_paths
+from serinus.core.traffic.paths import grpc_paths, http_paths
 from serinus.core.traffic.settings import COHORT, RuleSettings
 
 MESH_SUFFIX: Final = ".mesh"

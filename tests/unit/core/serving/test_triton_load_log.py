@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.core.plan.diagnosis.triton_log import gave_up, load_failure
+from serinus.core.serving.triton.load_log import gave_up, load_failure
 from tests.unit.core.plan.diagnosis.given import kept, log
 
 

@@ -1,0 +1,1 @@
+"""What the operator knows of model servers, one module a runtime: pure, and nothing else in core names a server."""

@@ -1,0 +1,146 @@
+"""What every model server must tell the operator, so that nobody else knows one: pure, values in and values out.
+
+Whatever the server, its pods have the same three ports, the kubelet asks for the model's readiness over HTTP, and the
+container is the first of the pod, named as `spec.runtime.type` is: by that a template of any age is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from serinus.api.runtime import RuntimeType
+from serinus.core.model.kinds import Json
+from serinus.core.serving.interface import Interface
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a server is started for: a model, its own folder, and the folder that holds this one alone.
+
+    `drain_seconds` is how long it may take to answer requests in flight once it is told to stop.
+    """
+
+    model: str
+    repository: str
+    folder: str
+    drain_seconds: int
+
+
+@dataclass(frozen=True)
+class OwnCounters:
+    """The series by which a server counts requests itself; a scrape adds `namespace` and `revision`.
+
+    `duration` sums up the time of answered requests in microseconds, `pending` is a gauge of what waits for the model.
+    `labels` are those that the server itself tells its series apart by, `server` is what people call it.
+    """
+
+    server: str
+    success: str
+    failure: str
+    duration: str
+    pending: str
+    labels: frozenset[str]
+
+    @property
+    def requests(self) -> str:
+        """Write a pattern of the names of the series that count requests, as an alternative in PromQL."""
+        return "|".join((self.success, self.failure, self.duration))
+
+
+@dataclass(frozen=True)
+class LoadFailure:
+    """Why a model was not loaded, in the server's words; without any where it gave up and its log does not say why.
+
+    `no_folder` says that there was nothing where the model should be.
+    """
+
+    reason: str = ""
+    no_folder: bool = False
+
+
+class ServingRuntime(Protocol):
+    """One model server."""
+
+    @property
+    def type(self) -> RuntimeType:
+        """How a spec chooses it; its container is called so too."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def program(self) -> str:
+        """What an image must hold to be one of its."""
+        ...
+
+    @property
+    def interface(self) -> Interface:
+        """The requests that routes admit to it."""
+        ...
+
+    @property
+    def counters(self) -> OwnCounters | None:
+        """What it counts itself; None where that is nothing that tells of a version."""
+        ...
+
+    @property
+    def own_flags(self) -> frozenset[str]:
+        """The arguments, without a value, that are the operator's: another value would break what it relies on."""
+        ...
+
+    @property
+    def own_variables(self) -> frozenset[str]:
+        """The environment variables that are the operator's, for the same reason."""
+        ...
+
+    @property
+    def settings_file(self) -> str:
+        """The file in a model's folder that says how it is served."""
+        ...
+
+    @property
+    def folder_is_name(self) -> bool:
+        """Whether a model is called as its folder is."""
+        ...
+
+    @property
+    def how_it_hangs(self) -> str:
+        """An example of a model that is never loaded and never fails."""
+        ...
+
+    def render_start(self, start: Start) -> Json:
+        """Render `command`, `args` and, if there are variables, `env` of its container."""
+        ...
+
+    def ready_path(self, model: str) -> str:
+        """Write the HTTP path that answers 200 once the model can be asked, and not before."""
+        ...
+
+    @property
+    def live_path(self) -> str:
+        """The HTTP path that answers 200 while the process is alive, whatever its models do."""
+        ...
+
+    def model_of(self, ready_path: str) -> str:
+        """Read the model's name from what `ready_path` has written."""
+        ...
+
+    def file_paths(self, keys: Iterable[str], settings: str) -> Mapping[str, str]:
+        """Tell for each key of a ConfigMap its path below the model's folder; `settings` is the settings file's text.
+
+        Keys cannot contain `/`.
+        """
+        ...
+
+    def lacks(self, paths: Iterable[str]) -> str:
+        """Say what to add to these paths below a model's folder, so that they are a model; empty where they are one."""
+        ...
+
+    def load_failure(self, log: str) -> LoadFailure | None:
+        """Read why a model was not loaded from the end of the log, at most 2,048 bytes; None where none has failed."""
+        ...
