@@ -54,11 +54,14 @@ class Artifact:
     """What a URI stands for at this moment.
 
     `resolved` is a reference that does not move where the scheme has one (a manifest's digest, a commit, a model
-    version), else the URI. `lineage` is what the scheme knows about the artifact's origin, such as mlflowRunId.
+    version), else the URI. `digest`, `sha256:…`, is the scheme's own for the whole artifact, such as an OCI manifest's:
+    `--digest` may name it in place of the tree's. `lineage` is what the scheme knows about the artifact's origin, such
+    as mlflowRunId.
     """
 
     resolved: str
     files: tuple[RemoteFile, ...]
+    digest: str | None = None
     lineage: Mapping[str, str] = field(default_factory=dict)
 
 
