@@ -103,7 +103,8 @@ class Source(Protocol):
     def download(self, file: RemoteFile, part: Span | None, target: Path, arrived: Arrived) -> None:
         """Write `part` of the file into `target`, an existing file, at the part's own offset; None is all of it.
 
-        With None the target may be replaced, by a rename from `scratch` as well. Calls `arrived` after each piece.
+        With None the target may be replaced, by a rename from `scratch` as well. Writes in order and calls `arrived`
+        after each piece: after a cut, what is missing is asked for.
         Raises ArtifactChanged when the file's `identity` is another by now, else as `resolve`.
         """
         ...
