@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
@@ -30,6 +30,7 @@ from serinus.core.model.errors import SerinusError
 from serinus.core.model.names import CLUSTER_DOMAIN
 from serinus.core.model.source import BasicAuth, Source, TlsFiles, without_secrets
 from serinus.core.model.tenancy import Grant, Tenancy
+from serinus.core.plan.artifacts import Fetching
 from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.istio.routes import MeshConfig
@@ -43,6 +44,7 @@ ENVIRONMENT: Final = {
 }
 """Variables that set a field; SERINUS_CONFIG is the file, and lists are left to it."""
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+ARTIFACT_HOST: Final = r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?$"
 DNS_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 
@@ -222,6 +224,7 @@ class Tenant(_Strict):
     hosts: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    artifact_hosts: tuple[Annotated[str, Field(pattern=ARTIFACT_HOST)], ...] = ()
 
     @field_validator("gateways")
     @classmethod
@@ -230,6 +233,16 @@ class Tenant(_Strict):
             if each != "*" and each.count("/") != 1:
                 raise ValueError(f"{each!r} must be namespace/name, namespace/* or *")
         return gateways
+
+
+EndpointUrl = Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")]
+
+
+class Artifacts(_Strict):
+    """How models are fetched: by the image that has `serinus-fetch`, and from other endpoints than the public ones."""
+
+    image: str = ""
+    endpoints: dict[Literal["s3", "gs", "az", "hf", "mlflow"], EndpointUrl] = {}
 
 
 class LeaderElection(_Strict):
@@ -260,6 +273,7 @@ class Config(_Strict):
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     metrics_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     leader_election: LeaderElection = LeaderElection()
+    artifacts: Artifacts = Artifacts()
 
     @field_validator("export_to")
     @classmethod
@@ -290,8 +304,15 @@ class Config(_Strict):
 
     def tenancy(self) -> Tenancy:
         """Give the rules of who may use what."""
-        grants = tuple(Grant(each.namespace, each.hosts, each.gateways, each.sources) for each in self.tenants)
+        grants = tuple(
+            Grant(each.namespace, each.hosts, each.gateways, each.sources, each.artifact_hosts) for each in self.tenants
+        )
         return Tenancy(grants, self.mesh_gateway, self.cluster_domain)
+
+    def fetching(self, namespace: str) -> Fetching:
+        """Say how a namespace's models are fetched."""
+        hosts = self.tenancy().artifact_hosts(namespace)
+        return Fetching(self.artifacts.image, dict(self.artifacts.endpoints), hosts)
 
     def providers(self) -> TrafficProviders:
         """Give the routing APIs that traffic may be split by."""

@@ -118,11 +118,18 @@ Image = Annotated[
 StorageUri = Annotated[
     str,
     Field(
-        pattern=rf"^(pvc://{_LABEL}({_SEGMENT})+|file://({_SEGMENT})+|configmap://{_LABEL}(\.{_LABEL})*)$",
+        pattern=(
+            rf"^(pvc://{_LABEL}({_SEGMENT})+|file://({_SEGMENT})+|configmap://{_LABEL}(\.{_LABEL})*"
+            r"|(s3|gs|az|https?|oci|hf|mlflow|dvc|git\+https)://[!-~]+)$"
+        ),
         max_length=1024,
     ),
-    said("write pvc://claim/path, file:///path or configmap://name, with no .. in it"),
+    said(
+        "write s3://, gs://, az://, https://, oci://, hf://, mlflow://, git+https:// or dvc:// and a path, "
+        "pvc://claim/path, file:///path or configmap://name, with no .. in it"
+    ),
 ]
+Sha256 = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$"), said("write sha256: and 64 digits from 0 to f")]
 
 HeaderName = Annotated[
     str,

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema
 
 from serinus.api.base import ApiModel
-from serinus.api.constraints import ModelName, StorageUri, Version
+from serinus.api.constraints import ModelName, ObjectName, Sha256, StorageUri, Version
 from serinus.api.rules import ATOMIC, MAP_BY_NAME
 
 Scalar = Annotated[
@@ -68,6 +68,13 @@ class Probe(ApiModel):
     """The input tensors."""
 
 
+class Credentials(ApiModel):
+    """As whom a model is fetched."""
+
+    secret_name: ObjectName
+    """A Secret in the namespace; its keys are the variables of the store's own tools."""
+
+
 class ServedModel(ApiModel):
     """The model. A change here makes a new revision."""
 
@@ -78,8 +85,12 @@ class ServedModel(ApiModel):
     model_format: ModelFormat | None = None
     """The model's format."""
     storage_uri: StorageUri
-    """Where the model is: pvc://claim/path, file:///path (baked into the image) or configmap://name (small models; its
-    files are copied when model or runtime changes)."""
+    """Where the model is: docs/models.md has the schemes. What moves (a tag, a ConfigMap) is looked up when model or
+    runtime changes."""
+    digest: Sha256 | None = None
+    """The digest of a fetched model (docs/artifact-digest.md); default: that of what the first pod got."""
+    credentials: Credentials | None = None
+    """As whom the model is fetched. A change makes no new revision."""
     probe: Probe | None = None
     """A sample request that every pod must answer once, over gRPC, before it gets traffic. If the operator cannot reach
     the pods, their readiness counts instead. If stable has another one, one canary pod is asked that once too: a

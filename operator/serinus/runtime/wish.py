@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -17,6 +17,7 @@ from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
 from serinus.core.model.revision import Revision, revision_hash, wish_digest
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan import wishes as rules
+from serinus.core.plan.artifacts import Fetching, is_fetched, plan_fetch
 from serinus.core.plan.pods import render_template
 from serinus.core.plan.revisions import (
     GENERATION_ANNOTATION,
@@ -29,12 +30,17 @@ from serinus.core.plan.revisions import (
     revision_name,
     wish_marks,
 )
-from serinus.core.plan.storage import plan_storage, source_config_map
+from serinus.core.plan.storage import Storage, plan_storage, source_config_map
 from serinus.core.serving.runtimes import runtime_of
 from serinus.runtime.memory import Memory, Wish
 from serinus.runtime.ports import Cache, Cluster
 
 NEVER = float("inf")
+
+
+def not_configured(namespace: str) -> Fetching:
+    """Say that nothing is configured by which a model could be fetched."""
+    return Fetching()
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,10 @@ class _Asked:
 class Wishes:
     """Turns a spec into its Revision, writing the ControllerRevision where there is none yet."""
 
-    def __init__(self, cluster: Cluster, cache: Cache) -> None:
+    def __init__(self, cluster: Cluster, cache: Cache, fetching: Callable[[str], Fetching] = not_configured) -> None:
         self._cluster = cluster
         self._cache = cache
+        self._fetching = fetching
 
     async def look(self, view: ModelDeploymentView, memory: Memory, kept: Sequence[Revision], now: float) -> Wish:
         """Find or record the wanted revision; an obstacle says why there can be none."""
@@ -184,7 +191,8 @@ class Wishes:
         if found is not None:
             return Wish(await self._marked(asked, found), due=asked.due)
         owner = Owner(asked.view.namespace, asked.view.name, asked.view.uid)
-        manifest = render_revision(asked.view, owner, hashed, next_number(asked.kept), files)
+        fetching = self._fetching(owner.namespace)
+        manifest = render_revision(asked.view, hashed, next_number(asked.kept), files=files, fetching=fetching)
         name = manifest["metadata"]["name"]
         live = await self._cluster.get(CONTROLLER_REVISION, owner.namespace, name)
         if live is not None and controller_uid(live) != owner.uid:
@@ -249,14 +257,15 @@ class Wishes:
         )
 
 
-def render_revision(view: ModelDeploymentView, owner: Owner, hashed: str, number: int, files: Files | None) -> Json:
+def render_revision(
+    view: ModelDeploymentView, hashed: str, number: int, *, files: Files | None, fetching: Fetching
+) -> Json:
     """Render the ControllerRevision of a spec, pod template and all; raises InvalidSpec."""
     _check_probe(view)
-    name, uri = revision_name(view.name, hashed), view.spec.model.storage_uri
+    owner = Owner(view.namespace, view.name, view.uid)
+    name = revision_name(view.name, hashed)
     copy = name if files is not None else None
-    server = runtime_of(view.spec.runtime)
-    keys, settings = (files.keys, files.text(server.settings_file)) if files is not None else ((), "")
-    storage = plan_storage(uri, server, model=view.model_name, config_map=copy, keys=keys, settings=settings)
+    storage = _storage(view, name, files, fetching)
     return render_controller_revision(
         owner,
         name=name,
@@ -268,6 +277,19 @@ def render_revision(view: ModelDeploymentView, owner: Owner, hashed: str, number
         config_map=copy,
         files=files.manifest() if files else None,
     )
+
+
+def _storage(view: ModelDeploymentView, revision: str, files: Files | None, fetching: Fetching) -> Storage:
+    model, runtime = view.spec.model, view.spec.runtime
+    if is_fetched(model):
+        return plan_fetch(model, runtime, fetching, model=view.model_name, revision=revision)
+    for field, value in (("digest", model.digest), ("credentials", model.credentials)):
+        if value is not None:
+            raise InvalidSpec(f"spec.model.{field}", f"{model.storage_uri} is not fetched: leave {field} out")
+    server = runtime_of(runtime)
+    keys, settings = (files.keys, files.text(server.settings_file)) if files is not None else ((), "")
+    copy = revision if files is not None else None
+    return plan_storage(model.storage_uri, server, model=view.model_name, config_map=copy, keys=keys, settings=settings)
 
 
 def _check_probe(view: ModelDeploymentView) -> None:

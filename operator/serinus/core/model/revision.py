@@ -8,6 +8,7 @@ from typing import Any, Final
 from serinus.api.canonical import digest
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.served_model import Probe
+from serinus.core.model.artifact import Artifact
 from serinus.core.model.kinds import Json
 
 HTTP_PORT: Final = 8000
@@ -16,6 +17,9 @@ METRICS_PORT: Final = 8002
 
 HASH_SCHEME = 1
 """Stands in front of what is hashed: a change of the canonical form must not look like a change of the model."""
+
+UNHASHED = frozenset({"credentials"})
+"""The fields of a model that make it no other model."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Revision:
     wished_at: float | None = None
     files_until: float | None = None
     """The wish that it answers, since when it does, and until when a changed ConfigMap puts another in its place."""
+    artifact: Artifact | None = None
+    """What its first pod fetched, which every later one must get; None before that, and where nothing is fetched."""
 
     @property
     def succeeded(self) -> bool:
@@ -55,4 +61,5 @@ def wish_digest(spec: ModelDeploymentSpec) -> str:
 
 
 def _canonical(spec: ModelDeploymentSpec) -> dict[str, Any]:
-    return {"scheme": HASH_SCHEME, "model": spec.model.manifest(), "runtime": spec.runtime.manifest()}
+    model = {key: value for key, value in spec.model.manifest().items() if key not in UNHASHED}
+    return {"scheme": HASH_SCHEME, "model": model, "runtime": spec.runtime.manifest()}

@@ -28,13 +28,15 @@ class Grant:
     """What is granted to a namespace, or to all of them (`*`).
 
     A host is exact, `*.suffix` (any number of labels in front) or `*`; a gateway is `namespace/name`, `namespace/*` or
-    `*`; a source is its name or `*`.
+    `*`; a source is its name or `*`; an artifact host, from which models may be fetched, is `host`, `host:port` or
+    `*.suffix`.
     """
 
     namespace: str
     hosts: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    artifact_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Tenancy:
     def may_use_source(self, namespace: str, source: str) -> bool:
         """Tell whether a namespace may ask a metrics source."""
         return any({source, EVERYTHING}.intersection(grant.sources) for grant in self._of(namespace))
+
+    def artifact_hosts(self, namespace: str) -> tuple[str, ...]:
+        """List the hosts from which a namespace may fetch models."""
+        return tuple(dict.fromkeys(host for grant in self._of(namespace) for host in grant.artifact_hosts))
 
     def _of(self, namespace: str) -> Iterable[Grant]:
         return (grant for grant in self.grants if grant.namespace in (namespace, EVERYTHING))

@@ -9,6 +9,7 @@ from serinus.api.canonical import digest
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import parse_spec
 from serinus.api.served_model import Probe
+from serinus.core.model.artifact import Artifact, read_artifact
 from serinus.core.model.identity import REVISION_LABEL, Owner
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
 from serinus.core.model.revision import HASH_SCHEME, Revision, revision_hash, wish_digest
@@ -23,6 +24,8 @@ WISHED_AT_ANNOTATION = f"{GROUP}/wished-at"
 """Since when it is what the spec asks for; of all revisions the latest is the one that was asked for last."""
 FILES_UNTIL_ANNOTATION = f"{GROUP}/files-until"
 """Until when a changed ConfigMap makes another revision of the same wish; absent once the files are pinned."""
+ARTIFACT_ANNOTATION = f"{GROUP}/artifact"
+"""What its first pod fetched, as JSON: digest, resolved, bytes, lineage."""
 GENERATION_ANNOTATION = f"{GROUP}/generation"
 """Written by earlier versions: the generation of the spec for which the user's ConfigMap was read."""
 
@@ -143,6 +146,11 @@ def wish_marks(wish: str, *, at: float, until: float | None) -> dict[str, str | 
     return {WISH_ANNOTATION: wish, WISHED_AT_ANNOTATION: to_rfc3339(at), FILES_UNTIL_ANNOTATION: stored(until)}
 
 
+def mark_fetched(manifest: Json, artifact: Artifact) -> Json:
+    """Render the apply that records on a live ControllerRevision what its first pod fetched."""
+    return annotated(manifest, {ARTIFACT_ANNOTATION: artifact.text()})
+
+
 def annotated(manifest: Json, annotations: Mapping[str, str | None]) -> Json:
     """Render the apply that annotates a live ControllerRevision, or with None takes one off; its uid is a precondition.
 
@@ -182,6 +190,7 @@ def read_revision(manifest: Json) -> Revision:
         wish=marks.get(WISH_ANNOTATION),
         wished_at=restored(marks.get(WISHED_AT_ANNOTATION)),
         files_until=restored(marks.get(FILES_UNTIL_ANNOTATION)),
+        artifact=read_artifact(marks.get(ARTIFACT_ANNOTATION) or ""),
     )
 
 

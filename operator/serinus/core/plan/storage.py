@@ -18,6 +18,7 @@ from serinus.core.serving.runtime import ServingRuntime
 REPOSITORY = "/models"
 
 _FIELD = "spec.model.storageUri"
+_WRITE = "write s3://bucket/path, oci://registry/repo:tag, pvc://claim/path, file:///path or configmap://name"
 _URI = re.compile(r"^(?P<scheme>[a-z0-9+.-]+)://(?P<rest>.*)$")
 _OBJECT_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 
@@ -56,9 +57,12 @@ def plan_storage(
             return _baked(rest, model, server)
         case "configmap":
             return _config_map(source_config_map(uri), config_map, model, server, server.file_paths(keys, settings))
-    raise InvalidSpec(
-        _FIELD, f"no scheme {scheme}:// is known: write pvc://claim/path, file:///path or configmap://name"
-    )
+    raise InvalidSpec(_FIELD, f"no scheme {scheme}:// is known: {_WRITE}")
+
+
+def scheme_of(uri: str) -> str:
+    """Tell the scheme of a storageUri; raises InvalidSpec for one that has none."""
+    return _parts(uri)[0]
 
 
 def source_config_map(uri: str) -> str | None:
@@ -74,7 +78,7 @@ def source_config_map(uri: str) -> str | None:
 def _parts(uri: str) -> tuple[str, str]:
     match = _URI.match(uri)
     if match is None:
-        raise InvalidSpec(_FIELD, f"{uri} has no scheme: write pvc://claim/path, file:///path or configmap://name")
+        raise InvalidSpec(_FIELD, f"{uri} has no scheme: {_WRITE}")
     if ".." in match["rest"].split("/"):
         raise InvalidSpec(_FIELD, f"{uri} leaves its folder: write the path without ..")
     return match["scheme"], match["rest"]

@@ -1,0 +1,180 @@
+"""Models that are fetched: the init container that brings one, and what it tells in its termination message.
+
+The operator itself asks no host that a user named and reads no Secret: `serinus-fetch` does, in the user's own pod and
+with the user's own credentials. What it resolved and what it got comes back in the message, is kept with the revision,
+and is given to all later pods of it (`render_pin`), which must get the very same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from serinus.api.runtime import Runtime
+from serinus.api.served_model import ServedModel
+from serinus.core.model.artifact import Artifact, read_artifact
+from serinus.core.model.errors import InvalidSpec
+from serinus.core.model.identity import Owner
+from serinus.core.model.kinds import CONFIG_MAP, Json
+from serinus.core.plan.storage import REPOSITORY, Storage, scheme_of
+
+SCHEMES: Final = frozenset({"s3", "gs", "az", "http", "https", "oci", "hf", "mlflow", "dvc", "git+https"})
+CONTAINER: Final = "fetch-model"
+PIN_FOLDER: Final = "/artifact"
+"""Where the init container finds what the first pods of its revision have got; empty until that is known."""
+
+_VARIABLES: Final[Mapping[str, str]] = {
+    "s3": "AWS_ENDPOINT_URL",
+    "gs": "STORAGE_EMULATOR_HOST",
+    "az": "AZURE_STORAGE_ENDPOINT",
+    "hf": "HF_ENDPOINT",
+    "mlflow": "MLFLOW_TRACKING_URI",
+}
+"""By which variable each scheme's own library takes another endpoint than the public one."""
+ENDPOINT_SCHEMES: Final = frozenset(_VARIABLES)
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """What the operator's configuration says of fetching: the image that can, endpoints by scheme, allowed hosts.
+
+    A host is `host`, `host:port` or `*.suffix`; those of the endpoints need not be among them.
+    """
+
+    image: str = ""
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+
+
+def is_fetched(model: ServedModel) -> bool:
+    """Whether a model is brought by an init container; else the kubelet mounts it, or the image holds it."""
+    return scheme_of(model.storage_uri) in SCHEMES
+
+
+def plan_fetch(spec: ServedModel, runtime: Runtime, fetching: Fetching, *, model: str, revision: str) -> Storage:
+    """Plan the storage of a model that is fetched into a volume of the pod; raises InvalidSpec."""
+    _check(spec, fetching)
+    folder = {"name": "model", "mountPath": REPOSITORY}
+    return Storage(
+        volumes=(
+            {"name": "model", "emptyDir": {}},
+            {"name": "artifact", "configMap": {"name": pin_name(revision), "optional": True}},
+        ),
+        volume_mounts=({**folder, "readOnly": True},),
+        init_containers=(_container(spec, runtime, fetching, f"{REPOSITORY}/{model}", folder),),
+    )
+
+
+def _check(spec: ServedModel, fetching: Fetching) -> None:
+    uri, scheme = spec.storage_uri, scheme_of(spec.storage_uri)
+    if not fetching.image:
+        raise InvalidSpec(
+            "spec.model.storageUri",
+            f"{uri} must be fetched, and the operator has no image for that: ask the administrator to set "
+            f"artifacts.image in its configuration",
+        )
+    if not fetching.hosts and scheme not in fetching.endpoints:
+        raise InvalidSpec(
+            "spec.model.storageUri",
+            f"{uri} must be fetched, and no host is granted to this namespace for that: ask the administrator to "
+            f"grant tenants[].artifactHosts in the operator's configuration",
+        )
+
+
+def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destination: str, folder: Json) -> Json:
+    scheme = scheme_of(spec.storage_uri)
+    endpoint = fetching.endpoints.get(scheme)
+    container: Json = {
+        "name": CONTAINER,
+        "image": fetching.image,
+        "command": ["serinus-fetch"],
+        "args": [spec.storage_uri, destination, *_options(spec, runtime, fetching, endpoint)],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            folder,
+            {"name": "artifact", "mountPath": PIN_FOLDER, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (the pod's own emptyDir)
+        ],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    if spec.credentials is not None:
+        container["envFrom"] = [{"secretRef": {"name": spec.credentials.secret_name}}]
+    if endpoint is not None:
+        container["env"] = [{"name": _VARIABLES[scheme], "value": endpoint}]
+    # What it asks for must not make the pod larger than its server does: a pod is as large as its largest step.
+    if runtime.resources is not None:
+        container["resources"] = runtime.resources.manifest()
+    return container
+
+
+def _options(spec: ServedModel, runtime: Runtime, fetching: Fetching, endpoint: str | None) -> list[str]:
+    allowed = [*fetching.hosts, *([endpoint.split("://")[-1].split("/")[0]] if endpoint else [])]
+    options = ["--pinned", PIN_FOLDER, *(f"--allow-host={host}" for host in allowed)]
+    return [*options, *([f"--digest={spec.digest}"] if spec.digest else [])]
+
+
+def pin_name(revision: str) -> str:
+    """Name the ConfigMap that holds what the first pods of a revision got."""
+    return f"{revision}-artifact"
+
+
+def render_pin(owner: Owner, revision: str, revision_hash: str, artifact: Artifact) -> Json:
+    """Render that ConfigMap: immutable, and mounted by every later pod of the revision."""
+    return {
+        "apiVersion": CONFIG_MAP.api_version,
+        "kind": CONFIG_MAP.name,
+        "metadata": owner.metadata(pin_name(revision), revision_hash),
+        "immutable": True,
+        "data": {"digest": artifact.digest, "resolved": artifact.resolved},
+    }
+
+
+def fetches(template: Json) -> bool:
+    """Whether the pods of a template fetch their model."""
+    return any(one.get("name") == CONTAINER for one in template["spec"].get("initContainers") or ())
+
+
+def fetched_by(pod: Json) -> Artifact | None:
+    """Read what a pod has fetched; None while it has not, and where the message is not one of `serinus-fetch`."""
+    return read_artifact(str(_end(pod).get("message") or "")) if _end(pod).get("exitCode") == 0 else None
+
+
+def first_fetched(pods: Sequence[Json]) -> Artifact | None:
+    """Tell what the pod got that was done first: all others of its revision must have the same."""
+    done = [(str(_end(pod).get("finishedAt") or ""), pod["metadata"]["name"], pod) for pod in pods]
+    told = (fetched_by(pod) for _, _, pod in sorted(done, key=lambda one: one[:2]))
+    return next((artifact for artifact in told if artifact is not None), None)
+
+
+def with_other_bytes(pods: Iterable[Json], digest: str) -> tuple[str, ...]:
+    """Name the pods that hold another model than their revision's."""
+    told = ((pod["metadata"]["name"], fetched_by(pod)) for pod in pods)
+    return tuple(sorted(name for name, artifact in told if artifact is not None and artifact.digest != digest))
+
+
+def failure_told(container: Json) -> tuple[str, str] | None:
+    """Read reason and message of a fetch that failed from the status of its container, now or last."""
+    if container.get("name") != CONTAINER:
+        return None
+    for state in (container.get("state") or {}, container.get("lastState") or {}):
+        message = (state.get("terminated") or {}).get("message")
+        try:
+            told = json.loads(message or "")
+            return str(told["reason"]), str(told["message"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _end(pod: Json) -> Json:
+    """Tell how the fetch of a pod ended; empty while it goes on."""
+    statuses = pod.get("status", {}).get("initContainerStatuses") or ()
+    found = next((one for one in statuses if one.get("name") == CONTAINER), {})
+    end: Json = (found.get("state") or {}).get("terminated") or {}
+    return end
