@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema
 
 from serinus.api.base import ApiModel
 from serinus.api.constraints import Label, LabelValue, ObjectName
 from serinus.api.rules import ATOMIC, MAP_BY_NAME, VALIDATIONS, Keywords, Rule, rule, ruled
 
-_UNKNOWN_FIELDS: Final = {"x-kubernetes-preserve-unknown-fields": True}
+_UNKNOWN_FIELDS: Final[dict[str, JsonValue]] = {"x-kubernetes-preserve-unknown-fields": True}
 Verbatim = Annotated[dict[str, Any], WithJsonSchema({"type": "object", **_UNKNOWN_FIELDS})]
 """A part of a pod as Kubernetes writes it."""
 Verbatims = Annotated[tuple[Verbatim, ...], Field(max_length=32), ATOMIC]
