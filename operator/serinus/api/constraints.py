@@ -77,6 +77,7 @@ DeploymentName = Annotated[
     AfterValidator(_not_reserved),
     said("write the name of a ModelDeployment, such as fraud-rules", also=f"!self.matches('{RESERVED_ENDING}')"),
 ]
+LabelValue = Annotated[str, Field(pattern="^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
 DataKey = Annotated[str, Field(pattern="^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{10}$", max_length=10)]
 ModelName = Annotated[

@@ -174,7 +174,8 @@ DEFINITIONS = (
 def files() -> Mapping[Path, str]:
     """Render every file, by its path below the repository's root."""
     texts = {
-        f"{each.plural}.yaml": HEADER + yaml.safe_dump(each.manifest(), sort_keys=False, width=200)
+        f"{each.plural}.yaml": HEADER
+        + yaml.safe_dump(each.manifest(), sort_keys=False, width=200, default_flow_style=None)
         for each in DEFINITIONS
     }
     fields = page({each.kind: each.schema() for each in DEFINITIONS})

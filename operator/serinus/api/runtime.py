@@ -13,15 +13,16 @@ from serinus.api.constraints import (
     DeadlineSeconds,
     DrainSeconds,
     Image,
+    LabelValue,
     ObjectName,
     Quantity,
     ResourceName,
     VariableName,
 )
+from serinus.api.pod_template import PodTemplate
 from serinus.api.rules import ATOMIC, MAP_BY_NAME, rule, ruled, spoken
 
 LabelKey = Annotated[str, Field(max_length=317)]
-LabelValue = Annotated[str, Field(pattern="^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
 Quantities = Annotated[dict[str, Quantity], Field(max_length=16)]
 
 
@@ -148,3 +149,5 @@ class Runtime(ApiModel):
     drain_seconds: DrainSeconds | None = None
     """How long requests in flight are waited for: before a revision's pods go, and again in each pod that is told to
     stop; default 30. Set it to your longest inference."""
+    pod_template: PodTemplate | None = None
+    """What you add to the pods."""

@@ -64,6 +64,16 @@ async def test_each_refusal_has_one_error(
         await cluster.apply(WANTED, force=True)
 
 
+async def test_a_field_that_the_server_does_not_know_is_the_manifests_fault(
+    cluster: KubernetesCluster, server: ScriptedServer
+) -> None:
+    """It answers 500 as if it were out of order; asking again would say the same for ever."""
+    said = "failed to create typed patch object (ml/fraud; apps/v1, Kind=Deployment): .spec.x: field not declared"
+    server.will(answers({"message": said}, 500))
+    with pytest.raises(Invalid, match="not declared"):
+        await cluster.apply(WANTED, force=True)
+
+
 async def test_a_namespace_that_is_being_deleted_is_gone(cluster: KubernetesCluster, server: ScriptedServer) -> None:
     """The API server calls it forbidden; no RBAC rule would help."""
     server.will(answers({"message": "x", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}, 403))

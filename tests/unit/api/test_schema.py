@@ -45,7 +45,7 @@ def _object(node: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrat
     if isinstance(values := node.get("additionalProperties"), dict):
         return st.dictionaries(st.text("abc", min_size=1, max_size=5), _values(values, definitions), max_size=2)
     needed = node.get("required", [])
-    fields = {name: _values(each, definitions) for name, each in node["properties"].items()}
+    fields = {name: _values(each, definitions) for name, each in node.get("properties", {}).items()}
     return st.one_of(
         st.fixed_dictionaries(
             {name: each for name, each in fields.items() if name in needed or name == chosen},

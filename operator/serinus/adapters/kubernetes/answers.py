@@ -16,12 +16,18 @@ class Expired(Unavailable):
 _BY_STATUS: Mapping[int, type[ClusterError]] = {401: Forbidden, 403: Forbidden, 404: Gone, 409: Conflict}
 
 
+_NOT_TYPED = "failed to create typed patch object"
+"""What the API server says, with a 500, of an apply with a field that it does not know, or a key that occurs twice."""
+
+
 def error_from(status: int, text: str, retry_after: str | None = None) -> ClusterError:
     """Translate an answer that is no success; `text` is its body, usually a Status object."""
     message, reasons, fields = _read_status(text)
     message = f"{status}: {message}"
     if status == 410:
         return Expired(message)
+    if status == 500 and _NOT_TYPED in message:
+        return Invalid(message)
     if status == 429 or status >= 500:
         return Unavailable(message, _seconds(retry_after))
     if status == 403 and "NamespaceTerminating" in reasons:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from serinus.api import GROUP, VERSION
-from serinus.api.constraints import RESERVED_ENDING, Label
+from serinus.api.constraints import RESERVED_ENDING, Label, LabelValue
 from serinus.api.parsing import parse_model_deployment
 from serinus.api.problems import ApiError
-from serinus.api.runtime import LabelValue
 from serinus.cli.convert.argo import from_rollout
 from serinus.cli.convert.draft import Draft, Remark, RemarkKind
 from serinus.cli.convert.fits import fitting, label

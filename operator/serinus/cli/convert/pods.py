@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from serinus.api.constraints import QUANTITY, Image
-from serinus.api.runtime import EnvVar, LabelValue, LocalReference, Toleration
+from serinus.api.constraints import QUANTITY, Image, LabelValue
+from serinus.api.runtime import EnvVar, LocalReference, Toleration
 from serinus.cli.convert.draft import Draft
 from serinus.cli.convert.fits import fitting
 from serinus.cli.convert.original import Original, Place

@@ -14,6 +14,8 @@ from serinus.api.runtime import Resources, Runtime
 from serinus.core.model.identity import APP_LABEL, Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT
+from serinus.core.plan.pod_template import join_pod_template
+from serinus.core.plan.pod_template_rules import check_pod_template
 from serinus.core.plan.storage import Storage
 from serinus.core.serving.runtime import ServingRuntime, Start
 from serinus.core.serving.runtimes import runtime_of
@@ -30,7 +32,17 @@ USER = 1000
 
 
 def render_template(owner: Owner, revision_hash: str, spec: ModelDeploymentSpec, storage: Storage) -> Json:
-    """Render the pod template of a revision."""
+    """Render the pod template of a revision; raises InvalidSpec where what the team adds would break it."""
+    model, server, wish = model_name(owner, spec), runtime_of(spec.runtime), spec.runtime.pod_template
+    template = _template(owner, revision_hash, spec, storage)
+    if wish is None:
+        return template
+    models = storage.repository if storage.repository != "/" else f"/{storage.folder or model}"
+    check_pod_template(wish, template, server, models)
+    return join_pod_template(template, wish)
+
+
+def _template(owner: Owner, revision_hash: str, spec: ModelDeploymentSpec, storage: Storage) -> Json:
     return {
         "metadata": {
             "labels": {

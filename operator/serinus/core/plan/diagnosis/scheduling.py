@@ -10,6 +10,7 @@ from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, one_line
 
 _QUOTA = re.compile(r"exceeded quota|failed quota|usage per (Container|Pod|PersistentVolumeClaim)")
 _PREEMPTION = re.compile(r"(?:no new claims to deallocate, )?preemption:")
+_OF_THE_TEAM = re.compile(r"service ?account|PriorityClass|RuntimeClass|violates PodSecurity", re.IGNORECASE)
 _REFUSED = re.compile(r'^(?:pods|Pod) "[^"]*" is (?:forbidden|invalid): ')
 
 
@@ -31,9 +32,10 @@ def pods_refused(symptoms: Symptoms) -> Diagnosis | None:
         if _QUOTA.search(said):
             fix = "ask for less in spec.runtime.resources or spec.scaling, or have the quota raised"
             return Diagnosis(NotReadyReason.QUOTA_EXCEEDED, f"{said}: {fix}")
-        return Diagnosis(
-            NotReadyReason.NOT_READY, f"the API server refuses the pods ({said}): ask who runs the cluster"
-        )
+        fix = "ask who runs the cluster"
+        if _OF_THE_TEAM.search(said):
+            fix = f"correct spec.runtime.podTemplate, or {fix}"
+        return Diagnosis(NotReadyReason.NOT_READY, f"the API server refuses the pods ({said}): {fix}")
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from serinus.core.model.kinds import Json
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
 from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, one_line
@@ -26,15 +28,26 @@ _WAITS_ITS_TURN = frozenset({"PodInitializing", "ContainerCreating"})
 
 def image_pull_failed(symptoms: Symptoms) -> Diagnosis | None:
     """Look for an image that the kubelet cannot get, and repeat the registry's own words."""
-    for pod in symptoms.pods:
-        if pod.waiting.get("reason") not in _IMAGE_FAILURES:
-            continue
+    for pod, status, waiting in _without_image(symptoms):
+        name = status["name"]
+        image = symptoms.image(name) or str(status.get("image", "of another's"))
+        field = "spec.runtime.image" if name == pod.server else f"the image of container {name} in the pod's template"
         pulls = [message for message in pod.said("Failed") if "pull" in message]
-        said = one_line(pulls[-1] if pulls else str(pod.waiting.get("message") or pod.waiting["reason"]))
-        image = symptoms.container["image"]
-        fix = "check spec.runtime.image and spec.runtime.imagePullSecrets"
+        pulls = [message for message in pulls if image in message] or pulls
+        said = one_line(pulls[-1] if pulls else str(waiting.get("message") or waiting["reason"]))
+        fix = f"check {field} and spec.runtime.imagePullSecrets"
         return Diagnosis(NotReadyReason.IMAGE_PULL_FAILED, f"image {image} cannot be pulled ({said}): {fix}")
     return None
+
+
+def _without_image(symptoms: Symptoms) -> Iterator[tuple[PodSymptoms, Json, Json]]:
+    """Give the containers that wait for an image, each with its pod and why; of others' those that all wait for."""
+    for pod in symptoms.pods:
+        for status in pod.containers:
+            waiting = (status.get("state") or {}).get("waiting") or {}
+            counts = symptoms.image(status["name"]) or status in pod.init_containers
+            if counts and waiting.get("reason") in _IMAGE_FAILURES:
+                yield pod, status, waiting
 
 
 def volume_not_mounted(symptoms: Symptoms) -> Diagnosis | None:

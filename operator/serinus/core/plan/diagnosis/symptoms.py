@@ -103,12 +103,17 @@ class Symptoms:
 
     def memory_limit(self, container: str) -> str | None:
         """Tell the memory limit of a container of the revision's own template."""
+        limit: str | None = self._asked(container).get("resources", {}).get("limits", {}).get("memory")
+        return limit
+
+    def image(self, container: str) -> str:
+        """Tell the image of a container of the revision's own template; empty where the container is another's."""
+        return str(self._asked(container).get("image", ""))
+
+    def _asked(self, container: str) -> Json:
         pod = self.revision.template["spec"]
-        for asked in (*pod["containers"], *pod.get("initContainers", ())):
-            if asked["name"] == container:
-                limit: str | None = asked.get("resources", {}).get("limits", {}).get("memory")
-                return limit
-        return None
+        found = (one for one in (*pod["containers"], *pod.get("initContainers", ())) if one["name"] == container)
+        return next(found, {})
 
 
 def last_end(container: Json) -> Json:

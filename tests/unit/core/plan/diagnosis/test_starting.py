@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serinus.core.model.kinds import Json
+from serinus.core.plan.diagnosis import diagnose
 from serinus.core.plan.diagnosis.reasons import NotReadyReason
 from tests.unit.core.plan.diagnosis.given import (
     POD,
@@ -18,6 +19,7 @@ from tests.unit.core.plan.diagnosis.given import (
     terminated,
     waiting,
 )
+from tests.unit.core.plan.given import FULL, revision, template
 
 WAITS = waiting("ContainerCreating")
 ATTACH = 'AttachVolume.Attach failed for volume "pvc-1" : volume is attached to node-2'
@@ -78,6 +80,38 @@ def test_the_latest_of_several_events_is_told() -> None:
     old = {**event("FailedMount", "first"), "lastTimestamp": "2026-03-01T10:00:00Z"}
     new = {**event("FailedMount", "second"), "lastTimestamp": "2026-03-01T10:05:00Z"}
     assert_says(diagnosed(WAITS, new, old), NotReadyReason.VOLUME_NOT_MOUNTED, "(second)")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'pods "fraud-x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true (container "log")',
+        'pods "fraud-x" is forbidden: error looking up service account ml/reader: serviceaccount "reader" not found',
+        'pods "fraud-x" is forbidden: no PriorityClass with name high was found',
+    ],
+    ids=["Pod Security", "no such account", "no such priority"],
+)
+def test_pods_that_are_refused_for_the_teams_part_point_to_it(said: str) -> None:
+    found = diagnosed(None, deployment=refused(said))
+    assert_says(found, NotReadyReason.NOT_READY, said.partition("forbidden: ")[2], "correct spec.runtime.podTemplate")
+
+
+def test_an_image_of_the_teams_is_told_as_theirs() -> None:
+    """The server's own may be there all the while."""
+    raw = {
+        **FULL,
+        "runtime": {**FULL["runtime"], "podTemplate": {"containers": [{"name": "logger", "image": "log:2"}]}},
+    }
+    asked = revision(template=template(raw))
+    one = pod(state=RUNNING, started=True)
+    one["status"]["containerStatuses"][0]["ready"] = True
+    one["status"]["containerStatuses"].append(
+        {"name": "logger", "ready": False, "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}}
+    )
+    pulls = [event("Failed", 'Failed to pull image "log:2": not found'), event("Failed", "Failed to pull image x: y")]
+    found = diagnose([one], None, pulls, revision=asked)
+    assert_says(found, NotReadyReason.IMAGE_PULL_FAILED, 'image log:2 cannot be pulled (Failed to pull image "log:2"')
+    assert_says(found, NotReadyReason.IMAGE_PULL_FAILED, "the image of container logger in the pod's template")
 
 
 def _initialising(**status: Json) -> Json:

@@ -1,0 +1,117 @@
+"""What the team may not add to a revision's pods, because it would break what the operator relies on.
+
+Admission says some of it too; objects are as safe without. Whatever Kubernetes alone can judge (the name of a field, a
+quantity) is left to the API server, which refuses the Deployment in words of its own.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from serinus.api.pod_template import OWN_CONTAINERS, OWN_VOLUMES, RESERVED_KEYS, PodPart, PodTemplate
+from serinus.core.model.errors import InvalidSpec
+from serinus.core.model.kinds import Json
+from serinus.core.plan.pod_security import beyond_baseline, beyond_baseline_in
+from serinus.core.serving.runtime import ServingRuntime
+from serinus.core.serving.runtimes import server_container
+
+_FIELD: Final = "spec.runtime.podTemplate"
+_MODEL: Final = "model"
+
+
+def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime, models: str) -> None:
+    """Raise InvalidSpec where the team's part would break ours; `models` is the folder that the server loads from."""
+    ours = server_container(template)
+    _check_keys("labels", wish.labels or {})
+    _check_keys("annotations", wish.annotations or {})
+    _check_arguments(wish.args or (), server)
+    _check_names("volumes", wish.volumes or (), OWN_VOLUMES)
+    for volume in wish.volumes or ():
+        if "hostPath" in volume.manifest():
+            text = "hostPath reads and writes the node's own files: take a claim or an emptyDir"
+            raise InvalidSpec(f"{_FIELD}.volumes[{volume.name}]", text)
+    _check_mounts(wish, [str(mount["mountPath"]) for mount in ours["volumeMounts"]], models)
+    for field, parts in (("containers", wish.containers or ()), ("initContainers", wish.init_containers or ())):
+        _check_names(field, parts, OWN_CONTAINERS)
+        for part in parts:
+            _check_container(f"{_FIELD}.{field}[{part.name}]", part.manifest(), ours["ports"])
+    _check_security("securityContext", wish.security_context)
+    _check_security("containerSecurityContext", wish.container_security_context)
+
+
+def _check_keys(field: str, wished: Mapping[str, str]) -> None:
+    for key, value in wished.items():
+        if re.match(RESERVED_KEYS, key):
+            raise InvalidSpec(f"{_FIELD}.{field}", f"{key} is the operator's own: leave it out")
+        if "apparmor" in key and value == "unconfined":
+            raise InvalidSpec(f"{_FIELD}.{field}", f"{key} {value} is beyond Pod Security's baseline: leave it out")
+
+
+def _check_arguments(arguments: Sequence[str], server: ServingRuntime) -> None:
+    """Refuse the operator's own flags, also shortened: parsers of options take the beginning of a name for the name."""
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        taken = [flag for flag in sorted(server.own_flags) if flag.startswith(name)] if name.startswith("--") else []
+        if taken and len(name) > len("--"):
+            raise InvalidSpec(
+                f"{_FIELD}.args", f"{argument} sets {taken[0]}, which is the operator's own: leave it out"
+            )
+
+
+def _check_names(field: str, parts: Iterable[PodPart], own: str) -> None:
+    seen: set[str] = set()
+    for part in parts:
+        if re.match(own, part.name):
+            raise InvalidSpec(f"{_FIELD}.{field}", f"{part.name} is a name of the operator's own: choose another")
+        if part.name in seen:
+            raise InvalidSpec(f"{_FIELD}.{field}", f"{part.name} stands there twice: rename one")
+        seen.add(part.name)
+
+
+def _check_mounts(wish: PodTemplate, taken: Sequence[str], models: str) -> None:
+    """Refuse mounts in the server that are of no volume of the team's, or that would hide or change what is there."""
+    field, known = f"{_FIELD}.volumeMounts", {volume.name for volume in wish.volumes or ()}
+    for mount in wish.volume_mounts or ():
+        name = str(mount.get("name"))
+        path = posixpath.normpath("/" + str(mount.get("mountPath")).lstrip("/"))
+        if name not in known:
+            raise InvalidSpec(field, f"{name} is no volume of {_FIELD}.volumes: add it there, or name another")
+        hidden = [each for each in (models, *taken) if _is_below(each, path)]
+        if hidden or _is_below(path, models):
+            what = hidden[0] if hidden else models
+            raise InvalidSpec(field, f"{path} is in the way of {what}, which is the operator's own: choose another")
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
+def _check_container(field: str, container: Json, ports: Sequence[Json]) -> None:
+    """Refuse a container that would take the server's ports, write to the model, or have rights over its node."""
+    taken = [port[key] for port in ports for key in ("name", "containerPort")]
+    for port in _objects(container.get("ports")):
+        used = [port[key] for key in ("name", "containerPort") if port.get(key) in taken]
+        if used:
+            raise InvalidSpec(f"{field}.ports", f"{used[0]} is the server's own: choose another")
+        if port.get("hostPort"):
+            raise InvalidSpec(f"{field}.ports", f"hostPort {port['hostPort']} is the node's own: leave it out")
+    for mount in _objects(container.get("volumeMounts")):
+        if mount.get("name") == _MODEL and mount.get("readOnly") is not True:
+            raise InvalidSpec(f"{field}.volumeMounts", "model is mounted for writing: add readOnly: true")
+    forbidden = beyond_baseline_in(container)
+    if forbidden:
+        raise InvalidSpec(field, f"{forbidden} is beyond Pod Security's baseline: leave it out")
+
+
+def _check_security(field: str, context: Json | None) -> None:
+    forbidden = beyond_baseline(context or {})
+    if forbidden:
+        raise InvalidSpec(f"{_FIELD}.{field}", f"{forbidden} is beyond Pod Security's baseline: leave it out")
+
+
+def _objects(found: Any) -> tuple[Json, ...]:
+    """Take the objects of a list of the team's; what else stands there, the API server refuses."""
+    return tuple(one for one in found if isinstance(one, dict)) if isinstance(found, list) else ()
