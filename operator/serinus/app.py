@@ -200,7 +200,7 @@ class Parts:
             clock=clock,
             probes=self.probes,
             sampler=self.sampler,
-            wishes=Wishes(self.cluster, self.cache, self.config.fetching),
+            wishes=Wishes(self.cluster, self.cache, config.fetching),
             claims=ClaimsByApi.build(
                 self.cache,
                 config.tenancy(),

@@ -312,7 +312,8 @@ class Config(_Strict):
     def fetching(self, namespace: str) -> Fetching:
         """Say how a namespace's models are fetched."""
         hosts = self.tenancy().artifact_hosts(namespace)
-        return Fetching(self.artifacts.image, dict(self.artifacts.endpoints), hosts)
+        endpoints = {str(scheme): url for scheme, url in self.artifacts.endpoints.items()}
+        return Fetching(self.artifacts.image, endpoints, hosts)
 
     def providers(self) -> TrafficProviders:
         """Give the routing APIs that traffic may be split by."""

@@ -23,6 +23,7 @@ from serinus.core.model.kinds import (
     kind_of,
 )
 from serinus.core.model.snapshot import Obstacle
+from serinus.core.plan.artifacts import pin_name
 from serinus.core.plan.diff import Difference, carries, differences, same_intent, with_intent
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.memory import Carried, Memory
@@ -147,8 +148,9 @@ class Children:
 
     async def retire(self, owner: Owner, revision: str) -> None:
         """Delete what ran a revision."""
-        for kind in (*RETIRING, *self._providers.policies):
-            live = ours(self._cache, kind, owner).get(revision)
+        named = [(kind, revision) for kind in (*RETIRING, *self._providers.policies)]
+        for kind, name in (*named, (CONFIG_MAP, pin_name(revision))):
+            live = ours(self._cache, kind, owner).get(name)
             if live is not None:
                 await self._delete(owner, kind, live)
 

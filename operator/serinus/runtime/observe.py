@@ -23,11 +23,13 @@ from serinus.core.model.kinds import (
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, not_after
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
+from serinus.core.plan.artifacts import artifact_doubt
 from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.plan.scalers import SCALERS, scalers_by_deployment
 from serinus.core.rollout.group import kept_in_step
 from serinus.core.traffic.providers import TrafficProviders
+from serinus.runtime.artifacts import Artifacts
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.diagnoses import Diagnoses
 from serinus.runtime.fallbacks import Fallbacks
@@ -73,6 +75,11 @@ class Observer:
     drain_seconds: float
 
     @cached_property
+    def artifacts(self) -> Artifacts:
+        """What records what pods have fetched."""
+        return Artifacts(self.cluster, self.cache)
+
+    @cached_property
     def diagnoses(self) -> Diagnoses:
         """What says why pods are not ready."""
         return Diagnoses(self.cluster, self.clock, self.probes)
@@ -82,15 +89,18 @@ class Observer:
         key = Key(view.namespace, view.name)
         rollouts, unread = self._rollouts(view, memory)
         revisions = await self._revisions(view, memory, rollouts)
+        pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name))
         wish = await self.wishes.look(view, memory, revisions, self.clock.now())
         wanted = wish.revision
         if wanted is not None and all(wanted.name != one.name for one in revisions):
             revisions = (*revisions, wanted)
+        revisions = await self.artifacts.recorded(view, revisions, pods)
+        wanted = next((one for one in revisions if wanted is not None and one.name == wanted.name), None)
         members = self.members.beside(view)
         rollouts = tuple(kept_in_step(rollout, members) for rollout in rollouts)
         newest = rollouts[-1] if rollouts else None
         obstacle = wish.obstacle or self._obstacle(view, memory, wanted)
-        fleets = self._fleets(view, memory, revisions)
+        fleets = self._fleets(view, memory, revisions, pods)
         route, differ = self.providers.read(every_route(self.cache, self.providers, view))
         seen = Snapshot(
             deployment=memory.believed(view),
@@ -201,9 +211,14 @@ class Observer:
             memory.remember(plan.uid, status, state, None)
         return state
 
-    def _fleets(self, view: ModelDeploymentView, memory: Memory, revisions: Sequence[Revision]) -> dict[str, Fleet]:
+    def _fleets(
+        self,
+        view: ModelDeploymentView,
+        memory: Memory,
+        revisions: Sequence[Revision],
+        pods: Mapping[str, Sequence[Json]],
+    ) -> dict[str, Fleet]:
         kinds = {kind: ours(self.cache, kind, view) for kind in (DEPLOYMENT, SERVICE, *self.providers.policies)}
-        pods = _by_revision(view, self.cache.owned(POD, view.namespace, view.name))
         memory.forget_pods({pod["metadata"]["uid"] for group in pods.values() for pod in group})
         known = {revision.name: revision for revision in revisions}
         scalers = scalers_by_deployment(
@@ -236,6 +251,7 @@ class Observer:
             probed=probed,
             probe_message=message,
             obstacle=obstacle,
+            artifact_doubt=artifact_doubt(parts.revision, parts.pods),
             scaled_by_other=bool(parts.scaler),
             scaler=parts.scaler,
         )

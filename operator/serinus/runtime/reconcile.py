@@ -26,6 +26,7 @@ from serinus.core.model.kinds import (
     kind_of,
 )
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.plan.artifacts import pin_name, render_pin
 from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
@@ -264,6 +265,7 @@ class Reconciler:
         forget_unwanted(memory, children)
         if not (written or failed or memory.conflicts or self._routes.are_left(owner, traffic)):
             copies = [(CONFIG_MAP, one.revision.config_map) for one in decision.workloads if one.revision.config_map]
+            copies += [(CONFIG_MAP, pin_name(one.revision.name)) for one in decision.workloads if one.revision.artifact]
             names = [(kind_of(child), str(child["metadata"]["name"])) for child in children]
             self._children.remember(owner, wish, memory, [*names, *copies])
 
@@ -297,7 +299,15 @@ class Reconciler:
             and self._cache.get(CONFIG_MAP, owner.namespace, workload.revision.config_map) is None
         ]
         copies = [await self._observer.wishes.restored_copy(owner, revision) for revision in lost]
-        return [copy for copy in copies if copy is not None]
+        return [*(copy for copy in copies if copy is not None), *self._lost_pins(owner, decision)]
+
+    def _lost_pins(self, owner: Owner, decision: Decision) -> list[Json]:
+        """Render what tells later pods what the first one has fetched, where that is missing."""
+        return [
+            render_pin(owner, one.name, one.hash, one.artifact)
+            for one in (workload.revision for workload in decision.workloads)
+            if one.artifact is not None and self._cache.get(CONFIG_MAP, owner.namespace, pin_name(one.name)) is None
+        ]
 
     async def _start(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
         if decision.start is not None and seen.wanted is not None:

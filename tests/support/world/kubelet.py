@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from serinus.api.served_model import Probe
-from serinus.core.model.kinds import DEPLOYMENT, POD, Json
+from serinus.core.model.kinds import CONFIG_MAP, DEPLOYMENT, POD, Json
 from serinus.core.model.timestamps import from_rfc3339, to_rfc3339
+from serinus.core.plan.artifacts import CONTAINER
 from serinus.core.plan.pods import VERSION_ANNOTATION
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock
+from tests.support.world.store import ModelStore
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Kubelet:
         self._clock = clock
         self._models = models
         self.unready: set[str] = set()
+        self.store = ModelStore()
 
     def run(self) -> None:
         for deployment in self._api.all(DEPLOYMENT):
@@ -62,7 +65,8 @@ class Kubelet:
         for pod in pods[replicas:]:
             self._api.remove(POD, "ml", pod["metadata"]["name"])
         for pod in pods[:replicas]:
-            self._ready_pod(pod, version)
+            if self._fetch(pod, deployment["spec"]["template"]):
+                self._ready_pod(pod, version)
 
     def _new_pod(self, deployment: Json, version: str) -> None:
         names = (f"{deployment['name']}-{number}" for number in itertools.count())
@@ -79,6 +83,20 @@ class Kubelet:
                 "status": {"podIP": version, "conditions": [{"type": "Ready", "status": "False"}]},
             }
         )
+
+    def _fetch(self, pod: Json, template: Json) -> bool:
+        """Run what fetches the model, a second after the pod has come; True once the pod has it, or needs none."""
+        fetcher = next((one for one in template["spec"].get("initContainers", ()) if one["name"] == CONTAINER), None)
+        if fetcher is None or any(one["ready"] for one in pod["status"].get("initContainerStatuses", ())):
+            return True
+        if self._clock.monotonic() - from_rfc3339(pod["metadata"]["annotations"]["born"]) < 1:
+            return False
+        volume = next(one for one in template["spec"]["volumes"] if "configMap" in one)
+        status = self.store.fetch(fetcher, self._api.find(CONFIG_MAP, volume["configMap"]["name"]))
+        changed = copy.deepcopy(pod)
+        changed["status"]["initContainerStatuses"] = [status]
+        self._api.put(changed)
+        return bool(status["ready"])
 
     def _ready_pod(self, pod: Json, version: str) -> None:
         model = self._models[version]

@@ -17,6 +17,7 @@ from serinus.core.model.answers import ProbeAnswer, ProbeOutcome
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
 from serinus.core.model.tenancy import Grant, Tenancy
+from serinus.core.plan.artifacts import Fetching
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
 from serinus.runtime.fallbacks import Fallbacks
@@ -42,6 +43,9 @@ KEY = Key("ml", "fraud")
 DRAIN_SECONDS = 5.0
 STEPS_BESIDE = 10
 """Of the event loop: a question to Prometheus takes several."""
+
+
+FETCHING = Fetching("example.com/serinus-serving:1", {}, ("*.example.com",))
 
 
 class World(Served):
@@ -118,7 +122,7 @@ class World(Served):
             clock=self.clock,
             probes=self.probes,
             sampler=self.sampler,
-            wishes=Wishes(self.api, cache),
+            wishes=Wishes(self.api, cache, lambda namespace: FETCHING),
             claims=ClaimsByApi.build(
                 cache,
                 Tenancy((Grant("*", hosts=("*",), sources=("*",)),)),

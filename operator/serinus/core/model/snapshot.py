@@ -54,7 +54,7 @@ class Probed(StrEnum):
 
 @dataclass(frozen=True)
 class Fleet:
-    """The pods of one revision."""
+    """The pods of one revision; `artifact_doubt` says why it is not settled that all hold the same model."""
 
     desired: int = 0
     ready: int = 0
@@ -62,6 +62,7 @@ class Fleet:
     probe_message: str = ""
     obstacle: Obstacle | None = None
     service_exists: bool = False
+    artifact_doubt: Obstacle | None = None
     scaled_by_other: bool = False
     scaler: str = ""
     """Who scales it besides us, such as "HorizontalPodAutoscaler fraud"."""

@@ -18,13 +18,16 @@ from serinus.core.model.artifact import Artifact, read_artifact
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import CONFIG_MAP, Json
+from serinus.core.model.revision import Revision
+from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.storage import REPOSITORY, Storage, scheme_of
 
 SCHEMES: Final = frozenset({"s3", "gs", "az", "http", "https", "oci", "hf", "mlflow", "dvc", "git+https"})
-CONTAINER: Final = "fetch-model"
+CONTAINER: Final = "serinus-fetch"
 PIN_FOLDER: Final = "/artifact"
 """Where the init container finds what the first pods of its revision have got; empty until that is known."""
-
+_PIN: Final = "serinus-artifact"
+_DIGEST: Final = "--digest="
 _VARIABLES: Final[Mapping[str, str]] = {
     "s3": "AWS_ENDPOINT_URL",
     "gs": "STORAGE_EMULATOR_HOST",
@@ -60,7 +63,7 @@ def plan_fetch(spec: ServedModel, runtime: Runtime, fetching: Fetching, *, model
     return Storage(
         volumes=(
             {"name": "model", "emptyDir": {}},
-            {"name": "artifact", "configMap": {"name": pin_name(revision), "optional": True}},
+            {"name": _PIN, "configMap": {"name": pin_name(revision), "optional": True}},
         ),
         volume_mounts=({**folder, "readOnly": True},),
         init_containers=(_container(spec, runtime, fetching, f"{REPOSITORY}/{model}", folder),),
@@ -90,7 +93,7 @@ def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destinat
         "name": CONTAINER,
         "image": fetching.image,
         "command": ["serinus-fetch"],
-        "args": [spec.storage_uri, destination, *_options(spec, runtime, fetching, endpoint)],
+        "args": [spec.storage_uri, destination, *_options(spec, fetching, endpoint)],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -98,7 +101,7 @@ def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destinat
         },
         "volumeMounts": [
             folder,
-            {"name": "artifact", "mountPath": PIN_FOLDER, "readOnly": True},
+            {"name": _PIN, "mountPath": PIN_FOLDER, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (the pod's own emptyDir)
         ],
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -113,10 +116,10 @@ def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destinat
     return container
 
 
-def _options(spec: ServedModel, runtime: Runtime, fetching: Fetching, endpoint: str | None) -> list[str]:
+def _options(spec: ServedModel, fetching: Fetching, endpoint: str | None) -> list[str]:
     allowed = [*fetching.hosts, *([endpoint.split("://")[-1].split("/")[0]] if endpoint else [])]
     options = ["--pinned", PIN_FOLDER, *(f"--allow-host={host}" for host in allowed)]
-    return [*options, *([f"--digest={spec.digest}"] if spec.digest else [])]
+    return [*options, *([f"{_DIGEST}{spec.digest}"] if spec.digest else [])]
 
 
 def pin_name(revision: str) -> str:
@@ -137,7 +140,36 @@ def render_pin(owner: Owner, revision: str, revision_hash: str, artifact: Artifa
 
 def fetches(template: Json) -> bool:
     """Whether the pods of a template fetch their model."""
-    return any(one.get("name") == CONTAINER for one in template["spec"].get("initContainers") or ())
+    return bool(_fetcher(template))
+
+
+def goes_first_alone(revision: Revision) -> bool:
+    """Whether one pod of a revision must fetch before there are others: what they must get is not known yet."""
+    fetcher = _fetcher(revision.template)
+    told = any(str(argument).startswith(_DIGEST) for argument in fetcher.get("args") or ())
+    return bool(fetcher) and revision.artifact is None and not told
+
+
+def artifact_doubt(revision: Revision, pods: Sequence[Json]) -> Obstacle | None:
+    """Say why the pods of a revision may not be given weight, whatever they answer: what they hold is not settled."""
+    if not fetches(revision.template):
+        return None
+    if revision.artifact is None:
+        return Obstacle("ArtifactNotRecorded", "waiting for what the first pod has fetched to be recorded")
+    others = with_other_bytes(pods, revision.artifact.digest)
+    if not others:
+        return None
+    text = (
+        f"pod {others[0]} holds another model than the first pod of {revision.name}, {revision.artifact.digest}: what "
+        f"spec.model.storageUri names was overwritten; delete the pod, or commit the new model as a new version"
+    )
+    return Obstacle("ArtifactChanged", text)
+
+
+def _fetcher(template: Json) -> Json:
+    containers = template["spec"].get("initContainers") or ()
+    found: Json = next((one for one in containers if one.get("name") == CONTAINER), {})
+    return found
 
 
 def fetched_by(pod: Json) -> Artifact | None:
@@ -175,6 +207,6 @@ def failure_told(container: Json) -> tuple[str, str] | None:
 def _end(pod: Json) -> Json:
     """Tell how the fetch of a pod ended; empty while it goes on."""
     statuses = pod.get("status", {}).get("initContainerStatuses") or ()
-    found = next((one for one in statuses if one.get("name") == CONTAINER), {})
+    found: Json = next((one for one in statuses if one.get("name") == CONTAINER), {})
     end: Json = (found.get("state") or {}).get("terminated") or {}
     return end

@@ -11,6 +11,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Fleet, RolloutSeen, Snapshot
 from serinus.core.model.split import Split
+from serinus.core.plan.artifacts import goes_first_alone
 from serinus.core.plan.revisions import obsolete_revisions, obsolete_rollouts
 from serinus.core.plan.wanted import Workload
 from serinus.core.rollout.conditions import with_conditions
@@ -114,8 +115,15 @@ def _workloads(seen: Snapshot, stable: str | None, active: RolloutSeen | None, n
         pods = canary_pods(active.plan, active.state, seen.min_replicas, now)
         wanted.append((canary, None if seen.fleet(canary).scaled_by_other else pods))
     return tuple(
-        Workload(revision, replicas) for name, replicas in wanted if (revision := seen.revision(name)) is not None
+        Workload(revision, _at_first(revision, replicas))
+        for name, replicas in wanted
+        if (revision := seen.revision(name)) is not None
     )
+
+
+def _at_first(revision: Revision, replicas: int | None) -> int | None:
+    """Begin with one pod where the others must get what that one has fetched."""
+    return min(1, replicas) if replicas is not None and goes_first_alone(revision) else replicas
 
 
 def _kept(seen: Snapshot, staying: set[str]) -> tuple[Revision, ...]:

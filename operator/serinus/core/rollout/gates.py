@@ -36,7 +36,7 @@ def first_refusal(question: Question) -> Cause | None:
 
 def refusal_beside_stable(question: Question) -> Cause | None:
     """Ask what matters when stable cannot serve: metrics have nothing to compare, and each ready pod is a gain."""
-    gates = (paused_by_user, obstacle_to_a_fix, no_canary_pod, service_missing, probe_not_answered)
+    gates = (paused_by_user, obstacle_to_a_fix, no_canary_pod, artifact_in_doubt, service_missing, probe_not_answered)
     return next((cause for gate in gates if (cause := gate(question)) is not None), None)
 
 
@@ -122,6 +122,12 @@ def probe_not_answered(question: Question) -> Cause | None:
             return Cause(fleet.probed, fleet.probe_message)
 
 
+def artifact_in_doubt(question: Question) -> Cause | None:
+    """Two models must never answer as one revision."""
+    doubt = question.seen.fleet(question.plan.canary).artifact_doubt
+    return Cause(doubt.reason, doubt.message) if doubt else None
+
+
 def route_not_followed(question: Question) -> Cause | None:
     """The next weight would change nothing, and what was judged had another. A way back never waits for it."""
     if _needs_no_look(question):
@@ -183,7 +189,7 @@ def _needs_no_look(question: Question) -> bool:
     return bool(question.plan.promote.full or question.plan.spec.rollback)
 
 
-POD_GATES: tuple[Gate, ...] = (canary_not_ready, service_missing, probe_not_answered)
+POD_GATES: tuple[Gate, ...] = (canary_not_ready, artifact_in_doubt, service_missing, probe_not_answered)
 GATES: tuple[Gate, ...] = (
     paused_by_user,
     status_refused,

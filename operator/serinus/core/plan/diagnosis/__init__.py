@@ -15,6 +15,7 @@ from serinus.core.plan.diagnosis.reasons import Diagnosis
 from serinus.core.plan.diagnosis.references import claim_not_found, reference_not_found
 from serinus.core.plan.diagnosis.scheduling import pods_refused, unschedulable
 from serinus.core.plan.diagnosis.starting import (
+    artifact_not_fetched,
     image_pull_failed,
     init_container_failed,
     sandbox_failed,
@@ -33,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     volume_not_mounted,
     sandbox_failed,
     out_of_memory,
+    artifact_not_fetched,
     init_container_failed,
     model_load_failed,
     model_load_timeout,

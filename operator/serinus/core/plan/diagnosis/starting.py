@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from serinus.core.model.kinds import Json
+from serinus.core.plan.artifacts import failure_told
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
 from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, one_line
 
@@ -23,6 +24,7 @@ _MOUNTS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 _SANDBOXES = ("FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady")
 _TIMED_OUT = "timed out waiting for the condition"
 CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
+_ARTIFACT_REASONS = {reason.value: reason for reason in NotReadyReason if reason.value.startswith("Artifact")}
 _WAITS_ITS_TURN = frozenset({"PodInitializing", "ContainerCreating"})
 
 
@@ -79,6 +81,16 @@ def sandbox_failed(symptoms: Symptoms) -> Diagnosis | None:
             return Diagnosis(
                 NotReadyReason.SANDBOX_FAILED, f"pod {pod.name} gets no sandbox ({one_line(said[-1])}): {fix}"
             )
+    return None
+
+
+def artifact_not_fetched(symptoms: Symptoms) -> Diagnosis | None:
+    """Look for a model that could not be fetched, in the words of `serinus-fetch`, which say what to do."""
+    for pod in symptoms.pods:
+        for container in pod.init_containers:
+            told = failure_told(container)
+            if told is not None and told[0] in _ARTIFACT_REASONS:
+                return Diagnosis(_ARTIFACT_REASONS[told[0]], f"pod {pod.name}: {one_line(told[1])}")
     return None
 
 
