@@ -22,7 +22,7 @@ def test_everything_names_the_same_python() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert set(re.findall(r"FROM python:(\d+\.\d+)", dockerfile)) == {version}
     assert f"PYTHON_VERSION := {version}\n" in (ROOT / "Makefile").read_text()
-    for lock in ("runtime", "dev"):
+    for lock in ("runtime", "serving", "dev"):
         assert "python_full_version" not in (ROOT / "requirements" / f"{lock}.txt").read_text()
     for page in ("README.md", "docs/local-stack.md"):
         assert set(re.findall(r"Python (\d+\.\d+)", (ROOT / page).read_text())) == {version}

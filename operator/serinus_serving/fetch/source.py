@@ -54,11 +54,14 @@ class Artifact:
     """What a URI stands for at this moment.
 
     `resolved` is a reference that does not move where the scheme has one (a manifest's digest, a commit, a model
-    version), else the URI. `lineage` is what the scheme knows about the artifact's origin, such as mlflowRunId.
+    version), else the URI. `digest`, `sha256:…`, is the scheme's own for the whole artifact, such as an OCI manifest's:
+    `--digest` may name it in place of the tree's. `lineage` is what the scheme knows about the artifact's origin, such
+    as mlflowRunId.
     """
 
     resolved: str
     files: tuple[RemoteFile, ...]
+    digest: str | None = None
     lineage: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -100,7 +103,8 @@ class Source(Protocol):
     def download(self, file: RemoteFile, part: Span | None, target: Path, arrived: Arrived) -> None:
         """Write `part` of the file into `target`, an existing file, at the part's own offset; None is all of it.
 
-        With None the target may be replaced, by a rename from `scratch` as well. Calls `arrived` after each piece.
+        With None the target may be replaced, by a rename from `scratch` as well. Writes in order and calls `arrived`
+        after each piece: after a cut, what is missing is asked for.
         Raises ArtifactChanged when the file's `identity` is another by now, else as `resolve`.
         """
         ...

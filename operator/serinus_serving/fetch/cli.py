@@ -1,0 +1,135 @@
+"""The command: `serinus-fetch URI DESTINATION`. Exit code 0, 1 when the model cannot be fetched, 2 for wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from serinus_serving.fetch.credentials import Credentials
+from serinus_serving.fetch.digest import parse_digest
+from serinus_serving.fetch.errors import ArtifactError, ArtifactUnreachable
+from serinus_serving.fetch.fetching import Wish, fetch
+from serinus_serving.fetch.guard import Guard
+from serinus_serving.fetch.hosts import parse_host
+from serinus_serving.fetch.termination import failure_message, leave
+from serinus_serving.fetch.transfer import Limits
+
+_TERMINATION_LOG = "/dev/termination-log"
+_MAX_BYTES = 1 << 40
+_Parsed = TypeVar("_Parsed")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Fetch, and end the process."""
+    options = _options(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))  # the first process ignores it otherwise
+    code = _run(options)
+    sys.stderr.flush()
+    os._exit(code)  # a connection that hangs is not waited for
+
+
+def _run(options: argparse.Namespace) -> int:
+    credentials = Credentials(dict(os.environ))
+    log = Path(options.termination_log or _TERMINATION_LOG)
+    with Guard() as guard:
+        _use(guard.url)
+        try:
+            fetched = fetch(_wish(options), credentials, guard, _say)
+        except ArtifactError as error:
+            return _fail(error, credentials, log, options)
+        except OSError as error:
+            return _fail(ArtifactUnreachable(f"{options.destination}: {error}"), credentials, log, options)
+    leave(fetched.message(), log, asked_for=bool(options.termination_log))
+    _say(f"{fetched.resolved} is in {options.destination}: {fetched.digest}")
+    return 0
+
+
+def _fail(error: ArtifactError, credentials: Credentials, log: Path, options: argparse.Namespace) -> int:
+    told = type(error)(credentials.hide(str(error)))
+    leave(failure_message(told), log, asked_for=bool(options.termination_log))
+    _say(f"{told.reason}: {told}")
+    return 1
+
+
+def _wish(options: argparse.Namespace) -> Wish:
+    return Wish(
+        uri=options.uri,
+        destination=Path(os.path.abspath(options.destination)),
+        limits=Limits(options.parallel, options.max_bytes),
+        digest=options.digest,
+        allowed=tuple(options.allow_host),
+        triton=options.layout == "triton",
+    )
+
+
+def _use(proxy: str) -> None:
+    """Send what libraries and programs ask through the guard as well."""
+    for name in _PROXIES:
+        os.environ.pop(name, None)
+        os.environ.pop(name.lower(), None)
+    for name in _PROXIES[:3]:
+        os.environ[name] = os.environ[name.lower()] = proxy
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "serinus-fetch", description="Fetches a model into a folder, whole and verified, or not at all."
+    )
+    add = parser.add_argument
+    add("uri", help="where the model is, such as s3://models/fraud/42")
+    add("destination", type=_destination, help="the model's folder; it is replaced when it exists")
+    add("--digest", type=_typed(parse_digest), help="sha256:… that the model must have (docs/artifact-digest.md)")
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        type=_typed(parse_host),
+        metavar="HOST[:PORT]",
+        help="a host that may be asked, *.example.com for all below; only those that the URI names when left out",
+    )
+    add(
+        "--layout",
+        choices=("triton", "as-is"),
+        default="triton",
+        help="put Triton's layout right, or keep what is there",
+    )
+    add("--parallel", type=_positive, default=8, metavar="N", help="parts on their way at once")
+    add("--max-bytes", type=_positive, default=_MAX_BYTES, metavar="N", help="refuse more than that, also unpacked")
+    add("--termination-log", metavar="PATH", help=f"where the result is left as JSON; {_TERMINATION_LOG} if it exists")
+    return parser.parse_args(arguments)
+
+
+def _destination(text: str) -> str:
+    path = os.path.abspath(text)
+    if os.path.ismount(path) or os.path.isfile(path):
+        raise argparse.ArgumentTypeError(f"{text} cannot be replaced: name a folder within the volume")
+    return text
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return int(text)
+
+
+def _typed(parse: Callable[[str], _Parsed]) -> Callable[[str], _Parsed]:
+    """Have argparse show the sentence of a ValueError."""
+
+    def typed(text: str) -> _Parsed:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return typed
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

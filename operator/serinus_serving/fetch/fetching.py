@@ -1,0 +1,182 @@
+"""The walk of one fetch: find out what there is, bring it, unpack it, lay it out, verify it, put it into its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from serinus_serving.fetch.credentials import Credentials
+from serinus_serving.fetch.digest import tree_digest
+from serinus_serving.fetch.errors import (
+    ArtifactDigestMismatch,
+    ArtifactError,
+    ArtifactHostNotAllowed,
+    ArtifactLayout,
+    ArtifactNotFound,
+    ArtifactUnreachable,
+    ArtifactUnsafe,
+)
+from serinus_serving.fetch.guard import Guard
+from serinus_serving.fetch.hosts import HostPattern, parse_host
+from serinus_serving.fetch.journal import Journal
+from serinus_serving.fetch.layout import CONFIG, Layout, lay_out
+from serinus_serving.fetch.paths import check_tree
+from serinus_serving.fetch.progress import Progress
+from serinus_serving.fetch.registry import open_source
+from serinus_serving.fetch.source import Access, Artifact, Source
+from serinus_serving.fetch.termination import Fetched
+from serinus_serving.fetch.transfer import Limits, Transfer
+from serinus_serving.fetch.unpack import Bounds, unpack
+from serinus_serving.fetch.workplace import Workplace, telling_full_disk, workplace
+
+_RESOLVE_ATTEMPTS = 3
+_CONFIG_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be fetched, and how.
+
+    `digest` is that of the tree or the source's own. No `allowed` means the hosts that the URI itself names. `triton`:
+    put the layout right; else the files stay as they are.
+    """
+
+    uri: str
+    destination: Path
+    limits: Limits
+    digest: str | None = None
+    allowed: tuple[HostPattern, ...] = ()
+    triton: bool = True
+
+
+def fetch(wish: Wish, credentials: Credentials, guard: Guard, say: Callable[[str], None]) -> Fetched:
+    """Fetch a model into its folder; at the end that is whole, or as it was. Raises ArtifactError, OSError."""
+    started = _now()
+    if wish.digest and wish.destination.is_dir() and tree_digest(wish.destination) == wish.digest:
+        say(f"{wish.destination} has it already")  # the containers of a pod may start anew
+        return Fetched(credentials.hide(wish.uri), wish.digest, _size(wish.destination), _now() - started)
+    with telling_full_disk(), workplace(wish.destination) as place:
+        try:
+            fetched = _Fetch(wish, place, guard, say).run(credentials)
+        except (ArtifactDigestMismatch, ArtifactUnsafe, ArtifactLayout):
+            place.remove()  # the same bytes would fail again
+            raise
+        except ArtifactError as error:
+            if guard.refusals and not isinstance(error, ArtifactHostNotAllowed):
+                raise _not_allowed(guard) from error
+            raise
+        place.remove()
+        return replace(fetched, seconds=_now() - started)
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    """One fetch in its workplace."""
+
+    wish: Wish
+    place: Workplace
+    guard: Guard
+    say: Callable[[str], None]
+
+    def run(self, credentials: Credentials) -> Fetched:
+        self.place.clear()
+        source = open_source(self.wish.uri, Access(credentials, self.guard.url, self.place.scratch))
+        self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
+        artifact = self._resolve(source)
+        self._transfer(source, artifact)
+        root = self._lay(artifact)
+        found = tree_digest(root)
+        if self.wish.digest not in (None, found, artifact.digest):
+            raise ArtifactDigestMismatch(
+                f"{artifact.resolved} is {found}, and {self.wish.digest} was asked for: it was overwritten, or the "
+                f"digest is another model's"
+            )
+        size = _size(root)
+        self.place.place(self.wish.destination)
+        return Fetched(artifact.resolved, found, size, lineage=artifact.lineage)
+
+    def _resolve(self, source: Source) -> Artifact:
+        """Ask what there is, again when there is no answer."""
+        for attempt in range(1, _RESOLVE_ATTEMPTS + 1):
+            try:
+                artifact = source.resolve()
+                break
+            except ArtifactUnreachable:
+                if self.guard.refusals or attempt == _RESOLVE_ATTEMPTS:
+                    raise
+                time.sleep(attempt)
+        if not artifact.files:
+            raise ArtifactNotFound(f"{artifact.resolved} holds no file: check the path, and that it was uploaded")
+        return artifact
+
+    def _transfer(self, source: Source, artifact: Artifact) -> None:
+        journal = Journal(self.place.journal, self.wish.uri)
+        try:
+            with Progress(self.say, _now) as progress:
+                Transfer(
+                    source,
+                    artifact,
+                    self.place,
+                    journal=journal,
+                    progress=progress,
+                    limits=self.wish.limits,
+                    gives_up=lambda: bool(self.guard.refusals),
+                ).run()
+        finally:
+            journal.close()
+        self.say(progress.line())
+
+    def _lay(self, artifact: Artifact) -> Path:
+        """Build the models' folders; return the one that the digest is of."""
+        files = self._files(artifact)
+        name = self.wish.destination.name
+        if self.wish.triton:
+            layout = _triton(files, name, artifact)
+        else:
+            layout = Layout({path: f"{name}/{path}" for path in files}, (name,))
+        for path, target in layout.moves.items():
+            (self.place.ready / target).parent.mkdir(parents=True, exist_ok=True)
+            files[path].rename(self.place.ready / target)
+        for folder in layout.empty:
+            (self.place.ready / folder).mkdir()
+        return self.place.ready / name if layout.models == (name,) else self.place.ready
+
+    def _files(self, artifact: Artifact) -> dict[str, Path]:
+        """Unpack archives; tell where each file of the model lies now."""
+        place = self.place
+        files = {file.path: place.downloaded / file.path for file in artifact.files if file.archive is None}
+        for file in artifact.files:
+            if file.archive is not None:
+                bounds = Bounds(self.wish.limits.max_bytes, place.free())
+                unpack(place.downloaded / file.path, file.archive, place.unpacked, bounds)
+        unpacked = {path.relative_to(place.unpacked).as_posix(): path for path in place.unpacked.rglob("*")}
+        check_tree([*files, *(path for path, at in unpacked.items() if at.is_file())])
+        return files | {path: at for path, at in unpacked.items() if at.is_file()}
+
+
+def _triton(files: Mapping[str, Path], name: str, artifact: Artifact) -> Layout:
+    configs = {
+        path: at.read_bytes()[:_CONFIG_BYTES].decode(errors="replace")
+        for path, at in files.items()
+        if path.rpartition("/")[2] == CONFIG
+    }
+    try:
+        return lay_out(configs, files, name)
+    except ArtifactLayout as error:
+        raise ArtifactLayout(f"{artifact.resolved}: {error}") from error
+
+
+def _not_allowed(guard: Guard) -> ArtifactHostNotAllowed:
+    return ArtifactHostNotAllowed(
+        f"{guard.refusals[0]}: ask the administrator to allow it for this namespace, or move the model (--allow-host)"
+    )
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _now() -> float:
+    return time.monotonic()  # noqa: TID251 - a program of its own, which decides nothing by the time

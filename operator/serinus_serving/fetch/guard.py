@@ -1,0 +1,150 @@
+"""The one door to the network: a proxy on loopback, in this process, that refuses hosts nobody allowed.
+
+Libraries follow redirects by themselves, each in its own way, and so do git and dvc. A proxy sees every request of all
+of them, checks the address that it connects to and not just a name that could mean another one a moment later, and
+cannot be talked around. TLS passes through it untouched.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from serinus_serving.fetch.hosts import HostPattern, is_allowed, is_metadata, proves_identity
+from serinus_serving.fetch.proxied import Head, Inlet, pour
+
+_CONNECT_SECONDS = 10.0
+
+
+class _Refused(Exception):
+    """This host is not for us."""
+
+
+@dataclass
+class Guard:
+    """Runs the proxy while it is entered. What it refused is kept: it explains whatever a library made of it."""
+
+    patterns: tuple[HostPattern, ...] = ()
+    refusals: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def allow(self, patterns: Iterable[HostPattern]) -> None:
+        """Allow these hosts, and no others."""
+        self.patterns = tuple(patterns)
+
+    def __enter__(self) -> Guard:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, name="guard", daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            threading.Thread(target=self._serve, args=(client,), name="guarded", daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        """Serve one request and end the connection.
+
+        A plain server is told to close after its answer: where that ends is then known without reading it, and the
+        next request, which may name another host, is checked on its own.
+        """
+        with client, suppress(OSError, ValueError):
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            inlet = Inlet(client)
+            head = inlet.read_head()
+            server = self._reach(client, head) if head else None
+            if head is None or server is None:
+                return
+            with server:
+                if head.method == "CONNECT":
+                    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    _join(client, server)
+                    return
+                server.sendall(head.for_server())
+                inlet.pass_body(head, server)
+                pour(server, client)
+
+    def _reach(self, client: socket.socket, head: Head) -> socket.socket | None:
+        """Connect to where a request wants to go, or answer why not."""
+        try:
+            return self._connect(head)
+        except _Refused as refused:
+            self.refusals.append(str(refused))
+            _answer(client, "403 Forbidden", str(refused))
+        except OSError as error:
+            self.failures.append(f"{head.host}:{head.port}: {error.strerror or error}")
+            _answer(client, "502 Bad Gateway", self.failures[-1])
+        return None
+
+    def _connect(self, head: Head) -> socket.socket:
+        """Connect to an address that was checked; raises _Refused, OSError."""
+        listed = is_allowed(head.host, head.port, self.patterns)
+        identity = head.method != "CONNECT" and proves_identity(head.method, head.host, head.headers)
+        if not listed and not identity:
+            raise _Refused(f"{head.host}:{head.port} is not among the allowed hosts")
+        found = socket.getaddrinfo(head.host, head.port, type=socket.SOCK_STREAM)
+        addresses = [(family, sockaddr) for family, _, _, _, sockaddr in found]
+        metadata = [str(sockaddr[0]) for _, sockaddr in addresses if is_metadata(str(sockaddr[0]))]
+        if metadata and not proves_identity(head.method, metadata[0], head.headers):
+            raise _Refused(
+                f"{head.host} is {metadata[0]}, the metadata address of the cloud, which is no artifact host"
+            )
+        if not listed and not metadata:
+            raise _Refused(f"{head.host}:{head.port} is not among the allowed hosts")
+        return _first(addresses)
+
+
+def _first(addresses: Sequence[tuple[socket.AddressFamily, tuple[object, ...]]]) -> socket.socket:
+    """Connect to the first address that answers."""
+    last: OSError | None = None
+    for family, sockaddr in addresses:
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.settimeout(_CONNECT_SECONDS)
+            made.connect(sockaddr)
+        except OSError as error:
+            made.close()
+            last = error
+            continue
+        made.settimeout(None)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+    raise last or OSError("the name has no address")
+
+
+def _answer(client: socket.socket, status: str, text: str) -> None:
+    body = text.encode()
+    client.sendall(
+        f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
+        f"Connection: close\r\n\r\n".encode()
+        + body
+    )
+
+
+def _join(client: socket.socket, server: socket.socket) -> None:
+    """Pour both ways until both have ended."""
+
+    def up() -> None:
+        with suppress(OSError):
+            pour(client, server)
+
+    sender = threading.Thread(target=up, daemon=True)
+    sender.start()
+    pour(server, client)
+    with suppress(OSError):
+        client.shutdown(socket.SHUT_RDWR)
+    sender.join()
