@@ -33,6 +33,7 @@ class Hub:
     commits: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
     refs: dict[tuple[str, str], str] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
+    damaged: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def commit(self, repository: str, files: Mapping[str, bytes], *refs: str) -> str:
         """Commit files, point refs (`main` is one) at the commit, and return its hash."""
@@ -105,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         found = self._found(repository, revision, anyone=sent)
         if found is None:
             return
-        content = found[1].get(path)
+        content = self._hub.damaged.get((found[0], path), found[1].get(path))
         if content is None:
             self._refuse(HTTPStatus.NOT_FOUND, "EntryNotFound")
         elif len(content) > LARGE and not sent:
