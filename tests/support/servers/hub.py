@@ -96,7 +96,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _tree(self, repository: str, revision: str, below: str) -> None:
         if found := self._found(repository, revision):
-            inside = {path: content for path, content in found[1].items() if f"{path}/".startswith(f"{below}/" if below else "")}
+            inside = {
+                path: content
+                for path, content in found[1].items()
+                if f"{path}/".startswith(f"{below}/" if below else "")
+            }
             if inside:
                 self._json([_entry(path, content) for path, content in inside.items()])
             else:

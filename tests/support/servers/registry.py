@@ -50,7 +50,8 @@ class OciServer:
     def push(self, repository: str, tag: str, layers: list[Layer]) -> str:
         """Push an artifact; return the digest of its manifest."""
         described = [
-            {"mediaType": layer.media_type, "annotations": dict(layer.annotations)} | self._blob(repository, layer.content)
+            self._blob(repository, layer.content)
+            | {"mediaType": layer.media_type, "annotations": dict(layer.annotations)}
             for layer in layers
         ]
         config = {"mediaType": "application/vnd.oci.empty.v1+json"} | self._blob(repository, b"{}")
@@ -99,7 +100,9 @@ def oci_server(state: Path) -> Iterator[OciServer]:
     file = state / "registry.yml"
     file.write_text(json.dumps(config))
     argv = (str(artifacts.binaries() / "registry"), "serve", str(file))
-    with running("registry", argv, state, ready=lambda: answers(f"http://{where}/v2/"), env={"OTEL_TRACES_EXPORTER": "none"}):
+    with running(
+        "registry", argv, state, ready=lambda: answers(f"http://{where}/v2/"), env={"OTEL_TRACES_EXPORTER": "none"}
+    ):
         yield OciServer(where, root)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc_data.index.index import DataIndexError
 from dvc_objects.fs.errors import RemoteMissingDepsError
 
 from serinus_serving.fetch.errors import (
@@ -58,8 +59,8 @@ class DvcRepository:
         files = tuple(self._file(full.lstrip("/"), info) for full, info in sorted(found.items()))
         if not files:
             raise ArtifactNotFound(
-                f"{self._uri}: there is no {self._place.path} in the commit {commit}, or the remote lacks it: check the "
-                f"path, and run dvc push"
+                f"{self._uri}: there is no {self._place.path} in the commit {commit}, or the remote lacks it: "
+                f"check the path, and run dvc push"
             )
         path = f"//{self._place.path}" if self._place.path else ""
         resolved = f"dvc://{self._place.address}{path}@{commit}"
@@ -74,7 +75,8 @@ class DvcRepository:
             found = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         if md5 not in (None, found):
             raise ArtifactDigestMismatch(
-                f"{self._uri}: {file.path} has the MD5 {found} and DVC tracks {md5}: the remote is damaged, push it again"
+                f"{self._uri}: {file.path} has the MD5 {found} and DVC tracks {md5}: the remote is damaged, "
+                f"push it again"
             )
         arrived(target.stat().st_size)
 
@@ -102,25 +104,38 @@ class DvcRepository:
             yield
         except ArtifactError:
             raise
-        except FileNotFoundError as error:
-            raise ArtifactNotFound(
-                f"{self._uri}: DVC's remote lacks a file that is tracked: run dvc push ({self._said(error)})"
-            ) from error
-        except PermissionError as error:
-            raise ArtifactDenied(
-                f"{self._uri}: DVC's remote refuses: check spec.model.credentials ({self._said(error)})"
-            ) from error
         except (RemoteMissingDepsError, ImportError) as error:
             raise ArtifactSchemeNotInstalled(
                 f"{self._uri}: DVC's remote needs a package that this image lacks ({self._said(error)})"
             ) from error
-        except (DvcException, OSError, ValueError) as error:
-            raise ArtifactUnreachable(
-                f"{self._uri} cannot be read by DVC: check its remote and the network ({self._said(error)})"
-            ) from error
+        except (DvcException, DataIndexError, OSError, ValueError) as error:
+            raise self._failed(error) from error
 
-    def _said(self, error: Exception) -> str:
+    def _failed(self, error: Exception) -> ArtifactError:
+        """Find the cause: DVC calls whatever a remote answers a missing file."""
+        causes = list(_causes(error))
+        if any(isinstance(each, PermissionError) or getattr(each, "status", None) in (401, 403) for each in causes):
+            return ArtifactDenied(
+                f"{self._uri}: DVC's remote refuses: check spec.model.credentials ({self._said(causes[-1])})"
+            )
+        if isinstance(causes[-1], FileNotFoundError) or getattr(causes[-1], "status", None) == 404:
+            return ArtifactNotFound(
+                f"{self._uri}: DVC's remote lacks a file that is tracked: run dvc push ({self._said(causes[-1])})"
+            )
+        return ArtifactUnreachable(
+            f"{self._uri} cannot be read by DVC: check its remote and the network ({self._said(causes[-1])})"
+        )
+
+    def _said(self, error: BaseException) -> str:
         return self._hide(" ".join(str(error).split()))[:300]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk from an error to the one that it came from first."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _md5(info: Mapping[str, Any]) -> str | None:

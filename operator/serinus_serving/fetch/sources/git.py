@@ -76,7 +76,7 @@ class GitFiles:
         path = f"//{self._place.path}" if self._place.path else ""
         resolved = f"git+{self._place.scheme}://{self._place.address}{path}@{commit}"
         if not files:
-            raise ArtifactNotFound(f"{self._uri}: there is no {self._place.path} in the commit {commit}: check the path")
+            raise ArtifactNotFound(f"{self._uri}: no {self._place.path} is in the commit {commit}: check the path")
         self._refuse_pointers(files)
         return Artifact(resolved, tuple(files), lineage={"gitCommit": commit})
 

@@ -43,7 +43,7 @@ class GitRepository:
         if _COMMIT.match(revision):
             return revision
         if not _REVISION.match(revision):
-            raise ArtifactNotFound(f"{revision!r} is no branch, tag or commit of {self._shown}: check what follows the @")
+            raise ArtifactNotFound(f"{revision!r} is no branch or tag of {self._shown}: check what follows the @")
         names = (f"refs/tags/{revision}^{{}}", f"refs/tags/{revision}", f"refs/heads/{revision}", revision)
         listed = self.run("ls-remote", "--", self.url, *names).decode()
         found = {name: commit for commit, _, name in (line.partition("\t") for line in listed.splitlines())}

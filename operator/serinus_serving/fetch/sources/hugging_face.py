@@ -77,7 +77,7 @@ class HuggingFace:
         self._files = {path: entry.path for path, entry in found.items() if path is not None}
         files = tuple(_file(path, found[path]) for path in self._files)
         if not files:
-            raise ArtifactNotFound(f"{self._uri}: there is no {self._folder} in the commit {self._commit}: check the path")
+            raise ArtifactNotFound(f"{self._uri}: no {self._folder} is in the commit {self._commit}: check the path")
         below = f"/{self._folder}" if self._folder else ""
         return Artifact(f"hf://{self._repository}@{self._commit}{below}", files, lineage={"gitCommit": self._commit})
 

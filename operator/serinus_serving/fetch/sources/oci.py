@@ -120,7 +120,7 @@ class OciRegistry:
         ]  # fmt: skip
         found = fits or (listed if len(listed) == 1 else [])
         if not found:
-            raise ArtifactNotFound(f"{self._uri} has nothing for linux/{machine}: push the model for it, or without one")
+            raise ArtifactNotFound(f"{self._uri} has nothing for linux/{machine}: push the model for it")
         return str(found[0]["digest"])
 
     def _file(self, layer: Mapping[str, Any]) -> RemoteFile:
@@ -149,7 +149,8 @@ class OciRegistry:
                 yield answer
         except requests.RequestException as error:
             raise ArtifactUnreachable(
-                f"{self._uri}: no answer from {self.hosts[0]} ({self._hide(str(error))}); check the host and the network"
+                f"{self._uri}: no answer from {self.hosts[0]}: check the host and the network "
+                f"({self._hide(str(error))})"
             ) from error
         except ValueError as error:  # what oras raises when it knows no credentials
             raise self._denied("it wants credentials") from error

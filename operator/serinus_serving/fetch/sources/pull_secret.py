@@ -34,7 +34,9 @@ def login_of(host: str, credentials: Credentials) -> tuple[str, str] | None:
     try:
         user, _, password = base64.b64decode(str(entry.get("auth", "")), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise ArtifactDenied(f"the pull secret's auth for {host} is no base64 of user:password: write it anew") from error
+        raise ArtifactDenied(
+            f"the pull secret's auth for {host} is no base64 of user:password: write it anew"
+        ) from error
     return (user, password) if user else None
 
 
