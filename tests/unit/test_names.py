@@ -7,14 +7,20 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 SOURCE = Path(__file__).resolve().parents[2] / "operator"
 TWO_OF_A_NAME: dict[str, str] = {}
 """Public classes that may share a name, each with the reason."""
 
 
-def modules() -> dict[str, ast.Module]:
-    """Parse every module of the operator; by its dotted name."""
-    files = sorted((SOURCE / "serinus").rglob("*.py"))
+PACKAGES = pytest.mark.parametrize("package", ["serinus", "serinus_serving"])
+"""Each is a program, or several, that know nothing of each other."""
+
+
+def modules(package: str) -> dict[str, ast.Module]:
+    """Parse every module of a package; by its dotted name."""
+    files = sorted((SOURCE / package).rglob("*.py"))
     dotted = (".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__") for file in files)
     return {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in zip(dotted, files, strict=True)}
 
@@ -51,10 +57,11 @@ def imported(name: str, module: ast.Module, known: set[str]) -> set[str]:
     return (found & known) - {name}
 
 
-def test_no_two_classes_share_a_name() -> None:
+@PACKAGES
+def test_no_two_classes_share_a_name(package: str) -> None:
     """A reader who meets a class need not ask which one."""
     places: defaultdict[str, list[str]] = defaultdict(list)
-    for name, module in modules().items():
+    for name, module in modules(package).items():
         for node in module.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(name)
@@ -62,18 +69,20 @@ def test_no_two_classes_share_a_name() -> None:
     assert twice.keys() == TWO_OF_A_NAME.keys(), twice
 
 
-def test_no_constant_is_written_down_twice() -> None:
+@PACKAGES
+def test_no_constant_is_written_down_twice(package: str) -> None:
     """Whoever changes one changes it everywhere."""
     places: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, module in modules().items():
+    for name, module in modules(package).items():
         for constant in constants(module):
             places[constant].append(name)
     assert {constant: where for constant, where in places.items() if len(where) > 1} == {}
 
 
-def test_no_module_imports_itself_by_a_detour() -> None:
+@PACKAGES
+def test_no_module_imports_itself_by_a_detour(package: str) -> None:
     """Modules can be read in an order: each after those that it stands on."""
-    parsed = modules()
+    parsed = modules(package)
     left = {name: imported(name, module, set(parsed)) for name, module in parsed.items()}
     while ready := {name for name, needs in left.items() if not needs & left.keys()}:
         left = {name: needs for name, needs in left.items() if name not in ready}

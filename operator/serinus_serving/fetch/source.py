@@ -15,6 +15,9 @@ from serinus_serving.fetch.credentials import Credentials
 
 ArchiveKind = Literal["tar", "tar.gz", "zip"]
 
+PIECE = 1 << 20
+"""How much is taken from a connection or an archive and written at once, in bytes."""
+
 Arrived = Callable[[int], None]
 """Told how many more bytes have been written, from any thread."""
 

@@ -16,7 +16,7 @@ from typing import IO, Protocol, cast
 
 from serinus_serving.fetch.errors import ArtifactTooLarge, ArtifactUnsafe
 from serinus_serving.fetch.paths import safe_path, shown
-from serinus_serving.fetch.source import ArchiveKind
+from serinus_serving.fetch.source import PIECE, ArchiveKind
 from serinus_serving.fetch.workplace import telling_full_disk
 
 RATIO = 200
@@ -26,7 +26,6 @@ SMALL = 64 << 20
 ENTRIES = 200_000
 _HEADER_BYTES = 1 << 20
 """What may lie between two entries of a tar: their names; tarfile keeps it in memory."""
-_PIECE = 1 << 20
 _EXECUTABLE = 0o111
 
 
@@ -95,7 +94,7 @@ def _write(content: IO[bytes], path: Path, *, executable: bool, budget: _Budget)
         raise ArtifactUnsafe(f"{shown(path.name)} is there twice: pack each file once") from error
     with os.fdopen(descriptor, "wb") as written:
         os.fchmod(descriptor, 0o755 if executable else 0o644)
-        while piece := content.read(_PIECE):
+        while piece := content.read(PIECE):
             budget.spend(len(piece))
             written.write(piece)
 

@@ -25,14 +25,12 @@ from serinus_serving.fetch.errors import (
     ArtifactUnreachable,
     ArtifactUnsafe,
 )
-from serinus_serving.fetch.source import Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
+from serinus_serving.fetch.source import PIECE, Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
 from serinus_serving.fetch.sources.stores import Location, locate
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta
 
-_PIECE = 1 << 20
-"""What is taken from a connection and written at once, in bytes."""
 _ARCHIVES: tuple[tuple[str, ArchiveKind], ...] = (
     (".tar.gz", "tar.gz"),
     (".tgz", "tar.gz"),
@@ -65,7 +63,7 @@ class ObjectStore:
             if _identity(answer.meta) != file.identity or (file.size is not None and answer.meta["size"] != file.size):
                 raise ArtifactChanged(f"{file.path} of {self._uri} was overwritten meanwhile: fetch it again")
             start, end = (part.start, part.end) if part else (0, answer.meta["size"])
-            for piece in answer.stream(min_chunk_size=_PIECE):
+            for piece in answer.stream(min_chunk_size=PIECE):
                 start += _write(written.fileno(), memoryview(piece), start)
                 arrived(len(piece))
         if start != end:
