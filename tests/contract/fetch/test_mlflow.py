@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract.fetch.conftest import Fetches
+from tests.support.servers.http import HttpServer
 from tests.support.servers.mlflow import MlflowServer, Run, mlflow_server
 from tests.support.servers.s3 import S3Server, s3_server
 
@@ -94,6 +95,19 @@ def test_artifacts_on_s3_are_read_from_there(mlflow: MlflowServer, store: S3Serv
     outcome = fetches.run(f"mlflow://models/on-s3/{version}", env={**mlflow.environment, **store.environment})
     assert outcome.code == 0, outcome.said
     assert fetches.files() == MODEL
+
+
+def test_artifacts_on_another_server_are_not_asked_for(mlflow: MlflowServer, web: HttpServer, fetches: Fetches) -> None:
+    """Whoever registers a model could have the login sent anywhere."""
+    run = mlflow.run(mlflow.experiment("elsewhere", f"{web.url}/fraud"), commit=COMMIT, ended=ENDED)
+    outcome = fetches.run(
+        f"mlflow://runs/{run.id}/model",
+        f"--allow-host={web.host}",
+        f"--allow-host={mlflow.host}",
+        env=mlflow.environment,
+    )
+    assert outcome.reason == "ArtifactHostNotAllowed", outcome.said
+    assert not web.asked
 
 
 @pytest.mark.parametrize("password", ["", "wrong-password-1"], ids=["none", "wrong"])

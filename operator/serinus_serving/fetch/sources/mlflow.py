@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 os.environ |= {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # read when the client is imported
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"),
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),  # we try again
     "MLFLOW_HTTP_REQUEST_TIMEOUT": os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "30"),
 }
 
@@ -32,6 +32,7 @@ from mlflow.tracking import MlflowClient
 from serinus_serving.fetch.errors import (
     ArtifactDenied,
     ArtifactError,
+    ArtifactHostNotAllowed,
     ArtifactNotFound,
     ArtifactUnreachable,
     ArtifactUriInvalid,
@@ -71,7 +72,6 @@ class MlflowServer:
         self.hosts = (urlsplit(server).netloc.rpartition("@")[2], *_store_hosts(access))
         self._store: Source | None = None
         self._artifacts: Any = None
-        self._below = ""
 
     @property
     def ranges(self) -> bool:
@@ -104,11 +104,10 @@ class MlflowServer:
         if self._store is not None:
             self._store.download(file, part, target, arrived)
             return
-        full = f"{self._below}/{file.path}" if self._below else file.path
         folder = tempfile.mkdtemp(dir=self._access.scratch)
         with self._translated():
-            self._artifacts.download_artifacts(full, folder)
-        (Path(folder) / full).rename(target)
+            self._artifacts.download_artifacts(file.path, folder)
+        (Path(folder) / file.path).rename(target)
         arrived(target.stat().st_size)
 
     def _version(self, client: MlflowClient) -> Any:
@@ -133,20 +132,28 @@ class MlflowServer:
         return self._store.resolve()
 
     def _listed(self, location: str) -> Iterator[RemoteFile]:
-        """List artifacts that the server serves, folder by folder, or the one file at the path."""
+        """List artifacts that the server serves, folder by folder, or the one file at the location."""
         if not urlsplit(location).scheme.startswith(("mlflow-artifacts", "http")):
             raise ArtifactUnreachable(
                 f"{self._uri}: the server keeps its artifacts at {self._access.credentials.hide(location)}, which only "
                 f"its own machine reads: start it with --serve-artifacts, or give it an object store"
             )
-        self._artifacts = get_artifact_repository(location, tracking_uri=self._server, registry_uri=self._server)
-        folders: list[str | None] = [None]
-        while folders:
-            for entry in self._artifacts.list_artifacts(folders.pop()):
-                if entry.is_dir:
-                    folders.append(entry.path)
-                else:
-                    yield RemoteFile(entry.path, None if entry.file_size is None else int(entry.file_size))
+        if urlsplit(location).netloc not in ("", self.hosts[0]):
+            raise ArtifactHostNotAllowed(
+                f"{self._uri}: its artifacts are at {urlsplit(location).netloc}, to which the login of {self.hosts[0]} "
+                f"is not sent: log the model with artifacts that the server serves, or on an object store"
+            )
+        self._artifacts = self._served(location)
+        found = list(_walk(self._artifacts))
+        if not found:
+            folder, _, name = location.rpartition("/")
+            self._artifacts = self._served(folder)
+            found = [each for each in self._artifacts.list_artifacts(None) if each.path == name and not each.is_dir]
+        for each in found:
+            yield RemoteFile(each.path, None if each.file_size is None else int(each.file_size))
+
+    def _served(self, location: str) -> Any:
+        return get_artifact_repository(location, tracking_uri=self._server, registry_uri=self._server)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -169,6 +176,17 @@ class MlflowServer:
             raise ArtifactUnreachable(
                 f"{self._uri}: no answer from {self.hosts[0]} ({said}); check MLFLOW_TRACKING_URI and the network"
             ) from error
+
+
+def _walk(repository: Any) -> Iterator[Any]:
+    """List the files of an artifact repository of MLflow, which lists one folder at a time."""
+    folders: list[str | None] = [None]
+    while folders:
+        for entry in repository.list_artifacts(folders.pop()):
+            if entry.is_dir:
+                folders.append(entry.path)
+            else:
+                yield entry
 
 
 def _words(error: Exception) -> str:
