@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dvc.api import DVCFileSystem
-from dvc.exceptions import DvcException
+from dvc.api import DVCFileSystem  # type: ignore[import-untyped]
+from dvc.exceptions import DvcException  # type: ignore[import-untyped]
 from dvc_data.index.index import DataIndexError
 from dvc_objects.fs.errors import RemoteMissingDepsError
 

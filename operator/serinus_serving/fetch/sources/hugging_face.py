@@ -23,7 +23,11 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+from huggingface_hub.utils import (  # type: ignore[attr-defined]  # they are in its reference
+    build_hf_headers,
+    get_session,
+    hf_raise_for_status,
+)
 
 from serinus_serving.fetch.errors import (
     ArtifactDenied,
@@ -117,7 +121,7 @@ class HuggingFace:
                 f"{self._uri}: no answer from {self._endpoint} ({self._hide(str(error))}); check the network"
             ) from error
 
-    def _missing(self, error: HfHubHTTPError) -> ArtifactDenied | ArtifactNotFound:
+    def _missing(self, error: Exception) -> ArtifactDenied | ArtifactNotFound:
         """Tell apart what is not there and what nobody may see: for strangers the Hub does not."""
         if isinstance(error, GatedRepoError):
             return ArtifactDenied(f"{self._uri} is gated: ask for access on its page, and set HF_TOKEN")

@@ -83,7 +83,7 @@ class MlflowServer:
         with self._translated():
             client = MlflowClient(self._server, self._server)
             if "run" in self._asked_for:
-                run = client.get_run(self._asked_for["run"])
+                run: Any = client.get_run(self._asked_for["run"])
                 resolved, location = self._uri.rstrip("/"), self._location_in(run, client)
                 lineage: dict[str, str] = {}
             else:

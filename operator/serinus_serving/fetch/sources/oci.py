@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import requests
-from oras.auth import get_auth_backend
-from oras.provider import Registry
+from oras.auth import get_auth_backend  # type: ignore[import-untyped]
+from oras.provider import Registry  # type: ignore[import-untyped]
 from requests.adapters import HTTPAdapter
 
 from serinus_serving.fetch.errors import (
