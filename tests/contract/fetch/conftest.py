@@ -41,11 +41,12 @@ class Fetches:
         self.root = root
         self.log = root / "termination-log"
         self.models = root / "models"
+        self.program = ("-m", "serinus_serving.fetch")
 
     def start(self, uri: str, *arguments: str, name: str = "fraud", env: Mapping[str, str] | None = None) -> Any:
         """Start one; the model's folder is `models/<name>`."""
         self.log.unlink(missing_ok=True)
-        argv = [sys.executable, "-m", "serinus_serving.fetch", uri, str(self.models / name), *arguments]
+        argv = [sys.executable, *self.program, uri, str(self.models / name), *arguments]
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(CLOUDS)}
         return subprocess.Popen(
             [*argv, "--termination-log", str(self.log)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ from serinus_serving.fetch.sources.stores import Location, locate
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta
 
+_NO_CREDENTIALS = re.compile(r"/latest/api/token|/computeMetadata/v1/|/metadata/identity/|//169\.254\.")
+"""Where the library looks for an account of the node in the end; a pod that has one does not fail there."""
 _ARCHIVES: tuple[tuple[str, ArchiveKind], ...] = (
     (".tar.gz", "tar.gz"),
     (".tgz", "tar.gz"),
@@ -157,7 +160,7 @@ def _raise_generic(uri: str, said: str, error: Exception) -> NoReturn:
         raise ArtifactNotFound(f"{uri} does not exist: check the bucket's name ({said})") from error
     if "parsing path" in said or "path segment" in said:
         raise ArtifactUnsafe(f"{uri} holds a name that would leave its folder: rename the object ({said})") from error
-    if "169.254." in said or "metadata" in said:
+    if _NO_CREDENTIALS.search(said):
         raise ArtifactDenied(
             f"{uri} needs credentials and there are none: set spec.model.credentials, or a service account "
             f"with workload identity ({said})"

@@ -1,0 +1,53 @@
+"""versitygw: an S3 server over a folder, which checks signatures; what is written into the folder is an object, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from serinus_local import artifacts
+from tests.support.servers.running import address, answers, running
+
+ACCESS_KEY, SECRET_KEY = "tests-access", "tests-secret"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running server; buckets are the folders in `root`, objects the files below them."""
+
+    endpoint: str
+    root: Path
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Give the variables that clients of S3 read."""
+        return {
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ALLOW_HTTP": "true",
+        }
+
+    def bucket(self, name: str) -> Path:
+        """Make a bucket, and return its folder."""
+        folder = self.root / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+@contextmanager
+def s3_server(state: Path) -> Iterator[S3Server]:
+    """Serve a new folder of `state`."""
+    root = state / "buckets"
+    root.mkdir(parents=True)
+    where = address()
+    argv = (
+        str(artifacts.binaries() / "versitygw"), f"--port={where}", f"--access={ACCESS_KEY}",
+        f"--secret={SECRET_KEY}", f"--region={REGION}", "--quiet", "posix", str(root),
+    )  # fmt: skip
+    with running("versitygw", argv, state, ready=lambda: answers(f"http://{where}/")):
+        yield S3Server(f"http://{where}", root)

@@ -1,0 +1,97 @@
+"""What is refused before a byte is asked for, and what a full disk is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from serinus_serving.fetch.errors import ArtifactDiskFull, ArtifactError, ArtifactTooLarge, ArtifactUnsafe
+from serinus_serving.fetch.journal import Journal
+from serinus_serving.fetch.progress import Progress
+from serinus_serving.fetch.source import Arrived, Artifact, RemoteFile, Span
+from serinus_serving.fetch.transfer import Limits, Transfer
+from serinus_serving.fetch.workplace import Workplace, telling_full_disk
+
+
+class Letters:
+    """A source of files that hold one letter, which remembers what was asked for."""
+
+    hosts = ()
+    ranges = True
+
+    def __init__(self, *files: RemoteFile) -> None:
+        self.files = files
+        self.asked: list[str] = []
+
+    def resolve(self) -> Artifact:
+        return Artifact("letters://", self.files)
+
+    def download(self, file: RemoteFile, part: Span | None, target: Path, arrived: Arrived) -> None:
+        self.asked.append(file.path)
+        target.write_bytes(b"x" * (file.size or 1))
+        arrived(file.size or 1)
+
+
+@dataclass(frozen=True)
+class SmallPlace(Workplace):
+    """A volume with 90 bytes left."""
+
+    def free(self) -> int:
+        return 90
+
+
+def brought(folder: Path, source: Letters) -> None:
+    """Bring all of it into the workplace within `folder`."""
+    place = SmallPlace(folder / "place")
+    place.root.mkdir()
+    place.clear()
+    transfer = Transfer(
+        source,
+        source.resolve(),
+        place,
+        journal=Journal(place.journal, "letters://"),
+        progress=Progress(lambda line: None, lambda: 0.0),
+        limits=Limits(workers=1, max_bytes=100),
+    )
+    transfer.run()
+
+
+@pytest.mark.parametrize(
+    ("files", "error"),
+    [
+        pytest.param([RemoteFile("a", 60), RemoteFile("b", 41)], ArtifactTooLarge, id="more than the maximum"),
+        pytest.param([RemoteFile("a", 60), RemoteFile("b", 31)], ArtifactDiskFull, id="more than is free"),
+        pytest.param([RemoteFile("../../a", 1)], ArtifactUnsafe, id="a path that leaves"),
+        pytest.param([RemoteFile("/tmp/serinus-evil", 1)], ArtifactUnsafe, id="an absolute path"),
+        pytest.param([RemoteFile("./a", 1)], ArtifactUnsafe, id="a path that could be written in two ways"),
+        pytest.param([RemoteFile("a", 1), RemoteFile("a/b", 1)], ArtifactUnsafe, id="a file as a folder"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(tmp_path: Path, files: list[RemoteFile], error: type[ArtifactError]) -> None:
+    """Names and sizes are known from the list: nothing is asked for, and nothing appears elsewhere."""
+    source = Letters(*files)
+    with pytest.raises(error):
+        brought(tmp_path, source)
+    assert (source.asked, [at.name for at in tmp_path.iterdir()]) == ([], ["place"])
+    assert not Path("/tmp/serinus-evil").exists()
+
+
+def test_what_fits_is_brought(tmp_path: Path) -> None:
+    """To the last byte; an unknown size is counted when it is there."""
+    brought(tmp_path, Letters(RemoteFile("a", 60), RemoteFile("b", 30), RemoteFile("c/d", None)))
+    found = tmp_path / "place" / "downloaded"
+    assert [(found / name).stat().st_size for name in ("a", "b", "c/d")] == [60, 30, 1]
+
+
+def test_a_full_disk_is_told_as_one() -> None:
+    """Whichever write finds no room."""
+    with pytest.raises(ArtifactDiskFull, match="give the volume more"), telling_full_disk():
+        Path("/dev/full").write_text("x")
+
+
+def test_other_errors_of_a_disk_stay_what_they_are() -> None:
+    """A bigger volume would not help."""
+    with pytest.raises(IsADirectoryError), telling_full_disk():
+        Path("/").write_text("x")
