@@ -16,6 +16,7 @@ from serinus_serving.fetch.errors import ArtifactError, ArtifactUnreachable
 from serinus_serving.fetch.fetching import Wish, fetch
 from serinus_serving.fetch.guard import Guard
 from serinus_serving.fetch.hosts import parse_host
+from serinus_serving.fetch.pin import read_pin
 from serinus_serving.fetch.termination import failure_message, leave
 from serinus_serving.fetch.transfer import Limits
 
@@ -63,6 +64,7 @@ def _wish(options: argparse.Namespace) -> Wish:
         destination=Path(os.path.abspath(options.destination)),
         limits=Limits(options.parallel, options.max_bytes),
         digest=options.digest,
+        pin=options.pinned,
         allowed=tuple(options.allow_host),
         triton=options.layout == "triton",
     )
@@ -85,6 +87,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("uri", help="where the model is, such as s3://models/fraud/42")
     add("destination", type=_destination, help="the model's folder; it is replaced when it exists")
     add("--digest", type=_typed(parse_digest), help="sha256:… that the model must have (docs/artifact-digest.md)")
+    add(
+        "--pinned",
+        type=_typed(lambda folder: read_pin(Path(folder))),
+        metavar="FOLDER",
+        help="files digest and resolved: what must be fetched again; as if left out while they are not there",
+    )
     add(
         "--allow-host",
         action="append",

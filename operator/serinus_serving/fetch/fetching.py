@@ -10,6 +10,7 @@ from pathlib import Path
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import tree_digest
 from serinus_serving.fetch.errors import (
+    ArtifactChanged,
     ArtifactDigestMismatch,
     ArtifactError,
     ArtifactHostNotAllowed,
@@ -23,6 +24,7 @@ from serinus_serving.fetch.hosts import HostPattern, parse_host
 from serinus_serving.fetch.journal import Journal
 from serinus_serving.fetch.layout import CONFIG, Layout, lay_out
 from serinus_serving.fetch.paths import check_tree
+from serinus_serving.fetch.pin import Pin
 from serinus_serving.fetch.progress import Progress
 from serinus_serving.fetch.registry import open_source
 from serinus_serving.fetch.source import Access, Artifact, Source
@@ -39,28 +41,35 @@ _CONFIG_BYTES = 1 << 20
 class Wish:
     """What is to be fetched, and how.
 
-    `digest` is that of the tree or the source's own. No `allowed` means the hosts that the URI itself names. `triton`:
-    put the layout right; else the files stay as they are.
+    `digest` is that of the tree or the source's own. `pin` is what was fetched for others before. No `allowed` means the
+    hosts that the URI itself names. `triton`: put the layout right; else the files stay as they are.
     """
 
     uri: str
     destination: Path
     limits: Limits
     digest: str | None = None
+    pin: Pin | None = None
     allowed: tuple[HostPattern, ...] = ()
     triton: bool = True
+
+    @property
+    def reference(self) -> str:
+        """What is fetched: what others have got of it, where that is known."""
+        return self.pin.resolved if self.pin else self.uri
 
 
 def fetch(wish: Wish, credentials: Credentials, guard: Guard, say: Callable[[str], None]) -> Fetched:
     """Fetch a model into its folder; at the end that is whole, or as it was. Raises ArtifactError, OSError."""
     started = _now()
-    if wish.digest and wish.destination.is_dir() and tree_digest(wish.destination) == wish.digest:
+    known = wish.pin.digest if wish.pin else wish.digest
+    if known and wish.destination.is_dir() and tree_digest(wish.destination) == known:
         say(f"{wish.destination} has it already")  # the containers of a pod may start anew
-        return Fetched(credentials.hide(wish.uri), wish.digest, _size(wish.destination), _now() - started)
+        return Fetched(credentials.hide(wish.reference), known, _size(wish.destination), _now() - started)
     with telling_full_disk(), workplace(wish.destination) as place:
         try:
             fetched = _Fetch(wish, place, guard, say).run(credentials)
-        except (ArtifactDigestMismatch, ArtifactUnsafe, ArtifactLayout):
+        except (ArtifactChanged, ArtifactDigestMismatch, ArtifactUnsafe, ArtifactLayout):
             place.remove()  # the same bytes would fail again
             raise
         except ArtifactError as error:
@@ -82,7 +91,7 @@ class _Fetch:
 
     def run(self, credentials: Credentials) -> Fetched:
         self.place.clear()
-        source = open_source(self.wish.uri, Access(credentials, self.guard.url, self.place.scratch))
+        source = open_source(self.wish.reference, Access(credentials, self.guard.url, self.place.scratch))
         self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
         artifact = self._resolve(source)
         self._transfer(source, artifact)
@@ -93,6 +102,8 @@ class _Fetch:
                 f"{artifact.resolved} is {found}, and {self.wish.digest} was asked for: it was overwritten, or the "
                 f"digest is another model's"
             )
+        if self.wish.pin is not None:
+            self.wish.pin.check(found)
         size = _size(root)
         self.place.place(self.wish.destination)
         return Fetched(artifact.resolved, found, size, lineage=artifact.lineage)
@@ -112,7 +123,7 @@ class _Fetch:
         return artifact
 
     def _transfer(self, source: Source, artifact: Artifact) -> None:
-        journal = Journal(self.place.journal, self.wish.uri)
+        journal = Journal(self.place.journal, self.wish.reference)
         try:
             with Progress(self.say, _now) as progress:
                 Transfer(
