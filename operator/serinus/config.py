@@ -238,7 +238,7 @@ class Tenant(_Strict):
 EndpointUrl = Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")]
 
 
-class Artifacts(_Strict):
+class ArtifactsConfig(_Strict):
     """How models are fetched: by the image that has `serinus-fetch`, and from other endpoints than the public ones."""
 
     image: str = ""
@@ -273,7 +273,7 @@ class Config(_Strict):
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     metrics_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     leader_election: LeaderElection = LeaderElection()
-    artifacts: Artifacts = Artifacts()
+    artifacts: ArtifactsConfig = ArtifactsConfig()
 
     @field_validator("export_to")
     @classmethod

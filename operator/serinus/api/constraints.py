@@ -130,7 +130,9 @@ StorageUri = Annotated[
         "pvc://claim/path, file:///path or configmap://name, with no .. in it"
     ),
 ]
-Sha256 = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$"), said("write sha256: and 64 digits from 0 to f")]
+Sha256 = Annotated[
+    str, Field(pattern="^sha256:[0-9a-f]{64}$", max_length=71), said("write sha256: and 64 digits from 0 to f")
+]
 
 HeaderName = Annotated[
     str,

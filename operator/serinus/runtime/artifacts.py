@@ -10,7 +10,8 @@ from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import controller_uid
 from serinus.core.model.kinds import CONTROLLER_REVISION, Json
 from serinus.core.model.revision import Revision
-from serinus.core.plan.artifacts import fetches, first_fetched
+from serinus.core.plan.artifacts import fetches
+from serinus.core.plan.fetched import first_fetched
 from serinus.core.plan.revisions import mark_fetched, read_revision
 from serinus.runtime.ports import Cache, Cluster
 

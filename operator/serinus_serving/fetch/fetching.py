@@ -41,7 +41,7 @@ _CONFIG_BYTES = 1 << 20
 class Wish:
     """What is to be fetched, and how.
 
-    `digest` is that of the tree or the source's own. `pin` is what was fetched for others before. No `allowed` means the
+    `digest` is that of the tree or the source's own. `pin` is what others have got before. No `allowed` means the
     hosts that the URI itself names. `triton`: put the layout right; else the files stay as they are.
     """
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from serinus.api.served_model import Probe
 from serinus.core.model.kinds import CONFIG_MAP, DEPLOYMENT, POD, Json
 from serinus.core.model.timestamps import from_rfc3339, to_rfc3339
-from serinus.core.plan.artifacts import CONTAINER
+from serinus.core.plan.fetched import CONTAINER
 from serinus.core.plan.pods import VERSION_ANNOTATION
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.artifacts import CONTAINER
+from serinus.core.plan.fetched import CONTAINER
 
 
 def digest_of(word: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from serinus.config import Config, ConfigError, load_config
+from serinus.core.plan.artifacts import Fetching
 from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.istio.routes import MeshConfig
@@ -151,3 +152,33 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, text: str | None) -
         file.write_text(text)
     with pytest.raises(ConfigError, match=r"serinus\.yaml"):
         load_config(file)
+
+
+def test_a_namespace_fetches_from_what_it_was_granted(tmp_path: Path) -> None:
+    """Grants add up, and the endpoints are everybody's."""
+    file = written(
+        tmp_path,
+        """
+        artifacts: {image: "example.com/serving:1", endpoints: {s3: "https://minio:9000"}}
+        tenants:
+        - {namespace: ml, artifactHosts: ["*.ml.example.com"]}
+        - {namespace: "*", artifactHosts: ["hub:5000"]}
+        """,
+    )
+    fetching = load_config(file).fetching("ml")
+    assert fetching == Fetching("example.com/serving:1", {"s3": "https://minio:9000"}, ("*.ml.example.com", "hub:5000"))
+    assert load_config(file).fetching("web").hosts == ("hub:5000",)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        pytest.param('tenants: [{namespace: ml, artifactHosts: ["*"]}]', "tenants[0].artifactHosts[0]", id="all hosts"),
+        pytest.param("artifacts: {endpoints: {s3: minio}}", "artifacts.endpoints.s3", id="no address"),
+        pytest.param("artifacts: {endpoints: {ftp: https://x}}", "artifacts.endpoints.ftp", id="another scheme"),
+    ],
+)
+def test_artifact_hosts_and_endpoints_are_checked_at_the_start(tmp_path: Path, text: str, field: str) -> None:
+    """Everything at once would be the metadata address of the cloud, too."""
+    with pytest.raises(ConfigError, match=field.replace("[", r"\[").replace("]", r"\]")):
+        load_config(written(tmp_path, text))

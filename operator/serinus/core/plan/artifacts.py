@@ -7,23 +7,23 @@ and is given to all later pods of it (`render_pin`), which must get the very sam
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from serinus.api.runtime import Runtime
 from serinus.api.served_model import ServedModel
-from serinus.core.model.artifact import Artifact, read_artifact
+from serinus.core.model.artifact import Artifact
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import CONFIG_MAP, Json
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle
+from serinus.core.plan.diagnosis.reasons import NotReadyReason
+from serinus.core.plan.fetched import CONTAINER, with_other_bytes
 from serinus.core.plan.storage import REPOSITORY, Storage, scheme_of
 
 SCHEMES: Final = frozenset({"s3", "gs", "az", "http", "https", "oci", "hf", "mlflow", "dvc", "git+https"})
-CONTAINER: Final = "serinus-fetch"
 PIN_FOLDER: Final = "/artifact"
 """Where the init container finds what the first pods of its revision have got; empty until that is known."""
 _PIN: Final = "serinus-artifact"
@@ -155,7 +155,7 @@ def artifact_doubt(revision: Revision, pods: Sequence[Json]) -> Obstacle | None:
     if not fetches(revision.template):
         return None
     if revision.artifact is None:
-        return Obstacle("ArtifactNotRecorded", "waiting for what the first pod has fetched to be recorded")
+        return Obstacle(NotReadyReason.ARTIFACT_NOT_RECORDED, "what the first pod has fetched is being recorded")
     others = with_other_bytes(pods, revision.artifact.digest)
     if not others:
         return None
@@ -163,50 +163,10 @@ def artifact_doubt(revision: Revision, pods: Sequence[Json]) -> Obstacle | None:
         f"pod {others[0]} holds another model than the first pod of {revision.name}, {revision.artifact.digest}: what "
         f"spec.model.storageUri names was overwritten; delete the pod, or commit the new model as a new version"
     )
-    return Obstacle("ArtifactChanged", text)
+    return Obstacle(NotReadyReason.ARTIFACT_CHANGED, text)
 
 
 def _fetcher(template: Json) -> Json:
     containers = template["spec"].get("initContainers") or ()
     found: Json = next((one for one in containers if one.get("name") == CONTAINER), {})
     return found
-
-
-def fetched_by(pod: Json) -> Artifact | None:
-    """Read what a pod has fetched; None while it has not, and where the message is not one of `serinus-fetch`."""
-    return read_artifact(str(_end(pod).get("message") or "")) if _end(pod).get("exitCode") == 0 else None
-
-
-def first_fetched(pods: Sequence[Json]) -> Artifact | None:
-    """Tell what the pod got that was done first: all others of its revision must have the same."""
-    done = [(str(_end(pod).get("finishedAt") or ""), pod["metadata"]["name"], pod) for pod in pods]
-    told = (fetched_by(pod) for _, _, pod in sorted(done, key=lambda one: one[:2]))
-    return next((artifact for artifact in told if artifact is not None), None)
-
-
-def with_other_bytes(pods: Iterable[Json], digest: str) -> tuple[str, ...]:
-    """Name the pods that hold another model than their revision's."""
-    told = ((pod["metadata"]["name"], fetched_by(pod)) for pod in pods)
-    return tuple(sorted(name for name, artifact in told if artifact is not None and artifact.digest != digest))
-
-
-def failure_told(container: Json) -> tuple[str, str] | None:
-    """Read reason and message of a fetch that failed from the status of its container, now or last."""
-    if container.get("name") != CONTAINER:
-        return None
-    for state in (container.get("state") or {}, container.get("lastState") or {}):
-        message = (state.get("terminated") or {}).get("message")
-        try:
-            told = json.loads(message or "")
-            return str(told["reason"]), str(told["message"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return None
-
-
-def _end(pod: Json) -> Json:
-    """Tell how the fetch of a pod ended; empty while it goes on."""
-    statuses = pod.get("status", {}).get("initContainerStatuses") or ()
-    found: Json = next((one for one in statuses if one.get("name") == CONTAINER), {})
-    end: Json = (found.get("state") or {}).get("terminated") or {}
-    return end

@@ -86,7 +86,7 @@ def test_a_file_that_the_configuration_names_stands_where_triton_looks(config: s
 @pytest.mark.parametrize(
     ("uri", "fix"),
     [
-        pytest.param("s3://bucket/fraud", "write pvc://", id="a scheme we do not have"),
+        pytest.param("ftp://bucket/fraud", "write s3://", id="a scheme we do not have"),
         pytest.param("models/fraud", "has no scheme", id="no scheme"),
         pytest.param("pvc://models/../secrets", r"without \.\.", id="a way out of the folder"),
         pytest.param("pvc:///fraud", "names no claim", id="no claim"),

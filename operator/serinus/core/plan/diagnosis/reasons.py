@@ -16,6 +16,7 @@ class NotReadyReason(StrEnum):
     VOLUME_NOT_MOUNTED = "VolumeNotMounted"
     SANDBOX_FAILED = "SandboxFailed"
     INIT_CONTAINER_FAILED = "InitContainerFailed"
+    ARTIFACT_NOT_RECORDED = "ArtifactNotRecorded"
     ARTIFACT_URI_INVALID = "ArtifactUriInvalid"
     ARTIFACT_SCHEME_NOT_INSTALLED = "ArtifactSchemeNotInstalled"
     ARTIFACT_NOT_FOUND = "ArtifactNotFound"

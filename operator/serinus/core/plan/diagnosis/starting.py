@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from serinus.core.model.kinds import Json
-from serinus.core.plan.artifacts import failure_told
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
 from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, one_line
+from serinus.core.plan.fetched import failure_told
 
 _IMAGE_FAILURES = frozenset(
     {
