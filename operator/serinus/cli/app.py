@@ -232,6 +232,41 @@ def undo(
 
 
 @app.command()
+def history(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """List the kept revisions: version, model, since when it was stable, which rollout judged it and how it ended."""
+    from serinus.cli.revisions.command import history as listed
+
+    with told():
+        listed(begin(ctx, name, Target(namespace, context, kubeconfig)), as_json=as_json)
+
+
+@app.command()
+def diff(
+    ctx: typer.Context,
+    name: Name,
+    before: Annotated[str, typer.Argument(metavar="VERSION", help="A version or revision, as `history` lists them.")],
+    after: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Another one; default: what serves.")] = None,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show in what two kept revisions differ: what was asked for, and what was fetched for it."""
+    from serinus.cli.revisions.command import diff as compared
+
+    with told():
+        compared(begin(ctx, name, Target(namespace, context, kubeconfig)), before, after)
+
+
+@app.command()
 def simulate(
     *,
     file: Annotated[Path, typer.Option("--file", "-f", help="Manifest with the ModelDeployment.")],

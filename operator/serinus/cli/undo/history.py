@@ -94,7 +94,7 @@ def _revision(manifest: Json) -> Revision | None:
 
 def target_of(kept: KeptRevisions, named: str | None) -> Revision:
     """Choose what to go back to: what was named, else what served before; raises Refused, which lists what there is."""
-    target = _served_before(kept) if named is None else _named(kept, named)
+    target = _served_before(kept) if named is None else named_revision(kept, named)
     wanted = kept.seen.wanted
     if wanted is not None and target.name == wanted.name:
         raise Refused(
@@ -103,7 +103,8 @@ def target_of(kept: KeptRevisions, named: str | None) -> Revision:
     return target
 
 
-def _named(kept: KeptRevisions, named: str) -> Revision:
+def named_revision(kept: KeptRevisions, named: str) -> Revision:
+    """Find what a person names by version, name or hash; raises Refused, which lists what there is."""
     revisions = kept.seen.revisions
     found = [one for one in revisions if named in (one.name, one.hash)]
     found = found or [one for one in revisions if one.version == named]
