@@ -114,11 +114,11 @@ async def test_a_killed_operator_records_what_the_first_pod_has_fetched() -> Non
     assert digest_of("two") in record["metadata"]["annotations"]["serinus.dev/artifact"]
 
 
-async def test_credentials_make_no_new_revision() -> None:
-    """Another Secret is another key to the same model."""
+async def test_credentials_and_lineage_make_no_new_revision() -> None:
+    """Another Secret is another key to the same model, and what is known of it makes it no other."""
     world = await serving()
     manifest = fetched("1")
-    manifest["spec"]["model"]["credentials"] = {"secretName": "bucket-2"}
+    manifest["spec"]["model"] |= {"credentials": {"secretName": "bucket-2"}, "lineage": {"gitCommit": "9d1f"}}
     world.commit(manifest)
     await world.run(10)
     assert world.phase == "Succeeded"

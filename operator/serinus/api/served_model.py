@@ -75,6 +75,26 @@ class Credentials(ApiModel):
     """A Secret in the namespace; its keys are the variables of the store's own tools."""
 
 
+Origin = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class Lineage(ApiModel):
+    """Where a model comes from, for people: kept with its revision, and shown by `serinus history`."""
+
+    mlflow_run_id: Origin | None = None
+    """The run that trained it; of mlflow:// it is known without."""
+    git_commit: Origin | None = None
+    """The commit of the training code."""
+    dvc_rev: Origin | None = None
+    """The revision of the data."""
+    data_version: Origin | None = None
+    """The data, by any name of yours."""
+    trained_at: Origin | None = None
+    """When it was trained."""
+    labels: Annotated[dict[str, Origin], Field(max_length=16)] | None = None
+    """Anything else."""
+
+
 class ServedModel(ApiModel):
     """The model. A change here makes a new revision."""
 
@@ -91,6 +111,8 @@ class ServedModel(ApiModel):
     """The digest of a fetched model (docs/artifact-digest.md); default: that of what the first pod got."""
     credentials: Credentials | None = None
     """As whom the model is fetched. A change makes no new revision."""
+    lineage: Lineage | None = None
+    """Where it comes from. A change makes no new revision."""
     probe: Probe | None = None
     """A sample request that every pod must answer once, over gRPC, before it gets traffic. If the operator cannot reach
     the pods, their readiness counts instead. If stable has another one, one canary pod is asked that once too: a

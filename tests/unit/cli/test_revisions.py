@@ -56,6 +56,16 @@ def test_of_what_was_fetched_the_digest_is_shown() -> None:
     assert told["serves"] is True
 
 
+def test_lineage_is_what_the_user_wrote_over_what_the_store_knows() -> None:
+    """Labels stand beside the named fields."""
+    lineage = {"gitCommit": "9d1f", "labels": {"owner": "risk"}}
+    one = recorded(spec_of("1", lineage=lineage), 1)
+    marked = mark_fetched(one, FETCHED)
+    one["metadata"]["annotations"] = marked["metadata"]["annotations"]
+    (told,) = json.loads(history(wanting(spec_of("1"), one), "--json"))
+    assert told["lineage"] == {"mlflowRunId": "1f0c", "gitCommit": "9d1f", "owner": "risk"}
+
+
 def test_before_any_revision_it_says_where_to_look() -> None:
     """An empty table would be a riddle."""
     assert "no revision of fraud is recorded yet: serinus status fraud tells why" in history(wanting(spec_of("1")))

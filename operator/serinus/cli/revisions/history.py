@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -27,6 +27,7 @@ class PastRevision:
     serves: bool
     wanted: bool
     uri: str = ""
+    lineage: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def now(self) -> str:
@@ -56,15 +57,25 @@ def past_revisions(kept: KeptRevisions) -> tuple[PastRevision, ...]:
             tuple(rollout for rollout in seen.rollouts if rollout.plan.canary == one.name),
             serves=one.name == stable,
             wanted=seen.wanted is not None and one.name == seen.wanted.name,
-            uri=_uri(kept.manifests[one.name]),
+            uri=str(_recorded(kept, one).get("storageUri") or ""),
+            lineage=lineage_of(one, _recorded(kept, one)),
         )
         for one in sorted(seen.revisions, key=lambda revision: -revision.number)
     )
 
 
-def _uri(manifest: Json) -> str:
-    recorded = manifest["data"].get("spec") or {}
-    return str((recorded.get("model") or {}).get("storageUri") or "")
+def _recorded(kept: KeptRevisions, revision: Revision) -> Json:
+    """Give the model as the user wrote it."""
+    spec = kept.manifests[revision.name]["data"].get("spec") or {}
+    return dict(spec.get("model") or {})
+
+
+def lineage_of(revision: Revision, model: Json) -> dict[str, str]:
+    """Tell where a model comes from: what its store knows, and over it what the user wrote."""
+    written = dict(model.get("lineage") or {})
+    labels = written.pop("labels", None) or {}
+    known = revision.artifact.lineage if revision.artifact else {}
+    return {**known, **{name: str(value) for name, value in {**written, **labels}.items()}}
 
 
 def history_page(name: str, past: Sequence[PastRevision], limit: int) -> RenderableType:
@@ -83,9 +94,8 @@ def _title(one: PastRevision) -> Text:
 def _facts(one: PastRevision) -> Table:
     facts = Table.grid(padding=(0, 2))
     facts.add_row("", "model", one.model)
-    lineage = one.revision.artifact.lineage if one.revision.artifact else {}
-    if lineage:
-        facts.add_row("", "lineage", "  ".join(f"{name} {value}" for name, value in lineage.items()))
+    if one.lineage:
+        facts.add_row("", "lineage", "  ".join(f"{name} {value}" for name, value in one.lineage.items()))
     facts.add_row("", "stable", one.since)
     for rollout in one.rollouts:
         facts.add_row("", "rollout", _rollout(rollout))
@@ -114,7 +124,7 @@ def _json(one: PastRevision) -> Json:
         "storageUri": one.uri or None,
         "digest": artifact.digest if artifact else None,
         "resolved": artifact.resolved if artifact else None,
-        "lineage": dict(artifact.lineage) if artifact else {},
+        "lineage": dict(one.lineage),
         "recordedAt": to_rfc3339(revision.created_at),
         "stableSince": to_rfc3339(revision.succeeded_at) if revision.succeeded_at else None,
         "serves": one.serves,

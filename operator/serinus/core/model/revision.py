@@ -18,7 +18,7 @@ METRICS_PORT: Final = 8002
 HASH_SCHEME = 1
 """Stands in front of what is hashed: a change of the canonical form must not look like a change of the model."""
 
-UNHASHED = frozenset({"credentials"})
+UNHASHED = frozenset({"credentials", "lineage"})
 """The fields of a model that make it no other model."""
 
 
