@@ -134,8 +134,8 @@ def test_a_file_without_a_model_deployment_is_refused(tmp_path: Path) -> None:
         pytest.param("strategy: {canary: {steps: [{setWeight: 5, wait: 1m}]}}", "steps[0].wait: no", id="in a list"),
         pytest.param("model: {version: 1}", "spec.model.version: should be a string: write 1 in quotes", id="a number"),
         pytest.param(
-            "model: {version: '1', storageUri: s3://models/m}",
-            'spec.model.storageUri: "s3://models/m" is not valid: write pvc://claim/path',
+            "model: {version: '1', storageUri: ftp://models/m}",
+            'spec.model.storageUri: "ftp://models/m" is not valid: write s3://,',
             id="an unknown scheme",
         ),
         pytest.param("a: [b", "the file is not valid YAML: expected", id="no YAML"),

@@ -15,6 +15,8 @@ from serinus.cli.convert.rule_settings import add_timeout
 from serinus.cli.convert.steps import StepList
 from serinus.cli.convert.whole import set_replicas
 from serinus.core.model.kinds import Json
+from serinus.core.plan.artifacts import SCHEMES
+from serinus.core.plan.storage import scheme_of
 
 PREDICTOR: Final[Place] = ("spec", "predictor")
 FORMATS: Final = ("triton", "tensorrt", "tensorflow", "onnx", "pytorch", "python", "openvino")
@@ -40,11 +42,15 @@ REASONS: Final = {
     "spec.predictor.logger": "the gateway logs requests",
     "spec.predictor.workerSpec": "a model is served by one pod, and not by several nodes together",
     "spec.predictor.deploymentStrategy": "spec.strategy is how a version is replaced",
-    "spec.predictor.model.storage": "write spec.model.storageUri: pvc://claim/path or configmap://name",
+    "spec.predictor.model.storage": "write spec.model.storageUri, such as s3://bucket/path, and spec.model.credentials",
     **{f"spec.predictor.{field}": why for field, why in POD.items()},
     **{f"spec.predictor.containers[].{field}": why for field, why in CONTAINER.items()},
     **{f"spec.predictor.{model}.{field}": why for model in ("model", *OLDER) for field, why in CONTAINER.items()},
 }
+FETCHED = (
+    "is fetched by an init container: the administrator grants its host (tenants[].artifactHosts), and"
+    " spec.model.credentials names the Secret with the keys, which KServe takes from the ServiceAccount"
+)
 
 
 def from_inference_service(draft: Draft, name: str) -> None:
@@ -110,6 +116,9 @@ def _storage(draft: Draft, name: str, place: Place) -> str:
     """Carry over where the model is, if the operator can read it there."""
     uri = draft.original.text(*place, "storageUri")
     if uri is not None and fitting(StorageUri, uri) is not None:
+        if scheme_of(uri) in SCHEMES:
+            draft.note("spec.model.storageUri", FETCHED)
+            return uri
         draft.note(
             "spec.model.storageUri",
             "is the model's own folder, with config.pbtxt in it; KServe's for Triton is the repository around it: add"
@@ -121,7 +130,8 @@ def _storage(draft: Draft, name: str, place: Place) -> str:
         scheme = uri.partition("://")[0]
         draft.lost((*place, "storageUri"), f"{uri}: models are not read from {scheme}://: copy the model to a claim")
     draft.placeholder(
-        "spec.model.storageUri", "write where the model's folder is: pvc://claim/path or configmap://name"
+        "spec.model.storageUri",
+        "write where the model is: s3://bucket/path, oci://registry/repo:tag or pvc://claim/path",
     )
     return made_up
 
