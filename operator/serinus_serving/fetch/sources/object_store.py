@@ -156,7 +156,7 @@ class ObjectStore:
 
 def _raise_generic(uri: str, said: str, error: Exception) -> NoReturn:
     """Tell apart what the library calls generic."""
-    if "NoSuchBucket" in said or "404 Not Found" in said:
+    if any(word in said for word in ("NoSuchBucket", "InvalidBucketName", "404 Not Found")):
         raise ArtifactNotFound(f"{uri} does not exist: check the bucket's name ({said})") from error
     if "parsing path" in said or "path segment" in said:
         raise ArtifactUnsafe(f"{uri} holds a name that would leave its folder: rename the object ({said})") from error
