@@ -25,6 +25,7 @@ from serinus_serving.fetch.errors import (
     ArtifactNotFound,
     ArtifactUnreachable,
     ArtifactUnsafe,
+    ArtifactUriInvalid,
 )
 from serinus_serving.fetch.source import PIECE, Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
 from serinus_serving.fetch.sources.stores import Location, locate
@@ -48,7 +49,11 @@ class ObjectStore:
     def __init__(self, uri: str, access: Access) -> None:
         self._hide = access.credentials.hide
         self._uri = self._hide(uri)
-        self._location: Location = locate(uri, access)
+        try:
+            self._location: Location = locate(uri, access)
+        except BaseError as error:  # obstore finds fault with the address, or with a variable
+            said = self._hide(str(error).split("\n")[0])
+            raise ArtifactUriInvalid(f"{self._uri} cannot be read: {said}") from error
         self.hosts = self._location.hosts
         self.ranges = True
 
