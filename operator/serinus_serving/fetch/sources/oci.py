@@ -39,7 +39,14 @@ _URI = re.compile(
     rf"^oci://(?P<host>[^/@\s]+)/(?P<repository>{_NAME}(?:/{_NAME})*)"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
 )
-_DOCKER_HUB = ("registry-1.docker.io", "auth.docker.io", "production.cloudflare.docker.com")
+_DOCKER_HUB = (
+    "registry-1.docker.io",
+    "auth.docker.io",
+    "production.cloudflare.docker.com",
+    "production.cloudfront.docker.com",
+    "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com",
+)
+"""https://docs.docker.com/desktop/setup/allow-list/"""
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _ACCEPTED = (
     "application/vnd.oci.image.manifest.v1+json",
