@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract.fetch.conftest import Fetches
+from tests.support.servers.cutting import cut_line
 from tests.support.servers.http import HttpServer
 from tests.support.servers.mlflow import MlflowServer, Run, mlflow_server
 from tests.support.servers.s3 import S3Server, s3_server
@@ -131,6 +132,19 @@ def test_what_is_not_there_is_named(mlflow: MlflowServer, first: Run, fetches: F
     """A model, a version, an alias, a run and a path that nobody made."""
     outcome = fetches.run(f"mlflow://{what.format(run=first.id)}", env=mlflow.environment)
     assert outcome.reason == "ArtifactNotFound", outcome.said
+
+
+def test_a_cut_artifact_is_fetched_again(mlflow: MlflowServer, first: Run, fetches: Fetches) -> None:
+    """MLflow's server gives whole files only, so one that was cut is asked for anew, by the same fetch."""
+    with cut_line(mlflow.url) as line:
+        environment = {**mlflow.environment, "MLFLOW_TRACKING_URI": line.url}
+        line.bytes_until_cut = len(MODEL["1/model.onnx"]) // 2
+        with fetches.start("mlflow://models/fraud/1", env=environment) as started:
+            assert line.cut.wait(60)
+            line.bytes_until_cut = None
+            _, said = started.communicate()
+    assert started.returncode == 0, said
+    assert fetches.files() == MODEL
 
 
 def test_another_digest_is_refused(mlflow: MlflowServer, first: Run, fetches: Fetches) -> None:
