@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(options: argparse.Namespace) -> int:
     credentials = Credentials(dict(os.environ))
     log = Path(options.termination_log or _TERMINATION_LOG)
-    with Guard() as guard:
+    with Guard(variables=credentials.variables) as guard:
         _use(guard.url)
         try:
             fetched = fetch(_wish(options), credentials, guard, _say)

@@ -34,11 +34,18 @@ class Head:
 
     def for_server(self) -> bytes:
         """Write the request as the server wants it: its own path, no proxy headers, one request a connection."""
+        return self._written(self.target)
+
+    def for_proxy(self, authorization: str | None) -> bytes:
+        """Write the request as another proxy wants it: the whole address, and who asks."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self._written(f"http://{host}:{self.port}{self.target}", *([authorization] if authorization else []))
+
+    def _written(self, target: str, *more: str) -> bytes:
         dropped = ("proxy-", "connection:", "keep-alive:")
         kept = [line for line in self.lines if not line.lower().startswith(dropped)]
-        return "\r\n".join([f"{self.method} {self.target} HTTP/1.1", *kept, "Connection: close", "", ""]).encode(
-            "latin-1"
-        )
+        lines = [f"{self.method} {target} HTTP/1.1", *kept, *more, "Connection: close", "", ""]
+        return "\r\n".join(lines).encode("latin-1")
 
 
 def parse_head(raw: bytes) -> Head:
