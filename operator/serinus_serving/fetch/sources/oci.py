@@ -27,8 +27,8 @@ from serinus_serving.fetch.errors import (
     ArtifactUnreachable,
     ArtifactUriInvalid,
 )
-from serinus_serving.fetch.source import Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
-from serinus_serving.fetch.sources.pieces import PIECE, write_pieces
+from serinus_serving.fetch.source import PIECE, Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
+from serinus_serving.fetch.sources.pieces import write_pieces
 from serinus_serving.fetch.sources.pull_secret import login_of
 
 if TYPE_CHECKING:
