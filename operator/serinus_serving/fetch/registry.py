@@ -30,9 +30,9 @@ SCHEMES = {
     "oci": Scheme("oci", "OciRegistry"),
     "hf": Scheme("hugging_face", "HuggingFace"),
     "mlflow": Scheme("mlflow", "MlflowServer"),
-    "git+https": Scheme("git", "GitRepository"),
-    "git+http": Scheme("git", "GitRepository"),
-    "git+file": Scheme("git", "GitRepository"),
+    "git+https": Scheme("git", "GitFiles"),
+    "git+http": Scheme("git", "GitFiles"),
+    "git+file": Scheme("git", "GitFiles"),
     "dvc": Scheme("dvc", "DvcRepository", extra="serving-dvc"),
 }
 

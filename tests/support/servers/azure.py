@@ -20,6 +20,7 @@ ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Public: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite"""
 _VERSION = "2023-11-03"
+_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,12 @@ class AzureServer:
         ours = {"x-ms-date": now, "x-ms-version": _VERSION, **headers}
         lines = "".join(f"{name}:{value}\n" for name, value in sorted(ours.items()))
         length = str(len(body)) if body else ""
-        text = f"PUT\n\n\n{length}\n\napplication/octet-stream\n\n\n\n\n\n\n{lines}/{ACCOUNT}/{ACCOUNT}/{path}{canonical}"
+        text = (
+            f"PUT\n\n\n{length}\n\napplication/octet-stream\n\n\n\n\n\n\n{lines}/{ACCOUNT}/{ACCOUNT}/{path}{canonical}"
+        )
         signed = hmac.digest(base64.b64decode(ACCOUNT_KEY), text.encode(), hashlib.sha256)
         ours["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(signed).decode()}"
-        ours["Content-Type"] = "application/octet-stream"
+        ours["Content-Type"] = _TYPE
         request = urllib.request.Request(f"{self.endpoint}/{path}{query}", body, ours, method="PUT")
         with urllib.request.urlopen(request, timeout=30):
             pass

@@ -22,9 +22,8 @@ class GcsServer:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Give what object_store reads: a service account whose key is nobody's, and where the API is."""
-        account = {"gcs_base_url": self.endpoint, "disable_oauth": True, "client_email": "", "private_key": ""}
-        return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(account)}
+        """Give the variable that clients of an emulator read."""
+        return {"STORAGE_EMULATOR_HOST": self.endpoint}
 
     def bucket(self, name: str) -> None:
         """Make a bucket."""

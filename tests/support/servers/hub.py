@@ -33,6 +33,7 @@ class Hub:
     commits: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
     refs: dict[tuple[str, str], str] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
+    damaged: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def commit(self, repository: str, files: Mapping[str, bytes], *refs: str) -> str:
         """Commit files, point refs (`main` is one) at the commit, and return its hash."""
@@ -95,7 +96,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _tree(self, repository: str, revision: str, below: str) -> None:
         if found := self._found(repository, revision):
-            inside = {path: content for path, content in found[1].items() if f"{path}/".startswith(f"{below}/" if below else "")}
+            inside = {
+                path: content
+                for path, content in found[1].items()
+                if f"{path}/".startswith(f"{below}/" if below else "")
+            }
             if inside:
                 self._json([_entry(path, content) for path, content in inside.items()])
             else:
@@ -105,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         found = self._found(repository, revision, anyone=sent)
         if found is None:
             return
-        content = found[1].get(path)
+        content = self._hub.damaged.get((found[0], path), found[1].get(path))
         if content is None:
             self._refuse(HTTPStatus.NOT_FOUND, "EntryNotFound")
         elif len(content) > LARGE and not sent:

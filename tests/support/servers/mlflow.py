@@ -1,11 +1,16 @@
-"""MLflow's own server, with users, a database of SQLite, and artifacts that it serves itself or leaves to S3."""
+"""MLflow's own server, with users, a database of SQLite, and artifacts that it serves itself or leaves to a store."""
 
 from __future__ import annotations
 
+import base64
+import json
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from serinus_local import artifacts
 from tests.support.servers.running import address, answers, running
@@ -14,10 +19,23 @@ ADMIN, ADMIN_PASSWORD = "admin", "only-for-tests-1"
 
 
 @dataclass(frozen=True)
+class Run:
+    """A training run that ended, and where its artifacts are."""
+
+    id: str
+    artifacts: str
+
+
+@dataclass(frozen=True)
 class MlflowServer:
-    """A running server."""
+    """A running server, spoken to by https://mlflow.org/docs/latest/rest-api/."""
 
     url: str
+
+    @property
+    def host(self) -> str:
+        """Give host and port."""
+        return urlsplit(self.url).netloc
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -28,25 +46,62 @@ class MlflowServer:
             "MLFLOW_TRACKING_PASSWORD": ADMIN_PASSWORD,
         }
 
+    def experiment(self, name: str, artifacts_at: str | None = None) -> str:
+        """Make an experiment, whose artifacts go to a place of its own or to the server; return its id."""
+        place = {"artifact_location": artifacts_at} if artifacts_at else {}
+        return str(self._ask("experiments/create", {"name": name} | place)["experiment_id"])
+
+    def run(self, experiment: str, *, commit: str, ended: int) -> Run:
+        """Record a run of a git commit, ended at a time in milliseconds since 1970."""
+        tags = [{"key": "mlflow.source.git.commit", "value": commit}]
+        wanted = {"experiment_id": experiment, "start_time": ended - 1000, "tags": tags}
+        info = self._ask("runs/create", wanted)["run"]["info"]
+        self._ask("runs/update", {"run_id": info["run_id"], "status": "FINISHED", "end_time": ended})
+        return Run(info["run_id"], info["artifact_uri"])
+
+    def log(self, run: Run, files: Mapping[str, bytes]) -> None:
+        """Store artifacts of a run, through the server."""
+        below = run.artifacts.removeprefix("mlflow-artifacts:/")
+        for path, content in files.items():
+            self._send("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{below}/{path}", content)
+
+    def register(self, name: str, run: Run, path: str, alias: str | None = None) -> str:
+        """Make what lies at a path of a run the next version of a model; return its number."""
+        if not self._known(name):
+            self._ask("registered-models/create", {"name": name})
+        wanted = {"name": name, "source": f"{run.artifacts}/{path}", "run_id": run.id}
+        version = str(self._ask("model-versions/create", wanted)["model_version"]["version"])
+        if alias is not None:
+            self._ask("registered-models/alias", {"name": name, "alias": alias, "version": version})
+        return version
+
+    def _known(self, name: str) -> bool:
+        found = json.loads(self._send("GET", "/api/2.0/mlflow/registered-models/search?max_results=1000"))
+        return name in [model["name"] for model in found.get("registered_models", [])]
+
+    def _ask(self, what: str, body: Mapping[str, object]) -> dict[str, Any]:
+        answer = self._send("POST", f"/api/2.0/mlflow/{what}", json.dumps(body).encode())
+        return dict(json.loads(answer or b"{}"))
+
+    def _send(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        login = base64.b64encode(f"{ADMIN}:{ADMIN_PASSWORD}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bytes(answer.read())
+
 
 @contextmanager
-def mlflow_server(state: Path, *, artifact_root: str | None = None) -> Iterator[MlflowServer]:
-    """Serve a new database below `state`.
-
-    Runs' artifacts go to `artifact_root`, which clients then read themselves (s3://…), or through the server.
-    """
+def mlflow_server(state: Path) -> Iterator[MlflowServer]:
+    """Serve a new database and a folder of artifacts below `state`."""
     state.mkdir(parents=True, exist_ok=True)
     where = address()
     host, port = where.split(":")
     command, environment = artifacts.mlflow()
-    places = (
-        ("--no-serve-artifacts", f"--default-artifact-root={artifact_root}")
-        if artifact_root
-        else ("--serve-artifacts", f"--artifacts-destination={state / 'artifacts'}")
-    )
     argv = (
         *command, "server", f"--host={host}", f"--port={port}", "--workers=1", "--app-name=basic-auth",
-        f"--backend-store-uri=sqlite:///{state / 'mlflow.db'}", *places,
+        f"--backend-store-uri=sqlite:///{state / 'mlflow.db'}",
+        "--serve-artifacts", f"--artifacts-destination={state / 'artifacts'}",
     )  # fmt: skip
     environment |= _users(state) | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with running("mlflow", argv, state, ready=lambda: answers(f"http://{where}/health"), env=environment):

@@ -1,4 +1,4 @@
-"""Repositories of git, read over file:// or over HTTP from git's own http-backend; with DVC's files in a local remote."""
+"""Repositories of git, read over file:// or from git's own http-backend; with DVC's files in a remote beside them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from serinus_local.ports import LOOPBACK
 
 USER, PASSWORD = "deploy", "only-for-tests"
+_IDENTITY = {f"GIT_{who}_{what}": "tests@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         """Run git in it, and return what it printed, without the last line's end."""
-        identity = {f"GIT_{who}_{what}": f"tests@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        identity = {
+            f"GIT_{who}_{what}": "tests@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
         environment = os.environ | identity | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
         command = ["git", "-C", str(self.root), *arguments]
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.rstrip("\n")
@@ -52,16 +55,23 @@ class Repository:
         JSON list of its files' sums and relative paths.
         """
         entries = [{"md5": _kept(remote, content), "relpath": name} for name, content in sorted(files.items())]
-        listing = ("[" + ", ".join(f'{{"md5": "{e["md5"]}", "relpath": "{e["relpath"]}"}}' for e in entries) + "]").encode()
+        listing = (
+            "[" + ", ".join(f'{{"md5": "{e["md5"]}", "relpath": "{e["relpath"]}"}}' for e in entries) + "]"
+        ).encode()
         digest = _kept(remote, listing, ".dir")
         (self.root / ".dvc").mkdir(exist_ok=True)
-        (self.root / ".dvc" / "config").write_text(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {remote}\n")
+        (self.root / ".dvc" / "config").write_text(remote_config(str(remote)))
         size, count = sum(map(len, files.values())), len(files)
         pointer = self.root / f"{path}.dvc"
         pointer.parent.mkdir(parents=True, exist_ok=True)
         pointer.write_text(
             f"outs:\n- md5: {digest}.dir\n  size: {size}\n  nfiles: {count}\n  hash: md5\n  path: {pointer.stem}\n"
         )
+
+
+def remote_config(url: str) -> str:
+    """Write the .dvc/config that names a remote, a folder or an address."""
+    return f"[core]\n    remote = store\n['remote \"store\"']\n    url = {url}\n"
 
 
 def repository(root: Path) -> Repository:
