@@ -87,9 +87,9 @@ class _Fetch:
         self.place.clear()
         source = self._source(credentials)
         artifact = self._resolve(source)
-        self._transfer(source, artifact)
-        root = self._lay(artifact)
-        found = tree_digest(root)
+        sums = self._transfer(source, artifact)
+        root, known = self._lay(artifact, sums)
+        found = tree_digest(root, known)
         if self.wish.digest not in (None, found, artifact.digest):
             raise ArtifactDigestMismatch(
                 f"{artifact.resolved} is {found}, and {self.wish.digest} was asked for: it was overwritten, or the "
@@ -123,11 +123,11 @@ class _Fetch:
             raise ArtifactNotFound(f"{artifact.resolved} holds no file: check the path, and that it was uploaded")
         return artifact
 
-    def _transfer(self, source: Source, artifact: Artifact) -> None:
+    def _transfer(self, source: Source, artifact: Artifact) -> dict[str, str]:
         journal = Journal(self.place.journal, self.wish.uri)
         try:
             with Progress(self.say, _now) as progress:
-                Transfer(
+                sums = Transfer(
                     source,
                     artifact,
                     self.place,
@@ -139,9 +139,10 @@ class _Fetch:
         finally:
             journal.close()
         self.say(progress.line())
+        return sums
 
-    def _lay(self, artifact: Artifact) -> Path:
-        """Build the models' folders; return the one that the digest is of."""
+    def _lay(self, artifact: Artifact, sums: Mapping[str, str]) -> tuple[Path, dict[str, str]]:
+        """Build the models' folders; return the one that the digest is of, and what is known of its files' sums."""
         files = self._files(artifact)
         name = self.wish.destination.name
         if self.wish.triton:
@@ -153,7 +154,14 @@ class _Fetch:
             files[path].rename(self.place.ready / target)
         for folder in layout.empty:
             (self.place.ready / folder).mkdir()
-        return self.place.ready / name if layout.models == (name,) else self.place.ready
+        alone = layout.models == (name,)
+        whole = {file.path for file in artifact.files if file.archive is None}
+        known = {
+            target.removeprefix(f"{name}/") if alone else target: sums[path]
+            for path, target in layout.moves.items()
+            if path in whole
+        }
+        return self.place.ready / name if alone else self.place.ready, known
 
     def _files(self, artifact: Artifact) -> dict[str, Path]:
         """Unpack archives; tell where each file of the model lies now."""
