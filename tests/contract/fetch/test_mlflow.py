@@ -84,6 +84,18 @@ def test_a_path_of_a_run_is_a_model(
     assert outcome.message["lineage"]["mlflowRunId"] == first.id
 
 
+def test_a_model_of_mlflow_3_is_found(mlflow: MlflowServer, fetches: Fetches) -> None:
+    """It is logged beside the run: its version and the run's path lead to the same files."""
+    experiment = mlflow.experiment("logged")
+    run = mlflow.run(experiment, commit=COMMIT, ended=ENDED)
+    version = mlflow.register("logged", run, f"models:/{mlflow.log_model(run, experiment, 'forest', MODEL)}")
+    for number, uri in enumerate((f"mlflow://models/logged/{version}", f"mlflow://runs/{run.id}/forest")):
+        outcome = fetches.run(uri, name=f"fraud-{number}", env=mlflow.environment)
+        assert outcome.code == 0, outcome.said
+        assert fetches.files(f"fraud-{number}") == MODEL
+        assert outcome.message["lineage"]["mlflowRunId"] == run.id
+
+
 def test_artifacts_on_s3_are_read_from_there(mlflow: MlflowServer, store: S3Server, fetches: Fetches) -> None:
     """The server tells where they are, and the store's own variables open it."""
     folder = store.bucket("mlflow")
