@@ -80,8 +80,9 @@ class MlflowServer:
         """Make what lies at a path of a run, or a logged model (`models:/ID`), the next version; return its number."""
         if not self._known(name):
             self._ask("registered-models/create", {"name": name})
-        source = path if path.startswith("models:/") else f"{run.artifacts}/{path}"
-        wanted = {"name": name, "source": source, "run_id": run.id}
+        logged = path.partition("models:/")[2]
+        source = {"source": path, "model_id": logged} if logged else {"source": f"{run.artifacts}/{path}"}
+        wanted = {"name": name, "run_id": run.id} | source
         version = str(self._ask("model-versions/create", wanted)["model_version"]["version"])
         if alias is not None:
             self._ask("registered-models/alias", {"name": name, "alias": alias, "version": version})
