@@ -17,6 +17,7 @@ from serinus_serving.fetch.errors import (
     ArtifactNotFound,
     ArtifactUnreachable,
     ArtifactUnsafe,
+    ArtifactUriInvalid,
 )
 from serinus_serving.fetch.guard import Guard
 from serinus_serving.fetch.hosts import HostPattern, parse_host
@@ -82,8 +83,7 @@ class _Fetch:
 
     def run(self, credentials: Credentials) -> Fetched:
         self.place.clear()
-        source = open_source(self.wish.uri, Access(credentials, self.guard.url, self.place.scratch))
-        self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
+        source = self._source(credentials)
         artifact = self._resolve(source)
         self._transfer(source, artifact)
         root = self._lay(artifact)
@@ -96,6 +96,16 @@ class _Fetch:
         size = _size(root)
         self.place.place(self.wish.destination)
         return Fetched(artifact.resolved, found, size, lineage=artifact.lineage)
+
+    def _source(self, credentials: Credentials) -> Source:
+        """Make the source of the URI, and allow its hosts if nobody said which."""
+        try:
+            source = open_source(self.wish.uri, Access(credentials, self.guard.url, self.place.scratch))
+            self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
+        except ValueError as error:
+            shown = credentials.hide(self.wish.uri)
+            raise ArtifactUriInvalid(f"{shown} cannot be read: {credentials.hide(str(error))}") from error
+        return source
 
     def _resolve(self, source: Source) -> Artifact:
         """Ask what there is, again when there is no answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from contextlib import suppress
@@ -125,6 +126,8 @@ def pour(source: socket.socket, target: socket.socket) -> None:
     Within the kernel: the bytes of a model never become Python's.
     """
     into, out = os.pipe()
+    with suppress(OSError):  # 64 KiB do as well where a user has many pipes
+        fcntl.fcntl(out, fcntl.F_SETPIPE_SZ, _PIPE)
     try:
         while count := os.splice(source.fileno(), out, _PIPE):
             while count:

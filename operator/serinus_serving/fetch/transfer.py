@@ -6,6 +6,7 @@ Memory stays bounded because a part is written piece by piece as it arrives: wha
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -125,7 +126,7 @@ class Transfer:
         """Bring one part, and after a cut the rest of it; gives up after as many attempts without a byte."""
         rest, failures = part, 0
         while True:
-            counted = _Counted(self._progress, self._stopped)
+            counted = _Counted(self._progress, self._stopped, self._limits)
             try:
                 with telling_full_disk():
                     self._ask(file, rest, counted)
@@ -137,6 +138,7 @@ class Transfer:
                 else:  # all over again
                     failures += 1
                     counted.take_back()
+                    os.truncate(self._folder / file.path, file.size or 0)
                 if failures >= ATTEMPTS or self._gives_up() or self._stopped.wait(0.25 * 2**failures):
                     raise
         if part is not None:
@@ -163,14 +165,19 @@ class Transfer:
 class _Counted:
     """The bytes of one attempt, which ends when another part has failed for good."""
 
-    def __init__(self, progress: Progress, stopped: threading.Event) -> None:
+    def __init__(self, progress: Progress, stopped: threading.Event, limits: Limits) -> None:
         self._progress = progress
+        self._limits = limits
         self._stopped = stopped
         self.bytes = 0
 
     def add(self, count: int) -> None:
         self.bytes += count
         self._progress.add(count)
+        if self._progress.arrived > self._limits.max_bytes:  # a source may not know sizes, or be wrong about them
+            raise ArtifactTooLarge(
+                f"more than the {self._limits.max_bytes} bytes that are allowed came: raise --max-bytes"
+            )
         if self._stopped.is_set():
             raise ArtifactUnreachable("another part could not be fetched")
 

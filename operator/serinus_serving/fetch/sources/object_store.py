@@ -25,6 +25,7 @@ from serinus_serving.fetch.errors import (
     ArtifactNotFound,
     ArtifactUnreachable,
     ArtifactUnsafe,
+    ArtifactUriInvalid,
 )
 from serinus_serving.fetch.source import PIECE, Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
 from serinus_serving.fetch.sources.stores import Location, locate
@@ -48,7 +49,11 @@ class ObjectStore:
     def __init__(self, uri: str, access: Access) -> None:
         self._hide = access.credentials.hide
         self._uri = self._hide(uri)
-        self._location: Location = locate(uri, access)
+        try:
+            self._location: Location = locate(uri, access)
+        except BaseError as error:  # obstore finds fault with the address, or with a variable
+            said = self._hide(str(error).split("\n")[0])
+            raise ArtifactUriInvalid(f"{self._uri} cannot be read: {said}") from error
         self.hosts = self._location.hosts
         self.ranges = True
 
@@ -156,7 +161,7 @@ class ObjectStore:
 
 def _raise_generic(uri: str, said: str, error: Exception) -> NoReturn:
     """Tell apart what the library calls generic."""
-    if "NoSuchBucket" in said or "404 Not Found" in said:
+    if any(word in said for word in ("NoSuchBucket", "InvalidBucketName", "404 Not Found")):
         raise ArtifactNotFound(f"{uri} does not exist: check the bucket's name ({said})") from error
     if "parsing path" in said or "path segment" in said:
         raise ArtifactUnsafe(f"{uri} holds a name that would leave its folder: rename the object ({said})") from error

@@ -20,6 +20,8 @@ class Letters:
 
     hosts = ()
     ranges = True
+    unknown = 1
+    """How large files of unknown size are."""
 
     def __init__(self, *files: RemoteFile) -> None:
         self.files = files
@@ -30,8 +32,9 @@ class Letters:
 
     def download(self, file: RemoteFile, part: Span | None, target: Path, arrived: Arrived) -> None:
         self.asked.append(file.path)
-        target.write_bytes(b"x" * (file.size or 1))
-        arrived(file.size or 1)
+        size = file.size or self.unknown
+        target.write_bytes(b"x" * size)
+        arrived(size)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,14 @@ def test_what_fits_is_brought(tmp_path: Path) -> None:
     brought(tmp_path, Letters(RemoteFile("a", 60), RemoteFile("b", 30), RemoteFile("c/d", None)))
     found = tmp_path / "place" / "downloaded"
     assert [(found / name).stat().st_size for name in ("a", "b", "c/d")] == [60, 30, 1]
+
+
+def test_more_than_was_said_is_refused(tmp_path: Path) -> None:
+    """A size that is unknown cannot be refused before."""
+    source = Letters(RemoteFile("a", None))
+    source.unknown = 101
+    with pytest.raises(ArtifactTooLarge, match="100 bytes that are allowed"):
+        brought(tmp_path, source)
 
 
 def test_a_full_disk_is_told_as_one() -> None:
