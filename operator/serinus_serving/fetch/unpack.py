@@ -28,7 +28,7 @@ _HEADER_BYTES = 1 << 20
 """What may lie between two entries of a tar: their names; tarfile keeps it in memory."""
 _EXECUTABLE = 0o111
 _WHITEOUT = ".wh."
-"""https://github.com/opencontainers/image-spec/blob/main/layer.md: what is deleted would stay, as layers come together."""
+"""What was deleted would stay: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts"""
 
 
 @dataclass(frozen=True)
