@@ -67,6 +67,8 @@ def fetch(wish: Wish, credentials: Credentials, guard: Guard, say: Callable[[str
         except ArtifactError as error:
             if guard.refusals and not isinstance(error, ArtifactHostNotAllowed):
                 raise _not_allowed(guard) from error
+            if isinstance(error, ArtifactUnreachable) and guard.failures and guard.failures[-1] not in str(error):
+                raise ArtifactUnreachable(f"{error} ({guard.failures[-1]})") from error  # a tunnel tells nothing
             raise
         place.remove()
         return replace(fetched, seconds=_now() - started)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from serinus_serving.fetch.egress import EgressProxy, find_proxy
 from serinus_serving.fetch.hosts import HostPattern, is_allowed, is_metadata, proves_identity
-from serinus_serving.fetch.proxied import Head, Inlet, pour
+from serinus_serving.fetch.proxied import Head, Inlet, pass_answer, pour
 
 _CONNECT_SECONDS = 10.0
 _SocketAddress = tuple[socket.AddressFamily, tuple[Any, ...]]
@@ -36,10 +36,11 @@ class _Refused(Exception):
 
 @dataclass
 class Guard:
-    """Runs the proxy while it is entered. What it refused is kept: it explains whatever a library made of it."""
+    """Runs the proxy while it is entered. What it refused, and what failed, explains an error."""
 
     patterns: tuple[HostPattern, ...] = ()
     refusals: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     variables: Mapping[str, str] = field(default_factory=dict)
     """The environment that the process was started with: it may name a proxy of the network."""
     url: str = ""
@@ -87,7 +88,7 @@ class Guard:
                     return
                 server.sendall(head.for_proxy(line.proxy.authorization) if line.proxy else head.for_server())
                 inlet.pass_body(head, server)
-                pour(server, client)
+                pass_answer(server, client)
 
     def _reach(self, client: socket.socket, head: Head) -> _Line | None:
         """Connect to where a request wants to go, or answer why not."""
@@ -97,7 +98,8 @@ class Guard:
             self.refusals.append(str(refused))
             _answer(client, "403 Forbidden", str(refused))
         except OSError as error:
-            _answer(client, "502 Bad Gateway", f"{head.host}:{head.port}: {error.strerror or error}")
+            self.failures.append(f"{head.host}:{head.port}: {error.strerror or error}")
+            _answer(client, "502 Bad Gateway", self.failures[-1])
         return None
 
     def _connect(self, head: Head) -> _Line:

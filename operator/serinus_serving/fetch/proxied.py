@@ -120,6 +120,18 @@ class Inlet:
         return bool(piece)
 
 
+def pass_answer(server: socket.socket, client: socket.socket) -> None:
+    """Pass an answer on, and tell the client that the connection ends with it: not every server does, and the client
+    would send its next request into the void.
+    """
+    start = bytearray()
+    while b"\n" not in start and (piece := server.recv(64 << 10)):
+        start += piece
+    status, end, rest = start.partition(b"\r\n")
+    client.sendall(status + end + (b"Connection: close\r\n" if end else b"") + rest)
+    pour(server, client)
+
+
 def pour(source: socket.socket, target: socket.socket) -> None:
     """Move bytes from one connection to another until the first ends, then end the second's writing.
 

@@ -178,6 +178,12 @@ def test_a_server_that_is_down_is_said_to_be(fetches: Fetches, web: HttpServer) 
     assert "Connection refused" in ended.message["message"]
 
 
+def test_a_circle_of_redirects_is_said_to_be_one(fetches: Fetches, web: HttpServer) -> None:
+    """The sentence does not blame the network."""
+    web.redirects["/model.onnx"] = "/model.onnx"
+    assert "redirects in a circle" in fetches.run(f"{web.url}/model.onnx").message["message"]
+
+
 def test_another_digest_changes_nothing(fetches: Fetches, web: HttpServer) -> None:
     """The model that lies there stays, and nothing of the wrong one does."""
     fetches.run(store(web))

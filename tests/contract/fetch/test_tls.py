@@ -44,6 +44,20 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(fetches: Fetches, secu
     """No request is sent over such a line."""
     ended = fetches.run(f"{secure.url}/model.onnx")
     assert (ended.code, ended.reason, secure.asked) == (1, "ArtifactUnreachable", [])
+    assert "not trusted (UnknownIssuer): name its authority in SSL_CERT_FILE" in ended.message["message"]
+
+
+def test_a_server_without_tls_is_said_to_be(fetches: Fetches, web: HttpServer) -> None:
+    """A port can be mistaken."""
+    ended = fetches.run(f"{web.url.replace('http:', 'https:')}/model.onnx")
+    assert "does not speak TLS there: check the port" in ended.message["message"]
+
+
+def test_a_server_that_is_down_is_said_to_be(fetches: Fetches) -> None:
+    """A tunnel that could not be opened tells nothing of the reason; the guard does."""
+    ended = fetches.run("https://127.0.0.1:9/model.onnx")
+    assert ended.reason == "ArtifactUnreachable"
+    assert "127.0.0.1:9: Connection refused" in ended.message["message"]
 
 
 def test_a_redirect_over_tls_is_checked(

@@ -165,6 +165,7 @@ def _raise_generic(uri: str, said: str, error: Exception) -> NoReturn:
         raise ArtifactNotFound(f"{uri} does not exist: check the bucket's name ({said})") from error
     if "parsing path" in said or "path segment" in said:
         raise ArtifactUnsafe(f"{uri} holds a name that would leave its folder: rename the object ({said})") from error
+    _raise_broken_line(uri, error)
     if _NO_CREDENTIALS.search(said):
         raise ArtifactDenied(
             f"{uri} needs credentials and there are none: set spec.model.credentials, or a service account "
@@ -173,6 +174,20 @@ def _raise_generic(uri: str, said: str, error: Exception) -> NoReturn:
     if any(status in said for status in ("401 Unauthorized", "403 Forbidden", "AccessDenied", "InvalidAccessKeyId")):
         raise ArtifactDenied(f"{uri} may not be read: check spec.model.credentials ({said})") from error
     raise ArtifactUnreachable(f"{uri} cannot be read: check the address and the network ({said})") from error
+
+
+def _raise_broken_line(uri: str, error: Exception) -> None:
+    """Say what is wrong with the connection, which obstore tells in its details alone."""
+    details = str(error)
+    if found := re.search(r"InvalidCertificate\(\s*(\w+)", details):
+        raise ArtifactUnreachable(
+            f"{uri} cannot be read: the certificate of its host is not trusted ({found[1]}): name its authority in "
+            f"SSL_CERT_FILE, or correct the host"
+        ) from error
+    if "InvalidMessage(" in details:
+        raise ArtifactUnreachable(f"{uri} cannot be read: its host does not speak TLS there: check the port") from error
+    if "TooManyRedirects" in details:
+        raise ArtifactUnreachable(f"{uri} cannot be read: it redirects in a circle: correct the address") from error
 
 
 def _write(descriptor: int, piece: memoryview, offset: int) -> int:
