@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from serinus_local import artifacts
 from tests.support.servers.running import address, answers, running
@@ -31,11 +30,6 @@ class MlflowServer:
     """A running server, spoken to by https://mlflow.org/docs/latest/rest-api/."""
 
     url: str
-
-    @property
-    def host(self) -> str:
-        """Give host and port."""
-        return urlsplit(self.url).netloc
 
     @property
     def environment(self) -> Mapping[str, str]:
