@@ -74,6 +74,15 @@ def test_a_packed_layer_is_unpacked(registry: OciServer, fetches: Fetches, notes
     assert fetches.files() == MODEL
 
 
+def test_a_layer_that_deletes_is_refused(registry: OciServer, fetches: Fetches) -> None:
+    """What it deletes would be served, else."""
+    layers = [Layer(packed(files), IMAGE_LAYER, {}) for files in (MODEL, {"1/.wh.model.onnx": b""})]
+    registry.push("models/deleting", "v1", layers)
+    outcome = fetches.run(f"oci://{registry.host}/models/deleting:v1", env=registry.environment)
+    assert outcome.reason == "ArtifactUnsafe", outcome.said
+    assert "deletes a file" in outcome.message["message"]
+
+
 def test_an_index_leads_to_what_is_for_this_machine(registry: OciServer, fetches: Fetches) -> None:
     """The index itself is what the tag stands for."""
     digest = pushed(registry, "models/index", "amd64")

@@ -105,7 +105,7 @@ class OciRegistry:
     def _manifest(self, reference: str) -> tuple[str, Mapping[str, Any]]:
         """Fetch a manifest or an index, and its digest, which is of its bytes."""
         with self._asked(f"manifests/{reference}", {"Accept": ", ".join(_ACCEPTED)}) as answer:
-            content = answer.raw.read(_MANIFEST_BYTES + 1, decode_content=True)
+            content = _limited(answer)
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         if reference.startswith("sha256:") and reference != digest:
             raise ArtifactDigestMismatch(
@@ -225,6 +225,16 @@ class _Patient(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = kwargs.get("timeout") or _PATIENCE
         return super().send(request, *args, **kwargs)
+
+
+def _limited(answer: requests.Response) -> bytes:
+    """Read an answer to its end, or as much of it as no manifest has: its digest will tell."""
+    content = bytearray()
+    for piece in answer.iter_content(PIECE):
+        content += piece
+        if len(content) > _MANIFEST_BYTES:
+            break
+    return bytes(content)
 
 
 def _archive(media_type: str) -> ArchiveKind | None:
