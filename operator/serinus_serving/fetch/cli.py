@@ -12,7 +12,7 @@ from typing import NoReturn, TypeVar
 
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import parse_digest
-from serinus_serving.fetch.errors import ArtifactError, ArtifactUnreachable
+from serinus_serving.fetch.errors import ArtifactError, ArtifactNotWritable
 from serinus_serving.fetch.fetching import Wish, fetch
 from serinus_serving.fetch.guard import Guard
 from serinus_serving.fetch.hosts import parse_host
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Fetch, and end the process."""
     options = _options(arguments)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))  # the first process ignores it otherwise
+    os.umask(0o022)  # the server is another user
     code = _run(options)
     sys.stderr.flush()
     os._exit(code)  # a connection that hangs is not waited for
@@ -38,14 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(options: argparse.Namespace) -> int:
     credentials = Credentials(dict(os.environ))
     log = Path(options.termination_log or _TERMINATION_LOG)
-    with Guard() as guard:
+    with Guard(variables=credentials.variables) as guard:
         _use(guard.url)
         try:
             fetched = fetch(_wish(options), credentials, guard, _say)
         except ArtifactError as error:
             return _fail(error, credentials, log, options)
         except OSError as error:
-            return _fail(ArtifactUnreachable(f"{options.destination}: {error}"), credentials, log, options)
+            why = f"{options.destination} cannot be written ({error}): check the volume, and who may write to it"
+            return _fail(ArtifactNotWritable(why), credentials, log, options)
     leave(fetched.message(), log, asked_for=bool(options.termination_log))
     _say(f"{fetched.resolved} is in {options.destination}: {fetched.digest}")
     return 0

@@ -11,6 +11,7 @@ ArtifactError
 ├── ArtifactDigestMismatch      the bytes are not those that were asked for
 ├── ArtifactTooLarge            more than the maximum, or than an archive may become
 ├── ArtifactDiskFull            no room where it should go
+├── ArtifactNotWritable         the destination cannot be written
 ├── ArtifactUnsafe              a path that leaves the folder, a link, a device
 └── ArtifactLayout              no model that the server could load
 
@@ -67,6 +68,10 @@ class ArtifactTooLarge(ArtifactError):
 
 class ArtifactDiskFull(ArtifactError):
     """There is no room for it."""
+
+
+class ArtifactNotWritable(ArtifactError):
+    """The destination cannot be written, for another reason than its size."""
 
 
 class ArtifactUnsafe(ArtifactError):

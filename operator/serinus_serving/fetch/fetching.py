@@ -18,6 +18,7 @@ from serinus_serving.fetch.errors import (
     ArtifactNotFound,
     ArtifactUnreachable,
     ArtifactUnsafe,
+    ArtifactUriInvalid,
 )
 from serinus_serving.fetch.guard import Guard
 from serinus_serving.fetch.hosts import HostPattern, parse_host
@@ -75,6 +76,8 @@ def fetch(wish: Wish, credentials: Credentials, guard: Guard, say: Callable[[str
         except ArtifactError as error:
             if guard.refusals and not isinstance(error, ArtifactHostNotAllowed):
                 raise _not_allowed(guard) from error
+            if isinstance(error, ArtifactUnreachable) and guard.failures and guard.failures[-1] not in str(error):
+                raise ArtifactUnreachable(f"{error} ({guard.failures[-1]})") from error  # a tunnel tells nothing
             raise
         place.remove()
         return replace(fetched, seconds=_now() - started)
@@ -91,12 +94,11 @@ class _Fetch:
 
     def run(self, credentials: Credentials) -> Fetched:
         self.place.clear()
-        source = open_source(self.wish.reference, Access(credentials, self.guard.url, self.place.scratch))
-        self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
+        source = self._source(credentials)
         artifact = self._resolve(source)
-        self._transfer(source, artifact)
-        root = self._lay(artifact)
-        found = tree_digest(root)
+        sums = self._transfer(source, artifact)
+        root, known = self._lay(artifact, sums)
+        found = tree_digest(root, known)
         if self.wish.digest not in (None, found, artifact.digest):
             raise ArtifactDigestMismatch(
                 f"{artifact.resolved} is {found}, and {self.wish.digest} was asked for: it was overwritten, or the "
@@ -107,6 +109,16 @@ class _Fetch:
         size = _size(root)
         self.place.place(self.wish.destination)
         return Fetched(artifact.resolved, found, size, lineage=artifact.lineage)
+
+    def _source(self, credentials: Credentials) -> Source:
+        """Make the source of the URI, and allow its hosts if nobody said which."""
+        try:
+            source = open_source(self.wish.reference, Access(credentials, self.guard.url, self.place.scratch))
+            self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
+        except ValueError as error:
+            shown = credentials.hide(self.wish.uri)
+            raise ArtifactUriInvalid(f"{shown} cannot be read: {credentials.hide(str(error))}") from error
+        return source
 
     def _resolve(self, source: Source) -> Artifact:
         """Ask what there is, again when there is no answer."""
@@ -122,11 +134,11 @@ class _Fetch:
             raise ArtifactNotFound(f"{artifact.resolved} holds no file: check the path, and that it was uploaded")
         return artifact
 
-    def _transfer(self, source: Source, artifact: Artifact) -> None:
+    def _transfer(self, source: Source, artifact: Artifact) -> dict[str, str]:
         journal = Journal(self.place.journal, self.wish.reference)
         try:
             with Progress(self.say, _now) as progress:
-                Transfer(
+                sums = Transfer(
                     source,
                     artifact,
                     self.place,
@@ -138,9 +150,10 @@ class _Fetch:
         finally:
             journal.close()
         self.say(progress.line())
+        return sums
 
-    def _lay(self, artifact: Artifact) -> Path:
-        """Build the models' folders; return the one that the digest is of."""
+    def _lay(self, artifact: Artifact, sums: Mapping[str, str]) -> tuple[Path, dict[str, str]]:
+        """Build the models' folders; return the one that the digest is of, and what is known of its files' sums."""
         files = self._files(artifact)
         name = self.wish.destination.name
         if self.wish.triton:
@@ -152,7 +165,14 @@ class _Fetch:
             files[path].rename(self.place.ready / target)
         for folder in layout.empty:
             (self.place.ready / folder).mkdir()
-        return self.place.ready / name if layout.models == (name,) else self.place.ready
+        alone = layout.models == (name,)
+        whole = {file.path for file in artifact.files if file.archive is None}
+        known = {
+            target.removeprefix(f"{name}/") if alone else target: sums[path]
+            for path, target in layout.moves.items()
+            if path in whole
+        }
+        return self.place.ready / name if alone else self.place.ready, known
 
     def _files(self, artifact: Artifact) -> dict[str, Path]:
         """Unpack archives; tell where each file of the model lies now."""

@@ -9,15 +9,25 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any, NamedTuple
 
+from serinus_serving.fetch.egress import EgressProxy, find_proxy
 from serinus_serving.fetch.hosts import HostPattern, is_allowed, is_metadata, proves_identity
-from serinus_serving.fetch.proxied import Head, Inlet, pour
+from serinus_serving.fetch.proxied import Head, Inlet, pass_answer, pour
 
 _CONNECT_SECONDS = 10.0
+_SocketAddress = tuple[socket.AddressFamily, tuple[Any, ...]]
+
+
+class _Line(NamedTuple):
+    """A connection to the host, or to the proxy that stands between."""
+
+    server: socket.socket
+    proxy: EgressProxy | None = None
 
 
 class _Refused(Exception):
@@ -26,11 +36,13 @@ class _Refused(Exception):
 
 @dataclass
 class Guard:
-    """Runs the proxy while it is entered. What it refused is kept: it explains whatever a library made of it."""
+    """Runs the proxy while it is entered. What it refused, and what failed, explains an error."""
 
     patterns: tuple[HostPattern, ...] = ()
     refusals: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The environment that the process was started with: it may name a proxy of the network."""
     url: str = ""
 
     def allow(self, patterns: Iterable[HostPattern]) -> None:
@@ -66,19 +78,19 @@ class Guard:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             inlet = Inlet(client)
             head = inlet.read_head()
-            server = self._reach(client, head) if head else None
-            if head is None or server is None:
+            line = self._reach(client, head) if head else None
+            if head is None or line is None:
                 return
-            with server:
+            with line.server as server:
                 if head.method == "CONNECT":
                     client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                     _join(client, server)
                     return
-                server.sendall(head.for_server())
+                server.sendall(head.for_proxy(line.proxy.authorization) if line.proxy else head.for_server())
                 inlet.pass_body(head, server)
-                pour(server, client)
+                pass_answer(server, client)
 
-    def _reach(self, client: socket.socket, head: Head) -> socket.socket | None:
+    def _reach(self, client: socket.socket, head: Head) -> _Line | None:
         """Connect to where a request wants to go, or answer why not."""
         try:
             return self._connect(head)
@@ -90,25 +102,41 @@ class Guard:
             _answer(client, "502 Bad Gateway", self.failures[-1])
         return None
 
-    def _connect(self, head: Head) -> socket.socket:
+    def _connect(self, head: Head) -> _Line:
         """Connect to an address that was checked; raises _Refused, OSError."""
         listed = is_allowed(head.host, head.port, self.patterns)
         identity = head.method != "CONNECT" and proves_identity(head.method, head.host, head.headers)
         if not listed and not identity:
             raise _Refused(f"{head.host}:{head.port} is not among the allowed hosts")
-        found = socket.getaddrinfo(head.host, head.port, type=socket.SOCK_STREAM)
-        addresses = [(family, sockaddr) for family, _, _, _, sockaddr in found]
+        proxy = None if identity else find_proxy(head, self.variables)
+        addresses = _addresses(head.host, head.port, needed=proxy is None)
         metadata = [str(sockaddr[0]) for _, sockaddr in addresses if is_metadata(str(sockaddr[0]))]
-        if metadata and not proves_identity(head.method, metadata[0], head.headers):
+        if metadata and not (identity and proves_identity(head.method, metadata[0], head.headers)):
             raise _Refused(
                 f"{head.host} is {metadata[0]}, the metadata address of the cloud, which is no artifact host"
             )
         if not listed and not metadata:
             raise _Refused(f"{head.host}:{head.port} is not among the allowed hosts")
-        return _first(addresses)
+        if proxy is None:
+            return _Line(_first(addresses))
+        line = _first(_addresses(proxy.host, proxy.port, needed=True))
+        if head.method == "CONNECT":
+            proxy.open_tunnel(head, line)
+        return _Line(line, proxy)
 
 
-def _first(addresses: Sequence[tuple[socket.AddressFamily, tuple[object, ...]]]) -> socket.socket:
+def _addresses(host: str, port: int, *, needed: bool) -> list[_SocketAddress]:
+    """Look a name up; none, if that is no matter, for a name that means nothing here. Raises OSError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        if needed:
+            raise
+        return []
+    return [(family, sockaddr) for family, _, _, _, sockaddr in found]
+
+
+def _first(addresses: Sequence[_SocketAddress]) -> socket.socket:
     """Connect to the first address that answers."""
     last: OSError | None = None
     for family, sockaddr in addresses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from contextlib import suppress
@@ -34,11 +35,18 @@ class Head:
 
     def for_server(self) -> bytes:
         """Write the request as the server wants it: its own path, no proxy headers, one request a connection."""
+        return self._written(self.target)
+
+    def for_proxy(self, authorization: str | None) -> bytes:
+        """Write the request as another proxy wants it: the whole address, and who asks."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self._written(f"http://{host}:{self.port}{self.target}", *([authorization] if authorization else []))
+
+    def _written(self, target: str, *more: str) -> bytes:
         dropped = ("proxy-", "connection:", "keep-alive:")
         kept = [line for line in self.lines if not line.lower().startswith(dropped)]
-        return "\r\n".join([f"{self.method} {self.target} HTTP/1.1", *kept, "Connection: close", "", ""]).encode(
-            "latin-1"
-        )
+        lines = [f"{self.method} {target} HTTP/1.1", *kept, *more, "Connection: close", "", ""]
+        return "\r\n".join(lines).encode("latin-1")
 
 
 def parse_head(raw: bytes) -> Head:
@@ -112,12 +120,26 @@ class Inlet:
         return bool(piece)
 
 
+def pass_answer(server: socket.socket, client: socket.socket) -> None:
+    """Pass an answer on, and tell the client that the connection ends with it: not every server does, and the client
+    would send its next request into the void.
+    """
+    start = bytearray()
+    while b"\n" not in start and (piece := server.recv(64 << 10)):
+        start += piece
+    status, end, rest = start.partition(b"\r\n")
+    client.sendall(status + end + (b"Connection: close\r\n" if end else b"") + rest)
+    pour(server, client)
+
+
 def pour(source: socket.socket, target: socket.socket) -> None:
     """Move bytes from one connection to another until the first ends, then end the second's writing.
 
     Within the kernel: the bytes of a model never become Python's.
     """
     into, out = os.pipe()
+    with suppress(OSError):  # 64 KiB do as well where a user has many pipes
+        fcntl.fcntl(out, fcntl.F_SETPIPE_SZ, _PIPE)
     try:
         while count := os.splice(source.fileno(), out, _PIPE):
             while count:

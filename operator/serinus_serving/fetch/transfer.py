@@ -5,13 +5,14 @@ Memory stays bounded because a part is written piece by piece as it arrives: wha
 
 from __future__ import annotations
 
-import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from serinus_serving.fetch.digest import FollowedSum
 from serinus_serving.fetch.errors import (
     ArtifactDigestMismatch,
     ArtifactDiskFull,
@@ -75,9 +76,10 @@ class Transfer:
         self._limits = limits
         self._gives_up = gives_up
         self._stopped = threading.Event()
+        self._sums = {file.path: FollowedSum(self._folder / file.path) for file in artifact.files}
 
-    def run(self) -> None:
-        """Bring what is missing. Raises ArtifactError, the first one of all workers."""
+    def run(self) -> dict[str, str]:
+        """Bring what is missing; return the SHA-256 of each file by path. Raises the first ArtifactError of all."""
         check(self._artifact, self._limits)
         _remove_others(self._folder, {file.path for file in self._artifact.files})
         missing = [piece for file in self._artifact.files for piece in self._missing(file)]
@@ -91,8 +93,8 @@ class Transfer:
                 pool.shutdown(wait=False, cancel_futures=True)
         for future in done:
             future.result()
-        for file in self._artifact.files:
-            self._verify(file)
+        with ThreadPoolExecutor(self._limits.workers) as pool:
+            return dict(pool.map(self._verified, self._artifact.files))
 
     def _expect(self, wanted: int) -> None:
         """Say how much there is, and refuse what has no room."""
@@ -118,14 +120,16 @@ class Transfer:
         step = PART if self._source.ranges else max(file.size, 1)
         for start in range(0, file.size, step):
             part = Span(start, min(start + step, file.size))
-            if not (begun and self._journal.has(file, part)):
+            if begun and self._journal.has(file, part):
+                self._sums[file.path].add(part)
+            else:
                 yield file, part
 
     def _bring(self, file: RemoteFile, part: Span | None) -> None:
         """Bring one part, and after a cut the rest of it; gives up after as many attempts without a byte."""
         rest, failures = part, 0
         while True:
-            counted = _Counted(self._progress, self._stopped)
+            counted = _Counted(self._progress, self._stopped, self._limits)
             try:
                 with telling_full_disk():
                     self._ask(file, rest, counted)
@@ -137,40 +141,48 @@ class Transfer:
                 else:  # all over again
                     failures += 1
                     counted.take_back()
+                    os.truncate(self._folder / file.path, file.size or 0)
                 if failures >= ATTEMPTS or self._gives_up() or self._stopped.wait(0.25 * 2**failures):
                     raise
         if part is not None:
             self._journal.add(file, part)
+            self._sums[file.path].add(part)
+            self._sums[file.path].follow()
 
     def _ask(self, file: RemoteFile, part: Span | None, counted: _Counted) -> None:
         whole = part is None or part == Span(0, file.size or 0)
         self._source.download(file, None if whole else part, self._folder / file.path, counted.add)
 
-    def _verify(self, file: RemoteFile) -> None:
-        """Compare with what the source promised."""
+    def _verified(self, file: RemoteFile) -> tuple[str, str]:
+        """Compare a file with what the source promised; return its path and its SHA-256."""
         path = self._folder / file.path
         size = path.stat().st_size
         if file.size is not None and size != file.size:
             raise ArtifactUnreachable(f"{file.path} has {size} bytes in place of {file.size}: fetch it again")
-        if file.sha256 is None:
-            return
-        with path.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if found != file.sha256:
+        if file.size is None:
+            self._sums[file.path].add(Span(0, size))
+        found = self._sums[file.path].finish()
+        if file.sha256 not in (None, found):
             raise ArtifactDigestMismatch(f"{file.path} is sha256:{found}, and its source says sha256:{file.sha256}")
+        return file.path, found
 
 
 class _Counted:
     """The bytes of one attempt, which ends when another part has failed for good."""
 
-    def __init__(self, progress: Progress, stopped: threading.Event) -> None:
+    def __init__(self, progress: Progress, stopped: threading.Event, limits: Limits) -> None:
         self._progress = progress
+        self._limits = limits
         self._stopped = stopped
         self.bytes = 0
 
     def add(self, count: int) -> None:
         self.bytes += count
         self._progress.add(count)
+        if self._progress.arrived > self._limits.max_bytes:  # a source may not know sizes, or be wrong about them
+            raise ArtifactTooLarge(
+                f"more than the {self._limits.max_bytes} bytes that are allowed came: raise --max-bytes"
+            )
         if self._stopped.is_set():
             raise ArtifactUnreachable("another part could not be fetched")
 

@@ -27,6 +27,8 @@ ENTRIES = 200_000
 _HEADER_BYTES = 1 << 20
 """What may lie between two entries of a tar: their names; tarfile keeps it in memory."""
 _EXECUTABLE = 0o111
+_WHITEOUT = ".wh."
+"""What was deleted would stay: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ def _unpack_tar(opened: _Reads, folder: Path, budget: _Budget) -> None:
         while (entry := metered.header(entries)) is not None:
             budget.entry()
             path = safe_path(entry.name) if entry.name not in (".", "./") else ""
+            if path.rpartition("/")[2].startswith(_WHITEOUT):
+                raise ArtifactUnsafe(
+                    f"{shown(entry.name)} deletes a file of an earlier layer: push an image that never had it"
+                )
             if entry.isreg():
                 content = entries.extractfile(entry)
                 assert content is not None

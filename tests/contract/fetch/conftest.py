@@ -16,7 +16,8 @@ import pytest
 from tests.support.servers.http import HttpServer, http_server
 
 OPERATOR = Path(__file__).parents[3] / "operator"
-CLOUDS = ("AWS_", "GOOGLE_", "AZURE_", "STORAGE_EMULATOR_HOST", "HTTP_AUTHORIZATION")
+OTHERS = ("AWS_", "GOOGLE_", "AZURE_", "STORAGE_EMULATOR_HOST", "HTTP", "ALL_PROXY", "NO_PROXY")
+"""Variables that would change what is tested, if whoever runs the tests has them."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Fetches:
         """Start one; the model's folder is `models/<name>`."""
         self.log.unlink(missing_ok=True)
         argv = [sys.executable, *self.program, uri, str(self.models / name), *arguments]
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(CLOUDS)}
+        inherited = {key: value for key, value in os.environ.items() if not key.upper().startswith(OTHERS)}
         return subprocess.Popen(
             [*argv, "--termination-log", str(self.log)],
             env=inherited | {"PYTHONPATH": str(OPERATOR)} | dict(env or {}),

@@ -119,3 +119,12 @@ def test_a_remote_of_a_kind_that_is_not_installed_is_named(tracked: Tracked, fet
     outcome = fetches.run(tracked.uri)
     assert outcome.reason == "ArtifactSchemeNotInstalled"
     assert "s3" in outcome.message["message"]
+
+
+def test_a_link_in_the_repository_is_refused(tracked: Tracked, fetches: Fetches) -> None:
+    """A link could show the server a file of its own machine."""
+    (tracked.repository.root / "models/linked/1").mkdir(parents=True)
+    (tracked.repository.root / "models/linked/1/model.onnx").symlink_to("/etc/hostname")
+    tracked.repository.commit({})
+    outcome = fetches.run(f"dvc://{tracked.repository.root}//models/linked")
+    assert outcome.reason == "ArtifactUnsafe", outcome.said

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.fetch.conftest import Fetches
+from tests.support.servers.cutting import cut_line
 from tests.support.servers.repositories import PASSWORD, USER, Repository, git_server, repository
 
 MODEL = {"config.pbtxt": b'name: "fraud"\n', "1/model.onnx": bytes(range(256)) * 9000}
@@ -82,6 +83,20 @@ def test_http_with_a_password(served: str, kept: Kept, fetches: Fetches) -> None
     assert fetches.files() == MODEL
     assert outcome.message["resolved"] == f"{uri}@{kept.first}"
     assert PASSWORD not in outcome.said
+
+
+@pytest.mark.parametrize("after", [10, 1500, 3000], ids=["at the list", "at the negotiation", "at the pack"])
+def test_a_cut_clone_is_made_again(served: str, fetches: Fetches, after: int) -> None:
+    """Git gives whole commits only, so one that was cut is asked for anew, by the same fetch."""
+    with cut_line(f"http://{served}") as line:
+        line.bytes_until_cut = after
+        uri = f"git+{line.url}/models.git//models/fraud@v1"
+        with fetches.start(uri, env=LOGIN) as started:
+            assert line.cut.wait(60)
+            line.bytes_until_cut = None
+            _, said = started.communicate()
+    assert started.returncode == 0, said
+    assert fetches.files() == MODEL
 
 
 @pytest.mark.parametrize("login", [{}, LOGIN | {"GIT_PASSWORD": "wrong-password"}], ids=["none", "wrong"])

@@ -178,6 +178,12 @@ def test_a_server_that_is_down_is_said_to_be(fetches: Fetches, web: HttpServer) 
     assert "Connection refused" in ended.message["message"]
 
 
+def test_a_circle_of_redirects_is_said_to_be_one(fetches: Fetches, web: HttpServer) -> None:
+    """The sentence does not blame the network."""
+    web.redirects["/model.onnx"] = "/model.onnx"
+    assert "redirects in a circle" in fetches.run(f"{web.url}/model.onnx").message["message"]
+
+
 def test_another_digest_changes_nothing(fetches: Fetches, web: HttpServer) -> None:
     """The model that lies there stays, and nothing of the wrong one does."""
     fetches.run(store(web))
@@ -274,6 +280,8 @@ def test_wrong_usage_is_said(fetches: Fetches, arguments: list[str], sentence: s
             "https://me:hunter22@host/m.onnx", "holds a password: put it into spec.model.creden", id="password"
         ),
         pytest.param("https://host/", "names no file", id="no file"),
+        pytest.param("http://[::1/m.onnx", "cannot be read", id="half an address"),
+        pytest.param("http://a b/m.onnx", "cannot be read", id="no host"),
         pytest.param("s3:///fraud", "names no bucket", id="no bucket"),
         pytest.param("az://models/fraud", "names no account: set AZURE_STORAGE_ACCOUNT_NAME", id="no account"),
     ],
@@ -284,6 +292,21 @@ def test_a_uri_that_cannot_be_read_is_refused(fetches: Fetches, uri: str, senten
     assert (ended.code, ended.reason) == (1, "ArtifactUriInvalid")
     assert sentence in ended.message["message"]
     assert "hunter22" not in ended.said
+
+
+def test_a_folder_that_cannot_be_made_is_said(fetches: Fetches, web: HttpServer) -> None:
+    """A file stands where the volume should be."""
+    fetches.root.mkdir()
+    fetches.models.write_text("")
+    ended = fetches.run(store(web))
+    assert (ended.code, ended.reason) == (1, "ArtifactNotWritable")
+
+
+def test_authorities_that_are_not_there_are_said(fetches: Fetches, web: HttpServer) -> None:
+    """The variable is named, not the network blamed."""
+    ended = fetches.run(store(web), env={"SSL_CERT_FILE": "/not/there.crt"})
+    assert "/not/there.crt cannot be read" in ended.message["message"]
+    assert "SSL_CERT_FILE" in ended.message["message"]
 
 
 def test_a_volume_itself_cannot_be_the_folder(fetches: Fetches) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 import pytest
 
+from serinus_serving.fetch.transfer import PART
 from tests.contract.fetch.conftest import Fetches
+from tests.support.servers.cutting import cut_line
 from tests.support.servers.hub import TOKEN, Hub, hub
 
 MODEL = {"config.pbtxt": b'name: "fraud"\n', "1/model.onnx": bytes(range(256)) * 40}
@@ -95,3 +98,19 @@ def test_no_answer_is_told_in_seconds(fetches: Fetches) -> None:
     """A Hub that is not there is a reason of its own."""
     outcome = fetches.run("hf://acme/fraud", env={"HF_ENDPOINT": "http://127.0.0.1:1"})
     assert outcome.reason == "ArtifactUnreachable"
+
+
+def test_a_killed_fetch_goes_on_where_it_was(served: Hub, fetches: Fetches) -> None:
+    """What had arrived of a file is not asked for again."""
+    content = random.Random(7).randbytes(3 * PART)
+    served.commit("acme/cut", {"model.onnx": content})
+    with cut_line(served.endpoint) as line:
+        line.bytes_until_cut = 2 * PART + 12_345
+        with fetches.start("hf://acme/cut", "--parallel=1", env={"HF_ENDPOINT": line.url}) as started:
+            assert line.cut.wait(60)
+            started.kill()
+        line.bytes_until_cut, line.passed = None, 0
+        outcome = fetches.run("hf://acme/cut", env={"HF_ENDPOINT": line.url})
+    assert outcome.code == 0, outcome.said
+    assert fetches.files() == {"1/model.onnx": content}
+    assert line.passed < 2 * PART

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.contract.fetch.conftest import Fetches
+from tests.support.servers.cutting import cut_line
 from tests.support.servers.http import HttpServer
 from tests.support.servers.mlflow import MlflowServer, Run, mlflow_server
 from tests.support.servers.s3 import S3Server, s3_server
@@ -83,6 +85,18 @@ def test_a_path_of_a_run_is_a_model(
     assert outcome.message["lineage"]["mlflowRunId"] == first.id
 
 
+def test_a_model_of_mlflow_3_is_found(mlflow: MlflowServer, fetches: Fetches) -> None:
+    """It is logged beside the run: its version and the run's path lead to the same files."""
+    experiment = mlflow.experiment("logged")
+    run = mlflow.run(experiment, commit=COMMIT, ended=ENDED)
+    version = mlflow.register("logged", run, f"models:/{mlflow.log_model(run, experiment, 'forest', MODEL)}")
+    for number, uri in enumerate((f"mlflow://models/logged/{version}", f"mlflow://runs/{run.id}/forest")):
+        outcome = fetches.run(uri, name=f"fraud-{number}", env=mlflow.environment)
+        assert outcome.code == 0, outcome.said
+        assert fetches.files(f"fraud-{number}") == MODEL
+        assert outcome.message["lineage"]["mlflowRunId"] == run.id
+
+
 def test_artifacts_on_s3_are_read_from_there(mlflow: MlflowServer, store: S3Server, fetches: Fetches) -> None:
     """The server tells where they are, and the store's own variables open it."""
     folder = store.bucket("mlflow")
@@ -97,17 +111,19 @@ def test_artifacts_on_s3_are_read_from_there(mlflow: MlflowServer, store: S3Serv
     assert fetches.files() == MODEL
 
 
-def test_artifacts_on_another_server_are_not_asked_for(mlflow: MlflowServer, web: HttpServer, fetches: Fetches) -> None:
-    """Whoever registers a model could have the login sent anywhere."""
-    run = mlflow.run(mlflow.experiment("elsewhere", f"{web.url}/fraud"), commit=COMMIT, ended=ENDED)
-    outcome = fetches.run(
-        f"mlflow://runs/{run.id}/model",
-        f"--allow-host={web.host}",
-        f"--allow-host={mlflow.host}",
-        env=mlflow.environment,
-    )
+def test_artifacts_on_another_server_are_not_asked_for(
+    web: HttpServer, elsewhere: HttpServer, fetches: Fetches
+) -> None:
+    """Whoever registers a model could have the login sent anywhere: older servers than ours take any address."""
+    answer = web.root / "api/2.0/mlflow/runs/get"
+    answer.parent.mkdir(parents=True)
+    answer.write_text(json.dumps({"run": {"info": {"run_id": "1", "artifact_uri": f"{elsewhere.url}/fraud"}}}))
+    allowed = (f"--allow-host={web.host}", f"--allow-host={elsewhere.host}")
+    given = {"MLFLOW_TRACKING_URI": web.url, "MLFLOW_TRACKING_USERNAME": "u", "MLFLOW_TRACKING_PASSWORD": "password"}
+    outcome = fetches.run("mlflow://runs/1/model", *allowed, env=given)
     assert outcome.reason == "ArtifactHostNotAllowed", outcome.said
-    assert not web.asked
+    assert elsewhere.host in outcome.message["message"]
+    assert not elsewhere.asked
 
 
 @pytest.mark.parametrize("password", ["", "wrong-password-1"], ids=["none", "wrong"])
@@ -131,6 +147,19 @@ def test_what_is_not_there_is_named(mlflow: MlflowServer, first: Run, fetches: F
     """A model, a version, an alias, a run and a path that nobody made."""
     outcome = fetches.run(f"mlflow://{what.format(run=first.id)}", env=mlflow.environment)
     assert outcome.reason == "ArtifactNotFound", outcome.said
+
+
+def test_a_cut_artifact_is_fetched_again(mlflow: MlflowServer, first: Run, fetches: Fetches) -> None:
+    """MLflow's server gives whole files only, so one that was cut is asked for anew, by the same fetch."""
+    with cut_line(mlflow.url) as line:
+        environment = {**mlflow.environment, "MLFLOW_TRACKING_URI": line.url}
+        line.bytes_until_cut = len(MODEL["1/model.onnx"]) // 2
+        with fetches.start("mlflow://models/fraud/1", env=environment) as started:
+            assert line.cut.wait(60)
+            line.bytes_until_cut = None
+            _, said = started.communicate()
+    assert started.returncode == 0, said
+    assert fetches.files() == MODEL
 
 
 def test_another_digest_is_refused(mlflow: MlflowServer, first: Run, fetches: Fetches) -> None:

@@ -6,13 +6,17 @@ import base64
 import gzip
 import io
 import json
+import random
 import tarfile
 from collections.abc import Iterator, Mapping
 
 import pytest
 
+from serinus_serving.fetch.transfer import PART
 from tests.contract.fetch.conftest import Fetches
+from tests.support.servers.cutting import cut_line
 from tests.support.servers.registry import INDEX, MANIFEST, PASSWORD, USER, Layer, OciServer, file_layer, oci_server
+from tests.support.servers.tokens import TokenService, token_service
 
 MODEL = {"config.pbtxt": b'name: "fraud"\n', "1/model.onnx": bytes(range(256)) * 90_000}
 IMAGE_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -68,6 +72,15 @@ def test_a_packed_layer_is_unpacked(registry: OciServer, fetches: Fetches, notes
     outcome = fetches.run(f"oci://{registry.host}/models/packed:v1", env=registry.environment)
     assert outcome.code == 0, outcome.said
     assert fetches.files() == MODEL
+
+
+def test_a_layer_that_deletes_is_refused(registry: OciServer, fetches: Fetches) -> None:
+    """What it deletes would be served, else."""
+    layers = [Layer(packed(files), IMAGE_LAYER, {}) for files in (MODEL, {"1/.wh.model.onnx": b""})]
+    registry.push("models/deleting", "v1", layers)
+    outcome = fetches.run(f"oci://{registry.host}/models/deleting:v1", env=registry.environment)
+    assert outcome.reason == "ArtifactUnsafe", outcome.said
+    assert "deletes a file" in outcome.message["message"]
 
 
 def test_an_index_leads_to_what_is_for_this_machine(registry: OciServer, fetches: Fetches) -> None:
@@ -142,6 +155,67 @@ def test_the_registry_asks_for_a_pull_secret(
     if code:
         assert outcome.reason == "ArtifactDenied"
         assert "DOCKER_AUTH_CONFIG" in outcome.message["message"]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OciServer, TokenService]]:
+    """Run a registry that sends its clients to a token service on another port, with a model."""
+    folder = tmp_path_factory.mktemp("hub")
+    with (
+        token_service(folder, f"{USER}:{PASSWORD}") as tokens,
+        oci_server(folder, tokens=tokens, repository="models/fraud") as server,
+    ):
+        pushed(server, "models/fraud")
+        yield server, tokens
+
+
+def test_a_token_is_asked_for_where_the_registry_says(hub: tuple[OciServer, TokenService], fetches: Fetches) -> None:
+    """As Docker Hub and ghcr.io do it."""
+    server, tokens = hub
+    allowed = (f"--allow-host={server.host}", f"--allow-host={tokens.host}")
+    outcome = fetches.run(f"oci://{server.host}/models/fraud:v1", *allowed, env=server.environment)
+    assert outcome.code == 0, outcome.said
+    assert fetches.files() == MODEL
+
+
+def test_the_login_goes_to_no_token_service_that_nobody_allowed(
+    hub: tuple[OciServer, TokenService], fetches: Fetches
+) -> None:
+    """The registry could name any."""
+    server, tokens = hub
+    outcome = fetches.run(f"oci://{server.host}/models/fraud:v1", env=server.environment)
+    assert outcome.reason == "ArtifactHostNotAllowed", outcome.said
+    assert tokens.host in outcome.message["message"]
+
+
+@pytest.mark.parametrize("given", [{}, {"ORAS_USER": USER, "ORAS_PASS": "wrong-password"}], ids=["none", "wrong"])
+def test_no_token_without_the_right_login(
+    hub: tuple[OciServer, TokenService], fetches: Fetches, given: dict[str, str]
+) -> None:
+    """The reason is told at once."""
+    server, tokens = hub
+    allowed = (f"--allow-host={server.host}", f"--allow-host={tokens.host}")
+    outcome = fetches.run(f"oci://{server.host}/models/fraud:v1", *allowed, env=given)
+    assert outcome.reason == "ArtifactDenied", outcome.said
+
+
+@pytest.mark.parametrize("cut", random.Random(3).sample(range(2 * PART, 3 * PART), 2))
+def test_a_killed_fetch_goes_on_where_it_was(registry: OciServer, fetches: Fetches, cut: int) -> None:
+    """What had arrived of a layer is not asked for again."""
+    content = random.Random(cut).randbytes(3 * PART)
+    pushed(registry, f"models/cut-{cut}", model={"model.onnx": content})
+    with cut_line(f"http://{registry.host}") as line:
+        host = line.url.removeprefix("http://")
+        login = {"ORAS_USER": USER, "ORAS_PASS": PASSWORD}
+        line.bytes_until_cut = cut
+        with fetches.start(f"oci://{host}/models/cut-{cut}:v1", "--parallel=1", env=login) as started:
+            assert line.cut.wait(60)
+            started.kill()
+        line.bytes_until_cut, line.passed = None, 0
+        outcome = fetches.run(f"oci://{host}/models/cut-{cut}:v1", env=login)
+    assert outcome.code == 0, outcome.said
+    assert fetches.files() == {"1/model.onnx": content}
+    assert line.passed < len(content) - cut + 2 * PART
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,10 +128,15 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def http_server(root: Path) -> Iterator[HttpServer]:
-    """Serve a folder on a free port of loopback for the time of the block."""
+def http_server(root: Path, certificate: tuple[str, str] | None = None) -> Iterator[HttpServer]:
+    """Serve a folder on a free port of loopback for the time of the block, over TLS with a certificate and its key."""
     with _Server(("127.0.0.1", 0), _Answers) as server:
-        server.behaviour = HttpServer(root, f"http://127.0.0.1:{server.server_address[1]}")
+        scheme = "https" if certificate else "http"
+        server.behaviour = HttpServer(root, f"{scheme}://127.0.0.1:{server.server_address[1]}")
+        if certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         try:
             yield server.behaviour

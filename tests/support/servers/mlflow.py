@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from serinus_local import artifacts
 from tests.support.servers.running import address, answers, running
@@ -31,11 +30,6 @@ class MlflowServer:
     """A running server, spoken to by https://mlflow.org/docs/latest/rest-api/."""
 
     url: str
-
-    @property
-    def host(self) -> str:
-        """Give host and port."""
-        return urlsplit(self.url).netloc
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -65,11 +59,24 @@ class MlflowServer:
         for path, content in files.items():
             self._send("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{below}/{path}", content)
 
+    def log_model(self, run: Run, experiment: str, name: str, files: Mapping[str, bytes]) -> str:
+        """Log a model beside a run, as `mlflow.onnx.log_model` of MLflow 3 does; return its id."""
+        wanted = {"experiment_id": experiment, "name": name, "source_run_id": run.id}
+        info = self._ask("logged-models", wanted)["model"]["info"]
+        model = str(info["model_id"])
+        self.log(Run(run.id, info["artifact_uri"]), files)
+        done = json.dumps({"model_id": model, "status": "LOGGED_MODEL_READY"}).encode()
+        self._send("PATCH", f"/api/2.0/mlflow/logged-models/{model}", done)
+        self._ask("runs/outputs", {"run_id": run.id, "models": [{"model_id": model, "step": 0}]})
+        return model
+
     def register(self, name: str, run: Run, path: str, alias: str | None = None) -> str:
-        """Make what lies at a path of a run the next version of a model; return its number."""
+        """Make what lies at a path of a run, or a logged model (`models:/ID`), the next version; return its number."""
         if not self._known(name):
             self._ask("registered-models/create", {"name": name})
-        wanted = {"name": name, "source": f"{run.artifacts}/{path}", "run_id": run.id}
+        logged = path.partition("models:/")[2]
+        source = {"source": path, "model_id": logged} if logged else {"source": f"{run.artifacts}/{path}"}
+        wanted = {"name": name, "run_id": run.id} | source
         version = str(self._ask("model-versions/create", wanted)["model_version"]["version"])
         if alias is not None:
             self._ask("registered-models/alias", {"name": name, "alias": alias, "version": version})

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from serinus_local import artifacts
 from tests.support.servers.running import address, answers, running
+from tests.support.servers.tokens import ISSUER, SERVICE, TokenService
 
 USER, PASSWORD = "robot", "only-for-tests"
 _HTPASSWD = f"{USER}:$2b$04$abcdefghijklmnopqrstuuSOASZ5gFdIXxQU/MI4albXfVKBHc6R2\n"
@@ -41,6 +42,7 @@ class OciServer:
 
     host: str
     root: Path
+    authorization: str
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -78,32 +80,39 @@ class OciServer:
 
     def _send(self, method: str, path: str, body: bytes, media_type: str) -> str:
         url = path if path.startswith("http") else f"http://{self.host}{path}"
-        headers = {"Content-Type": media_type, "Authorization": f"Basic {_basic()}"}
+        headers = {"Content-Type": media_type, "Authorization": self.authorization}
         with urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method), timeout=30) as answer:
             return answer.headers.get("Location", "")
 
 
 @contextmanager
-def oci_server(state: Path) -> Iterator[OciServer]:
-    """Serve a new folder of `state`."""
+def oci_server(state: Path, *, tokens: TokenService | None = None, repository: str = "") -> Iterator[OciServer]:
+    """Serve a new folder of `state` to USER, or to who has a token of a service; that pushes to one repository."""
     where = address()
     root = state / "registry"
     root.mkdir(parents=True)
     (state / "htpasswd").write_text(_HTPASSWD)
+    htpasswd = {"htpasswd": {"realm": "tests", "path": str(state / "htpasswd")}}
     config = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}},
         "http": {"addr": where, "secret": "tests"},
-        "auth": {"htpasswd": {"realm": "tests", "path": str(state / "htpasswd")}},
+        "auth": htpasswd if tokens is None else {"token": _believing(tokens)},
     }
     file = state / "registry.yml"
     file.write_text(json.dumps(config))
     argv = (str(artifacts.binaries() / "registry"), "serve", str(file))
-    with running(
-        "registry", argv, state, ready=lambda: answers(f"http://{where}/v2/"), env={"OTEL_TRACES_EXPORTER": "none"}
-    ):
-        yield OciServer(where, root)
+    quiet = {"OTEL_TRACES_EXPORTER": "none"}
+    with running("registry", argv, state, ready=lambda: answers(f"http://{where}/v2/"), env=quiet):
+        login = f"Basic {_basic()}" if tokens is None else f"Bearer {tokens.token(repository, 'pull', 'push')}"
+        yield OciServer(where, root, login)
+
+
+def _believing(tokens: TokenService) -> dict[str, str]:
+    """Configure whose tokens are good."""
+    certificate = str(tokens.certificate)
+    return {"realm": tokens.realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": certificate}
 
 
 def _basic() -> str:

@@ -45,15 +45,17 @@ class DvcRepository:
         url = f"{'https' if self._place.host else 'file'}://{self._place.address}"
         self._repository = GitRepository(url, access.scratch / "repository", access)
         self._caches = access.scratch
+        self._fetched = ""
         self._tracked: dict[str, tuple[str, str | None]] = {}
         self._one_at_a_time = threading.Lock()
 
     def resolve(self) -> Artifact:
         """Clone the commit, and list what DVC tracks below the path; see Source."""
         commit = self._repository.commit_of(self._place.revision)
-        if not self._repository.folder.exists():
+        if self._fetched != commit:
             self._repository.fetch(commit)
-            self._repository.here("-c", "core.symlinks=false", "checkout", "--quiet", "--detach", commit)
+            self._repository.here("checkout", "--quiet", "--detach", commit)
+            self._fetched = commit
         with self._translated():
             found = self._opened().find(self._place.path, detail=True)
         files = tuple(self._file(full.lstrip("/"), info) for full, info in sorted(found.items()))
@@ -91,8 +93,8 @@ class DvcRepository:
         below = self._place.path
         path = full.rpartition("/")[2] if full == below else full.removeprefix(f"{below}/") if below else full
         md5 = _md5(info)
-        if md5 is None and not _inside(self._repository.folder, full):
-            raise ArtifactUnsafe(f"{self._uri}: {full!r} is a link that leaves the repository: commit the file itself")
+        if md5 is None and _is_link(self._repository.folder, full):
+            raise ArtifactUnsafe(f"{self._uri}: {full!r} is a link: commit the file itself")
         self._tracked[path] = (full, md5)
         size = info.get("size")
         return RemoteFile(path, None if size is None else int(size), md5 or "")
@@ -145,6 +147,6 @@ def _md5(info: Mapping[str, Any]) -> str | None:
     return str(known.value) if known is not None and known.name == "md5" else None
 
 
-def _inside(folder: Path, full: str) -> bool:
-    """Tell whether a file of the clone is there itself."""
-    return (folder / full).resolve().is_relative_to(folder.resolve())
+def _is_link(folder: Path, full: str) -> bool:
+    """Tell whether a file of the clone is elsewhere in truth."""
+    return (folder / full).resolve() != folder.resolve() / full

@@ -65,13 +65,15 @@ class GitFiles:
         self.hosts: tuple[str, ...] = (self._place.host,) if self._place.host else ()
         self.ranges = False
         self._uri = uri
+        self._fetched = ""
         self._repository = GitRepository(url, access.scratch / "repository", access)
 
     def resolve(self) -> Artifact:
         """Fetch the commit and list its files; see Source."""
         commit = self._repository.commit_of(self._place.revision)
-        if not self._repository.folder.exists():
+        if self._fetched != commit:
             self._repository.fetch(commit)
+            self._fetched = commit
         files = self._files(commit)
         path = f"//{self._place.path}" if self._place.path else ""
         resolved = f"git+{self._place.scheme}://{self._place.address}{path}@{commit}"

@@ -17,7 +17,7 @@ from serinus_serving.fetch.errors import (
     ArtifactSchemeNotInstalled,
     ArtifactUnreachable,
 )
-from serinus_serving.fetch.source import Access
+from serinus_serving.fetch.source import PIECE, Access
 
 _HELPER = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "${GIT_USERNAME:-git}" "$GIT_PASSWORD"; }; f'
 """Answers git from the environment: an argument could be read by everybody on the node."""
@@ -27,7 +27,6 @@ _DENIED = re.compile(r"Authentication failed|could not read (Username|Password)|
 _MISSING = re.compile(
     r"returned error: 404|[Rr]epository .*not (found|exist)|does not appear to be a git repository|does not exist"
 )
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class GitRepository:
         with self._start(("-C", str(self.folder), "cat-file", "blob", blob)) as reading:
             assert reading.stdout is not None
             assert reading.stderr is not None
-            while piece := reading.stdout.read(_PIECE):
+            while piece := reading.stdout.read(PIECE):
                 yield piece
             said = reading.stderr.read().decode(errors="replace")
         if reading.returncode != 0:

@@ -35,8 +35,8 @@ from serinus_serving.fetch.errors import (
     ArtifactUnreachable,
     ArtifactUriInvalid,
 )
-from serinus_serving.fetch.source import Access, Arrived, Artifact, RemoteFile, Span
-from serinus_serving.fetch.sources.pieces import PIECE, write_pieces
+from serinus_serving.fetch.source import PIECE, Access, Arrived, Artifact, RemoteFile, Span
+from serinus_serving.fetch.sources.pieces import write_pieces
 
 if TYPE_CHECKING:
     from pathlib import Path

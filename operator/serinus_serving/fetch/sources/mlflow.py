@@ -68,6 +68,9 @@ class MlflowServer:
         self._uri = uri
         self._server = server
         self._access = access
+        bundle = access.credentials.get("SSL_CERT_FILE")
+        if bundle is not None:
+            os.environ.setdefault("REQUESTS_CA_BUNDLE", bundle)  # what the client's library reads
         self._asked_for = {name: unquote(value) for name, value in match.groupdict().items() if value is not None}
         self.hosts = (urlsplit(server).netloc.rpartition("@")[2], *_store_hosts(access))
         self._store: Source | None = None
@@ -90,7 +93,7 @@ class MlflowServer:
                 version = self._version(client)
                 run = client.get_run(version.run_id) if version.run_id else None
                 resolved = f"mlflow://models/{version.name}/{version.version}"
-                location = _location_of(version, client)
+                location = str(client.get_model_version_download_uri(version.name, version.version))
                 lineage = {"modelVersion": str(version.version)}
             lineage |= _lineage(run)
             stored = self._in_store(location) if _is_store(location) else None
@@ -193,14 +196,6 @@ def _words(error: Exception) -> str:
     """Give what tells the kind of an error: its code, its status, its text."""
     status = getattr(getattr(error, "response", None), "status_code", "")
     return f"{getattr(error, 'error_code', '')} error code {status} {error}"
-
-
-def _location_of(version: Any, client: MlflowClient) -> str:
-    """Tell where a model version's artifacts are; those of MLflow 3 name a logged model."""
-    location = str(client.get_model_version_download_uri(version.name, version.version))
-    if match := re.match(r"^models:/(m-[0-9a-f]+)$", location):
-        return str(client.get_logged_model(match[1]).artifact_location)
-    return location
 
 
 def _lineage(run: Any) -> dict[str, str]:

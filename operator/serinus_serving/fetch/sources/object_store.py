@@ -25,6 +25,7 @@ from serinus_serving.fetch.errors import (
     ArtifactNotFound,
     ArtifactUnreachable,
     ArtifactUnsafe,
+    ArtifactUriInvalid,
 )
 from serinus_serving.fetch.source import PIECE, Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
 from serinus_serving.fetch.sources.stores import Location, locate
@@ -48,7 +49,11 @@ class ObjectStore:
     def __init__(self, uri: str, access: Access) -> None:
         self._hide = access.credentials.hide
         self._uri = self._hide(uri)
-        self._location: Location = locate(uri, access)
+        try:
+            self._location: Location = locate(uri, access)
+        except BaseError as error:  # obstore finds fault with the address, or with a variable
+            said = self._hide(str(error).split("\n")[0])
+            raise ArtifactUriInvalid(f"{self._uri} cannot be read: {said}") from error
         self.hosts = self._location.hosts
         self.ranges = True
 
@@ -156,10 +161,11 @@ class ObjectStore:
 
 def _raise_generic(uri: str, said: str, error: Exception) -> NoReturn:
     """Tell apart what the library calls generic."""
-    if "NoSuchBucket" in said or "404 Not Found" in said:
+    if any(word in said for word in ("NoSuchBucket", "InvalidBucketName", "404 Not Found")):
         raise ArtifactNotFound(f"{uri} does not exist: check the bucket's name ({said})") from error
     if "parsing path" in said or "path segment" in said:
         raise ArtifactUnsafe(f"{uri} holds a name that would leave its folder: rename the object ({said})") from error
+    _raise_broken_line(uri, error)
     if _NO_CREDENTIALS.search(said):
         raise ArtifactDenied(
             f"{uri} needs credentials and there are none: set spec.model.credentials, or a service account "
@@ -168,6 +174,20 @@ def _raise_generic(uri: str, said: str, error: Exception) -> NoReturn:
     if any(status in said for status in ("401 Unauthorized", "403 Forbidden", "AccessDenied", "InvalidAccessKeyId")):
         raise ArtifactDenied(f"{uri} may not be read: check spec.model.credentials ({said})") from error
     raise ArtifactUnreachable(f"{uri} cannot be read: check the address and the network ({said})") from error
+
+
+def _raise_broken_line(uri: str, error: Exception) -> None:
+    """Say what is wrong with the connection, which obstore tells in its details alone."""
+    details = str(error)
+    if found := re.search(r"InvalidCertificate\(\s*(\w+)", details):
+        raise ArtifactUnreachable(
+            f"{uri} cannot be read: the certificate of its host is not trusted ({found[1]}): name its authority in "
+            f"SSL_CERT_FILE, or correct the host"
+        ) from error
+    if "InvalidMessage(" in details:
+        raise ArtifactUnreachable(f"{uri} cannot be read: its host does not speak TLS there: check the port") from error
+    if "TooManyRedirects" in details:
+        raise ArtifactUnreachable(f"{uri} cannot be read: it redirects in a circle: correct the address") from error
 
 
 def _write(descriptor: int, piece: memoryview, offset: int) -> int:

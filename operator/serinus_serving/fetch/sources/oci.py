@@ -27,8 +27,8 @@ from serinus_serving.fetch.errors import (
     ArtifactUnreachable,
     ArtifactUriInvalid,
 )
-from serinus_serving.fetch.source import Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
-from serinus_serving.fetch.sources.pieces import PIECE, write_pieces
+from serinus_serving.fetch.source import PIECE, Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
+from serinus_serving.fetch.sources.pieces import write_pieces
 from serinus_serving.fetch.sources.pull_secret import login_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,14 @@ _URI = re.compile(
     rf"^oci://(?P<host>[^/@\s]+)/(?P<repository>{_NAME}(?:/{_NAME})*)"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
 )
-_DOCKER_HUB = ("registry-1.docker.io", "auth.docker.io", "production.cloudflare.docker.com")
+_DOCKER_HUB = (
+    "registry-1.docker.io",
+    "auth.docker.io",
+    "production.cloudflare.docker.com",
+    "production.cloudfront.docker.com",
+    "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com",
+)
+"""https://docs.docker.com/desktop/setup/allow-list/"""
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _ACCEPTED = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -98,7 +105,7 @@ class OciRegistry:
     def _manifest(self, reference: str) -> tuple[str, Mapping[str, Any]]:
         """Fetch a manifest or an index, and its digest, which is of its bytes."""
         with self._asked(f"manifests/{reference}", {"Accept": ", ".join(_ACCEPTED)}) as answer:
-            content = answer.raw.read(_MANIFEST_BYTES + 1, decode_content=True)
+            content = _limited(answer)
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         if reference.startswith("sha256:") and reference != digest:
             raise ArtifactDigestMismatch(
@@ -218,6 +225,16 @@ class _Patient(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = kwargs.get("timeout") or _PATIENCE
         return super().send(request, *args, **kwargs)
+
+
+def _limited(answer: requests.Response) -> bytes:
+    """Read an answer to its end, or as much of it as no manifest has: its digest will tell."""
+    content = bytearray()
+    for piece in answer.iter_content(PIECE):
+        content += piece
+        if len(content) > _MANIFEST_BYTES:
+            break
+    return bytes(content)
 
 
 def _archive(media_type: str) -> ArchiveKind | None:

@@ -9,9 +9,6 @@ from pathlib import Path
 from serinus_serving.fetch.errors import ArtifactUnreachable
 from serinus_serving.fetch.source import Arrived, RemoteFile, Span
 
-PIECE = 1 << 20
-"""What is taken and written at once, in bytes."""
-
 
 def write_pieces(
     pieces: Iterable[bytes], file: RemoteFile, part: Span | None, target: Path, arrived: Arrived, *, skipped: int = 0

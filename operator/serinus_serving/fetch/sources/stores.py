@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
-from serinus_serving.fetch.errors import ArtifactUriInvalid
+from serinus_serving.fetch.errors import ArtifactUnreachable, ArtifactUriInvalid
 from serinus_serving.fetch.source import Access
 
 if TYPE_CHECKING:
@@ -140,8 +140,18 @@ def _client(access: Access, *bundles: str) -> ClientConfig:
     }
     bundle = access.credentials.get(*bundles, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
     if bundle:
-        options["root_certificate"] = Path(bundle).read_bytes()
+        options["root_certificate"] = _read(bundle)
     return options
+
+
+def _read(bundle: str) -> bytes:
+    try:
+        return Path(bundle).read_bytes()
+    except OSError as error:
+        raise ArtifactUnreachable(
+            f"the certificate authorities in {bundle} cannot be read ({error.strerror}): mount the file, or unset "
+            f"SSL_CERT_FILE and the like"
+        ) from error
 
 
 def _connection_string(text: str) -> dict[str, str]:

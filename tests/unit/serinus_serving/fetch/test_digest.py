@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from serinus_serving.fetch.digest import parse_digest, tree_digest
+from serinus_serving.fetch.digest import FollowedSum, parse_digest, tree_digest
+from serinus_serving.fetch.source import Span
 
 PAGE = Path(__file__).parents[4] / "docs" / "artifact-digest.md"
 FILES = {
@@ -72,3 +75,35 @@ def test_what_is_no_digest_is_refused(text: str) -> None:
     """A digest that could never match is said at once."""
     with pytest.raises(ValueError, match="is no digest: write sha256:"):
         parse_digest(text)
+
+
+def test_parts_in_any_order_make_the_same_sum(tmp_path: Path) -> None:
+    """What arrives first is not always the beginning."""
+    content = random.Random(4).randbytes(3 << 20)
+    path = tmp_path / "model"
+    with path.open("wb") as opened:
+        opened.truncate(len(content))
+    followed = FollowedSum(path)
+    for start in (1 << 20, 0, 2 << 20):
+        with path.open("r+b") as opened:
+            opened.seek(start)
+            opened.write(content[start : start + (1 << 20)])
+        followed.add(Span(start, start + (1 << 20)))
+        followed.follow()
+    assert followed.finish() == hashlib.sha256(content).hexdigest()
+
+
+def test_an_empty_file_has_a_sum(tmp_path: Path) -> None:
+    """It has no part."""
+    (tmp_path / "empty").touch()
+    followed = FollowedSum(tmp_path / "empty")
+    followed.add(Span(0, 0))
+    assert followed.finish() == hashlib.sha256(b"").hexdigest()
+
+
+def test_what_is_known_is_not_read_again(tmp_path: Path) -> None:
+    """By the path that a file has in the folder."""
+    folder = written(tmp_path / "fraud", FILES)
+    sums = {path: hashlib.sha256(content).hexdigest() for path, content in FILES.items()}
+    assert tree_digest(folder, sums) == tree_digest(folder)
+    assert tree_digest(folder, sums | {"Z.txt": "0" * 64}) != tree_digest(folder)

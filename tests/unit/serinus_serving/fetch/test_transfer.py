@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from serinus_serving.fetch.errors import ArtifactDiskFull, ArtifactError, ArtifactTooLarge, ArtifactUnsafe
+from serinus_serving.fetch.errors import (
+    ArtifactDigestMismatch,
+    ArtifactDiskFull,
+    ArtifactError,
+    ArtifactTooLarge,
+    ArtifactUnreachable,
+    ArtifactUnsafe,
+)
 from serinus_serving.fetch.journal import Journal
 from serinus_serving.fetch.progress import Progress
 from serinus_serving.fetch.source import Arrived, Artifact, RemoteFile, Span
@@ -20,6 +28,10 @@ class Letters:
 
     hosts = ()
     ranges = True
+    less = 0
+    """How many bytes are missing of each."""
+    unknown = 1
+    """How large files of unknown size are."""
 
     def __init__(self, *files: RemoteFile) -> None:
         self.files = files
@@ -30,8 +42,9 @@ class Letters:
 
     def download(self, file: RemoteFile, part: Span | None, target: Path, arrived: Arrived) -> None:
         self.asked.append(file.path)
-        target.write_bytes(b"x" * (file.size or 1))
-        arrived(file.size or 1)
+        size = (file.size or self.unknown) - self.less
+        target.write_bytes(b"x" * size)
+        arrived(size)
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,31 @@ def test_what_fits_is_brought(tmp_path: Path) -> None:
     brought(tmp_path, Letters(RemoteFile("a", 60), RemoteFile("b", 30), RemoteFile("c/d", None)))
     found = tmp_path / "place" / "downloaded"
     assert [(found / name).stat().st_size for name in ("a", "b", "c/d")] == [60, 30, 1]
+
+
+def test_more_than_was_said_is_refused(tmp_path: Path) -> None:
+    """A size that is unknown cannot be refused before."""
+    source = Letters(RemoteFile("a", None))
+    source.unknown = 101
+    with pytest.raises(ArtifactTooLarge, match="100 bytes that are allowed"):
+        brought(tmp_path, source)
+
+
+def test_what_its_source_promised_is_verified(tmp_path: Path) -> None:
+    """Some sources know each file's hash."""
+    right, wrong = hashlib.sha256(b"x" * 60).hexdigest(), "0" * 64
+    (tmp_path / "right").mkdir()
+    brought(tmp_path / "right", Letters(RemoteFile("a", 60, sha256=right)))
+    with pytest.raises(ArtifactDigestMismatch, match=f"a is sha256:{right}, and its source says sha256:{wrong}"):
+        brought(tmp_path, Letters(RemoteFile("a", 60, sha256=wrong)))
+
+
+def test_a_file_that_ends_early_is_no_whole_one(tmp_path: Path) -> None:
+    """A source can be wrong about its end."""
+    source = Letters(RemoteFile("a", 60))
+    source.less = 1
+    with pytest.raises(ArtifactUnreachable, match="59 bytes in place of 60"):
+        brought(tmp_path, source)
 
 
 def test_a_full_disk_is_told_as_one() -> None:

@@ -27,6 +27,7 @@ class NotReadyReason(StrEnum):
     ARTIFACT_DIGEST_MISMATCH = "ArtifactDigestMismatch"
     ARTIFACT_TOO_LARGE = "ArtifactTooLarge"
     ARTIFACT_DISK_FULL = "ArtifactDiskFull"
+    ARTIFACT_NOT_WRITABLE = "ArtifactNotWritable"
     ARTIFACT_UNSAFE = "ArtifactUnsafe"
     ARTIFACT_LAYOUT = "ArtifactLayout"
     IMAGE_PULL_FAILED = "ImagePullFailed"
