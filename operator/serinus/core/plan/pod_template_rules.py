@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from serinus.api.pod_template import OWN_CONTAINERS, OWN_VOLUMES, RESERVED_KEYS, PodPart, PodTemplate
+from serinus.api.runtime import EnvVar
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.kinds import Json
 from serinus.core.plan.pod_security import beyond_baseline, beyond_baseline_in
@@ -40,6 +41,14 @@ def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime
             _check_container(f"{_FIELD}.{field}[{part.name}]", part.manifest(), ours["ports"])
     _check_security("securityContext", wish.security_context)
     _check_security("containerSecurityContext", wish.container_security_context)
+
+
+def check_variables(variables: Sequence[EnvVar], server: ServingRuntime) -> None:
+    """Raise InvalidSpec where a variable of the server's is ours."""
+    for variable in variables:
+        if variable.name in server.own_variables:
+            text = f"{variable.name} is the operator's own with {server.title}: leave it out"
+            raise InvalidSpec("spec.runtime.env", text)
 
 
 def _check_keys(field: str, wished: Mapping[str, str]) -> None:

@@ -30,8 +30,6 @@ class Storage:
     volume_mounts: tuple[Json, ...] = ()
     init_containers: tuple[Json, ...] = ()
     repository: str = REPOSITORY
-    folder: str = ""
-    """The model's own folder in `repository`; empty where it is called as the model is."""
 
 
 def plan_storage(
@@ -96,15 +94,13 @@ def _baked(rest: str, model: str, server: ServingRuntime) -> Storage:
     repository, name = posixpath.split(path)
     if not rest.startswith("/") or not name:
         raise InvalidSpec(_FIELD, f"file://{rest} is not an absolute path: write file:///models/{model}")
-    if name == model:
-        return Storage(repository=repository)
-    if server.folder_is_name:
+    if name != model:
         raise InvalidSpec(
             _FIELD,
             f"{server.title} takes the model's name from its folder, and file://{rest} ends in {name}: "
             f"set spec.model.name to {name}, or bake the model in a folder called {model}",
         )
-    return Storage(repository=repository, folder=name)
+    return Storage(repository=repository)
 
 
 def _config_map(
