@@ -79,7 +79,7 @@ def test_a_baked_model_is_called_as_its_folder() -> None:
 
 
 @pytest.mark.parametrize("name", ["load-in-process", "load-in-worker"])
-@pytest.mark.parametrize("kept", [10_000, 2048, 1400], ids=["whole", "as the kubelet keeps it", "with less left"])
+@pytest.mark.parametrize("kept", [10_000, 2048, 1700], ids=["whole", "as the kubelet keeps it", "with less left"])
 def test_the_reason_of_a_failed_load_is_what_the_model_raised(name: str, kept: int) -> None:
     failure = MLServer().load_failure(_log(name)[-kept:])
     assert failure is not None
@@ -127,7 +127,7 @@ def test_an_end_that_nobody_asked_for_is_a_failure(tmp_path: Path, code: int) ->
 
 
 def test_an_end_that_was_asked_for_waits_for_the_requests_in_flight(tmp_path: Path) -> None:
-    """The kubelet tells the shell, which is the container's first process; the server hears of it and takes its time."""
+    """The kubelet tells the shell, the container's first process; the server hears of it and takes its time."""
     program = "trap 'echo told; sleep 0.3; echo done; exit 0' TERM; echo ready; while :; do sleep 0.1; done"
     with _started(tmp_path, program) as process:
         assert process.stdout is not None
