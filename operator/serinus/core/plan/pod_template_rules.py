@@ -16,11 +16,11 @@ from serinus.api.runtime import EnvVar
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.kinds import Json
 from serinus.core.plan.pod_security import beyond_baseline, beyond_baseline_in
+from serinus.core.plan.storage import MODEL_VOLUME
 from serinus.core.serving.runtime import ServingRuntime
 from serinus.core.serving.runtimes import server_container
 
 _FIELD: Final = "spec.runtime.podTemplate"
-_MODEL: Final = "model"
 
 
 def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime, models: str) -> None:
@@ -108,8 +108,8 @@ def _check_container(field: str, container: Json, ports: Sequence[Json]) -> None
         if port.get("hostPort"):
             raise InvalidSpec(f"{field}.ports", f"hostPort {port['hostPort']} is the node's own: leave it out")
     for mount in _objects(container.get("volumeMounts")):
-        if mount.get("name") == _MODEL and mount.get("readOnly") is not True:
-            raise InvalidSpec(f"{field}.volumeMounts", "model is mounted for writing: add readOnly: true")
+        if mount.get("name") == MODEL_VOLUME and mount.get("readOnly") is not True:
+            raise InvalidSpec(f"{field}.volumeMounts", f"{MODEL_VOLUME} is mounted for writing: add readOnly: true")
     forbidden = beyond_baseline_in(container)
     if forbidden:
         raise InvalidSpec(field, f"{forbidden} is beyond Pod Security's baseline: leave it out")

@@ -16,6 +16,7 @@ from serinus.core.model.kinds import Json
 from serinus.core.serving.runtime import ServingRuntime
 
 REPOSITORY = "/models"
+MODEL_VOLUME = "model"
 
 _FIELD = "spec.model.storageUri"
 _URI = re.compile(r"^(?P<scheme>[a-z0-9+.-]+)://(?P<rest>.*)$")
@@ -82,7 +83,7 @@ def _claim(rest: str, model: str) -> Storage:
     claim, _, path = rest.partition("/")
     if not _OBJECT_NAME.match(claim):
         raise InvalidSpec(_FIELD, f"pvc://{rest} names no claim: write pvc://claim/path, of the same namespace")
-    volume = {"name": "model", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+    volume = {"name": MODEL_VOLUME, "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
     mount = _mount(model)
     if path.strip("/"):
         mount["subPath"] = path.strip("/")
@@ -113,9 +114,9 @@ def _config_map(
         raise InvalidSpec(_FIELD, f"ConfigMap {source} holds no model: {lacks}")
     items = [{"key": key, "path": path} for key, path in paths.items()]
     return Storage(
-        volumes=({"name": "model", "configMap": {"name": copy, "items": items}},), volume_mounts=(_mount(model),)
+        volumes=({"name": MODEL_VOLUME, "configMap": {"name": copy, "items": items}},), volume_mounts=(_mount(model),)
     )
 
 
 def _mount(model: str) -> Json:
-    return {"name": "model", "mountPath": f"{REPOSITORY}/{model}", "readOnly": True}
+    return {"name": MODEL_VOLUME, "mountPath": f"{REPOSITORY}/{model}", "readOnly": True}
