@@ -28,8 +28,8 @@ from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.watch import watched_within
 from serinus.adapters.logging import Format, configure_logging
+from serinus.adapters.open_inference import InferenceProbe
 from serinus.adapters.prometheus.instant import InstantQueries
-from serinus.adapters.triton import TritonProbe
 from serinus.config import Config, ConfigError, load_config
 from serinus.core.model.errors import ClusterError, Unavailable
 from serinus.core.model.identity import Key
@@ -181,7 +181,7 @@ class Parts:
             wake=self._wake,
             scopes={one.name: one.scope() for one in config.prometheus},
         )
-        self.probes = Probes(TritonProbe(), clock, wake=self._wake)
+        self.probes = Probes(InferenceProbe(), clock, wake=self._wake)
         self.rereading = Rereading(self.cluster, self.cache, config.watch_namespaces)
         self.reports = Reports(telemetry, self.cache, clock)
         self.engine = self._engine(config, clock)

@@ -57,7 +57,7 @@ async def committed(world: RealWorld, **wish: object) -> None:
 async def test_what_a_team_asks_for_is_in_its_pods(world: RealWorld, operator: Operator) -> None:
     """In a namespace with restricted Pod Security; no field comes back in another form, to be corrected for ever."""
     await world.api.patch(NAMESPACE, "", world.namespace, _enforced("restricted"))
-    await world.api.apply(_account("fraud-reader", world.namespace))
+    world.plane.kubectl("create", "serviceaccount", "fraud-reader", "-n", world.namespace)
     await committed(world, **TEAMS)
     await world.until_weight(100, version="1")
     await world.until_still()
@@ -89,16 +89,16 @@ async def test_what_the_api_server_does_not_take_is_told_in_its_words(
     world: RealWorld, operator: Operator, wish: Json, says: str
 ) -> None:
     await committed(world, **wish)
-    await world.until(lambda: world.condition("Stalled").get("reason") == "DeploymentRefused", "the refusal is told")
-    assert says in world.condition("Stalled")["message"]
+    await world.until(lambda: world.condition("Ready").get("reason") == "DeploymentRefused", "the refusal is told")
+    assert says in world.condition("Ready")["message"]
 
 
 async def test_what_a_namespace_forbids_is_told_in_its_words(world: RealWorld, operator: Operator) -> None:
     """A sidecar that says nothing of its rights is taken, and its pods are not."""
     await world.api.patch(NAMESPACE, "", world.namespace, _enforced("restricted"))
     await committed(world, containers=[{"name": "features", "image": "features:3"}])
-    await world.until(lambda: "violates PodSecurity" in world.condition("Stalled").get("message", ""), "it is told")
-    assert "correct spec.runtime.podTemplate" in world.condition("Stalled")["message"]
+    await world.until(lambda: "violates PodSecurity" in world.condition("Ready").get("message", ""), "it is told")
+    assert "correct spec.runtime.podTemplate" in world.condition("Ready")["message"]
 
 
 async def test_what_would_break_ours_makes_no_revision(world: RealWorld, operator: Operator) -> None:
@@ -113,7 +113,3 @@ async def test_what_would_break_ours_makes_no_revision(world: RealWorld, operato
 
 def _enforced(level: str) -> Json:
     return {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": level}}}
-
-
-def _account(name: str, namespace: str) -> Json:
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from serinus.adapters.triton import AT_ONCE, TritonProbe
+from serinus.adapters.open_inference import AT_ONCE, InferenceProbe
 from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeOutcome
 from tests.support.stack import require_node
@@ -42,29 +42,29 @@ class TestTheRealOne:
 
     async def test_a_model_that_answers_has_answered(self, address: str) -> None:
         """Numbers and texts arrive as the model's backend expects them."""
-        assert (await TritonProbe().infer(address, "fraud", probe())).outcome is ProbeOutcome.ANSWERED
+        assert (await InferenceProbe().infer(address, "fraud", probe())).outcome is ProbeOutcome.ANSWERED
 
     async def test_a_model_that_fails_says_why(self, address: str) -> None:
         """The model's own words reach the person who deployed it."""
-        answer = await TritonProbe().infer(address, "fraud", probe("nobody"))
+        answer = await InferenceProbe().infer(address, "fraud", probe("nobody"))
         assert answer.outcome is ProbeOutcome.FAILED
         assert "nobody is called nobody" in answer.message
 
     async def test_a_model_that_is_not_there_has_failed(self, address: str) -> None:
         """The name in the spec is not the one in the repository."""
-        answer = await TritonProbe().infer(address, "other", probe())
+        answer = await InferenceProbe().infer(address, "other", probe())
         assert answer.outcome is ProbeOutcome.FAILED
         assert "'other'" in answer.message
 
     async def test_a_sample_of_the_wrong_shape_has_failed(self, address: str) -> None:
         """Triton names the input and what it expects."""
-        answer = await TritonProbe().infer(address, "fraud", probe(shape=[1], data=[1]))
+        answer = await InferenceProbe().infer(address, "fraud", probe(shape=[1], data=[1]))
         assert answer.outcome is ProbeOutcome.FAILED
         assert "AMOUNT" in answer.message
 
     async def test_a_sample_of_the_wrong_type_has_failed(self, address: str) -> None:
         """So does one of whole numbers for a model of fractions."""
-        answer = await TritonProbe().infer(address, "fraud", probe(datatype="INT64", data=[1, 2]))
+        answer = await InferenceProbe().infer(address, "fraud", probe(datatype="INT64", data=[1, 2]))
         assert answer.outcome is ProbeOutcome.FAILED
         assert "AMOUNT" in answer.message
 
@@ -104,7 +104,7 @@ async def standing_in(infer: Callable[[Any, Any], Awaitable[Any]]) -> AsyncItera
 
 async def test_a_pod_that_does_not_listen_is_unreachable() -> None:
     """A NetworkPolicy or strict mTLS looks like this; it says nothing about the model."""
-    answer = await TritonProbe().infer("127.0.0.1:1", "fraud", probe())
+    answer = await InferenceProbe().infer("127.0.0.1:1", "fraud", probe())
     assert answer.outcome is ProbeOutcome.UNREACHABLE
     assert answer.message
 
@@ -129,7 +129,7 @@ async def refusing(*, says: bytes = b"") -> AsyncIterator[str]:
 async def test_a_proxy_that_wants_a_certificate_makes_a_pod_unreachable(says: bytes) -> None:
     """Strict mTLS looks like this: a connection, and its end before any request has gone in."""
     async with refusing(says=says) as address:
-        answer = await TritonProbe().infer(address, "fraud", probe())
+        answer = await InferenceProbe().infer(address, "fraud", probe())
     assert answer.outcome is ProbeOutcome.UNREACHABLE
     assert answer.message
 
@@ -141,7 +141,7 @@ async def test_a_pod_whose_packets_are_dropped_is_unreachable_within_the_limit(m
         await asyncio.Event().wait()
 
     monkeypatch.setattr(asyncio, "open_connection", connect)
-    answer = await asyncio.wait_for(TritonProbe(time_limit=0.2).infer("127.0.0.1:1", "fraud", probe()), 30)
+    answer = await asyncio.wait_for(InferenceProbe(time_limit=0.2).infer("127.0.0.1:1", "fraud", probe()), 30)
     assert answer.outcome is ProbeOutcome.UNREACHABLE
     assert "within 0.2 s" in answer.message
 
@@ -153,7 +153,7 @@ async def test_a_pod_that_takes_the_request_and_never_answers_has_failed_within_
         await asyncio.Event().wait()
 
     async with standing_in(infer) as address:
-        answer = await asyncio.wait_for(TritonProbe(time_limit=2).infer(address, "fraud", probe()), 30)
+        answer = await asyncio.wait_for(InferenceProbe(time_limit=2).infer(address, "fraud", probe()), 30)
     assert (answer.outcome, answer.message) == (
         ProbeOutcome.FAILED,
         "did not answer the sample request within 2 s",
@@ -172,7 +172,7 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
     for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
         monkeypatch.delenv(name, raising=False)
     async with standing_in(infer) as address:
-        assert (await TritonProbe().infer(address, "fraud", probe())).outcome is ProbeOutcome.ANSWERED
+        assert (await InferenceProbe().infer(address, "fraud", probe())).outcome is ProbeOutcome.ANSWERED
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ async def test_what_is_answered_is_told_in_its_words(code: str, words: str, outc
         await context.abort(getattr(grpc.StatusCode, code), words)
 
     async with standing_in(infer) as address:
-        answer = await TritonProbe().infer(address, "fraud", probe())
+        answer = await InferenceProbe().infer(address, "fraud", probe())
     assert (answer.outcome, answer.message) == (outcome, words)
 
 
@@ -207,7 +207,7 @@ async def test_what_is_answered_is_told_in_its_words(code: str, words: str, outc
 )
 async def test_a_sample_that_makes_no_tensor_has_failed_and_is_not_sent(amount: dict[str, Any], words: str) -> None:
     """The user is told which input is wrong."""
-    answer = await TritonProbe().infer("127.0.0.1:1", "fraud", probe(**amount))
+    answer = await InferenceProbe().infer("127.0.0.1:1", "fraud", probe(**amount))
     assert answer.outcome is ProbeOutcome.FAILED
     assert "'AMOUNT'" in answer.message
     assert re.search(words, answer.message)
@@ -233,7 +233,7 @@ async def test_each_datatype_arrives_in_its_size(datatype: str, data: list[Any],
         return service_pb2.ModelInferResponse()
 
     async with standing_in(infer) as address:
-        answer = await TritonProbe().infer(address, "fraud", probe(datatype=datatype, data=data))
+        answer = await InferenceProbe().infer(address, "fraud", probe(datatype=datatype, data=data))
     assert (answer.outcome, arrived) == (ProbeOutcome.ANSWERED, [size])
 
 
@@ -254,7 +254,7 @@ async def test_no_more_than_a_bounded_number_are_under_way() -> None:
         under_way -= 1
         return service_pb2.ModelInferResponse()
 
-    prober = TritonProbe()
+    prober = InferenceProbe()
     async with standing_in(infer) as address:
         answers = await asyncio.gather(*(prober.infer(address, "fraud", probe()) for _ in range(2 * AT_ONCE)))
     assert {answer.outcome for answer in answers} == {ProbeOutcome.ANSWERED}

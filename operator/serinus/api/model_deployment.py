@@ -14,14 +14,19 @@ from serinus.api.durations import seconds
 from serinus.api.group import GroupMembership, MemberStatus
 from serinus.api.policy import Analysis, Guard, Strategy, not_measured
 from serinus.api.policy_rules import FITS_BELOW, MOST_MATCHES_BELOW
-from serinus.api.rules import ATOMIC, LIVE_DEFAULT, ruled, spoken
-from serinus.api.runtime import (
-    Runtime,
-)
+from serinus.api.rules import ATOMIC, LIVE_DEFAULT, rule, ruled, spoken
+from serinus.api.runtime import Runtime
 from serinus.api.served_model import ServedModel
 from serinus.api.session_affinity import MAX_AGE
 from serinus.api.status import Conditions
 from serinus.api.traffic import RoutingApi, Traffic
+
+COUNTED_BY_ANOTHER = rule(
+    "!has(self.runtime.type) || self.runtime.type == 'triton' || !has(self.analysis) || !has(self.analysis.metrics)"
+    " || !self.analysis.metrics.exists(m, has(m.provider) && m.provider == 'triton')",
+    "a metric has provider triton, whose counters other servers do not have: choose istio, envoy or sidecar",
+    path=".analysis",
+)
 
 
 class Scaling(ApiModel):
@@ -52,6 +57,7 @@ class ModelDeploymentSpec(ApiModel):
             path=".progressDeadlineSeconds",
         ),
         FITS_BELOW,
+        COUNTED_BY_ANOTHER,
         *GOALS_ARE_MEASURED,
         *GOALS_ARE_STICKY,
     )

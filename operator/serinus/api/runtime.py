@@ -30,6 +30,7 @@ class RuntimeType(StrEnum):
     """The model servers that we know."""
 
     TRITON = "triton"
+    MLSERVER = "mlserver"
 
 
 class Gpu(ApiModel):
@@ -129,7 +130,7 @@ class Runtime(ApiModel):
     """The model server. A change here makes a new revision."""
 
     type: RuntimeType | None = None
-    """The server; default triton."""
+    """The server: triton, or mlserver (sklearn, xgboost, lightgbm and mlflow models); default triton."""
     image: Image
     """The server's image. A moved tag makes no new revision: prefer a digest."""
     image_pull_secrets: Annotated[tuple[LocalReference, ...], Field(max_length=16), MAP_BY_NAME] | None = None

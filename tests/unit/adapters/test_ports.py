@@ -7,8 +7,8 @@ from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.recorder import EventRecorder
+from serinus.adapters.open_inference import InferenceProbe
 from serinus.adapters.prometheus.instant import InstantQueries
-from serinus.adapters.triton import TritonProbe
 from serinus.runtime.ports import Cache, Clock, Cluster, Metrics, ModelProbe, Recorder
 
 
@@ -19,7 +19,7 @@ async def test_every_port_has_its_adapter(connection: Connection) -> None:
     port: Cluster = cluster
     cache: Cache = ObjectCache()
     recorder: Recorder = EventRecorder(cluster, SystemClock(), instance="test")
-    probe: ModelProbe = TritonProbe()
+    probe: ModelProbe = InferenceProbe()
     async with InstantQueries([], SystemClock()) as queries:
         metrics: Metrics = queries
     assert all((clock, port, cache is not None, recorder, probe, metrics))

@@ -17,26 +17,31 @@ PLACEHOLDER_IMAGE: Final = f"{TRITON}:26.07-py3"
 GPU: Final = "nvidia.com/gpu"
 MOST: Final = {"env": 64, "tolerations": 32, "imagePullSecrets": 16, "quantities": 16}
 
+_IN_TEMPLATE: Final = "what the model needs of it goes into spec.runtime.podTemplate"
+
 CONTAINER: Final = {
     "name": "the operator names its container triton",
     "command": "the operator writes Triton's command line",
-    "args": "the operator writes Triton's command line; settings of a model go into its config.pbtxt",
+    "args": f"the operator writes Triton's command line; {_IN_TEMPLATE}",
     "ports": "Triton's ports are fixed, and the operator's Services have them",
     "livenessProbe": "the operator probes Triton itself",
     "startupProbe": "the operator probes Triton itself; runtime.loadTimeoutSeconds is how long a model may load",
     "readinessProbe": "the operator probes Triton itself; spec.model.probe adds a sample request",
-    "volumeMounts": "only the model is mounted, from spec.model.storageUri",
+    "volumeMounts": f"the model is mounted from spec.model.storageUri; {_IN_TEMPLATE}",
     "envFrom": "name each variable in spec.runtime.env, with valueFrom",
-    "securityContext": "the operator sets it",
+    "securityContext": f"the operator sets it; {_IN_TEMPLATE}",
     "imagePullPolicy": "the operator leaves it to Kubernetes",
 }
 """Why a field of a container is left out."""
 POD: Final = {
-    "volumes": "only the model is mounted, from spec.model.storageUri",
-    "serviceAccountName": "the pods need no rights, and have none",
-    "serviceAccount": "the pods need no rights, and have none",
-    "affinity": "use spec.runtime.nodeSelector and spec.runtime.tolerations",
-    "initContainers": "a pod has one container, Triton; put what they fetch on a claim, or into the image",
+    "volumes": f"the model is mounted from spec.model.storageUri; {_IN_TEMPLATE}",
+    "serviceAccountName": f"the pods need no rights; {_IN_TEMPLATE}",
+    "serviceAccount": f"the pods need no rights; {_IN_TEMPLATE}",
+    "affinity": _IN_TEMPLATE,
+    "topologySpreadConstraints": _IN_TEMPLATE,
+    "priorityClassName": _IN_TEMPLATE,
+    "runtimeClassName": _IN_TEMPLATE,
+    "initContainers": f"put what they fetch on a claim, or into the image; {_IN_TEMPLATE}",
 }
 """Why a field of a pod is left out."""
 
@@ -60,7 +65,7 @@ def first_container(draft: Draft, source: Original, pod: Place) -> Place | None:
     indices = source.items(*pod, "containers")
     for index in indices[1:]:
         name = source.look(*pod, "containers", index, "name")
-        draft.lost((*pod, "containers", index), f"(container {name}) a pod has one container, Triton", of=source)
+        draft.lost((*pod, "containers", index), f"(container {name}) {_IN_TEMPLATE}", of=source)
     return (*pod, "containers", 0) if indices else None
 
 

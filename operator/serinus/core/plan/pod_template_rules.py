@@ -12,14 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from serinus.api.pod_template import OWN_CONTAINERS, OWN_VOLUMES, RESERVED_KEYS, PodPart, PodTemplate
+from serinus.api.runtime import EnvVar
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.kinds import Json
 from serinus.core.plan.pod_security import beyond_baseline, beyond_baseline_in
+from serinus.core.plan.storage import MODEL_VOLUME
 from serinus.core.serving.runtime import ServingRuntime
 from serinus.core.serving.runtimes import server_container
 
 _FIELD: Final = "spec.runtime.podTemplate"
-_MODEL: Final = "model"
 
 
 def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime, models: str) -> None:
@@ -40,6 +41,14 @@ def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime
             _check_container(f"{_FIELD}.{field}[{part.name}]", part.manifest(), ours["ports"])
     _check_security("securityContext", wish.security_context)
     _check_security("containerSecurityContext", wish.container_security_context)
+
+
+def check_variables(variables: Sequence[EnvVar], server: ServingRuntime) -> None:
+    """Raise InvalidSpec where a variable of the server's is ours."""
+    for variable in variables:
+        if variable.name in server.own_variables:
+            text = f"{variable.name} is the operator's own with {server.title}: leave it out"
+            raise InvalidSpec("spec.runtime.env", text)
 
 
 def _check_keys(field: str, wished: Mapping[str, str]) -> None:
@@ -99,8 +108,8 @@ def _check_container(field: str, container: Json, ports: Sequence[Json]) -> None
         if port.get("hostPort"):
             raise InvalidSpec(f"{field}.ports", f"hostPort {port['hostPort']} is the node's own: leave it out")
     for mount in _objects(container.get("volumeMounts")):
-        if mount.get("name") == _MODEL and mount.get("readOnly") is not True:
-            raise InvalidSpec(f"{field}.volumeMounts", "model is mounted for writing: add readOnly: true")
+        if mount.get("name") == MODEL_VOLUME and mount.get("readOnly") is not True:
+            raise InvalidSpec(f"{field}.volumeMounts", f"{MODEL_VOLUME} is mounted for writing: add readOnly: true")
     forbidden = beyond_baseline_in(container)
     if forbidden:
         raise InvalidSpec(field, f"{forbidden} is beyond Pod Security's baseline: leave it out")

@@ -15,7 +15,7 @@ from serinus.core.model.identity import APP_LABEL, Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT
 from serinus.core.plan.pod_template import join_pod_template
-from serinus.core.plan.pod_template_rules import check_pod_template
+from serinus.core.plan.pod_template_rules import check_pod_template, check_variables
 from serinus.core.plan.storage import Storage
 from serinus.core.serving.runtime import ServingRuntime, Start
 from serinus.core.serving.runtimes import runtime_of
@@ -34,10 +34,11 @@ USER = 1000
 def render_template(owner: Owner, revision_hash: str, spec: ModelDeploymentSpec, storage: Storage) -> Json:
     """Render the pod template of a revision; raises InvalidSpec where what the team adds would break it."""
     model, server, wish = model_name(owner, spec), runtime_of(spec.runtime), spec.runtime.pod_template
+    check_variables(spec.runtime.env or (), server)
     template = _template(owner, revision_hash, spec, storage)
     if wish is None:
         return template
-    models = storage.repository if storage.repository != "/" else f"/{storage.folder or model}"
+    models = storage.repository if storage.repository != "/" else f"/{model}"
     check_pod_template(wish, template, server, models)
     return join_pod_template(template, wish)
 
@@ -103,7 +104,7 @@ def _pod(runtime: Runtime, model: str, storage: Storage) -> Json:
 
 def _container(runtime: Runtime, model: str, storage: Storage) -> Json:
     server = runtime_of(runtime)
-    started = server.render_start(Start(model, storage.repository, storage.folder or model, _drain(runtime)))
+    started = server.render_start(Start(model, storage.repository, _drain(runtime)))
     container: Json = {
         "name": server.type.value,
         "image": runtime.image,

@@ -16,6 +16,7 @@ from serinus.core.model.kinds import Json
 from serinus.core.serving.runtime import ServingRuntime
 
 REPOSITORY = "/models"
+MODEL_VOLUME = "model"
 
 _FIELD = "spec.model.storageUri"
 _WRITE = "write s3://bucket/path, oci://registry/repo:tag, pvc://claim/path, file:///path or configmap://name"
@@ -31,8 +32,6 @@ class Storage:
     volume_mounts: tuple[Json, ...] = ()
     init_containers: tuple[Json, ...] = ()
     repository: str = REPOSITORY
-    folder: str = ""
-    """The model's own folder in `repository`; empty where it is called as the model is."""
 
 
 def plan_storage(
@@ -88,7 +87,7 @@ def _claim(rest: str, model: str) -> Storage:
     claim, _, path = rest.partition("/")
     if not _OBJECT_NAME.match(claim):
         raise InvalidSpec(_FIELD, f"pvc://{rest} names no claim: write pvc://claim/path, of the same namespace")
-    volume = {"name": "model", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+    volume = {"name": MODEL_VOLUME, "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
     mount = _mount(model)
     if path.strip("/"):
         mount["subPath"] = path.strip("/")
@@ -100,15 +99,13 @@ def _baked(rest: str, model: str, server: ServingRuntime) -> Storage:
     repository, name = posixpath.split(path)
     if not rest.startswith("/") or not name:
         raise InvalidSpec(_FIELD, f"file://{rest} is not an absolute path: write file:///models/{model}")
-    if name == model:
-        return Storage(repository=repository)
-    if server.folder_is_name:
+    if name != model:
         raise InvalidSpec(
             _FIELD,
             f"{server.title} takes the model's name from its folder, and file://{rest} ends in {name}: "
             f"set spec.model.name to {name}, or bake the model in a folder called {model}",
         )
-    return Storage(repository=repository, folder=name)
+    return Storage(repository=repository)
 
 
 def _config_map(
@@ -121,9 +118,9 @@ def _config_map(
         raise InvalidSpec(_FIELD, f"ConfigMap {source} holds no model: {lacks}")
     items = [{"key": key, "path": path} for key, path in paths.items()]
     return Storage(
-        volumes=({"name": "model", "configMap": {"name": copy, "items": items}},), volume_mounts=(_mount(model),)
+        volumes=({"name": MODEL_VOLUME, "configMap": {"name": copy, "items": items}},), volume_mounts=(_mount(model),)
     )
 
 
 def _mount(model: str) -> Json:
-    return {"name": "model", "mountPath": f"{REPOSITORY}/{model}", "readOnly": True}
+    return {"name": MODEL_VOLUME, "mountPath": f"{REPOSITORY}/{model}", "readOnly": True}

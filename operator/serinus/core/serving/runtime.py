@@ -17,14 +17,13 @@ from serinus.core.serving.interface import Interface
 
 @dataclass(frozen=True)
 class Start:
-    """What a server is started for: a model, its own folder, and the folder that holds this one alone.
+    """What a server is started for: a model, and the folder that holds the model's own, which is called as it is.
 
     `drain_seconds` is how long it may take to answer requests in flight once it is told to stop.
     """
 
     model: str
     repository: str
-    folder: str
     drain_seconds: int
 
 
@@ -101,11 +100,6 @@ class ServingRuntime(Protocol):
     @property
     def settings_file(self) -> str:
         """The file in a model's folder that says how it is served."""
-        ...
-
-    @property
-    def folder_is_name(self) -> bool:
-        """Whether a model is called as its folder is."""
         ...
 
     @property

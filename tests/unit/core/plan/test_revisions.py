@@ -21,6 +21,13 @@ from serinus.core.plan.revisions import (
 )
 from tests.unit.core.plan.given import FULL, HASH, OWNER, SMALL, assert_valid, expected, revision, spec, template
 
+TEAMS: Json = {
+    **FULL,
+    "runtime": {
+        **FULL["runtime"],
+        "podTemplate": {"containers": [{"name": "a", "image": "b", "ports": []}], "affinity": {"nodeAffinity": {}}},
+    },
+}
 SERVER_FIELDS = {"uid": "rev-uid", "creationTimestamp": "2026-03-01T10:00:00Z", "resourceVersion": "7"}
 
 
@@ -84,7 +91,9 @@ def _hashed(raw: Json, files: Json | None = None) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("raw", "files"), [(FULL, None), (SMALL, {"data": {"config.pbtxt": "x"}})], ids=["full", "with files"]
+    ("raw", "files"),
+    [(FULL, None), (SMALL, {"data": {"config.pbtxt": "x"}}), (TEAMS, None)],
+    ids=["full", "with files", "a sidecar"],
 )
 def test_model_and_runtime_are_given_back_as_they_were(raw: Json, files: Json | None) -> None:
     """All else of the spec is that of now."""

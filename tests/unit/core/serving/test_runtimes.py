@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import pytest
 
+from serinus.api.pod_template import OWN_CONTAINERS
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import revision_hash
 from serinus.core.plan.revisions import rebuilt_revision
@@ -49,6 +51,12 @@ def test_the_models_name_is_read_back_from_a_deployment(name: str) -> None:
     deployment = {"metadata": OWNER.metadata("fraud-x", HASH), "spec": {"template": rendered}}
     rebuilt = rebuilt_revision(OWNER, deployment, spec=spec(), config_map=None)
     assert rebuilt["data"]["model"] == "Fraud_v2.1"
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_no_container_of_a_teams_is_called_as_a_server(name: str) -> None:
+    """By its name the server's container is known."""
+    assert re.match(OWN_CONTAINERS, name)
 
 
 def test_triton_is_what_a_spec_without_a_type_means() -> None:

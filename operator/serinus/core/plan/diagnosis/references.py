@@ -35,14 +35,15 @@ def reference_not_found(symptoms: Symptoms) -> Diagnosis | None:
 
 
 def claim_not_found(symptoms: Symptoms) -> Diagnosis | None:
-    """Look for a claim, or a folder in it, that `storageUri` names in vain."""
+    """Look for a claim, or a folder in it, that `storageUri` or a volume of the team's names in vain."""
     for pod in symptoms.pods:
         scheduled = str(pod.condition("PodScheduled").get("message", ""))
         match = _MISSING_CLAIM.search(scheduled)
         if match:
             claim = f"PersistentVolumeClaim {match['name']}"
             what = "is not in the namespace" if match["what"] == "not found" else match["what"]
-            fix = "create it, or correct spec.model.storageUri"
+            ours = match["name"] == symptoms.model_claim
+            fix = f"create it, or correct {'spec.model.storageUri' if ours else 'spec.runtime.podTemplate'}"
             return Diagnosis(NotReadyReason.CLAIM_NOT_FOUND, f"{claim} {what}: {fix}")
         complaint = str(pod.waiting.get("message", ""))
         if "subPath" in complaint:
@@ -68,14 +69,16 @@ def _missing_object(message: str, own_copy: str | None) -> Diagnosis | None:
     what = f"{kind} {match['name']}"
     if match["name"] == own_copy:
         return Diagnosis(reason, f"{what}, the revision's copy of the model, was deleted: it is written again")
-    return Diagnosis(reason, f"{what} is not in the namespace: create it, or name another in spec.runtime.env")
+    return Diagnosis(
+        reason, f"{what} is not in the namespace: create it, or name another in spec.runtime.env or podTemplate"
+    )
 
 
 def _missing_key(message: str) -> Diagnosis | None:
     match = _MISSING_KEY.search(message)
     if match:
         reason, kind = _REASONS[match["kind"].lower()]
-        fix = "add the key, or correct spec.runtime.env"
+        fix = "add the key, or correct spec.runtime.env or podTemplate"
         return Diagnosis(reason, f"{kind} {match['name']} has no key {match['key']}: {fix}")
     match = _MISSING_KEY_IN_VOLUME.search(message)
     if match:

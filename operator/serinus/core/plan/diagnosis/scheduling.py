@@ -51,7 +51,7 @@ def unschedulable(symptoms: Symptoms) -> Diagnosis | None:
                 return Diagnosis(
                     NotReadyReason.UNSCHEDULABLE_GPU, f"no node has {count} free {resource} for a pod ({said}): {fix}"
                 )
-        fix = "check spec.runtime.resources, nodeSelector and tolerations against the nodes"
+        fix = "check spec.runtime.resources, nodeSelector, tolerations and podTemplate against the nodes"
         if "PersistentVolumeClaims" in said:
             fix = "bind the claim that spec.model.storageUri names"
         return Diagnosis(NotReadyReason.UNSCHEDULABLE, f"no node takes the pod ({said}): {fix}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
+from serinus.core.plan.storage import MODEL_VOLUME
 from serinus.core.serving.runtime import ServingRuntime
 from serinus.core.serving.runtimes import runtime_in, server_container
 
@@ -100,6 +101,13 @@ class Symptoms:
     def runtime(self) -> ServingRuntime:
         """The server that the revision runs."""
         return runtime_in(self.revision.template)
+
+    @property
+    def model_claim(self) -> str:
+        """The claim that the model is on; empty where it is on none."""
+        volumes = self.revision.template["spec"].get("volumes", ())
+        found: Json = next((each for each in volumes if each["name"] == MODEL_VOLUME), {})
+        return str(found.get("persistentVolumeClaim", {}).get("claimName", ""))
 
     def memory_limit(self, container: str) -> str | None:
         """Tell the memory limit of a container of the revision's own template."""

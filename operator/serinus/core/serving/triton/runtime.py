@@ -54,7 +54,6 @@ class Triton:
     )
     own_variables: Final[frozenset[str]] = frozenset()
     settings_file: Final = CONFIG_KEY
-    folder_is_name: Final = True
     how_it_hangs: Final = "a python model without model.py does"
     live_path: Final = open_inference.LIVE_PATH
 

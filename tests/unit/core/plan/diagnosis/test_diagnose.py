@@ -113,6 +113,11 @@ def test_a_claim_that_is_not_there_is_named(one: Json, part: str) -> None:
     assert_says(diagnosed(one), NotReadyReason.CLAIM_NOT_FOUND, part)
 
 
+def test_a_claim_of_the_teams_is_told_as_theirs() -> None:
+    one = unschedulable('0/1 nodes are available: persistentvolumeclaim "scratch" not found.')
+    assert_says(diagnosed(one), NotReadyReason.CLAIM_NOT_FOUND, "scratch", "correct spec.runtime.podTemplate")
+
+
 @pytest.mark.parametrize(
     "reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"]
 )

@@ -1,4 +1,4 @@
-"""One sample inference, over gRPC, straight to a pod: the port `ModelProbe`.
+"""One sample inference, over gRPC, straight to a pod of any server that speaks the protocol: the port `ModelProbe`.
 
 The kubelet's probe says that the model is loaded; only an inference says that it answers. An unreachable pod (strict
 mTLS, NetworkPolicies) says nothing about the model, so that is a separate outcome; a pod that accepts the connection
@@ -22,13 +22,13 @@ _DIRECT: Final = (("grpc.enable_http_proxy", 0),)
 """A pod's address is the cluster's own: HTTPS_PROXY of the operator's environment is not for it."""
 _NO_ANSWER: Final = frozenset({"StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED"})
 _DENIED: Final = frozenset({"StatusCode.PERMISSION_DENIED", "StatusCode.UNAUTHENTICATED"})
-"""A mesh says this to a caller that it does not know; Triton never does."""
+"""A mesh says this to a caller that it does not know; a model server never does."""
 _CALLERS: Final = frozenset(f"StatusCode.{GRPC_NAMES[int(code)]}" for code in GRPC_CLIENT_ERRORS)
-_BEFORE_TRITON: Final = ("failed to connect to all addresses", "upstream connect error", "no healthy upstream")
+_BEFORE_SERVER: Final = ("failed to connect to all addresses", "upstream connect error", "no healthy upstream")
 """With what gRPC, and the proxy of a mesh, begin when no request has reached the pod."""
 
 
-class TritonProbe:
+class InferenceProbe:
     """Sends sample requests, a bounded number at once, and closes each channel: a pod is asked once, rarely twice."""
 
     def __init__(self, *, time_limit: float = PROBE_TIME_LIMIT, at_once: int = AT_ONCE) -> None:
@@ -82,7 +82,7 @@ class TritonProbe:
     def _refusal(self, status: str, message: str) -> ProbeAnswer:
         if status in _NO_ANSWER:
             return self._hangs()
-        if status in _DENIED or message.startswith(_BEFORE_TRITON):
+        if status in _DENIED or message.startswith(_BEFORE_SERVER):
             return ProbeAnswer(ProbeOutcome.UNREACHABLE, message)
         return ProbeAnswer(ProbeOutcome.FAILED, message, blames_caller=status in _CALLERS)
 
