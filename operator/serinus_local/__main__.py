@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from serinus_local import build, images, stack
+from serinus_local import build, chart, images, operator_image, stack
 from serinus_local.cache import say
 
 
@@ -32,6 +32,11 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "up":
             command.add_argument("--no-operator", action="store_true", help="start the stack without the operator")
+    image = commands.add_parser("image", help="write the operator's image as an OCI archive")
+    image.add_argument("--archive", type=Path, default=Path("dist/serinus.tar"), help="the file to write")
+    image.add_argument("--name", default=f"serinus:{chart.app_version()}", help="registry/repository:tag that it is loaded as")
+    image.add_argument("--files", type=Path, metavar="FOLDER", help="write its files, layer by layer, and no archive")
+    image.set_defaults(run=_image)
     demo = commands.add_parser("demo", help="show a good version being promoted and bad ones rolled back")
     demo.add_argument("--state", type=Path, default=stack.default_state())
     demo.add_argument("--json", type=Path, metavar="FILE", help="also write the summary to this file")
@@ -43,6 +48,15 @@ def _build(options: argparse.Namespace) -> int:
     if options.only == "all":
         images.all_images()
     say(f"programs: {build.binaries(options.only)}")
+    return 0
+
+
+def _image(options: argparse.Namespace) -> int:
+    if options.files:
+        operator_image.unpack(options.files)
+        return 0
+    digest = operator_image.write(options.archive, options.name)
+    say(f"{options.name}: {options.archive}, {options.archive.stat().st_size / 1e6:.0f} MB, {digest}")
     return 0
 
 

@@ -23,6 +23,13 @@ def present() -> bool:
     return (CHART / "Chart.yaml").exists()
 
 
+def app_version() -> str:
+    """Return the version of the operator that the chart installs, and looks for as the image's tag."""
+    found = re.search(r"^appVersion: (\S+)", (CHART / "Chart.yaml").read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
 def render(*values: str) -> str:
     """Return what `helm template` makes of the chart with these `--set` values; the image is never pulled."""
     settings = [f"--namespace={NAMESPACE}", "--set=image.repository=serinus", *(f"--set={each}" for each in values)]
