@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from serinus_local import build, chart, images, operator_image, stack
+from serinus_local import build, chart, images, operator_image, operators, stack
 from serinus_local.cache import say
 
 
@@ -31,10 +31,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--state", type=Path, default=stack.default_state())
         command.set_defaults(run=run)
         if name == "up":
-            command.add_argument("--no-operator", action="store_true", help="start the stack without the operator")
+            how = command.add_mutually_exclusive_group()
+            how.add_argument("--no-operator", action="store_true", help="start the stack without the operator")
+            how.add_argument(
+                "--operator", choices=operators.WAYS, help="how the operator runs; default: as it does, or pod"
+            )
     image = commands.add_parser("image", help="write the operator's image as an OCI archive")
     image.add_argument("--archive", type=Path, default=Path("dist/serinus.tar"), help="the file to write")
-    image.add_argument("--name", default=f"serinus:{chart.app_version()}", help="registry/repository:tag that it is loaded as")
+    image.add_argument(
+        "--name", default=f"serinus:{chart.app_version()}", help="registry/repository:tag that it is loaded as"
+    )
     image.add_argument("--files", type=Path, metavar="FOLDER", help="write its files, layer by layer, and no archive")
     image.set_defaults(run=_image)
     demo = commands.add_parser("demo", help="show a good version being promoted and bad ones rolled back")
@@ -61,7 +67,7 @@ def _image(options: argparse.Namespace) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
-    _print(stack.up(options.state, with_operator=not options.no_operator))
+    _print(stack.up(options.state, with_operator=not options.no_operator, operator=options.operator))
     return 0
 
 

@@ -21,9 +21,7 @@ class Image:
     archive: Path
 
 
-def layer(
-    target: Path, files: Mapping[str, Path], *, folders: Iterable[str] = (), with_bytecode: bool = False
-) -> Path:
+def layer(target: Path, files: Mapping[str, Path], *, folders: Iterable[str] = (), with_bytecode: bool = False) -> Path:
     """Write a layer with these files and folders (path in the image → path here), all root's and readable.
 
     The same files give the same bytes, whoever writes them, and when. Bytecode is left out where nobody asks for it: it

@@ -1,8 +1,8 @@
 """Writes an OCI archive: one tar with the layout of https://github.com/opencontainers/image-spec/blob/main/image-layout.md.
 
-`ctr images import`, `skopeo copy oci-archive:…`, `podman load` and `docker load` read it; the last one by the
-`manifest.json` that `docker save` writes beside the layout, too. Layers are not compressed: what is pushed is compressed
-by the client, and the digest does not depend on a compressor's version.
+`ctr images import`, `skopeo copy oci-archive:…`, `podman load` and `docker load` read it; the last one by
+the `manifest.json` that `docker save` writes beside the layout, too. Layers are not compressed: clients compress what
+they push, and the digest does not depend on a compressor's version.
 """
 
 from __future__ import annotations

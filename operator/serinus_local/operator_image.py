@@ -1,7 +1,7 @@
 """The operator's image in three layers: a minimal Debian, the locked packages, the operator's own code.
 
-The Dockerfile copies the files of the same three layers. Each layer is kept in the cache under the name of what went into
-it; the image is named after what is in it.
+The Dockerfile copies the files of the same three layers. Each layer is kept in the cache under the name of what went
+into it; the image is named after what is in it.
 """
 
 from __future__ import annotations

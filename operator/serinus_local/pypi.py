@@ -35,7 +35,7 @@ def go() -> Path:
 
 
 def installed(name: str, requirements: Path | None = None) -> Path:
-    """Return the folder with everything that a lock file pins, by default `requirements/<name>.txt`, for Python 3.11."""
+    """Return the folder with all that a lock file pins, by default `requirements/<name>.txt`, for Python 3.11."""
     requirements = requirements or REQUIREMENTS / f"{name}.txt"
     folder = cache.folder("pypi") / f"{name}-{cache.digest([requirements])}"
     with cache.locked(f"pypi-{name}"):
