@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -53,11 +54,14 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> int:
     if options.only == "all":
         images.all_images()
+        operator_image.layers()
     say(f"programs: {build.binaries(options.only)}")
     return 0
 
 
 def _image(options: argparse.Namespace) -> int:
+    if os.geteuid() != 0:
+        raise RuntimeError("the image needs root: its own Python compiles the code in it (chroot); use sudo")
     if options.files:
         operator_image.unpack(options.files)
         return 0
@@ -90,6 +94,7 @@ def _status(options: argparse.Namespace) -> int:
     for name in running.processes.known():
         process = running.processes.running(name)
         print(f"{name:24} {f'pid {process.pid}' if process else 'not running'}")
+    print(f"{'operator':24} {'a ' + running.operator.way if running.operator.way else 'not started'}")
     _print(running)
     return 0
 

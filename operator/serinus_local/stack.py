@@ -9,7 +9,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from serinus_local import build, cache, crds, gateway, images, network, node, operator_process, scrape, system
+from serinus_local import (
+    build,
+    cache,
+    crds,
+    gateway,
+    images,
+    network,
+    node,
+    operator_image,
+    operator_process,
+    scrape,
+    system,
+)
 from serinus_local.chart import REPOSITORY
 from serinus_local.control_plane import ControlPlane
 from serinus_local.istio import SYSTEM_NAMESPACE, Istiod
@@ -82,7 +94,11 @@ def up(state_dir: Path, *, with_operator: bool = True, operator: Way | None = No
 
 def _up(state_dir: Path, *, with_operator: bool, operator: Way | None) -> Stack:
     system.need(*node.NEEDED, "openssl")
-    images.all_images()
+    with ThreadPoolExecutor() as pool:  # The operator's layers are mostly downloads: they come while Go compiles.
+        layers = pool.submit(operator_image.layers) if with_operator and operator != operator_process.KIND else None
+        images.all_images()
+        if layers is not None:
+            layers.result()
     with cache.locked(f"stack-{name_of(state_dir)}"):
         with cache.locked(network.LOCK):
             stack = Stack(state_dir)

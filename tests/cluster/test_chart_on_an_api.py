@@ -58,13 +58,14 @@ def test_what_an_older_release_left_is_replaced_as_the_manual_says(plane: Contro
     before, after = _older(tmp_path), str(chart.CHART)
     chart.helm(plane, "install", chart.RELEASE, before, IMAGE)
     plane.apply_yaml(yaml.safe_dump(_model()))
+    stored = _spec(plane)
     chart.helm(plane, "upgrade", chart.RELEASE, after, IMAGE)
     assert SINCE not in _fields(plane)
     _follow_the_manual(plane)
     assert SINCE in _fields(plane)
-    assert json.loads(plane.kubectl("get", "mdep", "fraud", "--output=json"))["spec"] == _model()["spec"]
+    assert _spec(plane) == stored
     plane.apply_yaml(yaml.safe_dump(_model(**{SINCE: {"revisions": 3}})))
-    assert SINCE in json.loads(plane.kubectl("get", "mdep", "fraud", "--output=json"))["spec"]
+    assert _spec(plane)[SINCE] == {"revisions": 3}
 
 
 def _older(folder: Path) -> str:
@@ -90,6 +91,11 @@ def _fields(plane: ControlPlane) -> set[str]:
     definition = json.loads(plane.kubectl("get", "crd", "modeldeployments.serinus.dev", "--output=json"))
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return set(schema["properties"]["spec"]["properties"])
+
+
+def _spec(plane: ControlPlane) -> dict[str, Any]:
+    spec: dict[str, Any] = json.loads(plane.kubectl("get", "mdep", "fraud", "--output=json"))["spec"]
+    return spec
 
 
 def _model(**fields: Any) -> dict[str, Any]:

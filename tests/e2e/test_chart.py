@@ -1,4 +1,4 @@
-"""The operator as its users run it: upgraded and rolled back by helm while a version is on its way, and tested by it."""
+"""The operator as its users run it: upgraded, rolled back and tested by helm, while a version is on its way."""
 
 from __future__ import annotations
 
