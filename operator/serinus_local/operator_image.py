@@ -116,6 +116,7 @@ def _make_code(base: Path, target: Path, scratch: Path) -> None:
 def _prune(home: Path) -> None:
     """Drop what only developers of the packages run, and what differs from machine to machine."""
     shutil.rmtree(home / "bin")  # each script names the Python of here
+    shutil.rmtree(home / "kubernetes" / "aio")  # a second client, as large as the first; nobody imports it
     for tests in [path for path in home.rglob("tests") if path.is_dir()]:
         shutil.rmtree(tests)
     for record in home.glob("*.dist-info/RECORD"):

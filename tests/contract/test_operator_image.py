@@ -27,7 +27,7 @@ def test_the_same_code_and_packages_give_the_same_digest(tmp_path: Path, monkeyp
 
 
 def test_the_operator_starts_from_the_layers_alone(tmp_path: Path) -> None:
-    """Nothing of the machine is needed: statistics and certificates are there, a shell and a package manager are not."""
+    """Nothing of the machine is needed: statistics and certificates are there, a shell is not."""
     require_node()
     root = tmp_path / "root"
     root.mkdir()
