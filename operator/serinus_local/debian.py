@@ -59,6 +59,7 @@ def _settle(root: Path) -> None:
     (root / "etc" / "passwd").write_text(_PASSWD)
     (root / "etc" / "group").write_text(_GROUP)
     (root / "etc" / "nsswitch.conf").write_text(_LOOKED_UP)
+    (root / "etc" / "timezone").write_text("Etc/UTC\n")
     authorities = sorted((root / "usr" / "share" / "ca-certificates").rglob("*.crt"))
     trusted = root / _TRUSTED
     trusted.parent.mkdir(parents=True, exist_ok=True)
