@@ -119,9 +119,8 @@ def _prune(home: Path) -> None:
     shutil.rmtree(home / "kubernetes" / "aio")  # a second client, as large as the first; nobody imports it
     for tests in [path for path in home.rglob("tests") if path.is_dir()]:
         shutil.rmtree(tests)
-    for record in home.glob("*.dist-info/RECORD"):
-        lines = record.read_text().splitlines(keepends=True)
-        record.write_text("".join(line for line in lines if not line.startswith(("../../bin/", "bin/"))))
+    for record in [*home.glob("*.dist-info/RECORD"), *home.glob("*.dist-info/REQUESTED")]:
+        record.unlink()  # pip's notes for taking a package away, which differ from pip to pip
 
 
 def _rooted(base: Path, scratch: Path) -> Path:

@@ -36,9 +36,14 @@ class Operators:
         said = self._file().read_text() if self._file().exists() else ""
         return next((way for way in WAYS if way == said), None)
 
+    def prepare(self, way: Way | None = None) -> None:
+        """Give the node what `run` will need, as soon as containerd runs: it takes as long as all else on the node."""
+        if self._wanted(way) == operator_pod.KIND:
+            self._node.load(operator_image.made())
+
     def run(self, way: Way | None = None) -> None:
         """Run the operator of this checkout's code in one way and end the other; as it runs already, or as a pod."""
-        wanted = way or self.way or operator_pod.KIND
+        wanted = self._wanted(way)
         if self.way not in (None, wanted):
             self.current.stop()
         self._file().write_text(wanted)
@@ -48,6 +53,9 @@ class Operators:
             image = operator_image.made()
             self._node.load(image)
             self.pod.start(image, self._config())
+
+    def _wanted(self, way: Way | None) -> Way:
+        return way or self.way or operator_pod.KIND
 
     def _start_process(self) -> None:
         if not chart.is_installed(self._plane):

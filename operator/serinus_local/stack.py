@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from serinus_local import (
@@ -103,7 +104,7 @@ def _up(state_dir: Path, *, with_operator: bool, operator: Way | None) -> Stack:
         with cache.locked(network.LOCK):
             stack = Stack(state_dir)
             stack.node.hold()
-        _start(stack)
+        _start(stack, partial(stack.operator.prepare, operator) if with_operator else lambda: None)
         if with_operator:
             with step("the operator, installed with its chart"):
                 stack.operator.run(operator)
@@ -139,7 +140,7 @@ def name_of(state: Path) -> str:
     return hashlib.sha256(str(state).encode()).hexdigest()[:8]
 
 
-def _start(stack: Stack) -> None:
+def _start(stack: Stack, prepare: Callable[[], None]) -> None:
     with ThreadPoolExecutor() as pool, step("control plane, containerd and images"):
         containers = pool.submit(stack.node.start_containers)
         stack.plane.start()
@@ -148,6 +149,7 @@ def _start(stack: Stack) -> None:
     with ThreadPoolExecutor() as pool, step("node, istiod, gateway and Prometheus"):
         stack.node.start()
         done = [pool.submit(_mesh, stack), pool.submit(_observe, stack), pool.submit(stack.node.wait_ready)]
+        done.append(pool.submit(prepare))
         for future in done:
             future.result()
 
