@@ -32,20 +32,21 @@ CONFIG: dict[str, object] = {
 _SOURCES = Path(__file__).resolve().parents[2]
 _LOCKED = _SOURCES / "requirements" / "runtime.txt"
 _CODE = _SOURCES / "operator" / "serinus"
+_LICENSE = _SOURCES / "LICENSE"
 _HOME = Path("opt") / "serinus"
 _UNUSED_SECONDS = 24 * 3600
 
 
 def layers(*, fresh: bool = False) -> dict[str, Path]:
     """Return the archive of each layer, from the lowest up; `fresh` asks Debian for its newest packages."""
-    recipe = [Path(debian.__file__), Path(__file__)]
+    recipe = [Path(__file__).with_name(f"{name}.py") for name in ("debian", "image", "operator_image")]
     base = _kept("base", cache.digest(recipe), _make_base, fresh=fresh)
     code = sorted(file for file in _CODE.rglob("*") if _is_source(file))
     names = "".join(str(file.relative_to(_CODE)) for file in code)
     return {
         "base": base,
         "dependencies": _kept("dependencies", cache.digest([*recipe, _LOCKED]), partial(_make_dependencies, base)),
-        "code": _kept("code", cache.digest([*recipe, *code], recipe=names), partial(_make_code, base)),
+        "code": _kept("code", cache.digest([*recipe, _LICENSE, *code], recipe=names), partial(_make_code, base)),
     }
 
 
@@ -108,7 +109,7 @@ def _make_code(base: Path, target: Path, scratch: Path) -> None:
     root = _rooted(base, scratch)
     home = root / _HOME
     shutil.copytree(_CODE, home / "serinus", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(_SOURCES / "LICENSE", home / "LICENSE")
+    shutil.copyfile(_LICENSE, home / "LICENSE")
     _compile(root, _HOME)
     layer(target, {str(_HOME / name): home / name for name in ("LICENSE", "serinus")}, with_bytecode=True)
 
