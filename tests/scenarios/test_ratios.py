@@ -11,7 +11,7 @@ from tests.support.world import World, serving
 from tests.support.world.given import ERROR_RATE, fraud
 from tests.support.world.kubelet import Model
 
-SELECTED = '{namespace="{{namespace}}", revision="{{revision}}"}'
+SELECTED = '{namespace="{{namespace}}", modeldeployment="{{name}}", revision="{{revision}}"}'
 REJECTED: dict[str, Any] = {
     "name": "rejected",
     "type": "Ratio",

@@ -16,8 +16,8 @@ GOAL: dict[str, Any] = {"metric": "conversion", "direction": "Increase", "minimu
 CONVERSION: dict[str, Any] = {
     "name": "conversion",
     "type": "Ratio",
-    "query": 'sum(bought{revision="{{revision}}"})',
-    "of": 'sum(visits{revision="{{revision}}"})',
+    "query": 'sum(bought{modeldeployment="{{name}}", revision="{{revision}}"})',
+    "of": 'sum(visits{modeldeployment="{{name}}", revision="{{revision}}"})',
 }
 TRAFFIC: dict[str, Any] = {"hosts": ["a.example.com"], "istio": {"gateways": ["public"]}}
 

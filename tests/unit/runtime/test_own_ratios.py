@@ -20,8 +20,8 @@ from tests.unit.core.rollout.given import spec
 REJECTED: dict[str, Any] = {
     "name": "rejected",
     "type": "Ratio",
-    "query": 'rejected_total{revision="{{revision}}"}',
-    "of": 'scored_total{revision="{{revision}}"}',
+    "query": 'rejected_total{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "of": 'scored_total{modeldeployment="{{name}}", revision="{{revision}}"}',
     "thresholdRange": {"max": "5%"},
 }
 CANARY, STABLE = Arm("ml", "m", "c", "m-c"), Arm("ml", "m", "s", "m-s")

@@ -214,7 +214,7 @@ def test_a_histogram_that_shows_late_costs_no_other_metric_its_evidence() -> Non
 
 PSI: dict[str, object] = {
     "name": "classes",
-    "query": 'predictions_total{revision="{{revision}}"}',
+    "query": 'predictions_total{modeldeployment="{{name}}", revision="{{revision}}"}',
     "type": "Distribution",
     "bucketLabel": "class",
     "thresholdRange": {"max": "0.25"},
@@ -255,8 +255,8 @@ def test_bins_keep_their_names_when_another_process_sees_them_in_another_order()
 RATIO: dict[str, object] = {
     "name": "rejected",
     "type": "Ratio",
-    "query": 'rejected_total{revision="{{revision}}"}',
-    "of": 'scored_total{revision="{{revision}}"}',
+    "query": 'rejected_total{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "of": 'scored_total{modeldeployment="{{name}}", revision="{{revision}}"}',
     "thresholdRange": {"max": "10%"},
 }
 
