@@ -32,6 +32,9 @@ from serinus.api.header_route import HeaderRoute
 from serinus.api.mirror_route import MirrorRoute
 from serinus.api.rules import ATOMIC, MAP_BY_NAME, ruled
 
+MIN_SAMPLES = 20
+"""Requests in a window before its limit acts, where nothing is said."""
+
 
 class Preset(StrEnum):
     """A built-in metric."""
@@ -167,8 +170,17 @@ class Metric(ApiModel):
     bucket_label: LabelName | None = None
     """The label that holds the bin of a Distribution."""
     min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Requests (trials of a Ratio) of the canary that the window must hold; default 20. Error-rate and latency presets
-    and type Ratio only."""
+    """Requests (trials of a Ratio) of the canary that the window must hold; default 20, and 50 to rise. Error-rate and
+    latency presets and type Ratio only."""
+
+    @property
+    def least_samples(self) -> int | None:
+        """Requests (trials) that the window must hold; None where none are counted.
+
+        `min_samples` alone tells whether somebody asked for them: the weight rises on more where nobody did.
+        """
+        counts = self.preset in {Preset.ERROR_RATE, Preset.LATENCY} or self.is_ratio
+        return (self.min_samples or MIN_SAMPLES) if counts else None
 
     @property
     def bounds(self) -> ThresholdRange:

@@ -13,6 +13,7 @@ from serinus.cli.cluster import UserCluster
 from serinus.cli.errors import NotAllowed, Refused
 from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.identity import Key
+from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import exposure_of
 
 BAD_WHEN = {"Ready": "False", "Serving": "False", "Stalled": "True", "Degraded": "True"}
@@ -24,6 +25,8 @@ class Story:
 
     deployment: ModelDeploymentView
     rollouts: tuple[RolloutView, ...] = ()
+    companions: tuple[str, ...] = ()
+    """The members of its group that are trying something, too: none goes a step ahead of the others."""
 
     @property
     def name(self) -> str:
@@ -116,7 +119,26 @@ def read_story(cluster: UserCluster, name: str) -> Story:
         deployment = parse_model_deployment(manifest)
     except ApiError as error:
         raise Refused(f"this version of serinus cannot read the object in the cluster: {error}") from error
-    return Story(deployment, tuple(sorted(rollouts, key=_age)))
+    return Story(deployment, tuple(sorted(rollouts, key=_age)), _companions(cluster, deployment))
+
+
+def _companions(cluster: UserCluster, deployment: ModelDeploymentView) -> tuple[str, ...]:
+    """Name the other members that have a rollout; none where they may not be listed."""
+    try:
+        others = members_beside(cluster, deployment)
+    except NotAllowed:
+        return ()
+    tries = (one for one in others if ((one.get("status") or {}).get("group") or {}).get("standing") == "Trying")
+    return tuple(one["metadata"]["name"] for one in tries)
+
+
+def members_beside(cluster: UserCluster, deployment: ModelDeploymentView) -> list[Json]:
+    """List the other members of a ModelDeployment's group, by name."""
+    group = deployment.spec.group
+    there = cluster.model_deployments(deployment.namespace) if group is not None else []
+    others = (one for one in there if one["metadata"]["name"] != deployment.name)
+    found = (one for one in others if group and (one["spec"].get("group") or {}).get("name") == group.name)
+    return sorted(found, key=lambda one: str(one["metadata"]["name"]))
 
 
 def _age(rollout: RolloutView) -> tuple[float, float, int, str]:

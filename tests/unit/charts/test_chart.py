@@ -303,7 +303,7 @@ def test_hints_warn_and_never_refuse(tmp_path: Path) -> None:
         for each in _kinds(documents, "ValidatingAdmissionPolicyBinding")
     }
     hints = ("serinus-short-pauses", "serinus-shared-revisions")
-    assert actions == {"serinus-operator-only": ["Deny"], **dict.fromkeys(hints, ["Warn"])}
+    assert actions == {"serinus-operator-only": ["Deny"], **{hint: ["Warn"] for hint in hints}}
     failing = {
         each["metadata"]["name"]: each["spec"]["failurePolicy"]
         for each in _kinds(documents, "ValidatingAdmissionPolicy")

@@ -69,3 +69,35 @@ def test_an_explanation_says_that_another_member_decided() -> None:
     told = json.loads(say(cluster(followed_again), "explain", "fraud", "--json").stdout)
     assert told["decidedBy"] == "group"
     assert "because of another member of its group (GroupReverted): prep was at fault" in told["sentence"]
+
+
+def trying(told: Json) -> FakeCluster:
+    """The same in the midst of a release: `prep` has a rollout, too."""
+    fake = grouped(cluster(told))
+    fake.deployments[1]["status"]["group"] = {"release": "2026-11", "standing": "Trying"}
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--full"], "goes as far as the rest of its group; promote --full prep, too"),
+        ([], "skips pauses through step 2 of 3; promote prep, too"),
+    ],
+    ids=["full", "a pause"],
+)
+def test_a_promotion_says_who_must_be_promoted_too(words: list[str], said: str) -> None:
+    """Alone it stays where the others are: that it goes to 100 % would not be true."""
+    assert f": {said}\n" in say(trying(rollout()), "promote", "fraud", *words).stdout
+
+
+def test_who_waits_for_its_group_is_not_told_of_100_percent() -> None:
+    """Its own promotion moves it no further than the others."""
+    waits = rollout(step=2, phase="Progressing", reason="WaitingForGroup", message="waits for prep: prep-b-1 is at 2/3")
+    answer = say(trying(waits), "promote", "fraud")
+    assert answer.stderr.endswith("waits for prep: prep-b-1 is at 2/3; --full goes as far as the rest of its group\n")
+
+
+def test_a_member_whose_companions_rest_goes_to_100_percent() -> None:
+    """Nobody holds its steps."""
+    assert ": goes to 100%\n" in say(grouped(cluster(rollout())), "promote", "fraud", "--full").stdout

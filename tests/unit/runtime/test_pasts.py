@@ -231,7 +231,11 @@ async def test_what_is_forgotten_is_not_asked_any_further() -> None:
     assert len(desk.archive.asked) <= 1
 
 
-SALES = {"name": "sales", "query": 'sales{modeldeployment="{{name}}", revision="{{revision}}"}[{{window}}]', "thresholdRange": {"min": "1"}}
+SALES = {
+    "name": "sales",
+    "query": 'sales{modeldeployment="{{name}}", revision="{{revision}}"}[{{window}}]',
+    "thresholdRange": {"min": "1"},
+}
 
 
 def selling(desk: Desk, *metrics: dict[str, object]) -> Watch:

@@ -18,7 +18,11 @@ from serinus.runtime.watch import Watch
 from tests.support.world.clock import VirtualClock
 from tests.unit.core.rollout.given import ERROR_RATE, spec
 
-DRIFT = {"name": "drift", "query": 'psi{modeldeployment="{{name}}", revision="{{revision}}"}', "thresholdRange": {"max": "0.25"}}
+DRIFT = {
+    "name": "drift",
+    "query": 'psi{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "thresholdRange": {"max": "0.25"},
+}
 WHOLE = {"name": "whole", "query": 'psi{namespace="{{namespace}}"}', "thresholdRange": {"max": "0.25"}}
 
 

@@ -131,7 +131,11 @@ class Account:
             return self._by_limit()
         if reason in _BY_REASON:
             return _BY_REASON[reason]
-        return Decider.PERSON if self._promoted() and status.phase is Phase.SUCCEEDED else Decider.WALK
+        if status.phase is not Phase.SUCCEEDED:
+            return Decider.WALK
+        if self._promoted():
+            return Decider.PERSON
+        return Decider.GOAL if status.goal is not None and status.goal.outcome else Decider.WALK
 
     @property
     def first_traffic(self) -> str | None:

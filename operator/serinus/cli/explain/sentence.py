@@ -39,7 +39,8 @@ def _ended(account: Account) -> str:
     status = account.rollout.status
     parts = [f"{_what(account)} {_when(account)}", _reason(account)]
     if status.phase is Phase.SUCCEEDED:
-        parts.append(_summary(account))
+        if account.decided_by is not Decider.GOAL:
+            parts.append(_summary(account))
     elif (shown := exposure_of(status)).serves:
         parts.append(f"it still gets {_traffic(shown)} because stable cannot take it all yet")
     elif account.first_traffic is not None:
@@ -93,7 +94,8 @@ def _reason(account: Account) -> str:
     status = account.rollout.status
     by = _DECIDERS[decider] if decider else ""
     if status.phase is Phase.SUCCEEDED:
-        return "promoted by a person" if decider is Decider.PERSON else ""
+        won = f"decided {by} ({status.goal.outcome}): {status.goal.text}" if status.goal else ""
+        return {Decider.PERSON: "promoted by a person", Decider.GOAL: won}.get(decider or Decider.WALK, "")
     reason = record.reason if record else status.reason
     if decider is Decider.GOAL:
         return f"decided {by} ({reason}): {status.message}"

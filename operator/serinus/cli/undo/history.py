@@ -9,7 +9,7 @@ from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.cli.cluster import UserCluster
 from serinus.cli.errors import Refused
 from serinus.cli.moments import clock_time
-from serinus.cli.story import Story
+from serinus.cli.story import Story, members_beside
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.identity import controller_uid
 from serinus.core.model.kinds import Json
@@ -67,14 +67,7 @@ def read_kept(cluster: UserCluster, story: Story) -> KeptRevisions:
 
 def others_of_group(cluster: UserCluster, story: Story) -> tuple[str, ...]:
     """Name the other members of the group: what goes back must go back together."""
-    view = story.deployment
-    group = view.spec.group
-    if group is None:
-        return ()
-    there = {
-        one["metadata"]["name"]: one["spec"].get("group") or {} for one in cluster.model_deployments(view.namespace)
-    }
-    return tuple(sorted(name for name, own in there.items() if own.get("name") == group.name and name != view.name))
+    return tuple(one["metadata"]["name"] for one in members_beside(cluster, story.deployment))
 
 
 def _unread(name: str) -> str:

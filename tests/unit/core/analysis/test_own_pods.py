@@ -16,7 +16,13 @@ ELSEWHERE = Arm("shop", "fraud", "8f1c", "fraud-8f1c")
 
 def counted(**labels: str) -> dict[str, float]:
     """Count ten requests of a series, by the ModelDeployment that they are taken to be of."""
-    all_of = {"__name__": "nv_inference_request_success", "namespace": "ml", "revision": "8f1c", "instance": "a", **labels}
+    all_of = {
+        "__name__": "nv_inference_request_success",
+        "namespace": "ml",
+        "revision": "8f1c",
+        "instance": "a",
+        **labels,
+    }
     tallies, arms = Tallies(read_triton, keep_s=60), (FRAUD, COPY, ELSEWHERE)
     series = told_apart([Series(all_of, ((1.0, 5.0), (2.0, 15.0)))], arms)
     tallies.ingest(series, [(arm.namespace, arm.pods) for arm in arms], 2.0)
