@@ -13,6 +13,7 @@ from serinus.core.analysis.quantile import histogram_quantile
 from serinus.core.analysis.tally import LastSample
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import ErrorAnswers, Measured, Missing, Observation, Reading, Reason
+from serinus.core.model.rollout import shortened
 
 _REASONS = {
     Failure.UNREACHABLE: Reason.UNREACHABLE,
@@ -20,10 +21,9 @@ _REASONS = {
     Failure.PARTIAL: Reason.PARTIAL_ANSWER,
 }
 _IDLE = "no request reached this revision in the window"
-_CURE = (
-    "if no series means 0, say so in the query: (sum(...) or vector(0)) where something is counted, "
-    "or ... or on() vector(0) behind it all"
-)
+_CURE = "if no series means 0, say so: (sum(...) or vector(0)) where something is counted, or ... or on() vector(0)"
+LONGEST_SHOWN = 160
+"""Bytes of a query in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,18 @@ def observe_preset(
     )
 
 
-def read_own_answer(answer: MetricsAnswer, now: float, requests: float | None = None) -> Reading:
+def read_own_answer(answer: MetricsAnswer, now: float, requests: float | None = None, *, query: str = "") -> Reading:
     """Read the answer to a user's query: exactly one number, or a reason.
 
     `requests` is what the gateway counted for this revision in the query's window, None where it is not known: it tells
-    a query that gives nothing for want of traffic from one that gives nothing although there is traffic.
+    a query that gives nothing for want of traffic from one that gives nothing although there is traffic. `query` is
+    how it was asked.
     """
     if isinstance(answer, NoAnswer):
         return no_answer(answer)
     series = [one for one in answer.series if one.samples]
     if not series:
-        return _no_series(requests)
+        return _no_series(requests, query)
     if len(series) > 1:
         return Missing(
             Verdict.BLIND, Reason.SEVERAL_SERIES, f"the query gives {len(series)} series where one number is needed"
@@ -99,13 +100,14 @@ def read_own_answer(answer: MetricsAnswer, now: float, requests: float | None = 
     return Measured(value, float(len(series)) if requests is None else requests, now)
 
 
-def _no_series(requests: float | None) -> Missing:
-    """Tell want of traffic from a counter that has no series yet: the first event makes it."""
+def _no_series(requests: float | None, query: str) -> Missing:
+    """Tell want of traffic from a counter that has no series yet: the first event makes it. A wrong name has none."""
+    check = f"check the names in {shortened(query, LONGEST_SHOWN)}" if query else "check its names"
     if requests:
-        text = f"the query gives no series although {requests:.0f} requests reached this revision; {_CURE}"
+        text = f"the query gives no series although {requests:.0f} requests reached this revision: {check}; {_CURE}"
         return Missing(Verdict.UNDECIDED, Reason.NO_SERIES, text, requests)
     if requests is None:
-        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"the query gives no series yet; {_CURE}")
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"the query gives no series yet: {check}; {_CURE}")
     return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"{_IDLE}: the query gives no series", 0.0)
 
 
