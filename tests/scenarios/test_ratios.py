@@ -94,7 +94,7 @@ async def test_a_version_that_rejects_too_much_is_reverted_by_the_limit() -> Non
     }
     assert record["samples"] >= 20
     canary = world.revision("2").rpartition("-")[2]
-    selected = f'{{namespace="ml", revision="{canary}"}}'
+    selected = f'{{namespace="ml", modeldeployment="fraud", revision="{canary}"}}'
     assert record["query"] == f"sum(rejected_total{selected}) ; sum(scored_total{selected})"
     assert "rejected is 50% of" in world.state["message"]
     assert "trials in the last 60 s, limit max 10%, stable 1%" in world.state["message"]

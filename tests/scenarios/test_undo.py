@@ -41,6 +41,7 @@ async def test_within_the_window_it_is_one_guarded_step() -> None:
     await world.until(lambda w: w.phase == "Guarding", limit=30)
     assert weights == {0, 100}
     assert world.rollout["spec"]["rollback"] is True
+    assert world.state["stepText"] == "1/1"
     await world.until(lambda w: w.phase == "Succeeded")
     assert world.lost == 0
 

@@ -139,7 +139,9 @@ def _pause_to_skip(story: Story, rollout: RolloutView) -> int:
     if step is not None and (step.pause is not None or won):
         return index + 1
     why = rollout.status.message or rollout.status.reason or rollout.status.phase
-    raise Refused(f"{rollout.name} is not in a pause: {why}; --full {_as_far(story)}{'' if story.companions else ' anyway'}")
+    raise Refused(
+        f"{rollout.name} is not in a pause: {why}; --full {_as_far(story)}{'' if story.companions else ' anyway'}"
+    )
 
 
 def _decided(rollout: RolloutView) -> tuple[AwaitGoalVerb, RolloutReason] | None:

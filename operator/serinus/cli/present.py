@@ -129,8 +129,10 @@ def _step(rollout: RolloutView) -> str:
     status, steps = rollout.status, rollout.spec.strategy.canary.steps
     if status.phase is Phase.GUARDING:
         return f"guard window of {rollout.spec.guard.duration} at 100%"
+    if rollout.spec.rollback and status.weight < FULL_WEIGHT:
+        return "one step back (next: 100%)"
     if status.step >= len(steps):
-        return "last step (100%)"
+        return "last step (100%)" if status.weight == FULL_WEIGHT else "after the last step (next: 100%)"
     verb = read_verb(steps[status.step])
     changes = verb.shows(NOTHING) != NOTHING or verb.scale is not None
     return f"step {status.step_text} ({'next: ' if changes else ''}{verb.text})"

@@ -32,8 +32,8 @@ NOT_ANSWERED = Missing(Verdict.BLIND, Reason.STALE, "the query has not been answ
 
 @dataclass(frozen=True)
 class _Answered:
-    """The last answers to one metric's query, one an arm; `query` is how it was asked of the canary, `asked` how of each
-    arm, by field.
+    """The last answers to one metric's query, one an arm; `query` is how it was asked of the canary, `asked` how it was
+    of each arm, by field.
 
     `trials` are those to a Ratio's `of`; `scraped` is the scrape interval, None while it is not known.
     """

@@ -68,6 +68,21 @@ def test_where_the_test_of_a_goal_stands() -> None:
     assert "step 2/2 (awaitGoal purchases Increase" in _page(split_test())
 
 
+@pytest.mark.parametrize(
+    ("weight", "rollback", "said"),
+    [
+        pytest.param(50, False, "Progressing after the last step (next: 100%)", id="held before everybody"),
+        pytest.param(100, False, "Progressing last step (100%)", id="everybody"),
+        pytest.param(0, True, "Progressing one step back (next: 100%)", id="a way back passes its steps over"),
+    ],
+)
+def test_the_last_step_says_where_it_stands(weight: int, rollback: bool, said: str) -> None:
+    """At 50 % nothing reads as if it were 100 %, and a way back takes no step of 20 %."""
+    levers = {"rollback": True} if rollback else {}
+    step = 0 if rollback else 3
+    assert said in _page(rollout(phase="Progressing", step=step, stepText="1/3", weight=weight, levers=levers))
+
+
 def test_a_scale_is_what_comes_next_while_its_pods_start() -> None:
     """As a weight is, in the words of the manifest."""
     steps = [{"setCanaryScale": {"replicas": 3}}, {"setWeight": 5}]

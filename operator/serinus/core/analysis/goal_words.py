@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from serinus.api.ab_test import AwaitGoal, OnNoDifference
@@ -27,7 +28,9 @@ def standing_of(
     test = count.test
     effect = test.effect(wish.error_rate)
     better, worse = evidence_of(effect, wish)
-    needed = test.trials_needed(wish.error_rate) if count.outcome is None else None
+    # What is proved already waits for its time alone.
+    proved = max(better, worse) >= -math.log(wish.error_rate)
+    needed = test.trials_needed(wish.error_rate) if count.outcome is None and not proved else None
     eta = _eta(count, needed, now)
     known = bool(test.weighed[0])
     standing = GoalStanding(

@@ -11,6 +11,7 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.quantile import histogram_quantile
 from serinus.core.analysis.tally import LastSample
+from serinus.core.analysis.words import shown_duration
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import ErrorAnswers, Measured, Missing, Observation, Reading, Reason
 from serinus.core.model.rollout import shortened
@@ -67,10 +68,11 @@ def observe_preset(
     value, errors = _value_of(metric, canary[0], stable[0]), _errors_of(metric, canary[0], stable[0])
     seen = [freshness.newest for _, freshness in (canary, stable) if freshness.newest is not None]
     emptied = span.emptied_by(max(seen)) if span is not None and seen else None
-    reading = _reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh, emptied=emptied)
+    now = span.now if span is not None else None
+    reading = _reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh, emptied=emptied, now=now)
     return Observation(
         canary=replace(reading, errors=errors) if isinstance(reading, Measured) else reading,
-        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh, emptied=emptied),
+        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh, emptied=emptied, now=now),
         query=query,
     )
 
@@ -129,13 +131,15 @@ def _reading(
     *,
     targets_fresh: bool,
     emptied: str | None,
+    now: float | None = None,
 ) -> Reading:
     if freshness.newest is None:
         if not targets_fresh:
             return Missing(Verdict.BLIND, Reason.TARGETS_ABSENT, "the scrape targets are absent or stale")
         return _empty(emptied, "no request has reached this revision yet")
     if not freshness.fresh:
-        return Missing(Verdict.BLIND, Reason.STALE, "the newest sample is older than three scrape intervals")
+        old = f" ({shown_duration(max(0.0, now - freshness.newest))})" if now is not None else ""
+        return Missing(Verdict.BLIND, Reason.STALE, f"the newest sample is older than three scrape intervals{old}")
     if totals.requests <= 0:
         return _empty(emptied, _IDLE)
     number = value(totals)

@@ -331,6 +331,7 @@ def test_blindness_that_only_the_test_sees_is_blindness() -> None:
             Look(float(at), {"errors": numbers}), known, STAGE, analysis, float(at), pace=Pace.TIMED
         )
     assert (assessment.verdict, assessment.reason) == (Verdict.BLIND, Reason.STALE)
+    assert "the newest scrape to compare both versions by is" in assessment.message
     assert known.blind_since is not None
     known, _ = judged_from(known, analysis, (look(at) for at in range(20, 25)))
     assert known.blind_since is None
