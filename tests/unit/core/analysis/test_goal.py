@@ -269,7 +269,7 @@ def test_a_standing_says_it_in_words() -> None:
     assert "600 of 4000 against 400 of 4000" in told
     assert "to 1 that the canary is better" in told
     assert "nothing is decided for 30 min (minDuration 1h)" in told
-    unsure = standing_of(GoalCount(counted(0.105, 0.1), BEGAN, BEGAN), wish, BEGAN + HOUR / 2).text
+    unsure = standing_of(GoalCount(counted(0.11, 0.1, blocks=1), BEGAN, BEGAN), wish, BEGAN + HOUR / 2).text
     assert "more users or sessions" in unsure
     over = standing_of(GoalCount(counted(0.15, 0.1), BEGAN, BEGAN, GoalOutcome.CANARY_WON), wish, BEGAN + HOUR)
     assert "more users" not in over.text
