@@ -357,7 +357,7 @@ async def test_a_goal_that_cannot_be_counted_is_told(follows: str) -> None:
     assert world.reason == "NothingCounted"
     assert world.state["message"].startswith("nothing is counted: canary, query: the query gives no series although")
     asked = f'sum(converted_total{{namespace="ml", modeldeployment="fraud", revision="{hash_of(world, "2")}"}})'
-    assert f"requests reached this revision: check the names in {asked}; if no series means 0" in world.state["message"]
+    assert f"in the window: check the names in {asked}; if no series means 0" in world.state["message"]
     if follows == "KeepStable":
         await world.until(lambda w: w.phase == "Reverted", limit=60)
         assert "maxDuration 90s is over" in decided(world)["message"]

@@ -96,7 +96,7 @@ def test_a_revert_by_the_guardrail_is_not_credited_to_the_test() -> None:
     sentence = _sentence(_by_guardrail())
     assert "6 s after its first traffic" in sentence
     assert "decided by the guardrail, a fixed limit, not by the test (LimitExceeded)" in sentence
-    assert "errors was 20% of 50 requests against a limit of max 5%, version 41 had 0.1%;" in sentence
+    assert "errors was 20% of 50 requests in the window against a limit of max 5%, version 41 had 0.1%;" in sentence
 
 
 def test_a_limit_that_fell_to_evidence_is_credited_to_the_test() -> None:

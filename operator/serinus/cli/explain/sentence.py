@@ -121,10 +121,10 @@ def _numbers(account: Account, record: DecisionRecord) -> str:
 
 
 def _over(account: Account, record: DecisionRecord) -> str:
-    """The limit, where a literal one decided."""
+    """The limit, where a literal one decided, by what was counted in its window."""
     if account.decided_by not in {Decider.GUARDRAIL, Decider.LIMITS} or not record.limit:
         return ""
-    return f" against a limit of {record.limit}"
+    return f" in the window against a limit of {record.limit}"
 
 
 def _bar(account: Account, record: DecisionRecord) -> str:

@@ -97,7 +97,7 @@ def read_own_answer(answer: MetricsAnswer, now: float, requests: float | None = 
     if math.isnan(value) and requests == 0:
         return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"{_IDLE}: the query divides 0 by 0", 0.0)
     if not math.isfinite(value):
-        traffic = f" although {requests:.0f} requests reached this revision" if requests else ""
+        traffic = f" although {requests:.0f} requests reached this revision in the window" if requests else ""
         return Missing(Verdict.BLIND, Reason.NOT_A_NUMBER, f"the query gives {value}{traffic}", requests)
     return Measured(value, float(len(series)) if requests is None else requests, now)
 
@@ -106,7 +106,7 @@ def _no_series(requests: float | None, query: str) -> Missing:
     """Tell want of traffic from a counter that has no series yet: the first event makes it. A wrong name has none."""
     check = f"check the names in {shortened(query, LONGEST_SHOWN)}" if query else "check its names"
     if requests:
-        text = f"the query gives no series although {requests:.0f} requests reached this revision: {check}; {_CURE}"
+        text = f"the query gives no series although {requests:.0f} requests reached this revision in the window: {check}; {_CURE}"
         return Missing(Verdict.UNDECIDED, Reason.NO_SERIES, text, requests)
     if requests is None:
         return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"the query gives no series yet: {check}; {_CURE}")
