@@ -106,7 +106,8 @@ def _no_series(requests: float | None, query: str) -> Missing:
     """Tell want of traffic from a counter that has no series yet: the first event makes it. A wrong name has none."""
     check = f"check the names in {shortened(query, LONGEST_SHOWN)}" if query else "check its names"
     if requests:
-        text = f"the query gives no series although {requests:.0f} requests reached this revision in the window: {check}; {_CURE}"
+        came = f"although {requests:.0f} requests reached this revision in the window"
+        text = f"the query gives no series {came}: {check}; {_CURE}"
         return Missing(Verdict.UNDECIDED, Reason.NO_SERIES, text, requests)
     if requests is None:
         return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"the query gives no series yet: {check}; {_CURE}")
