@@ -57,6 +57,8 @@ def _facts(story: Story, now: float) -> Table:
     if story.active is not None or rollout.status.phase is not Phase.SUCCEEDED:
         facts.add_row(_role(story, rollout), _tried(story, rollout))
     facts.add_row("Rollout", _standing(rollout, now))
+    if again := story.again(rollout):
+        facts.add_row("", Text(again, style="yellow"))
     facts.add_row(*_why(rollout, now))
     if (goal := rollout.status.goal) is not None and goal.text not in (rollout.status.message or ""):
         facts.add_row("Goal", Text(goal.text))

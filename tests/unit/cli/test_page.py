@@ -9,6 +9,7 @@ import pytest
 from serinus.core.model.kinds import Json
 from tests.unit.cli.explain_given import comparison
 from tests.unit.cli.given import (
+    CANARY,
     GOAL_TEXT,
     ROLLOUT,
     FakeCluster,
@@ -203,3 +204,21 @@ def test_nothing_else_is_folded_where_there_is_no_terminal() -> None:
     """A line for grep stays a line."""
     message = "x" * 300
     assert message in _page(rollout(message=message))
+
+
+@pytest.mark.parametrize("command", ["status", "explain"])
+@pytest.mark.parametrize(
+    ("ended", "guard", "told"),
+    [
+        pytest.param({}, "9m", True, id="reverted, and the policy edited"),
+        pytest.param({}, "30m", False, id="reverted, and retried"),
+        pytest.param({"reason": "GroupReverted"}, "9m", False, id="gone back with its group"),
+        pytest.param({"phase": "Superseded", "reason": "NewSpec"}, "9m", False, id="superseded"),
+    ],
+)
+def test_another_attempt_says_that_the_policy_changed(command: str, ended: Json, guard: str, told: bool) -> None:
+    """A rejection is of a revision and its policy: who edits the policy asks for another attempt, and should see it."""
+    again = rollout(name=f"{CANARY}-2", levers={"attempt": 2, "guard": {"duration": guard}})
+    answer = say(cluster(reverted(**ended), again), command, "fraud").stdout
+    said = f"tried again because spec.guard has changed since Rollout {ROLLOUT} was Reverted"
+    assert (said in " ".join(answer.split())) is told
