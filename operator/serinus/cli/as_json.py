@@ -20,6 +20,7 @@ def story_json(story: Story, advised: Iterable[Advice]) -> Json:
         "namespace": view.namespace,
         "name": view.name,
         "model": view.model_name,
+        "fallback": story.fallback,
         "stable": _revision(story, story.stable, FULL_WEIGHT - story.exposure.weight),
         "canary": _revision(story, story.active.spec.to, story.exposure.weight) if story.active else None,
         "group": _group(story),

@@ -48,6 +48,8 @@ def _title(story: Story) -> RenderableType:
 
 def _facts(story: Story, now: float) -> Table:
     facts = _grid()
+    if story.fallback is not None:
+        facts.add_row("Fallback", Text.assemble((story.fallback, "bold"), ("  answers all requests", "yellow")))
     facts.add_row("Stable", _stable(story))
     if story.deployment.spec.group is not None:
         facts.add_row("Group", _group(story.deployment.spec.group, story.deployment.status.group))
@@ -111,7 +113,7 @@ def _revision(story: Story, revision: RevisionReference, exposure: Exposure) -> 
     lacking = pods is None or pods.ready_replicas < pods.replicas
     return Text.assemble(
         f"version {revision.version}  ({revision.revision})  ",
-        (exposure.text, "bold"),
+        (NOTHING.text if story.fallback else exposure.text, "bold"),
         "  ",
         (ready, "yellow" if lacking else ""),
     )

@@ -56,6 +56,13 @@ class Story:
         """What the canary is shown."""
         return exposure_of(self.active.status) if self.active else NOTHING
 
+    @property
+    def fallback(self) -> str | None:
+        """The ModelDeployment that answers all requests in place of this one, while it does."""
+        told, traffic = self.condition("FallbackServing"), self.deployment.spec.traffic
+        named = traffic.fallback if traffic is not None else None
+        return named.name if named is not None and told is not None and told.status == "True" else None
+
     def again(self, rollout: RolloutView) -> str:
         """Why a rollout is another attempt at what was rejected, where the policy has changed; else empty."""
         earlier = [one for one in self.rollouts if one.spec.to == rollout.spec.to and _before(one, rollout)]

@@ -129,7 +129,8 @@ def test_status_is_json_on_demand() -> None:
     answer = say(cluster(reverted()), "status", "fraud", "--json")
     told = json.loads(answer.stdout)
     assert set(told) == {
-        "namespace", "name", "model", "stable", "canary", "group", "rollout", "unwell", "waitsForOperator", "next",
+        "namespace", "name", "model", "fallback", "stable", "canary", "group", "rollout", "unwell", "waitsForOperator",
+            "next",
     }  # fmt: skip
     assert told["stable"] == {
         "revision": "fraud-aaaaaaaaaa", "version": "41", "weight": 100, "readyReplicas": 2, "replicas": 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -130,6 +131,17 @@ def test_a_fallback_is_shown_while_it_serves_or_could_not() -> None:
     assert "FallbackServing FallbackMissing there is no" in _page(rollout(), conditions=[cannot])
     idle = condition("FallbackServing", "False", "FallbackReady", "rules answers when no pod is ready")
     assert "rules" not in _page(rollout(), conditions=[idle])
+
+
+def test_while_a_fallback_answers_nobody_is_said_to_have_its_requests() -> None:
+    """A page that begins with 100% of stable would be believed at 3 a.m."""
+    serves = condition("FallbackServing", "True", "FallbackServing", "rules answers all requests")
+    fake = cluster(rollout(), conditions=[serves])
+    fake.deployments[0]["spec"]["traffic"] = {"fallback": {"name": "rules"}}
+    page = " ".join(say(fake, "status", "fraud").stdout.split())
+    assert "Fallback rules answers all requests Stable version 41 (fraud-aaaaaaaaaa) 0% 2 of 2 pods" in page
+    assert "Canary version 42 (fraud-bbbbbbbbbb) 0% 1 of 1 pods" in page
+    assert json.loads(say(fake, "status", "fraud", "--json").stdout)["fallback"] == "rules"
 
 
 def test_old_numbers_of_a_live_rollout_are_shown_with_their_age() -> None:
