@@ -29,8 +29,8 @@ def compared(seen: Snapshot, split: Split | None) -> Fallback | None:
     if asked is None:
         return fallback
     text = (
-        f"{FIELD}: {fallback.name} serves the model {fallback.model}, and {view.name} the model {asked}, which requests "
-        "have in their path: name one with the same spec.model.name"
+        f"{FIELD}: {fallback.name} serves the model {fallback.model}, and {view.name} the model {asked}: requests have "
+        "the name in their path, so name one with the same spec.model.name"
     )
     return replace(fallback, obstacle=Obstacle("FallbackModelDiffers", text))
 
