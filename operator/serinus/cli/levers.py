@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serinus.api.defaults import policy_of
 from serinus.api.parsing import RolloutView
 from serinus.api.rollout import Levers, RolloutStatus
 from serinus.api.status import Phase, Verdict
@@ -61,7 +62,15 @@ def abort(story: Story) -> Pull:
     rollout = _running(story)
     if rollout.spec.from_ is None:
         raise Refused(f"{rollout.name} is the first revision of {story.name}: there is nothing to go back to")
-    return Pull(rollout.name, {"abort": True}, f"goes back to version {rollout.spec.from_.version}", Levers(abort=True))
+    said = f"goes back to version {rollout.spec.from_.version}"
+    return Pull(rollout.name, {"abort": True}, said, Levers(abort=True), _rejected_by(story, rollout))
+
+
+def _rejected_by(story: Story, rollout: RolloutView) -> str:
+    """Say what an abort bars, and what lifts it: the policy may have been edited since the rollout began."""
+    edited = policy_of(story.deployment.spec).digest != rollout.spec.policy
+    too = ", with the policy that the spec has now as well" if edited else ""
+    return f"version {rollout.spec.to.version} is rejected{too}: only retry or another policy tries it again"
 
 
 def retry(story: Story, token: str) -> Pull:

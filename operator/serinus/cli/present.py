@@ -48,6 +48,8 @@ def _title(story: Story) -> RenderableType:
 
 def _facts(story: Story, now: float) -> Table:
     facts = _grid()
+    if story.fallback is not None:
+        facts.add_row("Fallback", Text.assemble((story.fallback, "bold"), ("  answers all requests", "yellow")))
     facts.add_row("Stable", _stable(story))
     if story.deployment.spec.group is not None:
         facts.add_row("Group", _group(story.deployment.spec.group, story.deployment.status.group))
@@ -57,6 +59,8 @@ def _facts(story: Story, now: float) -> Table:
     if story.active is not None or rollout.status.phase is not Phase.SUCCEEDED:
         facts.add_row(_role(story, rollout), _tried(story, rollout))
     facts.add_row("Rollout", _standing(rollout, now))
+    if again := story.again(rollout):
+        facts.add_row("", Text(again, style="yellow"))
     facts.add_row(*_why(rollout, now))
     if (goal := rollout.status.goal) is not None and goal.text not in (rollout.status.message or ""):
         facts.add_row("Goal", Text(goal.text))
@@ -109,7 +113,7 @@ def _revision(story: Story, revision: RevisionReference, exposure: Exposure) -> 
     lacking = pods is None or pods.ready_replicas < pods.replicas
     return Text.assemble(
         f"version {revision.version}  ({revision.revision})  ",
-        (exposure.text, "bold"),
+        (NOTHING.text if story.fallback else exposure.text, "bold"),
         "  ",
         (ready, "yellow" if lacking else ""),
     )

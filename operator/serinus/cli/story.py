@@ -15,6 +15,9 @@ from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import exposure_of
+from serinus.core.rollout.again import tried_again
+from serinus.core.rollout.history import REJECTING
+from serinus.core.rollout.reasons import RolloutReason
 
 BAD_WHEN = {"Ready": "False", "Serving": "False", "Stalled": "True", "Degraded": "True"}
 
@@ -55,6 +58,21 @@ class Story:
     def exposure(self) -> Exposure:
         """What the canary is shown."""
         return exposure_of(self.active.status) if self.active else NOTHING
+
+    @property
+    def fallback(self) -> str | None:
+        """The ModelDeployment that answers all requests in place of this one, while it does."""
+        told, traffic = self.condition("FallbackServing"), self.deployment.spec.traffic
+        named = traffic.fallback if traffic is not None else None
+        return named.name if named is not None and told is not None and told.status == "True" else None
+
+    def again(self, rollout: RolloutView) -> str:
+        """Why a rollout is another attempt at what was rejected, where the policy has changed; else empty."""
+        earlier = [one for one in self.rollouts if one.spec.to == rollout.spec.to and _before(one, rollout)]
+        last = earlier[-1] if earlier else None
+        if last is None or last.status.phase not in REJECTING or last.status.reason == RolloutReason.GROUP_REVERTED:
+            return ""
+        return tried_again(rollout.spec, since=last.spec, rollout=last.name, phase=last.status.phase)
 
     def pods(self, revision: str) -> RevisionStatus | None:
         """The pods of a revision, where the status tells them."""
@@ -107,6 +125,10 @@ def deciding_record(rollout: RolloutView) -> DecisionRecord | None:
         return next((record for record in taken if record.reason == status.reason), next(iter(taken), None))
     newest = status.decisions[-1] if status.decisions else None
     return newest if newest and newest.reason == status.reason else None
+
+
+def _before(one: RolloutView, other: RolloutView) -> bool:
+    return one.spec.attempt < other.spec.attempt
 
 
 def read_story(cluster: UserCluster, name: str) -> Story:

@@ -48,8 +48,26 @@ def test_an_undo_names_the_other_members() -> None:
     """For people and for scripts; outside of groups there are none."""
     assert undone(grouped(served("1", "2")))["groupMembers"] == ["prep"]
     assert undone(served("1", "2"))["groupMembers"] == []
-    told = say(grouped(served("1", "2")), "undo", "fraud").stdout
-    assert "note: fraud moves together with prep: undo them, too" in told
+
+
+@pytest.mark.parametrize(
+    ("said", "behind"),
+    [
+        pytest.param({"release": "2026-11", "standing": "Trying"}, True, id="has something new in the release"),
+        pytest.param({"release": "2026-11", "standing": "Serves"}, False, id="its model stayed the same"),
+        pytest.param({"release": "2026-10", "standing": "Ready"}, False, id="what it said is of another release"),
+        pytest.param(None, False, id="nothing is known of it"),
+    ],
+)
+def test_an_undo_says_who_does_not_go_back_with_it(said: Json | None, behind: bool) -> None:
+    """Whoever has nothing new in the release need not go back."""
+    fake = grouped(served("1", "2"))
+    if said is not None:
+        fake.deployments[1]["status"]["group"] = said
+    told = say(fake, "undo", "fraud").stdout
+    assert ("prep (version 42) stays, and fraud goes back alone" in told) is behind
+    assert ("serinus undo prep --apply --alone" in told) is behind
+    assert say(fake, "undo", "fraud", "--apply").exit_code == int(behind)
 
 
 def test_who_went_back_with_its_group_is_not_retried_but_told_whom_to_retry() -> None:

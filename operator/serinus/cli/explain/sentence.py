@@ -32,7 +32,8 @@ _DECIDERS = {
 def sentence(account: Account) -> str:
     """Say it all in one sentence."""
     where = f"{account.namespace}/{account.name}"
-    return f"{where}: {_ended(account) if account.rollout.status.phase.ended else _under_way(account)}."
+    told = _ended(account) if account.rollout.status.phase.ended else _under_way(account)
+    return f"{where}: {told}{f'; {account.again}' if account.again else ''}."
 
 
 def _ended(account: Account) -> str:

@@ -9,7 +9,7 @@ from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.cli.cluster import UserCluster
 from serinus.cli.errors import Refused
 from serinus.cli.moments import clock_time
-from serinus.cli.story import Story, members_beside
+from serinus.cli.story import Story
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.identity import controller_uid
 from serinus.core.model.kinds import Json
@@ -63,11 +63,6 @@ def read_kept(cluster: UserCluster, story: Story) -> KeptRevisions:
     except InvalidSpec:
         wanted = None
     return KeptRevisions(Snapshot(view, tuple(read), wanted, rollouts=tuple(rollouts)), manifests)
-
-
-def others_of_group(cluster: UserCluster, story: Story) -> tuple[str, ...]:
-    """Name the other members of the group: what goes back must go back together."""
-    return tuple(one["metadata"]["name"] for one in members_beside(cluster, story.deployment))
 
 
 def _unread(name: str) -> str:
