@@ -175,10 +175,7 @@ class Metric(ApiModel):
 
     @property
     def least_samples(self) -> int | None:
-        """Requests (trials) that the window must hold; None where none are counted.
-
-        `min_samples` alone tells whether somebody asked for them: the weight rises on more where nobody did.
-        """
+        """Requests (trials) that the window must hold, the default included; None where none are counted."""
         counts = self.preset in {Preset.ERROR_RATE, Preset.LATENCY} or self.is_ratio
         return (self.min_samples or MIN_SAMPLES) if counts else None
 
