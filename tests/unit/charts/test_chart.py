@@ -238,25 +238,26 @@ def test_the_lease_is_the_only_one_that_may_be_written(tmp_path: Path) -> None:
     }
 
 
-def test_short_pauses_are_warned_of_and_never_refused(tmp_path: Path) -> None:
-    """One policy refuses, the other one hints, and an error in the hint is none of the user's."""
+def test_hints_warn_and_never_refuse(tmp_path: Path) -> None:
+    """One policy refuses, the others hint, and an error in a hint is none of the user's."""
     documents = render(tmp_path, {})
     actions = {
         each["spec"]["policyName"]: each["spec"]["validationActions"]
         for each in kinds(documents, "ValidatingAdmissionPolicyBinding")
     }
-    assert actions == {"serinus-operator-only": ["Deny"], "serinus-short-pauses": ["Warn"]}
+    hints = ("serinus-short-pauses", "serinus-shared-revisions")
+    assert actions == {"serinus-operator-only": ["Deny"], **{hint: ["Warn"] for hint in hints}}
     failing = {
         each["metadata"]["name"]: each["spec"]["failurePolicy"]
         for each in kinds(documents, "ValidatingAdmissionPolicy")
     }
-    assert failing == {"serinus-operator-only": "Fail", "serinus-short-pauses": "Ignore"}
+    assert failing == {"serinus-operator-only": "Fail", **dict.fromkeys(hints, "Ignore")}
 
 
 def test_the_policy_trusts_the_account_in_use(tmp_path: Path) -> None:
     """The admission policy follows the ServiceAccount's name, and who else may write."""
     values = {**MATRIX["own-account"], **MATRIX["restorer"]}
-    (policy, _) = kinds(render(tmp_path, values), "ValidatingAdmissionPolicy")
+    (policy, *_) = kinds(render(tmp_path, values), "ValidatingAdmissionPolicy")
     trusted = policy["spec"]["variables"][0]["expression"]
     assert "system:serviceaccount:serinus-system:mine" in trusted
     assert "system:serviceaccount:velero:velero" in trusted

@@ -63,7 +63,8 @@ def istio_selectors(namespace: str, services: str, metrics: Sequence[Metric], *,
     return found
 
 
-def triton_selector(namespace: str, revisions: str) -> str:
-    """Select Triton's own counters of the revisions (hashes) that match a pattern."""
+def triton_selector(namespace: str, name: str, revisions: str) -> str:
+    """Select Triton's own counters of a ModelDeployment's revisions (hashes) that match a pattern."""
     names = "nv_inference_request_(success|failure|duration_us)"
-    return f'{{__name__=~"{names}",namespace="{quoted(namespace)}",revision=~"{revisions}"}}'
+    pods = f'namespace="{quoted(namespace)}",revision=~"{revisions}",modeldeployment=~"|{quoted(name)}"'
+    return f'{{__name__=~"{names}",{pods}}}'
