@@ -1,16 +1,19 @@
-# The operator's image: `docker build -t serinus .`; the chart's `image` values point at where you push it.
-FROM python:3.11-slim AS build
+# The operator's image for those who build with Docker, Podman or buildah: `docker build -t serinus .`
+# It holds the files of `make image`, layer by layer, and is made by the same code; the build fetches from Debian and PyPI.
+ARG DEBIAN=debian:bookworm-slim
+FROM ${DEBIAN} AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends mmdebstrap python3 python3-pip
 WORKDIR /src
-COPY requirements/runtime.txt requirements/
-RUN pip install --no-cache-dir --require-hashes --target /opt/serinus -r requirements/runtime.txt
-# Copied, not built: a build would fetch a build backend that no hash pins.
-COPY operator/serinus /opt/serinus/serinus
-COPY LICENSE /opt/serinus/
-RUN python -m compileall -q /opt/serinus/serinus
+COPY . .
+RUN PYTHONPATH=operator python3 -m serinus_local image --files /layers
 
-FROM python:3.11-slim
-COPY --from=build /opt/serinus /opt/serinus
-ENV PYTHONPATH=/opt/serinus PYTHONUNBUFFERED=1
+FROM scratch
+COPY --from=build /layers/base/ /
+COPY --from=build /layers/dependencies/ /
+COPY --from=build /layers/code/ /
+ENV PATH=/usr/local/bin:/usr/bin:/bin PYTHONPATH=/opt/serinus PYTHONUNBUFFERED=1
+LABEL org.opencontainers.image.title=serinus org.opencontainers.image.licenses=Apache-2.0
+WORKDIR /
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "serinus"]
 CMD ["run"]

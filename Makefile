@@ -14,7 +14,7 @@ PYTEST := $(PY) -m pytest
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo up down test check explore lint crds pictures bench bench-switch soak-traffic lock clean fmt test-quick test-api test-node test-statistics bench-statistics
+.PHONY: help demo up down image test check explore lint crds pictures bench bench-switch soak-traffic lock clean fmt test-quick test-api test-node test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ up: $(INSTALLED) ## Start a local cluster with the operator; prints the lines to
 
 down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 	$(LOCAL) down $(ARGS)
+
+image: $(INSTALLED) ## Build the operator's image without Docker: dist/serinus.tar, an OCI archive (needs root, ARGS="--name …")
+	$(LOCAL) image $(ARGS)
 
 test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to those that need a cluster)
 	$(LOCAL) build

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from serinus_local import artifacts, build, images, stack
+from serinus_local import artifacts, build, chart, images, operator_image, operators, stack
 from serinus_local.cache import say
 
 
@@ -31,7 +32,18 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--state", type=Path, default=stack.default_state())
         command.set_defaults(run=run)
         if name == "up":
-            command.add_argument("--no-operator", action="store_true", help="start the stack without the operator")
+            how = command.add_mutually_exclusive_group()
+            how.add_argument("--no-operator", action="store_true", help="start the stack without the operator")
+            how.add_argument(
+                "--operator", choices=operators.WAYS, help="how the operator runs; default: as it does, or pod"
+            )
+    image = commands.add_parser("image", help="write the operator's image as an OCI archive")
+    image.add_argument("--archive", type=Path, default=Path("dist/serinus.tar"), help="the file to write")
+    image.add_argument(
+        "--name", default=f"serinus:{chart.app_version()}", help="registry/repository:tag that it is loaded as"
+    )
+    image.add_argument("--files", type=Path, metavar="FOLDER", help="write its files, layer by layer, and no archive")
+    image.set_defaults(run=_image)
     demo = commands.add_parser("demo", help="show a good version being promoted and bad ones rolled back")
     demo.add_argument("--state", type=Path, default=stack.default_state())
     demo.add_argument("--json", type=Path, metavar="FILE", help="also write the summary to this file")
@@ -42,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> int:
     if options.only == "all":
         images.all_images()
+        operator_image.layers()
     if options.only in ("artifacts", "all"):
         say(f"programs that keep models: {artifacts.everything()}")
     if options.only != "artifacts":
@@ -49,8 +62,19 @@ def _build(options: argparse.Namespace) -> int:
     return 0
 
 
+def _image(options: argparse.Namespace) -> int:
+    if os.geteuid() != 0:
+        raise RuntimeError("the image needs root: its own Python compiles the code in it (chroot); use sudo")
+    if options.files:
+        operator_image.unpack(options.files)
+        return 0
+    digest = operator_image.write(options.archive, options.name)
+    say(f"{options.name}: {options.archive}, {options.archive.stat().st_size / 1e6:.0f} MB, {digest}")
+    return 0
+
+
 def _up(options: argparse.Namespace) -> int:
-    _print(stack.up(options.state, with_operator=not options.no_operator))
+    _print(stack.up(options.state, with_operator=not options.no_operator, operator=options.operator))
     return 0
 
 
@@ -73,6 +97,7 @@ def _status(options: argparse.Namespace) -> int:
     for name in running.processes.known():
         process = running.processes.running(name)
         print(f"{name:24} {f'pid {process.pid}' if process else 'not running'}")
+    print(f"{'operator':24} {'a ' + running.operator.way if running.operator.way else 'not started'}")
     _print(running)
     return 0
 

@@ -1,4 +1,4 @@
-"""The custom resources of Istio and of the Gateway API, out of the very modules that istiod is built from."""
+"""The custom resources of Istio and of the Gateway API, out of the modules that istiod is built from; and monitors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from serinus_local import build, cache
 ISTIO = ("virtualservices", "destinationrules", "gateways", "serviceentries")
 GATEWAY_API = ("gatewayclasses", "gateways", "httproutes", "grpcroutes", "referencegrants")
 
+# Nothing is built of it, so it is pinned here.
+PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
+MONITORS = ("servicemonitors", "podmonitors")
+
 
 def istio() -> str:
     """Return the four Istio kinds that are used here; istiod watches only kinds that exist."""
@@ -19,6 +23,11 @@ def istio() -> str:
 def gateway_api() -> str:
     """Return the five kinds of the Gateway API that istiod carries out."""
     return _kept("gateway-api", _gateway_api)
+
+
+def monitors() -> str:
+    """Return prometheus-operator's two kinds that the chart may write; the stack has nobody who carries them out."""
+    return _kept("monitors", _monitors)
 
 
 def _kept(name: str, make: Callable[[], str]) -> str:
@@ -40,3 +49,8 @@ def _istio() -> str:
 def _gateway_api() -> str:
     folder = build.module_folder("sigs.k8s.io/gateway-api") / "config/crd/standard"
     return "\n---\n".join((folder / f"gateway.networking.k8s.io_{plural}.yaml").read_text() for plural in GATEWAY_API)
+
+
+def _monitors() -> str:
+    folder = build.module_folder(PROMETHEUS_OPERATOR) / "example/prometheus-operator-crd"
+    return "\n---\n".join((folder / f"monitoring.coreos.com_{plural}.yaml").read_text() for plural in MONITORS)

@@ -119,9 +119,10 @@ def kube_proxy(*, address: str, pods: str, kubeconfig: Path, node: str) -> str:
     )
 
 
-def namespace(name: str) -> str:
-    """Render a Namespace."""
-    return json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+def namespace(name: str, *, pod_security: str = "") -> str:
+    """Render a Namespace, whose pods are held to a Pod Security Standard if one is named."""
+    labels = {"pod-security.kubernetes.io/enforce": pod_security} if pod_security else {}
+    return json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 
 
 def is_established(definition: dict[str, Any]) -> bool:

@@ -58,7 +58,16 @@ class Node:
         """Start containerd and fill its store; it needs no API yet."""
         self._start_containerd()
         for image in images.all_images():
-            self._import(image)
+            self.load(image)
+
+    def load(self, image: Image) -> None:
+        """Give the node an image; containerd must run."""
+        mark = self._store / f".{image.archive.stem.rpartition('-')[0]}"
+        if mark.exists() and mark.read_text() == image.archive.name:
+            return
+        cache.say(f"import image {image.name}")
+        self._ctr("images", "import", str(image.archive))
+        mark.write_text(image.archive.name)
 
     def start(self) -> None:
         """Start kubelet and kube-proxy; the API must be there."""
@@ -102,14 +111,6 @@ class Node:
         self._processes.wait(lambda: self._ctr("version", ok=False) != "", "containerd", what="its socket", limit=30)
         for container in self._ctr("containers", "list", "--quiet").split():
             self._ctr("containers", "delete", container)
-
-    def _import(self, image: Image) -> None:
-        mark = self._store / f".{image.archive.stem.rpartition('-')[0]}"
-        if mark.exists() and mark.read_text() == image.archive.name:
-            return
-        cache.say(f"import image {image.name}")
-        self._ctr("images", "import", str(image.archive))
-        mark.write_text(image.archive.name)
 
     def _ctr(self, *arguments: str, ok: bool = True) -> str:
         command = [*self.inside(), "ctr", f"--address={_SOCKET}", "--namespace=k8s.io", *arguments]

@@ -19,14 +19,14 @@ NAME = "prometheus"
 
 
 class LocalPrometheus:
-    """One Prometheus of a state folder, on a loopback port."""
+    """One Prometheus of a state folder, on a loopback port unless pods must reach it by another address."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, *, address: str = LOOPBACK) -> None:
         state.mkdir(parents=True, exist_ok=True)
         self._state = state
         self._processes = Processes(state)
-        self._port = Ports(state)[NAME]
-        self.url = f"http://{LOOPBACK}:{self._port}"
+        self._listens = f"{address}:{Ports(state)[NAME]}"
+        self.url = f"http://{self._listens}"
 
     def start(self, config: Mapping[str, object]) -> None:
         """Start it with this configuration and return when it answers queries."""
@@ -35,7 +35,7 @@ class LocalPrometheus:
         argv = (
             str(build.binaries() / "prometheus"), f"--config.file={file}",
             f"--storage.tsdb.path={self._state / 'prometheus'}", "--storage.tsdb.retention.time=6h",
-            f"--web.listen-address={LOOPBACK}:{self._port}", "--web.enable-lifecycle", "--log.level=warn",
+            f"--web.listen-address={self._listens}", "--web.enable-lifecycle", "--log.level=warn",
         )  # fmt: skip
         self._processes.start(Program(NAME, argv))
         self.wait_ready()

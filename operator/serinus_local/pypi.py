@@ -34,9 +34,9 @@ def go() -> Path:
     return toolchain / "bin" / "go"
 
 
-def installed(name: str) -> Path:
-    """Return the folder with everything `requirements/<name>.txt` pins, unpacked for Python 3.11."""
-    requirements = REQUIREMENTS / f"{name}.txt"
+def installed(name: str, requirements: Path | None = None) -> Path:
+    """Return the folder with all that a lock file pins, by default `requirements/<name>.txt`, for Python 3.11."""
+    requirements = requirements or REQUIREMENTS / f"{name}.txt"
     folder = cache.folder("pypi") / f"{name}-{cache.digest([requirements])}"
     with cache.locked(f"pypi-{name}"):
         if not folder.exists():

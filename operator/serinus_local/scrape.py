@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serinus_local import gateway
+from serinus_local import chart, gateway
 
 Rule = dict[str, object]
 
@@ -14,10 +14,16 @@ _HTTP, _GRPC = "8000", "8001"
 
 
 def config(*, kubeconfig: Path, operator: str) -> dict[str, object]:
-    """Return the configuration: the gateway, every model pod and the operator, each second."""
+    """Return the configuration: the gateway, every model pod and the operator, a pod or a process, each second."""
     return {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "scrape_configs": [_envoy(kubeconfig), _clusters(kubeconfig), _triton(kubeconfig), _operator(operator)],
+        "scrape_configs": [
+            _envoy(kubeconfig),
+            _clusters(kubeconfig),
+            _triton(kubeconfig),
+            _pod(kubeconfig),
+            _process(operator),
+        ],
     }
 
 
@@ -70,8 +76,16 @@ def _triton(kubeconfig: Path) -> dict[str, object]:
     }
 
 
-def _operator(address: str) -> dict[str, object]:
-    return {"job_name": "serinus", "static_configs": [{"targets": [address]}]}
+def _pod(kubeconfig: Path) -> dict[str, object]:
+    return {
+        "job_name": "serinus",
+        "kubernetes_sd_configs": [_pods(kubeconfig, namespaces=[chart.NAMESPACE])],
+        "relabel_configs": [_keep("__meta_kubernetes_pod_container_port_name", "http-metrics"), *_pod_labels()],
+    }
+
+
+def _process(address: str) -> dict[str, object]:
+    return {"job_name": "serinus-process", "static_configs": [{"targets": [address]}]}
 
 
 def _pods(kubeconfig: Path, namespaces: list[str] | None = None) -> dict[str, object]:

@@ -7,14 +7,27 @@ import shutil
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from serinus_local import build, cache, chart, crds, gateway, images, network, node, operator_process, scrape, system
-from serinus_local.cache import say
+from serinus_local import (
+    build,
+    cache,
+    crds,
+    gateway,
+    images,
+    network,
+    node,
+    operator_image,
+    operator_process,
+    scrape,
+    system,
+)
 from serinus_local.chart import REPOSITORY
 from serinus_local.control_plane import ControlPlane
 from serinus_local.istio import SYSTEM_NAMESPACE, Istiod
 from serinus_local.manifests import namespace, pod_reader
+from serinus_local.operators import Operators, Way
 from serinus_local.ports import LOOPBACK
 from serinus_local.process import Processes, Program, end_marked
 from serinus_local.prometheus import LocalPrometheus
@@ -36,8 +49,8 @@ class Stack:
         self.processes = self.plane.processes
         self.node = node.Node(self.plane, self.network, name_of(state))
         self.istiod = Istiod(self.plane, self.network.host)
-        self.prometheus = LocalPrometheus(state)
-        self.operator = operator_process.OperatorProcess(self.plane, self.prometheus.url)
+        self.prometheus = LocalPrometheus(state, address=self.network.host)
+        self.operator = Operators(self.plane, self.node, self.prometheus.url)
         self.kubeconfig = self.plane.kubeconfig
         self.prometheus_url = self.prometheus.url
         self.gateway_address = f"{self.network.gateway}:80"
@@ -48,7 +61,7 @@ class Stack:
         return self.plane.kubectl
 
     def kill(self, name: str) -> None:
-        """Kill a part (`operator`, `prometheus`, `istiod`, `kube-apiserver`, …) as a crash would."""
+        """Kill a part (`prometheus`, `istiod`, …, or the `operator` while it is a process) as a crash would."""
         self.processes.kill(name)
 
     def stop(self, name: str) -> None:
@@ -59,7 +72,7 @@ class Stack:
         """Start a part again as it was, after `kill` or `stop`; return when it is ready, where it can tell."""
         self.processes.again(name)
         ready: dict[str, Callable[[], None]] = {
-            "operator": self.operator.wait_ready,
+            operator_process.NAME: self.operator.process.wait_ready,
             "prometheus": self.prometheus.wait_ready,
             "istiod": self.istiod.wait_ready,
             "kube-apiserver": self.plane.wait_ready,
@@ -71,25 +84,30 @@ class Stack:
         return self.processes.log(name)
 
 
-def up(state_dir: Path, *, with_operator: bool = True) -> Stack:
-    """Bring up everything that is not up yet."""
+def up(state_dir: Path, *, with_operator: bool = True, operator: Way | None = None) -> Stack:
+    """Bring up everything that is not up yet; the operator in the way that is named, as it is, or as a pod."""
     reason = system.unfit()
     if reason:
         raise RuntimeError(reason)
     with step("bring the stack up"):
-        return _up(state_dir, with_operator=with_operator)
+        return _up(state_dir, with_operator=with_operator, operator=operator)
 
 
-def _up(state_dir: Path, *, with_operator: bool) -> Stack:
+def _up(state_dir: Path, *, with_operator: bool, operator: Way | None) -> Stack:
     system.need(*node.NEEDED, "openssl")
-    images.all_images()
+    with ThreadPoolExecutor() as pool:  # The operator's layers are mostly downloads: they come while Go compiles.
+        layers = pool.submit(operator_image.layers) if with_operator and operator != operator_process.KIND else None
+        images.all_images()
+        if layers is not None:
+            layers.result()
     with cache.locked(f"stack-{name_of(state_dir)}"):
         with cache.locked(network.LOCK):
             stack = Stack(state_dir)
             stack.node.hold()
-        _start(stack)
+        _start(stack, partial(stack.operator.prepare, operator) if with_operator else lambda: None)
         if with_operator:
-            _start_operator(stack)
+            with step("the operator, installed with its chart"):
+                stack.operator.run(operator)
     return stack
 
 
@@ -122,7 +140,7 @@ def name_of(state: Path) -> str:
     return hashlib.sha256(str(state).encode()).hexdigest()[:8]
 
 
-def _start(stack: Stack) -> None:
+def _start(stack: Stack, prepare: Callable[[], None]) -> None:
     with ThreadPoolExecutor() as pool, step("control plane, containerd and images"):
         containers = pool.submit(stack.node.start_containers)
         stack.plane.start()
@@ -131,6 +149,7 @@ def _start(stack: Stack) -> None:
     with ThreadPoolExecutor() as pool, step("node, istiod, gateway and Prometheus"):
         stack.node.start()
         done = [pool.submit(_mesh, stack), pool.submit(_observe, stack), pool.submit(stack.node.wait_ready)]
+        done.append(pool.submit(prepare))
         for future in done:
             future.result()
 
@@ -164,13 +183,4 @@ def _mesh(stack: Stack) -> None:
 def _observe(stack: Stack) -> None:
     stack.plane.apply_yaml(pod_reader("prometheus"))
     kubeconfig = stack.plane.user_kubeconfig("prometheus")
-    stack.prometheus.start(scrape.config(kubeconfig=kubeconfig, operator=stack.operator.metrics_address))
-
-
-def _start_operator(stack: Stack) -> None:
-    with step("the operator, with the chart's own rights"):
-        if not (chart.present() and operator_process.present()):
-            say("charts/serinus or `python -m serinus` not found: skipped")
-            return
-        chart.apply(stack.plane)
-        stack.operator.start()
+    stack.prometheus.start(scrape.config(kubeconfig=kubeconfig, operator=stack.operator.process.metrics_address))

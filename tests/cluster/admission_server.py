@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from serinus_local import build, chart
 from serinus_local.control_plane import ControlPlane
 
 DATA = Path(__file__).parent / "admission"
@@ -64,6 +66,14 @@ class AdmissionServer:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             return dict(json.load(error))
+
+
+def hint(name: str) -> str:
+    """Render one of the chart's policies that warn, and refuse nothing."""
+    told = ["--set", "image.repository=serinus", "--show-only", "templates/admission.yaml"]
+    helm = [str(build.binaries() / "helm"), "template", chart.RELEASE, str(chart.CHART), *told]
+    rendered = yaml.safe_load_all(subprocess.run(helm, capture_output=True, text=True, check=True).stdout)
+    return str(yaml.safe_dump_all([one for one in rendered if one["metadata"]["name"].endswith(f"-{name}")]))
 
 
 def manifest(name: str) -> dict[str, Any]:

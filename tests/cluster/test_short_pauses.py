@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from serinus.api import crds
 from serinus.api.defaults import policy_of
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.simulation.manifest.pauses import short_pauses
-from serinus_local import build, chart
 from serinus_local.control_plane import ControlPlane
 from serinus_local.waiting import until
-from tests.cluster.admission_server import AdmissionServer, changed, manifest
+from tests.cluster.admission_server import AdmissionServer, changed, hint, manifest
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
 
@@ -25,7 +22,7 @@ ERRORS = {"name": "errors", "preset": "error-rate", "thresholdRange": {"max": "5
 LATENCY = {"name": "p99", "preset": "latency"}
 SCALE = {"setCanaryScale": {"replicas": 3}}
 GOAL = {"awaitGoal": {"goal": {"metric": "conversion", "direction": "Increase", "minimumEffect": "2%"}}}
-CONVERSION = {"name": "conversion", "type": "Ratio", "query": "a{{revision}}", "of": "b{{revision}}"}
+CONVERSION = {"name": "conversion", "type": "Ratio", "query": "a{{service}}", "of": "b{{service}}"}
 STICKY = {
     "hosts": ["a.example.com"],
     "istio": {"gateways": ["public"]},
@@ -39,19 +36,12 @@ def server(api_server: ControlPlane) -> Iterator[AdmissionServer]:
     """An API server with our kinds and the chart's hint, once it is in force; what refuses is not for this one."""
     for path in sorted((crds.ROOT / "crds").glob("*.yaml")):
         api_server.apply_crds(path.read_text())
-    hint = [one for one in yaml.safe_load_all(_rendered()) if one["metadata"]["name"].endswith("-short-pauses")]
-    text = yaml.safe_dump_all(hint)
+    text = hint("short-pauses")
     api_server.apply_yaml(text)
     made = AdmissionServer(api_server)
     until(lambda: bool(made.warnings(stepped([10], [ERRORS]))), what="the policy to be in force", limit=60)
     yield made
     api_server.kubectl("delete", "-f", "-", stdin=text)
-
-
-def _rendered() -> str:
-    told = ["--set", "image.repository=serinus", "--show-only", "templates/admission.yaml"]
-    helm = [str(build.binaries() / "helm"), "template", chart.RELEASE, str(chart.CHART), *told]
-    return subprocess.run(helm, capture_output=True, text=True, check=True).stdout
 
 
 def stepped(steps: list[Any], metrics: list[dict[str, Any]] | None, **fields: Any) -> dict[str, Any]:

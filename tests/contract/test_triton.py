@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from serinus.adapters.open_inference import AT_ONCE, InferenceProbe
 from serinus.api.served_model import Probe
 from serinus.core.model.answers import ProbeOutcome
+from serinus_local import chart
 from tests.support.stack import require_node
 from tests.support.triton_server import triton_server
 
@@ -272,3 +274,31 @@ def test_the_heavy_libraries_are_imported_when_they_are_used() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert printed.stdout.strip() == "[]"
+
+
+IMPORTERS = """
+import asyncio, importlib.abc, sys, threading
+from serinus.adapters.triton import TritonProbe
+from serinus.api.served_model import Probe
+
+class Watching(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy":
+            print(threading.current_thread() is threading.main_thread())
+
+sys.meta_path.insert(0, Watching())
+sample = Probe.model_validate({"inputs": [{"name": "X", "datatype": "FP32", "shape": [1], "data": [1]}]})
+asyncio.run(TritonProbe().infer("127.0.0.1:1", "fraud", sample))
+"""
+
+
+def test_numpy_is_imported_by_the_thread_that_judges() -> None:
+    """An operator that takes over in mid-rollout probes and compares at once: two imports of numpy could break both."""
+    told = subprocess.run(
+        [sys.executable, "-c", IMPORTERS],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(chart.REPOSITORY / "operator")},
+    )
+    assert told.stdout.split() == ["True"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,13 +20,25 @@ def cluster(stack: local.Stack) -> Iterator[Cluster]:
         yield Cluster(stack)
 
 
+@pytest.fixture(scope="module")
+def operator_process(stack: local.Stack) -> Iterator[None]:
+    """Run the operator as a process, which can be killed and started again at once: the kubelet waits ever longer."""
+    before = stack.operator.way
+    stack.operator.run("process")
+    yield
+    stack.operator.run(before)
+
+
 @pytest.fixture(autouse=True)
 def clean_log(stack: local.Stack) -> Iterator[None]:
     """Fail a test in which the operator met an error that it did not expect, or a right that the chart lacks."""
-    log = stack.log("operator")
-    before = log.stat().st_size
+    before = {file: file.stat().st_size for file in stack.operator.current.log_files()}
     yield
-    with log.open("rb") as file:
-        file.seek(before)
-        said = file.read().decode(errors="replace").splitlines()
+    said = [line for file in stack.operator.current.log_files() for line in _lines(file, before.get(file, 0))]
     assert [line for line in said if "Traceback" in line or "orbidden" in line] == []
+
+
+def _lines(file: Path, skipped: int) -> list[str]:
+    with file.open("rb") as log:
+        log.seek(skipped)
+        return log.read().decode(errors="replace").splitlines()

@@ -35,14 +35,13 @@ def scraped_twice(stack: local.Stack) -> dict[str, Any]:
 def asked(stack: local.Stack, folder: Path, configs: Mapping[str, Mapping[str, object]]) -> Iterator[Mapping[str, str]]:
     """Let the operator ask a Prometheus of each configuration, beside its own; give their addresses."""
     with ExitStack() as leaving:
-        urls = {name: leaving.enter_context(_running(folder / name, config)) for name, config in configs.items()}
-        file = stack.plane.state / "operator.json"
-        before = file.read_text()
-        leaving.callback(_reconfigure, stack, file, before)
-        known = json.loads(before)
+        urls = {name: leaving.enter_context(_running(stack, folder / name, config)) for name, config in configs.items()}
+        before = stack.operator.current.config
+        leaving.callback(stack.operator.current.configure, before)
+        known = json.loads(json.dumps(before))
         known["prometheus"] += [{"name": name, "url": url} for name, url in urls.items()]
         known["tenants"] = [{**tenant, "sources": ["*"]} for tenant in known["tenants"]]
-        _reconfigure(stack, file, json.dumps(known))
+        stack.operator.current.configure(known)
         yield urls
 
 
@@ -55,20 +54,14 @@ def ask(url: str, query: str) -> list[dict[str, Any]]:
 
 def _usual(stack: local.Stack) -> dict[str, Any]:
     kubeconfig = stack.plane.user_kubeconfig("prometheus")
-    return scrape.config(kubeconfig=kubeconfig, operator=stack.operator.metrics_address)
+    return scrape.config(kubeconfig=kubeconfig, operator=stack.operator.process.metrics_address)
 
 
 @contextmanager
-def _running(folder: Path, config: Mapping[str, object]) -> Iterator[str]:
-    server = LocalPrometheus(folder)
+def _running(stack: local.Stack, folder: Path, config: Mapping[str, object]) -> Iterator[str]:
+    server = LocalPrometheus(folder, address=stack.network.host)
     server.start(config)
     try:
         yield server.url
     finally:
         server.stop()
-
-
-def _reconfigure(stack: local.Stack, file: Path, text: str) -> None:
-    file.write_text(text)
-    stack.stop("operator")
-    stack.restart("operator")

@@ -38,7 +38,7 @@ class TritonPythonModel:
             self.purchases.increment(1)
         return triton.InferenceResponse([triton.Tensor("VERSION", np.array([{version}], dtype=np.int32))])
 """
-OF = '{namespace="{{namespace}}", revision="{{revision}}"}'
+OF = '{namespace="{{namespace}}", modeldeployment="{{name}}", revision="{{revision}}"}'
 PURCHASES: dict[str, Any] = {
     "name": "purchases",
     "type": "Ratio",

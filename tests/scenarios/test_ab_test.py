@@ -338,6 +338,10 @@ async def test_late_successes_of_earlier_users_make_stable_no_winner() -> None:
     assert decided(world)["reason"] == "NoDifference"
 
 
+def hash_of(world: World, version: str) -> str:
+    return world.revision(version).rpartition("-")[2]
+
+
 class UncountedVisitors(Visitors):
     """The first success makes the counter, and nobody succeeds with version 2."""
 
@@ -350,14 +354,16 @@ async def test_a_goal_that_cannot_be_counted_is_told(follows: str) -> None:
     """A series that is missing is not zero: it ends as asked after the longest time, and never by a promotion."""
     world = await begun(UncountedVisitors, 0.1, 0.0, onNoDifference=follows, maxDuration="90s")
     await world.run(60)
-    assert world.reason == "AwaitingGoal"
-    assert "nothing is counted: canary, query: the query gives no series" in world.state["message"]
+    assert world.reason == "NothingCounted"
+    assert world.state["message"].startswith("nothing is counted: canary, query: the query gives no series although")
+    asked = f'sum(converted_total{{namespace="ml", modeldeployment="fraud", revision="{hash_of(world, "2")}"}})'
+    assert f"in the window: check the names in {asked}; if no series means 0" in world.state["message"]
     if follows == "KeepStable":
         await world.until(lambda w: w.phase == "Reverted", limit=60)
         assert "maxDuration 90s is over" in decided(world)["message"]
     else:
         await world.run(90)
-        assert (world.routed, world.reason) == ({"1": 50, "2": 50}, "AwaitingGoal")
+        assert (world.routed, world.reason) == ({"1": 50, "2": 50}, "NothingCounted")
         assert "maxDuration 90s is over, and of what was not counted nothing is promoted" in world.state["message"]
 
 

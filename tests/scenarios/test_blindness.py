@@ -10,7 +10,11 @@ import pytest
 from tests.support.world import Model, World, fraud, serving, trying
 from tests.support.world.given import ERROR_RATE
 
-DRIFT = {"name": "drift", "query": 'max(psi{revision="{{revision}}"})', "thresholdRange": {"max": "0.25"}}
+DRIFT = {
+    "name": "drift",
+    "query": 'max(psi{modeldeployment="{{name}}", revision="{{revision}}"})',
+    "thresholdRange": {"max": "0.25"},
+}
 
 
 def no_series(query: str) -> list[float]:
@@ -171,7 +175,7 @@ async def test_a_query_outside_its_range_reverts() -> None:
         "0.1",
         "max 0.25",
     )
-    assert record["query"] == DRIFT["query"].replace("{{revision}}", canary)
+    assert record["query"] == DRIFT["query"].replace("{{name}}", "fraud").replace("{{revision}}", canary)
 
 
 async def test_a_canary_without_traffic_is_undecided() -> None:
@@ -249,7 +253,11 @@ async def test_a_failing_streak_survives_a_restart() -> None:
 @pytest.mark.parametrize("gives", [[math.nan], []], ids=["0/0", "no series"])
 async def test_a_night_without_requests_rejects_no_version(mode: str, gives: list[float]) -> None:
     """A query that divides nothing by nothing wants traffic: nobody is blind, whatever `onBlind` asks for."""
-    ratio = {"name": "ratio", "query": 'ratio{revision="{{revision}}"}', "thresholdRange": {"max": "0.1"}}
+    ratio = {
+        "name": "ratio",
+        "query": 'ratio{modeldeployment="{{name}}", revision="{{revision}}"}',
+        "thresholdRange": {"max": "0.1"},
+    }
     analysis = {"mode": mode, "metrics": [ratio], "onBlind": "Revert", "blindTimeout": "30s"}
     world = World()
     world.prometheus.own["ratio"] = lambda query: [0.01]
@@ -266,7 +274,11 @@ async def test_a_night_without_requests_rejects_no_version(mode: str, gives: lis
 
 async def test_an_empty_ratio_of_a_healthy_service_offers_its_cure() -> None:
     """No 5xx has no series: requests came, so that is no want of traffic."""
-    ratio = {"name": "ratio", "query": 'ratio{revision="{{revision}}"}', "thresholdRange": {"max": "0.1"}}
+    ratio = {
+        "name": "ratio",
+        "query": 'ratio{modeldeployment="{{name}}", revision="{{revision}}"}',
+        "thresholdRange": {"max": "0.1"},
+    }
     world = World()
     world.prometheus.own["ratio"] = lambda query: []
     await serving(world=world, analysis={"metrics": [ratio]})

@@ -91,7 +91,7 @@ async def test_it_answers_within_a_second_when_stable_has_no_ready_pod() -> None
     assert world.condition("FallbackServing")["status"] == "True"
     assert world.condition("Serving")["message"] == f"100% to the fallback {RULES}"
     assert world.condition("Ready")["status"] == "False"
-    assert world.status["serving"].startswith("1@")
+    assert (world.status["serving"], world.status["stable"]["version"]) == (f"fallback {RULES}", "1")
     assert ("fraud", "FallbackServing") in [(name, reason) for name, reason, _ in world.events]
 
 
@@ -148,6 +148,8 @@ async def test_who_cannot_stand_in_gets_nothing_and_is_named(wrong: str, reason:
         found = world.condition("FallbackServing")
         assert (found["status"], found["reason"]) == ("False", reason)
         assert says in found["message"]
+        assert found["message"].startswith("spec.traffic.fallback.name: ")
+        assert world.status["reason"] == (reason if world.status["phase"] == "Serving" else "StableNotReady")
         assert world.routed == {"1": 100}
         lose(world, "1")
 

@@ -11,7 +11,7 @@ from tests.support.world.given import ERROR_RATE
 
 WATCHED = {
     "name": "watched",
-    "query": 'x{revision="{{revision}}"}',
+    "query": 'x{modeldeployment="{{name}}", revision="{{revision}}"}',
     "thresholdRange": {"max": "0.25"},
 }
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from tests.scenarios.apis import WITH_EACH_API
-from tests.support.world import Model, fraud, serving, trying
+from tests.support.world import Model, World, fraud, serving, trying
 from tests.support.world.given import STEPS
 
 pytestmark = WITH_EACH_API
@@ -68,6 +72,45 @@ async def test_abort_takes_the_weight_away_and_rejects_the_pair() -> None:
     await world.run(60)
     assert world.routed == {"1": 100}
     assert len(world.rollouts) == 2
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(lambda w: None, id="time"),
+        pytest.param(lambda w: w.restart(), id="a restart"),
+        pytest.param(lambda w: w.wipe_status(w.deployment), id="the ModelDeployment's status wiped"),
+        pytest.param(lambda w: w.wipe_status(w.rollout), id="the Rollout's status wiped"),
+    ],
+)
+async def test_abort_lasts_although_the_policy_was_edited_before(event: Callable[[World], None]) -> None:
+    """Who aborts means the version, and not the policy of yesterday; yet another policy is another pair."""
+    world = await trying(at=50)
+    world.commit(fraud("2", guard={"duration": "7m"}))
+    await world.run(5)
+    world.lever(abort=True)
+    await world.tick()
+    event(world)
+    await world.run(60)
+    assert world.routed == {"1": 100}
+    assert len(world.rollouts) == 2
+    assert world.condition("Stalled")["reason"] == "RevisionRejected"
+    world.commit(fraud("2"))
+    await world.run(30)
+    assert len(world.rollouts) == 2
+    world.commit(fraud("2", guard={"duration": "8m"}))
+    await world.until(lambda w: w.routed.get("2") == 10, limit=30)
+
+
+async def test_a_retry_goes_before_an_abort_of_an_edited_policy() -> None:
+    """It asks for the policy that the spec has now."""
+    world = await trying(at=50)
+    world.commit(fraud("2", guard={"duration": "7m"}))
+    await world.run(5)
+    world.lever(abort=True)
+    await world.run(10)
+    world.lever(retry="again")
+    await world.until(lambda w: w.routed.get("2") == 10, limit=30)
 
 
 async def test_abort_in_the_guard_window_goes_all_the_way_back() -> None:

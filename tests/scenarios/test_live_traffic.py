@@ -78,7 +78,9 @@ async def test_a_host_that_an_older_route_has_is_never_begun_with() -> None:
     world.commit(fraud("1", **traffic(OWN, OTHER)))
     await world.run(2)
     assert claimed(world)[0] == [OWN]
-    assert world.condition("Stalled")["reason"] == "HostConflict"
+    stalled = world.condition("Stalled")
+    assert stalled["reason"] == "HostConflict"
+    assert stalled["message"].endswith("; until then the route keeps what it had, and goes on serving")
     world.api.remove(VIRTUAL_SERVICE, "ml", "theirs")
     await world.run(2)
     assert claimed(world)[0] == [OWN, OTHER]

@@ -11,7 +11,7 @@ from tests.support.world import World, serving
 from tests.support.world.given import ERROR_RATE, fraud
 from tests.support.world.kubelet import Model
 
-SELECTED = '{namespace="{{namespace}}", revision="{{revision}}"}'
+SELECTED = '{namespace="{{namespace}}", modeldeployment="{{name}}", revision="{{revision}}"}'
 REJECTED: dict[str, Any] = {
     "name": "rejected",
     "type": "Ratio",
@@ -94,10 +94,10 @@ async def test_a_version_that_rejects_too_much_is_reverted_by_the_limit() -> Non
     }
     assert record["samples"] >= 20
     canary = world.revision("2").rpartition("-")[2]
-    selected = f'{{namespace="ml", revision="{canary}"}}'
+    selected = f'{{namespace="ml", modeldeployment="fraud", revision="{canary}"}}'
     assert record["query"] == f"sum(rejected_total{selected}) ; sum(scored_total{selected})"
     assert "rejected is 50% of" in world.state["message"]
-    assert "trials, limit max 10%, stable 1%" in world.state["message"]
+    assert "trials in the last 60 s, limit max 10%, stable 1%" in world.state["message"]
 
 
 async def test_a_version_that_rejects_more_is_reverted_under_every_limit() -> None:

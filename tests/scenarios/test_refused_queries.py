@@ -9,7 +9,11 @@ from tests.support.world import World, serving, trying
 from tests.support.world.given import ERROR_RATE, fraud
 from tests.support.world.kubelet import Model
 
-WRONG = {"name": "psi", "query": 'max(psi{revision="{{revision}}"}))', "thresholdRange": {"max": "0.25"}}
+WRONG = {
+    "name": "psi",
+    "query": 'max(psi{modeldeployment="{{name}}", revision="{{revision}}"}))',
+    "thresholdRange": {"max": "0.25"},
+}
 BAD_DATA = NoAnswer(Failure.REFUSED, "HTTP 400: bad_data: 1:30: parse error: unexpected right parenthesis ')'")
 GONE = NoAnswer(Failure.UNREACHABLE, "connection refused")
 FORBIDDEN = NoAnswer(Failure.REFUSED, "HTTP 403: forbidden")

@@ -144,3 +144,14 @@ async def test_a_rejected_first_revision_stays_rejected() -> None:
     world.models["1"].loads = True
     world.restart()
     assert await gets_nothing(world, "1")
+
+
+async def test_another_policy_says_why_it_is_tried_again() -> None:
+    """An edit that was meant for the next version tries this one again: the Event says so."""
+    world = await trying()
+    world.commit(fraud("2", guard={"duration": "7m"}))
+    world.models["2"].error_rate = 0.5
+    await world.until(lambda w: len(w.rollouts) == 3)
+    first, second = (one["metadata"]["name"] for one in world.rollouts[-2:])
+    said = f"version 2 is tried again because spec.guard has changed since Rollout {first} was Reverted"
+    assert f"Starting Rollout {second}: {said}" in [text for _, _, text in world.events]

@@ -139,7 +139,11 @@ async def test_a_good_revision_is_promoted_whatever_preset_it_is_judged_by(provi
 
 async def test_three_percent_of_errors_are_caught_beside_a_query_of_the_users_own() -> None:
     """The query is answered at times of its own, and costs the preset no scrape."""
-    own = {"name": "drift", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"max": "5"}}
+    own = {
+        "name": "drift",
+        "query": 'psi{modeldeployment="{{name}}", revision="{{revision}}"}',
+        "thresholdRange": {"max": "5"},
+    }
     analysis = {**SEQUENTIAL, "metrics": [*SEQUENTIAL["metrics"], own]}
     world = await serving()
     world.prometheus.own["psi"] = lambda _: [0.1]
@@ -151,7 +155,11 @@ async def test_three_percent_of_errors_are_caught_beside_a_query_of_the_users_ow
 
 async def test_a_noisy_number_of_the_users_own_gates_without_holding_for_ever() -> None:
     """It covers a minute, and each value of a minute counts: after twenty of them two equal versions can be told so."""
-    own = {"name": "sales", "query": 'sales{revision="{{revision}}"}[{{window}}]', "thresholdRange": {"min": "1"}}
+    own = {
+        "name": "sales",
+        "query": 'sales{modeldeployment="{{name}}", revision="{{revision}}"}[{{window}}]',
+        "thresholdRange": {"min": "1"},
+    }
     analysis = {**SEQUENTIAL, "metrics": [*SEQUENTIAL["metrics"], own]}
     world = await serving()
     world.prometheus.own["sales"] = lambda query: [_over_a_minute(query, world.prometheus.now)]

@@ -111,7 +111,7 @@ async def test_sidecars_count_copies_where_the_gateway_shows_no_cluster(more: Js
 
 async def test_a_query_that_says_nothing_of_copies_does_not_hold_them() -> None:
     """Conversions of copies are nobody's: the record says that they were not judged."""
-    query = 'conversions{revision="{{revision}}"}'
+    query = 'conversions{modeldeployment="{{name}}", revision="{{revision}}"}'
     own: Json = {"name": "conversions", "query": query, "thresholdRange": {"min": "10"}}
     world = await serving(**spec(analysis={"metrics": [ERROR_RATE, own]}))
     stable = world.revision("1").rpartition("-")[2]
@@ -125,7 +125,11 @@ async def test_a_query_that_says_nothing_of_copies_does_not_hold_them() -> None:
 
 async def test_a_query_that_has_numbers_of_copies_judges_them() -> None:
     """Drift, for example, is the pods' own counter."""
-    own: Json = {"name": "drift", "query": 'drift{revision="{{revision}}"}', "thresholdRange": {"max": "10"}}
+    own: Json = {
+        "name": "drift",
+        "query": 'drift{modeldeployment="{{name}}", revision="{{revision}}"}',
+        "thresholdRange": {"max": "10"},
+    }
     world = await shadowed(analysis={"metrics": [ERROR_RATE, own]})
     stable = world.revision("1").rpartition("-")[2]
     world.prometheus.own["drift"] = lambda asked: [1.0 if stable in asked else 20.0]
@@ -175,7 +179,11 @@ async def test_a_newer_version_takes_the_shadows_place() -> None:
 
 async def test_copies_of_which_nothing_that_decides_has_a_number_are_not_safe() -> None:
     """Else a version that fails all of them would be shown to users, judged by nothing."""
-    own: Json = {"name": "conversions", "query": 'conversions{revision="{{revision}}"}', "thresholdRange": {"min": "1"}}
+    own: Json = {
+        "name": "conversions",
+        "query": 'conversions{modeldeployment="{{name}}", revision="{{revision}}"}',
+        "thresholdRange": {"min": "1"},
+    }
     world = await shadowed(Model(error_rate=1.0), analysis={"metrics": [own]})
     await world.run(60)
     assert world.split is not None

@@ -103,6 +103,7 @@ async def test_an_older_model_keeps_its_prefix() -> None:
     await world.run(5)
     stalled = world.condition("Stalled")
     assert (world.route, stalled["reason"]) == (None, "HostConflict")
+    assert "goes on serving" not in stalled["message"]
     assert f"claims host {HOST} below /fraud on gateway ml/public: use another pathPrefix" in stalled["message"]
     commit(world, "1", "/fraud-2")
     await world.until(lambda w: w.phase == "Succeeded")

@@ -60,7 +60,11 @@ async def test_the_sample_request_is_proof_where_no_series_counts_what_waits(at:
     assert "sample request" in world.state["message"]
 
 
-OWN: Json = {"name": "psi", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"max": "0.25"}}
+OWN: Json = {
+    "name": "psi",
+    "query": 'psi{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "thresholdRange": {"max": "0.25"},
+}
 
 
 @pytest.mark.parametrize("mode", ["Threshold", "Sequential"])

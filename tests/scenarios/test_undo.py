@@ -9,6 +9,7 @@ import pytest
 
 from serinus.core.model.kinds import CONTROLLER_REVISION, Json
 from tests.support.world import Model, World, fraud, serving, trying
+from tests.support.world.grouped import both, moving
 from tests.support.world.user_cluster import say_in
 
 
@@ -41,6 +42,7 @@ async def test_within_the_window_it_is_one_guarded_step() -> None:
     await world.until(lambda w: w.phase == "Guarding", limit=30)
     assert weights == {0, 100}
     assert world.rollout["spec"]["rollback"] is True
+    assert world.state["stepText"] == "1/1"
     await world.until(lambda w: w.phase == "Succeeded")
     assert world.lost == 0
 
@@ -134,3 +136,36 @@ async def test_a_revision_whose_record_was_deleted_while_it_was_wanted_can_be_go
     world.commit(fraud("2"))
     await world.until(lambda w: w.tried == "2" and w.phase == "Succeeded")
     assert undo(world)["to"]["version"] == "1"
+
+
+async def test_of_a_group_it_does_not_go_back_alone_unless_that_is_asked_for() -> None:
+    """The scorer of a release without its preprocessor is what a group is there to prevent."""
+    world, other = await moving(at=50)
+    await world.until(lambda w: both(w, other, "Succeeded"))
+    refused = say_in(world, "undo", "fraud", "--apply", "--wait", "0")
+    assert refused.exit_code == 1
+    assert (
+        "not applied: in release r2 of its group, prep (version p2) stays, and fraud goes back alone" in refused.stderr
+    )
+    undo(world, "--alone")
+    await world.until(lambda w: w.routed.get("1", 0) > 0, limit=30)
+    assert other.routed == {"p2": 100}
+
+
+async def test_of_a_group_in_mid_rollout_the_other_member_starts_again_alone() -> None:
+    """As it says; undone as well, nothing starts."""
+    world, other = await moving(at=50)
+    assert "prep (version p2) ends its rollout, too, and starts it again alone" in say_in(world, "undo", "fraud").stdout
+    undo(world, "--alone")
+    await world.until(lambda w: other.rollout["spec"]["attempt"] == 2 and other.routed.get("p2") == 50, limit=60)
+    assert world.routed == {"1": 100}
+
+
+async def test_a_whole_group_goes_back_by_the_commands_that_are_printed() -> None:
+    """One right after the other."""
+    world, other = await moving(at=50)
+    for name in ("fraud", "prep"):
+        answer = say_in(world, "undo", name, "--apply", "--alone", "--wait", "0")
+        assert answer.exit_code == 0, answer.stderr
+    await world.run(60)
+    assert (world.routed, other.routed) == ({"1": 100}, {"p1": 100})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serinus.api.defaults import METRICS, MIN_SAMPLES, STRATEGY
+from serinus.api.defaults import METRICS, STRATEGY
+from serinus.api.policy import MIN_SAMPLES
 from serinus.core.analysis.sequential.state import Floats
 from serinus.simulation.guardrail import Counted, Guardrail, GuardrailBank
 from serinus.simulation.traffic import ErrorWorkload, Noise, TrafficSource

@@ -46,7 +46,7 @@ def start_prometheus(tmp_path: Path) -> Iterator[Callable[[Mapping[str, object]]
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[local.Stack]:
-    """Give the whole stack with the operator, or use the one that `make up` has brought up.
+    """Give the whole stack with the operator as a pod, or use the one that `make up` has brought up.
 
     Several processes of one run share it: the first brings it up, and the last takes it down.
     """
@@ -56,9 +56,8 @@ def stack() -> Iterator[local.Stack]:
         was_up = state.exists()
         running = local.up(state)
         if was_up and not users.read_text():
-            # The operator that runs may be of yesterday's code.
-            running.stop("operator")
-            running.restart("operator")
+            # A process that runs may be of yesterday's code; a pod is replaced when its image is another one.
+            running.operator.current.configure(running.operator.current.config)
         elif not was_up:
             users.with_suffix(".ours").touch()
         users.write_text(f"{users.read_text()}.")

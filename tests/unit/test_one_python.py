@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from serinus_local import debian
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,8 +21,7 @@ def test_everything_names_the_same_python() -> None:
     assert sys.version_info[:2] == (3, minor)
     assert pyproject["project"]["requires-python"] == f">={version},<3.{minor + 1}"
     assert tools["ruff"]["target-version"] == f"py3{minor}"
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    assert set(re.findall(r"FROM python:(\d+\.\d+)", dockerfile)) == {version}
+    assert f"python{version}-minimal" in debian.PACKAGES
     assert f"PYTHON_VERSION := {version}\n" in (ROOT / "Makefile").read_text()
     for lock in ("runtime", "serving", "dev"):
         assert "python_full_version" not in (ROOT / "requirements" / f"{lock}.txt").read_text()

@@ -11,6 +11,12 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- /* Not the operator's own, or the Service would send requests to the pod of `helm test`. */ -}}
+{{- define "serinus.testSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{- define "serinus.labels" -}}
 {{ include "serinus.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -27,7 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{- define "serinus.image" -}}
-{{- $repository := required "image.repository is needed: no image is published, so build the Dockerfile, push it and name it here" .Values.image.repository -}}
+{{- $repository := required "image.repository is needed: no image is published, so build one with `make image` or the Dockerfile, push it and name it here" .Values.image.repository -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" $repository .Values.image.digest -}}
 {{- else -}}

@@ -38,6 +38,10 @@ class InferenceProbe:
     async def infer(self, address: str, model: str, probe: Probe) -> ProbeAnswer:
         """Send the sample request to `host:port` and say what came of it."""
         async with self._free:
+            # Not in the thread: the statistics import it in this one, and numpy that two threads import at once may be
+            # torn apart; it then refuses to be imported until the process ends.
+            import numpy  # noqa: F401
+
             await asyncio.to_thread(_import_client)
             try:
                 inputs = [_tensor(each) for each in probe.inputs]

@@ -105,9 +105,9 @@ class AwaitGoal(ApiModel):
         if problem := self._numbers_are_wrong():
             raise ValueError(problem)
         if self.min_seconds > self.max_seconds:
-            raise ValueError(rules.MIN_ABOVE_MAX)
+            raise ValueError(rules.min_above_max(self.min_duration or MIN_DURATION, self.max_duration or MAX_DURATION))
         if self.lag_seconds > self.min_seconds:
-            raise ValueError(rules.LAG_ABOVE_MIN)
+            raise ValueError(rules.lag_above_min(self.lag or "", self.min_duration or MIN_DURATION))
         return self
 
     def _numbers_are_wrong(self) -> str | None:

@@ -33,36 +33,53 @@ def _no_longer(short: str, long: str) -> str:
     return f"!{_DURATION.format(short)} || !{_DURATION.format(long)} || duration({short}) <= duration({long})"
 
 
+def _said(value: str) -> str:
+    """Put the value of a CEL expression into a sentence."""
+    return f"' + {value} + '"
+
+
 _MIN = "(has(self.minDuration) ? self.minDuration : '168h')"
 _MAX = "(has(self.maxDuration) ? self.maxDuration : '672h')"
-MIN_ABOVE_MAX = "minDuration (default 168h) is longer than maxDuration (default 672h): make maxDuration longer"
-LAG_ABOVE_MIN = "lag is longer than minDuration (default 168h): make minDuration longer"
+
+
+def min_above_max(shortest: str, longest: str) -> str:
+    """Say that a goal would have to be decided before it may be."""
+    given = f"minDuration {shortest} (default 168h) is longer than maxDuration {longest} (default 672h)"
+    return f"{given}: make maxDuration longer"
+
+
+def lag_above_min(lag: str, shortest: str) -> str:
+    """Say that nothing would be counted before a goal may be decided."""
+    return f"lag {lag} is longer than minDuration {shortest} (default 168h): make minDuration longer"
+
+
 GOAL = (_between("minimumEffect", LEAST_EFFECTS, "2%"),)
 AWAIT_GOAL = (
     _between("falsePromotionRate", ERROR_RATES, "0.05"),
-    rule(_no_longer(_MIN, _MAX), MIN_ABOVE_MAX),
-    rule(f"!has(self.lag) || {_no_longer('self.lag', _MIN)}", LAG_ABOVE_MIN),
+    spoken(_no_longer(_MIN, _MAX), f"'{min_above_max(_said(_MIN), _said(_MAX))}'"),
+    spoken(f"!has(self.lag) || {_no_longer('self.lag', _MIN)}", f"'{lag_above_min(_said('self.lag'), _said(_MIN))}'"),
 )
 
 _STEPS = "self.strategy.canary.steps"
 _GOAL = (
     "(!has(self.strategy) ? '' : has(self.strategy.abTest) ? self.strategy.abTest.goal.metric"
-    f" : has(self.strategy.canary) && has({_STEPS}) && {_STEPS}.exists(s, has(s.awaitGoal))"
-    f" ? {_STEPS}.filter(s, has(s.awaitGoal))[0].awaitGoal.goal.metric : '')"
+    f" : has(self.strategy.canary) && has({_STEPS})"
+    f" ? ({_STEPS}.filter(s, has(s.awaitGoal)).map(s, s.awaitGoal.goal.metric) + [''])[0] : '')"
 )
 """The goal's metric; empty without a goal. There is one at most."""
 _LONGEST = (
     "(!has(self.strategy) ? '' : has(self.strategy.abTest)"
     " ? (has(self.strategy.abTest.maxDuration) ? self.strategy.abTest.maxDuration : '672h')"
-    f" : has(self.strategy.canary) && has({_STEPS}) && {_STEPS}.exists(s, has(s.awaitGoal))"
-    f" ? {_STEPS}.filter(s, has(s.awaitGoal))"
-    ".map(s, has(s.awaitGoal.maxDuration) ? s.awaitGoal.maxDuration : '672h')[0] : '')"
+    f" : has(self.strategy.canary) && has({_STEPS}) ? ({_STEPS}.filter(s, has(s.awaitGoal))"
+    ".map(s, has(s.awaitGoal.maxDuration) ? s.awaitGoal.maxDuration : '672h') + [''])[0] : '')"
 )
 """The goal's maxDuration; empty without a goal."""
 _AFFINITY = "self.traffic.sessionAffinity"
 _AGE = f"(has({_AFFINITY}.cookie) && has({_AFFINITY}.cookie.maxAge) ? {_AFFINITY}.cookie.maxAge : '24h')"
 _RATIO = "has(m.type) && m.type == 'Ratio'"
-_TOLD_APART = "has(m.query) && (m.query.contains('{{revision}}') || m.query.contains('{{service}}'))"
+TELLS_APART = "matches('[{][{] *[rsRS]')"
+"""CEL for whether PromQL names a revision or a Service. A misspelt token is refused by itself: it begins like one."""
+_TOLD_APART = f"has(m.query) && m.query.{TELLS_APART}"
 _METRICS = "self.analysis.metrics"
 """Never behind a condition: the API server would know no bound of them any more, and refuse the rule for its cost."""
 REQUESTS = "(^|[^a-zA-Z0-9_:])(istio_|envoy_|nv_inference)"
@@ -70,6 +87,7 @@ REQUESTS = "(^|[^a-zA-Z0-9_:])(istio_|envoy_|nv_inference)"
 
 ALONE = "it is not compared with stable, or only in a direction that the range tells"
 RATIO_ALONE = f"a metric of type Ratio needs thresholdRange, unless it is the goal's: {ALONE}"
+NOT_GATING = "the metric of the goal has gating: false, and so decides nothing: leave gating out"
 NO_STICKY_USERS = (
     "a goal compares users, and each of them must stay with one version: set traffic.sessionAffinity, {cookie: {maxAge:"
     " 672h}} for a goal's default maxDuration"
@@ -95,8 +113,8 @@ def requests_are_no_trials(metric: str) -> str:
 def not_a_ratio(metric: str) -> str:
     """Say that nothing of a goal can be counted."""
     return (
-        f"goal: analysis.metrics has no metric {metric} of type Ratio with {{{{revision}}}} or {{{{service}}}} in"
-        " query: add one, with successes in query and users or sessions in of"
+        f"goal.metric: analysis.metrics has no metric {metric} of type Ratio with {{{{revision}}}} or {{{{service}}}}"
+        " in query: add one, with successes in query and users or sessions in of"
     )
 
 
@@ -109,7 +127,8 @@ def _says(of_goal: str) -> str:
     return f"[{_GOAL}].map(g, {of_goal})[0]"
 
 
-_G = "' + g + '"
+_G = _said("g")
+_MISSING = f"g != '' && !{_METRICS}.exists(m, m.name == g)"
 _BARE = f"{_RATIO} && !has(m.thresholdRange) && m.name != g"
 GOALS_ARE_MEASURED = (
     spoken(
@@ -123,9 +142,15 @@ GOALS_ARE_MEASURED = (
         path=".analysis",
     ),
     # Without the metric's name: what a filter finds has no bound, either.
-    rule(_holds(f"!has(self.analysis) || !{_METRICS}.exists(m, {_BARE})"), RATIO_ALONE, path=".analysis"),
+    # Nor while the goal's name is wrong: that is said already, and the metric that was meant is one of these.
+    rule(_holds(f"!has(self.analysis) || {_MISSING} || !{_METRICS}.exists(m, {_BARE})"), RATIO_ALONE, path=".analysis"),
+    rule(
+        _holds(f"!has(self.analysis) || !{_METRICS}.exists(m, m.name == g && has(m.gating) && !m.gating)"),
+        NOT_GATING,
+        path=".analysis",
+    ),
 )
-_Q_AGE, _Q_LONGEST = f"' + {_AGE} + '", "' + l + '"
+_Q_AGE, _Q_LONGEST = _said(_AGE), _said("l")
 GOALS_ARE_STICKY = (
     rule(
         f"{_GOAL} == '' || (has(self.traffic) && has(self.traffic.sessionAffinity))",

@@ -17,6 +17,8 @@ from serinus.api.rules import Keywords, said
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SEGMENT = "/[A-Za-z0-9_][A-Za-z0-9_.=@+-]*"
+SECURE_PREFIXES = "(?i)^__(host|secure)-"
+"""What a browser takes only with the attribute Secure (RFC 6265bis, 4.1.3)."""
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 
 
@@ -30,6 +32,12 @@ def _at_least_a_second(duration: str) -> str:
     if seconds(duration) < 1:
         raise ValueError(f"{duration!r} is shorter than 1s")
     return duration
+
+
+def _kept_by_browsers(name: str) -> str:
+    if re.search(SECURE_PREFIXES, name):
+        raise ValueError(f"{name!r} is a cookie that browsers drop, because it has no Secure: choose another name")
+    return name
 
 
 def _not_reserved(name: str) -> str:
@@ -144,6 +152,17 @@ CookieName = Annotated[
     Field(pattern="^[!#%&*+.^_|~A-Za-z0-9-]+$", max_length=128),
     said("write the name of a cookie, such as tier"),
 ]
+AffinityCookieName = Annotated[
+    str,
+    Field(pattern="^[A-Za-z0-9!#%&*+.^_|~-]+$", max_length=128),
+    AfterValidator(_kept_by_browsers),
+    said(
+        "write the name of a cookie, such as model-version; browsers drop __Host-... and __Secure-..., because this one"
+        " has no Secure",
+        also=f"!self.matches('{SECURE_PREFIXES}')",
+    ),
+]
+"""The name of a cookie that we set, as opposed to one that we read."""
 HeaderText = Annotated[
     str,
     Field(pattern="^[!-~]([ -~]*[!-~])?$", max_length=256),
@@ -153,7 +172,7 @@ Regex = Annotated[
     str,
     Field(pattern="^[ -~]{1,256}$", max_length=256),
     # The API server's own RE2 tells; Python's syntax is another. Not `|| true`: CEL forgives an error beside it.
-    said("write a regular expression in RE2 syntax", also="''.matches(self) in [true, false]"),
+    said("write a regular expression in RE2 syntax", also="''.matches(self) in [true, false]", breaks=True),
 ]
 
 LabelName = Annotated[

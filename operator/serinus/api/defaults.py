@@ -37,7 +37,6 @@ from serinus.api.rollout import RolloutSpec
 INTERVAL = "5s"
 BLIND_TIMEOUT = "5m"
 FAILURE_LIMIT = 0
-MIN_SAMPLES = 20
 QUANTILE = "0.99"
 FALSE_REVERT_RATE = "0.01"
 RISK_BUDGET = "0.005"
@@ -72,9 +71,14 @@ class Policy(ApiModel):
 
     @property
     def digest(self) -> str:
-        """Identify what a revision is judged by; the deadline is no part of it."""
+        """Identify what a revision is judged by; the deadline is no part of it.
+
+        `minSamples` counts as it was always written, with its default: what was rejected once stays so.
+        """
+        metrics = (one.model_copy(update={"min_samples": one.least_samples}) for one in self.analysis.metrics)
+        judged = self.model_copy(update={"analysis": self.analysis.model_copy(update={"metrics": tuple(metrics)})})
         return digest(
-            self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"progress_deadline_seconds"})
+            judged.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"progress_deadline_seconds"})
         )
 
 
@@ -194,8 +198,6 @@ def _metric(metric: Metric) -> Metric:
     defaults: dict[str, object] = {"failure_limit": FAILURE_LIMIT}
     if metric.preset is not None:
         defaults["provider"] = Provider.ISTIO
-    if metric.preset in {Preset.ERROR_RATE, Preset.LATENCY} or metric.is_ratio:
-        defaults["min_samples"] = MIN_SAMPLES
     if metric.preset is Preset.ERROR_RATE:
         defaults["client_errors"] = ClientErrors.COMPARE
     if metric.preset is Preset.LATENCY:

@@ -159,7 +159,7 @@ class ModelDeploymentStatus(ApiModel):
     model: Text | None = None
     """The server's name of the model."""
     serving: Text | None = None
-    """The stable version."""
+    """The stable version, or the fallback while that answers."""
     phase: Word | None = None
     """The rollout's phase while one is in progress; otherwise Serving, or NotReady when stable has no ready pod."""
     verdict: Word | None = None

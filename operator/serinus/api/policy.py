@@ -11,7 +11,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from serinus.api import policy_rules as rules
 from serinus.api.ab_test import AbTest, AwaitGoal
-from serinus.api.ab_test_rules import ALONE, REQUESTS, not_a_ratio, requests_are_no_trials
+from serinus.api.ab_test_rules import ALONE, NOT_GATING, REQUESTS, not_a_ratio, requests_are_no_trials
 from serinus.api.base import ApiModel
 from serinus.api.blue_green import BlueGreen
 from serinus.api.canary_scale import CanaryScale
@@ -31,6 +31,9 @@ from serinus.api.durations import in_base_units, seconds
 from serinus.api.header_route import HeaderRoute
 from serinus.api.mirror_route import MirrorRoute
 from serinus.api.rules import ATOMIC, MAP_BY_NAME, ruled
+
+MIN_SAMPLES = 20
+"""Requests in a window before its limit acts, where nothing is said."""
 
 
 class Preset(StrEnum):
@@ -167,8 +170,14 @@ class Metric(ApiModel):
     bucket_label: LabelName | None = None
     """The label that holds the bin of a Distribution."""
     min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Requests (trials of a Ratio) of the canary that the window must hold; default 20. Error-rate and latency presets
-    and type Ratio only."""
+    """Requests (trials of a Ratio) of the canary that the window must hold; default 20, and 50 to rise. Error-rate and
+    latency presets and type Ratio only."""
+
+    @property
+    def least_samples(self) -> int | None:
+        """Requests (trials) that the window must hold, the default included; None where none are counted."""
+        counts = self.preset in {Preset.ERROR_RATE, Preset.LATENCY} or self.is_ratio
+        return (self.min_samples or MIN_SAMPLES) if counts else None
 
     @property
     def bounds(self) -> ThresholdRange:
@@ -346,9 +355,10 @@ class Strategy(ApiModel):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        given = ("canary" in self.model_fields_set, self.blue_green is not None, self.ab_test is not None)
-        if sum(given) != 1:
-            raise ValueError(rules.ONE_STRATEGY)
+        set_ = ("canary" in self.model_fields_set, self.blue_green is not None, self.ab_test is not None)
+        given = [name for name, is_set in zip(rules.STRATEGIES, set_, strict=True) if is_set]
+        if len(given) != 1:
+            raise ValueError(rules.not_one_strategy("".join(f" {name}" for name in given)))
         return self
 
     @model_serializer(mode="wrap")
@@ -383,5 +393,7 @@ def not_measured(strategy: Strategy | None, analysis: Analysis | None) -> str | 
         return not_a_ratio(wanted)
     if wanted is not None and found is not None and re.search(REQUESTS, found.of or ""):
         return requests_are_no_trials(wanted)
+    if found is not None and found.gating is False:
+        return NOT_GATING
     bare = [one.name for one in metrics if one.is_ratio and one.threshold_range is None and one.name != wanted]
     return f"metric {bare[0]} needs thresholdRange: {ALONE}" if bare else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serinus.api.ab_test_rules import ALONE, SHARE_AS_NUMBER
+from serinus.api.ab_test_rules import ALONE, SHARE_AS_NUMBER, TELLS_APART
 from serinus.api.rules import rule, spoken
 
 LIMITS_ONLY = "in Threshold mode nothing else judges it"
@@ -72,7 +72,8 @@ def _known_tokens(field: str) -> dict[str, str]:
     without = f"self.{field}" + "".join(f".replace('{token}', '')" for token in TOKENS)
     return spoken(
         f"!has(self.{field}) || !{without}.contains('{{{{')",
-        f"'metric ' + self.name + ': {field} has an unknown token; the tokens are {' '.join(TOKENS)}'",
+        f"'metric ' + self.name + ': {field} has the unknown token ' + {without}.find('[{{][{{][^}}]*[}}]*')"
+        f" + '; the tokens are {' '.join(TOKENS)}'",
     )
 
 
@@ -87,7 +88,7 @@ def _counter(field: str) -> dict[str, str]:
 
 def _per_revision(field: str) -> str:
     """Write the CEL for whether a user's PromQL tells the revisions apart."""
-    return f"(self.{field}.contains('{{{{revision}}}}') || self.{field}.contains('{{{{service}}}}'))"
+    return f"self.{field}.{TELLS_APART}"
 
 
 THRESHOLD_RANGE = (
@@ -192,9 +193,20 @@ FITS_BELOW = rule(
     " header for all, or a host without pathPrefix",
     path=".strategy",
 )
-ONE_STRATEGY = "needs exactly one of canary, blueGreen and abTest"
+STRATEGIES = ("canary", "blueGreen", "abTest")
+_NAMED = " + ".join(f"(has(self.{one}) ? ' {one}' : '')" for one in STRATEGIES)
+
+
+def not_one_strategy(given: str) -> str:
+    """Say which strategies are set, where it is not one."""
+    return f"needs exactly one of canary, blueGreen and abTest, and has:{given}"
+
+
 STRATEGY = (
-    rule("[has(self.canary), has(self.blueGreen), has(self.abTest)].filter(given, given).size() == 1", ONE_STRATEGY),
+    spoken(
+        "[has(self.canary), has(self.blueGreen), has(self.abTest)].filter(given, given).size() == 1",
+        f"'{not_one_strategy('')}' + {_NAMED}",
+    ),
 )
 
 MIRROR_FIRST = (
@@ -215,9 +227,11 @@ STEP = (
 _WEIGHTS = "self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight)"
 _COPIES = (
     "self.steps.filter(s, !has(s.pause) && !has(s.setCanaryScale) && !has(s.awaitGoal))"
-    ".map(s, !has(s.setMirrorRoute) ? 101 : has(s.setMirrorRoute.percentage) ? s.setMirrorRoute.percentage : 100)"
+    ".map(s, !has(s.setMirrorRoute) ? 101 : has(s.setMirrorRoute.percentage)"
+    " && s.setMirrorRoute.percentage < 100 ? s.setMirrorRoute.percentage : 100)"
 )
-"""The percentages; whatever shows the canary requests of its own counts as more than all copies."""
+"""The percentages, of which one above 100 is refused by itself; whatever shows the canary requests of its own counts as
+more than all copies."""
 GOAL_AFTER_A_WEIGHT = (
     "awaitGoal comes once, after exactly one setWeight, below 100: both versions need users to compare, and whoever was"
     " drawn at a smaller weight would stay where he is"
@@ -256,7 +270,7 @@ CANARY = (
         path=".steps",
     ),
     rule(
-        f"!has(self.steps) || {_COPIES}.isSorted() && {_COPIES}.all(p, p > 100 || {_COPIES}.exists_one(q, q == p))",
+        f"!has(self.steps) || [{_COPIES}].all(c, c.isSorted() && c.all(p, p > 100 || c.exists_one(q, q == p)))",
         MIRROR_FIRST,
         path=".steps",
     ),

@@ -28,9 +28,9 @@ class Keywords:
         return {**handler(schema), **self.keywords}
 
 
-def said(fix: str, *, also: str = "") -> Keywords:
-    """Say `fix` when the pattern, or the CEL condition `also`, does not hold."""
-    return Keywords({SAID: {"fix": fix, "also": also}})
+def said(fix: str, *, also: str = "", breaks: bool = False) -> Keywords:
+    """Say `fix` when the pattern, or the CEL condition `also`, does not hold, or `breaks`: it may raise an error."""
+    return Keywords({SAID: {"fix": fix, "also": also, "breaks": breaks}})
 
 
 def rule(cel: str, message: str, *, path: str = "") -> Rule:

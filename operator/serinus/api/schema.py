@@ -89,10 +89,11 @@ def _merged(far: Schema, near: Schema) -> Schema:
     return {**far, **near, **({VALIDATIONS: rules} if rules else {})}
 
 
-def _spoken(pattern: str, fix: str, also: str) -> dict[str, str]:
-    """Turn a pattern into a rule that says the value and the fix."""
+def _spoken(pattern: str, fix: str, also: str, *, breaks: bool) -> dict[str, str]:
+    """Turn a pattern into a rule that says the value and the fix; beside an error the API server says `message`."""
     condition = f"self.matches(r'{pattern}')" + (f" && {also}" if also else "")
-    return spoken(condition, f"""'is "' + self + '": {fix}'""")
+    made = spoken(condition, f"""'is "' + self + '": {fix}'""")
+    return {**made, "message": fix} if breaks else made
 
 
 def _text(description: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from serinus.api.base import ApiModel
-from serinus.api.constraints import CookieName, Duration
+from serinus.api.constraints import AffinityCookieName, Interval
 
 COOKIE_NAME: Final = "serinus-revision"
 MAX_AGE: Final = "24h"
@@ -16,9 +16,9 @@ MAX_AGE: Final = "24h"
 class AffinityCookie(ApiModel):
     """The cookie that the route sets."""
 
-    name: CookieName | None = None
+    name: AffinityCookieName | None = None
     """Its name; default serinus-revision."""
-    max_age: Duration | None = None
+    max_age: Interval | None = None
     """How long a user stays with a revision at most; default 24h, at least 1s."""
 
 

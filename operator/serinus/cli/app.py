@@ -214,6 +214,9 @@ def undo(
     force: Annotated[
         bool, typer.Option("--force", help="With --apply: even if Argo CD or Flux applies the manifest.")
     ] = False,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="With --apply: even if other members of its group have to go back, too.")
+    ] = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -221,13 +224,13 @@ def undo(
     wait: Wait = ANSWER_SECONDS,
 ) -> None:
     """Print the manifest's change back to an earlier version, and what it would lead to."""
-    if force and not apply:
-        raise typer.BadParameter("--force needs --apply")
+    if (force or alone) and not apply:
+        raise typer.BadParameter(f"{'--force' if force else '--alone'} needs --apply")
     from serinus.cli.undo.command import UndoOptions
     from serinus.cli.undo.command import undo as undone
 
     with told():
-        options = UndoOptions(to=to, apply=apply, force=force, as_json=as_json, wait=wait)
+        options = UndoOptions(to=to, apply=apply, force=force, alone=alone, as_json=as_json, wait=wait)
         undone(begin(ctx, name, Target(namespace, context, kubeconfig)), options)
 
 

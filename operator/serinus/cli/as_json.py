@@ -20,10 +20,11 @@ def story_json(story: Story, advised: Iterable[Advice]) -> Json:
         "namespace": view.namespace,
         "name": view.name,
         "model": view.model_name,
+        "fallback": story.fallback,
         "stable": _revision(story, story.stable, FULL_WEIGHT - story.exposure.weight),
         "canary": _revision(story, story.active.spec.to, story.exposure.weight) if story.active else None,
         "group": _group(story),
-        "rollout": _rollout(story.newest) if story.newest else None,
+        "rollout": _rollout(story, story.newest) if story.newest else None,
         "unwell": [condition.manifest() for condition in story.unwell()],
         "waitsForOperator": list(story.unseen()),
         "next": [one.command for one in advised],
@@ -51,7 +52,7 @@ def _revision(story: Story, revision: RevisionReference | None, weight: int) -> 
     }
 
 
-def _rollout(rollout: RolloutView) -> Json:
+def _rollout(story: Story, rollout: RolloutView) -> Json:
     status = rollout.status
     shown = {"phase", "stepText", "verdict", "reason", "message", "startedAt", "finishedAt", "goal", "decisions"}
     told = {key: value for key, value in status.manifest().items() if key in shown}
@@ -59,6 +60,7 @@ def _rollout(rollout: RolloutView) -> Json:
         "name": rollout.name,
         "from": rollout.spec.from_.manifest() if rollout.spec.from_ else None,
         "to": rollout.spec.to.manifest(),
+        "triedAgain": story.again(rollout) or None,
         "weight": status.weight,
         "exposure": exposure_of(status).text,
         **told,

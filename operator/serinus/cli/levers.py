@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serinus.api.defaults import policy_of
 from serinus.api.parsing import RolloutView
 from serinus.api.rollout import Levers, RolloutStatus
 from serinus.api.status import Phase, Verdict
 from serinus.cli.errors import Refused
 from serinus.cli.story import Story
+from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import exposure_of
 from serinus.core.rollout.reasons import RolloutReason
@@ -60,7 +62,15 @@ def abort(story: Story) -> Pull:
     rollout = _running(story)
     if rollout.spec.from_ is None:
         raise Refused(f"{rollout.name} is the first revision of {story.name}: there is nothing to go back to")
-    return Pull(rollout.name, {"abort": True}, f"goes back to version {rollout.spec.from_.version}", Levers(abort=True))
+    said = f"goes back to version {rollout.spec.from_.version}"
+    return Pull(rollout.name, {"abort": True}, said, Levers(abort=True), _rejected_by(story, rollout))
+
+
+def _rejected_by(story: Story, rollout: RolloutView) -> str:
+    """Say what an abort bars, and what lifts it: the policy may have been edited since the rollout began."""
+    edited = policy_of(story.deployment.spec).digest != rollout.spec.policy
+    too = ", with the policy that the spec has now as well" if edited else ""
+    return f"version {rollout.spec.to.version} is rejected{too}: only retry or another policy tries it again"
 
 
 def retry(story: Story, token: str) -> Pull:
@@ -84,7 +94,7 @@ def retry(story: Story, token: str) -> Pull:
 
 
 def promote(story: Story, *, through_step: int | None = None, full: bool = False) -> Pull:
-    """Skip the pause that it stands in, all pauses up to a step, or go to 100 percent."""
+    """Skip the pause that it stands in, all pauses up to a step, or go to 100 percent; a group goes together."""
     rollout = _running(story)
     if rollout.status.phase is Phase.GUARDING:
         raise Refused(f"{rollout.name} is already at 100%, in its guard window of {rollout.spec.guard.duration}")
@@ -92,14 +102,15 @@ def promote(story: Story, *, through_step: int | None = None, full: bool = False
     if full:
         _not_unsafe(rollout)
         spec = {"promote": {"full": True, "throughStep": None}}
-        return Pull(rollout.name, spec, f"goes to 100%{_although(rollout)}", _promoted(full=True), hint)
+        said = f"{_as_far(story)}{_although(rollout)}{_together(story, 'promote --full')}"
+        return Pull(rollout.name, spec, said, _promoted(full=True), hint)
     if rollout.spec.from_ is None:
         raise Refused(f"{rollout.name} is the first revision: it goes to 100% when it is ready")
     if rollout.spec.promote and rollout.spec.promote.full:
         raise Refused(f"{rollout.name} is already promoted to 100%: {rollout.status.message or 'it is on its way'}")
-    step = _pause_to_skip(rollout) if through_step is None else _reachable(rollout, through_step)
+    step = _pause_to_skip(story, rollout) if through_step is None else _reachable(rollout, through_step)
     passed = _although(rollout) if step > rollout.status.step else ""
-    said = f"skips pauses through step {step} of {_steps(rollout)}{passed}"
+    said = f"{_skips(rollout, step)}{passed}{_together(story, 'promote')}"
     skip: Json = {"promote": {"full": None, "throughStep": step}}
     return Pull(rollout.name, skip, said, _promoted(through_step=step), hint)
 
@@ -108,7 +119,24 @@ def _promoted(*, through_step: int | None = None, full: bool | None = None) -> L
     return Levers.parse({"promote": {"throughStep": through_step, "full": full}})
 
 
-def _pause_to_skip(rollout: RolloutView) -> int:
+def _skips(rollout: RolloutView, step: int) -> str:
+    """Say what a promotion leads to; of a switch, whom it concerns."""
+    skipped, next_one = f"step {step} of {_steps(rollout)}", rollout.spec.strategy.canary.steps[step : step + 1]
+    if rollout.status.weight == 0 and any(one.set_weight == FULL_WEIGHT for one in next_one):
+        return f"switches everybody to version {rollout.spec.to.version} (skips the pause, {skipped})"
+    return f"skips pauses through {skipped}"
+
+
+def _as_far(story: Story) -> str:
+    return "goes as far as the rest of its group" if story.companions else "goes to 100%"
+
+
+def _together(story: Story, command: str) -> str:
+    """Say who must be promoted, too: no member takes a step that another may not."""
+    return f"; {command} {' and '.join(story.companions)}, too" if story.companions else ""
+
+
+def _pause_to_skip(story: Story, rollout: RolloutView) -> int:
     """The number of the pause step that it stands in, as the STEP column counts."""
     index, steps = rollout.status.step, rollout.spec.strategy.canary.steps
     step = steps[index] if index < len(steps) else None
@@ -120,7 +148,9 @@ def _pause_to_skip(rollout: RolloutView) -> int:
     if step is not None and (step.pause is not None or won):
         return index + 1
     why = rollout.status.message or rollout.status.reason or rollout.status.phase
-    raise Refused(f"{rollout.name} is not in a pause: {why}; --full goes to 100% anyway")
+    raise Refused(
+        f"{rollout.name} is not in a pause: {why}; --full {_as_far(story)}{'' if story.companions else ' anyway'}"
+    )
 
 
 def _decided(rollout: RolloutView) -> tuple[AwaitGoalVerb, RolloutReason] | None:

@@ -48,6 +48,8 @@ def _title(story: Story) -> RenderableType:
 
 def _facts(story: Story, now: float) -> Table:
     facts = _grid()
+    if story.fallback is not None:
+        facts.add_row("Fallback", Text.assemble((story.fallback, "bold"), ("  answers all requests", "yellow")))
     facts.add_row("Stable", _stable(story))
     if story.deployment.spec.group is not None:
         facts.add_row("Group", _group(story.deployment.spec.group, story.deployment.status.group))
@@ -57,6 +59,8 @@ def _facts(story: Story, now: float) -> Table:
     if story.active is not None or rollout.status.phase is not Phase.SUCCEEDED:
         facts.add_row(_role(story, rollout), _tried(story, rollout))
     facts.add_row("Rollout", _standing(rollout, now))
+    if again := story.again(rollout):
+        facts.add_row("", Text(again, style="yellow"))
     facts.add_row(*_why(rollout, now))
     if (goal := rollout.status.goal) is not None and goal.text not in (rollout.status.message or ""):
         facts.add_row("Goal", Text(goal.text))
@@ -109,7 +113,7 @@ def _revision(story: Story, revision: RevisionReference, exposure: Exposure) -> 
     lacking = pods is None or pods.ready_replicas < pods.replicas
     return Text.assemble(
         f"version {revision.version}  ({revision.revision})  ",
-        (exposure.text, "bold"),
+        (NOTHING.text if story.fallback else exposure.text, "bold"),
         "  ",
         (ready, "yellow" if lacking else ""),
     )
@@ -129,8 +133,10 @@ def _step(rollout: RolloutView) -> str:
     status, steps = rollout.status, rollout.spec.strategy.canary.steps
     if status.phase is Phase.GUARDING:
         return f"guard window of {rollout.spec.guard.duration} at 100%"
+    if rollout.spec.rollback and status.weight < FULL_WEIGHT:
+        return "one step back (next: 100%)"
     if status.step >= len(steps):
-        return "last step (100%)"
+        return "last step (100%)" if status.weight == FULL_WEIGHT else "after the last step (next: 100%)"
     verb = read_verb(steps[status.step])
     changes = verb.shows(NOTHING) != NOTHING or verb.scale is not None
     return f"step {status.step_text} ({'next: ' if changes else ''}{verb.text})"

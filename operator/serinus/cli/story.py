@@ -13,7 +13,11 @@ from serinus.cli.cluster import UserCluster
 from serinus.cli.errors import NotAllowed, Refused
 from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.identity import Key
+from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import exposure_of
+from serinus.core.rollout.again import tried_again
+from serinus.core.rollout.history import REJECTING
+from serinus.core.rollout.reasons import RolloutReason
 
 BAD_WHEN = {"Ready": "False", "Serving": "False", "Stalled": "True", "Degraded": "True"}
 
@@ -24,6 +28,8 @@ class Story:
 
     deployment: ModelDeploymentView
     rollouts: tuple[RolloutView, ...] = ()
+    companions: tuple[str, ...] = ()
+    """The members of its group that are trying something, too: none goes a step ahead of the others."""
 
     @property
     def name(self) -> str:
@@ -52,6 +58,21 @@ class Story:
     def exposure(self) -> Exposure:
         """What the canary is shown."""
         return exposure_of(self.active.status) if self.active else NOTHING
+
+    @property
+    def fallback(self) -> str | None:
+        """The ModelDeployment that answers all requests in place of this one, while it does."""
+        told, traffic = self.condition("FallbackServing"), self.deployment.spec.traffic
+        named = traffic.fallback if traffic is not None else None
+        return named.name if named is not None and told is not None and told.status == "True" else None
+
+    def again(self, rollout: RolloutView) -> str:
+        """Why a rollout is another attempt at what was rejected, where the policy has changed; else empty."""
+        earlier = [one for one in self.rollouts if one.spec.to == rollout.spec.to and _before(one, rollout)]
+        last = earlier[-1] if earlier else None
+        if last is None or last.status.phase not in REJECTING or last.status.reason == RolloutReason.GROUP_REVERTED:
+            return ""
+        return tried_again(rollout.spec, since=last.spec, rollout=last.name, phase=last.status.phase)
 
     def pods(self, revision: str) -> RevisionStatus | None:
         """The pods of a revision, where the status tells them."""
@@ -106,6 +127,10 @@ def deciding_record(rollout: RolloutView) -> DecisionRecord | None:
     return newest if newest and newest.reason == status.reason else None
 
 
+def _before(one: RolloutView, other: RolloutView) -> bool:
+    return one.spec.attempt < other.spec.attempt
+
+
 def read_story(cluster: UserCluster, name: str) -> Story:
     """Read a ModelDeployment and its Rollouts; raises Refused, which lists what there is when it is not there."""
     manifest = cluster.model_deployment(name)
@@ -116,7 +141,26 @@ def read_story(cluster: UserCluster, name: str) -> Story:
         deployment = parse_model_deployment(manifest)
     except ApiError as error:
         raise Refused(f"this version of serinus cannot read the object in the cluster: {error}") from error
-    return Story(deployment, tuple(sorted(rollouts, key=_age)))
+    return Story(deployment, tuple(sorted(rollouts, key=_age)), _companions(cluster, deployment))
+
+
+def _companions(cluster: UserCluster, deployment: ModelDeploymentView) -> tuple[str, ...]:
+    """Name the other members that have a rollout; none where they may not be listed."""
+    try:
+        others = members_beside(cluster, deployment)
+    except NotAllowed:
+        return ()
+    tries = (one for one in others if ((one.get("status") or {}).get("group") or {}).get("standing") == "Trying")
+    return tuple(one["metadata"]["name"] for one in tries)
+
+
+def members_beside(cluster: UserCluster, deployment: ModelDeploymentView) -> list[Json]:
+    """List the other members of a ModelDeployment's group, by name."""
+    group = deployment.spec.group
+    there = cluster.model_deployments(deployment.namespace) if group is not None else []
+    others = (one for one in there if one["metadata"]["name"] != deployment.name)
+    found = (one for one in others if group and (one["spec"].get("group") or {}).get("name") == group.name)
+    return sorted(found, key=lambda one: str(one["metadata"]["name"]))
 
 
 def _age(rollout: RolloutView) -> tuple[float, float, int, str]:

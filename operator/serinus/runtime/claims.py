@@ -32,6 +32,8 @@ from serinus.runtime.memory import Memory
 from serinus.runtime.ours import our_routes
 from serinus.runtime.ports import Cache
 
+KEPT = "; until then the route keeps what it had, and goes on serving"
+
 
 def nobody(key: Key) -> None:
     """Wake nobody."""
@@ -101,9 +103,10 @@ class Claims:
         """The reasons why nothing new may start."""
         yield from self._refused(view)
         yield from self._unbound(view)
+        served = any(one is not None for one in self._live(view).values())
         for conflict in self.conflicts(view):
             if conflict.blocking:
-                yield Obstacle("HostConflict", conflict.message)
+                yield Obstacle("HostConflict", f"{conflict.message}{KEPT if served else ''}")
         yield from memory.conflicts.values()
 
     def unreached(self, view: ModelDeploymentView) -> Unreached | None:

@@ -14,6 +14,7 @@ from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, 
 from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, POD, SERVICE, Json
 from serinus.core.model.snapshot import Fallback, Obstacle
 from serinus.core.plan.revisions import revision_name
+from serinus.core.rollout.fallback import FIELD
 from serinus.runtime.health import is_live, is_ready
 from serinus.runtime.ports import Cache
 
@@ -121,7 +122,9 @@ def _named(manifest: Json | None) -> str | None:
 def _obstacle(view: ModelDeploymentView, name: str, other: _Other) -> Obstacle | None:
     """Say why another cannot answer, and what to do."""
     if not other.exists:
-        return Obstacle("FallbackMissing", f"there is no ModelDeployment {name} in namespace {view.namespace}")
+        text = f"there is no ModelDeployment {name} in namespace {view.namespace}: create it, or name another"
+        return Obstacle("FallbackMissing", f"{FIELD}: {text}")
     if not other.ready:
-        return Obstacle("FallbackNotReady", f"{name} has no ready pod of a stable version: it cannot stand in")
+        text = f"{name} has no ready pod of a stable version, so it cannot stand in: its own conditions say why"
+        return Obstacle("FallbackNotReady", f"{FIELD}: {text}")
     return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from serinus.api.policy import Preset, Provider
 from serinus.core.analysis.exposition import Owner
+from serinus.core.analysis.own_pods import owner_of, told_apart
 from serinus.core.analysis.places import LONGEST_INTERVAL
 from serinus.core.analysis.promql import (
     SERVICES_PER_QUERY,
@@ -18,6 +19,7 @@ from serinus.core.analysis.promql import (
     scrapes_within,
 )
 from serinus.core.analysis.scope import Scope
+from serinus.core.model.answers import Series
 from serinus.runtime.watch import Watch
 
 SLACK = 3.0
@@ -37,7 +39,11 @@ class Group:
 
     def owner(self, arm: Arm) -> Owner:
         """Name a revision as the provider's series do."""
-        return (arm.namespace, arm.service if self.provider.by_service else arm.revision)
+        return owner_of(arm, self.provider)
+
+    def of(self, arms: Sequence[Arm], series: Iterable[Series]) -> tuple[Series, ...]:
+        """Take the series of these revisions out of an answer, named as their owners are."""
+        return tuple(series) if self.provider.by_service else tuple(told_apart(series, arms))
 
     def queries(self, arms: Sequence[Arm], range_s: float, *, latency: bool) -> list[str]:
         """Write the questions about revisions."""

@@ -22,6 +22,7 @@ from serinus.core.analysis.inflight import (
     slowest_answers,
     waiting,
 )
+from serinus.core.analysis.own_pods import told_apart
 from serinus.core.analysis.promql import SERVICES_PER_QUERY, Arm
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.streams import LEAST, stream_query
@@ -65,7 +66,7 @@ class _Heard:
 
     def most_waiting(self, arm: Arm, after: float) -> float | None:
         """Tell how many waited at most after a time, at the gateway or the server; None where nothing counts them."""
-        owners = (arm.namespace, arm.service), (arm.namespace, arm.revision)
+        owners = (arm.namespace, arm.service), (arm.namespace, arm.pods)
         found = (value for owner in owners for at, value in self.waiting.get(owner, {}).items() if at > after)
         return max(found, default=None)
 
@@ -158,10 +159,11 @@ class Silences:
             return
         services = [(arm.namespace, arm.service) for arm in arms]
         resets, ours = not times.clock.goes_over, times.clock.ours
-        heard.answers.ingest(ours(presets), owners, now, resets=resets)
+        heard.answers.ingest(group.of(arms, ours(presets)), owners, now, resets=resets)
         heard.messages.ingest(ours(messages or ()), services, now, resets=resets)
         heard.entered.ingest(ours(gateway or ()), services, now, resets=resets)
-        heard.take_waiting(ours((*(gateway or ()), *(pending or ()))), now)
+        waits = ours((*(gateway or ()), *(pending or ())))
+        heard.take_waiting(tuple(told_apart(waits, arms)), now)
         heard.asked_at.update(dict.fromkeys(arms, now))
 
     async def _number(self, source: str, query: str) -> float | None:

@@ -32,7 +32,8 @@ NOT_ANSWERED = Missing(Verdict.BLIND, Reason.STALE, "the query has not been answ
 
 @dataclass(frozen=True)
 class _Answered:
-    """The last answers to one metric's query, one an arm; `query` is how it was asked of the canary.
+    """The last answers to one metric's query, one an arm; `query` is how it was asked of the canary, `asked` how it was
+    of each arm, by field.
 
     `trials` are those to a Ratio's `of`; `scraped` is the scrape interval, None while it is not known.
     """
@@ -40,6 +41,7 @@ class _Answered:
     at: float
     query: str
     answers: tuple[tuple[str, MetricsAnswer], ...]
+    asked: tuple[Mapping[str, str], ...]
     trials: tuple[MetricsAnswer, ...] = ()
     scraped: float | None = None
 
@@ -82,7 +84,10 @@ class OwnQueries:
             return self._observe_ratio(watch, metric, answered, requests)
         if (left := _covers_before(watch, query, answered.at)) > 0.0:
             return Observation(_before(left), None, query)
-        readings = [read_own_answer(answer, answered.at, requests.get(arm)) for arm, answer in answered.answers]
+        readings = [
+            read_own_answer(answer, answered.at, requests.get(arm), query=asked["query"])
+            for (arm, answer), asked in zip(answered.answers, answered.asked, strict=True)
+        ]
         seen = Observation(readings[0], readings[1] if len(readings) > 1 else None, query)
         canary, stable = seen.canary, seen.stable
         if watch.since is None or not isinstance(canary, Measured) or not isinstance(stable, Measured):
@@ -118,7 +123,7 @@ class OwnQueries:
         found = [whole(answer) for answer in answers]
         named = tuple((arm.revision, answer) for arm, answer in zip(arms, found, strict=False))
         self._answered[watch.rollout, metric.name] = _Answered(
-            self._clock.now(), _shown(asked[0]), named, tuple(found[len(arms) :]), scraped
+            self._clock.now(), _shown(asked[0]), named, tuple(asked), tuple(found[len(arms) :]), scraped
         )
 
     def _observe_bins(self, watch: Watch, metric: Metric, answered: _Answered, query: str) -> Observation:
@@ -173,10 +178,10 @@ def _counters(answered: _Answered, requests: Mapping[str, float | None]) -> dict
     """Read both counters of each revision, the canary first."""
     return {
         arm: (
-            counter_of(read_own_answer(events, answered.at, requests.get(arm)), "query"),
-            counter_of(read_own_answer(trials, answered.at, requests.get(arm)), "of"),
+            counter_of(read_own_answer(events, answered.at, requests.get(arm), query=asked["query"]), "query"),
+            counter_of(read_own_answer(trials, answered.at, requests.get(arm), query=asked["of"]), "of"),
         )
-        for (arm, events), trials in zip(answered.answers, answered.trials, strict=True)
+        for (arm, events), trials, asked in zip(answered.answers, answered.trials, answered.asked, strict=True)
     }
 
 

@@ -173,7 +173,7 @@ class Pasts:
             if isinstance(answer, NoAnswer):
                 return answer
             series.extend(answer.series)
-        tallies.ingest(clock.ours(series), [group.owner(arm)], span[1])
+        tallies.ingest(group.of([arm], clock.ours(series)), [group.owner(arm)], span[1])
         return _Asked(group, tallies, sum(len(one.samples) for one in series))
 
 

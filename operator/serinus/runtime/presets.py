@@ -295,7 +295,8 @@ class Presets:
                 failures.update(dict.fromkeys(question.arms, answer))
             else:
                 owners = [group.owner(arm) for arm in question.arms]
-                tallies.ingest(times.clock.ours(answer.series), owners, now, resets=not times.clock.goes_over)
+                series = group.of(question.arms, times.clock.ours(answer.series))
+                tallies.ingest(series, owners, now, resets=not times.clock.goes_over)
         times.samples.see(tallies.newest, now, shown=tallies.scrape_interval)
         self._failures[group] = failures
         arms = arms_and_latency(watches)

@@ -14,7 +14,6 @@ from pathlib import Path
 from serinus_local import build, stack
 from serinus_local.cache import say
 from serinus_local.images import TRITON
-from serinus_local.operator_process import NAME as OPERATOR
 from serinus_local.process import Processes, tail
 
 REQUEST_SECONDS = 120
@@ -63,7 +62,7 @@ def local(running: stack.Stack) -> DemoCluster:
         kubectl=(str(build.binaries("control-plane") / "kubectl"), f"--kubeconfig={running.kubeconfig}"),
         gateway=running.gateway_address,
         image=TRITON,
-        operator_log=lambda: tail(running.log(OPERATOR)),
+        operator_log=lambda: "\n".join(tail(file) for file in running.operator.current.log_files()[-1:]),
     )
 
 
@@ -85,7 +84,7 @@ def current(environment: Mapping[str, str]) -> DemoCluster:
 
 def is_up(state: Path) -> bool:
     """Tell whether a whole stack runs already, by `make up` or by a demo that was kept."""
-    return state.exists() and Processes(state).running(OPERATOR) is not None
+    return state.exists() and Processes(state).running("kubelet") is not None
 
 
 def _leave(state: Path, *, was_up: bool, keep: bool) -> None:

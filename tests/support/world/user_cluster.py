@@ -42,7 +42,7 @@ class WorldCluster:
         raise NotImplementedError
 
     def patch_model_deployment(self, name: str, operations: list[Json]) -> Json:
-        return self.world.api.put(patched(self.world.deployment, operations))
+        return self.world.api.put(patched(self.world.api.find(MODEL_DEPLOYMENT, name), operations))
 
     def _labelled(self, kind: Kind, name: str) -> list[Json]:
         found = self.world.api.all(kind)

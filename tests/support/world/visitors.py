@@ -5,7 +5,7 @@ from __future__ import annotations
 from serinus.core.model.kinds import Json
 from tests.support.world.world import World
 
-SELECTED = '{namespace="{{namespace}}", revision="{{revision}}"}'
+SELECTED = '{namespace="{{namespace}}", modeldeployment="{{name}}", revision="{{revision}}"}'
 CONVERSION: Json = {
     "name": "conversion",
     "type": "Ratio",

@@ -16,8 +16,8 @@ GOAL: dict[str, Any] = {"metric": "conversion", "direction": "Increase", "minimu
 CONVERSION: dict[str, Any] = {
     "name": "conversion",
     "type": "Ratio",
-    "query": 'sum(bought{revision="{{revision}}"})',
-    "of": 'sum(visits{revision="{{revision}}"})',
+    "query": 'sum(bought{modeldeployment="{{name}}", revision="{{revision}}"})',
+    "of": 'sum(visits{modeldeployment="{{name}}", revision="{{revision}}"})',
 }
 TRAFFIC: dict[str, Any] = {"hosts": ["a.example.com"], "istio": {"gateways": ["public"]}}
 
@@ -123,7 +123,7 @@ def test_it_is_written_as_it_was_read() -> None:
         pytest.param({"strategy": stepped({"setWeight": 50}, AWAITED, AWAITED)}, "comes once", id="twice"),
         pytest.param({"strategy": stepped(COHORT, {"setWeight": 50}, AWAITED)}, "no random sample", id="a cohort"),
         pytest.param({"strategy": awaiting(minDuration="800h")}, "make maxDuration longer", id="no time"),
-        pytest.param({"strategy": awaiting(lag="169h")}, "lag is longer", id="no time to count"),
+        pytest.param({"strategy": awaiting(lag="169h")}, "lag 169h is longer", id="no time to count"),
         pytest.param({"strategy": awaiting(falsePromotionRate="0.5")}, "falsePromotionRate 0.5 is not", id="odds"),
         pytest.param(
             {"strategy": {"abTest": {"goal": {**GOAL, "minimumEffect": "0%"}}}}, "minimumEffect 0% is not", id="effect"

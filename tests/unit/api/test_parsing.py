@@ -94,7 +94,6 @@ def test_default_analysis() -> None:
             client_errors=ClientErrors.COMPARE,
             threshold_range=ThresholdRange(max="5%"),
             failure_limit=0,
-            min_samples=20,
         ),
         Metric(
             name="latency-p99",
@@ -102,7 +101,6 @@ def test_default_analysis() -> None:
             provider=Provider.ISTIO,
             quantile="0.99",
             failure_limit=0,
-            min_samples=20,
         ),
     )
 
@@ -140,7 +138,7 @@ def test_a_ratio_needs_as_many_trials_as_an_error_rate_needs_requests() -> None:
     """Unless it says otherwise."""
     (by_default,) = policy_of(_spec(analysis=_ratio())).analysis.metrics
     (told,) = policy_of(_spec(analysis=_ratio(minSamples=200))).analysis.metrics
-    assert (by_default.of, by_default.min_samples, told.min_samples) == ("scored", 20, 200)
+    assert (by_default.of, by_default.least_samples, told.least_samples) == ("scored", 20, 200)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +164,7 @@ def test_fills_in_a_latency_metric() -> None:
     """A latency metric gets quantile and samples, and nothing that admission would refuse."""
     metric = {"name": "p99", "preset": "latency", "thresholdRange": {"max": "250ms"}, "failureLimit": 2}
     (filled,) = policy_of(_spec(analysis={"metrics": [metric]})).analysis.metrics
-    assert (filled.quantile, filled.min_samples, filled.failure_limit, filled.client_errors) == ("0.99", 20, 2, None)
+    assert (filled.quantile, filled.least_samples, filled.failure_limit, filled.client_errors) == ("0.99", 20, 2, None)
 
 
 def test_fills_in_a_query() -> None:
@@ -174,6 +172,13 @@ def test_fills_in_a_query() -> None:
     metric = {"name": "drift", "query": "up", "thresholdRange": {"max": "1"}}
     (filled,) = policy_of(_spec(analysis={"metrics": [metric]})).analysis.metrics
     assert filled.manifest() == {**metric, "failureLimit": 0}
+
+
+def test_the_digest_of_an_earlier_version_holds() -> None:
+    """What it rejected was filled in with minSamples 20, and stays rejected."""
+    errors = {"name": "e", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
+    digests = [policy_of(_spec(analysis={"metrics": [errors | more]})).digest for more in ({}, {"minSamples": 20})]
+    assert (digests, policy_of(_spec()).digest) == (["ee8d9e3665", "ee8d9e3665"], "bef02ff22b")
 
 
 def test_the_digest_knows_no_difference_between_said_and_implied() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,54 +10,9 @@ import pytest
 import yaml
 
 from serinus.config import load_config
-from serinus_local import build, chart
-from serinus_local.cache import folder
+from serinus_local import chart
+from tests.unit.charts.rendering import KUBERNETES, MATRIX, MONITORS, helm, kinds, render
 
-KUBERNETES = "1.34"
-MATRIX: dict[str, dict[str, Any]] = {
-    "defaults": {},
-    "two-replicas": {"replicas": 2},
-    "no-leader": {"config": {"leaderElection": {"enabled": False}}},
-    "lease-elsewhere": {"config": {"leaderElection": {"enabled": True, "namespace": "leases"}}},
-    "own-account": {"serviceAccount": {"create": False, "name": "mine"}},
-    "no-rights": {"rbac": {"create": False, "aggregate": False}, "admissionPolicy": {"enabled": False}},
-    "restorer": {"admissionPolicy": {"allow": ["system:serviceaccount:velero:velero"]}},
-    "digest": {"image": {"repository": "registry.example.com/serinus", "digest": "sha256:" + "0" * 64}},
-    "two-sources": {
-        "config": {
-            "prometheus": [
-                {"name": "default", "url": "http://prometheus:9090", "targets": "up"},
-                {
-                    "name": "team",
-                    "url": "https://proxy:8443",
-                    "bearerTokenFile": "/var/run/tokens/prometheus",
-                    "headers": {"X-Scope-OrgID": "ml"},
-                    "headerFiles": {"X-Api-Key": "/var/run/tokens/key"},
-                    "tlsConfig": {"caFile": "/var/run/tokens/ca.crt"},
-                    "enforcedLabel": "namespace",
-                },
-            ],
-            "tenants": [{"namespace": "ml", "hosts": ["*.example.com"], "gateways": ["istio-system/shared"]}],
-        },
-        "extraVolumes": [{"name": "tokens", "secret": {"secretName": "prometheus"}}],
-        "extraVolumeMounts": [{"name": "tokens", "mountPath": "/var/run/tokens", "readOnly": True}],
-    },
-    "some-namespaces": {
-        "config": {
-            "watchNamespaces": ["ml", "shop"],
-            "tenants": [{"namespace": "ml", "gateways": ["istio-ingress/public", "istio-ingress/*", "ml/own", "*"]}],
-        }
-    },
-    "placed": {
-        "nodeSelector": {"kubernetes.io/os": "linux"},
-        "tolerations": [{"key": "infra", "operator": "Exists"}],
-        "priorityClassName": "system-cluster-critical",
-        "podAnnotations": {"sidecar.istio.io/inject": "false"},
-        "podLabels": {"team": "platform"},
-        "imagePullSecrets": [{"name": "registry"}],
-        "affinity": {"nodeAffinity": {}},
-    },
-}
 SOURCE = {"name": "default", "url": "http://prometheus:9090"}
 BY_THE_SCHEMA = "values don't meet the specifications of the schema"
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -92,53 +44,37 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"config": {"tenants": [{"namespace": "ml", "gateways": ["public"]}]}},
         BY_THE_SCHEMA,
     ),
-    "no-image": ({"image": {"repository": ""}}, "no image is published, so build the Dockerfile"),
+    "egress-to-no-source": (
+        {"networkPolicy": {"enabled": True, "egress": {"restricted": True}}},
+        "networkPolicy.egress.rules is empty, so the operator could reach no metrics source",
+    ),
+    "misspelt-interval": ({"monitoring": {"enabled": True, "interval": "15 s"}}, BY_THE_SCHEMA),
+    "misspelt-policy": ({"networkPolicy": {"egress": {"restrict": True}}}, BY_THE_SCHEMA),
+    "spread-over-nothing": ({"topologySpreadConstraints": [{"maxSkew": 1}]}, BY_THE_SCHEMA),
+    "no-image": (
+        {"image": {"repository": ""}},
+        "no image is published, so build one with `make image` or the Dockerfile",
+    ),
 }
-
-
-@cache
-def _program() -> Path:
-    """Find helm where the stack keeps it; only CI waits for it to be built, so that `make check` stays quick."""
-    built = sorted(folder("bin").glob("*/helm"))
-    if not built and os.environ.get("CI") != "true":
-        pytest.skip("helm is not built yet: `make test` builds it")
-    return built[-1] if built else build.binaries() / "helm"
-
-
-def _helm(tmp_path: Path, values: dict[str, Any], *command: str) -> subprocess.CompletedProcess[str]:
-    file = tmp_path / "values.yaml"
-    file.write_text(yaml.safe_dump({"image": {"repository": "registry.example.com/serinus"}} | values))
-    program = [str(_program()), *command, f"--values={file}", f"--namespace={chart.NAMESPACE}"]
-    return subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
-
-
-def _render(tmp_path: Path, values: dict[str, Any]) -> list[dict[str, Any]]:
-    answer = _helm(tmp_path, values, "template", chart.RELEASE, str(chart.CHART))
-    assert answer.returncode == 0, answer.stderr
-    return [document for document in yaml.safe_load_all(answer.stdout) if document]
-
-
-def _kinds(documents: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
-    return [document for document in documents if document["kind"] in kinds]
 
 
 @pytest.fixture(params=MATRIX.values(), ids=MATRIX.keys())
 def documents(request: pytest.FixtureRequest, tmp_path: Path) -> list[dict[str, Any]]:
     """What the chart renders for one set of values."""
-    return _render(tmp_path, request.param)
+    return render(tmp_path, request.param)
 
 
 @pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX.keys())
 def test_lints(tmp_path: Path, values: dict[str, Any]) -> None:
     """Helm finds no fault, warnings included."""
-    answer = _helm(tmp_path, values, "lint", str(chart.CHART), "--strict")
+    answer = helm(tmp_path, values, "lint", str(chart.CHART), "--strict")
     assert answer.returncode == 0, answer.stdout
 
 
 @pytest.mark.parametrize(("values", "words"), REFUSED.values(), ids=REFUSED.keys())
 def test_refuses_values_that_cannot_work(tmp_path: Path, values: dict[str, Any], words: str) -> None:
     """A mistake is stopped before it reaches the cluster: by the schema of the values, or by a template."""
-    answer = _helm(tmp_path, values, "template", chart.RELEASE, str(chart.CHART))
+    answer = helm(tmp_path, values, "template", chart.RELEASE, str(chart.CHART))
     assert answer.returncode != 0
     assert words in answer.stderr
 
@@ -154,28 +90,30 @@ URLS = {
 @pytest.mark.parametrize("url", URLS.values(), ids=URLS.keys())
 def test_takes_every_form_of_an_address(tmp_path: Path, url: str) -> None:
     """The pattern of a source's address is no narrower than what the operator can ask."""
-    (config,) = _kinds(_render(tmp_path, {"config": {"prometheus": [SOURCE | {"url": url}]}}), "ConfigMap")
+    (config,) = kinds(render(tmp_path, {"config": {"prometheus": [SOURCE | {"url": url}]}}), "ConfigMap")
     file = tmp_path / "config.yaml"
     file.write_text(config["data"]["config.yaml"])
     assert load_config(file).prometheus[0].url == url
 
 
 def test_every_document_is_valid(documents: list[dict[str, Any]]) -> None:
-    """Each rendered document is one that Kubernetes knows, with no unknown field."""
+    """Each rendered document is one that Kubernetes knows, with no unknown field; monitors meet a real API."""
     for document in documents:
+        if document["kind"] in MONITORS:
+            continue
         kubernetes_validate.validate(document, KUBERNETES, strict=True)
 
 
 def test_no_rule_has_a_wildcard(documents: list[dict[str, Any]]) -> None:
     """No role names all groups, all resources or all verbs."""
-    for role in _kinds(documents, "Role", "ClusterRole"):
+    for role in kinds(documents, "Role", "ClusterRole"):
         for rule in role["rules"]:
             assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
 
 
 def test_no_rule_reaches_secrets(documents: list[dict[str, Any]]) -> None:
     """Nobody gets Secrets, impersonation or escalation by this chart."""
-    for role in _kinds(documents, "Role", "ClusterRole"):
+    for role in kinds(documents, "Role", "ClusterRole"):
         for rule in role["rules"]:
             assert "secrets" not in rule["resources"]
             assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
@@ -183,7 +121,7 @@ def test_no_rule_reaches_secrets(documents: list[dict[str, Any]]) -> None:
 
 def test_events_may_be_read_where_they_are_counted_on(documents: list[dict[str, Any]]) -> None:
     """An Event that exists already is read before its count is raised."""
-    rules = [rule for role in _kinds(documents, "ClusterRole") for rule in role["rules"]]
+    rules = [rule for role in kinds(documents, "ClusterRole") for rule in role["rules"]]
     for rule in rules:
         if "events" in rule["resources"] and "create" in rule["verbs"]:
             assert {"get", "list", "patch"} <= set(rule["verbs"])
@@ -191,19 +129,24 @@ def test_events_may_be_read_where_they_are_counted_on(documents: list[dict[str, 
 
 def test_no_person_may_write_status(documents: list[dict[str, Any]]) -> None:
     """The roles for people leave status to the operator."""
-    for role in _kinds(documents, "ClusterRole"):
+    for role in kinds(documents, "ClusterRole"):
         if role["metadata"]["name"] != "serinus-operator":
             assert not [name for rule in role["rules"] for name in rule["resources"] if "/" in name]
 
 
-def test_the_pod_is_restricted(documents: list[dict[str, Any]]) -> None:
-    """The operator's pod passes the restricted Pod Security Standard, with a root filesystem that is read-only."""
-    (deployment,) = _kinds(documents, "Deployment")
-    pod = deployment["spec"]["template"]["spec"]
+def test_every_pod_is_restricted(documents: list[dict[str, Any]]) -> None:
+    """The operator's pod and the test's pass the restricted Pod Security Standard, with a read-only root filesystem."""
+    (deployment,), (test,) = kinds(documents, "Deployment"), kinds(documents, "Pod")
+    for pod in (deployment["spec"]["template"]["spec"], test["spec"]):
+        assert_restricted(pod)
+
+
+def assert_restricted(pod: dict[str, Any]) -> None:
+    """Hold a pod against the standard."""
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-    assert not [volume for volume in pod["volumes"] if "hostPath" in volume]
+    assert not [volume for volume in pod.get("volumes", ()) if "hostPath" in volume]
     for container in pod["containers"]:
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -216,21 +159,21 @@ def test_the_pod_is_restricted(documents: list[dict[str, Any]]) -> None:
 
 def test_every_reference_is_to_something_rendered(documents: list[dict[str, Any]]) -> None:
     """Bindings name roles that are there, and the Service selects the Deployment's pods."""
-    roles = {role["metadata"]["name"] for role in _kinds(documents, "Role", "ClusterRole")}
-    assert {each["roleRef"]["name"] for each in _kinds(documents, "RoleBinding", "ClusterRoleBinding")} <= roles
-    (deployment,), (service,) = _kinds(documents, "Deployment"), _kinds(documents, "Service")
+    roles = {role["metadata"]["name"] for role in kinds(documents, "Role", "ClusterRole")}
+    assert {each["roleRef"]["name"] for each in kinds(documents, "RoleBinding", "ClusterRoleBinding")} <= roles
+    (deployment,), (service,) = kinds(documents, "Deployment"), kinds(documents, "Service")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert service["spec"]["selector"].items() <= labels.items()
 
 
 def test_the_configuration_is_mounted_as_written(tmp_path: Path) -> None:
     """What stands under `config` is what the operator reads at /etc/serinus/config.yaml."""
-    documents = _render(tmp_path, MATRIX["two-sources"])
-    (config,) = _kinds(documents, "ConfigMap")
+    documents = render(tmp_path, MATRIX["two-sources"])
+    (config,) = kinds(documents, "ConfigMap")
     written = yaml.safe_load(config["data"]["config.yaml"])
     assert written["prometheus"] == MATRIX["two-sources"]["config"]["prometheus"]
     assert written["leaderElection"] == {"enabled": True, "namespace": "", "name": "serinus", "leaseSeconds": 15}
-    (deployment,) = _kinds(documents, "Deployment")
+    (deployment,) = kinds(documents, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert {"name": "config", "mountPath": "/etc/serinus", "readOnly": True} in container["volumeMounts"]
 
@@ -238,7 +181,7 @@ def test_the_configuration_is_mounted_as_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX.keys())
 def test_the_operator_reads_the_configuration(tmp_path: Path, values: dict[str, Any]) -> None:
     """Every configuration that the chart lets pass is one that the operator starts with."""
-    (config,) = _kinds(_render(tmp_path, values), "ConfigMap")
+    (config,) = kinds(render(tmp_path, values), "ConfigMap")
     file = tmp_path / "config.yaml"
     file.write_text(config["data"]["config.yaml"])
     assert load_config(file).prometheus
@@ -246,7 +189,7 @@ def test_the_operator_reads_the_configuration(tmp_path: Path, values: dict[str, 
 
 def test_the_lease_is_where_the_configuration_says(tmp_path: Path) -> None:
     """The right to the lease follows `config.leaderElection.namespace`."""
-    roles = _kinds(_render(tmp_path, MATRIX["lease-elsewhere"]), "Role", "RoleBinding")
+    roles = kinds(render(tmp_path, MATRIX["lease-elsewhere"]), "Role", "RoleBinding")
     assert [role["metadata"]["namespace"] for role in roles] == ["leases", "leases"]
 
 
@@ -256,20 +199,20 @@ def test_the_lease_is_where_the_configuration_says(tmp_path: Path) -> None:
 )
 def test_each_release_has_a_lease_of_its_own(tmp_path: Path, release: str, lease: str) -> None:
     """Two in one namespace that shared one would be taken for two pods of one install."""
-    answer = _helm(tmp_path, {}, "template", release, str(chart.CHART))
+    answer = helm(tmp_path, {}, "template", release, str(chart.CHART))
     documents = [document for document in yaml.safe_load_all(answer.stdout) if document]
-    (config,) = _kinds(documents, "ConfigMap")
+    (config,) = kinds(documents, "ConfigMap")
     assert yaml.safe_load(config["data"]["config.yaml"])["leaderElection"]["name"] == lease
-    (leader,) = _kinds(documents, "Role")
+    (leader,) = kinds(documents, "Role")
     assert [rule["resourceNames"] for rule in leader["rules"] if "resourceNames" in rule] == [[lease]]
 
 
 def test_some_namespaces_need_no_right_elsewhere(tmp_path: Path) -> None:
     """Roles of the named namespaces instead of a ClusterRole; where a Gateway is granted, one to see it."""
-    everywhere = {each["metadata"]["name"]: each for each in _kinds(_render(tmp_path, {}), "ClusterRole")}
-    documents = _render(tmp_path, MATRIX["some-namespaces"])
-    assert _kinds(documents, "ClusterRoleBinding") == []
-    roles = {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in _kinds(documents, "Role")}
+    everywhere = {each["metadata"]["name"]: each for each in kinds(render(tmp_path, {}), "ClusterRole")}
+    documents = render(tmp_path, MATRIX["some-namespaces"])
+    assert kinds(documents, "ClusterRoleBinding") == []
+    roles = {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in kinds(documents, "Role")}
     whole = [rule for rule in everywhere["serinus-operator"]["rules"] if rule["resources"] != ["leases"]]
     assert roles["ml", "serinus-operator"]["rules"] == roles["shop", "serinus-operator"]["rules"] == whole
     (rule,) = roles["istio-ingress", "serinus-gateways"]["rules"]
@@ -281,39 +224,40 @@ def test_some_namespaces_need_no_right_elsewhere(tmp_path: Path) -> None:
         ["get", "patch"],
     )
     assert len(roles) == 6
-    for policy in _kinds(documents, "ValidatingAdmissionPolicy"):
+    for policy in kinds(documents, "ValidatingAdmissionPolicy"):
         (selected,) = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
         assert selected["values"] == ["ml", "shop"]
 
 
 def test_the_lease_is_the_only_one_that_may_be_written(tmp_path: Path) -> None:
     """Other components keep theirs in the same namespace."""
-    (role,) = (each for each in _kinds(_render(tmp_path, {}), "Role") if each["metadata"]["name"] == "serinus-leader")
+    (role,) = (each for each in kinds(render(tmp_path, {}), "Role") if each["metadata"]["name"] == "serinus-leader")
     assert {tuple(rule["verbs"]): rule.get("resourceNames") for rule in role["rules"]} == {
         ("create",): None,
         ("get", "patch"): ["serinus"],
     }
 
 
-def test_short_pauses_are_warned_of_and_never_refused(tmp_path: Path) -> None:
-    """One policy refuses, the other one hints, and an error in the hint is none of the user's."""
-    documents = _render(tmp_path, {})
+def test_hints_warn_and_never_refuse(tmp_path: Path) -> None:
+    """One policy refuses, the others hint, and an error in a hint is none of the user's."""
+    documents = render(tmp_path, {})
     actions = {
         each["spec"]["policyName"]: each["spec"]["validationActions"]
-        for each in _kinds(documents, "ValidatingAdmissionPolicyBinding")
+        for each in kinds(documents, "ValidatingAdmissionPolicyBinding")
     }
-    assert actions == {"serinus-operator-only": ["Deny"], "serinus-short-pauses": ["Warn"]}
+    hints = ("serinus-short-pauses", "serinus-shared-revisions")
+    assert actions == {"serinus-operator-only": ["Deny"], **{hint: ["Warn"] for hint in hints}}
     failing = {
         each["metadata"]["name"]: each["spec"]["failurePolicy"]
-        for each in _kinds(documents, "ValidatingAdmissionPolicy")
+        for each in kinds(documents, "ValidatingAdmissionPolicy")
     }
-    assert failing == {"serinus-operator-only": "Fail", "serinus-short-pauses": "Ignore"}
+    assert failing == {"serinus-operator-only": "Fail", **dict.fromkeys(hints, "Ignore")}
 
 
 def test_the_policy_trusts_the_account_in_use(tmp_path: Path) -> None:
     """The admission policy follows the ServiceAccount's name, and who else may write."""
     values = {**MATRIX["own-account"], **MATRIX["restorer"]}
-    (policy, _) = _kinds(_render(tmp_path, values), "ValidatingAdmissionPolicy")
+    (policy, *_) = kinds(render(tmp_path, values), "ValidatingAdmissionPolicy")
     trusted = policy["spec"]["variables"][0]["expression"]
     assert "system:serviceaccount:serinus-system:mine" in trusted
     assert "system:serviceaccount:velero:velero" in trusted

@@ -212,7 +212,7 @@ GOAL_TEXT = "purchases +33.1% (band +6.2% to +67.9%), 316 of 790 against 240 of 
 
 def split_test(**status: Any) -> Json:
     """A Rollout that waits for its goal at half of the users."""
-    selected = '{revision="{{revision}}"}'
+    selected = '{modeldeployment="{{name}}", revision="{{revision}}"}'
     purchases = {"name": "purchases", "type": "Ratio", "gating": False}
     goal = {"metric": "purchases", "direction": "Increase", "minimumEffect": "10%"}
     levers = {

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from serinus.api.defaults import policy_of
+from serinus.api.parsing import parse_spec
 from serinus.cli.errors import NotAllowed, Refused
 from serinus.cli.present import page
 from serinus.cli.story import read_story
@@ -17,7 +19,23 @@ from tests.unit.cli.given import NOW, ROLLOUT, FakeCluster, cluster, deployment,
 def test_a_lever_says_what_it_asked_for() -> None:
     """The answer names the Rollout, so that `kubectl describe` can follow."""
     answer = say(cluster(rollout()), "abort", "fraud")
-    assert (answer.exit_code, answer.stdout) == (0, f"{ROLLOUT}: goes back to version 41\n")
+    assert answer.exit_code == 0
+    assert answer.stdout.startswith(f"{ROLLOUT}: goes back to version 41\n")
+
+
+@pytest.mark.parametrize(
+    ("edited", "told"),
+    [
+        pytest.param(False, "version 42 is rejected: only retry", id="the policy of the rollout"),
+        pytest.param(True, "version 42 is rejected, with the policy that the spec has now as well", id="edited since"),
+    ],
+)
+def test_an_abort_says_what_it_bars(edited: bool, told: str) -> None:
+    """And what lifts it: whoever edits the policy once more gets another attempt."""
+    fake = cluster(rollout())
+    policy = policy_of(parse_spec(fake.deployments[0]["spec"])).digest
+    fake.kept[0]["spec"]["policy"] = "0123456789" if edited else policy
+    assert told in say(fake, "abort", "fraud").stdout
 
 
 def test_a_lever_that_nobody_answers_is_an_error() -> None:
@@ -111,7 +129,8 @@ def test_status_is_json_on_demand() -> None:
     answer = say(cluster(reverted()), "status", "fraud", "--json")
     told = json.loads(answer.stdout)
     assert set(told) == {
-        "namespace", "name", "model", "stable", "canary", "group", "rollout", "unwell", "waitsForOperator", "next",
+        "namespace", "name", "model", "fallback", "stable", "canary", "group", "rollout", "unwell", "waitsForOperator",
+            "next",
     }  # fmt: skip
     assert told["stable"] == {
         "revision": "fraud-aaaaaaaaaa", "version": "41", "weight": 100, "readyReplicas": 2, "replicas": 2,

@@ -215,7 +215,7 @@ def test_templates_of_the_file_become_queries() -> None:
     errors, latency = one.manifest["spec"]["analysis"]["metrics"]
     assert errors == {
         "name": "404s-percentage",
-        "query": '100 * sum(rate(errors_total{namespace="{{namespace}}",pod=~"{{revision}}-.+",way="inbound"}[1m])) /'
+        "query": '100 * sum(rate(errors_total{namespace="{{namespace}}",pod=~"{{service}}-.+",way="inbound"}[1m])) /'
         ' sum(rate(requests_total{service="{{name}}",app="{{name}}"}[{{window}}]))',
         "thresholdRange": {"max": "1"},
         "window": "1m",

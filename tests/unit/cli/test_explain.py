@@ -63,6 +63,25 @@ def test_a_goal_is_credited_to_its_own_test(reason: str) -> None:
     assert f"decided by the test of its goal ({reason}): {GOAL_TEXT}; it no longer gets any traffic." in said
 
 
+@pytest.mark.parametrize("outcome", ["CanaryWon", "NoDifference"])
+def test_a_version_that_a_goal_has_let_through_is_credited_to_its_test(outcome: str) -> None:
+    """Effect and band, for people and for scripts: that nothing speaks against it decided nothing."""
+    text = f"{GOAL_TEXT} that the canary is better; the canary has won"
+    ended = {"phase": "Succeeded", "weight": 100, "finishedAt": clock(90), "decisions": [raised(50, 0.0)]}
+    found = split_test(reason="Succeeded", goal={"outcome": outcome, "text": text}, **ended)
+    told = json.loads(say(cluster(found), "explain", "fraud", "--json").stdout)
+    assert (told["decidedBy"], told["goal"]["outcome"]) == ("goal", outcome)
+    assert told["sentence"].endswith(f"; decided by the test of its goal ({outcome}): {text}.")
+
+
+def test_a_goal_that_a_person_passed_over_has_decided_nothing() -> None:
+    """The promotion has."""
+    promoted = {**raised(100, 60.0), "reason": "PromotedByUser"}
+    ended = {"phase": "Succeeded", "weight": 100, "finishedAt": clock(90), "decisions": [raised(50, 0.0), promoted]}
+    told = json.loads(say(cluster(split_test(reason="Succeeded", **ended)), "explain", "fraud", "--json").stdout)
+    assert told["decidedBy"] == "person"
+
+
 def test_where_a_goal_stands_while_it_is_open() -> None:
     """The page and the JSON have it; its metric is compared by no other test."""
     page = _said(split_test(decisions=[raised(50, 0.0)]))
@@ -77,7 +96,7 @@ def test_a_revert_by_the_guardrail_is_not_credited_to_the_test() -> None:
     sentence = _sentence(_by_guardrail())
     assert "6 s after its first traffic" in sentence
     assert "decided by the guardrail, a fixed limit, not by the test (LimitExceeded)" in sentence
-    assert "errors was 20% of 50 requests against a limit of max 5%, version 41 had 0.1%;" in sentence
+    assert "errors was 20% of 50 requests in the window against a limit of max 5%, version 41 had 0.1%;" in sentence
 
 
 def test_a_limit_that_fell_to_evidence_is_credited_to_the_test() -> None:

@@ -48,8 +48,26 @@ def test_an_undo_names_the_other_members() -> None:
     """For people and for scripts; outside of groups there are none."""
     assert undone(grouped(served("1", "2")))["groupMembers"] == ["prep"]
     assert undone(served("1", "2"))["groupMembers"] == []
-    told = say(grouped(served("1", "2")), "undo", "fraud").stdout
-    assert "note: fraud moves together with prep: undo them, too" in told
+
+
+@pytest.mark.parametrize(
+    ("said", "behind"),
+    [
+        pytest.param({"release": "2026-11", "standing": "Trying"}, True, id="has something new in the release"),
+        pytest.param({"release": "2026-11", "standing": "Serves"}, False, id="its model stayed the same"),
+        pytest.param({"release": "2026-10", "standing": "Ready"}, False, id="what it said is of another release"),
+        pytest.param(None, False, id="nothing is known of it"),
+    ],
+)
+def test_an_undo_says_who_does_not_go_back_with_it(said: Json | None, behind: bool) -> None:
+    """Whoever has nothing new in the release need not go back."""
+    fake = grouped(served("1", "2"))
+    if said is not None:
+        fake.deployments[1]["status"]["group"] = said
+    told = say(fake, "undo", "fraud").stdout
+    assert ("prep (version 42) stays, and fraud goes back alone" in told) is behind
+    assert ("serinus undo prep --apply --alone" in told) is behind
+    assert say(fake, "undo", "fraud", "--apply").exit_code == int(behind)
 
 
 def test_who_went_back_with_its_group_is_not_retried_but_told_whom_to_retry() -> None:
@@ -69,3 +87,35 @@ def test_an_explanation_says_that_another_member_decided() -> None:
     told = json.loads(say(cluster(followed_again), "explain", "fraud", "--json").stdout)
     assert told["decidedBy"] == "group"
     assert "because of another member of its group (GroupReverted): prep was at fault" in told["sentence"]
+
+
+def trying(told: Json) -> FakeCluster:
+    """The same in the midst of a release: `prep` has a rollout, too."""
+    fake = grouped(cluster(told))
+    fake.deployments[1]["status"]["group"] = {"release": "2026-11", "standing": "Trying"}
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--full"], "goes as far as the rest of its group; promote --full prep, too"),
+        ([], "skips pauses through step 2 of 3; promote prep, too"),
+    ],
+    ids=["full", "a pause"],
+)
+def test_a_promotion_says_who_must_be_promoted_too(words: list[str], said: str) -> None:
+    """Alone it stays where the others are: that it goes to 100 % would not be true."""
+    assert f": {said}\n" in say(trying(rollout()), "promote", "fraud", *words).stdout
+
+
+def test_who_waits_for_its_group_is_not_told_of_100_percent() -> None:
+    """Its own promotion moves it no further than the others."""
+    waits = rollout(step=2, phase="Progressing", reason="WaitingForGroup", message="waits for prep: prep-b-1 is at 2/3")
+    answer = say(trying(waits), "promote", "fraud")
+    assert answer.stderr.endswith("waits for prep: prep-b-1 is at 2/3; --full goes as far as the rest of its group\n")
+
+
+def test_a_member_whose_companions_rest_goes_to_100_percent() -> None:
+    """Nobody holds its steps."""
+    assert ": goes to 100%\n" in say(grouped(cluster(rollout())), "promote", "fraud", "--full").stdout

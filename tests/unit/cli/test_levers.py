@@ -67,6 +67,13 @@ def test_a_canary_that_has_won_is_promoted_like_a_pause() -> None:
     assert levers.promote(story(split_test()), through_step=2).spec["promote"]["throughStep"] == 2
 
 
+def test_the_promotion_of_a_blue_green_says_that_it_switches_everybody() -> None:
+    """Which step it skips is of no use to whoever has to decide."""
+    steps = [{"setCanaryScale": {"weight": 100}}, {"pause": {}}, {"setWeight": 100}]
+    waits = rollout(levers={"strategy": {"canary": {"steps": steps}}}, weight=0)
+    assert levers.promote(story(waits)).said == "switches everybody to version 42 (skips the pause, step 2 of 3)"
+
+
 def test_the_newest_of_several_rollouts_is_the_one() -> None:
     """A history of Rollouts does not confuse a lever, in whatever order the server lists it."""
     older = reverted()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from serinus.core.model.kinds import Json
 from tests.unit.cli.explain_given import comparison
 from tests.unit.cli.given import (
+    CANARY,
     GOAL_TEXT,
     ROLLOUT,
     FakeCluster,
@@ -66,6 +68,21 @@ def test_where_the_test_of_a_goal_stands() -> None:
     assert f"Goal {GOAL_TEXT}" in _page(split_test(reason="NoTraffic", message="errors: no requests"))
     assert _page(split_test()).count(GOAL_TEXT) == 1
     assert "step 2/2 (awaitGoal purchases Increase" in _page(split_test())
+
+
+@pytest.mark.parametrize(
+    ("weight", "rollback", "said"),
+    [
+        pytest.param(50, False, "Progressing after the last step (next: 100%)", id="held before everybody"),
+        pytest.param(100, False, "Progressing last step (100%)", id="everybody"),
+        pytest.param(0, True, "Progressing one step back (next: 100%)", id="a way back passes its steps over"),
+    ],
+)
+def test_the_last_step_says_where_it_stands(weight: int, rollback: bool, said: str) -> None:
+    """At 50 % nothing reads as if it were 100 %, and a way back takes no step of 20 %."""
+    levers = {"rollback": True} if rollback else {}
+    step = 0 if rollback else 3
+    assert said in _page(rollout(phase="Progressing", step=step, stepText="1/3", weight=weight, levers=levers))
 
 
 def test_a_scale_is_what_comes_next_while_its_pods_start() -> None:
@@ -129,6 +146,17 @@ def test_a_fallback_is_shown_while_it_serves_or_could_not() -> None:
     assert "FallbackServing FallbackMissing there is no" in _page(rollout(), conditions=[cannot])
     idle = condition("FallbackServing", "False", "FallbackReady", "rules answers when no pod is ready")
     assert "rules" not in _page(rollout(), conditions=[idle])
+
+
+def test_while_a_fallback_answers_nobody_is_said_to_have_its_requests() -> None:
+    """A page that begins with 100% of stable would be believed at 3 a.m."""
+    serves = condition("FallbackServing", "True", "FallbackServing", "rules answers all requests")
+    fake = cluster(rollout(), conditions=[serves])
+    fake.deployments[0]["spec"]["traffic"] = {"fallback": {"name": "rules"}}
+    page = " ".join(say(fake, "status", "fraud").stdout.split())
+    assert "Fallback rules answers all requests Stable version 41 (fraud-aaaaaaaaaa) 0% 2 of 2 pods" in page
+    assert "Canary version 42 (fraud-bbbbbbbbbb) 0% 1 of 1 pods" in page
+    assert json.loads(say(fake, "status", "fraud", "--json").stdout)["fallback"] == "rules"
 
 
 def test_old_numbers_of_a_live_rollout_are_shown_with_their_age() -> None:
@@ -203,3 +231,21 @@ def test_nothing_else_is_folded_where_there_is_no_terminal() -> None:
     """A line for grep stays a line."""
     message = "x" * 300
     assert message in _page(rollout(message=message))
+
+
+@pytest.mark.parametrize("command", ["status", "explain"])
+@pytest.mark.parametrize(
+    ("ended", "guard", "told"),
+    [
+        pytest.param({}, "9m", True, id="reverted, and the policy edited"),
+        pytest.param({}, "30m", False, id="reverted, and retried"),
+        pytest.param({"reason": "GroupReverted"}, "9m", False, id="gone back with its group"),
+        pytest.param({"phase": "Superseded", "reason": "NewSpec"}, "9m", False, id="superseded"),
+    ],
+)
+def test_another_attempt_says_that_the_policy_changed(command: str, ended: Json, guard: str, told: bool) -> None:
+    """A rejection is of a revision and its policy: who edits the policy asks for another attempt, and should see it."""
+    again = rollout(name=f"{CANARY}-2", levers={"attempt": 2, "guard": {"duration": guard}})
+    answer = say(cluster(reverted(**ended), again), command, "fraud").stdout
+    said = f"tried again because spec.guard has changed since Rollout {ROLLOUT} was Reverted"
+    assert (said in " ".join(answer.split())) is told

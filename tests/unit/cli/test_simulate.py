@@ -90,7 +90,11 @@ def test_one_request_a_second_decides_nothing_for_hours(tmp_path: Path) -> None:
 
 def test_what_cannot_be_made_up_is_named(tmp_path: Path) -> None:
     """A query of one's own is taken to be in range, and a pause without end to end."""
-    own = {"name": "drift", "query": 'x{revision="{{revision}}"}', "thresholdRange": {"max": "1"}}
+    own = {
+        "name": "drift",
+        "query": 'x{modeldeployment="{{name}}", revision="{{revision}}"}',
+        "thresholdRange": {"max": "1"},
+    }
     told = answer(tmp_path, metrics=[ERRORS, own], steps=[{"setWeight": 10}, {"pause": {}}])["advice"]
     assert "No traffic can be simulated for drift: assumed to be in range, and equal." in told
     assert any("is assumed to last 10 min" in line for line in told)

@@ -20,8 +20,8 @@ from tests.unit.core.rollout.given import spec
 REJECTED: dict[str, Any] = {
     "name": "rejected",
     "type": "Ratio",
-    "query": 'rejected_total{revision="{{revision}}"}',
-    "of": 'scored_total{revision="{{revision}}"}',
+    "query": 'rejected_total{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "of": 'scored_total{modeldeployment="{{name}}", revision="{{revision}}"}',
     "thresholdRange": {"max": "5%"},
 }
 CANARY, STABLE = Arm("ml", "m", "c", "m-c"), Arm("ml", "m", "s", "m-s")
@@ -73,12 +73,15 @@ async def test_each_revision_is_asked_both_queries() -> None:
     desk = Desk()
     seen = await desk.look()
     assert sorted(desk.application.asked) == [
-        'rejected_total{revision="c"}',
-        'rejected_total{revision="s"}',
-        'scored_total{revision="c"}',
-        'scored_total{revision="s"}',
+        'rejected_total{modeldeployment="m", revision="c"}',
+        'rejected_total{modeldeployment="m", revision="s"}',
+        'scored_total{modeldeployment="m", revision="c"}',
+        'scored_total{modeldeployment="m", revision="s"}',
     ]
-    assert seen.query == 'rejected_total{revision="c"} ; scored_total{revision="c"}'
+    assert (
+        seen.query
+        == 'rejected_total{modeldeployment="m", revision="c"} ; scored_total{modeldeployment="m", revision="c"}'
+    )
 
 
 async def test_queries_that_tell_no_revisions_apart_are_asked_once() -> None:
@@ -144,7 +147,7 @@ async def test_one_query_without_an_answer_blinds_the_metric() -> None:
     """And is named; when it is back the counters tell what came meanwhile, but not of stable over the same time."""
     desk = Desk(since=0.0)
     await desk.look(3)
-    desk.application.refused = 'scored_total{revision="c"}'
+    desk.application.refused = 'scored_total{modeldeployment="m", revision="c"}'
     blind = (await desk.look()).canary
     assert isinstance(blind, Missing)
     assert (blind.reason, blind.message) == (Reason.UNREACHABLE, "of: connection refused")

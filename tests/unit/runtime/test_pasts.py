@@ -231,7 +231,11 @@ async def test_what_is_forgotten_is_not_asked_any_further() -> None:
     assert len(desk.archive.asked) <= 1
 
 
-SALES = {"name": "sales", "query": 'sales{revision="{{revision}}"}[{{window}}]', "thresholdRange": {"min": "1"}}
+SALES = {
+    "name": "sales",
+    "query": 'sales{modeldeployment="{{name}}", revision="{{revision}}"}[{{window}}]',
+    "thresholdRange": {"min": "1"},
+}
 
 
 def selling(desk: Desk, *metrics: dict[str, object]) -> Watch:
@@ -250,7 +254,7 @@ async def test_a_number_of_the_teams_own_is_asked_over_time() -> None:
     desk.archive.sold = sold(*(40.0 + at % 31 for at in range(720)))
     past = await desk.past(selling(desk, SALES))
     assert past is not None
-    query = '(sales{revision="s"}[60s])[43200s:60s]'
+    query = '(sales{modeldeployment="m", revision="s"}[60s])[43200s:60s]'
     assert desk.archive.numbers == [(query, desk.clock.now(), "ml")]
     assert set(past.lessons) == {"error-rate", "sales"}
 

@@ -16,7 +16,11 @@ from tests.support.world.clock import VirtualClock
 from tests.unit.core.rollout.given import ERROR_RATE, spec
 
 LATENCY = {"name": "latency", "preset": "latency", "thresholdRange": {"max": "900ms"}}
-OWN = {"name": "own", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"max": "1"}}
+OWN = {
+    "name": "own",
+    "query": 'psi{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "thresholdRange": {"max": "1"},
+}
 TRITON = {**ERROR_RATE, "provider": "triton"}
 KEY = Key("ml", "m")
 

@@ -18,7 +18,11 @@ from serinus.runtime.watch import Watch
 from tests.support.world.clock import VirtualClock
 from tests.unit.core.rollout.given import ERROR_RATE, spec
 
-DRIFT = {"name": "drift", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"max": "0.25"}}
+DRIFT = {
+    "name": "drift",
+    "query": 'psi{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "thresholdRange": {"max": "0.25"},
+}
 WHOLE = {"name": "whole", "query": 'psi{namespace="{{namespace}}"}', "thresholdRange": {"max": "0.25"}}
 
 
@@ -132,9 +136,9 @@ async def test_a_users_query_is_asked_once_an_arm_where_it_tells_them_apart() ->
     key = desk.watch(0, DRIFT, WHOLE)
     await desk.sampler.take_looks(1.0)
     assert sorted(query for query in desk.answers.asked if query.startswith("psi")) == [
+        'psi{modeldeployment="m0", revision="c0"}',
+        'psi{modeldeployment="m0", revision="s0"}',
         'psi{namespace="ml"}',
-        'psi{revision="c0"}',
-        'psi{revision="s0"}',
     ]
     look = desk.sampler.look(key, "uid-0")
     assert look is not None

@@ -135,7 +135,7 @@ async def _records(source: Elsewhere, subject: Subject, span: TimeRange, service
 def _selectors(subject: Subject, provider: Provider, services: str, reporter: str) -> Iterable[str]:
     if provider is Provider.TRITON:
         hashes = "|".join(re.sub(rf"^{re.escape(subject.name)}-", "", each) for each in services.split("|"))
-        return [triton_selector(subject.namespace, hashes)]
+        return [triton_selector(subject.namespace, subject.name, hashes)]
     return istio_selectors(subject.namespace, services, subject.policy.analysis.metrics, reporter=reporter)
 
 

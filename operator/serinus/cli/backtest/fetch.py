@@ -64,6 +64,7 @@ def istio_selectors(namespace: str, services: str, metrics: Sequence[Metric], *,
     return found
 
 
-def triton_selector(namespace: str, revisions: str) -> str:
-    """Select Triton's own counters of the revisions (hashes) that match a pattern."""
-    return f'{{__name__=~"{COUNTERS.requests}",namespace="{quoted(namespace)}",revision=~"{revisions}"}}'
+def triton_selector(namespace: str, name: str, revisions: str) -> str:
+    """Select Triton's own counters of a ModelDeployment's revisions (hashes) that match a pattern."""
+    pods = f'namespace="{quoted(namespace)}",revision=~"{revisions}",modeldeployment=~"|{quoted(name)}"'
+    return f'{{__name__=~"{COUNTERS.requests}",{pods}}}'

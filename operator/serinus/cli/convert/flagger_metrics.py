@@ -16,11 +16,11 @@ from serinus.core.model.kinds import Json
 TOKENS_OF_FLAGGER: Final = {
     "name": "{{name}}",
     "namespace": "{{namespace}}",
-    "target": "{{revision}}",
+    "target": "{{service}}",
     "service": "{{name}}",
     "interval": "{{window}}",
 }
-"""The canary's Deployment has the revision's name, and so has its Service."""
+"""The canary's Deployment is called as its Service, the name before the hash: the hash alone is no name of a pod."""
 CANARYS_SERVICE: Final = re.compile(r"\{\{-?\s*(?:service|target)\s*-?\}\}-canary")
 TEMPLATE: Final = {
     "spec.provider.address": "name it as a source in the operator's configuration",

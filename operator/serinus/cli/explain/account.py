@@ -65,6 +65,8 @@ class Account:
     rollout: RolloutView
     now: float | None = None
     """When it is read, in unix seconds; None where nobody asks how old it is."""
+    again: str = ""
+    """Why it is another attempt at what was rejected, where the policy has changed since."""
 
     @property
     def age(self) -> str:
@@ -131,7 +133,11 @@ class Account:
             return self._by_limit()
         if reason in _BY_REASON:
             return _BY_REASON[reason]
-        return Decider.PERSON if self._promoted() and status.phase is Phase.SUCCEEDED else Decider.WALK
+        if status.phase is not Phase.SUCCEEDED:
+            return Decider.WALK
+        if self._promoted():
+            return Decider.PERSON
+        return Decider.GOAL if status.goal is not None and status.goal.outcome else Decider.WALK
 
     @property
     def first_traffic(self) -> str | None:
@@ -198,4 +204,4 @@ def account_of(story: Story, rollout: str | None, now: float | None = None) -> A
     if found is None:
         names = ", ".join(one.name for one in reversed(story.rollouts))
         raise Refused(f"{story.name} has no Rollout {rollout}; its Rollouts are {names}")
-    return Account(story.deployment.namespace, story.name, found, now)
+    return Account(story.deployment.namespace, story.name, found, now, story.again(found))

@@ -23,6 +23,7 @@ def account_json(account: Account) -> Json:
         "exposure": exposure_of(status).text,
         "reason": status.reason,
         "decidedBy": account.decided_by,
+        "triedAgain": account.again or None,
         "test": account.tests,
         "firstTraffic": account.first_traffic,
         "ended": account.ended,

@@ -19,6 +19,7 @@ from serinus.cli.explain.account import Account
 from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.exposition import READERS, Owner
 from serinus.core.analysis.increments import preset_increments
+from serinus.core.analysis.own_pods import owner_of, told_apart
 from serinus.core.analysis.promql import Arm, has_baseline, preset_queries, render_query
 from serinus.core.analysis.ratio import CountedRatio, counter_of
 from serinus.core.analysis.readings import read_own_answer
@@ -121,7 +122,8 @@ def _presets(
     for provider, series in recorded.items():
         owners = _owners(arms, provider)
         tallies = Tallies(READERS[provider], keep_s=span.end - span.start + 2 * BEFORE_SECONDS, scope=EVERYBODY)
-        tallies.ingest(series, owners, span.end)
+        own = series if provider.by_service else told_apart(series, arms)
+        tallies.ingest(own, owners, span.end)
         for metric in metrics:
             if metric.preset in {None, Preset.REQUEST_COUNT} or (metric.provider or Provider.ISTIO) is not provider:
                 continue
@@ -131,7 +133,7 @@ def _presets(
 
 
 def _owners(arms: tuple[Arm, Arm], provider: Provider) -> tuple[Owner, Owner]:
-    canary, stable = ((arm.namespace, arm.service if provider.by_service else arm.revision) for arm in arms)
+    canary, stable = (owner_of(arm, provider) for arm in arms)
     return canary, stable
 
 

@@ -47,11 +47,12 @@ def _facts(account: Account) -> Table:
     facts.add_row("Rollout", f"{account.rollout.name}  {status.phase}  {status.reason or ''}")
     facts.add_row("Judged by", _mode(account))
     for metric in account.rollout.spec.analysis.metrics:
-        needs = f"  (once there are {metric.min_samples} {what_counts(metric)})" if metric.min_samples else ""
+        needs = f"  (once there are {metric.least_samples} {what_counts(metric)})" if metric.least_samples else ""
         limit = limit_of(metric) or "none: compared with stable only"
         alone = "  (more is better: not compared with stable)" if metric.is_ratio and not metric.bounds.max else ""
         if metric.name == account.goal:
-            facts.add_row("Limit", f"{metric.name}  {limit_of(metric) or 'none'}{needs}  (compared by the goal's test)")
+            own = f"{limit_of(metric)}{needs}" if limit_of(metric) else "none"
+            facts.add_row("Limit", f"{metric.name}  {own}  (compared by the goal's test)")
             continue
         facts.add_row("Limit", f"{metric.name}  {limit}{needs}{alone}")
     if status.goal is not None:

@@ -32,14 +32,16 @@ _DECIDERS = {
 def sentence(account: Account) -> str:
     """Say it all in one sentence."""
     where = f"{account.namespace}/{account.name}"
-    return f"{where}: {_ended(account) if account.rollout.status.phase.ended else _under_way(account)}."
+    told = _ended(account) if account.rollout.status.phase.ended else _under_way(account)
+    return f"{where}: {told}{f'; {account.again}' if account.again else ''}."
 
 
 def _ended(account: Account) -> str:
     status = account.rollout.status
     parts = [f"{_what(account)} {_when(account)}", _reason(account)]
     if status.phase is Phase.SUCCEEDED:
-        parts.append(_summary(account))
+        if account.decided_by is not Decider.GOAL:
+            parts.append(_summary(account))
     elif (shown := exposure_of(status)).serves:
         parts.append(f"it still gets {_traffic(shown)} because stable cannot take it all yet")
     elif account.first_traffic is not None:
@@ -93,7 +95,8 @@ def _reason(account: Account) -> str:
     status = account.rollout.status
     by = _DECIDERS[decider] if decider else ""
     if status.phase is Phase.SUCCEEDED:
-        return "promoted by a person" if decider is Decider.PERSON else ""
+        won = f"decided {by} ({status.goal.outcome}): {status.goal.text}" if status.goal else ""
+        return {Decider.PERSON: "promoted by a person", Decider.GOAL: won}.get(decider or Decider.WALK, "")
     reason = record.reason if record else status.reason
     if decider is Decider.GOAL:
         return f"decided {by} ({reason}): {status.message}"
@@ -119,10 +122,10 @@ def _numbers(account: Account, record: DecisionRecord) -> str:
 
 
 def _over(account: Account, record: DecisionRecord) -> str:
-    """The limit, where a literal one decided."""
+    """The limit, where a literal one decided, by what was counted in its window."""
     if account.decided_by not in {Decider.GUARDRAIL, Decider.LIMITS} or not record.limit:
         return ""
-    return f" against a limit of {record.limit}"
+    return f" in the window against a limit of {record.limit}"
 
 
 def _bar(account: Account, record: DecisionRecord) -> str:

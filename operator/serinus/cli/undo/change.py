@@ -11,6 +11,7 @@ import yaml
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import ModelDeploymentView
 from serinus.cli.errors import Refused
+from serinus.cli.undo.group import NO_GROUP, GroupBeside
 from serinus.cli.undo.history import KeptRevisions, target_of
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
@@ -34,7 +35,7 @@ class Undo:
     target: Revision
     spec: ModelDeploymentSpec
     outcome: UndoOutcome
-    others: tuple[str, ...] = ()
+    group: GroupBeside = NO_GROUP
     """The other members of its group."""
 
     @property
@@ -58,7 +59,7 @@ class Undo:
         return [*tests, *_operations(recorded_sections(view.spec), recorded_sections(self.spec), "/spec")]
 
 
-def plan_undo(kept: KeptRevisions, named: str | None, others: tuple[str, ...] = ()) -> Undo:
+def plan_undo(kept: KeptRevisions, named: str | None, group: GroupBeside = NO_GROUP) -> Undo:
     """Find the way back; raises Refused where there is none."""
     seen, target = kept.seen, target_of(kept, named)
     spec = kept.spec_of(target)
@@ -69,7 +70,7 @@ def plan_undo(kept: KeptRevisions, named: str | None, others: tuple[str, ...] = 
             f"{target.name} and {asked.name} have one manifest and differ in {files} alone: "
             "put the old files into a ConfigMap of another name, and commit that as a new version"
         )
-    return Undo(seen.deployment, seen.wanted, target, spec, outcome_of(seen, target, spec), others)
+    return Undo(seen.deployment, seen.wanted, target, spec, outcome_of(seen, target, spec), group)
 
 
 def _header(view: ModelDeploymentView, version: str, revision: str) -> str:

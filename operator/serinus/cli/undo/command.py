@@ -12,19 +12,22 @@ from serinus.cli.errors import Refused
 from serinus.cli.session import LOOK_SECONDS, Session
 from serinus.cli.undo.change import Undo, plan_undo
 from serinus.cli.undo.gitops import gitops_tool
-from serinus.cli.undo.history import others_of_group, read_kept
-from serinus.cli.undo.words import effect_of, undo_json
+from serinus.cli.undo.group import group_beside
+from serinus.cli.undo.history import read_kept
+from serinus.cli.undo.words import effect_of, stays_behind, undo_json
 
 COLOURS = {"-": typer.colors.RED, "+": typer.colors.GREEN, "@": typer.colors.CYAN}
 
 
 @dataclass(frozen=True)
 class UndoOptions:
-    """The options of the command: what to go back to, whether to write it, against a GitOps tool too, and JSON."""
+    """The options of the command: what to go back to, whether to write it, against a GitOps tool or without the other
+    members of a group, too, and JSON."""
 
     to: str | None = None
     apply: bool = False
     force: bool = False
+    alone: bool = False
     as_json: bool = False
     wait: float = 0.0
 
@@ -32,7 +35,7 @@ class UndoOptions:
 def undo(session: Session, options: UndoOptions) -> None:
     """Print the change, and make it."""
     story = session.story()
-    found = plan_undo(read_kept(session.cluster, story), options.to, others_of_group(session.cluster, story))
+    found = plan_undo(read_kept(session.cluster, story), options.to, group_beside(session.cluster, story))
     tool = gitops_tool(session.cluster.model_deployment(session.name) or {"metadata": {}})
     if not options.as_json:
         _show(found)
@@ -44,6 +47,11 @@ def undo(session: Session, options: UndoOptions) -> None:
         raise Refused(
             f"not applied: {tool} applies {session.name} from git and would put version {was} back. "
             "Commit the change there, or insist with --force"
+        )
+    if not options.alone and (behind := stays_behind(found)):
+        raise Refused(
+            f"not applied: in release {found.group.release} of its group, {behind}. Undo all of them: "
+            f"{'; '.join(_of_all(session, options, found))}"
         )
     _apply(session, options, found, tool)
 
@@ -57,8 +65,8 @@ def _show(found: Undo) -> None:
         typer.echo(
             f"note: this holds while ConfigMap {found.config_map} has the files of then; others are a new revision"
         )
-    if found.others:
-        typer.echo(f"note: {found.deployment.name} moves together with {', '.join(found.others)}: undo them, too")
+    if behind := stays_behind(found):
+        typer.echo(f"note: in release {found.group.release} of its group, {behind}")
 
 
 def _next(session: Session, options: UndoOptions, found: Undo, tool: str | None) -> None:
@@ -67,10 +75,28 @@ def _next(session: Session, options: UndoOptions, found: Undo, tool: str | None)
         _print(found, tool, applied=False)
         return
     if tool is not None:
-        typer.echo(f"next: commit this change; {tool} applies the manifest")
+        others = "".join(f", with that of {name}" for name, _ in found.group.staying)
+        typer.echo(f"next: commit this change{others}; {tool} applies the manifest")
         return
-    words = "undo --apply" if options.to is None else f"undo --to {shlex.quote(options.to)} --apply"
-    typer.echo(f"next: commit this change, or {session.typed.command(words, session.name)}")
+    if found.group.staying:
+        commands = "\n  ".join(_of_all(session, options, found))
+        typer.echo(
+            "next: commit this change and that of the others together, with a new spec.group.release in all of them;"
+            f" or undo them one right after the other:\n  {commands}"
+        )
+        return
+    typer.echo(f"next: commit this change, or {_command(session, options, session.name)}")
+
+
+def _command(session: Session, options: UndoOptions, name: str, *, alone: bool = False) -> str:
+    """Write the command that applies the change of a member; `--to` is of the one that was asked for."""
+    to = f" --to {shlex.quote(options.to)}" if options.to is not None and name == session.name else ""
+    return session.typed.command(f"undo{to} --apply{' --alone' if alone else ''}", name)
+
+
+def _of_all(session: Session, options: UndoOptions, found: Undo) -> list[str]:
+    names = (session.name, *(name for name, _ in found.group.staying))
+    return [_command(session, options, name, alone=True) for name in names]
 
 
 def _apply(session: Session, options: UndoOptions, found: Undo, tool: str | None) -> None:

@@ -65,18 +65,6 @@ def read_kept(cluster: UserCluster, story: Story) -> KeptRevisions:
     return KeptRevisions(Snapshot(view, tuple(read), wanted, rollouts=tuple(rollouts)), manifests)
 
 
-def others_of_group(cluster: UserCluster, story: Story) -> tuple[str, ...]:
-    """Name the other members of the group: what goes back must go back together."""
-    view = story.deployment
-    group = view.spec.group
-    if group is None:
-        return ()
-    there = {
-        one["metadata"]["name"]: one["spec"].get("group") or {} for one in cluster.model_deployments(view.namespace)
-    }
-    return tuple(sorted(name for name, own in there.items() if own.get("name") == group.name and name != view.name))
-
-
 def _unread(name: str) -> str:
     return f"ControllerRevision {name} cannot be read by this version of serinus"
 

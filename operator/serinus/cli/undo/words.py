@@ -61,6 +61,19 @@ def _rejected(undo: Undo) -> str:
     return f"no rollout: version {undo.target.version} was rejected{by} and gets no traffic without {still}"
 
 
+def stays_behind(undo: Undo) -> str:
+    """Say what the other members do that came with the same release; empty where one may go back alone."""
+    if not undo.group.staying:
+        return ""
+    others = " and ".join(f"{name} (version {version})" for name, version in undo.group.staying)
+    one = len(undo.group.staying) == 1
+    active = undo.outcome.active
+    if undo.outcome.effect is Effect.SPEC_RESTORED and active is not None and active.plan.spec.group is not None:
+        ends = "ends its rollout, too, and starts it again alone" if one else "end their rollouts, too, and start again"
+        return f"{others} {ends}: the spec there still asks for it"
+    return f"{others} {'stays' if one else 'stay'}, and {undo.deployment.name} goes back alone"
+
+
 def undo_json(undo: Undo, *, tool: str | None, applied: bool) -> Json:
     """Write it for scripts: the keys are a contract (docs/operations.md)."""
     view, wanted, target = undo.deployment, undo.wanted, undo.target
@@ -72,7 +85,7 @@ def undo_json(undo: Undo, *, tool: str | None, applied: bool) -> Json:
         "effect": undo.outcome.effect,
         "message": effect_of(undo),
         "configMap": undo.config_map,
-        "groupMembers": list(undo.others),
+        "groupMembers": list(undo.group.names),
         "gitOps": tool,
         "diff": undo.diff(),
         "patch": undo.patch(),

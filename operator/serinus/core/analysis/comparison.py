@@ -22,6 +22,7 @@ from serinus.core.analysis.past_words import calibration_words, parse_past, rend
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
+from serinus.core.analysis.words import shown_duration
 from serinus.core.model.assessment import (
     AnalysisState,
     Assessment,
@@ -146,7 +147,7 @@ def compare(
     elif new := [stream for stream in streams.known if not _fits(stream, weighed.monitor)]:
         weighed = _joined_by(weighed, new, stage)
     answer, weighed = _fed(weighed, look, stage, streams.known)
-    assessment = _idle(_combined(guardrail, answer, weighed.errors, policy, pace), look)
+    assessment = _idle(_aged(_combined(guardrail, answer, weighed.errors, policy, pace), weighed, look), look)
     assessment = replace(assessment, calibration=calibration_words(weighed.past))
     return replace(remembered, gathered=weighed), _held_by(assessment, streams, stage)
 
@@ -243,6 +244,17 @@ def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:
     """Whether the monitor was made for this stream: a histogram whose buckets have changed is another one."""
     metric = next((one for one in monitor.config.metrics if one.name == stream.name), None)
     return metric is not None and (metric.bounds_s, metric.bins) == (stream.config.bounds_s, stream.config.bins)
+
+
+def _aged(assessment: Assessment, weighed: Weighed, look: Look) -> Assessment:
+    """Say of what has gone stale how old it is: its last numbers alone would look as if they were of now."""
+    finding = assessment.finding
+    taken = [at for name, at in weighed.taken.items() if finding is not None and metric_of(name) == finding.metric]
+    if finding is None or not taken or finding.reason is not Reason.STALE or finding.samples is None:
+        return assessment
+    age = shown_duration(max(0.0, look.at - min(taken)))
+    text = f"{finding.metric}: the newest scrape to compare both versions by is {age} old; until then {finding.message}"
+    return replace(assessment, finding=replace(finding, message=text))
 
 
 def _combined(

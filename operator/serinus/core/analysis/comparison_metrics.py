@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from serinus.api.defaults import MIN_SAMPLES
 from serinus.api.durations import seconds, share
 from serinus.api.policy import Analysis, ClientErrors, Metric, OnMaxHold, Pace, Preset, Provider, QueryType
 from serinus.core.analysis.bins import aligned
@@ -111,10 +110,8 @@ def requests_to_rise(policy: Analysis) -> float:
 
     The default of `minSamples` is made for a limit that must act within seconds.
     """
-    said = [metric.min_samples for metric in policy.metrics if metric.min_samples is not None]
-    return max(
-        (COMPARED_REQUESTS if samples == MIN_SAMPLES else float(samples) for samples in said), default=COMPARED_REQUESTS
-    )
+    counting = (metric for metric in policy.metrics if metric.least_samples is not None)
+    return max((float(metric.min_samples or COMPARED_REQUESTS) for metric in counting), default=COMPARED_REQUESTS)
 
 
 def news_seconds(policy: Analysis, scrape_interval: float | None) -> float:

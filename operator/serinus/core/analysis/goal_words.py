@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from serinus.api.ab_test import AwaitGoal, OnNoDifference
@@ -16,7 +17,7 @@ from serinus.core.model.timestamps import to_rfc3339
 FIGURES = 6
 LARGEST_ODDS = 1e12
 NOTEWORTHY_ODDS = 2.0
-LONGEST_READING = 240
+LONGEST_READING = 360
 """Bytes of what a query has said."""
 
 
@@ -27,7 +28,9 @@ def standing_of(
     test = count.test
     effect = test.effect(wish.error_rate)
     better, worse = evidence_of(effect, wish)
-    needed = test.trials_needed(wish.error_rate) if count.outcome is None else None
+    # What is proved already waits for its time alone.
+    proved = max(better, worse) >= -math.log(wish.error_rate)
+    needed = test.trials_needed(wish.error_rate) if count.outcome is None and not proved else None
     eta = _eta(count, needed, now)
     known = bool(test.weighed[0])
     standing = GoalStanding(
@@ -49,7 +52,8 @@ def standing_of(
     )
     parts = [_effect(standing, effect)]
     if count.outcome is None:
-        parts.extend(_uncounted(count, wish, now, draw, seen))
+        # What keeps everybody from being counted is what has to be mended.
+        parts = [*_unread(seen), *parts, *_lagging(count, wish, now, draw)]
         parts.extend(_missing(standing, wish, now - count.began(now), counted=test.weighed[1] > 0.0))
     else:
         parts.append(_decided(count, wish))
@@ -58,16 +62,18 @@ def standing_of(
     return standing.model_copy(update={"text": "; ".join(parts)})
 
 
-def _uncounted(
-    count: GoalCount, wish: AwaitGoal, now: float, draw: Draw | None, seen: Observation | None
-) -> Iterator[str]:
-    """Say why nothing is counted just now: a query has no number, or successes are of earlier visits still."""
+def _unread(seen: Observation | None) -> Iterator[str]:
+    """Say which query has no number, so that nothing is counted just now."""
     read = (("canary", seen.canary), ("stable", seen.stable)) if seen is not None else ()
     for who, reading in read:
         # A share that is not there yet says nothing of the counters.
         if isinstance(reading, Missing) and reading.reason is not Reason.INSUFFICIENT_DATA:
             yield f"nothing is counted: {who}, {shortened(reading.message, LONGEST_READING)}"
             return
+
+
+def _lagging(count: GoalCount, wish: AwaitGoal, now: float, draw: Draw | None) -> Iterator[str]:
+    """Say how long successes are of earlier visits still."""
     left = count.counts_from(wish, draw, now) - now if draw is not None else 0.0
     if left > 0.0:
         yield f"nothing is counted for {shown_duration(left)} (lag {shown_duration(wish.lag_seconds)})"

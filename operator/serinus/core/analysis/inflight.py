@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from serinus.core.analysis.exposition import CLUSTER, Count, Meaning, Owner, owner_of_cluster, read_istio, read_server
 from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.places import Place, Places
-from serinus.core.analysis.promql import BOTH_PORTS, Arm, clusters, either, more, quoted
+from serinus.core.analysis.promql import BOTH_PORTS, Arm, by_pods, clusters, either, more, quoted
 from serinus.core.model.answers import Series
 from serinus.core.model.revision import HTTP_PORT
 from serinus.core.serving.runtimes import COUNTED
@@ -40,9 +40,7 @@ def open_query(arm: Arm, matchers: Sequence[str] = (), *, ports: str = BOTH_PORT
 
 def pending_query(arms: Sequence[Arm], seconds: float, matchers: Sequence[str] = ()) -> str:
     """Ask what waits for the arms' models in their servers."""
-    namespaces, revisions = either(arm.namespace for arm in arms), either(arm.revision for arm in arms)
-    selector = f'namespace=~"{namespaces}",revision=~"{revisions}"{more(matchers)}'
-    return f'{{__name__=~"{"|".join(sorted(_PENDING))}",{selector}}}[{math.ceil(seconds)}s]'
+    return f'{{__name__=~"{"|".join(sorted(_PENDING))}",{by_pods(arms)}{more(matchers)}}}[{math.ceil(seconds)}s]'
 
 
 def message_query(arms: Sequence[Arm], seconds: float, matchers: Sequence[str] = ()) -> str:

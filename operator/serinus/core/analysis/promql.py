@@ -24,6 +24,11 @@ class Arm:
     revision: str
     service: str
 
+    @property
+    def pods(self) -> str:
+        """Name it among series by its pods: two ModelDeployments of one model and runtime share the hash."""
+        return f"{self.name}/{self.revision}"
+
 
 def quoted(text: str) -> str:
     """Escape a value for the inside of a PromQL string."""
@@ -103,12 +108,18 @@ def _istio_queries(
 
 
 def triton_queries(arms: Sequence[Arm], *, seconds: float, matchers: Sequence[str] = ()) -> list[str]:
-    """Ask for the raw samples of all arms' pods; the label `revision` comes from the scrape configuration."""
+    """Ask for the raw samples of all arms' pods; their labels come from the scrape configuration."""
     return [
-        f'{{__name__=~"{COUNTERS.requests}",namespace=~"{either(arm.namespace for arm in chunk)}",'
-        f'revision=~"{either(arm.revision for arm in chunk)}"{more(matchers)}}}[{_range(seconds)}]'
+        f'{{__name__=~"{COUNTERS.requests}",{by_pods(chunk)}{more(matchers)}}}[{_range(seconds)}]'
         for chunk in _chunks(sorted(set(arms)))
     ]
+
+
+def by_pods(arms: Sequence[Arm]) -> str:
+    """Select series by the labels of the arms' pods; one without the label `modeldeployment` is believed."""
+    namespaces, revisions = either(arm.namespace for arm in arms), either(arm.revision for arm in arms)
+    names = either(arm.name for arm in arms)
+    return f'namespace=~"{namespaces}",revision=~"{revisions}",modeldeployment=~"|{names}"'
 
 
 def envoy_queries(

@@ -11,8 +11,10 @@ from serinus.api.status import Verdict
 from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.quantile import histogram_quantile
 from serinus.core.analysis.tally import LastSample
+from serinus.core.analysis.words import shown_duration
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer
 from serinus.core.model.assessment import ErrorAnswers, Measured, Missing, Observation, Reading, Reason
+from serinus.core.model.rollout import shortened
 
 _REASONS = {
     Failure.UNREACHABLE: Reason.UNREACHABLE,
@@ -20,10 +22,9 @@ _REASONS = {
     Failure.PARTIAL: Reason.PARTIAL_ANSWER,
 }
 _IDLE = "no request reached this revision in the window"
-_CURE = (
-    "if no series means 0, say so in the query: (sum(...) or vector(0)) where something is counted, "
-    "or ... or on() vector(0) behind it all"
-)
+_CURE = "if no series means 0, say so: (sum(...) or vector(0)) where something is counted, or ... or on() vector(0)"
+LONGEST_SHOWN = 160
+"""Bytes of a query in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -67,25 +68,27 @@ def observe_preset(
     value, errors = _value_of(metric, canary[0], stable[0]), _errors_of(metric, canary[0], stable[0])
     seen = [freshness.newest for _, freshness in (canary, stable) if freshness.newest is not None]
     emptied = span.emptied_by(max(seen)) if span is not None and seen else None
-    reading = _reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh, emptied=emptied)
+    now = span.now if span is not None else None
+    reading = _reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh, emptied=emptied, now=now)
     return Observation(
         canary=replace(reading, errors=errors) if isinstance(reading, Measured) else reading,
-        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh, emptied=emptied),
+        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh, emptied=emptied, now=now),
         query=query,
     )
 
 
-def read_own_answer(answer: MetricsAnswer, now: float, requests: float | None = None) -> Reading:
+def read_own_answer(answer: MetricsAnswer, now: float, requests: float | None = None, *, query: str = "") -> Reading:
     """Read the answer to a user's query: exactly one number, or a reason.
 
     `requests` is what the gateway counted for this revision in the query's window, None where it is not known: it tells
-    a query that gives nothing for want of traffic from one that gives nothing although there is traffic.
+    a query that gives nothing for want of traffic from one that gives nothing although there is traffic. `query` is
+    how it was asked.
     """
     if isinstance(answer, NoAnswer):
         return no_answer(answer)
     series = [one for one in answer.series if one.samples]
     if not series:
-        return _no_series(requests)
+        return _no_series(requests, query)
     if len(series) > 1:
         return Missing(
             Verdict.BLIND, Reason.SEVERAL_SERIES, f"the query gives {len(series)} series where one number is needed"
@@ -94,18 +97,20 @@ def read_own_answer(answer: MetricsAnswer, now: float, requests: float | None = 
     if math.isnan(value) and requests == 0:
         return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"{_IDLE}: the query divides 0 by 0", 0.0)
     if not math.isfinite(value):
-        traffic = f" although {requests:.0f} requests reached this revision" if requests else ""
+        traffic = f" although {requests:.0f} requests reached this revision in the window" if requests else ""
         return Missing(Verdict.BLIND, Reason.NOT_A_NUMBER, f"the query gives {value}{traffic}", requests)
     return Measured(value, float(len(series)) if requests is None else requests, now)
 
 
-def _no_series(requests: float | None) -> Missing:
-    """Tell want of traffic from a counter that has no series yet: the first event makes it."""
+def _no_series(requests: float | None, query: str) -> Missing:
+    """Tell want of traffic from a counter that has no series yet: the first event makes it. A wrong name has none."""
+    check = f"check the names in {shortened(query, LONGEST_SHOWN)}" if query else "check its names"
     if requests:
-        text = f"the query gives no series although {requests:.0f} requests reached this revision; {_CURE}"
+        came = f"although {requests:.0f} requests reached this revision in the window"
+        text = f"the query gives no series {came}: {check}; {_CURE}"
         return Missing(Verdict.UNDECIDED, Reason.NO_SERIES, text, requests)
     if requests is None:
-        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"the query gives no series yet; {_CURE}")
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"the query gives no series yet: {check}; {_CURE}")
     return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, f"{_IDLE}: the query gives no series", 0.0)
 
 
@@ -127,13 +132,15 @@ def _reading(
     *,
     targets_fresh: bool,
     emptied: str | None,
+    now: float | None = None,
 ) -> Reading:
     if freshness.newest is None:
         if not targets_fresh:
             return Missing(Verdict.BLIND, Reason.TARGETS_ABSENT, "the scrape targets are absent or stale")
         return _empty(emptied, "no request has reached this revision yet")
     if not freshness.fresh:
-        return Missing(Verdict.BLIND, Reason.STALE, "the newest sample is older than three scrape intervals")
+        old = f" ({shown_duration(max(0.0, now - freshness.newest))})" if now is not None else ""
+        return Missing(Verdict.BLIND, Reason.STALE, f"the newest sample is older than three scrape intervals{old}")
     if totals.requests <= 0:
         return _empty(emptied, _IDLE)
     number = value(totals)

@@ -47,7 +47,7 @@ def check_limits(
 
     `longest_outage_s` is the longest that stable was over a limit before the rollout, None where nobody knows.
     """
-    judged = [_judge(metric, look.observations.get(metric.name), known) for metric in policy.metrics]
+    judged = [_judge(metric, look, known) for metric in policy.metrics]
     excused: dict[str, float] = {}
     exceeded: dict[str, float] = {}
     if policy.mode is Mode.SEQUENTIAL:
@@ -88,22 +88,22 @@ def _decisive(findings: tuple[Finding, ...]) -> Finding | None:
     return None
 
 
-def _judge(metric: Metric, observation: Observation | None, known: AnalysisState) -> tuple[Finding, int]:
+def _judge(metric: Metric, look: Look, known: AnalysisState) -> tuple[Finding, int]:
     """Judge one metric; the second value is its number of failing looks in a row."""
-    before = known.failures.get(metric.name, 0)
+    before, observation = known.failures.get(metric.name, 0), look.observations.get(metric.name)
     if observation is None:
         missing = Missing(Verdict.BLIND, Reason.UNREACHABLE, "the metric was not queried")
         return _not_measured(metric, Observation(missing, None, ""), missing), before
     reading = observation.canary
     if isinstance(reading, Missing):
         return _not_measured(metric, observation, reading), before
-    if too_few := _too_few(metric, reading):
+    if too_few := _too_few(metric, reading, _within(metric, look)):
         return _finding(metric, observation, Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, too_few), before
     limit = exceeded_limit(metric, reading.value)
     if limit is None:
         text = f"{metric.name} is {_shown(metric, reading.value)}{_made_of(reading)}"
         return _finding(metric, observation, Verdict.SAFE, Reason.WITHIN_LIMITS, text), 0
-    return _failing(metric, observation, reading, limit, before + 1)
+    return _failing(metric, look, reading, limit, before + 1)
 
 
 def _excuses(look: Look, known: AnalysisState, policy: Analysis) -> dict[str, float]:
@@ -130,7 +130,7 @@ def _stable_is_over(metric: Metric, observation: Observation) -> bool:
     return any(
         isinstance(reading, Measured)
         and exceeded_limit(metric, reading.value) is not None
-        and (reading.samples is None or reading.samples >= (metric.min_samples or 0))
+        and (reading.samples is None or reading.samples >= (metric.least_samples or 0))
         for reading in readings
     )
 
@@ -192,7 +192,7 @@ def _exceeded_since(
 
 
 def _is_within(metric: Metric, scrape: Measured) -> bool:
-    enough = (scrape.samples or 0.0) >= (metric.min_samples or 0)
+    enough = (scrape.samples or 0.0) >= (metric.least_samples or 0)
     return enough and exceeded_limit(metric, scrape.value) is None
 
 
@@ -220,12 +220,11 @@ def _before(finding: Finding, known: AnalysisState) -> int:
     return known.failures.get(finding.metric, 0)
 
 
-def _failing(
-    metric: Metric, observation: Observation, reading: Measured, limit: str, failures: int
-) -> tuple[Finding, int]:
+def _failing(metric: Metric, look: Look, reading: Measured, limit: str, failures: int) -> tuple[Finding, int]:
+    observation = look.observations[metric.name]
     allowed = metric.failure_limit or 0
     unsafe = failures > allowed
-    value = f"{_shown(metric, reading.value)}{_of_requests(metric, reading)}"
+    value = f"{_shown(metric, reading.value)}{_of_requests(metric, reading, _within(metric, look))}"
     text = f"{metric.name} is {value}, limit {limit}{_beside(metric, observation.stable)}"
     if not unsafe:
         text = f"{text} ({failures} of {allowed} tolerated looks)"
@@ -234,17 +233,17 @@ def _failing(
     return replace(finding, errors=reading.errors), failures
 
 
-def _too_few(metric: Metric, reading: Measured) -> str | None:
+def _too_few(metric: Metric, reading: Measured, within: str) -> str | None:
     """Say what is missing; a request count below its minimum is want of traffic and no fault of the canary."""
     if metric.preset is Preset.REQUEST_COUNT:
         lower = metric.bounds.lower
         if lower is not None and reading.value < lower:
-            return f"{metric.name} is {reading.value:.0f}, {lower:.0f} are needed"
+            return f"{metric.name} is {reading.value:.0f} {within}, {lower:.0f} are needed"
         return None
-    needed = metric.min_samples
+    needed = metric.least_samples
     if needed is None or reading.samples is None or reading.samples >= needed:
         return None
-    return f"{metric.name} has {reading.samples:.0f} {what_counts(metric)} so far, {needed} are needed"
+    return f"{metric.name} has {reading.samples:.0f} {what_counts(metric)} {within}, {needed} are needed"
 
 
 def exceeded_limit(metric: Metric, value: float) -> str | None:
@@ -297,10 +296,15 @@ def _beside(metric: Metric, stable: Reading | None) -> str:
     return f", stable {_shown(metric, stable.value)}" if isinstance(stable, Measured) else ""
 
 
-def _of_requests(metric: Metric, reading: Measured) -> str:
+def _of_requests(metric: Metric, reading: Measured, within: str) -> str:
     if not (metric.is_share or metric.preset is Preset.LATENCY) or reading.samples is None:
         return ""
-    return f" {of_or_over(metric)} {reading.samples:.0f} {what_counts(metric)}"
+    return f" {of_or_over(metric)} {reading.samples:.0f} {what_counts(metric)} {within}"
+
+
+def _within(metric: Metric, look: Look) -> str:
+    """Say over which time the numbers of a window are taken: without it they would seem to count backwards."""
+    return f"in the last {shown_duration(least_window(window_of(metric), look.scrape_interval))}"
 
 
 def _made_of(reading: Measured) -> str:

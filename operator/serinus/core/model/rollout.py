@@ -283,7 +283,7 @@ def _written(state: RolloutState, plan: RolloutPlan, checkpoint: AnalysisCheckpo
         observed_generation=state.observed_generation,
         phase=state.phase,
         step=state.step,
-        step_text=f"{min(state.step + 1, len(plan.steps))}/{len(plan.steps)}",
+        step_text="1/1" if plan.spec.rollback else f"{min(state.step + 1, len(plan.steps))}/{len(plan.steps)}",
         weight=state.exposure.weight,
         mirror=state.exposure.mirror or None,
         matches=tuple(write_match(one) for one in state.exposure.matches) or None,

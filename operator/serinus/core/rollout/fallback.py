@@ -14,6 +14,7 @@ from serinus.core.model.split import Split
 from serinus.core.rollout.history import REJECTING
 from serinus.core.rollout.stable import stable_fails
 
+FIELD = "spec.traffic.fallback.name"
 BACK_SECONDS = 10.0
 """Pods that come and go within it move no request."""
 
@@ -28,8 +29,8 @@ def compared(seen: Snapshot, split: Split | None) -> Fallback | None:
     if asked is None:
         return fallback
     text = (
-        f"{fallback.name} serves the model {fallback.model}, and {view.name} the model {asked}: a fallback needs the "
-        f"same spec.model.name, which requests have in their path"
+        f"{FIELD}: {fallback.name} serves the model {fallback.model}, and {view.name} the model {asked}: requests have "
+        "the name in their path, so name one with the same spec.model.name"
     )
     return replace(fallback, obstacle=Obstacle("FallbackModelDiffers", text))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from serinus.api.defaults import policy_of
 from serinus.api.model_deployment import Rejection
 from serinus.api.rollout import Levers
 from serinus.api.status import Phase
@@ -117,7 +118,11 @@ def _most_routed(seen: Snapshot, kept: set[str]) -> str | None:
 
 
 def rejections(seen: Snapshot) -> tuple[Rejection, ...]:
-    """Every rejected pair whose revision is kept; a newer attempt at the same pair clears it."""
+    """Every rejected pair whose revision is kept; a newer attempt at the same pair clears it.
+
+    What a person aborted is rejected for the policy of the spec at that moment as well: it may have been edited since
+    the rollout began, and an abort must last. What ended by itself speaks of its own pair alone.
+    """
     kept = {revision.name for revision in seen.revisions}
     entries: dict[Pair, Rejection] = {
         (entry.revision, entry.policy): entry for entry in seen.deployment.status.rejected
@@ -126,7 +131,8 @@ def rejections(seen: Snapshot) -> tuple[Rejection, ...]:
         plan, state = rollout.plan, healed(rollout, seen)
         pair = (plan.canary, plan.spec.policy)
         if rejects(state):
-            entries[pair] = _rejection(plan, state)
+            policies = _rejected_policies(seen, plan, state)
+            entries |= {(plan.canary, policy): _rejection(plan, state, policy) for policy in policies}
         elif pair in entries and plan.spec.attempt > attempt_of(entries[pair].rollout):
             del entries[pair]
     return tuple(entry for entry in entries.values() if entry.revision in kept)[-MOST_REJECTIONS:]
@@ -143,11 +149,20 @@ def attempt_of(rollout: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _rejection(plan: RolloutPlan, state: RolloutState) -> Rejection:
+def _rejected_policies(seen: Snapshot, plan: RolloutPlan, state: RolloutState) -> tuple[str, ...]:
+    """Its own policy, and in the pass in which a person has ended it, the one that the spec has by now."""
+    newest = seen.newest is not None and seen.newest.plan.name == plan.name
+    known = any(entry.rollout == plan.name for entry in seen.deployment.status.rejected)
+    if known or not newest or state.reason != RolloutReason.ABORT_REQUESTED:
+        return (plan.spec.policy,)
+    return plan.spec.policy, policy_of(seen.deployment.spec).digest
+
+
+def _rejection(plan: RolloutPlan, state: RolloutState, policy: str) -> Rejection:
     return Rejection(
         revision=plan.canary,
         version=plan.spec.to.version,
-        policy=plan.spec.policy,
+        policy=policy,
         rollout=plan.name,
         reason=state.reason or state.phase,
         at=to_rfc3339(state.finished_at or plan.created_at),

@@ -9,7 +9,9 @@ from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import Reason
 from serinus.core.model.exposure import Exposure
 from serinus.core.model.rollout import RolloutState
-from serinus.core.rollout.decision import Note, StoredState
+from serinus.core.model.snapshot import Snapshot
+from serinus.core.rollout.again import why_again
+from serinus.core.rollout.decision import NewRollout, Note, StoredState
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.summary import Standing
 
@@ -31,9 +33,15 @@ STEPS_DONE = frozenset({"Scaled", "Decided"})
 
 def notes_of(standing: Standing, states: tuple[StoredState, ...], status: ModelDeploymentStatus) -> tuple[Note, ...]:
     """Compare before and after."""
-    started = [Note("RolloutStarted", f"Starting Rollout {standing.start.name}")] if standing.start else []
+    started = [_started(standing.start, standing.seen)] if standing.start else []
     told = [note for stored in states for note in _rollout_notes(stored)]
     return (*started, *told, *_condition_notes(standing.seen.deployment.status.conditions, status.conditions))
+
+
+def _started(start: NewRollout, seen: Snapshot) -> Note:
+    again = why_again(start.spec, seen)
+    what = f": version {start.spec.to.version} is {again}" if again else ""
+    return Note("RolloutStarted", f"Starting Rollout {start.name}{what}")
 
 
 def _rollout_notes(stored: StoredState) -> Iterator[Note]:

@@ -15,6 +15,7 @@ class RolloutReason(StrEnum):
     AWAITING_PROMOTION = "AwaitingPromotion"
     PAUSING = "Pausing"
     AWAITING_GOAL = "AwaitingGoal"
+    NOTHING_COUNTED = "NothingCounted"
     NOT_STICKY = "NotSticky"
     STAGE_BEGAN = "StageBegan"
     ROUTE_NOT_FOLLOWED = "RouteNotFollowed"

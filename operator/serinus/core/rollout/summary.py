@@ -62,7 +62,7 @@ def summarise(standing: Standing, now: float) -> ModelDeploymentStatus:
     return ModelDeploymentStatus(
         observed_generation=view.generation,
         model=view.model_name,
-        serving=_called(stable),
+        serving=f"fallback {standing.fallback}" if standing.fallback else _called(stable),
         phase=_phase(standing),
         verdict=active.state.verdict if active else None,
         reason=_reason(standing, statements),
@@ -102,7 +102,13 @@ def _reason(standing: Standing, statements: tuple[Statement, ...]) -> str | None
     if standing.active is not None:
         return standing.active.state.reason
     held = _held_by_group(standing)
-    return next(trouble, held.reason if held else None)
+    return next(trouble, held.reason if held else _lame_fallback(standing.seen))
+
+
+def _lame_fallback(seen: Snapshot) -> str | None:
+    """Why a fallback could not answer: nobody should learn it from the outage that it was meant for."""
+    fallback = seen.fallback
+    return fallback.obstacle.reason if fallback is not None and fallback.obstacle is not None else None
 
 
 def _held_by_group(standing: Standing) -> GroupWait | None:
@@ -278,7 +284,9 @@ def _degraded(standing: Standing, now: float) -> Statement:
             return Statement("Degraded", False, "ChangedByAdmission", _altered(seen.altered))
         if seen.caution is not None:
             return Statement("Degraded", False, seen.caution.reason, seen.caution.message)
-        return Statement("Degraded", False, "AllReady", "All pods that should be ready are ready")
+        if stable is None:
+            return Statement("Degraded", False, "NothingServes", "No version is serving yet: Ready says why")
+        return Statement("Degraded", False, "AllReady", f"All pods of version {stable.version} are ready")
     text = f"{fleet.ready} of {fleet.desired or seen.min_replicas} pods of version {stable.version} are ready"
     if fleet.obstacle is not None:
         text = f"{text}: {fleet.obstacle.message}"

@@ -87,13 +87,13 @@ def _starved(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
         per_s = one.scenario.requests_per_s * first / 100.0
         for metric in subject.policy.analysis.metrics:
             window_s = seconds(metric.window) if metric.window else DEFAULT_WINDOW
-            if metric.min_samples is None or not made_up(metric) or per_s * window_s >= metric.min_samples:
+            if metric.least_samples is None or not made_up(metric) or per_s * window_s >= metric.least_samples:
                 continue
-            weight = math.ceil(first * metric.min_samples / (per_s * window_s) * SPARE)
+            weight = math.ceil(first * metric.least_samples / (per_s * window_s) * SPARE)
             text = (
-                f"{metric.name} needs {metric.min_samples} requests in {window_s:g} s, and {first} % of the traffic "
+                f"{metric.name} needs {metric.least_samples} requests in {window_s:g} s, and {first} % of the traffic "
                 f"brings {per_s * window_s:.2g}: the weight will hardly ever rise. A window of "
-                f"{math.ceil(SPARE * metric.min_samples / per_s / 60.0)}m"
+                f"{math.ceil(SPARE * metric.least_samples / per_s / 60.0)}m"
             )
             yield text + (
                 f", or a first weight of {weight} %, is enough." if weight <= ADVISED_WEIGHTS[1] else " is enough."
@@ -112,7 +112,7 @@ def _nervous(subject: Subject, good: Sequence[Odds]) -> Iterator[str]:
 
 
 def _one_error(metric: Metric, rate: float) -> Iterator[str]:
-    limit, samples = metric.bounds.upper, metric.min_samples
+    limit, samples = metric.bounds.upper, metric.least_samples
     if metric.preset is not Preset.ERROR_RATE or limit is None or samples is None or limit <= rate:
         return
     enough = least_samples(limit, rate)

@@ -13,6 +13,7 @@ from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.comparison import Weighed, read_weighed
+from serinus.core.analysis.comparison_metrics import requests_to_rise
 from serinus.core.model.assessment import (
     AnalysisState,
     Assessment,
@@ -214,7 +215,7 @@ def test_a_histogram_that_shows_late_costs_no_other_metric_its_evidence() -> Non
 
 PSI: dict[str, object] = {
     "name": "classes",
-    "query": 'predictions_total{revision="{{revision}}"}',
+    "query": 'predictions_total{modeldeployment="{{name}}", revision="{{revision}}"}',
     "type": "Distribution",
     "bucketLabel": "class",
     "thresholdRange": {"max": "0.25"},
@@ -255,8 +256,8 @@ def test_bins_keep_their_names_when_another_process_sees_them_in_another_order()
 RATIO: dict[str, object] = {
     "name": "rejected",
     "type": "Ratio",
-    "query": 'rejected_total{revision="{{revision}}"}',
-    "of": 'scored_total{revision="{{revision}}"}',
+    "query": 'rejected_total{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "of": 'scored_total{modeldeployment="{{name}}", revision="{{revision}}"}',
     "thresholdRange": {"max": "10%"},
 }
 
@@ -314,7 +315,7 @@ def test_a_ratio_says_how_many_trials_are_missing() -> None:
         return Look(float(at), {"rejected": Observation(*readings, "q", (increment,))})
 
     said = [judged(policy(RATIO), (few(at) for at in range(1, last + 1)))[1].message for last in (1, 3, 10)]
-    assert said[0] == "rejected has 10 trials so far, 20 are needed"
+    assert said[0] == "rejected has 10 trials in the last 60 s, 20 are needed"
     assert said[1].endswith("50 trials of each version are needed at this weight before it rises")
     assert said[2].startswith("rejected is 0%; no evidence")
 
@@ -330,6 +331,7 @@ def test_blindness_that_only_the_test_sees_is_blindness() -> None:
             Look(float(at), {"errors": numbers}), known, STAGE, analysis, float(at), pace=Pace.TIMED
         )
     assert (assessment.verdict, assessment.reason) == (Verdict.BLIND, Reason.STALE)
+    assert "the newest scrape to compare both versions by is" in assessment.message
     assert known.blind_since is not None
     known, _ = judged_from(known, analysis, (look(at) for at in range(20, 25)))
     assert known.blind_since is None
@@ -353,3 +355,12 @@ def judged_from(known: AnalysisState, analysis: Analysis, looks: Iterator[Look])
         known, assessment = assess(one, known, STAGE, analysis, one.at, pace=Pace.TIMED)
     assert assessment is not None
     return known, assessment
+
+
+@pytest.mark.parametrize(
+    ("said", "needed"),
+    [pytest.param({}, 50, id="nothing is said"), pytest.param({"minSamples": 20}, 20, id="the default's number, said")],
+)
+def test_the_weight_rises_on_as_many_requests_as_somebody_says(said: dict[str, int], needed: int) -> None:
+    """20 that somebody wrote are 20, although the limit acts on 20 where nobody wrote anything."""
+    assert requests_to_rise(policy({**ERRORS, **said})) == needed

@@ -170,7 +170,7 @@ def test_a_doubted_ratio_is_told_by_what_it_counts() -> None:
     look = Look(60.0, {"rejected": Observation(reading(20, 3, burst=0), reading(20, 0, burst=0), "the query")})
     assessment = check_limits(look, AnalysisState(), HALF, policy(RATIO), 60.0)[1]
     assert assessment.message == (
-        "rejected is 15% of 20 trials, limit max 5%, stable 0%; "
+        "rejected is 15% of 20 trials in the last 60 s, limit max 5%, stable 0%; "
         "held: equal revisions would share the events like this 1 time in 8"
     )
 
@@ -188,7 +188,7 @@ def test_a_doubted_look_counts_as_none() -> None:
     known, assessment = check_limits(look, known, HALF, policy(metric), 60.0)
     assert known.failures == {metric["name"]: 2}
     assert assessment.message == (
-        "error-rate is 15% of 20 requests, limit max 5%, stable 0%; "
+        "error-rate is 15% of 20 requests in the last 60 s, limit max 5%, stable 0%; "
         "held: equal revisions would share the errors like this 1 time in 8"
     )
 

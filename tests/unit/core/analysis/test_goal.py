@@ -253,6 +253,14 @@ def test_a_goal_that_cannot_be_counted_is_told() -> None:
     assert "nothing is counted for 10 min (lag 10 min)" in told(early, early)
 
 
+def test_what_is_proved_waits_for_no_more_users() -> None:
+    """Only for its time: a number of users beside odds of thousands to one would say that they are missing."""
+    found = standing_of(GoalCount(counted(0.3, 0.1, blocks=20), BEGAN, BEGAN), goal(), BEGAN + HOUR / 2)
+    assert "more users" not in found.text
+    assert found.text.endswith("to 1 that the canary is better; nothing is decided for 30 min (minDuration 1h)")
+    assert (found.trials_needed, found.eta_seconds) == (None, None)
+
+
 def test_a_standing_says_it_in_words() -> None:
     """Effect, band, counts, odds; and while it is open what is missing."""
     wish = goal()
@@ -260,8 +268,9 @@ def test_a_standing_says_it_in_words() -> None:
     assert told.startswith("conversion +")
     assert "600 of 4000 against 400 of 4000" in told
     assert "to 1 that the canary is better" in told
-    assert "more users or sessions" in told
     assert "nothing is decided for 30 min (minDuration 1h)" in told
+    unsure = standing_of(GoalCount(counted(0.11, 0.1, blocks=1), BEGAN, BEGAN), wish, BEGAN + HOUR / 2).text
+    assert "more users or sessions" in unsure
     over = standing_of(GoalCount(counted(0.15, 0.1), BEGAN, BEGAN, GoalOutcome.CANARY_WON), wish, BEGAN + HOUR)
     assert "more users" not in over.text
     assert over.text.endswith("the canary has won")

@@ -60,7 +60,7 @@ def test_what_is_no_token_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("template", "baseline"),
     [
-        ('psi{revision="{{revision}}"}', True),
+        ('psi{modeldeployment="{{name}}", revision="{{revision}}"}', True),
         ('psi{service="{{service}}"}', True),
         ('psi{namespace="{{namespace}}"}', False),
     ],
@@ -108,11 +108,11 @@ def test_latency_is_asked_only_where_somebody_wants_it() -> None:
 
 
 def test_tritons_raw_samples_are_asked_by_the_revision() -> None:
-    """Two revisions whose folder is `1` have the same labels but for that."""
+    """And by the ModelDeployment, where its label is there: the revision is a hash of model and runtime alone."""
     (query,) = triton_queries([ARM], seconds=5)
     assert query == (
         '{__name__=~"nv_inference_request_success|nv_inference_request_failure|nv_inference_request_duration_us",'
-        'namespace=~"ml",revision=~"abcdef0123"}[5s]'
+        f'namespace=~"ml",revision=~"abcdef0123",modeldeployment=~"|{ARM.name}"}}[5s]'
     )
 
 

@@ -29,12 +29,16 @@ STAGE = Stage(weight=10, next_weight=50, started=NOW - 30)
 ERRORS = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}}
 LATENCY = {"name": "p99", "preset": "latency", "thresholdRange": {"max": "250ms"}}
 COUNT = {"name": "traffic", "preset": "request-count", "thresholdRange": {"min": "50", "max": "500"}}
-DRIFT = {"name": "drift", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"min": "0.1", "max": "0.25"}}
+DRIFT = {
+    "name": "drift",
+    "query": 'psi{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "thresholdRange": {"min": "0.1", "max": "0.25"},
+}
 RATIO = {
     "name": "rejected",
     "type": "Ratio",
-    "query": 'rejected_total{revision="{{revision}}"}',
-    "of": 'scored_total{revision="{{revision}}"}',
+    "query": 'rejected_total{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "of": 'scored_total{modeldeployment="{{name}}", revision="{{revision}}"}',
     "thresholdRange": {"max": "5%"},
 }
 CONVERTED = {**RATIO, "name": "converted", "thresholdRange": {"min": "2%"}}
@@ -172,7 +176,7 @@ def test_the_message_answers_why() -> None:
     """Metric, value, number of requests, limit and baseline, in the units of people."""
     assert (
         judged(ERRORS, Measured(0.2, 1000, NOW))[1].message
-        == "error-rate is 20% of 1000 requests, limit max 5%, stable 1%"
+        == "error-rate is 20% of 1000 requests in the last 60 s, limit max 5%, stable 1%"
     )
 
 

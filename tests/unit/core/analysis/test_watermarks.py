@@ -28,7 +28,11 @@ from serinus.core.model.assessment import (
 from tests.unit.core.analysis.test_comparison import ERRORS, policy
 
 STAGE = Stage(weight=10, next_weight=50, started=0.0)
-OWN: dict[str, object] = {"name": "drift", "query": 'psi{revision="{{revision}}"}', "thresholdRange": {"max": "5"}}
+OWN: dict[str, object] = {
+    "name": "drift",
+    "query": 'psi{modeldeployment="{{name}}", revision="{{revision}}"}',
+    "thresholdRange": {"max": "5"},
+}
 OTHER: dict[str, object] = {**ERRORS, "name": "pods"}
 
 

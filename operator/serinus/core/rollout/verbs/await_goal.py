@@ -9,6 +9,7 @@ from typing import Final
 from serinus.api.ab_test import AwaitGoal, OnNoDifference, OnWinner
 from serinus.api.canary_scale import CanaryScale
 from serinus.api.status import Verdict
+from serinus.core.model.assessment import Missing, Reason
 from serinus.core.model.exposure import Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
@@ -22,6 +23,7 @@ OUTCOMES: Final[Mapping[str, RolloutReason]] = {
     one.value: one for one in (RolloutReason.CANARY_WON, RolloutReason.STABLE_WON, RolloutReason.NO_DIFFERENCE)
 }
 """What a standing may say; anything else is no outcome."""
+_PASSING: Final = frozenset({Reason.NO_TRAFFIC, Reason.INSUFFICIENT_DATA})
 WON: Final[Mapping[RolloutReason, str]] = {
     RolloutReason.CANARY_WON: "the canary has won",
     RolloutReason.STABLE_WON: "stable has won",
@@ -56,12 +58,21 @@ class AwaitGoalVerb:
             return None
         if not is_sticky(question.seen):
             return Cause(RolloutReason.NOT_STICKY, NOT_STICKY, state.verdict)
-        return self._waits_for_the_outcome(plan, state)
+        if outcome_of(state) is None:
+            reason = RolloutReason.AWAITING_GOAL if self._counts(question.seen) else RolloutReason.NOTHING_COUNTED
+            return _trouble(state) or Cause(reason, standing_text(state), state.verdict)
+        return self._waits_after_the_outcome(plan, state)
 
-    def _waits_for_the_outcome(self, plan: RolloutPlan, state: RolloutState) -> Cause | None:
+    def _counts(self, seen: Snapshot) -> bool:
+        """Whether the goal's queries have numbers; one that wants traffic or time will have."""
+        found = seen.look.observations.get(self.wish.goal.metric) if seen.look is not None else None
+        read = (found.canary, found.stable) if found is not None else ()
+        return all(not isinstance(one, Missing) or one.reason in _PASSING for one in read)
+
+    def _waits_after_the_outcome(self, plan: RolloutPlan, state: RolloutState) -> Cause | None:
         outcome = outcome_of(state)
         if outcome is None:
-            return _trouble(state) or Cause(RolloutReason.AWAITING_GOAL, standing_text(state), state.verdict)
+            return None
         if outcome is RolloutReason.CANARY_WON and self.wish.on_winner is OnWinner.WAIT:
             return Cause(RolloutReason.AWAITING_PROMOTION, _winner_waits(plan, state), state.verdict)
         return Cause(outcome, standing_text(state), state.verdict) if self.ends_with(outcome) else None

@@ -1,0 +1,162 @@
+"""The operator's image in three layers: a minimal Debian, the locked packages, the operator's own code.
+
+The Dockerfile copies the files of the same three layers. Each layer is kept in the cache under the name of what went
+into it; the image is named after what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from serinus_local import cache, debian, oci, pypi
+from serinus_local.cache import say
+from serinus_local.image import Image, layer, sha256
+
+REPOSITORY = "docker.io/local/serinus"
+"""Its name on the local stack; the tag says what is in it."""
+CONFIG: dict[str, object] = {
+    "User": f"{debian.USER}:{debian.USER}",
+    "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONPATH=/opt/serinus", "PYTHONUNBUFFERED=1"],
+    "Entrypoint": ["python", "-m", "serinus"],
+    "Cmd": ["run"],
+    "WorkingDir": "/",
+    "Labels": {"org.opencontainers.image.title": "serinus", "org.opencontainers.image.licenses": "Apache-2.0"},
+}
+_SOURCES = Path(__file__).resolve().parents[2]
+_LOCKED = _SOURCES / "requirements" / "runtime.txt"
+_CODE = _SOURCES / "operator" / "serinus"
+_LICENSE = _SOURCES / "LICENSE"
+_HOME = Path("opt") / "serinus"
+_UNUSED_SECONDS = 24 * 3600
+
+
+def layers(*, fresh: bool = False) -> dict[str, Path]:
+    """Return the archive of each layer, from the lowest up; `fresh` asks Debian for its newest packages."""
+    recipe = [Path(__file__).with_name(f"{name}.py") for name in ("debian", "image", "operator_image")]
+    base = _kept("base", cache.digest(recipe), _make_base, fresh=fresh)
+    code = sorted(file for file in _CODE.rglob("*") if _is_source(file))
+    names = "".join(str(file.relative_to(_CODE)) for file in code)
+    return {
+        "base": base,
+        "dependencies": _kept("dependencies", cache.digest([*recipe, _LOCKED]), partial(_make_dependencies, base)),
+        "code": _kept("code", cache.digest([*recipe, _LICENSE, *code], recipe=names), partial(_make_code, base)),
+    }
+
+
+def made() -> Image:
+    """Return the image for the local stack; its name changes with its contents."""
+    found = layers()
+    tag = cache.digest([], recipe=" ".join(sha256(each) for each in found.values()))
+    target = cache.folder("images") / f"operator-{tag}.tar"
+    with cache.locked("image-operator"):
+        if not target.exists():
+            _forget_older(target)
+            oci.write(target, f"{REPOSITORY}:{tag}", list(found.values()), CONFIG)
+    return Image(f"{REPOSITORY}:{tag}", cache.used(target))
+
+
+def write(target: Path, name: str) -> str:
+    """Write the image as an OCI archive, with Debian's newest packages, and return its digest."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return oci.write(target, name, list(layers(fresh=True).values()), CONFIG)
+
+
+def unpack(target: Path) -> None:
+    """Write the files of each layer to a folder of its own, for builders that copy files."""
+    for name, archive in layers().items():
+        (target / name).mkdir(parents=True)
+        _run("tar", "--extract", f"--file={archive}", f"--directory={target / name}")
+
+
+def _kept(name: str, digest: str, make: Callable[[Path, Path], None], *, fresh: bool = False) -> Path:
+    target = cache.folder("layers", name) / f"{digest}.tar"
+    with cache.locked(f"layer-{name}"):
+        if fresh or not target.exists():
+            say(f"build the operator's image: {name}")
+            with tempfile.TemporaryDirectory(dir=cache.folder("layers")) as scratch:
+                unfinished = Path(scratch) / "layer.tar"
+                make(unfinished, Path(scratch))
+                unfinished.rename(target)
+    return cache.used(target)
+
+
+def _make_base(target: Path, scratch: Path) -> None:
+    root = scratch / "root"
+    root.mkdir()
+    debian.unpack(root, scratch)
+    _compile(root, Path("usr/lib/python3.11"))
+    shutil.rmtree(root / "tmp", ignore_errors=True)
+    layer(target, {each.name: each for each in sorted(root.iterdir())}, folders=["tmp"], with_bytecode=True)
+
+
+def _make_dependencies(base: Path, target: Path, scratch: Path) -> None:
+    root = _rooted(base, scratch)
+    home = root / _HOME
+    shutil.copytree(pypi.installed("serinus", _LOCKED), home)
+    _prune(home)
+    _compile(root, _HOME)
+    layer(target, {str(_HOME): home}, with_bytecode=True)
+
+
+def _make_code(base: Path, target: Path, scratch: Path) -> None:
+    root = _rooted(base, scratch)
+    home = root / _HOME
+    shutil.copytree(_CODE, home / "serinus", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(_LICENSE, home / "LICENSE")
+    _compile(root, _HOME)
+    layer(target, {str(_HOME / name): home / name for name in ("LICENSE", "serinus")}, with_bytecode=True)
+
+
+def _prune(home: Path) -> None:
+    """Drop what only developers of the packages run, and what differs from machine to machine."""
+    shutil.rmtree(home / "bin")  # each script names the Python of here
+    shutil.rmtree(home / "kubernetes" / "aio")  # a second client, as large as the first; nobody imports it
+    for tests in [path for path in home.rglob("tests") if path.is_dir()]:
+        shutil.rmtree(tests)
+    for record in [*home.glob("*.dist-info/RECORD"), *home.glob("*.dist-info/REQUESTED")]:
+        record.unlink()  # pip's notes for taking a package away, which differ from pip to pip
+
+
+def _rooted(base: Path, scratch: Path) -> Path:
+    """Give a folder with the lowest layer, whose Python compiles what comes above it."""
+    root = scratch / "root"
+    root.mkdir()
+    _run("tar", "--extract", f"--file={base}", f"--directory={root}")
+    return root
+
+
+def _compile(root: Path, folder: Path) -> None:
+    """Compile by the image's own Python: a root filesystem that is read-only keeps no bytecode.
+
+    Bytecode that is not checked against its source needs no file times, and those are nobody's here.
+    """
+    command = ["chroot", str(root), "/usr/bin/python3.11", "-m", "compileall", "-qq"]
+    command += ["--invalidation-mode=unchecked-hash", f"/{folder}"]
+    environment = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", "")}
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if answer.returncode not in (0, 1):  # 1: a template that is no Python by itself
+        raise RuntimeError(f"the image's Python cannot compile /{folder}:\n{answer.stdout}{answer.stderr}")
+
+
+def _is_source(file: Path) -> bool:
+    return file.is_file() and "__pycache__" not in file.parts
+
+
+def _forget_older(target: Path) -> None:
+    """Each change of the code makes an archive of some hundred MB: those of another day are made again when needed."""
+    for other in target.parent.glob("operator-*.tar"):
+        if time.time() - other.stat().st_mtime > _UNUSED_SECONDS:  # noqa: TID251 - the age of a file is wall time
+            other.unlink(missing_ok=True)
+
+
+def _run(*command: str) -> None:
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{answer.stderr[-2000:]}")

@@ -1,0 +1,103 @@
+"""The Dockerfile, built without a daemon, gives the files and the settings of `make image`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serinus_local import chart, oci, operator_image, system
+from tests.support.stack import require_node
+
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(1200)]
+
+# What a build on this machine may need to reach Debian and PyPI.
+TRUST = ("/etc/ssl/certs", "/etc/pip.conf", "/etc/apt/apt.conf.d")
+
+
+@pytest.fixture
+def buildah(tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """Give the command of buildah with a store of its own."""
+    require_node()
+    if shutil.which("buildah") is None:
+        pytest.skip("buildah is not installed")
+    command = ("buildah", f"--root={tmp_path / 'store'}", f"--runroot={tmp_path / 'run'}", "--storage-driver=vfs")
+    yield command
+    subprocess.run([*command, "rm", "--all"], capture_output=True, check=False)
+
+
+def test_the_dockerfile_gives_what_make_image_gives(buildah: tuple[str, ...], tmp_path: Path) -> None:
+    """Every file of every layer, and how it is run; only the times of files differ."""
+    volumes = [f"--volume={path}:{path}:ro" for path in TRUST if Path(path).exists()]
+    run(
+        *buildah, "build", "--isolation=chroot", "--network=host", "--layers=false", *volumes,
+        f"--build-arg=DEBIAN=oci-archive:{debian(tmp_path)}", "--tag=serinus:compared", str(chart.REPOSITORY),
+    )  # fmt: skip
+    run(*buildah, "push", "serinus:compared", f"oci-archive:{tmp_path / 'built.tar'}:compared")
+    config, files = opened(tmp_path / "built.tar", tmp_path / "built")
+    wanted: dict[str, str] = {}
+    for layer in operator_image.layers().values():
+        wanted |= listed(layer)
+    assert {name: files.get(name) for name in wanted} == wanted
+    assert set(files) - set(wanted) == set()
+    for key, value in operator_image.CONFIG.items():
+        ours, theirs = (sorted(each) if key == "Env" else each for each in (value, config[key]))  # type: ignore[type-var]
+        if key == "Labels":
+            theirs = {name: text for name, text in theirs.items() if name in ours}  # buildah adds one of its own
+        assert theirs == ours, key
+
+
+def debian(folder: Path) -> Path:
+    """Write the image that the Dockerfile starts from, made as Debian makes it: no registry is asked."""
+    system.need("mmdebstrap")
+    target = folder / "debian.tar"
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "0"}
+    run("mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(folder / "rootfs.tar"), env=environment)
+    oci.write(target, "debian:bookworm-slim", [folder / "rootfs.tar"], {"Cmd": ["bash"]})
+    return target
+
+
+def opened(archive: Path, folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read an OCI archive: how it is run, and its files."""
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    (entry,) = json.loads((folder / "index.json").read_text())["manifests"]
+    manifest = json.loads(blob(folder, entry).read_text())
+    files: dict[str, str] = {}
+    for layer in manifest["layers"]:
+        files |= listed(blob(folder, layer))
+    return json.loads(blob(folder, manifest["config"]).read_text())["config"], files
+
+
+def blob(folder: Path, described: dict[str, str]) -> Path:
+    """Find a blob of an unpacked archive."""
+    return folder / "blobs" / "sha256" / described["digest"].removeprefix("sha256:")
+
+
+def listed(layer: Path) -> dict[str, str]:
+    """Say of each file in a layer what it is: mode, owner and contents. Folders that hold others have none."""
+    found = {}
+    with tarfile.open(layer) as tar:
+        for entry in tar:
+            if entry.isdir():
+                continue
+            content = tar.extractfile(entry)
+            digest = hashlib.sha256(content.read()).hexdigest() if content else ""
+            link = entry.linkname if entry.issym() else ""
+            mode = "" if entry.issym() else oct(entry.mode)
+            found[entry.name.removeprefix("./")] = f"{mode} {entry.uid}:{entry.gid} {link}{digest}"
+    return found
+
+
+def run(*command: str, env: dict[str, str] | None = None) -> None:
+    """Run a program that must succeed."""
+    answer = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert answer.returncode == 0, f"{' '.join(command)}:\n{answer.stdout[-3000:]}{answer.stderr[-3000:]}"
