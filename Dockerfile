@@ -13,7 +13,6 @@ COPY --from=build /layers/dependencies/ /
 COPY --from=build /layers/code/ /
 ENV PATH=/usr/local/bin:/usr/bin:/bin PYTHONPATH=/opt/serinus PYTHONUNBUFFERED=1
 LABEL org.opencontainers.image.title=serinus org.opencontainers.image.licenses=Apache-2.0
-WORKDIR /
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "serinus"]
 CMD ["run"]

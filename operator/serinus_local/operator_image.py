@@ -26,7 +26,6 @@ CONFIG: dict[str, object] = {
     "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONPATH=/opt/serinus", "PYTHONUNBUFFERED=1"],
     "Entrypoint": ["python", "-m", "serinus"],
     "Cmd": ["run"],
-    "WorkingDir": "/",
     "Labels": {"org.opencontainers.image.title": "serinus", "org.opencontainers.image.licenses": "Apache-2.0"},
 }
 _SOURCES = Path(__file__).resolve().parents[2]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -14,13 +15,10 @@ from typing import Any
 
 import pytest
 
-from serinus_local import chart, oci, operator_image, system
+from serinus_local import chart, images, oci, operator_image, system
 from tests.support.stack import require_node
 
 pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(1200)]
-
-# What a build on this machine may need to reach Debian and PyPI.
-TRUST = ("/etc/ssl/certs", "/etc/pip.conf", "/etc/apt/apt.conf.d")
 
 
 @pytest.fixture
@@ -32,27 +30,35 @@ def buildah(tmp_path: Path) -> Iterator[tuple[str, ...]]:
     command = ("buildah", f"--root={tmp_path / 'store'}", f"--runroot={tmp_path / 'run'}", "--storage-driver=vfs")
     yield command
     subprocess.run([*command, "rm", "--all"], capture_output=True, check=False)
+    shutil.rmtree(tmp_path / "store", ignore_errors=True)
 
 
 def test_the_dockerfile_gives_what_make_image_gives(buildah: tuple[str, ...], tmp_path: Path) -> None:
     """Every file of every layer, and how it is run; only the times of files differ."""
-    volumes = [f"--volume={path}:{path}:ro" for path in TRUST if Path(path).exists()]
     run(
-        *buildah, "build", "--isolation=chroot", "--network=host", "--layers=false", *volumes,
+        *buildah, "build", "--isolation=chroot", "--network=host", "--layers=false", *trusting(tmp_path),
         f"--build-arg=DEBIAN=oci-archive:{debian(tmp_path)}", "--tag=serinus:compared", str(chart.REPOSITORY),
     )  # fmt: skip
     run(*buildah, "push", "serinus:compared", f"oci-archive:{tmp_path / 'built.tar'}:compared")
     config, files = opened(tmp_path / "built.tar", tmp_path / "built")
     wanted: dict[str, str] = {}
-    for layer in operator_image.layers().values():
+    for layer in operator_image.layers(fresh=True).values():  # as new as those of the build
         wanted |= listed(layer)
     assert {name: files.get(name) for name in wanted} == wanted
     assert set(files) - set(wanted) == set()
     for key, value in operator_image.CONFIG.items():
-        ours, theirs = (sorted(each) if key == "Env" else each for each in (value, config[key]))  # type: ignore[type-var]
+        ours, theirs = (sorted(each) if key == "Env" else each for each in (value, config[key]))
         if key == "Labels":
             theirs = {name: text for name, text in theirs.items() if name in ours}  # buildah adds one of its own
         assert theirs == ours, key
+
+
+def trusting(folder: Path) -> list[str]:
+    """Let pip trust in the build what this machine trusts: between it and PyPI there may be a proxy."""
+    settings = folder / "pip.conf"
+    settings.write_text("[global]\ncert = /trusted.crt\n")
+    trusted = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    return [f"--volume={trusted}:/trusted.crt:ro", f"--volume={settings}:/etc/pip.conf:ro"]
 
 
 def debian(folder: Path) -> Path:
@@ -61,7 +67,7 @@ def debian(folder: Path) -> Path:
     target = folder / "debian.tar"
     environment = os.environ | {"SOURCE_DATE_EPOCH": "0"}
     run("mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(folder / "rootfs.tar"), env=environment)
-    oci.write(target, "debian:bookworm-slim", [folder / "rootfs.tar"], {"Cmd": ["bash"]})
+    oci.write(target, "debian:bookworm-slim", [folder / "rootfs.tar"], {"Cmd": ["bash"], "Env": [images.PATH]})
     return target
 
 

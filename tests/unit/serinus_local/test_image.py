@@ -94,7 +94,6 @@ def test_the_dockerfile_runs_what_the_archive_runs() -> None:
         "Env": last["ENV"].split(),
         "Entrypoint": json.loads(last["ENTRYPOINT"]),
         "Cmd": json.loads(last["CMD"]),
-        "WorkingDir": last["WORKDIR"],
         "Labels": dict(label.split("=") for label in last["LABEL"].split()),
     } == operator_image.CONFIG
 
