@@ -1,7 +1,7 @@
-"""The operator's image in three layers: a minimal Debian, the locked packages, the operator's own code.
+"""Our images in three layers: a minimal Debian, which they share, the locked packages, and our own code.
 
 The Dockerfile copies the files of the same three layers. Each layer is kept in the cache under the name of what went
-into it; the image is named after what is in it.
+into it; an image is named after what is in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -19,57 +20,101 @@ from serinus_local import cache, debian, oci, pypi
 from serinus_local.cache import say
 from serinus_local.image import Image, layer, sha256
 
-REPOSITORY = "docker.io/local/serinus"
-"""Its name on the local stack; the tag says what is in it."""
-CONFIG: dict[str, object] = {
-    "User": f"{debian.USER}:{debian.USER}",
-    "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONPATH=/opt/serinus", "PYTHONUNBUFFERED=1"],
-    "Entrypoint": ["python", "-m", "serinus"],
-    "Cmd": ["run"],
-    "Labels": {"org.opencontainers.image.title": "serinus", "org.opencontainers.image.licenses": "Apache-2.0"},
-}
+REPOSITORIES = "docker.io/local"
+"""Where the local stack has them; a tag says what is in it."""
 _SOURCES = Path(__file__).resolve().parents[2]
-_LOCKED = _SOURCES / "requirements" / "runtime.txt"
-_CODE = _SOURCES / "operator" / "serinus"
 _LICENSE = _SOURCES / "LICENSE"
 _HOME = Path("opt") / "serinus"
+_PROGRAMS = Path("usr") / "local" / "bin"
 _UNUSED_SECONDS = 24 * 3600
 
 
-def layers(*, fresh: bool = False) -> dict[str, Path]:
+@dataclass(frozen=True)
+class Contents:
+    """What an image holds beside Debian: the packages of a lock file, a package of ours, and programs that call it.
+
+    `programs` are what each runs, by its name: `module:function`.
+    """
+
+    name: str
+    lock: str
+    package: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> Path:
+        """Our own package."""
+        return _SOURCES / "operator" / self.package
+
+    @property
+    def locked(self) -> Path:
+        """The lock file."""
+        return _SOURCES / "requirements" / self.lock
+
+    @property
+    def config(self) -> dict[str, object]:
+        """How a container starts."""
+        labels = {"org.opencontainers.image.title": self.name, "org.opencontainers.image.licenses": "Apache-2.0"}
+        return {
+            "User": f"{debian.USER}:{debian.USER}",
+            "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONPATH=/opt/serinus", "PYTHONUNBUFFERED=1"],
+            "Entrypoint": list(self.entrypoint),
+            "Cmd": list(self.command),
+            "WorkingDir": "/",
+            "Labels": labels,
+        }
+
+
+OPERATOR = Contents("serinus", "runtime.txt", "serinus", ("python", "-m", "serinus"), ("run",))
+SERVING = Contents(
+    "serinus-serving",
+    "serving.txt",
+    "serinus_serving",
+    ("serinus-fetch",),
+    programs={"serinus-fetch": "serinus_serving.fetch.cli:main"},
+)
+"""What runs beside models: the init container that fetches them."""
+
+
+def layers(contents: Contents = OPERATOR, *, fresh: bool = False) -> dict[str, Path]:
     """Return the archive of each layer, from the lowest up; `fresh` asks Debian for its newest packages."""
     recipe = [Path(__file__).with_name(f"{name}.py") for name in ("debian", "image", "operator_image")]
     base = _kept("base", cache.digest(recipe), _make_base, fresh=fresh)
-    code = sorted(file for file in _CODE.rglob("*") if _is_source(file))
-    names = "".join(str(file.relative_to(_CODE)) for file in code)
+    code = sorted(file for file in contents.code.rglob("*") if _is_source(file))
+    names = "".join(str(file.relative_to(contents.code)) for file in code)
+    packages = cache.digest([*recipe, contents.locked], recipe=contents.name)
+    ours = cache.digest([*recipe, _LICENSE, *code], recipe=f"{contents.name}{names}")
     return {
         "base": base,
-        "dependencies": _kept("dependencies", cache.digest([*recipe, _LOCKED]), partial(_make_dependencies, base)),
-        "code": _kept("code", cache.digest([*recipe, _LICENSE, *code], recipe=names), partial(_make_code, base)),
+        "dependencies": _kept("dependencies", packages, partial(_make_dependencies, contents, base)),
+        "code": _kept("code", ours, partial(_make_code, contents, base)),
     }
 
 
-def made() -> Image:
+def made(contents: Contents = OPERATOR) -> Image:
     """Return the image for the local stack; its name changes with its contents."""
-    found = layers()
+    found = layers(contents)
     tag = cache.digest([], recipe=" ".join(sha256(each) for each in found.values()))
-    target = cache.folder("images") / f"operator-{tag}.tar"
-    with cache.locked("image-operator"):
+    repository = f"{REPOSITORIES}/{contents.name}"
+    target = cache.folder("images") / f"{contents.name}-{tag}.tar"
+    with cache.locked(f"image-{contents.name}"):
         if not target.exists():
-            _forget_older(target)
-            oci.write(target, f"{REPOSITORY}:{tag}", list(found.values()), CONFIG)
-    return Image(f"{REPOSITORY}:{tag}", cache.used(target))
+            _forget_older(target, contents)
+            oci.write(target, f"{repository}:{tag}", list(found.values()), contents.config)
+    return Image(f"{repository}:{tag}", cache.used(target))
 
 
-def write(target: Path, name: str) -> str:
+def write(target: Path, name: str, contents: Contents = OPERATOR) -> str:
     """Write the image as an OCI archive, with Debian's newest packages, and return its digest."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    return oci.write(target, name, list(layers(fresh=True).values()), CONFIG)
+    return oci.write(target, name, list(layers(contents, fresh=True).values()), contents.config)
 
 
-def unpack(target: Path) -> None:
+def unpack(target: Path, contents: Contents = OPERATOR) -> None:
     """Write the files of each layer to a folder of its own, for builders that copy files."""
-    for name, archive in layers().items():
+    for name, archive in layers(contents).items():
         (target / name).mkdir(parents=True)
         _run("tar", "--extract", f"--file={archive}", f"--directory={target / name}")
 
@@ -78,7 +123,7 @@ def _kept(name: str, digest: str, make: Callable[[Path, Path], None], *, fresh: 
     target = cache.folder("layers", name) / f"{digest}.tar"
     with cache.locked(f"layer-{name}"):
         if fresh or not target.exists():
-            say(f"build the operator's image: {name}")
+            say(f"build our images: {name}")
             with tempfile.TemporaryDirectory(dir=cache.folder("layers")) as scratch:
                 unfinished = Path(scratch) / "layer.tar"
                 make(unfinished, Path(scratch))
@@ -95,28 +140,41 @@ def _make_base(target: Path, scratch: Path) -> None:
     layer(target, {each.name: each for each in sorted(root.iterdir())}, folders=["tmp"], with_bytecode=True)
 
 
-def _make_dependencies(base: Path, target: Path, scratch: Path) -> None:
+def _make_dependencies(contents: Contents, base: Path, target: Path, scratch: Path) -> None:
     root = _rooted(base, scratch)
     home = root / _HOME
-    shutil.copytree(pypi.installed("serinus", _LOCKED), home)
+    shutil.copytree(pypi.installed(contents.name, contents.locked), home)
     _prune(home)
     _compile(root, _HOME)
     layer(target, {str(_HOME): home}, with_bytecode=True)
 
 
-def _make_code(base: Path, target: Path, scratch: Path) -> None:
+def _make_code(contents: Contents, base: Path, target: Path, scratch: Path) -> None:
     root = _rooted(base, scratch)
     home = root / _HOME
-    shutil.copytree(_CODE, home / "serinus", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(contents.code, home / contents.package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(_LICENSE, home / "LICENSE")
     _compile(root, _HOME)
-    layer(target, {str(_HOME / name): home / name for name in ("LICENSE", "serinus")}, with_bytecode=True)
+    files = {str(_HOME / name): home / name for name in ("LICENSE", contents.package)}
+    for name, function in contents.programs.items():
+        files[str(_PROGRAMS / name)] = _program(root, name, function)
+    layer(target, files, with_bytecode=True)
+
+
+def _program(root: Path, name: str, function: str) -> Path:
+    """Write the script that pip would write, with the image's Python."""
+    module, _, called = function.partition(":")
+    script = root / _PROGRAMS / name
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(f"#!/usr/bin/python3.11\nfrom {module} import {called}\n\n{called}()\n")
+    script.chmod(0o755)
+    return script
 
 
 def _prune(home: Path) -> None:
     """Drop what only developers of the packages run, and what differs from machine to machine."""
     shutil.rmtree(home / "bin")  # each script names the Python of here
-    shutil.rmtree(home / "kubernetes" / "aio")  # a second client, as large as the first; nobody imports it
+    shutil.rmtree(home / "kubernetes" / "aio", ignore_errors=True)  # a second client; nobody imports it
     for tests in [path for path in home.rglob("tests") if path.is_dir()]:
         shutil.rmtree(tests)
     for record in [*home.glob("*.dist-info/RECORD"), *home.glob("*.dist-info/REQUESTED")]:
@@ -148,9 +206,9 @@ def _is_source(file: Path) -> bool:
     return file.is_file() and "__pycache__" not in file.parts
 
 
-def _forget_older(target: Path) -> None:
+def _forget_older(target: Path, contents: Contents) -> None:
     """Each change of the code makes an archive of some hundred MB: those of another day are made again when needed."""
-    for other in target.parent.glob("operator-*.tar"):
+    for other in target.parent.glob(f"{contents.name}-*.tar"):
         if time.time() - other.stat().st_mtime > _UNUSED_SECONDS:  # noqa: TID251 - the age of a file is wall time
             other.unlink(missing_ok=True)
 

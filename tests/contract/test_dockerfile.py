@@ -46,7 +46,7 @@ def test_the_dockerfile_gives_what_make_image_gives(buildah: tuple[str, ...], tm
         wanted |= listed(layer)
     assert {name: files.get(name) for name in wanted} == wanted
     assert set(files) - set(wanted) == set()
-    for key, value in operator_image.CONFIG.items():
+    for key, value in operator_image.OPERATOR.config.items():
         ours, theirs = (sorted(each) if key == "Env" else each for each in (value, config[key]))
         if key == "Labels":
             theirs = {name: text for name, text in theirs.items() if name in ours}  # buildah adds one of its own
