@@ -27,9 +27,9 @@ def running(
         processes.stop(name)
 
 
-def address() -> str:
-    """Return `127.0.0.1:PORT` with a port that nobody has."""
-    return f"{LOOPBACK}:{free_port()}"
+def address(host: str = LOOPBACK) -> str:
+    """Return `HOST:PORT` with a port that nobody has; the host is this machine's own address."""
+    return f"{host}:{free_port()}"
 
 
 def answers(url: str) -> bool:

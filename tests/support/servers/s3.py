@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serinus_local import artifacts
+from serinus_local.ports import LOOPBACK
 from tests.support.servers.running import address, answers, running
 
 ACCESS_KEY, SECRET_KEY = "tests-access", "tests-secret"
@@ -40,11 +41,11 @@ class S3Server:
 
 
 @contextmanager
-def s3_server(state: Path) -> Iterator[S3Server]:
-    """Serve a new folder of `state`."""
+def s3_server(state: Path, host: str = LOOPBACK) -> Iterator[S3Server]:
+    """Serve a new folder of `state`; pods of the local stack reach it at the host's end of the stack's link."""
     root = state / "buckets"
     root.mkdir(parents=True)
-    where = address()
+    where = address(host)
     argv = (
         str(artifacts.binaries() / "versitygw"), f"--port={where}", f"--access={ACCESS_KEY}",
         f"--secret={SECRET_KEY}", f"--region={REGION}", "--quiet", "posix", str(root),
