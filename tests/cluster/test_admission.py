@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from serinus.api import crds
+from serinus.api.defaults import policy_of
+from serinus.api.parsing import parse_spec
 from serinus.cli.convert.converted import convert_all
 from serinus.cli.convert.page import page
 from serinus.cli.convert.reading import read_manifests
@@ -79,6 +81,15 @@ def test_accepts_the_examples(server: AdmissionServer, path: Path) -> None:
     wanted = [each for each in yaml.safe_load_all(path.read_text()) if each["kind"] == "ModelDeployment"]
     refusals = [server.refusal(changed(each, "metadata.namespace", "default")) for each in wanted]
     assert refusals == [None] * len(wanted)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=[f"{path.parent.name}/{path.name}" for path in EXAMPLES])
+def test_accepts_the_rollouts_of_the_examples(server: AdmissionServer, path: Path) -> None:
+    """What the operator freezes has its defaults filled in, and is held to the same rules as what users write."""
+    wanted = [each for each in yaml.safe_load_all(path.read_text()) if each["kind"] == "ModelDeployment"]
+    frozen = [policy_of(parse_spec(each["spec"])).manifest() for each in wanted]
+    rollout = manifest("rollout.yaml")
+    assert [server.refusal({**rollout, "spec": {**rollout["spec"], **each}}) for each in frozen] == [None] * len(wanted)
 
 
 @pytest.mark.parametrize("path", FOREIGN, ids=[path.stem for path in FOREIGN])

@@ -91,8 +91,8 @@ async def test_fifty_minutes_are_read_and_learnt(prometheus: LocalPrometheus) ->
     async with scripted_server() as server:
         gateway = Gateway(SystemClock().now())
         server.will(gateway)
-        prometheus.start(static_config({"gateway": server.url.removeprefix("http://")}, interval="100ms"))
-        async with asyncio.timeout(90):
+        prometheus.start(static_config({"gateway": server.url.removeprefix("http://")}, interval="250ms"))
+        async with asyncio.timeout(110):
             await gateway.told_all.wait()
         async with InstantQueries([Source("default", prometheus.url)], SystemClock()) as queries:
             past = await learnt(queries, (gateway.began - 3600, gateway.began + STEP * STEPS))

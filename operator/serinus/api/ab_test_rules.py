@@ -87,7 +87,6 @@ REQUESTS = "(^|[^a-zA-Z0-9_:])(istio_|envoy_|nv_inference)"
 
 ALONE = "it is not compared with stable, or only in a direction that the range tells"
 RATIO_ALONE = f"a metric of type Ratio needs thresholdRange, unless it is the goal's: {ALONE}"
-NOT_GATING = "the metric of the goal has gating: false, and so decides nothing: leave gating out"
 NO_STICKY_USERS = (
     "a goal compares users, and each of them must stay with one version: set traffic.sessionAffinity, {cookie: {maxAge:"
     " 672h}} for a goal's default maxDuration"
@@ -144,11 +143,6 @@ GOALS_ARE_MEASURED = (
     # Without the metric's name: what a filter finds has no bound, either.
     # Nor while the goal's name is wrong: that is said already, and the metric that was meant is one of these.
     rule(_holds(f"!has(self.analysis) || {_MISSING} || !{_METRICS}.exists(m, {_BARE})"), RATIO_ALONE, path=".analysis"),
-    rule(
-        _holds(f"!has(self.analysis) || !{_METRICS}.exists(m, m.name == g && has(m.gating) && !m.gating)"),
-        NOT_GATING,
-        path=".analysis",
-    ),
 )
 _Q_AGE, _Q_LONGEST = _said(_AGE), _said("l")
 GOALS_ARE_STICKY = (

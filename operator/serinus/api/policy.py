@@ -11,7 +11,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from serinus.api import policy_rules as rules
 from serinus.api.ab_test import AbTest, AwaitGoal
-from serinus.api.ab_test_rules import ALONE, NOT_GATING, REQUESTS, not_a_ratio, requests_are_no_trials
+from serinus.api.ab_test_rules import ALONE, REQUESTS, not_a_ratio, requests_are_no_trials
 from serinus.api.base import ApiModel
 from serinus.api.blue_green import BlueGreen
 from serinus.api.canary_scale import CanaryScale
@@ -393,7 +393,5 @@ def not_measured(strategy: Strategy | None, analysis: Analysis | None) -> str | 
         return not_a_ratio(wanted)
     if wanted is not None and found is not None and re.search(REQUESTS, found.of or ""):
         return requests_are_no_trials(wanted)
-    if found is not None and found.gating is False:
-        return NOT_GATING
     bare = [one.name for one in metrics if one.is_ratio and one.threshold_range is None and one.name != wanted]
     return f"metric {bare[0]} needs thresholdRange: {ALONE}" if bare else None
