@@ -167,6 +167,6 @@ def artifact_doubt(revision: Revision, pods: Sequence[Json]) -> Obstacle | None:
 
 
 def _fetcher(template: Json) -> Json:
-    containers = template["spec"].get("initContainers") or ()
+    containers = template.get("spec", {}).get("initContainers") or ()
     found: Json = next((one for one in containers if one.get("name") == CONTAINER), {})
     return found

@@ -36,6 +36,7 @@ def test_the_order_of_the_gates_is_the_order_in_which_people_are_told() -> None:
         "status_refused",
         "obstacle_in_the_way",
         "canary_not_ready",
+        "artifact_in_doubt",
         "service_missing",
         "probe_not_answered",
         "stable_not_ready",
@@ -47,7 +48,8 @@ def test_the_order_of_the_gates_is_the_order_in_which_people_are_told() -> None:
 
 def test_only_the_gates_about_pods_count_against_the_deadline() -> None:
     """Pauses, obstacles, blindness and doubt are no fault of the canary."""
-    assert [gate.__name__ for gate in POD_GATES] == ["canary_not_ready", "service_missing", "probe_not_answered"]
+    names = ["canary_not_ready", "artifact_in_doubt", "service_missing", "probe_not_answered"]
+    assert [gate.__name__ for gate in POD_GATES] == names
 
 
 def test_nothing_refuses_the_first_weight_of_a_canary_that_is_ready() -> None:
