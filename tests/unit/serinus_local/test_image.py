@@ -95,7 +95,7 @@ def test_the_dockerfile_runs_what_the_archive_runs() -> None:
         "Entrypoint": json.loads(last["ENTRYPOINT"]),
         "Cmd": json.loads(last["CMD"]),
         "Labels": dict(label.split("=") for label in last["LABEL"].split()),
-    } == operator_image.CONFIG
+    } == operator_image.OPERATOR.config
 
 
 def _layers(folder: Path) -> list[Path]:

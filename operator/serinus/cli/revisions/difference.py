@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import yaml
 
+from serinus.cli.undo.change import NEVER_FOLDED
 from serinus.cli.undo.history import KeptRevisions, named_revision
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
 from serinus.core.rollout.history import stable_revision
-
-_NEVER_FOLDED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -46,4 +45,4 @@ def _content(kept: KeptRevisions, revision: Revision) -> Json:
 
 
 def _lines(content: Json) -> Iterator[str]:
-    yield from yaml.safe_dump(content, sort_keys=True, width=_NEVER_FOLDED, allow_unicode=True).splitlines()
+    yield from yaml.safe_dump(content, sort_keys=True, width=NEVER_FOLDED, allow_unicode=True).splitlines()
