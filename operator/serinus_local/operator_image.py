@@ -62,7 +62,6 @@ class Contents:
             "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONPATH=/opt/serinus", "PYTHONUNBUFFERED=1"],
             "Entrypoint": list(self.entrypoint),
             "Cmd": list(self.command),
-            "WorkingDir": "/",
             "Labels": labels,
         }
 
