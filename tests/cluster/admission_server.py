@@ -8,13 +8,17 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from serinus.api import crds
 from serinus_local import build, chart
 from serinus_local.control_plane import ControlPlane
+from serinus_local.waiting import until
 
 DATA = Path(__file__).parent / "admission"
 _PLURALS = {"ModelDeployment": "modeldeployments", "Rollout": "rollouts"}
@@ -74,6 +78,19 @@ def hint(name: str) -> str:
     helm = [str(build.binaries() / "helm"), "template", chart.RELEASE, str(chart.CHART), *told]
     rendered = yaml.safe_load_all(subprocess.run(helm, capture_output=True, text=True, check=True).stdout)
     return str(yaml.safe_dump_all([one for one in rendered if one["metadata"]["name"].endswith(f"-{name}")]))
+
+
+@contextmanager
+def hinting(plane: ControlPlane, name: str, wrong: dict[str, Any]) -> Iterator[AdmissionServer]:
+    """Give an API server with our kinds and one of the hints alone, once that warns of what is `wrong`."""
+    for path in sorted((crds.ROOT / "crds").glob("*.yaml")):
+        plane.apply_crds(path.read_text())
+    text = hint(name)
+    plane.apply_yaml(text)
+    made = AdmissionServer(plane)
+    until(lambda: bool(made.warnings(wrong)), what="the policy to be in force", limit=60)
+    yield made
+    plane.kubectl("delete", "-f", "-", stdin=text)
 
 
 def manifest(name: str) -> dict[str, Any]:

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from serinus.api import crds
 from serinus_local.control_plane import ControlPlane
-from serinus_local.waiting import until
-from tests.cluster.admission_server import AdmissionServer, changed, hint, manifest
+from tests.cluster.admission_server import AdmissionServer, changed, hinting, manifest
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
 
@@ -31,14 +29,8 @@ def judged_by(*metrics: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def server(api_server: ControlPlane) -> Iterator[AdmissionServer]:
     """An API server with our kinds and this hint alone, once it is in force."""
-    for path in sorted((crds.ROOT / "crds").glob("*.yaml")):
-        api_server.apply_crds(path.read_text())
-    text = hint("shared-revisions")
-    api_server.apply_yaml(text)
-    made = AdmissionServer(api_server)
-    until(lambda: bool(made.warnings(judged_by(own("psi", BY_HASH)))), what="the policy to be in force", limit=60)
-    yield made
-    api_server.kubectl("delete", "-f", "-", stdin=text)
+    with hinting(api_server, "shared-revisions", judged_by(own("psi", BY_HASH))) as made:
+        yield made
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from serinus.api import crds
 from serinus.api.defaults import policy_of
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.simulation.manifest.pauses import short_pauses
 from serinus_local.control_plane import ControlPlane
-from serinus_local.waiting import until
-from tests.cluster.admission_server import AdmissionServer, changed, hint, manifest
+from tests.cluster.admission_server import AdmissionServer, changed, hinting, manifest
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
 
@@ -33,15 +31,9 @@ WEIGHT = re.compile(r"after setWeight ([0-9]+(?: and [0-9]+)*)")
 
 @pytest.fixture(scope="module")
 def server(api_server: ControlPlane) -> Iterator[AdmissionServer]:
-    """An API server with our kinds and the chart's hint, once it is in force; what refuses is not for this one."""
-    for path in sorted((crds.ROOT / "crds").glob("*.yaml")):
-        api_server.apply_crds(path.read_text())
-    text = hint("short-pauses")
-    api_server.apply_yaml(text)
-    made = AdmissionServer(api_server)
-    until(lambda: bool(made.warnings(stepped([10], [ERRORS]))), what="the policy to be in force", limit=60)
-    yield made
-    api_server.kubectl("delete", "-f", "-", stdin=text)
+    """An API server with our kinds and the chart's hinting, once it is in force; what refuses is not for this one."""
+    with hinting(api_server, "short-pauses", stepped([10], [ERRORS])) as made:
+        yield made
 
 
 def stepped(steps: list[Any], metrics: list[dict[str, Any]] | None, **fields: Any) -> dict[str, Any]:

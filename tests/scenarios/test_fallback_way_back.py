@@ -65,24 +65,34 @@ async def test_it_answers_for_a_dead_stable_whose_canary_gets_no_further() -> No
     assert await lost_within(world, 30) == 0
 
 
+async def rejected(world: World, end: str) -> None:
+    """Have version 2 fail, or a person abort it, until the fallback answers."""
+    if end == "Aborted":
+        world.lever(abort=True)
+    else:
+        world.models["2"].error_rate = 1.0
+    await world.until(lambda w: w.phase == end and w.fallback == RULES, limit=20)
+
+
+def answers_of(world: World, asked: str) -> int:
+    """Count what a version has answered, well or not."""
+    return sum(count for (version, _), count in world.answers.items() if version == asked)
+
+
 @pytest.mark.parametrize("end", ["Reverted", "Aborted"])
 async def test_a_rejected_canary_gets_nothing_again(end: str) -> None:
     """Stable has a quarter of its pods again: what it cannot take stays where it is, and then stable has everything."""
     world = await half_backed()
     lose(world, "1")
     await world.run(2)
-    if end == "Aborted":
-        world.lever(abort=True)
-    else:
-        world.models["2"].error_rate = 1.0
-    await world.until(lambda w: w.phase == end and w.fallback == RULES, limit=20)
-    asked = sum(count for (version, _), count in world.answers.items() if version == "2")
+    await rejected(world, end)
+    asked = answers_of(world, "2")
     mend_some(world, "1", 1)
     assert await lost_within(world, 40) == 0
     assert (world.fallback, world.weight) == (RULES, 50)
     mend_some(world, "1", 2)
     await world.until(lambda w: w.routed.get("1") == 100, limit=20)
-    assert sum(count for (version, _), count in world.answers.items() if version == "2") == asked
+    assert answers_of(world, "2") == asked
 
 
 @pytest.mark.parametrize("end", ["Reverted", "Aborted"])
@@ -94,18 +104,14 @@ async def test_a_commit_after_a_rejection_at_100_percent_starts_from_the_stable_
     await world.until(lambda w: w.routed.get("2") == 100, limit=60)
     lose(world, "1")
     await world.run(12)
-    if end == "Aborted":
-        world.lever(abort=True)
-    else:
-        world.models["2"].error_rate = 1.0
-    await world.until(lambda w: w.phase == end and w.fallback == RULES, limit=30)
-    asked = sum(count for (version, _), count in world.answers.items() if version == "2")
+    await rejected(world, end)
+    asked = answers_of(world, "2")
     world.commit(fraud("3", steps=PAUSED, traffic=falling_back(world)))
     await world.run(2)
     assert (world.tried, world.rollout["spec"]["from"]["version"]) == ("3", "1")
     assert await lost_within(world, 15) == 0
     await world.until(lambda w: w.routed.get("3") == 100, limit=60)
-    assert sum(count for (version, _), count in world.answers.items() if version == "2") == asked
+    assert answers_of(world, "2") == asked
 
 
 async def test_a_rejected_canary_goes_on_where_nobody_else_answers_any_more() -> None:

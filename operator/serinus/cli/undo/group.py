@@ -8,7 +8,7 @@ from serinus.api.group import MemberStanding
 from serinus.api.parsing import ModelDeploymentView, parse_model_deployment, parse_rollout
 from serinus.api.problems import ApiError
 from serinus.cli.cluster import UserCluster
-from serinus.cli.story import Story
+from serinus.cli.story import Story, members_beside
 from serinus.core.model.kinds import Json
 
 
@@ -31,18 +31,12 @@ def group_beside(cluster: UserCluster, story: Story) -> GroupBeside:
     group = view.spec.group
     if group is None:
         return NO_GROUP
-    there = sorted(cluster.model_deployments(view.namespace), key=lambda one: str(one["metadata"]["name"]))
-    others = [one for one in there if _group_of(one) == group.name and one["metadata"]["name"] != view.name]
+    others = members_beside(cluster, view)
     names = tuple(str(one["metadata"]["name"]) for one in others)
     staying = [
         (name, _version(one)) for name, one in zip(names, others, strict=True) if _moved(cluster, one, group.release)
     ]
     return GroupBeside(group.release, names, tuple(staying))
-
-
-def _group_of(manifest: Json) -> str | None:
-    name = (manifest["spec"].get("group") or {}).get("name")
-    return None if name is None else str(name)
 
 
 def _version(manifest: Json) -> str:
