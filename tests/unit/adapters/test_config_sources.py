@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from serinus.config import Config, ConfigError, PrometheusSource, load_config
+from serinus.config import Config, ConfigError, load_config
+from serinus.config_sources import PrometheusSource
 from serinus.core.model.source import BasicAuth, TlsFiles
 
 SECRET = "s3cret"
