@@ -236,7 +236,8 @@ def _error(message: str, code: int) -> str:
     return json.dumps({"error": {"message": message, "type": "InternalServerError", "param": None, "code": code}})
 
 
-def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
+def parsed(given: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="vllm", description="Not vLLM: a small server for tests in its place.")
     served = parser.add_subparsers(required=True).add_parser("serve")
     served.add_argument("model", type=Path)
@@ -250,7 +251,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 def main(given: Sequence[str] | None = None) -> None:
     """Load the model, then listen; a SIGTERM waits for what is in flight, and no longer than it is told."""
-    asked = _arguments(given)
+    asked = parsed(given)
     engine = Engine(Tokens.read(asked.model), Counters(asked.served_model_name))
     door = Door((asked.host, asked.port), engine, asked.served_model_name)
     told = threading.Event()

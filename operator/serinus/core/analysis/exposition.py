@@ -53,6 +53,8 @@ GRPC_NO_ERRORS: Final = frozenset({"", "0"})
 # Envoy's response flags (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage).
 # The caller ended it: connection terminated, stream reset, protocol error.
 CALLER_FLAGS: Final = frozenset({"DC", "DR", "DPE"})
+# The upstream's, after an answer had begun: its code is what it began with.
+BROKEN_OFF_FLAGS: Final = frozenset({"UC", "UR", "UPE", "UT"})
 # Nobody's doing: no flag, a delay that was asked for, an answer from a cache.
 NEUTRAL_FLAGS: Final = frozenset({"", "-", "DI", "RFCF"})
 CLUSTER: Final = re.compile(r"outbound\|(\d+)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\..*")
@@ -189,7 +191,10 @@ def _istio_outcome(labels: Mapping[str, str]) -> Count:
     if code == "0":
         # Envoy writes 0 where no answer began: the caller hung up, or the connection to the pod broke.
         return Count.CLIENT_ERROR if _caller_left(flags) else Count.SERVER_ERROR
-    return Count.CLIENT_ERROR if code.startswith("4") else Count.SUCCESS
+    if code.startswith("4"):
+        return Count.CLIENT_ERROR
+    broken_off = not flags.isdisjoint(BROKEN_OFF_FLAGS) and flags.isdisjoint(CALLER_FLAGS)
+    return Count.SERVER_ERROR if broken_off else Count.SUCCESS
 
 
 def _istio_code(labels: Mapping[str, str]) -> str:
