@@ -249,10 +249,15 @@ def parsed(given: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
+def build_async_engine_client(asked: argparse.Namespace) -> Engine:
+    """Load the model, in a function that is called as vLLM's is: by its frames the log of a failed load is known."""
+    return Engine(Tokens.read(asked.model), Counters(asked.served_model_name))
+
+
 def main(given: Sequence[str] | None = None) -> None:
     """Load the model, then listen; a SIGTERM waits for what is in flight, and no longer than it is told."""
     asked = parsed(given)
-    engine = Engine(Tokens.read(asked.model), Counters(asked.served_model_name))
+    engine = build_async_engine_client(asked)
     door = Door((asked.host, asked.port), engine, asked.served_model_name)
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())

@@ -45,6 +45,12 @@ FOLDER_VARIABLE: Final = "SERINUS_MODEL_FOLDER"
 # folder, whole: nothing is asked of the Hugging Face Hub.
 _SURROUNDINGS: Final = {"HOME": "/tmp", "USER": "vllm", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}  # noqa: S108
 _GAVE_UP: Final = "Engine core initialization failed"
+_LOADING: Final = re.compile(
+    rf"{_GAVE_UP}|EngineCore failed to start|, in (build_async_engine_client|create_engine_config|load_model)"
+)
+"""What vLLM says, or a frame of what it does, before its port listens."""
+_DIED: Final = "EngineDeadError"
+"""What requests are told by an engine that has died: it had loaded its model."""
 _RAISED: Final = re.compile(r"^(?:\([^)]*\) )?(?:ERROR [^\]]*\] )?(?P<kind>[A-Z]\w*(?:Error|Exception)): (?P<said>.+)$")
 _NO_FOLDER: Final = "Invalid repository ID or local directory specified"
 
@@ -79,6 +85,7 @@ class OpenAi:
     )
     """The last two let callers change the server for all others."""
     settings_file: Final = "config.json"
+    fetch_arguments: Final = ("--layout=as-is", f"--need={settings_file}")
     how_it_hangs: Final = "vLLM waits for ever where one of several GPUs is never there"
     live_path: Final = HEALTH_PATH
 
@@ -119,10 +126,10 @@ class OpenAi:
 
         Its own processes put their names before each line, and the level before what they log.
         """
+        if _DIED in log or not _LOADING.search(log):
+            return None
         raised = [found for line in log.splitlines() if (found := _RAISED.match(line))]
         told = [found for found in raised if _GAVE_UP not in found["said"]]
-        if _GAVE_UP not in log and not ("vllm" in log and raised):
-            return None
         if not told:
             return LoadFailure()
         reason = f"{told[-1]['kind']}: {told[-1]['said'].strip()}"

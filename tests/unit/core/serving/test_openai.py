@@ -151,21 +151,29 @@ def test_a_load_whose_reason_is_cut_off_is_told_as_one() -> None:
 
 def test_a_folder_that_is_not_there_is_told_as_such() -> None:
     said = "Invalid repository ID or local directory specified: '/models/x'."
-    failure = OpenAi().load_failure(f'  File "/vllm/config.py", line 9, in get_config\nValueError: {said}\n')
+    failure = OpenAi().load_failure(f'  File "arg_utils.py", line 9, in create_engine_config\nValueError: {said}\n')
     assert failure is not None
     assert failure.no_folder
 
 
 @pytest.mark.parametrize(
-    "log", ["", "INFO 11-30 [launcher.py:46] vllm shutdown\n", "RuntimeError: of another program\n"]
+    "log",
+    [
+        "",
+        "INFO 11-30 [launcher.py:46] vllm shutdown\n",
+        "RuntimeError: of another program\n",
+        ", in load_model\nvllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue\n",
+    ],
+    ids=["nothing", "an ordinary end", "another program", "an engine that has died under traffic"],
 )
 def test_what_is_no_load_is_none(log: str) -> None:
+    """A model that crashes under traffic is rejected; one that cannot be loaded waits for its deadline."""
     assert OpenAi().load_failure(log) is None
 
 
 def test_the_reason_is_found_whatever_process_tells_it() -> None:
     """Before each line stands the process that writes it, or nothing."""
     for before in ("", "(APIServer pid=1) ", "(Worker_TP1 pid=7) ERROR 11-30 07:00:09 [worker.py:1] "):
-        failure = OpenAi().load_failure(f"vllm\n{before}OSError: config.json is no JSON\n")
+        failure = OpenAi().load_failure(f"EngineCore failed to start.\n{before}OSError: config.json is no JSON\n")
         assert failure is not None
         assert re.fullmatch("OSError: config.json is no JSON", failure.reason)
