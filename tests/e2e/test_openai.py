@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
+
 import pytest
 
 from tests.e2e.cluster import Cluster
+from tests.e2e.given import host
 from tests.e2e.serving import succeeded
 from tests.e2e.tokens import BROKEN, streamed, version
 
@@ -18,6 +22,7 @@ SOON = {
         {"name": "per-token", "preset": "time-per-output-token", "thresholdRange": {"max": "250ms"}, "minSamples": 5},
     ],
 }
+ADMITTED = {"/llm/v1/models": 200, "/llm/metrics": 404, "/llm/health": 404, "/v1/models": 404}
 
 
 def test_a_version_that_breaks_inside_its_streams_is_reverted_by_default(cluster: Cluster) -> None:
@@ -67,3 +72,26 @@ def test_a_model_that_cannot_be_loaded_says_why(cluster: Cluster) -> None:
         )
         assert "config.json says 11" in found["status"]["message"]
     assert set(asked.tally.by_label) == {"1"}
+
+
+@pytest.mark.parametrize("routing", ["istio", "gatewayAPI"])
+def test_below_a_prefix_inference_is_routed_and_nothing_else(cluster: Cluster, routing: str) -> None:
+    """By both APIs, through a change of the version."""
+    name = f"below-{routing.lower()}"
+    wishes = {"analysis": SOON, "routing": routing, "prefix": "/llm"}
+    with streamed(cluster, name, version(name, 1, **wishes), prefix="/llm") as asked:
+        statuses = {path: _status(cluster, name, path) for path in ADMITTED}
+        cluster.apply(version(name, 2, **wishes))
+        cluster.rollout(name, 2, succeeded, what="the promotion")
+        asked.wait_for("2", more=10)
+    assert statuses == ADMITTED
+    assert asked.tally.failures == []
+
+
+def _status(cluster: Cluster, name: str, path: str) -> int:
+    request = urllib.request.Request(f"http://{cluster.stack.gateway_address}{path}", headers={"Host": host(name)})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code

@@ -59,9 +59,18 @@ async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[str]:
             yield line.decode().removeprefix("data: ").strip()
 
 
-def version(name: str, number: int, *, analysis: given.Manifest | None = None, **tokens: Any) -> str:
+def version(
+    name: str,
+    number: int,
+    *,
+    analysis: given.Manifest | None = None,
+    routing: str = "istio",
+    prefix: str = "",
+    **tokens: Any,
+) -> str:
     """Render one version of a model that says numbers; nothing is said of how it is judged unless `analysis` does."""
-    files, deployment = json.loads(given.version(name, number))["items"]
+    traffic = {"pathPrefix": prefix} if prefix else {}
+    files, deployment = json.loads(given.version(name, number, routing=routing, traffic=traffic))["items"]
     says = {"version": str(number), **tokens}
     files["data"] = {"config.json": '{"architectures": ["Numbers"]}', "tokens.json": json.dumps(says)}
     spec = deployment["spec"]
@@ -72,14 +81,15 @@ def version(name: str, number: int, *, analysis: given.Manifest | None = None, *
 
 
 @contextmanager
-def streamed(cluster: Cluster, name: str, first: str) -> Iterator[Asking]:
+def streamed(cluster: Cluster, name: str, first: str, prefix: str = "") -> Iterator[Asking]:
     """Apply a first version, wait until it serves, and ask it for streams; afterwards the model goes."""
     cluster.stack.node.load(openai_image.made())
     try:
         cluster.apply(first)
         cluster.rollout(name, 1, lambda status: status.get("phase") == "Succeeded", what="the first revision")
         gateway = cluster.stack.gateway_address
-        with asking(gateway, name, grpc_every=0, callers=TokenCallers(gateway, given.host(name), name)) as asked:
+        callers = TokenCallers(gateway, given.host(name), name, prefix=prefix)
+        with asking(gateway, name, grpc_every=0, callers=callers) as asked:
             yield asked
     finally:
         cluster.kubectl("delete", "mdep", name, "--ignore-not-found", "--wait=false")
