@@ -20,7 +20,9 @@ def config(*, kubeconfig: Path, operator: str) -> dict[str, object]:
         "scrape_configs": [
             _envoy(kubeconfig),
             _clusters(kubeconfig),
-            _triton(kubeconfig),
+            _models(kubeconfig, "triton", "http-metrics"),
+            # vLLM's are on the port of its requests, so pods of its kind have no other.
+            _models(kubeconfig, "openai", "http", name="openai"),
             _pod(kubeconfig),
             _process(operator),
         ],
@@ -58,13 +60,15 @@ def _gateways(kubeconfig: Path, job: str, statistics: str) -> dict[str, object]:
     }
 
 
-def _triton(kubeconfig: Path) -> dict[str, object]:
+def _models(kubeconfig: Path, job: str, port: str, *, name: str = ".+") -> dict[str, object]:
+    """Scrape the models' own series on a port; `name` is that of their server."""
     return {
-        "job_name": "triton",
+        "job_name": job,
         "kubernetes_sd_configs": [_pods(kubeconfig)],
         "relabel_configs": [
             _keep("__meta_kubernetes_pod_label_serinus_dev_revision", ".+"),
-            _keep("__meta_kubernetes_pod_container_port_number", "8002"),
+            _keep("__meta_kubernetes_pod_label_app_kubernetes_io_name", name),
+            _keep("__meta_kubernetes_pod_container_port_name", port),
             _keep("__meta_kubernetes_pod_phase", "Running"),
             *_pod_labels(),
             {"source_labels": ["__meta_kubernetes_pod_label_serinus_dev_revision"], "target_label": "revision"},

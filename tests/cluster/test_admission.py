@@ -69,7 +69,9 @@ def test_says_what_is_wrong(server: AdmissionServer, case: dict[str, Any]) -> No
     assert server.refusal(changed(manifest("model_deployment.yaml"), *change)) == case["says"].strip()
 
 
-@pytest.mark.parametrize("name", ["model_deployment.yaml", "everything.yaml", "ab_test.yaml", "minimal.yaml"])
+@pytest.mark.parametrize(
+    "name", ["model_deployment.yaml", "everything.yaml", "ab_test.yaml", "minimal.yaml", "openai.yaml"]
+)
 def test_accepts_what_is_right(server: AdmissionServer, name: str) -> None:
     """The base of the table, the least manifest and one with every field are accepted."""
     assert server.refusal(manifest(name)) is None

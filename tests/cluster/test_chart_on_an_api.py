@@ -49,6 +49,7 @@ def test_all_that_can_be_turned_on_is_taken_by_the_api_server(plane: ControlPlan
         ("NetworkPolicy", "serinus"),
         ("PodDisruptionBudget", "serinus"),
         ("PodMonitor", "serinus-models"),
+        ("PodMonitor", "serinus-openai"),
         ("ServiceMonitor", "serinus"),
     ]
 

@@ -56,10 +56,11 @@ def asking(
     rate: float = RATE,
     headers: Mapping[str, str] | None = None,
     below: Below | None = None,
+    callers: Callers | None = None,
 ) -> Iterator[Asking]:
     """Send requests to a model for the time of the block; on the way out the last answers are waited for."""
     at = below or Below(host(name))
-    callers = Callers(gateway, at.host, name, headers, prefix=at.prefix)
+    callers = callers or Callers(gateway, at.host, name, headers, prefix=at.prefix)
     grpc_every = 0 if at.prefix else grpc_every
     ready: list[Asking] = []
     stop = threading.Event()

@@ -14,25 +14,12 @@ from serinus.api.blue_green import BlueGreen
 from serinus.api.canary_scale import CanaryScale
 from serinus.api.canonical import digest
 from serinus.api.header_route import HeaderRoute
+from serinus.api.judging import ClientErrors, Mode, OnBlind, OnMaxHold
 from serinus.api.mirror_route import MirrorRoute
 from serinus.api.model_deployment import ModelDeploymentSpec
-from serinus.api.policy import (
-    Analysis,
-    Canary,
-    ClientErrors,
-    Guard,
-    Metric,
-    Mode,
-    OnBlind,
-    OnMaxHold,
-    Pause,
-    Preset,
-    Provider,
-    Step,
-    Strategy,
-    ThresholdRange,
-)
+from serinus.api.policy import Analysis, Canary, Guard, Metric, Pause, Preset, Provider, Step, Strategy, ThresholdRange
 from serinus.api.rollout import RolloutSpec
+from serinus.api.runtime import Runtime, RuntimeType
 
 INTERVAL = "5s"
 BLIND_TIMEOUT = "5m"
@@ -58,7 +45,25 @@ METRICS = (
     Metric(name="error-rate", preset=Preset.ERROR_RATE, threshold_range=ThresholdRange(max="5%")),
     Metric(name="latency-p99", preset=Preset.LATENCY, quantile=QUANTILE),
 )
+STREAM_METRICS = (
+    METRICS[0],
+    Metric(
+        name="stream-errors",
+        preset=Preset.ERROR_RATE,
+        provider=Provider.VLLM,
+        threshold_range=ThresholdRange(max="5%"),
+    ),
+    Metric(name="first-token-p99", preset=Preset.TIME_TO_FIRST_TOKEN, quantile=QUANTILE),
+    Metric(name="per-token-p99", preset=Preset.TIME_PER_OUTPUT_TOKEN, quantile=QUANTILE),
+)
+"""A stream has answered 200 before it fails, and how long it takes is a matter of how much it says: gateways tell
+neither."""
 GUARD = Guard(duration="10m")
+
+
+def default_metrics(runtime: Runtime) -> tuple[Metric, ...]:
+    """List what is watched where nothing is said."""
+    return STREAM_METRICS if runtime.type is RuntimeType.OPENAI else METRICS
 
 
 class Policy(ApiModel):
@@ -87,7 +92,7 @@ def policy_of(spec: ModelDeploymentSpec) -> Policy:
     strategy = _strategy(spec.strategy or STRATEGY)
     return Policy(
         strategy=strategy,
-        analysis=filled_in(_beside(strategy, spec.analysis or Analysis(metrics=METRICS))),
+        analysis=filled_in(_beside(strategy, spec.analysis or Analysis(metrics=default_metrics(spec.runtime)))),
         guard=spec.guard or GUARD,
         progress_deadline_seconds=spec.progress_deadline_seconds or _deadline(spec),
     )
@@ -197,10 +202,10 @@ def _metric(metric: Metric) -> Metric:
     """Fill in a metric; what has no meaning for its preset stays out, as admission asks."""
     defaults: dict[str, object] = {"failure_limit": FAILURE_LIMIT}
     if metric.preset is not None:
-        defaults["provider"] = Provider.ISTIO
+        defaults["provider"] = metric.counted_by
     if metric.preset is Preset.ERROR_RATE:
         defaults["client_errors"] = ClientErrors.COMPARE
-    if metric.preset is Preset.LATENCY:
+    if metric.is_latency:
         defaults["quantile"] = QUANTILE
     missing = {field: value for field, value in defaults.items() if getattr(metric, field) is None}
     return metric.model_copy(update=missing)

@@ -21,11 +21,34 @@ from serinus.api.session_affinity import MAX_AGE
 from serinus.api.status import Conditions
 from serinus.api.traffic import RoutingApi, Traffic
 
-COUNTED_BY_ANOTHER = rule(
-    "!has(self.runtime.type) || self.runtime.type == 'triton' || !has(self.analysis) || !has(self.analysis.metrics)"
-    " || !self.analysis.metrics.exists(m, has(m.provider) && m.provider == 'triton')",
-    "a metric has provider triton, whose counters other servers do not have: choose istio, envoy or sidecar",
-    path=".analysis",
+COUNTED_BY_ANOTHER = (
+    rule(
+        "!has(self.runtime.type) || self.runtime.type == 'triton' || !has(self.analysis) || !has(self.analysis.metrics)"
+        " || !self.analysis.metrics.exists(m, has(m.provider) && m.provider == 'triton')",
+        "a metric has provider triton, whose counters other servers do not have: choose istio, envoy or sidecar",
+        path=".analysis",
+    ),
+    rule(
+        "has(self.runtime.type) && self.runtime.type == 'openai' || !has(self.analysis) || !has(self.analysis.metrics)"
+        " || !self.analysis.metrics.exists(m, has(m.provider) && m.provider == 'vllm'"
+        " || has(m.preset) && m.preset.startsWith('time-'))",
+        "a metric reads vLLM's counters, which only runtime.type openai has: choose another provider or preset",
+        path=".analysis",
+    ),
+)
+_IS_OPENAI = "(has({0}.runtime.type) && {0}.runtime.type == 'openai')"
+OPENAI_ALONE = (
+    rule(
+        f"{_IS_OPENAI.format('self')} == {_IS_OPENAI.format('oldSelf')}",
+        "changes between openai and the other servers, to which callers send other requests: make another"
+        " ModelDeployment",
+        path=".runtime.type",
+    ),
+    rule(
+        f"!{_IS_OPENAI.format('self')} || !has(self.model.probe)",
+        "is tensors over gRPC, which runtime.type openai does not take: leave it out",
+        path=".model.probe",
+    ),
 )
 
 
@@ -57,7 +80,8 @@ class ModelDeploymentSpec(ApiModel):
             path=".progressDeadlineSeconds",
         ),
         FITS_BELOW,
-        COUNTED_BY_ANOTHER,
+        *COUNTED_BY_ANOTHER,
+        *OPENAI_ALONE,
         *GOALS_ARE_MEASURED,
         *GOALS_ARE_STICKY,
     )

@@ -23,7 +23,7 @@ RESERVED_KEYS: Final = (
     r"^(serinus\.dev/|service\.istio\.io/canonical-|app\.kubernetes\.io/(name|instance|managed-by|part-of)$)"
 )
 """Labels and annotations by which we, and Istio's metrics, know a revision's pods."""
-OWN_CONTAINERS: Final = "^(triton|mlserver|serinus-.*)$"
+OWN_CONTAINERS: Final = "^(triton|mlserver|openai|serinus-.*)$"
 OWN_VOLUMES: Final = "^(model|tmp|shared-memory|serinus-.*)$"
 
 
@@ -51,6 +51,9 @@ class PodPart(ApiModel):
 PodParts = Annotated[tuple[PodPart, ...], Field(max_length=32), MAP_BY_NAME]
 
 
+Arguments = Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=64), ATOMIC]
+
+
 class PodTemplate(ApiModel):
     """What you add to the pods. Where no type is given, all fields that Kubernetes knows are passed on as written."""
 
@@ -60,7 +63,9 @@ class PodTemplate(ApiModel):
     """Labels of the pods."""
     annotations: Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=32)] | None = None
     """Annotations of the pods."""
-    args: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=64), ATOMIC] | None = None
+    command: Annotated[Arguments, Field(min_length=1)] | None = None
+    """What is started, with `args`, in place of `vllm serve`. Type openai only."""
+    args: Arguments | None = None
     """Arguments of the server, after the operator's."""
     volumes: Annotated[PodParts, _free_names(OWN_VOLUMES, "volume")] | None = None
     """More volumes. hostPath is refused."""

@@ -29,6 +29,7 @@ from serinus.api.constraints import (
 )
 from serinus.api.durations import in_base_units, seconds
 from serinus.api.header_route import HeaderRoute
+from serinus.api.judging import ClientErrors, Mode, OnBlind, OnMaxHold, QueryType
 from serinus.api.mirror_route import MirrorRoute
 from serinus.api.rules import ATOMIC, MAP_BY_NAME, ruled
 
@@ -42,6 +43,20 @@ class Preset(StrEnum):
     ERROR_RATE = "error-rate"
     LATENCY = "latency"
     REQUEST_COUNT = "request-count"
+    TIME_TO_FIRST_TOKEN = "time-to-first-token"  # noqa: S105
+    """How long a stream lets its caller wait before it begins."""
+    TIME_PER_OUTPUT_TOKEN = "time-per-output-token"  # noqa: S105
+    """How long the tokens after the first take, as the mean of each request."""
+
+    @property
+    def is_of_streams(self) -> bool:
+        """Whether only a server that streams tokens counts it."""
+        return self in {Preset.TIME_TO_FIRST_TOKEN, Preset.TIME_PER_OUTPUT_TOKEN}
+
+    @property
+    def is_latency(self) -> bool:
+        """Whether it is a quantile of a time."""
+        return self is Preset.LATENCY or self.is_of_streams
 
 
 class Provider(StrEnum):
@@ -53,41 +68,17 @@ class Provider(StrEnum):
     """The clusters of Istio's gateways: what they send to a Service, copies included; of gRPC only the HTTP status."""
     SIDECAR = "sidecar"
     """Istio's metrics as the pods' own sidecars report them (`reporter="destination"`), copies included."""
+    VLLM = "vllm"
 
     @property
     def by_service(self) -> bool:
         """Whether its series name a revision by its Service, and not by its pods' label."""
-        return self is not Provider.TRITON
+        return not self.is_servers_own
 
-
-class OnBlind(StrEnum):
-    """What to do after `blindTimeout` without metrics."""
-
-    HOLD = "Hold"
-    REVERT = "Revert"
-
-
-class ClientErrors(StrEnum):
-    """Whether 4xx answers count as errors: only beyond stable's share, always, or never."""
-
-    COMPARE = "Compare"
-    COUNT = "Count"
-    IGNORE = "Ignore"
-
-
-class Mode(StrEnum):
-    """How a canary is judged: by a test that stays valid at every evaluation, with the limits as guardrails, or by the
-    limits only."""
-
-    SEQUENTIAL = "Sequential"
-    THRESHOLD = "Threshold"
-
-
-class OnMaxHold(StrEnum):
-    """What to do when a weight has been held for `maxHold`."""
-
-    HOLD = "Hold"
-    REVERT = "Revert"
+    @property
+    def is_servers_own(self) -> bool:
+        """Whether the model servers count, each of its pods by itself."""
+        return self in {Provider.TRITON, Provider.VLLM}
 
 
 class Pace(StrEnum):
@@ -95,14 +86,6 @@ class Pace(StrEnum):
 
     EVIDENCE = "Evidence"
     TIMED = "Timed"
-
-
-class QueryType(StrEnum):
-    """What a user's query returns: one number, a counter for each bin of a distribution, or a counter of events."""
-
-    SCALAR = "Scalar"
-    DISTRIBUTION = "Distribution"
-    RATIO = "Ratio"
 
 
 class ThresholdRange(ApiModel):
@@ -134,18 +117,18 @@ class Metric(ApiModel):
     name: Label
     """The metric's name in verdicts, conditions and Events."""
     preset: Preset | None = None
-    """A built-in metric: error-rate, latency or request-count."""
+    """A built-in metric."""
     query: Query | None = None
     """PromQL for one number; {{namespace}} {{name}} {{revision}} {{service}} {{window}} are filled in, per revision."""
     of: Query | None = None
     """PromQL for the counter of trials that the events of `query` are among; same tokens as `query`. Type Ratio
     only."""
     provider: Provider | None = None
-    """Whose counters the preset reads; default istio. Presets only."""
+    """Whose counters the preset reads; default istio, and vllm for the times of tokens. Presets only."""
     source: Label | None = None
     """Name of a Prometheus in the operator's configuration; default the first one."""
     quantile: Quantile | None = None
-    """Latency quantile; default "0.99". Latency preset only."""
+    """Latency quantile; default "0.99". Presets of a time only."""
     client_errors: ClientErrors | None = None
     """Whether 4xx answers count as errors: Compare (only beyond stable's share), Count or Ignore; default Compare.
     Error-rate preset only."""
@@ -176,7 +159,7 @@ class Metric(ApiModel):
     @property
     def least_samples(self) -> int | None:
         """Requests (trials) that the window must hold, the default included; None where none are counted."""
-        counts = self.preset in {Preset.ERROR_RATE, Preset.LATENCY} or self.is_ratio
+        counts = self.preset is Preset.ERROR_RATE or self.is_latency or self.is_ratio
         return (self.min_samples or MIN_SAMPLES) if counts else None
 
     @property
@@ -190,16 +173,32 @@ class Metric(ApiModel):
         return self.type is QueryType.RATIO
 
     @property
+    def is_latency(self) -> bool:
+        """Whether its value is a quantile of a time."""
+        return self.preset is not None and self.preset.is_latency
+
+    @property
+    def has_histogram(self) -> bool:
+        """Whether there is a histogram behind it: Triton has only the mean of its times."""
+        return self.is_latency and self.provider is not Provider.TRITON
+
+    @property
+    def counted_by(self) -> Provider:
+        """Whose counters it reads, the default included."""
+        own = self.preset is not None and self.preset.is_of_streams
+        return self.provider or (Provider.VLLM if own else Provider.ISTIO)
+
+    @property
     def is_share(self) -> bool:
         """Whether its value is a share of what it counts."""
         return self.preset is Preset.ERROR_RATE or self.is_ratio
 
     @model_validator(mode="after")
     def _can_decide(self) -> Self:
-        """Refuse what nothing can judge: it would be Safe for ever."""
-        compared = self.preset is Preset.ERROR_RATE or (
-            self.preset is Preset.LATENCY and self.provider is not Provider.TRITON
-        )
+        """Refuse what nothing can judge: it would be Safe for ever, or never measured."""
+        if self.preset is not None and self.preset.is_of_streams and self.counted_by is not Provider.VLLM:
+            raise ValueError(f"metric {self.name}: provider {self.provider} counts no tokens: leave it out")
+        compared = self.preset is Preset.ERROR_RATE or self.has_histogram
         if self.threshold_range is None and not (compared or self.is_ratio):
             raise ValueError(f"metric {self.name} needs thresholdRange: {ALONE}")
         if self.is_ratio and self.of is None:

@@ -63,6 +63,7 @@ _PRESET = "has(self.preset) && self.preset"
 _NUMBERS = "self.{0}.matches('^-?[0-9]+([.][0-9]+)?(us|ms|s|%)?$')"
 _WELL_FORMED = "({} && {})".format(_NUMBERS.format("min"), _NUMBERS.format("max"))
 _RATE = f"{_PRESET} == 'error-rate'"
+_TIME = f"{_PRESET}.matches('^(latency$|time-)')"
 _RATIO = "has(self.type) && self.type == 'Ratio'"
 _SHARE_OF_WHOLE = "^[0-9]+([.][0-9]+)?%?$"
 
@@ -108,13 +109,17 @@ METRIC = (
     spoken(
         # A Ratio may be a goal: whether it needs a range is asked where the strategy is known.
         f"has(self.thresholdRange) || ({_PRESET} == 'error-rate') || ({_RATIO})"
-        f" || ({_PRESET} == 'latency' && (!has(self.provider) || self.provider != 'triton'))",
+        f" || ({_TIME} && (!has(self.provider) || self.provider != 'triton'))",
         f"'metric ' + self.name + ' needs thresholdRange: {ALONE}'",
     ),
     _known_tokens("query"),
     _known_tokens("of"),
     _only("provider", "has(self.preset)", "presets"),
-    _only("quantile", f"{_PRESET} == 'latency'", "the latency preset"),
+    spoken(
+        f"!({_PRESET}.startsWith('time-')) || !has(self.provider) || self.provider == 'vllm'",
+        "'metric ' + self.name + ': provider ' + self.provider + ' counts no tokens: leave it out, or write vllm'",
+    ),
+    _only("quantile", _TIME, "presets of a time"),
     _only("clientErrors", f"{_PRESET} == 'error-rate'", "the error-rate preset"),
     _only("type", "has(self.query)", "queries"),
     _only("bucketLabel", "has(self.type) && self.type == 'Distribution'", "type Distribution"),
@@ -133,14 +138,14 @@ METRIC = (
     _counter("of"),
     _only(
         "minSamples",
-        f"({_PRESET} in ['error-rate', 'latency']) || ({_RATIO})",
-        "the error-rate and latency presets and to type Ratio",
+        f"({_PRESET} != 'request-count') || ({_RATIO})",
+        "the error-rate preset, presets of a time and type Ratio",
     ),
     _bounded(_RATE, _SHARE_OF_WHOLE, "an error rate is a ratio from 0 to 1 or a percentage, such as 0.05 or 5%"),
     _bounded(_RATIO, _SHARE_OF_WHOLE, "a Ratio is a share from 0 to 1 or a percentage, such as 0.05 or 5%"),
     *(_below_everything(name, _RATE, "requests") for name in ("min", "max")),
     *(_below_everything(name, _RATIO, "trials") for name in ("min", "max")),
-    _bounded(f"{_PRESET} == 'latency'", "^[0-9.]+(us|ms|s)$", "a latency is a time, such as 250ms or 1.5s"),
+    _bounded(_TIME, "^[0-9.]+(us|ms|s)$", "a latency is a time, such as 250ms or 1.5s"),
     _bounded(f"{_PRESET} == 'request-count'", "^[0-9.]+$", "a request count is a plain number, such as 100"),
 )
 

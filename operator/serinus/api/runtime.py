@@ -31,6 +31,8 @@ class RuntimeType(StrEnum):
 
     TRITON = "triton"
     MLSERVER = "mlserver"
+    OPENAI = "openai"
+    """Whatever speaks the OpenAI HTTP protocol; vLLM unless `podTemplate.command` starts another."""
 
 
 class Gpu(ApiModel):
@@ -130,7 +132,8 @@ class Runtime(ApiModel):
     """The model server. A change here makes a new revision."""
 
     type: RuntimeType | None = None
-    """The server: triton, or mlserver (sklearn, xgboost, lightgbm and mlflow models); default triton."""
+    """The server: triton, mlserver (sklearn, xgboost, lightgbm and mlflow models) or openai (vLLM, or another of its
+    protocol); default triton."""
     image: Image
     """The server's image. A moved tag makes no new revision: prefer a digest."""
     image_pull_secrets: Annotated[tuple[LocalReference, ...], Field(max_length=16), MAP_BY_NAME] | None = None

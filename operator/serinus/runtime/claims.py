@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from serinus.api.defaults import METRICS
+from serinus.api.defaults import default_metrics
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Key, Owner
@@ -17,6 +17,7 @@ from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
 from serinus.core.model.names import MESH, cluster_namespace, normal_gateway, normal_host
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.tenancy import Tenancy
+from serinus.core.serving.runtimes import runtime_of
 from serinus.core.traffic.claimants import Claimants
 from serinus.core.traffic.hosts import (
     ForeignRoute,
@@ -225,7 +226,8 @@ class Claims:
 
     def _our_claims(self, view: ModelDeploymentView) -> tuple[OurRoute, ...]:
         live = {name: one for name, one in self._live(view).items() if one is not None}
-        return self._provider.claims(Owner(view.namespace, view.name, view.uid), view.spec.traffic, live)
+        owner, interface = Owner(view.namespace, view.name, view.uid), runtime_of(view.spec.runtime).interface
+        return self._provider.claims(owner, view.spec.traffic, live, interface)
 
     def _live(self, view: ModelDeploymentView) -> dict[str, Json | None]:
         """Whatever has the names of our routes, ours or not."""
@@ -349,7 +351,7 @@ class Claims:
 
     def _refused_sources(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
         """Say which metrics ask a source that they may not; one that names none asks the first."""
-        for metric in view.spec.analysis.metrics if view.spec.analysis else METRICS:
+        for metric in view.spec.analysis.metrics if view.spec.analysis else default_metrics(view.spec.runtime):
             source = metric.source or next(iter(self._sources), "")
             if source not in self._sources:
                 known = ", ".join(self._sources)

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from serinus.api.parsing import ModelDeploymentView
+from serinus.api.runtime import RuntimeType
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Key, controller_uid
 from serinus.core.model.kinds import CONTROLLER_REVISION, MODEL_DEPLOYMENT, POD, SERVICE, Json
 from serinus.core.model.snapshot import Fallback, Obstacle
 from serinus.core.plan.revisions import revision_name
 from serinus.core.rollout.fallback import FIELD
+from serinus.core.serving.runtimes import DEFAULT_TYPE, RUNTIMES
 from serinus.runtime.health import is_live, is_ready
 from serinus.runtime.ports import Cache
 
@@ -24,6 +26,7 @@ class _Other:
     """What decides whether a ModelDeployment can stand in; `model` is its server's name of what is stable there."""
 
     exists: bool = False
+    server: RuntimeType = DEFAULT_TYPE
     model: str = ""
     ready: bool = False
 
@@ -60,13 +63,13 @@ class Fallbacks:
             return _Other()
         root = self._cache.get(SERVICE, key.namespace, key.name)
         if root is None or controller_uid(root) != deployment["metadata"]["uid"]:
-            return _Other(exists=True)
+            return _Other(exists=True, server=_server_of(deployment))
         hashed = str((root["spec"].get("selector") or {}).get(REVISION_LABEL, ""))
         revision = self._cache.get(CONTROLLER_REVISION, key.namespace, revision_name(key.name, hashed))
         model = revision["data"].get("model") if revision else _model_of(deployment)
         pods = self._cache.owned(POD, key.namespace, key.name).values()
         ready = any(is_ready(pod) for pod in pods if pod["metadata"]["labels"].get(REVISION_LABEL) == hashed)
-        return _Other(True, str(model or key.name), ready)
+        return _Other(True, _server_of(deployment), str(model or key.name), ready)
 
     def _deployed(self, namespace: str, name: str, manifest: Json | None) -> None:
         """Follow whom a ModelDeployment names, and what becomes of one that is named."""
@@ -113,6 +116,13 @@ def _model_of(deployment: Json) -> str | None:
     return model.get("name") if isinstance(model, dict) else None
 
 
+def _server_of(deployment: Json) -> RuntimeType:
+    """Read what a spec is served by; the default where it says nothing that we know."""
+    runtime = (deployment.get("spec") or {}).get("runtime")
+    written = runtime.get("type") if isinstance(runtime, dict) else None
+    return next((one for one in RuntimeType if one == written), DEFAULT_TYPE)
+
+
 def _named(manifest: Json | None) -> str | None:
     traffic = ((manifest or {}).get("spec") or {}).get("traffic") or {}
     name = (traffic.get("fallback") or {}).get("name")
@@ -124,6 +134,10 @@ def _obstacle(view: ModelDeploymentView, name: str, other: _Other) -> Obstacle |
     if not other.exists:
         text = f"there is no ModelDeployment {name} in namespace {view.namespace}: create it, or name another"
         return Obstacle("FallbackMissing", f"{FIELD}: {text}")
+    ours = view.spec.runtime.type or DEFAULT_TYPE
+    if RUNTIMES[other.server].interface != RUNTIMES[ours].interface:
+        text = f"{name} is served by {other.server} and {view.name} by {ours}, whose requests have other paths"
+        return Obstacle("FallbackModelDiffers", f"{FIELD}: {text}: name one with the same spec.runtime.type")
     if not other.ready:
         text = f"{name} has no ready pod of a stable version, so it cannot stand in: its own conditions say why"
         return Obstacle("FallbackNotReady", f"{FIELD}: {text}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from serinus.api.policy import Preset, Provider
-from serinus.core.analysis.exposition import Owner
+from serinus.api.policy import Provider
+from serinus.core.analysis.exposition import Owner, Reader, reader_of
 from serinus.core.analysis.own_pods import owner_of, told_apart
 from serinus.core.analysis.places import LONGEST_INTERVAL
 from serinus.core.analysis.promql import (
@@ -36,6 +36,8 @@ class Group:
     provider: Provider
     interval: float
     scope: Scope
+    histogram: str = ""
+    """The one that is read of a provider that has several."""
 
     def owner(self, arm: Arm) -> Owner:
         """Name a revision as the provider's series do."""
@@ -49,7 +51,20 @@ class Group:
         """Write the questions about revisions."""
         named = ("*",) if self.scope.mesh else self.scope.gateways
         matchers = self.scope.matchers
-        return preset_queries(self.provider, arms, seconds=range_s, latency=latency, gateways=named, matchers=matchers)
+        return preset_queries(
+            self.provider,
+            arms,
+            seconds=range_s,
+            latency=latency,
+            gateways=named,
+            matchers=matchers,
+            histogram=self.histogram,
+        )
+
+    @property
+    def reader(self) -> Reader:
+        """What reads their answers."""
+        return reader_of(self.provider, self.histogram)
 
     def targets(self, arms: Sequence[Arm]) -> str:
         """Write the question when what is scraped for these revisions was scraped last.
@@ -65,7 +80,7 @@ class Group:
     def _scraped(self, arms: Sequence[Arm]) -> tuple[str, ...]:
         if self.scope.targets:
             return (self.scope.targets,)
-        if self.provider in {Provider.TRITON, Provider.SIDECAR}:
+        if self.provider.is_servers_own or self.provider is Provider.SIDECAR:
             return pods_scraped(arms, self.scope.matchers)
         return gateways_scraped(self.scope.gateways, self.scope.matchers)
 
@@ -99,7 +114,7 @@ def arms_and_latency(watches: Iterable[Watch]) -> dict[Arm, bool]:
     """List the revisions, and whether their histograms are asked for."""
     arms: dict[Arm, bool] = {}
     for watch in watches:
-        latency = any(metric.preset is Preset.LATENCY for metric in watch.presets)
+        latency = any(metric.is_latency for metric in watch.presets)
         for arm in watch.arms:
             arms[arm] = arms.get(arm, False) or latency
     return arms

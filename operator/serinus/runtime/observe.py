@@ -28,6 +28,7 @@ from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
 from serinus.core.plan.scalers import SCALERS, scalers_by_deployment
 from serinus.core.rollout.group import kept_in_step
+from serinus.core.serving.runtimes import runtime_of
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.artifacts import Artifacts
 from serinus.runtime.claims_by_api import ClaimsByApi
@@ -111,7 +112,7 @@ class Observer:
             look_again_at=wish.due if wish.due < NEVER else None,
             concern=_unreached(newest, fleets) or self.claims.concern(view),
             unreached=self.claims.unreached(view),
-            caution=self.providers.of(view.spec.traffic).caution(view.spec.traffic),
+            caution=self._caution(view),
             bypass=self.claims.bypass(view, _between(newest)),
             fallback=self.fallbacks.look(view),
             rollouts=rollouts,
@@ -145,6 +146,10 @@ class Observer:
     def refusals(self) -> Refusals:
         """What knows which queries are wrong."""
         return Refusals(self.sampler.metrics, self.clock, self.probes)
+
+    def _caution(self, view: ModelDeploymentView) -> Obstacle | None:
+        traffic = view.spec.traffic
+        return self.providers.of(traffic).caution(traffic, runtime_of(view.spec.runtime).interface)
 
     def _obstacle(self, view: ModelDeploymentView, memory: Memory, wanted: Revision | None) -> Obstacle | None:
         """Say what keeps the spec from being tried; what may not be asked is not asked."""

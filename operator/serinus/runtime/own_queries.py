@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from serinus.api.policy import Metric, QueryType
+from serinus.api.judging import QueryType
+from serinus.api.policy import Metric
 from serinus.api.status import Verdict
 from serinus.core.analysis.bins import Bins
 from serinus.core.analysis.covered import longest_range

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import structlog
 
-from serinus.api.policy import Metric, Mode, Preset
+from serinus.api.judging import Mode
+from serinus.api.policy import Metric
 from serinus.core.analysis.covered import longest_range
-from serinus.core.analysis.exposition import READERS
 from serinus.core.analysis.tally import Tallies
 from serinus.core.model.answers import NoAnswer, Series, whole
 from serinus.core.model.past import FORGOTTEN_S, LONGEST_PAST_S, SHORTEST_PAST_S, Past
@@ -166,8 +166,8 @@ class Pasts:
     async def _group(self, watch: Watch, group: Group, span: tuple[float, float], interval: float) -> _Asked | NoAnswer:
         clock = self._presets.times.of(group).clock
         arm, seconds = watch.stable or watch.canary, math.ceil(span[1] - span[0] + 2 * interval)
-        latency = any(metric.preset is Preset.LATENCY for metric in watch.presets)
-        tallies, series = Tallies(READERS[group.provider], keep_s=math.inf, scope=group.scope), list[Series]()
+        latency = any(metric.is_latency for metric in watch.presets)
+        tallies, series = Tallies(group.reader, keep_s=math.inf, scope=group.scope), list[Series]()
         for query in group.queries([arm], seconds, latency=latency):
             answer = whole(await self._metrics.ask(group.source, query, span[1] + clock.ahead))
             if isinstance(answer, NoAnswer):

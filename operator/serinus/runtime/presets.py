@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from serinus.api.policy import Metric, Mode, Preset, Provider
+from serinus.api.judging import Mode
+from serinus.api.policy import Metric, Provider
 from serinus.api.status import Verdict
 from serinus.core.analysis.buckets import buckets_apart
 from serinus.core.analysis.bursts import in_steps, with_beyond
-from serinus.core.analysis.exposition import READERS, Owner
+from serinus.core.analysis.exposition import Owner
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
 from serinus.core.analysis.inflight import usual_answers
 from serinus.core.analysis.promql import Arm
@@ -109,7 +110,7 @@ class Presets:
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""
         now, group = self._clock.now(), self.group_for(watch, metric)
-        query = " ; ".join(group.queries([watch.canary], window_of(metric), latency=metric.preset is Preset.LATENCY))
+        query = " ; ".join(group.queries([watch.canary], window_of(metric), latency=metric.is_latency))
         if (unknown := self._unknown(watch, group)) is not None:
             return Observation(unknown, None, query)
         tallies, began = self._tallies[group], watch.counts_from(metric)
@@ -246,20 +247,20 @@ class Presets:
 
     def _asked_for(self, watch: Watch) -> list[Group]:
         """List all that may count a rollout's requests."""
-        return [self._group(watch, each.source, provider) for each in watch.counters for provider in each.providers]
+        return [self._group(watch, each, provider) for each in watch.counters for provider in each.providers]
 
     def _chosen(self, watch: Watch, counters: Counters) -> Group:
         """Give the first that counts stable's requests, or the first where none does."""
-        able = [self._group(watch, counters.source, provider) for provider in counters.providers]
+        able = [self._group(watch, counters, provider) for provider in counters.providers]
         return next((one for one in able if self._counts(one, watch)), able[0]) if len(able) > 1 else able[0]
 
     def _counts(self, group: Group, watch: Watch) -> bool:
         tallies = self._tallies.get(group)
         return tallies is not None and watch.stable is not None and tallies.seen(group.owner(watch.stable))
 
-    def _group(self, watch: Watch, source: str | None, provider: Provider) -> Group:
-        named = source or self._metrics.names()[0]
-        return Group(named, provider, watch.interval, self.scope_of(named))
+    def _group(self, watch: Watch, counters: Counters, provider: Provider) -> Group:
+        named = counters.source or self._metrics.names()[0]
+        return Group(named, provider, watch.interval, self.scope_of(named), counters.histogram)
 
     async def _ask_targets(self, group: Group, watches: Sequence[Watch]) -> None:
         """Ask when anything of ours was scraped last."""
@@ -286,7 +287,7 @@ class Presets:
         self, group: Group, watches: Sequence[Watch], written: Sequence[SharedQuery], answers: Sequence[MetricsAnswer]
     ) -> None:
         reach, now = max(watch.reach for watch in watches), self._clock.now()
-        tallies = self._tallies.setdefault(group, Tallies(READERS[group.provider], keep_s=reach, scope=group.scope))
+        tallies = self._tallies.setdefault(group, Tallies(group.reader, keep_s=reach, scope=group.scope))
         tallies.keep_s = max(tallies.keep_s, reach)
         tallies.forget(now)
         times, failures = self.times.of(group), dict[Arm, NoAnswer]()
@@ -317,7 +318,7 @@ def _arms(watches: Sequence[Watch]) -> list[Arm]:
 
 def _incomparable(metric: Metric, tallies: Tallies, owners: Sequence[Owner]) -> str:
     """Say why stable and canary cannot be compared by a metric; empty where they can."""
-    if metric.preset is not Preset.LATENCY:
+    if not metric.is_latency:
         return ""
     canary, stable = (tallies.bounds(owner) for owner in owners)
     return buckets_apart(canary, stable)

@@ -32,6 +32,7 @@ from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_changed, still_takes, takes_traffic
 from serinus.core.rollout.freeze import frozen
+from serinus.core.serving.runtimes import runtime_in, runtime_of
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.children import Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memories, Memory
@@ -271,12 +272,14 @@ class Reconciler:
 
     async def _wanted(self, owner: Owner, traffic: Traffic | None, seen: Snapshot, decision: Decision) -> list[Json]:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
-        provider, routes = self._providers.of(traffic), self._routes.render(owner, traffic, decision.split)
+        provider, interface = self._providers.of(traffic), runtime_of(seen.deployment.spec.runtime).interface
+        routes = self._routes.render(owner, traffic, decision.split, interface)
         children = plan_children(
             owner,
             workloads=decision.workloads,
             kept=decision.kept,
             stable_hash=decision.stable.hash if decision.stable else None,
+            ports=runtime_in(decision.stable.template).ports if decision.stable else (),
             policies=[
                 policy
                 for revision in (*(one.revision for one in decision.workloads), *decision.kept)

@@ -15,6 +15,7 @@ from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json, kind_of
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.model.split import Split
+from serinus.core.serving.interface import Interface
 from serinus.core.traffic.provider import RoutePlan
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.children import Children
@@ -31,11 +32,13 @@ class Routes:
     providers: TrafficProviders
     children: Children
 
-    def render(self, owner: Owner, traffic: Traffic | None, split: Split | None) -> tuple[Json, ...]:
+    def render(
+        self, owner: Owner, traffic: Traffic | None, split: Split | None, interface: Interface
+    ) -> tuple[Json, ...]:
         """Render the routes of the chosen API, and those that are left with the same split."""
         if split is None:
             return ()
-        provider, plan = self.providers.of(traffic), RoutePlan(owner, traffic, split)
+        provider, plan = self.providers.of(traffic), RoutePlan(owner, traffic, split, interface)
         wanted = provider.render_routes(plan, our_routes(self.cache, provider, owner))
         left = (
             other.resplit(owner, route, split)

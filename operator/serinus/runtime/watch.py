@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from serinus.api.durations import seconds
-from serinus.api.policy import Analysis, Metric, Mode, Preset, Provider, QueryType
+from serinus.api.judging import Mode, QueryType
+from serinus.api.policy import Analysis, Metric, Provider
+from serinus.core.analysis.exposition import histogram_of
 from serinus.core.analysis.promql import Arm, has_baseline
 from serinus.core.analysis.tally import ALWAYS
 from serinus.core.analysis.threshold import window_of
@@ -26,10 +28,14 @@ COUNTS_COPIES = Provider.ENVOY, Provider.SIDECAR
 
 @dataclass(frozen=True)
 class Counters:
-    """A source, None for the first one, and whose counters there tell: of several the first that counts stable."""
+    """A source, None for the first one, and whose counters there tell: of several the first that counts stable.
+
+    `histogram` is the one that is read where those have several.
+    """
 
     source: str | None
     providers: tuple[Provider, ...]
+    histogram: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ class Watch:
 
     def counters_of(self, metric: Metric) -> Counters:
         """Tell whose counters a preset reads now."""
-        return Counters(metric.source, self._of(metric.provider or Provider.ISTIO))
+        return Counters(metric.source, self._of(metric.counted_by), histogram_of(metric))
 
     def _of(self, wanted: Provider) -> tuple[Provider, ...]:
         return COUNTS_COPIES if self.mirrored and wanted is Provider.ISTIO else (wanted,)
@@ -111,7 +117,7 @@ class Watch:
         """Tell from when on its stage counts for a metric."""
         if self.since is None:
             return 0.0
-        if metric.preset is not Preset.LATENCY or self.analysis.mode is Mode.THRESHOLD:
+        if not metric.is_latency or self.analysis.mode is Mode.THRESHOLD:
             return self.since
         cold = self.since if self.cold_since is None else self.cold_since
         return max(self.since, cold + WARM_UP_SECONDS)

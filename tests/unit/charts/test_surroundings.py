@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from serinus.core.model.revision import METRICS_PORT
+import pytest
+
+from serinus.core.model.revision import HTTP_PORT, METRICS_PORT
 from serinus_local import scrape
 from tests.unit.charts.rendering import MATRIX, kinds, render
 from tests.unit.core.plan.given import template
@@ -34,20 +36,33 @@ def test_a_constraint_of_ones_own_selects_the_operator(tmp_path: Path) -> None:
     assert constraint["labelSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
 
 
-def test_models_are_scraped_with_the_labels_that_the_local_stack_proves(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("server", "job"), [("triton", "triton"), ("mlserver", "triton"), ("openai", "openai")])
+def test_models_are_scraped_with_the_labels_that_the_local_stack_proves(tmp_path: Path, server: str, job: str) -> None:
     """What prometheus-operator is asked for is what the stack's own Prometheus does, by the port that pods have."""
-    (monitor,) = kinds(render(tmp_path, MATRIX["watched"]), "PodMonitor")
-    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    (endpoint,) = _endpoints(tmp_path, server)
     asked = {(*rule["sourceLabels"], rule["targetLabel"]) for rule in endpoint["relabelings"]}
     jobs: Any = scrape.config(kubeconfig=tmp_path, operator="")["scrape_configs"]
-    (triton,) = [job for job in jobs if job["job_name"] == "triton"]
-    done = {
-        (*rule["source_labels"], rule["target_label"]) for rule in triton["relabel_configs"] if "action" not in rule
-    }
+    (local,) = [each for each in jobs if each["job_name"] == job]
+    done = {(*rule["source_labels"], rule["target_label"]) for rule in local["relabel_configs"] if "action" not in rule}
     # Namespace and pod are prometheus-operator's own work.
     assert asked == {rule for rule in done if rule[-1] not in ("namespace", "pod")}
-    container = template()["spec"]["containers"][0]
-    assert {port["name"]: port["containerPort"] for port in container["ports"]}[endpoint["port"]] == METRICS_PORT
+    kept = {rule["source_labels"][0]: rule["regex"] for rule in local["relabel_configs"] if "action" in rule}
+    assert kept["__meta_kubernetes_pod_container_port_name"] == endpoint["port"]
+    wished = {"version": "1", "storageUri": "pvc://models/fraud"}
+    container = template({"model": wished, "runtime": {"image": "i", "type": server}})["spec"]["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports[endpoint["port"]] == (HTTP_PORT if server == "openai" else METRICS_PORT)
+
+
+def _endpoints(folder: Path, server: str) -> list[Any]:
+    """List the endpoints of those monitors that select a server's pods."""
+    found = []
+    for monitor in kinds(render(folder, MATRIX["watched"]), "PodMonitor"):
+        known, of = monitor["spec"]["selector"]["matchExpressions"]
+        assert known == {"key": "serinus.dev/revision", "operator": "Exists"}
+        if (server in of["values"]) == (of["operator"] == "In"):
+            found += monitor["spec"]["podMetricsEndpoints"]
+    return found
 
 
 def test_monitors_look_where_the_operator_does(tmp_path: Path) -> None:
@@ -58,8 +73,8 @@ def test_monitors_look_where_the_operator_does(tmp_path: Path) -> None:
     }
     assert selected == {
         "defaults": [],
-        "watched": [{"any": True}],
-        "watched-in-some-namespaces": [{"matchNames": ["ml"]}],
+        "watched": [{"any": True}] * 2,
+        "watched-in-some-namespaces": [{"matchNames": ["ml"]}] * 2,
     }
 
 

@@ -37,8 +37,8 @@ class Desk:
         traffic = {"fallback": {"name": other}} if other else {}
         self.put(_manifest(MODEL_DEPLOYMENT, user, f"uid-{user}", spec={"traffic": traffic, "model": {}}))
 
-    def deploy(self, model: str | None = "fraud") -> None:
-        spec = {"model": {"name": model} if model else {}}
+    def deploy(self, model: str | None = "fraud", **runtime: str) -> None:
+        spec = {"model": {"name": model} if model else {}, "runtime": runtime}
         self.put(_manifest(MODEL_DEPLOYMENT, "rules", RULES.uid, spec=spec))
 
     def serve(self, hashed: str = HASH) -> None:
@@ -87,6 +87,18 @@ def test_what_it_serves_is_told(model: str | None, told: str) -> None:
     desk.run()
     found = desk.fallbacks.look(deployment(traffic={"fallback": {"name": "rules"}}))
     assert found == Fallback("rules", model=told)
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"), [("triton", None), ("mlserver", None), ("openai", "FallbackModelDiffers")]
+)
+def test_one_that_is_asked_in_another_way_cannot_stand_in(server: str, reason: str | None) -> None:
+    """Whatever it is called: the route admits the requests of this one's protocol."""
+    desk = Desk()
+    desk.deploy(type=server)
+    desk.serve()
+    desk.run()
+    assert desk.reason == reason
 
 
 def test_pods_of_a_canary_do_not_count() -> None:

@@ -118,7 +118,7 @@ async def _replay_all(
 async def _records(source: Elsewhere, subject: Subject, span: TimeRange, services: str, *, reporter: str) -> Records:
     found = []
     for provider in providers(subject.policy.analysis) or (Provider.ISTIO,):
-        if provider in {Provider.ENVOY, Provider.SIDECAR}:
+        if provider in {Provider.ENVOY, Provider.SIDECAR, Provider.VLLM}:
             raise Refused(f"backtest does not read the counters of provider {provider}: try it with provider istio")
         series: list[Series] = []
         for selector in _selectors(subject, provider, services, reporter):

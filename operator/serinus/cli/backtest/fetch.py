@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from serinus.api.policy import Analysis, Metric, Preset, Provider
+from serinus.api.policy import Analysis, Metric, Provider
 from serinus.cli.errors import Refused
 from serinus.core.analysis.promql import quoted
 from serinus.core.model.answers import NoAnswer, Series
@@ -49,7 +49,7 @@ async def fetch(source: Elsewhere, selector: str, span: TimeRange) -> tuple[Seri
 def providers(analysis: Analysis) -> tuple[Provider, ...]:
     """List whose counters a policy's presets read."""
     presets = [metric for metric in analysis.metrics if metric.preset is not None]
-    return tuple(dict.fromkeys(metric.provider or Provider.ISTIO for metric in presets))
+    return tuple(dict.fromkeys(metric.counted_by for metric in presets))
 
 
 def istio_selectors(namespace: str, services: str, metrics: Sequence[Metric], *, reporter: str) -> list[str]:
@@ -59,7 +59,7 @@ def istio_selectors(namespace: str, services: str, metrics: Sequence[Metric], *,
         f'destination_service_name=~"{services}"}}'
     )
     found = [f"istio_requests_total{selector}"]
-    if any(metric.preset is Preset.LATENCY for metric in metrics):
+    if any(metric.is_latency for metric in metrics):
         found.append(f"istio_request_duration_milliseconds_bucket{selector}")
     return found
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from serinus.api.durations import share
+from serinus.api.judging import Mode
 from serinus.api.parsing import RolloutView, unix_seconds
-from serinus.api.policy import Metric, Mode
+from serinus.api.policy import Metric
 from serinus.api.rollout import DecisionRecord, MetricComparison
 from serinus.api.status import Phase
 from serinus.cli.errors import Refused

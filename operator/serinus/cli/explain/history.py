@@ -13,11 +13,12 @@ from typing import Protocol
 
 from serinus.adapters.prometheus.ranges import RangeQueries
 from serinus.api.durations import seconds
-from serinus.api.policy import Metric, Preset, Provider, QueryType
+from serinus.api.judging import QueryType
+from serinus.api.policy import Metric, Preset, Provider
 from serinus.cli.errors import Refused
 from serinus.cli.explain.account import Account
 from serinus.core.analysis.bins import Bins
-from serinus.core.analysis.exposition import READERS, Owner
+from serinus.core.analysis.exposition import Owner, histogram_of, reader_of
 from serinus.core.analysis.increments import preset_increments
 from serinus.core.analysis.own_pods import owner_of, told_apart
 from serinus.core.analysis.promql import Arm, has_baseline, preset_queries, render_query
@@ -77,7 +78,9 @@ class Span:
             at = end
 
 
-Recorded = Mapping[Provider, tuple[Series, ...]]
+Counted = tuple[Provider, str]
+"""Whose counters, and which histogram of theirs where they have several."""
+Recorded = Mapping[Counted, tuple[Series, ...]]
 """The raw samples of both revisions' counters, as far as presets read them."""
 
 
@@ -86,10 +89,14 @@ def recorded(account: Account, span: Span, archive: Archive) -> Recorded:
     arms = arms_of(account)
     presets = [metric for metric in account.rollout.spec.analysis.metrics if metric.preset is not None]
     found = {}
-    for provider in dict.fromkeys(metric.provider or Provider.ISTIO for metric in presets):
-        latency = any(one.preset is Preset.LATENCY and one.provider is not Provider.TRITON for one in presets)
-        found[provider] = _raw_series(provider, arms, span, archive, latency=latency)
+    for counted in dict.fromkeys(map(_counted, presets)):
+        latency = any(one.has_histogram for one in presets)
+        found[counted] = _raw_series(counted, arms, span, archive, latency=latency)
     return found
+
+
+def _counted(metric: Metric) -> Counted:
+    return metric.counted_by, histogram_of(metric)
 
 
 def observed(account: Account, span: Span, archive: Archive, series: Recorded) -> dict[str, Observation]:
@@ -119,13 +126,13 @@ def _presets(
     metrics: tuple[Metric, ...], arms: tuple[Arm, Arm], span: Span, recorded: Recorded
 ) -> dict[str, Observation]:
     found = {}
-    for provider, series in recorded.items():
-        owners = _owners(arms, provider)
-        tallies = Tallies(READERS[provider], keep_s=span.end - span.start + 2 * BEFORE_SECONDS, scope=EVERYBODY)
+    for counted, series in recorded.items():
+        provider, owners = counted[0], _owners(arms, counted[0])
+        tallies = Tallies(reader_of(*counted), keep_s=span.end - span.start + 2 * BEFORE_SECONDS, scope=EVERYBODY)
         own = series if provider.by_service else told_apart(series, arms)
         tallies.ingest(own, owners, span.end)
         for metric in metrics:
-            if metric.preset in {None, Preset.REQUEST_COUNT} or (metric.provider or Provider.ISTIO) is not provider:
+            if metric.preset in {None, Preset.REQUEST_COUNT} or _counted(metric) != counted:
                 continue
             increments, bounds = preset_increments(metric, tallies, *owners, (span.start, span.end))
             found[metric.name] = _observation(increments, bounds)
@@ -138,12 +145,12 @@ def _owners(arms: tuple[Arm, Arm], provider: Provider) -> tuple[Owner, Owner]:
 
 
 def _raw_series(
-    provider: Provider, arms: tuple[Arm, Arm], span: Span, archive: Archive, *, latency: bool
+    counted: Counted, arms: tuple[Arm, Arm], span: Span, archive: Archive, *, latency: bool
 ) -> tuple[Series, ...]:
     """Ask for the raw samples in pieces, and join them."""
     samples: dict[tuple[tuple[str, str], ...], dict[float, float]] = {}
     for end, length in span.chunks():
-        for query in preset_queries(provider, arms, seconds=length, latency=latency):
+        for query in preset_queries(counted[0], arms, seconds=length, latency=latency, histogram=counted[1]):
             for one in answered(archive.raw(query, end)):
                 samples.setdefault(tuple(sorted(one.labels.items())), {}).update(one.samples)
     return tuple(Series(dict(labels), tuple(sorted(found.items()))) for labels, found in samples.items())

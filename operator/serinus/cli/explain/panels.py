@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from serinus.api.policy import Metric, Preset
+from serinus.api.policy import Metric
 from serinus.cli.explain.account import SUSPICIOUS
 from serinus.cli.explain.numbers import limit_of, one_in
 from serinus.cli.explain.picture import Picture, peaks_of, weights_line
@@ -92,7 +92,7 @@ def _rates(panel: Axes, picture: Picture, rates: Rates | None) -> None:
 def _unit(metric: Metric) -> tuple[float, str]:
     if metric.is_share:
         return 100.0, f"% of {what_counts(metric)}"
-    if metric.preset is Preset.LATENCY:
+    if metric.is_latency:
         return 1000.0, f"ms, quantile {metric.quantile or '0.99'}"
     return 1.0, "value"
 

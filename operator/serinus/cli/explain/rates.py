@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from serinus.api.policy import Metric, Preset, Provider, QueryType
+from serinus.api.judging import QueryType
+from serinus.api.policy import Metric
 from serinus.core.analysis.quantile import histogram_quantile
 from serinus.core.analysis.sequential.bounds import confidence_bounds
 from serinus.core.analysis.shares import counts_of
@@ -83,7 +84,7 @@ def _moving(
 
 
 def _reader(metric: Metric, seen: Observation) -> Callable[[float, Totals], RatePoint | None]:
-    if metric.preset is Preset.LATENCY and metric.provider is not Provider.TRITON:
+    if metric.has_histogram:
         return lambda at, buckets: _quantile(at, buckets, seen.bounds, float(metric.quantile or "0.99"))
     return lambda at, counts: _share(at, *counts_of(metric, counts))
 

@@ -92,7 +92,8 @@ async def _played(account: Account, span: Span, recorded: Recorded, archive: Arc
     replicas = max(1, pods.full, pods.min_replicas) if pods else 1
     subject = Subject(account.namespace, account.name, read_plan(account.rollout).policy, replicas)
     clock = PlayedClock(span.start - LOOKS_BEFORE_S)
-    series = [one for found in recorded.values() for one in found]
+    # Two histograms of one server's are asked for with the same counters.
+    series = list({tuple(sorted(one.labels.items())): one for found in recorded.values() for one in found}.values())
     sources = {metric.source for metric in subject.policy.analysis.metrics if metric.source}
     metrics = RecordedMetrics(series, clock, _Past(archive), sources, began=span.start - BEFORE_SECONDS)
     spec = account.rollout.spec

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from serinus.api.policy import Analysis, Mode, Pace
+from serinus.api.judging import Mode
+from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis import threshold
 from serinus.core.analysis.cohort import by_limits_alone

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from serinus.api.policy import Metric, Preset, Provider
+from serinus.api.policy import Metric, Preset
 from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.quantile import slower_than
 from serinus.core.analysis.readings import counts_client_errors
@@ -71,6 +71,6 @@ def _failing(metric: Metric, *, client_errors: bool) -> Failing | None:
         return None
     if metric.preset is Preset.ERROR_RATE:
         return lambda totals: totals.server_errors + (totals.client_errors if client_errors else 0.0)
-    if metric.preset is Preset.LATENCY and metric.provider is not Provider.TRITON:
+    if metric.has_histogram:
         return lambda totals: slower_than(upper, totals.slower)
     return None

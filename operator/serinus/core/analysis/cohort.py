@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from serinus.api.policy import Analysis, Metric, QueryType
+from serinus.api.judging import QueryType
+from serinus.api.policy import Analysis, Metric
 from serinus.api.status import Verdict
 from serinus.core.model.assessment import Assessment, Finding, Reason
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from serinus.api.durations import seconds, share
-from serinus.api.policy import Analysis, ClientErrors, Metric, OnMaxHold, Pace, Preset, Provider, QueryType
+from serinus.api.judging import ClientErrors, OnMaxHold, QueryType
+from serinus.api.policy import Analysis, Metric, Pace, Preset
 from serinus.core.analysis.bins import aligned
 from serinus.core.analysis.covered import longest_range
 from serinus.core.analysis.promql import has_baseline
@@ -124,15 +125,15 @@ def _is_compared(metric: Metric) -> bool:
 
     They hold a Ratio that has only a lower one, too: the test finds more events, and more are better there.
     """
-    if metric.preset is Preset.LATENCY:
-        return metric.provider is not Provider.TRITON
+    if metric.is_latency:
+        return metric.has_histogram
     if metric.is_ratio:
         return metric.bounds.upper is not None and has_baseline(metric.query or "")
     return metric.preset is not Preset.REQUEST_COUNT
 
 
 def _is_silent(metric: Metric, seen: Observation) -> bool:
-    if metric.preset is Preset.LATENCY:
+    if metric.is_latency:
         return bool(seen.incomparable) or not seen.bounds
     return metric.type is QueryType.DISTRIBUTION and not seen.increments
 
@@ -140,7 +141,7 @@ def _is_silent(metric: Metric, seen: Observation) -> bool:
 def _streams(metric: Metric, seen: Observation, policy: Analysis, bins: tuple[str, ...]) -> list[Stream]:
     if metric.preset is Preset.ERROR_RATE:
         return _error_streams(metric, seen)
-    if metric.preset is Preset.LATENCY:
+    if metric.is_latency:
         return [_latency_stream(metric, seen)]
     if metric.type is QueryType.DISTRIBUTION:
         return [_drift_stream(metric, seen, bins)]

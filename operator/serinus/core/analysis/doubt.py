@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from scipy.special import betainc
 
-from serinus.api.policy import Metric, Preset
+from serinus.api.policy import Metric
 from serinus.core.analysis.sequential.state import Floats
 from serinus.core.model.assessment import Beyond, Measured, Observation, Reading, Stage
 from serinus.core.model.exposure import FULL_WEIGHT
@@ -82,7 +82,7 @@ def _beyond(metric: Metric, reading: Reading) -> Beyond | None:
 
 def _tolerated(metric: Metric) -> float:
     """Tell the share of requests that may be beyond the limit."""
-    if metric.preset is Preset.LATENCY:
+    if metric.is_latency:
         return 1.0 - float(metric.quantile or "0.99")
     return metric.bounds.upper or 0.0
 
@@ -90,4 +90,4 @@ def _tolerated(metric: Metric) -> float:
 def _failures(metric: Metric) -> str:
     if metric.is_ratio:
         return "events"
-    return "slow answers" if metric.preset is Preset.LATENCY else "errors"
+    return "slow answers" if metric.is_latency else "errors"

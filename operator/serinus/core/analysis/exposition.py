@@ -1,9 +1,10 @@
-"""What the series of Istio and of Triton mean: whose they are, and what they count.
+"""What the series of Istio and of model servers mean: whose they are, and what they count.
 
 Sources: Istio's standard metrics (https://istio.io/latest/docs/reference/config/metrics/) and Triton's metrics
 (https://github.com/triton-inference-server/server/blob/main/docs/user_guide/metrics.md). A gRPC answer is HTTP 200
 whatever it says, so its status is read from `grpc_response_status`. Triton's failure counter misses rejected and
 malformed requests, and a python backend's TritonError counts as a success: it is the second choice, not the first.
+vLLM's are read as its own code has them (`core/serving/openai.py`).
 
 What a counter is called by are the labels that its exporter gives it. What a scrape, a relabelling or a replica of a
 Prometheus puts beside them makes no other counter of it.
@@ -16,9 +17,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
-from serinus.api.policy import Provider
+from serinus.api.policy import Metric, Provider
+from serinus.core.serving.openai import VLLM_COUNTERS
 from serinus.core.serving.runtime import OwnCounters
 from serinus.core.serving.runtimes import COUNTED
 from serinus.core.serving.triton.runtime import COUNTERS
@@ -50,6 +53,8 @@ GRPC_NO_ERRORS: Final = frozenset({"", "0"})
 # Envoy's response flags (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage).
 # The caller ended it: connection terminated, stream reset, protocol error.
 CALLER_FLAGS: Final = frozenset({"DC", "DR", "DPE"})
+# The upstream's, after an answer had begun: its code is what it began with.
+BROKEN_OFF_FLAGS: Final = frozenset({"UC", "UR", "UPE", "UT"})
 # Nobody's doing: no flag, a delay that was asked for, an answer from a cache.
 NEUTRAL_FLAGS: Final = frozenset({"", "-", "DI", "RFCF"})
 CLUSTER: Final = re.compile(r"outbound\|(\d+)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\..*")
@@ -68,6 +73,8 @@ _TELLING: Final = frozenset(
         "grpc_response_status",
         "response_flags",
         "le",
+        "finished_reason",
+        "engine",
     }
 )
 _ISTIOS: Final = ("source_", "destination_", "request_", "response_", "grpc_", "connection_")
@@ -140,6 +147,15 @@ def read_triton(labels: Mapping[str, str]) -> Meaning | None:
     return _read_own(labels, COUNTERS)
 
 
+def read_vllm(labels: Mapping[str, str], histogram: str = "") -> Meaning | None:
+    """Read the labels of one of vLLM's metrics, with one histogram's buckets; owner is (namespace, revision hash)."""
+    if not histogram or labels.get("__name__") != histogram:
+        return _read_own(labels, VLLM_COUNTERS)
+    bound = parse_bound(labels.get("le", ""))
+    owner = labels.get("namespace", ""), labels.get("revision", "")
+    return None if bound is None else Meaning(owner, Count.SLOWER, bound_s=bound)
+
+
 def read_server(labels: Mapping[str, str]) -> Meaning | None:
     """Read the labels of a metric of any server's own; owner is (namespace, revision hash)."""
     return next((meaning for each in COUNTED if (meaning := _read_own(labels, each)) is not None), None)
@@ -148,12 +164,18 @@ def read_server(labels: Mapping[str, str]) -> Meaning | None:
 def _read_own(labels: Mapping[str, str], counters: OwnCounters) -> Meaning | None:
     owner, name = (labels.get("namespace", ""), labels.get("revision", "")), labels.get("__name__", "")
     if name == counters.success:
-        return Meaning(owner, Count.SUCCESS)
+        ended = labels.get(counters.ended, "")
+        broken = ended in counters.broken_off
+        return (
+            Meaning(owner, Count.SERVER_ERROR, code=f"{counters.server} {ended}")
+            if broken
+            else Meaning(owner, Count.SUCCESS)
+        )
     if name == counters.failure:
         # Its label `reason` tells a caller's fault apart only since Triton 24.09, and not reliably.
         code = f"{counters.server} failure{_flagged(labels.get('reason', ''))}"
         return Meaning(owner, Count.SERVER_ERROR, code=code)
-    return Meaning(owner, Count.SECONDS, scale=1e-6) if name == counters.duration else None
+    return Meaning(owner, Count.SECONDS, scale=counters.duration_s) if name == counters.duration else None
 
 
 def _istio_outcome(labels: Mapping[str, str]) -> Count:
@@ -169,7 +191,10 @@ def _istio_outcome(labels: Mapping[str, str]) -> Count:
     if code == "0":
         # Envoy writes 0 where no answer began: the caller hung up, or the connection to the pod broke.
         return Count.CLIENT_ERROR if _caller_left(flags) else Count.SERVER_ERROR
-    return Count.CLIENT_ERROR if code.startswith("4") else Count.SUCCESS
+    if code.startswith("4"):
+        return Count.CLIENT_ERROR
+    broken_off = not flags.isdisjoint(BROKEN_OFF_FLAGS) and flags.isdisjoint(CALLER_FLAGS)
+    return Count.SERVER_ERROR if broken_off else Count.SUCCESS
 
 
 def _istio_code(labels: Mapping[str, str]) -> str:
@@ -245,4 +270,17 @@ READERS: Final[Mapping[Provider, Reader]] = {
     Provider.TRITON: read_triton,
     Provider.ENVOY: read_envoy,
     Provider.SIDECAR: read_sidecar,
+    Provider.VLLM: read_vllm,
 }
+
+
+def histogram_of(metric: Metric) -> str:
+    """Name the histogram that a preset reads, where a server has several; empty where there is one or none."""
+    if metric.counted_by is not Provider.VLLM or metric.preset is None:
+        return ""
+    return VLLM_COUNTERS.histograms.get(metric.preset, "")
+
+
+def reader_of(provider: Provider, histogram: str = "") -> Reader:
+    """Give what reads a provider's series; `histogram` is the one whose buckets are wanted (`histogram_of`)."""
+    return partial(read_vllm, histogram=histogram) if histogram else READERS[provider]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from serinus.api.policy import Metric, Preset, Provider
+from serinus.api.policy import Metric, Preset
 from serinus.core.analysis.exposition import Owner
 from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.tally import ALWAYS, Tallies
@@ -40,7 +40,7 @@ def preset_increments(
         halves = _halves(metric, tallies, stable, lambda half: laid_out(stable, half))
         return tuple(_error_increment(at, ours, theirs, halves) for at in times), ()
     finite = histogram_bounds(tallies, canary, stable)
-    if metric.preset is not Preset.LATENCY or not finite:
+    if not metric.is_latency or not finite:
         return (), ()
     bounds = (*finite, math.inf)
     increments = (Increment(at, _buckets(ours.get(at), bounds), _buckets(theirs.get(at), bounds)) for at in times)
@@ -51,7 +51,7 @@ def _halves(
     metric: Metric, tallies: Tallies, stable: Owner, laid_out: Callable[[int], Mapping[float, Totals]]
 ) -> tuple[Mapping[float, Totals], Mapping[float, Totals]] | None:
     """Split stable by its pods; a gateway's series are not per pod, so its halves would say nothing of them."""
-    if metric.provider is not Provider.TRITON or tallies.halves(stable) < 2:
+    if not metric.counted_by.is_servers_own or tallies.halves(stable) < 2:
         return None
     return laid_out(0), laid_out(1)
 

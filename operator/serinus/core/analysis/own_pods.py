@@ -1,4 +1,4 @@
-"""Whose pods a series of Triton's is of: the hash alone does not tell, since it is of model and runtime.
+"""Whose pods a series of a server's own is of: the hash alone does not tell, since it is of model and runtime.
 
 Two ModelDeployments of one model and runtime share it, and requests of one must judge no canary of the other.
 """
@@ -6,11 +6,14 @@ Two ModelDeployments of one model and runtime share it, and requests of one must
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from serinus.api.policy import Provider
 from serinus.core.analysis.exposition import Owner
 from serinus.core.analysis.promql import Arm
 from serinus.core.model.answers import Series
+
+_SERVERS_OWN: Final = ("nv_", "vllm:")
 
 
 def owner_of(arm: Arm, provider: Provider) -> Owner:
@@ -19,7 +22,7 @@ def owner_of(arm: Arm, provider: Provider) -> Owner:
 
 
 def told_apart(series: Iterable[Series], arms: Sequence[Arm]) -> Iterator[Series]:
-    """Have each series of Triton's name its ModelDeployment in `revision`, once for each arm that it may be of.
+    """Have each series of a server's own name its ModelDeployment in `revision`, once for each arm that it may be of.
 
     By the label `modeldeployment`, or else by the pod's name. Without both it is believed. Others stay as they are.
     """
@@ -27,7 +30,7 @@ def told_apart(series: Iterable[Series], arms: Sequence[Arm]) -> Iterator[Series
     for arm in dict.fromkeys(arms):
         by_hash.setdefault((arm.namespace, arm.revision), []).append(arm)
     for one in series:
-        if not one.labels.get("__name__", "").startswith("nv_") or "revision" not in one.labels:
+        if not one.labels.get("__name__", "").startswith(_SERVERS_OWN) or "revision" not in one.labels:
             yield one
             continue
         name = _named(one.labels)

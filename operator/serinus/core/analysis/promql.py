@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from serinus.api.policy import Provider
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
+from serinus.core.serving.openai import VLLM_COUNTERS
 from serinus.core.serving.triton.runtime import COUNTERS
 
 BOTH_PORTS = f"({HTTP_PORT}|{GRPC_PORT})"
@@ -61,11 +62,18 @@ def preset_queries(
     latency: bool,
     gateways: Sequence[str] = ("*",),
     matchers: Sequence[str] = (),
+    histogram: str = "",
 ) -> list[str]:
-    """Ask a provider for the raw samples of all arms' counters, and of their histograms where `latency` is read."""
+    """Ask a provider for the raw samples of all arms' counters, and of their histograms where `latency` is read.
+
+    `histogram` is the one that is read of a provider that has several.
+    """
     match provider:
         case Provider.TRITON:
-            return triton_queries(arms, seconds=seconds, matchers=matchers)
+            return own_queries(COUNTERS.requests, arms, seconds=seconds, matchers=matchers)
+        case Provider.VLLM:
+            wanted = "|".join(filter(None, (VLLM_COUNTERS.requests, histogram)))
+            return own_queries(wanted, arms, seconds=seconds, matchers=matchers)
         case Provider.ENVOY:
             return envoy_queries(arms, seconds=seconds, latency=latency, gateways=gateways, matchers=matchers)
         case Provider.ISTIO:
@@ -107,10 +115,13 @@ def _istio_queries(
     return queries
 
 
-def triton_queries(arms: Sequence[Arm], *, seconds: float, matchers: Sequence[str] = ()) -> list[str]:
-    """Ask for the raw samples of all arms' pods; their labels come from the scrape configuration."""
+def own_queries(names: str, arms: Sequence[Arm], *, seconds: float, matchers: Sequence[str] = ()) -> list[str]:
+    """Ask for the raw samples of all arms' pods; their labels come from the scrape configuration.
+
+    `names` are those of a server's own series, as alternatives.
+    """
     return [
-        f'{{__name__=~"{COUNTERS.requests}",{by_pods(chunk)}{more(matchers)}}}[{_range(seconds)}]'
+        f'{{__name__=~"{names}",{by_pods(chunk)}{more(matchers)}}}[{_range(seconds)}]'
         for chunk in _chunks(sorted(set(arms)))
     ]
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from serinus.api.policy import ClientErrors, Metric, Preset, Provider
+from serinus.api.judging import ClientErrors
+from serinus.api.policy import Metric, Preset, Provider
 from serinus.api.status import Verdict
 from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.quantile import histogram_quantile
@@ -163,7 +164,7 @@ def _value_of(metric: Metric, canary: Totals, stable: Totals) -> Callable[[Total
             return lambda totals: _error_rate(totals, count_client_errors=count_client_errors)
         case Preset.LATENCY if metric.provider is Provider.TRITON:
             return lambda totals: totals.seconds / totals.success if totals.success else None
-        case Preset.LATENCY:
+        case Preset.LATENCY | Preset.TIME_TO_FIRST_TOKEN | Preset.TIME_PER_OUTPUT_TOKEN:
             return lambda totals: histogram_quantile(float(metric.quantile or "0.99"), totals.slower)
         case _:
             return lambda totals: totals.requests

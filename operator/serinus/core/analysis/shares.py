@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serinus.api.policy import ClientErrors, Metric
+from serinus.api.judging import ClientErrors
+from serinus.api.policy import Metric
 
 
 def counts_of(metric: Metric, numbers: Sequence[float]) -> tuple[float, float]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from serinus.api.durations import seconds
-from serinus.api.policy import Analysis, Metric, Mode, OnBlind, Preset, QueryType
+from serinus.api.judging import Mode, OnBlind, QueryType
+from serinus.api.policy import Analysis, Metric, Preset
 from serinus.api.status import Verdict
 from serinus.core.analysis.shares import counts_of
 from serinus.core.analysis.source_time import least_window
@@ -297,7 +298,7 @@ def _beside(metric: Metric, stable: Reading | None) -> str:
 
 
 def _of_requests(metric: Metric, reading: Measured, within: str) -> str:
-    if not (metric.is_share or metric.preset is Preset.LATENCY) or reading.samples is None:
+    if not (metric.is_share or metric.is_latency) or reading.samples is None:
         return ""
     return f" {of_or_over(metric)} {reading.samples:.0f} {what_counts(metric)} {within}"
 

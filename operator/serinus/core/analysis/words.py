@@ -23,7 +23,7 @@ def shown_value(preset: Preset | None, value: float) -> str:
     """Write a number as people say it: a rate in percent, a latency in milliseconds."""
     if preset is Preset.ERROR_RATE:
         return f"{value * 100:.3g}%"
-    if preset is Preset.LATENCY:
+    if preset is not None and preset.is_latency:
         return f"{value * 1000:.4g}ms"
     return f"{value:.6g}"
 

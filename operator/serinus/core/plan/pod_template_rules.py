@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from serinus.api.pod_template import OWN_CONTAINERS, OWN_VOLUMES, RESERVED_KEYS, PodPart, PodTemplate
-from serinus.api.runtime import EnvVar
+from serinus.api.runtime import EnvVar, RuntimeType
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.kinds import Json
 from serinus.core.plan.pod_security import beyond_baseline, beyond_baseline_in
@@ -28,7 +28,10 @@ def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime
     ours = server_container(template)
     _check_keys("labels", wish.labels or {})
     _check_keys("annotations", wish.annotations or {})
-    _check_arguments(wish.args or (), server)
+    if wish.command is None:
+        _check_arguments(wish.args or (), server)
+    elif server.type is not RuntimeType.OPENAI:
+        raise InvalidSpec(f"{_FIELD}.command", f"{server.title} is started by the operator: leave it out")
     _check_names("volumes", wish.volumes or (), OWN_VOLUMES)
     for volume in wish.volumes or ():
         if "hostPath" in volume.manifest():
@@ -62,7 +65,8 @@ def _check_keys(field: str, wished: Mapping[str, str]) -> None:
 def _check_arguments(arguments: Sequence[str], server: ServingRuntime) -> None:
     """Refuse the operator's own flags, also shortened: parsers of options take the beginning of a name for the name."""
     for argument in arguments:
-        name = argument.partition("=")[0]
+        # vLLM's takes an underscore for a hyphen.
+        name = argument.partition("=")[0].replace("_", "-")
         taken = [flag for flag in sorted(server.own_flags) if flag.startswith(name)] if name.startswith("--") else []
         if taken and len(name) > len("--"):
             raise InvalidSpec(

@@ -13,7 +13,6 @@ from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.runtime import Resources, Runtime
 from serinus.core.model.identity import APP_LABEL, Owner
 from serinus.core.model.kinds import Json
-from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT
 from serinus.core.plan.pod_template import join_pod_template
 from serinus.core.plan.pod_template_rules import check_pod_template, check_variables
 from serinus.core.plan.storage import Storage
@@ -104,17 +103,14 @@ def _pod(runtime: Runtime, model: str, storage: Storage) -> Json:
 
 def _container(runtime: Runtime, model: str, storage: Storage) -> Json:
     server = runtime_of(runtime)
-    started = server.render_start(Start(model, storage.repository, _drain(runtime)))
+    gpus, command = runtime.gpu.count if runtime.gpu else 0, runtime.pod_template and runtime.pod_template.command
+    started = server.render_start(Start(model, storage.repository, _drain(runtime), gpus, command or ()))
     container: Json = {
         "name": server.type.value,
         "image": runtime.image,
         "command": started["command"],
         "args": started["args"],
-        "ports": [
-            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
-            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
-            {"name": "http-metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
-        ],
+        "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in server.ports],
         **_probes(server, model, runtime.load_timeout_seconds or LOAD_TIMEOUT_SECONDS),
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
         "securityContext": {

@@ -115,13 +115,12 @@ def rebuilt_revision(owner: Owner, deployment: Json, *, spec: ModelDeploymentSpe
     """
     metadata, template = deployment["metadata"], deployment["spec"]["template"]
     version = (template["metadata"].get("annotations") or {}).get(VERSION_ANNOTATION, "")
-    path = server_container(template)["readinessProbe"]["httpGet"]["path"]
     probe = spec.model.probe if spec.model.version == version else None
     data = {
         "scheme": HASH_SCHEME,
         "hash": metadata["labels"][REVISION_LABEL],
         "version": version,
-        "model": runtime_in(template).model_of(path),
+        "model": runtime_in(template).model_of(server_container(template)),
         "template": template,
         "probe": probe.manifest() if probe else None,
         "configMap": config_map,

@@ -19,6 +19,7 @@ from serinus.core.plan.workload import (
     render_root_service,
     render_service,
 )
+from serinus.core.serving.runtime import THREE_PORTS, Port
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,20 @@ def plan_children(
     workloads: Sequence[Workload],
     kept: Sequence[Revision] = (),
     stable_hash: str | None,
+    ports: Sequence[Port] = THREE_PORTS,
     policies: Sequence[Json] = (),
     routes: Sequence[Json] = (),
     grpc_protocol: str = GRPC,
 ) -> tuple[Json, ...]:
     """Order what is wanted; `policies` and `routes` are what a traffic provider rendered for the same revisions.
 
-    `kept` are revisions whose pods stay although they need none, since requests may still arrive: they keep what leads
-    to their pods, and what keeps a node drain from taking them at once.
+    `ports` are those of stable's server. `kept` are revisions whose pods stay although they need none, since requests
+    may still arrive: they keep what leads to their pods, and what keeps a node drain from taking them at once.
     Without a stable revision there is no root Service: it would select nothing that may serve.
     """
     guarded = (*(workload.revision for workload in workloads), *kept)
     services = [render_service(owner, revision, grpc_protocol) for revision in guarded]
-    root = [] if stable_hash is None else [render_root_service(owner, stable_hash, grpc_protocol)]
+    root = [] if stable_hash is None else [render_root_service(owner, stable_hash, grpc_protocol, ports)]
     deployments = [render_deployment(owner, workload.revision, workload.replicas) for workload in workloads]
     budgets = [render_disruption_budget(owner, revision) for revision in guarded]
     return (*services, *policies, *budgets, *deployments, *root, *routes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from serinus.core.model.identity import APP_LABEL, MODEL_DEPLOYMENT_LABEL, REVISION_LABEL, Owner
 from serinus.core.model.kinds import DEPLOYMENT, POD_DISRUPTION_BUDGET, SERVICE, Json
-from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT, Revision
+from serinus.core.model.revision import Revision
+from serinus.core.serving.runtime import THREE_PORTS, Port
 from serinus.core.serving.runtimes import runtime_in
 
 GRPC: Final = "grpc"
@@ -54,12 +56,15 @@ def render_disruption_budget(owner: Owner, revision: Revision) -> Json:
 
 def render_service(owner: Owner, revision: Revision, grpc_protocol: str = GRPC) -> Json:
     """Render a revision's Service: what routes point at and what metrics are asked by."""
-    return _service(_metadata(owner, revision), _selector(owner, revision.hash), grpc_protocol)
+    ports = runtime_in(revision.template).ports
+    return _service(_metadata(owner, revision), _selector(owner, revision.hash), grpc_protocol, ports)
 
 
-def render_root_service(owner: Owner, revision_hash: str, grpc_protocol: str = GRPC) -> Json:
+def render_root_service(
+    owner: Owner, revision_hash: str, grpc_protocol: str = GRPC, ports: Sequence[Port] = THREE_PORTS
+) -> Json:
     """Render the Service that carries the ModelDeployment's name: stable's pods, for callers outside the mesh."""
-    return _service(owner.metadata(owner.name), _selector(owner, revision_hash), grpc_protocol)
+    return _service(owner.metadata(owner.name), _selector(owner, revision_hash), grpc_protocol, ports)
 
 
 def _metadata(owner: Owner, revision: Revision) -> Json:
@@ -69,8 +74,8 @@ def _metadata(owner: Owner, revision: Revision) -> Json:
     return {**metadata, "labels": {**metadata["labels"], **named}}
 
 
-def _service(metadata: Json, selector: dict[str, str], grpc_protocol: str) -> Json:
-    ports = (("http", "http", HTTP_PORT), ("grpc", grpc_protocol, GRPC_PORT), ("http-metrics", "http", METRICS_PORT))
+def _service(metadata: Json, selector: dict[str, str], grpc_protocol: str, ports: Sequence[Port]) -> Json:
+    protocols = {"grpc": grpc_protocol}
     return {
         "apiVersion": SERVICE.api_version,
         "kind": SERVICE.name,
@@ -79,8 +84,14 @@ def _service(metadata: Json, selector: dict[str, str], grpc_protocol: str) -> Js
             "type": "ClusterIP",
             "selector": selector,
             "ports": [
-                {"name": name, "appProtocol": protocol, "port": port, "targetPort": name, "protocol": "TCP"}
-                for name, protocol, port in ports
+                {
+                    "name": port.name,
+                    "appProtocol": protocols.get(port.name, "http"),
+                    "port": port.number,
+                    "targetPort": port.name,
+                    "protocol": "TCP",
+                }
+                for port in ports
             ],
         },
     }

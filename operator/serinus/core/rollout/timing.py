@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from serinus.api.durations import seconds
-from serinus.api.policy import OnBlind
+from serinus.api.judging import OnBlind
 from serinus.api.status import Phase
 from serinus.core.model.assessment import Look
 from serinus.core.model.rollout import RolloutPlan, RolloutState

@@ -25,13 +25,17 @@ class Interface:
     """
 
     root: str
-    """What the path of every HTTP request begins with, and a request by itself."""
+    """What the path of every HTTP request begins with."""
     below: tuple[str, ...]
-    """What HTTP requests have below a prefix where only whole elements of a path are compared: the root itself aside,
-    models last."""
+    """What HTTP requests have below a prefix where only whole elements of a path are compared: inference first.
+
+    The root itself is another such request, unless it stands here.
+    """
     http: tuple[Path, ...]
     few_http: tuple[Path, ...]
     grpc: tuple[Path, ...]
     few_grpc: tuple[Path, ...]
     grpc_services: tuple[str, ...]
     """The prefixes of all methods, administration too."""
+    loose_below: str = ""
+    """What people should know who have a prefix where only whole elements of a path are compared."""

@@ -16,7 +16,7 @@ from serinus.core.model.kinds import Json
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT
 from serinus.core.serving import open_inference
 from serinus.core.serving.interface import Interface
-from serinus.core.serving.runtime import LoadFailure, Start
+from serinus.core.serving.runtime import THREE_PORTS, LoadFailure, Start
 
 _PORTS: Final = {"HTTP_PORT": HTTP_PORT, "GRPC_PORT": GRPC_PORT, "METRICS_PORT": METRICS_PORT}
 # Both are made where it is started unless they are named, and a root file system is read-only.
@@ -43,6 +43,7 @@ class MLServer:
     title: Final = "MLServer"
     program: Final = "mlserver"
     interface: Final[Interface] = open_inference.OPEN_INFERENCE
+    ports: Final = THREE_PORTS
     counters: Final = None
     own_flags: Final[frozenset[str]] = frozenset()
     own_variables: Final = frozenset(
@@ -65,9 +66,9 @@ class MLServer:
         """Write the path of the model's readiness."""
         return open_inference.ready_path(model)
 
-    def model_of(self, ready_path: str) -> str:
+    def model_of(self, container: Json) -> str:
         """Read the model's name from the path of its readiness."""
-        return open_inference.model_of(ready_path)
+        return open_inference.model_of(container)
 
     def file_paths(self, keys: Iterable[str], settings: str) -> dict[str, str]:
         """Leave every file in the model's folder, where a relative `uri` of the settings is looked for."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from serinus.core.model.kinds import Json
 from serinus.core.model.matches import By
 from serinus.core.serving.interface import Interface, Path
 
@@ -53,6 +54,10 @@ OPEN_INFERENCE: Final = Interface(
         )
     ),
     grpc_services=(_INFERENCE, _HEALTH),
+    loose_below=(
+        "an HTTPRoute rewrites a path by its first elements alone, so a model's /trace/setting is reachable below the "
+        "prefix as well"
+    ),
 )
 LIVE_PATH: Final = "/v2/health/live"
 _BEFORE, _AFTER = "/v2/models/", "/ready"
@@ -63,6 +68,7 @@ def ready_path(model: str) -> str:
     return f"{_BEFORE}{model}{_AFTER}"
 
 
-def model_of(path: str) -> str:
-    """Read the name of a model from the path of its readiness."""
+def model_of(container: Json) -> str:
+    """Read the name of a model from the path of its readiness, which its server's container has."""
+    path = str(container["readinessProbe"]["httpGet"]["path"])
     return path.removeprefix(_BEFORE).removesuffix(_AFTER)

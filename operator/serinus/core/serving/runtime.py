@@ -1,51 +1,73 @@
 """What every model server must tell the operator, so that nobody else knows one: pure, values in and values out.
 
-Whatever the server, its pods have the same three ports, the kubelet asks for the model's readiness over HTTP, and the
+Whatever the server, it answers HTTP on the same port, over which the kubelet asks for the model's readiness, and its
 container is the first of the pod, named as `spec.runtime.type` is: by that a template of any age is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
+from serinus.api.policy import Preset
 from serinus.api.runtime import RuntimeType
 from serinus.core.model.kinds import Json
+from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT
 from serinus.core.serving.interface import Interface
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of a server's container, and of its Services."""
+
+    name: str
+    number: int
+
+
+THREE_PORTS: Final = (Port("http", HTTP_PORT), Port("grpc", GRPC_PORT), Port("http-metrics", METRICS_PORT))
 
 
 @dataclass(frozen=True)
 class Start:
     """What a server is started for: a model, and the folder that holds the model's own, which is called as it is.
 
-    `drain_seconds` is how long it may take to answer requests in flight once it is told to stop.
+    `drain_seconds` is how long it may take to answer requests in flight once it is told to stop, `gpus` are those of
+    its pod, and `command` what the team starts in its place, if anything.
     """
 
     model: str
     repository: str
     drain_seconds: int
+    gpus: int = 0
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class OwnCounters:
     """The series by which a server counts requests itself; a scrape adds `namespace` and `revision`.
 
-    `duration` sums up the time of answered requests in microseconds, `pending` is a gauge of what waits for the model.
-    `labels` are those that the server itself tells its series apart by, `server` is what people call it.
+    `duration` sums up the time of answered requests, in units of `duration_s` seconds; `pending` is a gauge of what
+    waits for the model. A server counts its failures in a series of their own, or among its successes by a label,
+    `ended`, with the values `broken_off`. `labels` are those that the server itself tells its series apart by, `server`
+    is what people call it, and `histograms` have the buckets, in seconds, for the presets that it has any for.
     """
 
     server: str
     success: str
-    failure: str
+    failure: str | None
     duration: str
+    duration_s: float
     pending: str
     labels: frozenset[str]
+    ended: str = ""
+    broken_off: frozenset[str] = frozenset()
+    histograms: Mapping[Preset, str] = field(default_factory=dict)
 
     @property
     def requests(self) -> str:
         """Write a pattern of the names of the series that count requests, as an alternative in PromQL."""
-        return "|".join((self.success, self.failure, self.duration))
+        return "|".join(name for name in (self.success, self.failure, self.duration) if name)
 
 
 @dataclass(frozen=True)
@@ -80,6 +102,11 @@ class ServingRuntime(Protocol):
     @property
     def interface(self) -> Interface:
         """The requests that routes admit to it."""
+        ...
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """The ports that it listens on: `http`, and `http-metrics` where its series are on another."""
         ...
 
     @property
@@ -120,8 +147,8 @@ class ServingRuntime(Protocol):
         """The HTTP path that answers 200 while the process is alive, whatever its models do."""
         ...
 
-    def model_of(self, ready_path: str) -> str:
-        """Read the model's name from what `ready_path` has written."""
+    def model_of(self, container: Json) -> str:
+        """Read the model's name from a server's container that was rendered at any time."""
         ...
 
     def file_paths(self, keys: Iterable[str], settings: str) -> Mapping[str, str]:

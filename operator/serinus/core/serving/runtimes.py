@@ -8,11 +8,12 @@ from typing import Final
 from serinus.api.runtime import Runtime, RuntimeType
 from serinus.core.model.kinds import Json
 from serinus.core.serving.mlserver import MLServer
+from serinus.core.serving.openai import OpenAi
 from serinus.core.serving.runtime import OwnCounters, ServingRuntime
 from serinus.core.serving.triton.runtime import Triton
 
 DEFAULT_TYPE: Final = RuntimeType.TRITON
-_EACH: Final[tuple[ServingRuntime, ...]] = (Triton(), MLServer())
+_EACH: Final[tuple[ServingRuntime, ...]] = (Triton(), MLServer(), OpenAi())
 RUNTIMES: Final[Mapping[str, ServingRuntime]] = {each.type.value: each for each in _EACH}
 COUNTED: Final[tuple[OwnCounters, ...]] = tuple(each.counters for each in _EACH if each.counters is not None)
 """What servers count themselves, each by its own series."""

@@ -1,49 +1,55 @@
 """Which requests a route admits: what callers of a model need, and nothing of the server's administration.
 
-Every server of today speaks the same protocol, so one route can lead to revisions of several.
+A route leads to servers of one protocol: of all whom a rollout may go between, the paths are the same.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from serinus.core.model.matches import By
-from serinus.core.serving.interface import Path
+from serinus.core.serving.interface import Interface, Path
 from serinus.core.serving.open_inference import OPEN_INFERENCE
+from serinus.core.serving.openai_protocol import OPENAI
 
-SERVER: Final = OPEN_INFERENCE.root
-EVERYTHING_BELOW: Final = OPEN_INFERENCE.below
-_FEW: Final = {OPEN_INFERENCE.http: OPEN_INFERENCE.few_http, OPEN_INFERENCE.grpc: OPEN_INFERENCE.few_grpc}
+_EACH: Final = (OPEN_INFERENCE, OPENAI)
+_FEW: Final = {paths: few for one in _EACH for paths, few in ((one.http, one.few_http), (one.grpc, one.few_grpc))}
 
 
-def grpc_paths(*, all_paths: bool) -> tuple[Path, ...]:
-    """List the paths of gRPC calls, which are known by them."""
+def grpc_paths(interface: Interface = OPEN_INFERENCE, *, all_paths: bool) -> tuple[Path, ...]:
+    """List the paths of gRPC calls, which are known by them; none where a protocol has no gRPC."""
     if all_paths:
-        return tuple(Path(By.PREFIX, service) for service in OPEN_INFERENCE.grpc_services)
-    return OPEN_INFERENCE.grpc
+        return tuple(Path(By.PREFIX, service) for service in interface.grpc_services)
+    return interface.grpc
 
 
-def http_paths(*, all_paths: bool) -> tuple[Path, ...]:
+def http_paths(interface: Interface = OPEN_INFERENCE, *, all_paths: bool) -> tuple[Path, ...]:
     """List the paths of all other requests; none when everything is admitted."""
-    return () if all_paths else OPEN_INFERENCE.http
+    return () if all_paths else interface.http
 
 
-def path_header_below(prefix: str) -> str:
+def path_header_below(prefix: str, interface: Interface = OPEN_INFERENCE) -> str:
     """Write a regex of the header `:path`, query included, for what `http_paths` admits below a prefix."""
-    ways = "|".join(path.value for path in OPEN_INFERENCE.few_http)
+    ways = "|".join(path.value for path in interface.few_http)
     return f"{re.escape(prefix)}({ways})({re.escape('?')}.*)?"
 
 
-def claimed_paths(prefix: str, *, all_paths: bool) -> frozenset[str]:
+def claimed_paths(prefix: str, interface: Interface = OPEN_INFERENCE, *, all_paths: bool) -> frozenset[str]:
     """List what the path of every request that a route admits begins with."""
     if all_paths:
         return frozenset({f"{prefix}/"})
     if prefix:
-        return frozenset({f"{prefix}{SERVER}"})
-    return frozenset({SERVER, *OPEN_INFERENCE.grpc_services})
+        return frozenset({f"{prefix}{interface.root}"})
+    return frozenset({interface.root, *interface.grpc_services})
 
 
 def few(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     """Give fewer regexes that match the very same paths, where there are fewer."""
     return _FEW.get(paths, paths)
+
+
+def interface_that(is_routed: Callable[[Interface], bool]) -> Interface:
+    """Tell whose paths a live route has; the first where it has nobody's."""
+    return next(filter(is_routed, _EACH), OPEN_INFERENCE)

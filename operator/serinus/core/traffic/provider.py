@@ -15,6 +15,8 @@ from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.split import Split
+from serinus.core.serving.interface import Interface
+from serinus.core.serving.open_inference import OPEN_INFERENCE
 from serinus.core.traffic.hosts import ForeignRoute, OurRoute
 from serinus.core.traffic.listeners import Listeners, Terms
 from serinus.core.traffic.settings import RuleSettings
@@ -33,6 +35,8 @@ class RoutePlan:
     owner: Owner
     traffic: Traffic | None
     split: Split
+    interface: Interface = OPEN_INFERENCE
+    """What the servers behind it are asked."""
 
 
 class TrafficProvider(Protocol):
@@ -78,7 +82,7 @@ class TrafficProvider(Protocol):
         """The `appProtocol` by which its gateways speak HTTP/2 to a Service's port for gRPC."""
         ...
 
-    def caution(self, traffic: Traffic | None) -> Obstacle | None:
+    def caution(self, traffic: Traffic | None, interface: Interface = OPEN_INFERENCE) -> Obstacle | None:
         """What people should know of it, and can change elsewhere; None where there is nothing."""
         ...
 
@@ -110,7 +114,9 @@ class TrafficProvider(Protocol):
         """Whether its controllers have taken a route of ours as it is, where they say such a thing at all."""
         ...
 
-    def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
+    def claims(
+        self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json], interface: Interface = OPEN_INFERENCE
+    ) -> tuple[OurRoute, ...]:
         """List what our routes claim, in the order of `route_names`."""
         ...
 

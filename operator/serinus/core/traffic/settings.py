@@ -12,8 +12,12 @@ from serinus.api.session_affinity import COOKIE_NAME, MAX_AGE, SessionAffinity
 from serinus.api.traffic import Traffic
 from serinus.core.model.matches import By, Match, Part
 from serinus.core.model.split import Split
+from serinus.core.serving.interface import Interface
+from serinus.core.serving.open_inference import OPEN_INFERENCE
 from serinus.core.traffic.paths import claimed_paths
 
+GRPC_RULE: Final = "grpc"
+"""Names the rule for gRPC, where there is one."""
 COHORT: Final = "-cohort"
 """Ends the name of a cohort's rule; no revision's name does."""
 SET_COOKIE: Final = "set-cookie"
@@ -76,6 +80,7 @@ class RuleSettings:
     """
 
     all_paths: bool = False
+    interface: Interface = OPEN_INFERENCE
     prefix: str = ""
     timeout: str | None = None
     attempts: int = 0
@@ -85,12 +90,13 @@ class RuleSettings:
     affinity: Affinity | None = None
 
     @classmethod
-    def of(cls, traffic: Traffic | None) -> Self:
-        """Fill in what the user left out."""
+    def of(cls, traffic: Traffic | None, interface: Interface = OPEN_INFERENCE) -> Self:
+        """Fill in what the user left out; `interface` is that of the servers behind the route."""
         wanted = traffic or Traffic()
         retries = wanted.retries or Retries()
         return cls(
             all_paths=bool(wanted.all_paths),
+            interface=interface,
             prefix=wanted.path_prefix or "",
             timeout=wanted.timeout,
             attempts=retries.attempts or 0,
@@ -103,7 +109,7 @@ class RuleSettings:
     @property
     def claims(self) -> frozenset[str]:
         """What the path of every admitted request begins with."""
-        return claimed_paths(self.prefix, all_paths=self.all_paths)
+        return claimed_paths(self.prefix, self.interface, all_paths=self.all_paths)
 
     def keeps_users(self, split: Split) -> bool:
         """Whether users stay where they are: only while both revisions get some, so that an end beats stickiness."""

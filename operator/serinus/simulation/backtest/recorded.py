@@ -20,7 +20,7 @@ _RAW: Final = re.compile(r"^(\w*)\{(.*)\}\[(\d+)(ms|s)\]$")
 _MATCHER: Final = re.compile(r'(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
 _NEWEST: Final = "max(timestamp("
 _COUNT: Final = re.compile(r"^topk\(1, count_over_time\(.*\[(\d+)(ms|s)\]\)+$")
-_COUNTERS: Final = ("istio_request", "nv_inference_")
+_COUNTERS: Final = ("istio_request", "nv_inference_", "vllm:")
 
 
 class Elsewhere(Protocol):

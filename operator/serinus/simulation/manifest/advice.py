@@ -9,7 +9,8 @@ from typing import Final
 from scipy.special import bdtrc
 
 from serinus.api.durations import seconds, share
-from serinus.api.policy import Metric, Mode, Preset
+from serinus.api.judging import Mode
+from serinus.api.policy import Metric, Preset
 from serinus.core.analysis.threshold import DEFAULT_WINDOW
 from serinus.core.analysis.words import shown_duration
 from serinus.simulation.manifest.odds import Odds
@@ -204,7 +205,7 @@ def _assumed(subject: Subject, promoted_after_s: float) -> Iterator[str]:
 
 def _latency_assumed(subject: Subject, odds: Sequence[Odds]) -> Iterator[str]:
     """Say how fast stable was taken to be, where nobody said it."""
-    judged = [one for one in subject.policy.analysis.metrics if one.preset is Preset.LATENCY and made_up(one)]
+    judged = [one for one in subject.policy.analysis.metrics if one.is_latency and made_up(one)]
     for metric in judged[:1] if odds and odds[0].scenario.latency_assumed else ():
         latency_ms = 1000.0 * latency_of(odds[0].scenario, float(metric.quantile or "0.99"))
         yield (

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from serinus.api.defaults import Policy
-from serinus.api.policy import Mode, Pace, Preset, Step
+from serinus.api.judging import Mode
+from serinus.api.policy import Pace, Step
 from serinus.core.analysis.words import shown_duration
 from serinus.core.model.exposure import FULL_WEIGHT
 
@@ -21,7 +22,7 @@ def short_pauses(policy: Policy) -> Iterator[str]:
     canary, analysis = policy.strategy.canary, policy.analysis
     if canary.pace is Pace.EVIDENCE or analysis.mode is Mode.THRESHOLD:
         return
-    latency = any(metric.preset is Preset.LATENCY and metric.gating is not False for metric in analysis.metrics)
+    latency = any(metric.is_latency and metric.gating is not False for metric in analysis.metrics)
     for number, (weight, pause_s) in enumerate(_pauses(policy)):
         needed = TWO_SCRAPES_S + (COLD_S if latency and number == 0 else 0.0)
         if weight < FULL_WEIGHT and pause_s < needed:

@@ -15,9 +15,10 @@ import yaml
 
 from serinus.api.defaults import Policy, filled_in, policy_of
 from serinus.api.durations import seconds
+from serinus.api.judging import QueryType
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import parse_model_deployment
-from serinus.api.policy import Canary, Metric, Pace, Pause, Preset, Provider, QueryType, Step
+from serinus.api.policy import Canary, Metric, Pace, Pause, Provider, Step
 from serinus.api.problems import ApiError
 from serinus.core.analysis.comparison_metrics import monitor_config, streams_of
 from serinus.core.analysis.promql import has_baseline
@@ -128,7 +129,7 @@ def made_up(metric: Metric) -> bool:
     """Whether synthetic traffic says anything about a metric: the presets over Istio's counters, not own queries."""
     if metric.preset is None:
         return False
-    return metric.preset is not Preset.LATENCY or metric.provider is not Provider.TRITON
+    return metric.counted_by is not Provider.VLLM and (not metric.is_latency or metric.has_histogram)
 
 
 def read_subject(text: str, name: str | None = None) -> Subject:

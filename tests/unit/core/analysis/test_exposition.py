@@ -76,6 +76,9 @@ def test_a_sidecars_series_are_its_workloads() -> None:
         ({"response_code": "0", "response_flags": "DC,UR"}, Count.SERVER_ERROR),
         ({"response_code": "499", "response_flags": "DC"}, Count.CLIENT_ERROR),
         ({"response_code": "200", "response_flags": "DC"}, Count.SUCCESS),
+        ({"response_code": "200", "response_flags": "DC,UR"}, Count.SUCCESS),
+        *(({"response_code": "200", "response_flags": flag}, Count.SERVER_ERROR) for flag in ("UC", "UR", "UPE", "UT")),
+        ({"response_code": "400", "response_flags": "UC"}, Count.CLIENT_ERROR),
         ({"response_code": "503", "response_flags": "DC"}, Count.SERVER_ERROR),
         ({"response_code": "0", "response_flags": "DC", "grpc_response_status": "1"}, Count.CLIENT_ERROR),
         ({"response_code": "0", "response_flags": "UR", "grpc_response_status": "1"}, Count.SERVER_ERROR),
@@ -93,7 +96,7 @@ def test_a_sidecars_series_are_its_workloads() -> None:
     ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else value,
 )
 def test_whose_fault_an_answer_of_istios_was(labels: dict[str, str], count: Count) -> None:
-    """gRPC says it in its own status: HTTP is always 200. A broken connection is the server's."""
+    """gRPC says it in its own status: HTTP is always 200. A broken connection is the server's, also in mid-answer."""
     meaning = read_istio({"__name__": "istio_requests_total", **labels})
     assert meaning is not None
     assert meaning.count is count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.core.analysis.exposition import read_triton
+from serinus.core.analysis.exposition import read_triton, read_vllm
 from serinus.core.analysis.own_pods import told_apart
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.tally import Tallies
@@ -16,6 +16,7 @@ ELSEWHERE = Arm("shop", "fraud", "8f1c", "fraud-8f1c")
 
 def counted(**labels: str) -> dict[str, float]:
     """Count ten requests of a series, by the ModelDeployment that they are taken to be of."""
+    read = read_vllm if labels.get("__name__", "").startswith("vllm:") else read_triton
     all_of = {
         "__name__": "nv_inference_request_success",
         "namespace": "ml",
@@ -23,7 +24,7 @@ def counted(**labels: str) -> dict[str, float]:
         "instance": "a",
         **labels,
     }
-    tallies, arms = Tallies(read_triton, keep_s=60), (FRAUD, COPY, ELSEWHERE)
+    tallies, arms = Tallies(read, keep_s=60), (FRAUD, COPY, ELSEWHERE)
     series = told_apart([Series(all_of, ((1.0, 5.0), (2.0, 15.0)))], arms)
     tallies.ingest(series, [(arm.namespace, arm.pods) for arm in arms], 2.0)
     found = {f"{arm.namespace}/{arm.name}": tallies.totals((arm.namespace, arm.pods), 0.0).success for arm in arms}
@@ -40,6 +41,7 @@ def counted(**labels: str) -> dict[str, float]:
         pytest.param({"pod": "prometheus-0"}, ["ml/fraud", "ml/copy"], id="nothing tells: believed"),
         pytest.param({"revision": "other"}, [], id="another revision"),
         pytest.param({"namespace": "shop"}, ["shop/fraud"], id="another namespace"),
+        pytest.param({"__name__": "vllm:request_success_total", "pod": "copy-8f1c-5d9b-x7x2k"}, ["ml/copy"], id="vLLM"),
     ],
 )
 def test_a_series_counts_for_its_own_model_deployment(labels: dict[str, str], names: list[str]) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serinus.api.policy import Analysis, ClientErrors, Metric, Mode, Preset, Provider, ThresholdRange
+from serinus.api.judging import ClientErrors, Mode
+from serinus.api.policy import Analysis, Metric, Preset, Provider, ThresholdRange
 from serinus.core.analysis import MetricConfig, MonitorConfig, RolloutMonitor
 from serinus.core.analysis.exposition import READERS, Owner
 from serinus.core.analysis.past import CountedMetric, PastReader, longest_over

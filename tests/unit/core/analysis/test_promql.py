@@ -13,13 +13,14 @@ from serinus.core.analysis.promql import (
     has_baseline,
     istio_queries,
     newest_scrape,
+    own_queries,
     preset_queries,
     quoted,
     render_query,
     scrapes_within,
     sidecar_queries,
-    triton_queries,
 )
+from serinus.core.serving.triton.runtime import COUNTERS
 
 ARM = Arm(namespace="ml", name="fraud", revision="abcdef0123", service="fraud-abcdef0123")
 OTHER = Arm(namespace="shop", name="search", revision="0123abcdef", service="search-0123abcdef")
@@ -109,7 +110,7 @@ def test_latency_is_asked_only_where_somebody_wants_it() -> None:
 
 def test_tritons_raw_samples_are_asked_by_the_revision() -> None:
     """And by the ModelDeployment, where its label is there: the revision is a hash of model and runtime alone."""
-    (query,) = triton_queries([ARM], seconds=5)
+    (query,) = own_queries(COUNTERS.requests, [ARM], seconds=5)
     assert query == (
         '{__name__=~"nv_inference_request_success|nv_inference_request_failure|nv_inference_request_duration_us",'
         f'namespace=~"ml",revision=~"abcdef0123",modeldeployment=~"|{ARM.name}"}}[5s]'
@@ -128,7 +129,7 @@ def test_long_questions_are_asked_in_chunks(arms: int, queries: int) -> None:
 def test_nobody_to_ask_about_is_no_question() -> None:
     """An empty matcher would match everything."""
     assert istio_queries([], seconds=5, latency=True) == []
-    assert triton_queries([], seconds=5) == []
+    assert own_queries(COUNTERS.requests, [], seconds=5) == []
 
 
 def test_the_age_of_the_newest_scrape_is_asked_of_a_bare_selector() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from serinus.api.policy import Metric, QueryType, ThresholdRange
+from serinus.api.judging import QueryType
+from serinus.api.policy import Metric, ThresholdRange
 from serinus.api.status import Verdict
 from serinus.core.analysis.ratio import CountedRatio, RatioWindow, counter_of, unanswered
 from serinus.core.model.assessment import Beyond, Increment, Measured, Missing, Reading, Reason

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from serinus.api.policy import OnBlind
+from serinus.api.judging import OnBlind
 from serinus.api.rollout import Promote, RolloutStatus
 from serinus.api.status import Phase, Verdict
 from serinus.core.model.assessment import AnalysisState, Look, Reason

@@ -15,7 +15,7 @@ from serinus.core.model.kinds import Json
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT, METRICS_PORT
 from serinus.core.serving import open_inference
 from serinus.core.serving.interface import Interface
-from serinus.core.serving.runtime import LoadFailure, OwnCounters, Start
+from serinus.core.serving.runtime import THREE_PORTS, LoadFailure, OwnCounters, Start
 from serinus.core.serving.triton.layout import CONFIG_KEY, VERSION_FOLDER, file_paths
 from serinus.core.serving.triton.load_log import gave_up, load_failure
 
@@ -24,6 +24,7 @@ COUNTERS: Final = OwnCounters(
     success="nv_inference_request_success",
     failure="nv_inference_request_failure",
     duration="nv_inference_request_duration_us",
+    duration_s=1e-6,
     pending="nv_inference_pending_request_count",
     labels=frozenset({"model", "version", "reason", "gpu_uuid"}),
 )
@@ -37,6 +38,7 @@ class Triton:
     title: Final = COUNTERS.server
     program: Final = "tritonserver"
     interface: Final[Interface] = open_inference.OPEN_INFERENCE
+    ports: Final = THREE_PORTS
     counters: Final[OwnCounters] = COUNTERS
     own_flags: Final = frozenset(
         {
@@ -79,9 +81,9 @@ class Triton:
         """Write the path of the model's readiness."""
         return open_inference.ready_path(model)
 
-    def model_of(self, ready_path: str) -> str:
+    def model_of(self, container: Json) -> str:
         """Read the model's name from the path of its readiness."""
-        return open_inference.model_of(ready_path)
+        return open_inference.model_of(container)
 
     def file_paths(self, keys: Iterable[str], settings: str) -> dict[str, str]:
         """Put a model's own files into its version folder, and those that config.pbtxt names where Triton looks."""

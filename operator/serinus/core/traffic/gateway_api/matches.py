@@ -12,8 +12,9 @@ from typing import Final
 
 from serinus.core.model.kinds import Json
 from serinus.core.model.matches import By, Match, Part
-from serinus.core.serving.interface import Path
-from serinus.core.traffic.paths import EVERYTHING_BELOW, SERVER, few
+from serinus.core.serving.interface import Interface, Path
+from serinus.core.serving.open_inference import OPEN_INFERENCE
+from serinus.core.traffic.paths import few
 from serinus.core.traffic.regexes import COOKIE_HEADER, as_regex, cookie_regex, read_cookie, read_regex
 
 _EXACT: Final = "Exact"
@@ -40,24 +41,23 @@ class Below:
     rewrite: Json
 
 
-def paths_below(prefix: str, *, all_paths: bool) -> tuple[Below, ...]:
-    """List what is admitted below a prefix, models last. Only whole elements are compared, and no regex is rewritten.
+def paths_below(prefix: str, interface: Interface = OPEN_INFERENCE, *, all_paths: bool) -> tuple[Below, ...]:
+    """List what is admitted below a prefix, inference last.
 
-    So a model's own trace settings are admitted with its inference.
+    Only whole elements are compared, and no regex is rewritten. So what the server has below one of them is admitted
+    with it (`Interface.loose_below`).
     """
     if all_paths:
         return (_element("http", prefix, "/"),)
-    models, health = EVERYTHING_BELOW
-    server = Below(
-        "http-server",
-        {"path": {"type": _EXACT, "value": f"{prefix}{SERVER}"}},
-        {"type": "ReplaceFullPath", "replaceFullPath": SERVER},
-    )
-    return (
-        server,
-        _element("http-health", f"{prefix}{health}", health),
-        _element("http", f"{prefix}{models}", models),
-    )
+    inference, *others = interface.below
+    root = () if inference == interface.root else (_root(prefix, interface.root),)
+    rest = (_element(f"http-{one.rpartition('/')[2]}", f"{prefix}{one}", one) for one in others)
+    return (*root, *rest, _element("http", f"{prefix}{inference}", inference))
+
+
+def _root(prefix: str, root: str) -> Below:
+    match = {"path": {"type": _EXACT, "value": f"{prefix}{root}"}}
+    return Below("http-server", match, {"type": "ReplaceFullPath", "replaceFullPath": root})
 
 
 def _element(name: str, path: str, instead: str) -> Below:

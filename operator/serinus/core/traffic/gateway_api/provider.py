@@ -15,6 +15,8 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.split import Split
 from serinus.core.model.timestamps import from_rfc3339
+from serinus.core.serving.interface import Interface
+from serinus.core.serving.open_inference import OPEN_INFERENCE
 from serinus.core.traffic.gateway_api.claims import is_accepted, read_foreign_route, read_listeners, route_refusal, tie
 from serinus.core.traffic.gateway_api.routes import parent_refs, read_split, render_http_route, resplit
 from serinus.core.traffic.gateway_api.settings import read_settings
@@ -28,10 +30,6 @@ RETRIES: Final = Obstacle(
     "RetriesNotControlled",
     "an HTTPRoute cannot turn retries off: what a gateway tries again, the metrics do not count as failed (with Istio, "
     "set meshConfig.defaultHttpRetryPolicy.attempts to 0)",
-)
-LOOSE_PATHS: Final = (
-    "an HTTPRoute rewrites a path by its first elements alone, so a model's /trace/setting is reachable below the "
-    "prefix as well"
 )
 
 
@@ -50,11 +48,13 @@ class GatewayApi:
     grpc_protocol: str = "kubernetes.io/h2c"
     serves_unbound: bool = False
 
-    def caution(self, traffic: Traffic | None) -> Obstacle | None:
+    def caution(self, traffic: Traffic | None, interface: Interface = OPEN_INFERENCE) -> Obstacle | None:
         if not traffic or not traffic.path_prefix:
             return RETRIES
-        told = (GRPC_NOT_ROUTED.message, *(() if traffic.all_paths else (LOOSE_PATHS,)), RETRIES.message)
-        return Obstacle(GRPC_NOT_ROUTED.reason, "; ".join(told))
+        first = GRPC_NOT_ROUTED if interface.grpc else None
+        loose = "" if traffic.all_paths else interface.loose_below
+        told = filter(None, (first.message if first else "", loose, RETRIES.message))
+        return Obstacle((first or RETRIES).reason, "; ".join(told))
 
     def route_names(self, name: str) -> tuple[str, ...]:
         return (name,)
@@ -63,7 +63,10 @@ class GatewayApi:
         """Render the one route; none where no gateway may have it."""
         if not parent_refs(plan.traffic):
             return ()
-        return (render_http_route(plan.owner, traffic=plan.traffic, split=plan.split, domain=self.domain),)
+        route = render_http_route(
+            plan.owner, traffic=plan.traffic, split=plan.split, domain=self.domain, interface=plan.interface
+        )
+        return (route,)
 
     def resplit(self, owner: Owner, route: Json, split: Split) -> Json:
         return resplit(owner, route, split)
@@ -80,8 +83,10 @@ class GatewayApi:
     def is_carried_out(self, route: Json) -> bool:
         return is_accepted(route)
 
-    def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
-        there, settings = live.get(owner.name), RuleSettings.of(traffic)
+    def claims(
+        self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json], interface: Interface = OPEN_INFERENCE
+    ) -> tuple[OurRoute, ...]:
+        there, settings = live.get(owner.name), RuleSettings.of(traffic, interface)
         return (
             OurRoute(
                 key=Key(owner.namespace, owner.name),

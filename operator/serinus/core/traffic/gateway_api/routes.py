@@ -21,6 +21,8 @@ from serinus.core.model.matches import Match
 from serinus.core.model.names import CLUSTER_DOMAIN
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
+from serinus.core.serving.interface import Interface
+from serinus.core.serving.open_inference import OPEN_INFERENCE
 from serinus.core.traffic.gateway_api.matches import (
     paths_below,
     read_header,
@@ -31,7 +33,7 @@ from serinus.core.traffic.gateway_api.matches import (
 from serinus.core.traffic.gateway_api.settings import read_settings, render_answers, render_settings
 from serinus.core.traffic.hosts import route_hosts
 from serinus.core.traffic.paths import grpc_paths, http_paths
-from serinus.core.traffic.settings import COHORT, RuleSettings
+from serinus.core.traffic.settings import COHORT, GRPC_RULE, RuleSettings
 
 GROUP = GATEWAY.api_version.partition("/")[0]
 
@@ -41,7 +43,14 @@ def parent_refs(traffic: Traffic | None) -> tuple[ParentRef, ...]:
     return traffic.gateway_api.parent_refs if traffic and traffic.gateway_api else ()
 
 
-def render_http_route(owner: Owner, *, traffic: Traffic | None, split: Split, domain: str = CLUSTER_DOMAIN) -> Json:
+def render_http_route(
+    owner: Owner,
+    *,
+    traffic: Traffic | None,
+    split: Split,
+    domain: str = CLUSTER_DOMAIN,
+    interface: Interface = OPEN_INFERENCE,
+) -> Json:
     """Render the route.
 
     Raises ValueError where it is bound to nothing: no gateway would carry it out.
@@ -56,7 +65,7 @@ def render_http_route(owner: Owner, *, traffic: Traffic | None, split: Split, do
         "spec": {
             "parentRefs": [_parent(parent) for parent in parents],
             "hostnames": [host.lower() for host in route_hosts(owner, traffic, domain)],
-            "rules": _rules(split, RuleSettings.of(traffic)),
+            "rules": _rules(split, RuleSettings.of(traffic, interface)),
         },
     }
 
@@ -133,12 +142,12 @@ def _protocols(settings: RuleSettings) -> tuple[_Protocol, ...]:
     if settings.prefix:
         return tuple(
             _Protocol(below.name, [below.match], HTTP_PORT, (render_rewrite(below),))
-            for below in paths_below(settings.prefix, all_paths=settings.all_paths)
+            for below in paths_below(settings.prefix, settings.interface, all_paths=settings.all_paths)
         )
-    return (
-        _Protocol("grpc", render_paths(grpc_paths(all_paths=settings.all_paths)), GRPC_PORT),
-        _Protocol("http", render_paths(http_paths(all_paths=settings.all_paths)), HTTP_PORT),
-    )
+    grpc = grpc_paths(settings.interface, all_paths=settings.all_paths)
+    http = http_paths(settings.interface, all_paths=settings.all_paths)
+    called = (_Protocol(GRPC_RULE, render_paths(grpc), GRPC_PORT),) if grpc else ()
+    return (*called, _Protocol("http", render_paths(http), HTTP_PORT))
 
 
 def _for_users(protocols: tuple[_Protocol, ...]) -> tuple[_Protocol, ...]:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from serinus.core.model.kinds import Json
 from serinus.core.model.split import Split
+from serinus.core.serving.interface import Interface
 from serinus.core.traffic.gateway_api.matches import read_rewrite, render_paths
-from serinus.core.traffic.settings import REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
+from serinus.core.traffic.paths import grpc_paths, http_paths, interface_that
+from serinus.core.traffic.settings import GRPC_RULE, REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
 
 
 def render_settings(settings: RuleSettings) -> Json:
@@ -35,9 +37,21 @@ def read_settings(rules: Sequence[Json]) -> RuleSettings:
     answers = [backend["filters"][0]["responseHeaderModifier"] for backend in backends]
     cookies = [headers["add"][0]["value"] for headers in answers if "add" in headers]
     return RuleSettings(
+        interface=_read_interface(rules, instead),
         all_paths=instead == "/" if prefix else last.get("matches") == render_paths(()),
         prefix=prefix,
         timeout=(last.get("timeouts") or {}).get("request"),
         revision_header=any("set" in headers for headers in answers),
         affinity=Affinity.read(cookies[0]) if cookies else None,
     )
+
+
+def _read_interface(rules: Sequence[Json], instead: str) -> Interface:
+    """Tell by the last rule whose requests are routed; one that admits every path tells it by the gRPC beside it."""
+    if instead:
+        return interface_that(lambda one: one.below[0] == instead)
+    matches = rules[-1].get("matches")
+    if matches == render_paths(()):
+        has_grpc = any(rule.get("name") == GRPC_RULE for rule in rules)
+        return interface_that(lambda one: bool(grpc_paths(one, all_paths=True)) == has_grpc)
+    return interface_that(lambda one: render_paths(http_paths(one, all_paths=False)) == matches)

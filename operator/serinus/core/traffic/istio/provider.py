@@ -14,6 +14,8 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.split import Split
 from serinus.core.model.timestamps import from_rfc3339
+from serinus.core.serving.interface import Interface
+from serinus.core.serving.open_inference import OPEN_INFERENCE
 from serinus.core.traffic.hosts import ForeignRoute, OurRoute, route_hosts
 from serinus.core.traffic.istio.claims import read_foreign_route, read_listeners
 from serinus.core.traffic.istio.policies import render_destination_rule
@@ -54,8 +56,8 @@ class Istio:
         """Callers in the mesh find it by its Service."""
         return self.mesh
 
-    def caution(self, traffic: Traffic | None) -> Obstacle | None:
-        return GRPC_NOT_ROUTED if traffic and traffic.path_prefix else None
+    def caution(self, traffic: Traffic | None, interface: Interface = OPEN_INFERENCE) -> Obstacle | None:
+        return GRPC_NOT_ROUTED if traffic and traffic.path_prefix and interface.grpc else None
 
     def route_names(self, name: str) -> tuple[str, ...]:
         return route_name(name, mesh=False), route_name(name, mesh=True)
@@ -66,7 +68,12 @@ class Istio:
         One from before the mesh had a route of its own names the mesh until that route stands.
         """
         routes = render_virtual_services(
-            plan.owner, traffic=plan.traffic, split=plan.split, mesh=self.mesh, config=self.config
+            plan.owner,
+            traffic=plan.traffic,
+            split=plan.split,
+            mesh=self.mesh,
+            config=self.config,
+            interface=plan.interface,
         )
         old = live.get(route_name(plan.owner.name, mesh=False))
         names_the_mesh = old is not None and MESH in (old["spec"].get("gateways") or ())
@@ -88,17 +95,21 @@ class Istio:
     def is_carried_out(self, route: Json) -> bool:
         return True
 
-    def claims(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json]) -> tuple[OurRoute, ...]:
+    def claims(
+        self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json], interface: Interface = OPEN_INFERENCE
+    ) -> tuple[OurRoute, ...]:
         both = (False, True) if self.mesh else (False,)
-        return tuple(self._claim(owner, traffic, live, mesh=mesh) for mesh in both)
+        return tuple(self._claim(owner, traffic, live, interface, mesh=mesh) for mesh in both)
 
-    def _claim(self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json], *, mesh: bool) -> OurRoute:
+    def _claim(
+        self, owner: Owner, traffic: Traffic | None, live: Mapping[str, Json], interface: Interface, *, mesh: bool
+    ) -> OurRoute:
         name, key = route_name(owner.name, mesh=mesh), Key(owner.namespace, route_name(owner.name, mesh=mesh))
         there = live.get(name)
         created = from_rfc3339(there["metadata"]["creationTimestamp"]) if there else None
         if traffic and traffic.is_delegate and not mesh:
             return OurRoute(key, (), (), created, self.config.domain)
-        settings = RuleSettings.of(None if mesh else traffic)
+        settings = RuleSettings.of(None if mesh else traffic, interface)
         return OurRoute(
             key=key,
             hosts=route_hosts(owner, None if mesh else traffic, self.config.domain),

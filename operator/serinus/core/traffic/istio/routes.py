@@ -10,7 +10,6 @@ gets no entry of weight 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +20,8 @@ from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.names import CLUSTER_DOMAIN, MESH, service_fqdn
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
 from serinus.core.model.split import Split
-from serinus.core.serving.interface import Path
+from serinus.core.serving.interface import Interface
+from serinus.core.serving.open_inference import OPEN_INFERENCE
 from serinus.core.traffic.hosts import route_hosts
 from serinus.core.traffic.istio.matches import read_match_of, render_match
 from serinus.core.traffic.istio.settings import (
@@ -30,9 +30,10 @@ from serinus.core.traffic.istio.settings import (
     render_below,
     render_header,
     render_settings,
+    render_uris,
 )
 from serinus.core.traffic.paths import grpc_paths, http_paths
-from serinus.core.traffic.settings import COHORT, RuleSettings
+from serinus.core.traffic.settings import COHORT, GRPC_RULE, RuleSettings
 
 MESH_SUFFIX: Final = ".mesh"
 """Ends the name of the mesh's VirtualService. No ModelDeployment's name has a dot, so no other one's route has it."""
@@ -61,23 +62,39 @@ def route_gateways(traffic: Traffic | None) -> tuple[str, ...]:
 
 
 def render_virtual_services(
-    owner: Owner, *, traffic: Traffic | None, split: Split, mesh: bool, config: MeshConfig = MESH_CONFIG
+    owner: Owner,
+    *,
+    traffic: Traffic | None,
+    split: Split,
+    mesh: bool,
+    config: MeshConfig = MESH_CONFIG,
+    interface: Interface = OPEN_INFERENCE,
 ) -> tuple[Json, ...]:
     """Render every route of a ModelDeployment: that of the user's gateways, and that of the mesh, where it is on."""
     outside = bool(route_gateways(traffic)) or bool(traffic and traffic.is_delegate)
     wanted = (*((False,) if outside else ()), *((True,) if mesh else ()))
-    return tuple(render_virtual_service(owner, traffic=traffic, split=split, mesh=one, config=config) for one in wanted)
+    return tuple(
+        render_virtual_service(owner, traffic=traffic, split=split, mesh=one, config=config, interface=interface)
+        for one in wanted
+    )
 
 
 def render_virtual_service(
-    owner: Owner, *, traffic: Traffic | None, split: Split, mesh: bool, config: MeshConfig = MESH_CONFIG
+    owner: Owner,
+    *,
+    traffic: Traffic | None,
+    split: Split,
+    mesh: bool,
+    config: MeshConfig = MESH_CONFIG,
+    interface: Interface = OPEN_INFERENCE,
 ) -> Json:
     """Render the route for callers in the mesh, with the root Service's name alone, or that of the user's gateways.
 
     The mesh's names one model, so its paths have no prefix. Raises ValueError where there is no gateway: Istio would
     take the mesh.
     """
-    settings = RuleSettings.of(traffic.model_copy(update={"path_prefix": None}) if mesh and traffic else traffic)
+    asked = traffic.model_copy(update={"path_prefix": None}) if mesh and traffic else traffic
+    settings = RuleSettings.of(asked, interface)
     exported = {"exportTo": list(config.export_to)} if config.export_to else {}
     return {
         "apiVersion": VIRTUAL_SERVICE.api_version,
@@ -189,9 +206,9 @@ def _protocols(settings: RuleSettings) -> list[tuple[str, list[Json], int]]:
     """List what is routed: name, matches, and the port of its Services; HTTP, which may be the rest, is last."""
     if settings.prefix:
         return [("http", [render_below(settings)], HTTP_PORT)]
-    grpc = _uris(grpc_paths(all_paths=settings.all_paths))
-    http = _uris(http_paths(all_paths=settings.all_paths))
-    return [("grpc", grpc, GRPC_PORT), ("http", http, HTTP_PORT)]
+    grpc = render_uris(grpc_paths(settings.interface, all_paths=settings.all_paths))
+    http = render_uris(http_paths(settings.interface, all_paths=settings.all_paths))
+    return [*([(GRPC_RULE, grpc, GRPC_PORT)] if grpc else []), ("http", http, HTTP_PORT)]
 
 
 def _kept(to: Destinations, http: list[Json], settings: RuleSettings) -> list[Json]:
@@ -202,10 +219,6 @@ def _kept(to: Destinations, http: list[Json], settings: RuleSettings) -> list[Js
         _rule(f"http-{name}", _with_headers(http, [header]), to.all_to(name, HTTP_PORT, settings))
         for name, header in kept
     ]
-
-
-def _uris(paths: Iterable[Path]) -> list[Json]:
-    return [{"uri": {path.by.value: path.value}} for path in paths]
 
 
 def _rule(name: str, match: list[Json], route: list[Json], copies: Json | None = None) -> Json:

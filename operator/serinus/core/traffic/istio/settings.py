@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from serinus.core.model.kinds import Json
 from serinus.core.model.matches import By
 from serinus.core.model.split import Split
-from serinus.core.traffic.paths import path_header_below
-from serinus.core.traffic.settings import REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
+from serinus.core.serving.interface import Interface, Path
+from serinus.core.traffic.paths import grpc_paths, http_paths, interface_that, path_header_below
+from serinus.core.traffic.settings import GRPC_RULE, REVISION_HEADER, SET_COOKIE, Affinity, RuleSettings
 
 PATH_HEADER: Final = ":path"
 """A request's path with its query, as Envoy matches it like any other header."""
@@ -24,7 +25,7 @@ def render_below(settings: RuleSettings) -> Json:
     uri = {"uri": {By.PREFIX.value: f"{settings.prefix}/"}}
     if settings.all_paths:
         return uri
-    return {**uri, "headers": {PATH_HEADER: {By.REGEX.value: path_header_below(settings.prefix)}}}
+    return {**uri, "headers": {PATH_HEADER: {By.REGEX.value: path_header_below(settings.prefix, settings.interface)}}}
 
 
 def read_below(match: Json) -> str:
@@ -65,6 +66,7 @@ def read_settings(rules: Sequence[Json]) -> RuleSettings:
     below = last["match"][0] if "rewrite" in last and last.get("match") else {}
     return RuleSettings(
         all_paths="headers" not in below if below else "match" not in last,
+        interface=_read_interface(rules, below),
         prefix=read_below(below),
         timeout=last.get("timeout"),
         attempts=retries.get("attempts", 0),
@@ -73,3 +75,20 @@ def read_settings(rules: Sequence[Json]) -> RuleSettings:
         revision_header=any("set" in headers for headers in answers),
         affinity=Affinity.read(cookies[0]) if cookies else None,
     )
+
+
+def render_uris(paths: Iterable[Path]) -> list[Json]:
+    """Render the matches of some paths."""
+    return [{"uri": {path.by.value: path.value}} for path in paths]
+
+
+def _read_interface(rules: Sequence[Json], below: Json) -> Interface:
+    """Tell by the last rule whose requests are routed; one that admits every path tells it by the gRPC beside it."""
+    if below:
+        wanted = (below.get("headers") or {}).get(PATH_HEADER, {}).get(By.REGEX.value)
+        return interface_that(lambda one: path_header_below(read_below(below), one) == wanted)
+    matches = rules[-1].get("match")
+    if matches is None:
+        has_grpc = any(rule.get("name") == GRPC_RULE for rule in rules)
+        return interface_that(lambda one: bool(grpc_paths(one, all_paths=True)) == has_grpc)
+    return interface_that(lambda one: render_uris(http_paths(one, all_paths=False)) == matches)
