@@ -22,8 +22,11 @@ DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 FETCHING = Fetching("example.com/serving:1", {"s3": "https://minio.storage:9000"}, ("*.example.com", "hub:5000"))
 
 
-def asked(uri: str = "s3://models/fraud/42", **model: Any) -> ModelDeploymentSpec:
-    return ModelDeploymentSpec.parse({**SMALL, "model": {"version": "42", "storageUri": uri, **model}})
+def asked(uri: str = "s3://models/fraud/42", server: str = "", **model: Any) -> ModelDeploymentSpec:
+    runtime = {**SMALL["runtime"], **({"type": server} if server else {})}
+    return ModelDeploymentSpec.parse(
+        {**SMALL, "runtime": runtime, "model": {"version": "42", "storageUri": uri, **model}}
+    )
 
 
 def template(spec: ModelDeploymentSpec, fetching: Fetching = FETCHING) -> Json:
@@ -69,6 +72,14 @@ def test_digest_and_credentials_are_handed_on() -> None:
     found = fetcher(asked(digest=DIGEST, credentials={"secretName": "bucket"}))
     assert f"--digest={DIGEST}" in found["args"]
     assert found["envFrom"] == [{"secretRef": {"name": "bucket"}}]
+
+
+@pytest.mark.parametrize(("server", "layouts"), [("triton", []), ("mlserver", ["--layout=as-is"])])
+def test_a_model_is_laid_out_as_its_server_loads_it(server: str, layouts: list[str]) -> None:
+    """Triton's layout is the default of serinus-fetch: its revisions keep the template that they have."""
+    told = [each for each in fetcher(asked(server=server))["args"] if each.startswith("--layout")]
+    assert told == layouts
+    assert fetcher(asked(server="triton")) == fetcher(asked())
 
 
 def test_the_server_cannot_change_the_model() -> None:

@@ -1,0 +1,30 @@
+"""An image with MLServer and scikit-learn, for tests that run MLServer for real; no part of the stack by itself.
+
+Seldon's own image is on a registry only. This one has the same packages from PyPI, on our minimal Debian. MLServer does
+not start with uvloop 0.22 (docs/serving.md): whoever makes the lock file anew asks for an older one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from serinus_local import operator_image, pypi
+from serinus_local.image import Image
+from serinus_local.operator_image import Contents
+
+MLSERVER: Final = Contents(
+    "mlserver",
+    pypi.REQUIREMENTS / "mlserver.txt",
+    "",
+    ("mlserver",),
+    ("start", "/models"),
+    programs={"mlserver": "mlserver.cli:main"},
+    debian=("dash",),  # the operator starts it by `sh`
+)
+"""mlserver, mlserver-sklearn and what they need."""
+TRAINER: Final = ("scikit-learn", "joblib")
+
+
+def mlserver() -> Image:
+    """Return the image for the local stack, building what is missing."""
+    return operator_image.made(MLSERVER)
