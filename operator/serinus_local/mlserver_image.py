@@ -6,6 +6,7 @@ not start with uvloop 0.22 (docs/serving.md): whoever makes the lock file anew a
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from serinus_local import operator_image, pypi
@@ -22,9 +23,15 @@ MLSERVER: Final = Contents(
     debian=("dash",),  # the operator starts it by `sh`
 )
 """mlserver, mlserver-sklearn and what they need."""
-TRAINER: Final = ("scikit-learn", "joblib")
-
 
 def mlserver() -> Image:
     """Return the image for the local stack, building what is missing."""
     return operator_image.made(MLSERVER)
+
+
+def trainer() -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the start of a command line that runs Python with the image's packages alone, and its environment.
+
+    A model must be trained by the scikit-learn that loads it.
+    """
+    return (sys.executable, "-S"), {"PYTHONPATH": str(pypi.installed(MLSERVER.name, MLSERVER.locked))}

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import tree_digest
@@ -22,6 +23,7 @@ from serinus_serving.fetch.errors import (
 )
 from serinus_serving.fetch.guard import Guard
 from serinus_serving.fetch.hosts import HostPattern, parse_host
+from serinus_serving.fetch.identity import token_services
 from serinus_serving.fetch.journal import Journal
 from serinus_serving.fetch.layout import CONFIG, Layout, lay_out
 from serinus_serving.fetch.paths import check_tree
@@ -115,6 +117,8 @@ class _Fetch:
         try:
             source = open_source(self.wish.reference, Access(credentials, self.guard.url, self.place.scratch))
             self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
+            services = (parse_host(host) for host in token_services(credentials.variables))
+            self.guard.allow_tokens(service for service in services if service.host not in _names(source))
         except ValueError as error:
             shown = credentials.hide(self.wish.uri)
             raise ArtifactUriInvalid(f"{shown} cannot be read: {credentials.hide(str(error))}") from error
@@ -197,6 +201,11 @@ def _triton(files: Mapping[str, Path], name: str, artifact: Artifact) -> Layout:
         return lay_out(configs, files, name)
     except ArtifactLayout as error:
         raise ArtifactLayout(f"{artifact.resolved}: {error}") from error
+
+
+def _names(source: Source) -> set[str]:
+    """Name the hosts of the artifact itself: a token service is allowed for tokens, and never for that."""
+    return {urlsplit(f"//{host}").hostname or "" for host in source.hosts}
 
 
 def _not_allowed(guard: Guard) -> ArtifactHostNotAllowed:
