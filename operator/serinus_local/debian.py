@@ -30,8 +30,8 @@ _CLONES = ("git-remote-http", "git-remote-https")
 _UNUSED = (
     "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug", "usr/share/menu",
     "usr/share/base-files", "usr/share/python3", "usr/sbin", "boot", "home", "media", "mnt", "srv", "etc/update-motd.d",
-    "etc/bash_completion.d", "usr/share/bash-completion", "usr/share/debianutils", "usr/share/gitweb", "usr/share/perl5",
-    "usr/share/git-core/contrib",
+    "etc/bash_completion.d", "usr/share/bash-completion", "usr/share/debianutils", "usr/share/gitweb",
+    "usr/share/perl5", "usr/share/git-core/contrib",
 )  # fmt: skip
 _PASSWD = f"root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:{USER}:{USER}:nonroot:/tmp:/sbin/nologin\n"
 _GROUP = f"root:x:0:\nnonroot:x:{USER}:\n"

@@ -24,6 +24,7 @@ MLSERVER: Final = Contents(
 )
 """mlserver, mlserver-sklearn and what they need."""
 
+
 def mlserver() -> Image:
     """Return the image for the local stack, building what is missing."""
     return operator_image.made(MLSERVER)

@@ -185,11 +185,12 @@ def _ours(contents: Contents, root: Path) -> dict[str, Path]:
 
 
 def _program(root: Path, name: str, function: str) -> Path:
-    """Write the script that pip would write, with the image's Python."""
+    """Write the script that pip would write, with the image's Python; a process that it spawns reads it again."""
     module, _, called = function.partition(":")
     script = root / _PROGRAMS / name
     script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(f"#!/usr/bin/python3.11\nfrom {module} import {called}\n\n{called}()\n")
+    guarded = f'if __name__ == "__main__":\n    {called}()\n'
+    script.write_text(f"#!/usr/bin/python3.11\nfrom {module} import {called}\n\n{guarded}")
     script.chmod(0o755)
     return script
 

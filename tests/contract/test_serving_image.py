@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from serinus_local import operator_image
 from serinus_local.mlserver_image import MLSERVER
-from serinus_local.operator_image import SERVING, Contents
+from serinus_local.operator_image import SERVING
 from serinus_local.pki import Pki
+from tests.support.image_root import started, unpacked
 from tests.support.servers.repositories import PASSWORD, USER, git_server, repository
 from tests.support.stack import require_node
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
 
 MODEL = {"config.pbtxt": b'name: "fraud"\n', "1/model.onnx": bytes(range(256)) * 900}
-POD = 1000
-"""Whom pods run as."""
 
 
 @pytest.fixture(scope="module")
@@ -85,24 +80,3 @@ def test_mlserver_and_scikit_learn_are_importable(tmp_path: Path) -> None:
     assert (packages / "mlserver" / "__pycache__" / "cli.cpython-311.pyc").exists() or list(
         (packages / "mlserver" / "cli" / "__pycache__").glob("*.pyc")
     )
-
-
-def unpacked(contents: Contents, root: Path) -> Path:
-    """Lay the image's layers over each other, and add what a pod's volumes and the kubelet give."""
-    for layer in operator_image.layers(contents).values():
-        subprocess.run(["tar", "--extract", f"--file={layer}", f"--directory={root}"], check=True)
-    root.chmod(0o755)
-    (root / "models").mkdir()
-    os.chown(root / "models", POD, POD)
-    os.mknod(root / "dev" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
-    os.mknod(root / "dev" / "urandom", stat.S_IFCHR | 0o666, os.makedev(1, 9))
-    for device in ("null", "urandom"):
-        (root / "dev" / device).chmod(0o666)
-    return root
-
-
-def started(root: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of the image as a pod would."""
-    variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": "/opt/serinus", "HOME": "/", **environment}
-    argv = ["/usr/sbin/chroot", f"--userspec={POD}:{POD}", str(root), *command]
-    return subprocess.run(argv, capture_output=True, text=True, env=variables, check=False, timeout=300)

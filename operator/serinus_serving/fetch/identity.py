@@ -1,9 +1,9 @@
 """Where an identity is turned into keys of a cloud: workload identity, without a Secret.
 
-The clouds' webhooks give pods a token of the cluster and name it in these variables; the cloud's token service takes it.
-Such a service is no artifact's host: it may be asked although nobody granted it, and only where there is a token for it.
-Nobody can name another one: variables also come from a Secret of the team's. What needs no token service (EKS Pod
-Identity, GKE, managed identities of Azure) is asked at the metadata address, which `hosts` knows.
+The clouds' webhooks give pods a token of the cluster and name it in these variables; the cloud's token service takes
+it. Such a service is no artifact's host: it may be asked although nobody granted it, and only where there is a token
+for it. Nobody can name another one: variables also come from a Secret of the team's. What needs no token service (EKS
+Pod Identity, GKE, managed identities of Azure) is asked at the metadata address, which `hosts` knows.
 """
 
 from __future__ import annotations

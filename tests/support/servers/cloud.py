@@ -1,7 +1,7 @@
 """Stand-ins for what a pod's identity is proven to on three clouds, and for their stores, at the clouds' own addresses.
 
-They are no clouds: each checks the one proof that it is told and answers as its documentation says. So that they can have
-those addresses, they run in a network of their own, with the program that asks them:
+They are no clouds: each checks the one proof that it is told and answers as its documentation says. So that they can
+have those addresses, they run in a network of their own, with the program that asks them:
 `python -m tests.support.servers.cloud FOLDER PROGRAM…` within `in_a_network_of_its_own`.
 """
 

@@ -82,6 +82,18 @@ def test_a_model_is_laid_out_as_its_server_loads_it(server: str, layouts: list[s
     assert fetcher(asked(server="triton")) == fetcher(asked())
 
 
+def test_workload_identity_needs_no_secret_and_no_token_of_the_api_server() -> None:
+    """The clouds' webhooks know pods by their ServiceAccount, Azure's by a label, and mount tokens of their own."""
+    wish = {"serviceAccountName": "fraud-reader", "labels": {"azure.workload.identity/use": "true"}}
+    raw = {**SMALL, "runtime": {**SMALL["runtime"], "podTemplate": wish}}
+    model = {"version": "42", "storageUri": "https://acme.blob.core.windows.net/models/fraud"}
+    pod = template(ModelDeploymentSpec.parse({**raw, "model": model}))
+    assert pod["spec"]["serviceAccountName"] == "fraud-reader"
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    assert pod["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+    assert "envFrom" not in pod["spec"]["initContainers"][0]
+
+
 def test_the_server_cannot_change_the_model() -> None:
     """The volume is written by the fetch alone."""
     (server,) = template(asked())["spec"]["containers"]
