@@ -111,8 +111,8 @@ def _keep_what_clones(root: Path) -> None:
         if program.name not in _CLONES:
             shutil.rmtree(program) if program.is_dir() else program.unlink()
     (root / _GIT / "git").symlink_to("../../bin/git")
-    for program in ("git-shell", "scalar"):
-        (root / "usr" / "bin" / program).unlink()
+    for name in ("git-shell", "scalar"):
+        (root / "usr" / "bin" / name).unlink()
 
 
 def _field(package: Path, name: str) -> str:
