@@ -1,5 +1,5 @@
 # Our images for those who build with Docker, Podman or buildah: the operator's by `docker build -t serinus .`, what fetches
-# models by `docker build -t serinus-serving --target serving .` (with DVC: --build-arg SERVING=serving-dvc).
+# models by `docker build -t serinus-serving --target serving .`.
 # Each holds the files of `make image`, layer by layer, and is made by the same code; the build fetches from Debian and PyPI.
 ARG DEBIAN=debian:bookworm-slim
 FROM ${DEBIAN} AS source
@@ -8,8 +8,7 @@ WORKDIR /src
 COPY . .
 
 FROM source AS serving-files
-ARG SERVING=serving
-RUN PYTHONPATH=operator python3 -m serinus_local image ${SERVING} --files /layers
+RUN PYTHONPATH=operator python3 -m serinus_local image serving --files /layers
 
 FROM scratch AS serving
 COPY --from=serving-files /layers/base/ /

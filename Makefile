@@ -103,7 +103,6 @@ lock: $(INSTALLED) ## Update the lock files (hashes, no addresses)
 	$(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
 	$(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements/dev.txt
 	$(EXTRA) serving | $(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header - -o requirements/serving.txt
-	$(EXTRA) serving serving-dvc | $(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header - -o requirements/serving-dvc.txt
 	grep -A40 '^uv==' requirements/dev.txt | awk 'NR>1 && !/^ /{exit} {print}' > requirements/bootstrap.txt
 
 clean: ## Remove everything that the targets built here

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     image = commands.add_parser("image", help="write one of our images as an OCI archive")
     image.add_argument(
         "which", nargs="?", choices=operator_image.CHOICES, default="operator",
-        help="the operator, or what fetches models beside it: with -dvc by dvc:// as well",
+        help="the operator, or what fetches models beside its servers",
     )  # fmt: skip
     image.add_argument("--archive", type=Path, help="the file to write; default: dist/ and the image's name")
     image.add_argument("--name", help="registry/repository:tag that it is loaded as; default: its own and the version")

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -79,10 +79,8 @@ SERVING = Contents(
     programs={"serinus-fetch": "serinus_serving.fetch.cli:main"},
     debian=("git", "dash"),  # git asks for its password by a shell
 )
-"""What runs beside models: the init container that fetches them, by all schemes but `dvc://`."""
-SERVING_DVC = replace(SERVING, name="serinus-serving-dvc", lock="serving-dvc.txt")
-"""The same with DVC, which is half as much again."""
-CHOICES = {"operator": OPERATOR, "serving": SERVING, "serving-dvc": SERVING_DVC}
+"""What runs beside models: the init container that fetches them, by all schemes but `dvc://`: one package of DVC's is no wheel."""
+CHOICES = {"operator": OPERATOR, "serving": SERVING}
 """Those that people install, as `make image` calls them."""
 
 

@@ -23,7 +23,7 @@ def test_everything_names_the_same_python() -> None:
     assert tools["ruff"]["target-version"] == f"py3{minor}"
     assert f"python{version}-minimal" in debian.PACKAGES
     assert f"PYTHON_VERSION := {version}\n" in (ROOT / "Makefile").read_text()
-    for lock in ("runtime", "serving", "serving-dvc", "dev"):
+    for lock in ("runtime", "serving", "dev"):
         assert "python_full_version" not in (ROOT / "requirements" / f"{lock}.txt").read_text()
     for page in ("README.md", "docs/local-stack.md"):
         assert set(re.findall(r"Python (\d+\.\d+)", (ROOT / page).read_text())) == {version}
