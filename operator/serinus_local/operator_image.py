@@ -79,7 +79,7 @@ SERVING = Contents(
     programs={"serinus-fetch": "serinus_serving.fetch.cli:main"},
     debian=("git", "dash"),  # git asks for its password by a shell
 )
-"""What runs beside models: the init container that fetches them, by all schemes but `dvc://`: one package of DVC's is no wheel."""
+"""What runs beside models: the init container that fetches them. Without DVC: one of its packages is no wheel."""
 CHOICES = {"operator": OPERATOR, "serving": SERVING}
 """Those that people install, as `make image` calls them."""
 
