@@ -33,6 +33,6 @@ def mlserver() -> Image:
 def trainer() -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the start of a command line that runs Python with the image's packages alone, and its environment.
 
-    A model must be trained by the scikit-learn that loads it.
+    A model must be trained by the scikit-learn that loads it. The packages stay as they are: an image is made of them.
     """
-    return (sys.executable, "-S"), {"PYTHONPATH": str(pypi.installed(MLSERVER.name, MLSERVER.locked))}
+    return (sys.executable, "-B", "-S"), {"PYTHONPATH": str(pypi.installed(MLSERVER.name, MLSERVER.locked))}

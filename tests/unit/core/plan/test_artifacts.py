@@ -74,11 +74,13 @@ def test_digest_and_credentials_are_handed_on() -> None:
     assert found["envFrom"] == [{"secretRef": {"name": "bucket"}}]
 
 
-@pytest.mark.parametrize(("server", "layouts"), [("triton", []), ("mlserver", ["--layout=as-is"])])
-def test_a_model_is_laid_out_as_its_server_loads_it(server: str, layouts: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [("triton", []), ("mlserver", ["--layout=as-is", "--need=model-settings.json"])],
+)
+def test_a_model_is_laid_out_as_its_server_loads_it(server: str, told: list[str]) -> None:
     """Triton's layout is the default of serinus-fetch: its revisions keep the template that they have."""
-    told = [each for each in fetcher(asked(server=server))["args"] if each.startswith("--layout")]
-    assert told == layouts
+    assert [each for each in fetcher(asked(server=server))["args"] if each.startswith(("--layout", "--need"))] == told
     assert fetcher(asked(server="triton")) == fetcher(asked())
 
 
