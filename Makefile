@@ -11,6 +11,8 @@ PY := $(VENV)/bin/python
 UV := $(PY) -m uv
 LOCAL := $(PY) -m serinus_local
 PYTEST := $(PY) -m pytest
+# What an extra asks for by itself: the image of what runs beside models holds nothing of the operator's.
+EXTRA := $(PY) -c 'import sys, tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*(line for name in sys.argv[1:] for line in extras[name]), sep="\n")'
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
@@ -36,7 +38,7 @@ up: $(INSTALLED) ## Start a local cluster with the operator; prints the lines to
 down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 	$(LOCAL) down $(ARGS)
 
-image: $(INSTALLED) ## Build the operator's image without Docker: dist/serinus.tar, an OCI archive (needs root, ARGS="--name …")
+image: $(INSTALLED) ## Build an image without Docker: dist/serinus.tar, an OCI archive (needs root; ARGS=serving: what fetches models)
 	$(LOCAL) image $(ARGS)
 
 test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to those that need a cluster)
@@ -100,7 +102,7 @@ bench-statistics: $(INSTALLED) ## Regenerate docs/statistics-results.md in full 
 lock: $(INSTALLED) ## Update the lock files (hashes, no addresses)
 	$(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
 	$(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements/dev.txt
-	$(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header --extra serving pyproject.toml -o requirements/serving.txt
+	$(EXTRA) serving | $(UV) pip compile --quiet --upgrade --python-version $(PYTHON_VERSION) --python-platform linux --generate-hashes --no-emit-index-url --no-annotate --no-header - -o requirements/serving.txt
 	grep -A40 '^uv==' requirements/dev.txt | awk 'NR>1 && !/^ /{exit} {print}' > requirements/bootstrap.txt
 
 clean: ## Remove everything that the targets built here

@@ -37,11 +37,13 @@ def _parser() -> argparse.ArgumentParser:
             how.add_argument(
                 "--operator", choices=operators.WAYS, help="how the operator runs; default: as it does, or pod"
             )
-    image = commands.add_parser("image", help="write the operator's image as an OCI archive")
-    image.add_argument("--archive", type=Path, default=Path("dist/serinus.tar"), help="the file to write")
+    image = commands.add_parser("image", help="write one of our images as an OCI archive")
     image.add_argument(
-        "--name", default=f"serinus:{chart.app_version()}", help="registry/repository:tag that it is loaded as"
-    )
+        "which", nargs="?", choices=operator_image.CHOICES, default="operator",
+        help="the operator, or what fetches models beside its servers",
+    )  # fmt: skip
+    image.add_argument("--archive", type=Path, help="the file to write; default: dist/ and the image's name")
+    image.add_argument("--name", help="registry/repository:tag that it is loaded as; default: its own and the version")
     image.add_argument("--files", type=Path, metavar="FOLDER", help="write its files, layer by layer, and no archive")
     image.set_defaults(run=_image)
     demo = commands.add_parser("demo", help="show a good version being promoted and bad ones rolled back")
@@ -65,11 +67,14 @@ def _build(options: argparse.Namespace) -> int:
 def _image(options: argparse.Namespace) -> int:
     if os.geteuid() != 0:
         raise RuntimeError("the image needs root: its own Python compiles the code in it (chroot); use sudo")
+    contents = operator_image.CHOICES[options.which]
     if options.files:
-        operator_image.unpack(options.files)
+        operator_image.unpack(options.files, contents)
         return 0
-    digest = operator_image.write(options.archive, options.name)
-    say(f"{options.name}: {options.archive}, {options.archive.stat().st_size / 1e6:.0f} MB, {digest}")
+    archive = options.archive or Path("dist") / f"{contents.name}.tar"
+    name = options.name or f"{contents.name}:{chart.app_version()}"
+    digest = operator_image.write(archive, name, contents)
+    say(f"{name}: {archive}, {archive.stat().st_size / 1e6:.0f} MB, {digest}")
     return 0
 
 

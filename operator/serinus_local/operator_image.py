@@ -1,7 +1,7 @@
-"""Our images in three layers: a minimal Debian, which they share, the locked packages, and our own code.
+"""Our images in layers: a minimal Debian, which they share, more of Debian's programs, locked packages, our own code.
 
-The Dockerfile copies the files of the same three layers. Each layer is kept in the cache under the name of what went
-into it; an image is named after what is in it.
+The Dockerfile copies the files of the same layers. Each layer is kept in the cache under the name of what went into it;
+an image is named after what is in it.
 """
 
 from __future__ import annotations
@@ -31,22 +31,26 @@ _UNUSED_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Contents:
-    """What an image holds beside Debian: the packages of a lock file, a package of ours, and programs that call it.
+    """What an image holds beside a minimal Debian, and what it starts.
 
-    `programs` are what each runs, by its name: `module:function`.
+    `lock` is a lock file: its name in requirements/, or the path of another. `package` is one of ours, or empty.
+    `programs` are what each runs, by its name: `module:function`. `debian` are packages of Debian.
     """
 
     name: str
-    lock: str
+    lock: str | Path
     package: str
     entrypoint: tuple[str, ...]
     command: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
+    debian: tuple[str, ...] = ()
 
     @property
-    def code(self) -> Path:
-        """Our own package."""
-        return _SOURCES / "operator" / self.package
+    def code(self) -> list[Path]:
+        """The files of our own package."""
+        if not self.package:
+            return []
+        return sorted(file for file in (_SOURCES / "operator" / self.package).rglob("*") if _is_source(file))
 
     @property
     def locked(self) -> Path:
@@ -73,20 +77,26 @@ SERVING = Contents(
     "serinus_serving",
     ("serinus-fetch",),
     programs={"serinus-fetch": "serinus_serving.fetch.cli:main"},
+    debian=("git", "dash"),  # git asks for its password by a shell
 )
-"""What runs beside models: the init container that fetches them."""
+"""What runs beside models: the init container that fetches them. Without DVC: one of its packages is no wheel."""
+CHOICES = {"operator": OPERATOR, "serving": SERVING}
+"""Those that people install, as `make image` calls them."""
 
 
 def layers(contents: Contents = OPERATOR, *, fresh: bool = False) -> dict[str, Path]:
     """Return the archive of each layer, from the lowest up; `fresh` asks Debian for its newest packages."""
     recipe = [Path(__file__).with_name(f"{name}.py") for name in ("debian", "image", "operator_image")]
     base = _kept("base", cache.digest(recipe), _make_base, fresh=fresh)
-    code = sorted(file for file in contents.code.rglob("*") if _is_source(file))
-    names = "".join(str(file.relative_to(contents.code)) for file in code)
+    found = {"base": base}
+    if contents.debian:
+        programs = cache.digest(recipe, recipe=f"{contents.debian}")
+        found["programs"] = _kept("programs", programs, partial(_make_programs, contents, base), fresh=fresh)
+    names = "".join(str(file.relative_to(_SOURCES)) for file in contents.code)
     packages = cache.digest([*recipe, contents.locked], recipe=contents.name)
-    ours = cache.digest([*recipe, _LICENSE, *code], recipe=f"{contents.name}{names}")
+    ours = cache.digest([*recipe, _LICENSE, *contents.code], recipe=f"{contents.name}{names}{contents.programs}")
     return {
-        "base": base,
+        **found,
         "dependencies": _kept("dependencies", packages, partial(_make_dependencies, contents, base)),
         "code": _kept("code", ours, partial(_make_code, contents, base)),
     }
@@ -139,6 +149,13 @@ def _make_base(target: Path, scratch: Path) -> None:
     layer(target, {each.name: each for each in sorted(root.iterdir())}, folders=["tmp"], with_bytecode=True)
 
 
+def _make_programs(contents: Contents, base: Path, target: Path, scratch: Path) -> None:
+    root = scratch / "programs"
+    root.mkdir()
+    debian.add(root, scratch, contents.debian, _rooted(base, scratch))
+    layer(target, {each.name: each for each in sorted(root.iterdir())}, with_bytecode=True)
+
+
 def _make_dependencies(contents: Contents, base: Path, target: Path, scratch: Path) -> None:
     root = _rooted(base, scratch)
     home = root / _HOME
@@ -150,22 +167,28 @@ def _make_dependencies(contents: Contents, base: Path, target: Path, scratch: Pa
 
 def _make_code(contents: Contents, base: Path, target: Path, scratch: Path) -> None:
     root = _rooted(base, scratch)
-    home = root / _HOME
-    shutil.copytree(contents.code, home / contents.package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(_LICENSE, home / "LICENSE")
-    _compile(root, _HOME)
-    files = {str(_HOME / name): home / name for name in ("LICENSE", contents.package)}
+    files = _ours(contents, root) if contents.package else {}
     for name, function in contents.programs.items():
         files[str(_PROGRAMS / name)] = _program(root, name, function)
     layer(target, files, with_bytecode=True)
 
 
+def _ours(contents: Contents, root: Path) -> dict[str, Path]:
+    home = root / _HOME
+    source = _SOURCES / "operator" / contents.package
+    shutil.copytree(source, home / contents.package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(_LICENSE, home / "LICENSE")
+    _compile(root, _HOME)
+    return {str(_HOME / name): home / name for name in ("LICENSE", contents.package)}
+
+
 def _program(root: Path, name: str, function: str) -> Path:
-    """Write the script that pip would write, with the image's Python."""
+    """Write the script that pip would write, with the image's Python; a process that it spawns reads it again."""
     module, _, called = function.partition(":")
     script = root / _PROGRAMS / name
     script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(f"#!/usr/bin/python3.11\nfrom {module} import {called}\n\n{called}()\n")
+    guarded = f'if __name__ == "__main__":\n    {called}()\n'
+    script.write_text(f"#!/usr/bin/python3.11\nfrom {module} import {called}\n\n{guarded}")
     script.chmod(0o755)
     return script
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 ADMIN = "admin"
@@ -19,11 +20,15 @@ USERS = {
 
 
 class Pki:
-    """Certificates, the key of service accounts and the users' tokens, made once per state folder."""
+    """Certificates, the key of service accounts and the users' tokens, made once per state folder.
 
-    def __init__(self, state: Path, addresses: list[str]) -> None:
+    The server's certificate is for these addresses, for its own names and for `names`.
+    """
+
+    def __init__(self, state: Path, addresses: Sequence[str], names: Sequence[str] = ()) -> None:
         self.folder = state / "pki"
         self._addresses = addresses
+        self._names = ("localhost", "kubernetes.default.svc", *names)
         if not (self.folder / "tokens.csv").exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)
@@ -43,9 +48,7 @@ class Pki:
             "req", "-x509", "-new", "-key", self.file("ca.key"), "-days", "3650", "-subj", "/CN=serinus-local",
             "-addext", "basicConstraints=critical,CA:TRUE", "-out", self.file("ca.crt"),
         )  # fmt: skip
-        names = ",".join(
-            [*(f"IP:{address}" for address in self._addresses), "DNS:localhost", "DNS:kubernetes.default.svc"]
-        )
+        names = ",".join([*(f"IP:{each}" for each in self._addresses), *(f"DNS:{name}" for name in self._names)])
         self._certificate("apiserver", "/CN=kube-apiserver", f"subjectAltName={names}\nextendedKeyUsage=serverAuth\n")
         self._certificate(
             "kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client", "extendedKeyUsage=clientAuth\n"

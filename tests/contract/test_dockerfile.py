@@ -33,20 +33,23 @@ def buildah(tmp_path: Path) -> Iterator[tuple[str, ...]]:
     shutil.rmtree(tmp_path / "store", ignore_errors=True)
 
 
-def test_the_dockerfile_gives_what_make_image_gives(buildah: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("image", ["operator", "serving"])
+def test_the_dockerfile_gives_what_make_image_gives(buildah: tuple[str, ...], tmp_path: Path, image: str) -> None:
     """Every file of every layer, and how it is run; only the times of files differ."""
     run(
         *buildah, "build", "--isolation=chroot", "--network=host", "--layers=false", *trusting(tmp_path),
-        f"--build-arg=DEBIAN=oci-archive:{debian(tmp_path)}", "--tag=serinus:compared", str(chart.REPOSITORY),
+        f"--build-arg=DEBIAN=oci-archive:{debian(tmp_path)}", "--tag=serinus:compared", f"--target={image}",
+        str(chart.REPOSITORY),
     )  # fmt: skip
     run(*buildah, "push", "serinus:compared", f"oci-archive:{tmp_path / 'built.tar'}:compared")
     config, files = opened(tmp_path / "built.tar", tmp_path / "built")
     wanted: dict[str, str] = {}
-    for layer in operator_image.layers(fresh=True).values():  # as new as those of the build
+    contents = operator_image.CHOICES[image]
+    for layer in operator_image.layers(contents, fresh=True).values():  # as new as those of the build
         wanted |= listed(layer)
     assert {name: files.get(name) for name in wanted} == wanted
     assert set(files) - set(wanted) == set()
-    for key, value in operator_image.OPERATOR.config.items():
+    for key, value in contents.config.items():
         ours, theirs = (sorted(each) if key == "Env" else each for each in (value, config[key]))
         if key == "Labels":
             theirs = {name: text for name, text in theirs.items() if name in ours}  # buildah adds one of its own

@@ -1,54 +1,44 @@
-"""The operator's image, built a second time from nothing but the packages."""
+"""Our images, built a second time from nothing but the packages."""
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from serinus_local import cache, operator_image
 from serinus_local.image import sha256
+from serinus_local.operator_image import Contents
+from tests.support.image_root import started, unpacked
 from tests.support.stack import require_node
 
 pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(600)]
 
 
-def test_the_same_code_and_packages_give_the_same_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("contents", operator_image.CHOICES.values(), ids=operator_image.CHOICES)
+def test_the_same_code_and_packages_give_the_same_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents: Contents
+) -> None:
     """Whoever builds it again can prove what is in it; only what was fetched from PyPI is not fetched again."""
     require_node()
-    first = operator_image.write(tmp_path / "first.tar", "serinus:1")
+    first = operator_image.write(tmp_path / "first.tar", "serinus:1", contents)
     fetched = cache.folder("pypi")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     cache.folder()
     (tmp_path / "serinus" / "pypi").symlink_to(fetched)
-    assert operator_image.write(tmp_path / "second.tar", "serinus:1") == first
+    assert operator_image.write(tmp_path / "second.tar", "serinus:1", contents) == first
     assert sha256(tmp_path / "second.tar") == sha256(tmp_path / "first.tar")
 
 
 def test_the_operator_starts_from_the_layers_alone(tmp_path: Path) -> None:
     """Nothing of the machine is needed: statistics and certificates are there, a shell is not."""
     require_node()
-    root = tmp_path / "root"
-    root.mkdir()
-    for layer in operator_image.layers().values():
-        subprocess.run(["tar", "--extract", f"--file={layer}", f"--directory={root}"], check=True)
+    root = unpacked(operator_image.OPERATOR, tmp_path)
     tried = (
         "import ssl, numpy, scipy.stats, grpc, tritonclient.grpc, promql_parser, serinus.app; "
         "assert ssl.create_default_context().get_ca_certs()"
     )
-    command = [
-        "chroot",
-        "--userspec=65532:65532",
-        str(root),
-        "/usr/bin/python",
-        "-W",
-        "error::ImportWarning",
-        "-c",
-        tried,
-    ]
-    environment = {"PYTHONPATH": "/opt/serinus"}
-    answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    answer = started(root, "python", "-W", "error::ImportWarning", "-c", tried)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert not [path for path in ("bin/sh", "usr/bin/sh", "usr/bin/apt", "usr/bin/dpkg") if (root / path).exists()]
     uncompiled = [

@@ -20,15 +20,16 @@ def served(
     rate: float = RATE,
     first: str = "",
     below: Below | None = None,
+    limit: float = 60,
     **wishes: Any,
 ) -> Iterator[Asking]:
     """Apply version 1, wait until it serves, send requests; afterwards the model goes, without being waited for.
 
-    `first` is its manifest, where it is not what the wishes make.
+    `first` is its manifest, where it is not what the wishes make; `limit` are the seconds in which it must serve.
     """
     try:
         cluster.apply(first or given.version(name, 1, **wishes))
-        cluster.rollout(name, 1, lambda status: status.get("phase") == "Succeeded", what="the first revision")
+        cluster.rollout(name, 1, succeeded, what="the first revision", limit=limit)
         with asking(cluster.stack.gateway_address, name, grpc_every=grpc_every, rate=rate, below=below) as asked:
             yield asked
     finally:

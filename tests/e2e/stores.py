@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,13 @@ class Bucket:
         """Store a version, or overwrite it with one that `answers` like another; give the digest of its files."""
         folder = self._folder / name / str(number)
         _write(folder, answers or number)
+        return tree_digest(folder)
+
+    def store(self, name: str, number: int, model: Path) -> str:
+        """Store a folder as a version, in place of what was there; give the digest of its files."""
+        folder = self._folder / name / str(number)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(model, folder)
         return tree_digest(folder)
 
     def put_ensemble(self, name: str, number: int) -> None:
@@ -77,9 +85,18 @@ def fetching(stack: local.Stack, folder: Path) -> Iterator[Bucket]:
             stack.operator.current.configure(before)
 
 
-def fetched(name: str, number: int, *, digest: str | None = None, secret: str = SECRET, **wishes: Any) -> str:
-    """Render a version of a model that lies in the bucket."""
+def fetched(
+    name: str,
+    number: int,
+    *,
+    digest: str | None = None,
+    secret: str = SECRET,
+    runtime: dict[str, Any] | None = None,
+    **wishes: Any,
+) -> str:
+    """Render a version of a model that lies in the bucket; `runtime` is of another server than Triton."""
     _, deployment = json.loads(given.version(name, number, **wishes))["items"]
+    deployment["spec"]["runtime"] = runtime or deployment["spec"]["runtime"]
     asked = {"storageUri": f"s3://{BUCKET}/{name}/{number}", "credentials": {"secretName": secret}}
     deployment["spec"]["model"] |= {**asked, **({"digest": digest} if digest else {})}
     return json.dumps(deployment)

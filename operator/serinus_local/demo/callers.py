@@ -17,7 +17,8 @@ FEATURES = (1.0, 2.0, 3.0, 4.0)
 class Callers:
     """Connections to one gateway that ask for one host's model; every call ends in an Answer, whatever happens.
 
-    `headers` go with each request, as metadata with each call; `prefix` comes before the path of each request.
+    `headers` go with each request, as metadata with each call; `prefix` comes before the path of each request. Which
+    version answered is what it says in its output VERSION, or else what its server says of it.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class Callers:
             async with self._session.post(url, json={"inputs": [tensor]}, headers=headers) as answer:
                 if answer.status != 200:
                     return Answer(wall(), error=f"HTTP {answer.status}: {(await answer.text())[:200]}")
-                outputs = (await answer.json())["outputs"]
+                body = await answer.json()
         except (TimeoutError, aiohttp.ClientError) as error:
             return Answer(wall(), error=f"HTTP: {error!r}")
-        version = next((output["data"][0] for output in outputs if output["name"] == "VERSION"), "?")
+        said = (output["data"][0] for output in body["outputs"] if output["name"] == "VERSION")
+        version = next(said, body.get("model_version", "?"))
         return Answer(wall(), version=str(version))
 
     async def grpc(self) -> Answer:
@@ -70,7 +72,9 @@ class Callers:
         except aio.AioRpcError as error:
             return Answer(wall(), error=f"gRPC {error.code().name}: {error.details()}")
         names = [output.name for output in answer.outputs]
-        version = answer.raw_output_contents[names.index("VERSION")] if "VERSION" in names else b""
+        if "VERSION" not in names:
+            return Answer(wall(), version=answer.model_version)
+        version = answer.raw_output_contents[names.index("VERSION")]
         return Answer(wall(), version=str(int.from_bytes(version, "little", signed=True)))
 
     def _question(self) -> Any:

@@ -69,6 +69,7 @@ def _wish(options: argparse.Namespace) -> Wish:
         pin=options.pinned,
         allowed=tuple(options.allow_host),
         triton=options.layout == "triton",
+        needed=tuple(options.need),
     )
 
 
@@ -108,6 +109,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=("triton", "as-is"),
         default="triton",
         help="put Triton's layout right, or keep what is there",
+    )
+    add(
+        "--need",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="with --layout as-is: a file by which the server knows a model, at its root",
     )
     add("--parallel", type=_positive, default=8, metavar="N", help="parts on their way at once")
     add("--max-bytes", type=_positive, default=_MAX_BYTES, metavar="N", help="refuse more than that, also unpacked")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import tree_digest
@@ -22,8 +23,9 @@ from serinus_serving.fetch.errors import (
 )
 from serinus_serving.fetch.guard import Guard
 from serinus_serving.fetch.hosts import HostPattern, parse_host
+from serinus_serving.fetch.identity import token_services
 from serinus_serving.fetch.journal import Journal
-from serinus_serving.fetch.layout import CONFIG, Layout, lay_out
+from serinus_serving.fetch.layout import CONFIG, Layout, keep, lay_out
 from serinus_serving.fetch.paths import check_tree
 from serinus_serving.fetch.pin import Pin
 from serinus_serving.fetch.progress import Progress
@@ -43,7 +45,8 @@ class Wish:
     """What is to be fetched, and how.
 
     `digest` is that of the tree or the source's own. `pin` is what others have got before. No `allowed` means the
-    hosts that the URI itself names. `triton`: put the layout right; else the files stay as they are.
+    hosts that the URI itself names. `triton`: put the layout right; else the files stay as they are, and `needed` are
+    among them.
     """
 
     uri: str
@@ -53,6 +56,7 @@ class Wish:
     pin: Pin | None = None
     allowed: tuple[HostPattern, ...] = ()
     triton: bool = True
+    needed: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -115,6 +119,8 @@ class _Fetch:
         try:
             source = open_source(self.wish.reference, Access(credentials, self.guard.url, self.place.scratch))
             self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
+            services = (parse_host(host) for host in token_services(credentials.variables))
+            self.guard.allow_tokens(service for service in services if service.host not in _names(source))
         except ValueError as error:
             shown = credentials.hide(self.wish.uri)
             raise ArtifactUriInvalid(f"{shown} cannot be read: {credentials.hide(str(error))}") from error
@@ -156,10 +162,7 @@ class _Fetch:
         """Build the models' folders; return the one that the digest is of, and what is known of its files' sums."""
         files = self._files(artifact)
         name = self.wish.destination.name
-        if self.wish.triton:
-            layout = _triton(files, name, artifact)
-        else:
-            layout = Layout({path: f"{name}/{path}" for path in files}, (name,))
+        layout = _laid_out(self.wish, files, name, artifact)
         for path, target in layout.moves.items():
             (self.place.ready / target).parent.mkdir(parents=True, exist_ok=True)
             files[path].rename(self.place.ready / target)
@@ -187,16 +190,21 @@ class _Fetch:
         return files | {path: at for path, at in unpacked.items() if at.is_file()}
 
 
-def _triton(files: Mapping[str, Path], name: str, artifact: Artifact) -> Layout:
+def _laid_out(wish: Wish, files: Mapping[str, Path], name: str, artifact: Artifact) -> Layout:
     configs = {
         path: at.read_bytes()[:_CONFIG_BYTES].decode(errors="replace")
         for path, at in files.items()
         if path.rpartition("/")[2] == CONFIG
     }
     try:
-        return lay_out(configs, files, name)
+        return lay_out(configs, files, name) if wish.triton else keep(files, name, wish.needed)
     except ArtifactLayout as error:
         raise ArtifactLayout(f"{artifact.resolved}: {error}") from error
+
+
+def _names(source: Source) -> set[str]:
+    """Name the hosts of the artifact itself: a token service is allowed for tokens, and never for that."""
+    return {urlsplit(f"//{host}").hostname or "" for host in source.hosts}
 
 
 def _not_allowed(guard: Guard) -> ArtifactHostNotAllowed:

@@ -39,6 +39,7 @@ class Guard:
     """Runs the proxy while it is entered. What it refused, and what failed, explains an error."""
 
     patterns: tuple[HostPattern, ...] = ()
+    token_services: tuple[HostPattern, ...] = ()
     refusals: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +49,10 @@ class Guard:
     def allow(self, patterns: Iterable[HostPattern]) -> None:
         """Allow these hosts, and no others."""
         self.patterns = tuple(patterns)
+
+    def allow_tokens(self, services: Iterable[HostPattern]) -> None:
+        """Allow these as well, which a pod's identity is proven to."""
+        self.token_services = tuple(services)
 
     def __enter__(self) -> Guard:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -104,7 +109,7 @@ class Guard:
 
     def _connect(self, head: Head) -> _Line:
         """Connect to an address that was checked; raises _Refused, OSError."""
-        listed = is_allowed(head.host, head.port, self.patterns)
+        listed = is_allowed(head.host, head.port, (*self.patterns, *self.token_services))
         identity = head.method != "CONNECT" and proves_identity(head.method, head.host, head.headers)
         if not listed and not identity:
             raise _Refused(f"{head.host}:{head.port} is not among the allowed hosts")

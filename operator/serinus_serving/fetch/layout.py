@@ -1,4 +1,4 @@
-"""Triton's layout: finds the model among the files that were fetched, and tells where each of them goes.
+"""Triton's layout: finds the model among the files that were fetched, and tells where each of them goes; or keeps it.
 
 A model's folder holds config.pbtxt, one version folder, and beside them what config.pbtxt names: labels, warm-up data,
 a packed environment. What is evident is put right; what is not is refused, with a sentence that says how to lay it out.
@@ -79,6 +79,24 @@ def lay_out(configs: Mapping[str, str], paths: Iterable[str], model: str) -> Lay
     versioned = {"/".join(target.split("/")[:2]) for target in moves.values() if target.count("/") > 1}
     empty = [name for name in folders if not any(_VERSION.match(each.removeprefix(f"{name}/")) for each in versioned)]
     return Layout(moves, tuple(folders), tuple(f"{name}/{_FIRST_VERSION}" for name in empty))
+
+
+def keep(paths: Iterable[str], model: str, needed: Iterable[str]) -> Layout:
+    """Leave every file where it is, but for folders around those that are `needed`, as archives have them.
+
+    Raises ArtifactLayout where a needed file is missing.
+    """
+    prefix, tree = "", sorted(paths)
+    while missing := sorted(set(needed) - set(tree)):
+        tops = {path.partition("/")[0] for path in tree}
+        if len(tops) != 1 or tops <= set(tree):
+            raise ArtifactLayout(
+                f"it holds {_listed(tops)} and no {missing[0]}: add it, or point the URI to the folder that holds it"
+            )
+        top = tops.pop()
+        prefix += f"{top}/"
+        tree = [path.removeprefix(f"{top}/") for path in tree]
+    return Layout({f"{prefix}{path}": f"{model}/{path}" for path in tree}, (model,))
 
 
 def _unwrapped(paths: list[str]) -> tuple[str, list[str]]:

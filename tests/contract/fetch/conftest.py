@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class Fetches:
         self.log = root / "termination-log"
         self.models = root / "models"
         self.program = ("-m", "serinus_serving.fetch")
+        self.within: Callable[[list[str]], list[str]] = lambda argv: argv
+        """Writes the command that runs the program somewhere else."""
 
     def start(self, uri: str, *arguments: str, name: str = "fraud", env: Mapping[str, str] | None = None) -> Any:
         """Start one; the model's folder is `models/<name>`."""
@@ -50,8 +52,8 @@ class Fetches:
         argv = [sys.executable, *self.program, uri, str(self.models / name), *arguments]
         inherited = {key: value for key, value in os.environ.items() if not key.upper().startswith(OTHERS)}
         return subprocess.Popen(
-            [*argv, "--termination-log", str(self.log)],
-            env=inherited | {"PYTHONPATH": str(OPERATOR)} | dict(env or {}),
+            self.within([*argv, "--termination-log", str(self.log)]),
+            env=inherited | {"PYTHONPATH": f"{OPERATOR}:{OPERATOR.parent}"} | dict(env or {}),
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -84,9 +85,16 @@ def repository(root: Path) -> Repository:
 
 
 @contextmanager
-def git_server(root: Path) -> Iterator[str]:
-    """Serve the repositories below `root` to USER over HTTP, by git's http-backend; gives `127.0.0.1:PORT`."""
+def git_server(root: Path, certificate: tuple[str, str] | None = None) -> Iterator[str]:
+    """Serve the repositories below `root` to USER over HTTP, by git's http-backend; gives `127.0.0.1:PORT`.
+
+    Over TLS with a certificate's file and its key's.
+    """
     server = ThreadingHTTPServer((LOOPBACK, 0), type("_Served", (_Backend,), {"root": root}))
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

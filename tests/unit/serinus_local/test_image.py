@@ -9,8 +9,11 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from serinus_local import chart, oci, operator_image
+import pytest
+
+from serinus_local import chart, oci
 from serinus_local.image import archive, layer
+from serinus_local.operator_image import OPERATOR, SERVING, Contents
 
 
 def test_an_archive_holds_the_layers_and_a_config_that_names_them(tmp_path: Path) -> None:
@@ -85,17 +88,36 @@ def test_an_oci_archive_that_is_written_again_is_the_same(tmp_path: Path) -> Non
     assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
 
 
-def test_the_dockerfile_runs_what_the_archive_runs() -> None:
+@pytest.mark.parametrize(("stage", "contents"), [("operator", OPERATOR), ("serving", SERVING)])
+def test_the_dockerfile_runs_what_the_archive_runs(stage: str, contents: Contents) -> None:
     """User, environment, command and labels are said twice, in two languages."""
-    lines = [line.partition(" ") for line in (chart.REPOSITORY / "Dockerfile").read_text().splitlines()]
-    last = {word: rest for word, _, rest in lines[[word for word, _, _ in lines].index("FROM", 5) :]}
+    said = dict(line.partition(" ")[::2] for line in _stage(stage))
     assert {
-        "User": last["USER"],
-        "Env": last["ENV"].split(),
-        "Entrypoint": json.loads(last["ENTRYPOINT"]),
-        "Cmd": json.loads(last["CMD"]),
-        "Labels": dict(label.split("=") for label in last["LABEL"].split()),
-    } == operator_image.OPERATOR.config
+        "User": said["USER"],
+        "Env": said["ENV"].split(),
+        "Entrypoint": json.loads(said["ENTRYPOINT"]),
+        "Cmd": json.loads(said.get("CMD", "[]")),
+        "Labels": dict(label.split("=") for label in said["LABEL"].split()),
+    } == contents.config
+
+
+@pytest.mark.parametrize(("stage", "contents"), [("operator", OPERATOR), ("serving", SERVING)])
+def test_the_dockerfile_copies_every_layer(stage: str, contents: Contents) -> None:
+    """From the lowest up: a later one may overwrite files of an earlier one."""
+    copied = [line.split()[2].split("/")[2] for line in _stage(stage) if line.startswith("COPY")]
+    programs = ["programs"] if contents.debian else []
+    assert copied == ["base", *programs, "dependencies", "code"]
+
+
+def test_what_a_plain_build_gives_is_the_operator() -> None:
+    """Docker builds the last stage unless it is told another."""
+    assert (chart.REPOSITORY / "Dockerfile").read_text().rpartition("FROM ")[2].splitlines() == _stage("operator")
+
+
+def _stage(name: str) -> list[str]:
+    """Give the lines of a stage of the Dockerfile, the first without its FROM."""
+    stages = (chart.REPOSITORY / "Dockerfile").read_text().split("FROM ")[1:]
+    return next(lines for stage in stages if (lines := stage.splitlines())[0].endswith(f" AS {name}"))
 
 
 def _layers(folder: Path) -> list[Path]:

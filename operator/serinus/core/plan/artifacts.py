@@ -22,6 +22,7 @@ from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.diagnosis.reasons import NotReadyReason
 from serinus.core.plan.fetched import CONTAINER, with_other_bytes
 from serinus.core.plan.storage import REPOSITORY, Storage, scheme_of
+from serinus.core.serving.runtimes import runtime_of
 
 SCHEMES: Final = frozenset({"s3", "gs", "az", "http", "https", "oci", "hf", "mlflow", "dvc", "git+https"})
 PIN_FOLDER: Final = "/artifact"
@@ -93,7 +94,7 @@ def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destinat
         "name": CONTAINER,
         "image": fetching.image,
         "command": ["serinus-fetch"],
-        "args": [spec.storage_uri, destination, *_options(spec, fetching, endpoint)],
+        "args": [spec.storage_uri, destination, *_options(spec, runtime, fetching, endpoint)],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -116,9 +117,10 @@ def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destinat
     return container
 
 
-def _options(spec: ServedModel, fetching: Fetching, endpoint: str | None) -> list[str]:
+def _options(spec: ServedModel, runtime: Runtime, fetching: Fetching, endpoint: str | None) -> list[str]:
     allowed = [*fetching.hosts, *([endpoint.split("://")[-1].split("/")[0]] if endpoint else [])]
     options = ["--pinned", PIN_FOLDER, *(f"--allow-host={host}" for host in allowed)]
+    options += runtime_of(runtime).fetch_arguments
     return [*options, *([f"{_DIGEST}{spec.digest}"] if spec.digest else [])]
 
 

@@ -51,6 +51,7 @@ class MLServer:
         | {"MLSERVER_LOAD_MODELS_AT_STARTUP", "MLSERVER_MODEL_REPOSITORY_ROOT"}
     )
     settings_file: Final = "model-settings.json"
+    fetch_arguments: Final = ("--layout=as-is", f"--need={settings_file}")
     how_it_hangs: Final = "MLServer waits for ever beside a model-settings.json that it cannot read"
     live_path: Final = open_inference.LIVE_PATH
 

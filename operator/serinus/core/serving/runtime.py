@@ -134,6 +134,11 @@ class ServingRuntime(Protocol):
         """An example of a model that is never loaded and never fails."""
         ...
 
+    @property
+    def fetch_arguments(self) -> tuple[str, ...]:
+        """What `serinus-fetch` is told, so that a model that it fetches is laid out as this server loads it."""
+        ...
+
     def render_start(self, start: Start) -> Json:
         """Render `command`, `args` and, if there are variables, `env` of its container."""
         ...

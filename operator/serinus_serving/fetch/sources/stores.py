@@ -64,7 +64,7 @@ def _s3(parts: SplitResult, access: Access) -> Location:
     get = access.credentials.get
     region = get("AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
     endpoint = get("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-    aws = (f"s3.{region}.amazonaws.com", f"*.s3.{region}.amazonaws.com", f"sts.{region}.amazonaws.com")
+    aws = (f"s3.{region}.amazonaws.com", f"*.s3.{region}.amazonaws.com")
     config: S3Config = {
         "region": region,
         "virtual_hosted_style_request": endpoint is None or get("AWS_VIRTUAL_HOSTED_STYLE_REQUEST") == "true",
@@ -106,8 +106,7 @@ def _azure(container: str, path: str, query: str, access: Access, account: str |
     if endpoint:
         config["endpoint"] = endpoint
     store = AzureStore(container, config=config, client_options=_client(access), retry_config=_RETRIES)
-    azure = (f"{account}.blob.core.windows.net", "login.microsoftonline.com")
-    return _in_store(store, path, (_host(endpoint),) if endpoint else azure)
+    return _in_store(store, path, (_host(endpoint) if endpoint else f"{account}.blob.core.windows.net",))
 
 
 def _http(uri: str, parts: SplitResult, access: Access) -> Location:

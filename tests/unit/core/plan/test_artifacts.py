@@ -22,8 +22,11 @@ DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 FETCHING = Fetching("example.com/serving:1", {"s3": "https://minio.storage:9000"}, ("*.example.com", "hub:5000"))
 
 
-def asked(uri: str = "s3://models/fraud/42", **model: Any) -> ModelDeploymentSpec:
-    return ModelDeploymentSpec.parse({**SMALL, "model": {"version": "42", "storageUri": uri, **model}})
+def asked(uri: str = "s3://models/fraud/42", server: str = "", **model: Any) -> ModelDeploymentSpec:
+    runtime = {**SMALL["runtime"], **({"type": server} if server else {})}
+    return ModelDeploymentSpec.parse(
+        {**SMALL, "runtime": runtime, "model": {"version": "42", "storageUri": uri, **model}}
+    )
 
 
 def template(spec: ModelDeploymentSpec, fetching: Fetching = FETCHING) -> Json:
@@ -69,6 +72,28 @@ def test_digest_and_credentials_are_handed_on() -> None:
     found = fetcher(asked(digest=DIGEST, credentials={"secretName": "bucket"}))
     assert f"--digest={DIGEST}" in found["args"]
     assert found["envFrom"] == [{"secretRef": {"name": "bucket"}}]
+
+
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [("triton", []), ("mlserver", ["--layout=as-is", "--need=model-settings.json"])],
+)
+def test_a_model_is_laid_out_as_its_server_loads_it(server: str, told: list[str]) -> None:
+    """Triton's layout is the default of serinus-fetch: its revisions keep the template that they have."""
+    assert [each for each in fetcher(asked(server=server))["args"] if each.startswith(("--layout", "--need"))] == told
+    assert fetcher(asked(server="triton")) == fetcher(asked())
+
+
+def test_workload_identity_needs_no_secret_and_no_token_of_the_api_server() -> None:
+    """The clouds' webhooks know pods by their ServiceAccount, Azure's by a label, and mount tokens of their own."""
+    wish = {"serviceAccountName": "fraud-reader", "labels": {"azure.workload.identity/use": "true"}}
+    raw = {**SMALL, "runtime": {**SMALL["runtime"], "podTemplate": wish}}
+    model = {"version": "42", "storageUri": "https://acme.blob.core.windows.net/models/fraud"}
+    pod = template(ModelDeploymentSpec.parse({**raw, "model": model}))
+    assert pod["spec"]["serviceAccountName"] == "fraud-reader"
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    assert pod["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+    assert "envFrom" not in pod["spec"]["initContainers"][0]
 
 
 def test_the_server_cannot_change_the_model() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serinus_serving.fetch.errors import ArtifactLayout
-from serinus_serving.fetch.layout import Layout, lay_out
+from serinus_serving.fetch.layout import Layout, keep, lay_out
 
 ENSEMBLE = 'platform: "ensemble"\nensemble_scheduling { step [] }'
 LABELS = 'output [ { name: "y" label_filename: "classes.csv" } ]'
@@ -142,3 +142,27 @@ def test_what_is_not_evident_is_refused(paths: list[str], sentence: str) -> None
     """The sentence says what is there and how it should be."""
     with pytest.raises(ArtifactLayout, match=sentence):
         laid(*paths)
+
+
+@pytest.mark.parametrize(
+    ("paths", "needed", "expected"),
+    [
+        pytest.param(["a/x", "a/y"], [], {"a/x": "fraud/a/x", "a/y": "fraud/a/y"}, id="nothing is needed"),
+        pytest.param(["s.json", "a/x"], ["s.json"], {"s.json": "fraud/s.json", "a/x": "fraud/a/x"}, id="at the root"),
+        pytest.param(["p/q/s.json", "p/q/x"], ["s.json"], {"p/q/s.json": "fraud/s.json", "p/q/x": "fraud/x"}, id="in"),
+    ],
+)
+def test_what_another_server_loads_is_kept(paths: list[str], needed: list[str], expected: dict[str, str]) -> None:
+    """Only folders around it are taken away, as archives have them."""
+    assert keep(paths, "fraud", needed) == Layout(expected, ("fraud",))
+
+
+@pytest.mark.parametrize(
+    ("paths", "held"),
+    [(["a/s.json", "b/x"], "a, b"), (["model.joblib"], "model.joblib"), (["a/model.joblib"], "model.joblib")],
+    ids=["in one of two folders", "nowhere", "in no folder around it"],
+)
+def test_what_another_server_could_not_load_is_refused(paths: list[str], held: str) -> None:
+    """The sentence names what is there, and what is not."""
+    with pytest.raises(ArtifactLayout, match=f"it holds {held} and no s.json: add it"):
+        keep(paths, "fraud", ["s.json"])

@@ -56,6 +56,8 @@ class Triton:
     )
     own_variables: Final[frozenset[str]] = frozenset()
     settings_file: Final = CONFIG_KEY
+    fetch_arguments: Final[tuple[str, ...]] = ()
+    """Its layout is what `serinus-fetch` makes by itself."""
     how_it_hangs: Final = "a python model without model.py does"
     live_path: Final = open_inference.LIVE_PATH
 
