@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,10 @@ class Bucket:
 
     def put(self, name: str, number: int, *, answers: int | None = None) -> str:
         """Store a version, or overwrite it with one that `answers` like another; give the digest of its files."""
-        source = given.MODEL.format(bad_when=given.GOOD, words="", version=answers or number)
         folder = self._folder / name / str(number)
-        (folder / "1").mkdir(parents=True, exist_ok=True)
-        (folder / "config.pbtxt").write_text(given.CONFIG)
-        (folder / "1" / "model.py").write_text(source)
+        for path, content in model_files(answers or number).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
         return tree_digest(folder)
 
     def secret(self, name: str = SECRET, **other: str) -> dict[str, Any]:
@@ -43,23 +42,43 @@ class Bucket:
 @contextmanager
 def fetching(stack: local.Stack, folder: Path) -> Iterator[Bucket]:
     """Serve a bucket on the stack's link, and let the operator have models fetched from there."""
+    with s3_server(folder, stack.network.host) as server, may_fetch(stack):
+        yield Bucket(server)
+
+
+@contextmanager
+def may_fetch(stack: local.Stack, grants: Mapping[str, Any] | None = None, **artifacts: Any) -> Iterator[None]:
+    """Let the operator have models fetched from the stack's link; `grants` are more of those that namespaces have."""
     image = operator_image.made(operator_image.SERVING)
     stack.node.load(image)
     before = stack.operator.current.config
-    with s3_server(folder, stack.network.host) as server:
-        known = json.loads(json.dumps(before))
-        known["artifacts"] = {"image": image.name}
-        known["tenants"] = [{**tenant, "artifactHosts": [stack.network.host]} for tenant in known["tenants"]]
-        stack.operator.current.configure(known)
-        try:
-            yield Bucket(server)
-        finally:
-            stack.operator.current.configure(before)
+    known = json.loads(json.dumps(before))
+    known["artifacts"] = {"image": image.name, **artifacts}
+    more = {"artifactHosts": [stack.network.host], **(grants or {})}
+    known["tenants"] = [{**tenant, **more} for tenant in known["tenants"]]
+    stack.operator.current.configure(known)
+    try:
+        yield
+    finally:
+        stack.operator.current.configure(before)
 
 
 def fetched(name: str, number: int, *, digest: str | None = None, secret: str = SECRET, **wishes: Any) -> str:
     """Render a version of a model that lies in the bucket."""
+    asked = {"digest": digest} if digest else {}
+    return stored(f"s3://{BUCKET}/{name}/{number}", name, number, secret=secret, asked=asked, **wishes)
+
+
+def stored(
+    uri: str, name: str, number: int, *, secret: str, asked: Mapping[str, Any] | None = None, **wishes: Any
+) -> str:
+    """Render a version of a model that lies anywhere; `asked` is what else is said of the model."""
     _, deployment = json.loads(given.version(name, number, **wishes))["items"]
-    asked = {"storageUri": f"s3://{BUCKET}/{name}/{number}", "credentials": {"secretName": secret}}
-    deployment["spec"]["model"] |= {**asked, **({"digest": digest} if digest else {})}
+    deployment["spec"]["model"] |= {"storageUri": uri, "credentials": {"secretName": secret}, **(asked or {})}
     return json.dumps(deployment)
+
+
+def model_files(answers: int) -> dict[str, bytes]:
+    """Give the files of a model that answers with a number, by their paths."""
+    source = given.MODEL.format(bad_when=given.GOOD, words="", version=answers)
+    return {"config.pbtxt": given.CONFIG.encode(), "1/model.py": source.encode()}

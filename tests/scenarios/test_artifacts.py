@@ -51,6 +51,17 @@ async def test_the_first_pod_fetches_alone_and_the_others_must_get_the_same() ->
     assert len(world.ready("2")) == 4
 
 
+async def test_the_status_says_which_model_each_version_has() -> None:
+    """By its digest, and by what the reference stood for; of a version that has fetched nothing yet it says nothing."""
+    world = await serving()
+    world.commit(fetched("2"))
+    await world.until(lambda w: w.tried == "2")
+    assert "digest" not in world.status["canary"]
+    await world.until(lambda w: w.weight > 0)
+    told = [(world.status[role]["digest"], world.status[role]["resolved"]) for role in ("stable", "canary")]
+    assert told == [(digest_of("one"), "s3://models/fraud/1"), (digest_of("two"), "s3://models/fraud/2")]
+
+
 async def test_with_a_digest_in_the_spec_all_pods_start_at_once() -> None:
     """Each of them verifies its own bytes."""
     world = World()

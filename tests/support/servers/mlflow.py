@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from serinus_local import artifacts
+from serinus_local.ports import LOOPBACK
 from tests.support.servers.running import address, answers, running
 
 ADMIN, ADMIN_PASSWORD = "admin", "only-for-tests-1"
@@ -99,10 +100,10 @@ class MlflowServer:
 
 
 @contextmanager
-def mlflow_server(state: Path) -> Iterator[MlflowServer]:
-    """Serve a new database and a folder of artifacts below `state`."""
+def mlflow_server(state: Path, host: str = LOOPBACK) -> Iterator[MlflowServer]:
+    """Serve a new database and a folder of artifacts below `state`; pods of the local stack reach it as an S3 server."""
     state.mkdir(parents=True, exist_ok=True)
-    where = address()
+    where = address(host)
     host, port = where.split(":")
     command, environment = artifacts.mlflow()
     argv = (
