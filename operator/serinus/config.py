@@ -262,19 +262,13 @@ def _unknown_sources(config: Config) -> list[str]:
 
 
 def _unmarked_models(config: Config) -> list[str]:
-    """Find a registry that is to be told of nobody's rollouts, and models of which no registry is told."""
-    granted = any(tenant.registered_models for tenant in config.tenants)
-    if config.artifacts.mlflow.write_back and not granted:
-        return [
-            "artifacts.mlflow.writeBack: true: no namespace may have a model marked: name some in "
-            "tenants[].registeredModels, or leave it out"
-        ]
-    if granted and not config.artifacts.mlflow.write_back:
-        return [
-            "tenants[].registeredModels: no registry is told of them: set artifacts.mlflow.writeBack: true, or leave "
-            "them out"
-        ]
-    return []
+    """Find a registry that is to be told of nobody's rollouts."""
+    if not config.artifacts.mlflow.write_back or any(tenant.registered_models for tenant in config.tenants):
+        return []
+    return [
+        "artifacts.mlflow.writeBack: true: no namespace may have a model marked: name some in "
+        "tenants[].registeredModels, or leave it out"
+    ]
 
 
 _FIXES: Final = {

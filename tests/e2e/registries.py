@@ -12,7 +12,7 @@ from serinus_local import stack as local
 from tests.e2e import given
 from tests.e2e.cluster import Cluster
 from tests.e2e.stores import may_fetch, model_files, stored
-from tests.support.servers.mlflow import MlflowServer, mlflow_server
+from tests.support.servers.mlflow import ADMIN, MlflowServer, mlflow_server
 from tests.support.servers.registry import PASSWORD, OciServer, file_layer, oci_server
 
 PULL_SECRET, TRACKING = "pull-secret", "mlflow-login"
@@ -52,11 +52,11 @@ class Registered:
     def __init__(self, server: MlflowServer) -> None:
         self.server = server
 
-    def register(self, name: str, *, answers: int, alias: str | None = None) -> str:
+    def register(self, name: str, *, answers: int, alias: str | None = None, fails: str = given.GOOD) -> str:
         """Train a model that answers with a number; give its version, and point an alias at it."""
         experiment = self.server.experiment(f"{name}-{answers}")
         run = self.server.run(experiment, commit=COMMIT, ended=ENDED)
-        self.server.log(run, {f"model/{path}": content for path, content in model_files(answers).items()})
+        self.server.log(run, {f"model/{path}": content for path, content in model_files(answers, fails).items()})
         return self.server.register(name, run, "model", alias=alias)
 
     def version(self, name: str, number: int, reference: str = "@champion", **wishes: Any) -> str:
@@ -77,11 +77,14 @@ def artifacts(stack: local.Stack, folder: Path) -> Iterator[Artifacts]:
 
 
 @contextmanager
-def registered(stack: local.Stack, folder: Path, grants: Mapping[str, Any] | None = None) -> Iterator[Registered]:
-    """Serve MLflow, as the endpoint of the operator's configuration."""
+def registered(stack: local.Stack, folder: Path, password: Path | None = None) -> Iterator[Registered]:
+    """Serve MLflow, as the endpoint of the operator's configuration; with a file of the password it is told of all."""
+    login = {"basicAuth": {"username": ADMIN, "passwordFile": str(password)}, "allowInsecureAuth": True}
+    told: dict[str, Any] = {"mlflow": {"writeBack": True, **login}} if password else {}
+    grants = {"registeredModels": ["*"]} if password else {}
     with (
         mlflow_server(folder, stack.network.host) as server,
-        may_fetch(stack, grants, endpoints={"mlflow": server.url}),
+        may_fetch(stack, grants, endpoints={"mlflow": server.url}, **told),
     ):
         yield Registered(server)
 

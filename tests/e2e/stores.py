@@ -10,6 +10,7 @@ from typing import Any
 
 from serinus_local import operator_image
 from serinus_local import stack as local
+from serinus_local.demo.answers import BAD
 from serinus_serving.fetch.digest import tree_digest
 from tests.e2e import given
 from tests.support.servers.s3 import S3Server, s3_server
@@ -78,7 +79,7 @@ def stored(
     return json.dumps(deployment)
 
 
-def model_files(answers: int) -> dict[str, bytes]:
+def model_files(answers: int, fails: str = given.GOOD) -> dict[str, bytes]:
     """Give the files of a model that answers with a number, by their paths."""
-    source = given.MODEL.format(bad_when=given.GOOD, words="", version=answers)
+    source = given.MODEL.format(bad_when=fails, words=BAD, version=answers)
     return {"config.pbtxt": given.CONFIG.encode(), "1/model.py": source.encode()}

@@ -95,11 +95,6 @@ def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path
             "tenants[].registeredModels, or leave it out",
         ),
         (
-            "tenants: [{namespace: ml, registeredModels: ['*']}]",
-            "tenants[].registeredModels: no registry is told of them: set artifacts.mlflow.writeBack: true, or leave "
-            "them out",
-        ),
-        (
             "artifacts: {endpoints: {mlflow: 'http://mlflow'}, mlflow: {writeBack: true, bearerTokenFile: /token}}",
             "artifacts: mlflow would send bearerTokenFile over plain http: write endpoints.mlflow as https://…, or set "
             "allowInsecureAuth: true",
