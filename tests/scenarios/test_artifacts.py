@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
+from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, POD, Json
 from tests.support.world import Model, World, fraud
 from tests.support.world.store import digest_of
 
@@ -86,6 +86,28 @@ async def test_a_folder_that_is_overwritten_changes_no_revision() -> None:
     assert (degraded["status"], degraded["reason"]) == ("True", "StableNotReady")
     assert digest_of("another") in degraded["message"]
     assert world.routed == {"1": 100}
+
+
+async def test_a_moved_alias_is_looked_up_when_the_runtime_changes() -> None:
+    """Until then a pod that is deleted comes back with the version that is on record."""
+    world = World()
+    champion, store = "mlflow://models/fraud@champion", world.kubelet.store
+    store.holds = {"mlflow://models/fraud/7": "seven", "mlflow://models/fraud/8": "eight"}
+    store.stands_for = {champion: "mlflow://models/fraud/7"}
+    world.models["1"] = Model()
+    world.commit(fetched("1", uri=champion))
+    await world.until(lambda w: w.phase == "Succeeded")
+    store.stands_for = {champion: "mlflow://models/fraud/8"}
+    for pod in world.pods("1"):
+        world.api.remove(POD, "ml", pod["metadata"]["name"])
+    await world.until(lambda w: len(w.ready("1")) == 4)
+    assert world.status["stable"]["resolved"] == "mlflow://models/fraud/7"
+    assert len(world.api.all(CONTROLLER_REVISION)) == 1
+    changed = fetched("1", uri=champion)
+    changed["spec"]["runtime"] = {"image": "triton:2"}
+    world.commit(changed)
+    await world.until(lambda w: w.status["stable"].get("resolved") == "mlflow://models/fraud/8", limit=120)
+    assert world.phase == "Succeeded"
 
 
 @pytest.mark.parametrize(
