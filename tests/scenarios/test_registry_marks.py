@@ -107,6 +107,21 @@ async def test_it_is_tried_again_without_a_restart() -> None:
     assert [one.version.version for one in world.registry.told if one.mark is Mark.SERVING] == ["1", "3"]
 
 
+async def test_what_cannot_be_recorded_is_not_told_again() -> None:
+    """The API server is asked again for the record alone."""
+    world = await serving()
+    world.registry.down = True
+    await reverted(world)
+    world.registry.down = False
+    world.api.refuse = {ROLLOUT}
+    await world.run(60)
+    assert [one.mark for one in world.registry.told] == [Mark.SERVING, Mark.REJECTED]
+    world.api.refuse = set()
+    await world.run(120)
+    assert world.rollout["metadata"]["annotations"] == {"serinus.dev/registry-mark": "rejected"}
+    assert len(world.registry.told) == 2
+
+
 async def test_a_version_that_comes_back_serves_again() -> None:
     """And the one that it replaces did."""
     world = await serving()

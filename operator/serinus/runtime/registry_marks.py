@@ -53,6 +53,8 @@ class RegistryMarks:
         self._recorder = recorder
         self._may_mark = may_mark
         self._due: dict[Key, tuple[DueMark, ...]] = {}
+        self._told: set[tuple[str, str]] = set()
+        """What the registry knows, and no Rollout yet."""
         self._beside = Beside()
         self._free = asyncio.Semaphore(AT_ONCE)
 
@@ -88,32 +90,42 @@ class RegistryMarks:
             try:
                 async with self._free:
                     await self._tell(key, due[0])
-            except (RegistryError, ClusterError) as error:
+                    await self._record(key, due[0])
+            except RegistryError as error:
                 await self._say(key, due[0], f"{due[0].marking.version} is not marked: {error}", failed=True)
-                await self._clock.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            except ClusterError as error:
+                log.warning("a mark is not recorded", rollout=due[0].rollout, why=str(error))
             else:
                 pause = FIRST_PAUSE_SECONDS
                 self._drop(key, due[0])
+                continue
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         self._due.pop(key, None)
 
     async def _tell(self, key: Key, due: DueMark) -> None:
-        """Tell one mark and record it; what the registry does not know is recorded as told, so that it is let be."""
+        """Tell one mark, unless only its record is missing; what the registry does not know counts as told."""
+        if due.named in self._told:
+            return
         try:
             await self._registry.tell(due.marking)
         except NotRegistered as error:
             await self._say(key, due, f"{due.marking.version} is not marked, nor will be: {error}", failed=True)
         else:
             await self._say(key, due, f"{due.marking.version} is marked {due.marking.mark}", failed=False)
+        self._told.add(due.named)
+
+    async def _record(self, key: Key, due: DueMark) -> None:
+        """Write down on its Rollout what was told."""
         try:
             self._cache.put(await self._cluster.apply(due.recorded(key.namespace), force=True))
         except (Conflict, Gone):
             log.info("the Rollout of a mark is gone", rollout=due.rollout)
+        self._told.discard(due.named)
 
     def _drop(self, key: Key, told: DueMark) -> None:
         """Leave out what was told; a pass may have brought other marks meanwhile."""
-        kept = (one for one in self._due.get(key, ()) if (one.uid, one.marking.mark) != (told.uid, told.marking.mark))
-        self._due[key] = tuple(kept)
+        self._due[key] = tuple(one for one in self._due.get(key, ()) if one.named != told.named)
 
     async def _say(self, key: Key, due: DueMark, words: str, *, failed: bool) -> None:
         reason = "RegistryNotMarked" if failed else "RegistryMarked"
