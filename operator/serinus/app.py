@@ -7,13 +7,11 @@ import math
 import os
 import signal
 import socket
-import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import kopf
 import structlog
 
 from serinus.adapters.clock import SystemClock
@@ -28,12 +26,14 @@ from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
 from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.watch import watched_within
 from serinus.adapters.logging import Format, configure_logging
+from serinus.adapters.mlflow import MlflowRegistry
 from serinus.adapters.open_inference import InferenceProbe
 from serinus.adapters.prometheus.instant import InstantQueries
 from serinus.config import Config, ConfigError, load_config
 from serinus.core.model.errors import ClusterError, Unavailable
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
+from serinus.handlers.settings import connection_info
 from serinus.handlers.shell import Shell
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
@@ -43,6 +43,7 @@ from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
 from serinus.runtime.probes import Probes
 from serinus.runtime.reconcile import Reconciler
+from serinus.runtime.registry_marks import RegistryMarks
 from serinus.runtime.reporting import Reports
 from serinus.runtime.rereading import Rereading
 from serinus.runtime.sampler import Sampler
@@ -105,6 +106,8 @@ class Operator:
         self.in_the_way = lambda: parts.neighbours.said if parts.neighbours else ""
         await held.enter_async_context(parts.connection)
         await held.enter_async_context(parts.metrics)
+        if parts.registry is not None:
+            await held.enter_async_context(parts.registry)
         for background in (parts.informers.run(), parts.recorder.run()):
             held.push_async_callback(cancel, asyncio.create_task(background))
         self.url = await held.enter_async_context(
@@ -182,6 +185,9 @@ class Parts:
             scopes={one.name: one.scope() for one in config.prometheus},
         )
         self.probes = Probes(InferenceProbe(), clock, wake=self._wake)
+        told = config.artifacts.registry()
+        self.registry = MlflowRegistry(told) if told is not None else None
+        self.marks = self._registry_marks(config, clock)
         self.rereading = Rereading(self.cluster, self.cache, config.watch_namespaces)
         self.reports = Reports(telemetry, self.cache, clock)
         self.engine = self._engine(config, clock)
@@ -192,6 +198,19 @@ class Parts:
         assert self.neighbours is not None
         self.lost_lease = await take_turn(self.lease, self.neighbours)
         return self.lost_lease is not None
+
+    def _registry_marks(self, config: Config, clock: SystemClock) -> RegistryMarks | None:
+        if self.registry is None:
+            return None
+        return RegistryMarks(
+            self.registry,
+            config.artifacts.endpoints["mlflow"],
+            cluster=self.cluster,
+            cache=self.cache,
+            clock=clock,
+            recorder=self.recorder,
+            may_mark=config.tenancy().may_mark,
+        )
 
     def _engine(self, config: Config, clock: SystemClock) -> Engine:
         observer = Observer(
@@ -223,6 +242,7 @@ class Parts:
             memories=Memories(),
             providers=config.providers(),
             report=self.reports,
+            registry=self.marks,
         )
         engine = Engine(
             reconciler,
@@ -310,6 +330,8 @@ class Parts:
         """End what runs beside the passes, and send the last Events."""
         await self.sampler.close()
         await self.probes.close()
+        if self.marks is not None:
+            await self.marks.close()
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await self.recorder.flush()
@@ -326,23 +348,6 @@ class Parts:
         self.telemetry.pass_seconds.observe(seconds)
         if failure is not None:
             self.telemetry.pass_failures.labels(type(failure).__name__).inc()
-
-
-def connection_info(endpoint: Endpoint) -> kopf.ConnectionInfo:
-    """Tell kopf how to log in: the same way as everything else does."""
-    scheme, _, token = (endpoint.read_authorization() or "").partition(" ")
-    certificate, key = endpoint.client_certificate or (None, None)
-    return kopf.ConnectionInfo(
-        server=endpoint.server,
-        ca_path=endpoint.ca_file,
-        insecure=isinstance(endpoint.tls, ssl.SSLContext) and endpoint.tls.verify_mode is ssl.CERT_NONE,
-        scheme=scheme or None,
-        token=token or None,
-        certificate_path=certificate,
-        private_key_path=key,
-        default_namespace=endpoint.namespace,
-        proxy_url=endpoint.proxy,
-    )
 
 
 def run(

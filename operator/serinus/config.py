@@ -9,15 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from serinus.config_sources import DNS_LABEL, SPOKEN, PrometheusSource, Strict
+from serinus.config_sources import (
+    DNS_LABEL,
+    SPOKEN,
+    BasicAuthFiles,
+    File,
+    PrometheusSource,
+    Strict,
+    TlsConfig,
+)
 from serinus.core.model.errors import SerinusError
 from serinus.core.model.names import CLUSTER_DOMAIN
-from serinus.core.model.source import without_secrets
+from serinus.core.model.source import BasicAuth, Source, TlsFiles, without_secrets
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.plan.artifacts import Fetching
 from serinus.core.traffic.gateway_api.provider import GatewayApi
@@ -54,6 +62,7 @@ class Tenant(Strict):
     gateways: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     artifact_hosts: tuple[Annotated[str, Field(pattern=ARTIFACT_HOST)], ...] = ()
+    registered_models: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
     @field_validator("gateways")
     @classmethod
@@ -67,11 +76,59 @@ class Tenant(Strict):
 EndpointUrl = Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")]
 
 
+class MlflowConfig(Strict):
+    """Whether MLflow is told what became of its versions, and the operator's own login there; secrets lie in files."""
+
+    write_back: bool = False
+    bearer_token_file: File | None = None
+    basic_auth: BasicAuthFiles | None = None
+    tls_config: TlsConfig | None = None
+    allow_insecure_auth: bool = False
+
+    def mistake(self, url: str) -> str | None:
+        """Say what is wrong with writing to an address; None for nothing."""
+        login = "bearerTokenFile" if self.bearer_token_file else "basicAuth" if self.basic_auth else ""
+        secure = url.startswith("https:")
+        if self.bearer_token_file and self.basic_auth:
+            return "mlflow has bearerTokenFile and basicAuth: use one of them"
+        if login and not secure and not self.allow_insecure_auth:
+            fix = "write endpoints.mlflow as https://…, or set allowInsecureAuth: true"
+            return f"mlflow would send {login} over plain http: {fix}"
+        if self.tls_config is not None and not secure:
+            return "mlflow has tlsConfig but no TLS: write endpoints.mlflow as https://…"
+        return None
+
+
 class ArtifactsConfig(Strict):
     """How models are fetched: by the image that has `serinus-fetch`, and from other endpoints than the public ones."""
 
     image: str = ""
     endpoints: dict[Literal["s3", "gs", "az", "hf", "mlflow"], EndpointUrl] = Field(default_factory=dict)
+    mlflow: MlflowConfig = MlflowConfig()
+
+    @model_validator(mode="after")
+    def _can_be_written_to(self) -> Self:
+        if not self.mlflow.write_back:
+            return self
+        if "mlflow" not in self.endpoints:
+            raise ValueError("mlflow.writeBack needs a server: set endpoints.mlflow to its address")
+        mistake = self.mlflow.mistake(self.endpoints["mlflow"])
+        if mistake is not None:
+            raise ValueError(mistake)
+        return self
+
+    def registry(self) -> Source | None:
+        """Give the registry that is told what became of its versions; None where none is."""
+        if not self.mlflow.write_back:
+            return None
+        tls, basic = self.mlflow.tls_config or TlsConfig(), self.mlflow.basic_auth
+        return Source(
+            "mlflow",
+            self.endpoints["mlflow"],
+            self.mlflow.bearer_token_file,
+            BasicAuth(basic.username, basic.password_file) if basic else None,
+            tls=TlsFiles(tls.ca_file, tls.cert_file, tls.key_file),
+        )
 
 
 class LeaderElection(Strict):
@@ -134,7 +191,8 @@ class Config(Strict):
     def tenancy(self) -> Tenancy:
         """Give the rules of who may use what."""
         grants = tuple(
-            Grant(each.namespace, each.hosts, each.gateways, each.sources, each.artifact_hosts) for each in self.tenants
+            Grant(each.namespace, each.hosts, each.gateways, each.sources, each.artifact_hosts, each.registered_models)
+            for each in self.tenants
         )
         return Tenancy(grants, self.mesh_gateway, self.cluster_domain)
 
@@ -164,9 +222,9 @@ def load_config(
         config = Config.model_validate(fields)
     except ValidationError as error:
         raise ConfigError(origin, tuple(_sentence(dict(each)) for each in error.errors())) from None
-    unknown = tuple(_unknown_sources(config))
-    if unknown:
-        raise ConfigError(origin, unknown)
+    mistakes = (*_unknown_sources(config), *_unmarked_models(config))
+    if mistakes:
+        raise ConfigError(origin, mistakes)
     return config
 
 
@@ -203,6 +261,16 @@ def _unknown_sources(config: Config) -> list[str]:
     ]
 
 
+def _unmarked_models(config: Config) -> list[str]:
+    """Find a registry that is to be told of nobody's rollouts."""
+    if not config.artifacts.mlflow.write_back or any(tenant.registered_models for tenant in config.tenants):
+        return []
+    return [
+        "artifacts.mlflow.writeBack: true: no namespace may have a model marked: name some in "
+        "tenants[].registeredModels, or leave it out"
+    ]
+
+
 _FIXES: Final = {
     "extra_forbidden": "no such field: check the spelling, or leave it out",
     "missing": "must be given",
@@ -235,6 +303,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 def _shown(place: tuple[str | int, ...], value: Any) -> str:
     """Quote a value that cannot be secret."""
+    if place[0] == "artifacts" and (isinstance(value, dict) or place[1:2] == ("mlflow",)):
+        return ""
     if place[0] == "prometheus" and value:
         if len(place) < 3 or place[2] not in SPOKEN:
             return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -41,26 +42,30 @@ class Operators:
         if self._wanted(way) == operator_pod.KIND:
             self._node.load(operator_image.made())
 
-    def run(self, way: Way | None = None) -> None:
-        """Run the operator of this checkout's code in one way and end the other; as it runs already, or as a pod."""
+    def run(self, way: Way | None = None, config: Mapping[str, object] | None = None) -> None:
+        """Run the operator of this checkout's code in one way and end the other; as it runs already, or as a pod.
+
+        `config` is its configuration in place of the stack's.
+        """
+        config = config or self._config()
         wanted = self._wanted(way)
         if self.way not in (None, wanted):
             self.current.stop()
         self._file().write_text(wanted)
         if wanted == operator_process.KIND:
-            self._start_process()
+            self._start_process(config)
         else:
             image = operator_image.made()
             self._node.load(image)
-            self.pod.start(image, self._config())
+            self.pod.start(image, config)
 
     def _wanted(self, way: Way | None) -> Way:
         return way or self.way or operator_pod.KIND
 
-    def _start_process(self) -> None:
+    def _start_process(self, config: Mapping[str, object]) -> None:
         if not chart.is_installed(self._plane):
             chart.apply(self._plane)
-        self.process.start(self._config())
+        self.process.start(config)
 
     def _config(self) -> dict[str, object]:
         """Let every namespace use what the stack has."""

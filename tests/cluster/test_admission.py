@@ -17,6 +17,7 @@ from serinus.cli.convert.page import page
 from serinus.cli.convert.reading import read_manifests
 from serinus_local.control_plane import ControlPlane
 from tests.cluster.admission_server import DATA, AdmissionServer, changed, manifest
+from tests.support.models_page import SECTIONS, documents
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
 
@@ -83,6 +84,13 @@ def test_accepts_the_examples(server: AdmissionServer, path: Path) -> None:
     wanted = [each for each in yaml.safe_load_all(path.read_text()) if each["kind"] == "ModelDeployment"]
     refusals = [server.refusal(changed(each, "metadata.namespace", "default")) for each in wanted]
     assert refusals == [None] * len(wanted)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_accepts_the_manifest_of_every_place_where_models_are_kept(server: AdmissionServer, section: str) -> None:
+    """Those of docs/models.md, as they stand there."""
+    wanted = documents(section)["ModelDeployment"]
+    assert server.refusal(changed(wanted, "metadata.namespace", "default")) is None
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[f"{path.parent.name}/{path.name}" for path in EXAMPLES])

@@ -23,10 +23,10 @@ def cluster(stack: local.Stack) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def operator_process(stack: local.Stack) -> Iterator[None]:
     """Run the operator as a process, which can be killed and started again at once: the kubelet waits ever longer."""
-    before = stack.operator.way
-    stack.operator.run("process")
+    before, config = stack.operator.way, stack.operator.current.config
+    stack.operator.run("process", config)
     yield
-    stack.operator.run(before)
+    stack.operator.run(before, config)
 
 
 @pytest.fixture(autouse=True)

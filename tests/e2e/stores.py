@@ -1,19 +1,20 @@
-"""Models in a bucket, and an operator that may have them fetched."""
+"""Models in a bucket, and an operator that fetches in another way than the stack's."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from serinus_local import operator_image
 from serinus_local import stack as local
+from serinus_local.demo.answers import BAD
 from serinus_serving.fetch.digest import tree_digest
 from tests.e2e import given
 from tests.support.servers.s3 import S3Server, s3_server
+from tests.support.stack import fetching_config
 
 SECRET, BUCKET = "bucket-keys", "models"
 _ENSEMBLE = """
@@ -63,40 +64,56 @@ class Bucket:
 
 
 def _write(folder: Path, answers: int) -> None:
-    (folder / "1").mkdir(parents=True, exist_ok=True)
-    (folder / "config.pbtxt").write_text(given.CONFIG)
-    (folder / "1" / "model.py").write_text(given.MODEL.format(bad_when=given.GOOD, words="", version=answers))
+    for path, content in model_files(answers).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
 
 
 @contextmanager
-def fetching(stack: local.Stack, folder: Path) -> Iterator[Bucket]:
-    """Serve a bucket on the stack's link, and let the operator have models fetched from there."""
-    image = operator_image.made(operator_image.SERVING)
-    stack.node.load(image)
-    before = stack.operator.current.config
+def bucket_on(stack: local.Stack, folder: Path) -> Iterator[Bucket]:
+    """Serve a bucket on the stack's link."""
     with s3_server(folder, stack.network.host) as server:
-        known = json.loads(json.dumps(before))
-        known["artifacts"] = {"image": image.name}
-        known["tenants"] = [{**tenant, "artifactHosts": [stack.network.host]} for tenant in known["tenants"]]
-        stack.operator.current.configure(known)
-        try:
-            yield Bucket(server)
-        finally:
-            stack.operator.current.configure(before)
+        yield Bucket(server)
 
 
-def fetched(
+@contextmanager
+def fetching_by(stack: local.Stack, grants: Mapping[str, object], **artifacts: object) -> Iterator[None]:
+    """Run the operator with more `grants` to namespaces, and other `artifacts` of its configuration."""
+    before = stack.operator.current.config
+    stack.operator.current.configure(fetching_config(stack, grants, **artifacts))
+    try:
+        yield
+    finally:
+        stack.operator.current.configure(before)
+
+
+def fetched(name: str, number: int, *, digest: str | None = None, secret: str = SECRET, **wishes: Any) -> str:
+    """Render a version of a model that lies in the bucket."""
+    asked = {"digest": digest} if digest else {}
+    return stored(f"s3://{BUCKET}/{name}/{number}", name, number, secret=secret, asked=asked, **wishes)
+
+
+def stored(
+    uri: str,
     name: str,
     number: int,
     *,
-    digest: str | None = None,
-    secret: str = SECRET,
-    runtime: dict[str, Any] | None = None,
+    secret: str,
+    asked: Mapping[str, Any] | None = None,
+    runtime: Mapping[str, Any] | None = None,
     **wishes: Any,
 ) -> str:
-    """Render a version of a model that lies in the bucket; `runtime` is of another server than Triton."""
+    """Render a version of a model that lies anywhere.
+
+    `asked` is what else is said of the model, `runtime` is of another server than Triton.
+    """
     _, deployment = json.loads(given.version(name, number, **wishes))["items"]
     deployment["spec"]["runtime"] = runtime or deployment["spec"]["runtime"]
-    asked = {"storageUri": f"s3://{BUCKET}/{name}/{number}", "credentials": {"secretName": secret}}
-    deployment["spec"]["model"] |= {**asked, **({"digest": digest} if digest else {})}
+    deployment["spec"]["model"] |= {"storageUri": uri, "credentials": {"secretName": secret}, **(asked or {})}
     return json.dumps(deployment)
+
+
+def model_files(answers: int, fails: str = given.GOOD) -> dict[str, bytes]:
+    """Give the files of a model that answers with a number, by their paths."""
+    source = given.MODEL.format(bad_when=fails, words=BAD, version=answers)
+    return {"config.pbtxt": given.CONFIG.encode(), "1/model.py": source.encode()}

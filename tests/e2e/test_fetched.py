@@ -9,15 +9,15 @@ import pytest
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served, succeeded
-from tests.e2e.stores import Bucket, fetched, fetching
+from tests.e2e.stores import Bucket, bucket_on, fetched
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(420)]
 
 
 @pytest.fixture(scope="module")
 def bucket(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
     """Give a bucket whose keys are in the namespace."""
-    with fetching(cluster.stack, tmp_path_factory.mktemp("store")) as found:
+    with bucket_on(cluster.stack, tmp_path_factory.mktemp("store")) as found:
         cluster.apply(json.dumps(found.secret()))
         yield found
 

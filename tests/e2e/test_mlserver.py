@@ -13,10 +13,10 @@ from serinus_local import mlserver_image
 from tests.e2e import given
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served, succeeded
-from tests.e2e.stores import Bucket, fetched, fetching
+from tests.e2e.stores import Bucket, bucket_on, fetched
 from tests.e2e.trained import HOME_MADE, train
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(420)]
 
 STARTS_WITHIN = 120
 """Seconds: MLServer imports twice what Triton does, in two processes."""
@@ -29,7 +29,7 @@ def bucket(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Give a bucket, the image that the pods start, and a namespace that holds them to the strictest standard."""
     cluster.stack.node.load(mlserver_image.mlserver())
     cluster.kubectl("label", "namespace", given.NAMESPACE, f"{RESTRICTED}=restricted")
-    with fetching(cluster.stack, tmp_path_factory.mktemp("store")) as found:
+    with bucket_on(cluster.stack, tmp_path_factory.mktemp("store")) as found:
         cluster.apply(json.dumps(found.secret()))
         yield found
     cluster.kubectl("label", "namespace", given.NAMESPACE, f"{RESTRICTED}-")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, Json
+from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, POD, Json
 from tests.support.world import Model, World, fraud
 from tests.support.world.store import digest_of
 
@@ -51,6 +51,17 @@ async def test_the_first_pod_fetches_alone_and_the_others_must_get_the_same() ->
     assert len(world.ready("2")) == 4
 
 
+async def test_the_status_says_which_model_each_version_has() -> None:
+    """By its digest, and by what the reference stood for; of a version that has fetched nothing yet it says nothing."""
+    world = await serving()
+    world.commit(fetched("2"))
+    await world.until(lambda w: w.tried == "2")
+    assert "digest" not in world.status["canary"]
+    await world.until(lambda w: w.weight > 0)
+    told = [(world.status[role]["digest"], world.status[role]["resolved"]) for role in ("stable", "canary")]
+    assert told == [(digest_of("one"), "s3://models/fraud/1"), (digest_of("two"), "s3://models/fraud/2")]
+
+
 async def test_with_a_digest_in_the_spec_all_pods_start_at_once() -> None:
     """Each of them verifies its own bytes."""
     world = World()
@@ -75,6 +86,28 @@ async def test_a_folder_that_is_overwritten_changes_no_revision() -> None:
     assert (degraded["status"], degraded["reason"]) == ("True", "StableNotReady")
     assert digest_of("another") in degraded["message"]
     assert world.routed == {"1": 100}
+
+
+async def test_a_moved_alias_is_looked_up_when_the_runtime_changes() -> None:
+    """Until then a pod that is deleted comes back with the version that is on record."""
+    world = World()
+    champion, store = "mlflow://models/fraud@champion", world.kubelet.store
+    store.holds = {"mlflow://models/fraud/7": "seven", "mlflow://models/fraud/8": "eight"}
+    store.stands_for = {champion: "mlflow://models/fraud/7"}
+    world.models["1"] = Model()
+    world.commit(fetched("1", uri=champion))
+    await world.until(lambda w: w.phase == "Succeeded")
+    store.stands_for = {champion: "mlflow://models/fraud/8"}
+    for pod in world.pods("1"):
+        world.api.remove(POD, "ml", pod["metadata"]["name"])
+    await world.until(lambda w: len(w.ready("1")) == 4)
+    assert world.status["stable"]["resolved"] == "mlflow://models/fraud/7"
+    assert len(world.api.all(CONTROLLER_REVISION)) == 1
+    changed = fetched("1", uri=champion)
+    changed["spec"]["runtime"] = {"image": "triton:2"}
+    world.commit(changed)
+    await world.until(lambda w: w.status["stable"].get("resolved") == "mlflow://models/fraud/8", limit=120)
+    assert world.phase == "Succeeded"
 
 
 @pytest.mark.parametrize(

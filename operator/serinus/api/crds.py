@@ -143,6 +143,8 @@ DEFINITIONS = (
             Column("Phase", ".status.phase"),
             Column("Verdict", ".status.verdict"),
             Column("Reason", ".status.reason"),
+            Column("Resolved", ".status.stable.resolved", priority=1),
+            Column("Digest", ".status.stable.digest", priority=1),
             AGE,
         ),
         rules=(*NAME_RULES, FALLBACK_RULE),

@@ -9,7 +9,18 @@ from pydantic import Field, model_validator
 from serinus.api.ab_test import MAX_DURATION
 from serinus.api.ab_test_rules import GOALS_ARE_MEASURED, GOALS_ARE_STICKY, NO_STICKY_USERS, forgotten
 from serinus.api.base import ApiModel
-from serinus.api.constraints import Count, DeadlineSeconds, Digest, Label, Percent, Replicas, Text, Timestamp, Word
+from serinus.api.constraints import (
+    Count,
+    DeadlineSeconds,
+    Digest,
+    Label,
+    Percent,
+    Replicas,
+    Short,
+    Text,
+    Timestamp,
+    Word,
+)
 from serinus.api.durations import seconds
 from serinus.api.group import GroupMembership, MemberStatus
 from serinus.api.policy import Analysis, Guard, Strategy, not_measured
@@ -156,6 +167,10 @@ class RevisionStatus(ApiModel):
     """Number of ready pods."""
     replicas: Count
     """Desired number of pods."""
+    digest: Short | None = None
+    """Digest of the fetched model."""
+    resolved: Text | None = None
+    """What storageUri stood for: a version, a manifest, a commit."""
 
 
 class Rejection(ApiModel):

@@ -49,6 +49,8 @@ def _revision(story: Story, revision: RevisionReference | None, weight: int) -> 
         "weight": weight,
         "readyReplicas": pods.ready_replicas if pods else None,
         "replicas": pods.replicas if pods else None,
+        "digest": pods.digest if pods else None,
+        "resolved": pods.resolved if pods else None,
     }
 
 

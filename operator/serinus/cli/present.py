@@ -51,6 +51,7 @@ def _facts(story: Story, now: float) -> Table:
     if story.fallback is not None:
         facts.add_row("Fallback", Text.assemble((story.fallback, "bold"), ("  answers all requests", "yellow")))
     facts.add_row("Stable", _stable(story))
+    _add_model(facts, story, story.stable)
     if story.deployment.spec.group is not None:
         facts.add_row("Group", _group(story.deployment.spec.group, story.deployment.status.group))
     rollout = story.newest
@@ -58,6 +59,7 @@ def _facts(story: Story, now: float) -> Table:
         return facts
     if story.active is not None or rollout.status.phase is not Phase.SUCCEEDED:
         facts.add_row(_role(story, rollout), _tried(story, rollout))
+        _add_model(facts, story, rollout.spec.to)
     facts.add_row("Rollout", _standing(rollout, now))
     if again := story.again(rollout):
         facts.add_row("", Text(again, style="yellow"))
@@ -74,6 +76,13 @@ def _stable(story: Story) -> Text:
     if story.stable is None:
         return Text("none yet", style="yellow")
     return _revision(story, story.stable, Exposure(FULL_WEIGHT - story.exposure.weight))
+
+
+def _add_model(facts: Table, story: Story, revision: RevisionReference | None) -> None:
+    """Say which model a revision's pods have fetched, where they have."""
+    pods = story.pods(revision.revision) if revision is not None else None
+    if pods is not None and pods.digest:
+        facts.add_row("", f"{pods.resolved}  {pods.digest}")
 
 
 def _group(group: GroupMembership, told: MemberStatus | None) -> Text:

@@ -1,13 +1,15 @@
-"""kopf's settings. Each one that differs from the default was measured, or stops kopf from writing."""
+"""kopf's settings and login. Each setting that differs from the default was measured, or stops kopf from writing."""
 
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
 import kopf
 
+from serinus.adapters.kubernetes.endpoint import Endpoint
 from serinus.api import GROUP
 
 LONGEST_BACKOFF = 30.0
@@ -73,3 +75,20 @@ def settings() -> kopf.OperatorSettings:
     made.networking.error_backoffs = Backoffs()
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     return made
+
+
+def connection_info(endpoint: Endpoint) -> kopf.ConnectionInfo:
+    """Tell kopf how to log in: the same way as everything else does."""
+    scheme, _, token = (endpoint.read_authorization() or "").partition(" ")
+    certificate, key = endpoint.client_certificate or (None, None)
+    return kopf.ConnectionInfo(
+        server=endpoint.server,
+        ca_path=endpoint.ca_file,
+        insecure=isinstance(endpoint.tls, ssl.SSLContext) and endpoint.tls.verify_mode is ssl.CERT_NONE,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=certificate,
+        private_key_path=key,
+        default_namespace=endpoint.namespace,
+        proxy_url=endpoint.proxy,
+    )

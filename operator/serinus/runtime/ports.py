@@ -8,6 +8,7 @@ from typing import Protocol
 from serinus.api.served_model import Probe
 from serinus.core.model.answers import MetricsAnswer, ProbeAnswer
 from serinus.core.model.kinds import Json, Kind
+from serinus.core.model.registry import Marking
 
 
 class Clock(Protocol):
@@ -75,6 +76,13 @@ class ModelProbe(Protocol):
     """One sample inference over gRPC, straight to a pod."""
 
     async def infer(self, address: str, model: str, probe: Probe) -> ProbeAnswer: ...
+
+
+class ModelRegistry(Protocol):
+    """A registry that is told what became of its versions; it is of the operator's configuration, never of a user's."""
+
+    async def tell(self, marking: Marking) -> None:
+        """Tag a version, and move the alias of that name to it; raises RegistryError. Twice is as good as once."""
 
 
 class Recorder(Protocol):

@@ -49,6 +49,7 @@ from serinus.runtime.recording import (
     unanswered,
     unrecorded,
 )
+from serinus.runtime.registry_marks import RegistryMarks
 from serinus.runtime.routing import Routes
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Stale, Statuses, rises
@@ -94,6 +95,7 @@ class Reconciler:
         memories: Memories,
         providers: TrafficProviders,
         report: Report | None = None,
+        registry: RegistryMarks | None = None,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
@@ -103,6 +105,7 @@ class Reconciler:
         self._memories = memories
         self._providers = providers
         self._report = report
+        self._registry = registry
         self._children = Children(cluster, cache, providers)
         self._routes = Routes(cache, providers, self._children)
         self._takedown = Takedown(cluster, cache, self._children, observer, self._tell)
@@ -162,6 +165,8 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._memories.forget(key)
         self._observer.sampler.forget(key)
+        if self._registry is not None:
+            self._registry.forget(key)
 
     async def _round(self, view: ModelDeploymentView, memory: Memory) -> tuple[Decision, bool]:
         """Look, decide and act; True when what was done changes what there is to decide."""
@@ -183,6 +188,8 @@ class Reconciler:
             await records.wait()
         if not anything_owed(seen, memory):
             errors += [error async for error in self._carry_out_the_rest(view, seen, decision, memory)]
+            if self._registry is not None:
+                self._registry.consider(seen)
         await self._tell_people(view, decision)
         if watch is None:
             self._observer.sampler.forget(Key(view.namespace, view.name))

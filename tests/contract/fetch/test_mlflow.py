@@ -111,6 +111,24 @@ def test_artifacts_on_s3_are_read_from_there(mlflow: MlflowServer, store: S3Serv
     assert fetches.files() == MODEL
 
 
+def test_a_login_that_may_not_see_the_run_gets_the_model_all_the_same(
+    mlflow: MlflowServer, store: S3Server, fetches: Fetches
+) -> None:
+    """It knows which run that was, and no more of it."""
+    folder = store.bucket("for-readers")
+    run = mlflow.run(mlflow.experiment("for-readers", "s3://for-readers/fraud"), commit=COMMIT, ended=ENDED)
+    file = folder / run.artifacts.removeprefix("s3://for-readers/") / "model/model.onnx"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"onnx")
+    version = mlflow.register("for-readers", run, "model")
+    mlflow.user("reader", "only-for-tests-2", model="for-readers", permission="READ")
+    login = {"MLFLOW_TRACKING_USERNAME": "reader", "MLFLOW_TRACKING_PASSWORD": "only-for-tests-2"}
+    environment = {**mlflow.environment, **login, **store.environment}
+    outcome = fetches.run(f"mlflow://models/for-readers/{version}", env=environment)
+    assert outcome.code == 0, outcome.said
+    assert outcome.message["lineage"] == {"modelVersion": version, "mlflowRunId": run.id}
+
+
 def test_artifacts_on_another_server_are_not_asked_for(
     web: HttpServer, elsewhere: HttpServer, fetches: Fetches
 ) -> None:

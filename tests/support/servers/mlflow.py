@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from serinus_local import artifacts
+from serinus_local.ports import LOOPBACK
 from tests.support.servers.running import address, answers, running
 
 ADMIN, ADMIN_PASSWORD = "admin", "only-for-tests-1"
@@ -79,8 +80,29 @@ class MlflowServer:
         wanted = {"name": name, "run_id": run.id} | source
         version = str(self._ask("model-versions/create", wanted)["model_version"]["version"])
         if alias is not None:
-            self._ask("registered-models/alias", {"name": name, "alias": alias, "version": version})
+            self.point(name, alias, version)
         return version
+
+    def point(self, name: str, alias: str, version: str) -> None:
+        """Move an alias."""
+        self._ask("registered-models/alias", {"name": name, "alias": alias, "version": version})
+
+    def aliases(self, name: str) -> dict[str, str]:
+        """Read which versions the aliases of a model point at."""
+        found = json.loads(self._send("GET", f"/api/2.0/mlflow/registered-models/get?name={name}"))
+        return {one["alias"]: one["version"] for one in found["registered_model"].get("aliases", ())}
+
+    def tags(self, name: str, version: str) -> dict[str, str]:
+        """Read the tags of a version."""
+        found = json.loads(self._send("GET", f"/api/2.0/mlflow/model-versions/get?name={name}&version={version}"))
+        return {one["key"]: one["value"] for one in found["model_version"].get("tags", ())}
+
+    def user(self, name: str, password: str, *, model: str, permission: str) -> None:
+        """Make a user who may do one thing with one registered model, such as READ or EDIT, and see no run."""
+        self._ask("users/create", {"username": name, "password": password})
+        wanted = {"username": name, "resource_type": "registered_model", "resource_id": model}
+        body = json.dumps({**wanted, "permission": permission}).encode()
+        self._send("POST", "/api/3.0/mlflow/users/permissions/grant", body)
 
     def _known(self, name: str) -> bool:
         found = json.loads(self._send("GET", "/api/2.0/mlflow/registered-models/search?max_results=1000"))
@@ -99,10 +121,10 @@ class MlflowServer:
 
 
 @contextmanager
-def mlflow_server(state: Path) -> Iterator[MlflowServer]:
-    """Serve a new database and a folder of artifacts below `state`."""
+def mlflow_server(state: Path, host: str = LOOPBACK) -> Iterator[MlflowServer]:
+    """Serve a new database and a folder of artifacts below `state`, on an own address of this machine."""
     state.mkdir(parents=True, exist_ok=True)
-    where = address()
+    where = address(host)
     host, port = where.split(":")
     command, environment = artifacts.mlflow()
     argv = (

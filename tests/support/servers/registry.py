@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serinus_local import artifacts
+from serinus_local.ports import LOOPBACK
 from tests.support.servers.running import address, answers, running
 from tests.support.servers.tokens import ISSUER, SERVICE, TokenService
 
@@ -46,8 +47,12 @@ class OciServer:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Give what a pull secret holds."""
-        return {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {self.host: {"auth": _basic()}}})}
+        """Give what a pull secret holds, as a variable."""
+        return {"DOCKER_AUTH_CONFIG": self.pull_secret()}
+
+    def pull_secret(self, password: str = PASSWORD) -> str:
+        """Write what `docker login` does."""
+        return json.dumps({"auths": {self.host: {"auth": _basic(password)}}})
 
     def push(self, repository: str, tag: str, layers: list[Layer]) -> str:
         """Push an artifact; return the digest of its manifest."""
@@ -86,9 +91,14 @@ class OciServer:
 
 
 @contextmanager
-def oci_server(state: Path, *, tokens: TokenService | None = None, repository: str = "") -> Iterator[OciServer]:
-    """Serve a new folder of `state` to USER, or to who has a token of a service; that pushes to one repository."""
-    where = address()
+def oci_server(
+    state: Path, host: str = LOOPBACK, *, tokens: TokenService | None = None, repository: str = ""
+) -> Iterator[OciServer]:
+    """Serve a new folder of `state` to USER, or to who has a token of a service; that pushes to one repository.
+
+    Pods of the local stack reach it at the host's end of the stack's link.
+    """
+    where = address(host)
     root = state / "registry"
     root.mkdir(parents=True)
     (state / "htpasswd").write_text(_HTPASSWD)
@@ -115,8 +125,8 @@ def _believing(tokens: TokenService) -> dict[str, str]:
     return {"realm": tokens.realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": certificate}
 
 
-def _basic() -> str:
-    return base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+def _basic(password: str = PASSWORD) -> str:
+    return base64.b64encode(f"{USER}:{password}".encode()).decode()
 
 
 def _digest(content: bytes) -> str:

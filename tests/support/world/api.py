@@ -186,6 +186,8 @@ class InMemoryApi:
             merged["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
             if "status" in live:
                 merged["status"] = live["status"]
+            if manifest["kind"] == "Rollout":  # it was created, not applied: nobody's apply takes its spec away
+                merged.setdefault("spec", live["spec"])
             if manifest["kind"] == "Deployment":
                 merged["spec"].setdefault("replicas", live["spec"]["replicas"])
         self.admit(merged)

@@ -19,10 +19,13 @@ class ModelStore:
     """Which bytes lie at which reference now, by a word; a reference that is not there is not found."""
 
     holds: dict[str, str] = field(default_factory=dict)
+    stands_for: dict[str, str] = field(default_factory=dict)
+    """What a reference that moves, such as an alias, stands for now."""
 
     def fetch(self, container: Json, pin: Json | None) -> Json:
         """Tell the status of an init container that has just ended, with what the pod's volume held when it began."""
-        uri, options = container["args"][0], container["args"][2:]
+        asked_for, options = container["args"][0], container["args"][2:]
+        uri = (pin or {}).get("data", {}).get("resolved") or self.stands_for.get(asked_for, asked_for)
         asked = next((one.partition("=")[2] for one in options if one.startswith("--digest=")), None)
         pinned = (pin or {}).get("data", {}).get("digest")
         found = digest_of(self.holds[uri]) if uri in self.holds else None

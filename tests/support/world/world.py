@@ -26,6 +26,7 @@ from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
 from serinus.runtime.probes import Probes
 from serinus.runtime.reconcile import Reconciler
+from serinus.runtime.registry_marks import RegistryMarks
 from serinus.runtime.rereading import Rereading
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import Wishes
@@ -34,6 +35,7 @@ from tests.support.world.clock import START, VirtualClock
 from tests.support.world.kubelet import Kubelet, Model
 from tests.support.world.platform import PROVIDERS, ROUTING, Platform
 from tests.support.world.prometheus import Prometheus
+from tests.support.world.registry import Registry
 from tests.support.world.served import Served, rules_of
 from tests.support.world.versions import Versions
 
@@ -45,7 +47,7 @@ STEPS_BESIDE = 10
 """Of the event loop: a question to Prometheus takes several."""
 
 
-FETCHING = Fetching("example.com/serinus-serving:1", {}, ("*.example.com",))
+FETCHING = Fetching("example.com/serinus-serving:1", {"mlflow": "https://mlflow"}, ("*.example.com",))
 
 
 class World(Served):
@@ -61,6 +63,7 @@ class World(Served):
         self.providers = PROVIDERS
         self.api = InMemoryApi(self.clock)
         self.versions = Versions(self.api)
+        self.registry = Registry()
         self.prometheus = Prometheus(self.clock)
         self.models: dict[str, Model] = {}
         self.kubelet = Kubelet(self.api, self.clock, self.models)
@@ -87,6 +90,8 @@ class World(Served):
         """Start a new operator process: nothing but the cluster is remembered."""
         for task in self.probes._tasks:
             task.cancel()
+        for key in tuple(self.marks._due):
+            self.marks.forget(key)
         self.restarts += 1
         self._start()
 
@@ -135,6 +140,15 @@ class World(Served):
             providers=self.providers,
             drain_seconds=DRAIN_SECONDS,
         )
+        self.marks = RegistryMarks(
+            self.registry,
+            FETCHING.endpoints["mlflow"],
+            cluster=self.api,
+            cache=cache,
+            clock=self.clock,
+            recorder=self,
+            may_mark=lambda namespace, model: not model.startswith("theirs"),
+        )
         reconciler = Reconciler(
             cluster=self.api,
             cache=cache,
@@ -143,6 +157,7 @@ class World(Served):
             recorder=self,
             memories=self.memories,
             providers=self.providers,
+            registry=self.marks,
         )
         self.rereading = Rereading(self.api, cache)
         self.engine = Engine(reconciler, cache, self.clock, reread=self.rereading, monotonic=self.clock.monotonic)

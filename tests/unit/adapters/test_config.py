@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from serinus.config import Config, ConfigError, load_config
+from serinus.core.model.source import BasicAuth, Source
 from serinus.core.plan.artifacts import Fetching
 from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
@@ -84,6 +85,29 @@ def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path
         ("workers: many", "workers: 'many': write a whole number"),
         ("meshGateway: perhaps", "meshGateway: 'perhaps': write true or false"),
         ("prometheus: []", "prometheus: []: name at least one Prometheus"),
+        (
+            "artifacts: {mlflow: {writeBack: true}}",
+            "artifacts: mlflow.writeBack needs a server: set endpoints.mlflow to its address",
+        ),
+        (
+            "artifacts: {endpoints: {mlflow: 'https://mlflow'}, mlflow: {writeBack: true}}",
+            "artifacts.mlflow.writeBack: true: no namespace may have a model marked: name some in "
+            "tenants[].registeredModels, or leave it out",
+        ),
+        (
+            "artifacts: {endpoints: {mlflow: 'http://mlflow'}, mlflow: {writeBack: true, bearerTokenFile: /token}}",
+            "artifacts: mlflow would send bearerTokenFile over plain http: write endpoints.mlflow as https://…, or set "
+            "allowInsecureAuth: true",
+        ),
+        (
+            "artifacts: {endpoints: {mlflow: 'http://mlflow'}, mlflow: {writeBack: true, tlsConfig: {caFile: /ca}}}",
+            "artifacts: mlflow has tlsConfig but no TLS: write endpoints.mlflow as https://…",
+        ),
+        (
+            "artifacts: {mlflow: {bearerTokenFile: hunter-2}}",
+            "artifacts.mlflow.bearerTokenFile: write the absolute path of a file; "
+            "the secret itself never stands in the configuration",
+        ),
         (
             "prometheus: [{name: a, url: 'prometheus:9090'}]",
             "prometheus[0].url: 'prometheus:9090': write it as http://host:port or https://host",
@@ -182,3 +206,16 @@ def test_artifact_hosts_and_endpoints_are_checked_at_the_start(tmp_path: Path, t
     """Everything at once would be the metadata address of the cloud, too."""
     with pytest.raises(ConfigError, match=field.replace("[", r"\[").replace("]", r"\]")):
         load_config(written(tmp_path, text))
+
+
+def test_the_registry_that_is_told_is_the_endpoint_with_a_login_of_the_operators_own(tmp_path: Path) -> None:
+    """Without the switch nobody is told anything."""
+    server = "endpoints: {mlflow: 'https://mlflow:5000'}"
+    login = "basicAuth: {username: serinus, passwordFile: /password}"
+    grants = "tenants: [{namespace: ml, registeredModels: [fraud]}]"
+    text = f"artifacts: {{{server}, mlflow: {{writeBack: true, {login}}}}}\n{grants}"
+    config = load_config(written(tmp_path, text))
+    auth = BasicAuth("serinus", Path("/password"))
+    assert config.artifacts.registry() == Source("mlflow", "https://mlflow:5000", basic_auth=auth)
+    assert config.tenancy().may_mark("ml", "fraud")
+    assert load_config(written(tmp_path, f"artifacts: {{{server}}}")).artifacts.registry() is None

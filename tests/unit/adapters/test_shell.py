@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from serinus.adapters.kubernetes.endpoint import Endpoint
-from serinus.app import connection_info
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json, Kind
 from serinus.handlers import shell
+from serinus.handlers.settings import connection_info
 from serinus.handlers.shell import Shell
 
 

@@ -39,6 +39,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"config": {"prometheus": [SOURCE | {"url": "https://p", "bearerTokenFile": "s3cret"}]}},
         BY_THE_SCHEMA,
     ),
+    "password-instead-of-its-file": (
+        {"config": {"artifacts": {"mlflow": {"basicAuth": {"username": "a", "passwordFile": "s3cret"}}}}},
+        BY_THE_SCHEMA,
+    ),
     "privileged-port": ({"config": {"metricsPort": 80}}, BY_THE_SCHEMA),
     "gateway-without-namespace": (
         {"config": {"tenants": [{"namespace": "ml", "gateways": ["public"]}]}},
@@ -94,6 +98,19 @@ def test_takes_every_form_of_an_address(tmp_path: Path, url: str) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(config["data"]["config.yaml"])
     assert load_config(file).prometheus[0].url == url
+
+
+def test_the_registry_that_is_told_reaches_the_operator(tmp_path: Path) -> None:
+    """As the comment in the values has it, with a login in a file."""
+    login = {"basicAuth": {"username": "serinus", "passwordFile": "/var/run/mlflow/password"}}
+    artifacts = {"endpoints": {"mlflow": "https://mlflow.ml:5000"}, "mlflow": {"writeBack": True, **login}}
+    tenants = [{"namespace": "ml", "registeredModels": ["fraud"]}]
+    (config,) = kinds(render(tmp_path, {"config": {"artifacts": artifacts, "tenants": tenants}}), "ConfigMap")
+    file = tmp_path / "config.yaml"
+    file.write_text(config["data"]["config.yaml"])
+    told = load_config(file).artifacts.registry()
+    assert told is not None
+    assert told.url == "https://mlflow.ml:5000"
 
 
 def test_every_document_is_valid(documents: list[dict[str, Any]]) -> None:

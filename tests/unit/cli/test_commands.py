@@ -134,6 +134,7 @@ def test_status_is_json_on_demand() -> None:
     }  # fmt: skip
     assert told["stable"] == {
         "revision": "fraud-aaaaaaaaaa", "version": "41", "weight": 100, "readyReplicas": 2, "replicas": 2,
+        "digest": None, "resolved": None,
     }  # fmt: skip
     assert told["canary"] is None
     assert told["group"] is None

@@ -13,6 +13,7 @@ from tests.unit.cli.given import (
     CANARY,
     GOAL_TEXT,
     ROLLOUT,
+    STABLE,
     FakeCluster,
     cluster,
     condition,
@@ -38,6 +39,19 @@ def test_what_serves_and_what_is_tried_at_which_weight() -> None:
     page = _page(rollout())
     assert "Stable version 41 (fraud-aaaaaaaaaa) 95% 2 of 2 pods ready" in page
     assert "Canary version 42 (fraud-bbbbbbbbbb) 5% 1 of 1 pods ready" in page
+
+
+def test_which_model_each_side_has_fetched() -> None:
+    """What an alias stood for, and the digest; of a model that is mounted there is nothing to say."""
+    digest = f"sha256:{'ab' * 32}"
+    pods = {"version": "41", "readyReplicas": 2, "replicas": 2}
+    stable = {"revision": STABLE, **pods, "digest": digest, "resolved": "mlflow://models/fraud/7"}
+    page = _page(rollout(), stable=stable)
+    assert f"mlflow://models/fraud/7 {digest}" in page
+    assert page.count("sha256:") == 1
+    told = json.loads(say(cluster(rollout(), stable=stable), "status", "fraud", "--json").stdout)
+    assert (told["stable"]["digest"], told["stable"]["resolved"]) == (digest, "mlflow://models/fraud/7")
+    assert told["canary"]["digest"] is None
 
 
 @pytest.mark.parametrize(

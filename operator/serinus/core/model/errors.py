@@ -2,6 +2,8 @@
 
 SerinusError
 ├── InvalidSpec       what the user wrote cannot be served; names field, value and fix
+├── RegistryError     a model registry said no, or nothing
+│   └── NotRegistered the version is not there
 └── ClusterError      the API server said no, or nothing
     ├── Conflict      409: decided on what is not true any more; look again
     ├── Gone          404 on a write: the object, or its namespace, is not there
@@ -23,6 +25,14 @@ class InvalidSpec(SerinusError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
         self.field = field
+
+
+class RegistryError(SerinusError):
+    """A model registry refused, or did not answer."""
+
+
+class NotRegistered(RegistryError):
+    """It knows no such version: asking again does not help."""
 
 
 class ClusterError(SerinusError):

@@ -29,7 +29,7 @@ class Grant:
 
     A host is exact, `*.suffix` (any number of labels in front) or `*`; a gateway is `namespace/name`, `namespace/*` or
     `*`; a source is its name or `*`; an artifact host, from which models may be fetched, is `host`, `host:port` or
-    `*.suffix`.
+    `*.suffix`; a registered model, whose versions may be marked, is a name, `prefix*` or `*`.
     """
 
     namespace: str
@@ -37,6 +37,7 @@ class Grant:
     gateways: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     artifact_hosts: tuple[str, ...] = ()
+    registered_models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ class Tenancy:
     def artifact_hosts(self, namespace: str) -> tuple[str, ...]:
         """List the hosts from which a namespace may fetch models."""
         return tuple(dict.fromkeys(host for grant in self._of(namespace) for host in grant.artifact_hosts))
+
+    def may_mark(self, namespace: str, model: str) -> bool:
+        """Tell whether what becomes of a namespace's rollouts is written to a registered model."""
+        granted = (each for grant in self._of(namespace) for each in grant.registered_models)
+        return any(each == model or (each.endswith("*") and model.startswith(each[:-1])) for each in granted)
 
     def _of(self, namespace: str) -> Iterable[Grant]:
         return (grant for grant in self.grants if grant.namespace in (namespace, EVERYTHING))

@@ -145,6 +145,12 @@ def fetches(template: Json) -> bool:
     return bool(_fetcher(template))
 
 
+def fetched_from(template: Json, endpoint: str) -> bool:
+    """Whether the pods of a template ask a configured endpoint, and not a server that their user named."""
+    named = (each.get("name") for each in _fetcher(template).get("env") or () if each.get("value") == endpoint)
+    return any(name in _VARIABLES.values() for name in named)
+
+
 def goes_first_alone(revision: Revision) -> bool:
     """Whether one pod of a revision must fetch before there are others: what they must get is not known yet."""
     fetcher = _fetcher(revision.template)

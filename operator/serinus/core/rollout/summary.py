@@ -129,8 +129,14 @@ def _revision_status(seen: Snapshot, revision: Revision | None) -> RevisionStatu
     if revision is None:
         return None
     fleet = seen.fleet(revision.name)
+    artifact = revision.artifact
     return RevisionStatus(
-        revision=revision.name, version=revision.version, ready_replicas=fleet.ready, replicas=fleet.desired
+        revision=revision.name,
+        version=revision.version,
+        ready_replicas=fleet.ready,
+        replicas=fleet.desired,
+        digest=artifact.digest if artifact else None,
+        resolved=artifact.resolved if artifact else None,
     )
 
 

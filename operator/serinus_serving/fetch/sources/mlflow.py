@@ -91,10 +91,11 @@ class MlflowServer:
                 lineage: dict[str, str] = {}
             else:
                 version = self._version(client)
-                run = client.get_run(version.run_id) if version.run_id else None
+                run = _run_of(version, client)
                 resolved = f"mlflow://models/{version.name}/{version.version}"
                 location = str(client.get_model_version_download_uri(version.name, version.version))
                 lineage = {"modelVersion": str(version.version)}
+                lineage |= {"mlflowRunId": str(version.run_id)} if version.run_id else {}
             lineage |= _lineage(run)
             stored = self._in_store(location) if _is_store(location) else None
             files = stored.files if stored else tuple(self._listed(location))
@@ -196,6 +197,21 @@ def _words(error: Exception) -> str:
     """Give what tells the kind of an error: its code, its status, its text."""
     status = getattr(getattr(error, "response", None), "status_code", "")
     return f"{getattr(error, 'error_code', '')} error code {status} {error}"
+
+
+def _run_of(version: Any, client: MlflowClient) -> Any:
+    """Read the run that a version comes from; None without one, and where it is gone or not for this login.
+
+    Whoever may read a registered model need not see its runs; then only part of the lineage is unknown.
+    """
+    if not version.run_id:
+        return None
+    try:
+        return client.get_run(version.run_id)
+    except MlflowException as error:
+        if not (_DENIED.search(_words(error)) or _MISSING.search(_words(error))):
+            raise
+        return None
 
 
 def _lineage(run: Any) -> dict[str, str]:

@@ -124,3 +124,21 @@ def test_very_many_grants_are_counted() -> None:
     """A condition is a sentence."""
     many = Tenancy((Grant("ml", hosts=tuple(f"{number}.example.com" for number in range(7))),))
     assert many.told_hosts("ml").endswith("4.example.com and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("granted", "model", "may"),
+    [
+        pytest.param((), "fraud", False, id="nothing"),
+        pytest.param(("fraud",), "fraud", True, id="its name"),
+        pytest.param(("fraud",), "fraud-2", False, id="another name"),
+        pytest.param(("risk-*",), "risk-eu", True, id="a prefix"),
+        pytest.param(("risk-*",), "fraud", False, id="another prefix"),
+        pytest.param(("*",), "fraud", True, id="all"),
+    ],
+)
+def test_only_models_that_are_granted_are_marked(granted: tuple[str, ...], model: str, may: bool) -> None:
+    """To the namespace itself; another one gets nothing of it."""
+    tenancy = Tenancy((Grant("ml", registered_models=granted),))
+    assert tenancy.may_mark("ml", model) is may
+    assert not tenancy.may_mark("other", model)

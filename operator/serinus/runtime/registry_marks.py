@@ -1,0 +1,144 @@
+"""Tells a model registry what became of its versions, beside the passes: no revert and no promotion waits for it.
+
+What is to be told is worked out by each pass from what is on record, and each mark that was told is recorded on its
+Rollout. So a registry that is down, or a process that is killed, delays a mark and loses none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from serinus.core.model.errors import ClusterError, Conflict, Gone, NotRegistered, RegistryError
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import ROLLOUT, Json
+from serinus.core.model.snapshot import Snapshot
+from serinus.core.rollout.marks import DueMark, marks_of, told_of
+from serinus.runtime.beside import Beside
+from serinus.runtime.ports import Cache, Clock, Cluster, ModelRegistry, Recorder
+
+log = structlog.get_logger("serinus.registry")
+
+FIRST_PAUSE_SECONDS: Final = 5.0
+LONGEST_PAUSE_SECONDS: Final = 600.0
+AT_ONCE: Final = 4
+"""Marks under way; the registry serves people, too."""
+
+
+class RegistryMarks:
+    """One task for each ModelDeployment that has something to tell, until it is told.
+
+    `server` is the registry's address, `may_mark` says whether a namespace's rollouts mark a registered model.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        server: str,
+        *,
+        cluster: Cluster,
+        cache: Cache,
+        clock: Clock,
+        recorder: Recorder,
+        may_mark: Callable[[str, str], bool],
+    ) -> None:
+        self._registry = registry
+        self._server = server
+        self._cluster = cluster
+        self._cache = cache
+        self._clock = clock
+        self._recorder = recorder
+        self._may_mark = may_mark
+        self._due: dict[Key, tuple[DueMark, ...]] = {}
+        self._told: set[tuple[str, str]] = set()
+        """What the registry knows, and no Rollout yet."""
+        self._beside = Beside()
+        self._free = asyncio.Semaphore(AT_ONCE)
+
+    def consider(self, seen: Snapshot) -> None:
+        """Take in what is due now, in place of what was due before, and begin to tell it."""
+        key = Key(seen.deployment.namespace, seen.deployment.name)
+        due = tuple(one for one in marks_of(seen, self._server) if self._is_due(key, one))
+        if due:
+            self._due[key] = due
+        else:
+            self._due.pop(key, None)
+        if due and str(key) not in self._beside:
+            self._beside.begin(str(key), self._tell_all(key))
+
+    def _is_due(self, key: Key, one: DueMark) -> bool:
+        live = self._cache.get(ROLLOUT, key.namespace, one.rollout)
+        told = live is None or told_of(live) == one.marking.mark
+        return not told and self._may_mark(key.namespace, one.marking.version.model)
+
+    def forget(self, key: Key) -> None:
+        """Tell nothing more of a ModelDeployment."""
+        self._due.pop(key, None)
+        self._beside.forget(str(key))
+
+    async def close(self) -> None:
+        """End all telling; the next process goes on with what is not recorded."""
+        await self._beside.close()
+
+    async def _tell_all(self, key: Key) -> None:
+        """Tell what is due until nothing is, with ever longer pauses while that fails."""
+        pause = FIRST_PAUSE_SECONDS
+        while due := self._due.get(key):
+            try:
+                async with self._free:
+                    await self._tell(key, due[0])
+                    await self._record(key, due[0])
+            except RegistryError as error:
+                await self._say(key, due[0], f"{due[0].marking.version} is not marked: {error}", failed=True)
+            except ClusterError as error:
+                log.warning("a mark is not recorded", rollout=due[0].rollout, why=str(error))
+            else:
+                pause = FIRST_PAUSE_SECONDS
+                self._drop(key, due[0])
+                continue
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        self._due.pop(key, None)
+
+    async def _tell(self, key: Key, due: DueMark) -> None:
+        """Tell one mark, unless only its record is missing; what the registry does not know counts as told."""
+        if due.named in self._told:
+            return
+        try:
+            await self._registry.tell(due.marking)
+        except NotRegistered as error:
+            await self._say(key, due, f"{due.marking.version} is not marked, nor will be: {error}", failed=True)
+        else:
+            await self._say(key, due, f"{due.marking.version} is marked {due.marking.mark}", failed=False)
+        self._told.add(due.named)
+
+    async def _record(self, key: Key, due: DueMark) -> None:
+        """Write down on its Rollout what was told."""
+        try:
+            self._cache.put(await self._cluster.apply(due.recorded(key.namespace), force=True))
+        except (Conflict, Gone):
+            log.info("the Rollout of a mark is gone", rollout=due.rollout)
+        self._told.discard(due.named)
+
+    def _drop(self, key: Key, told: DueMark) -> None:
+        """Leave out what was told; a pass may have brought other marks meanwhile."""
+        self._due[key] = tuple(one for one in self._due.get(key, ()) if one.named != told.named)
+
+    async def _say(self, key: Key, due: DueMark, words: str, *, failed: bool) -> None:
+        reason = "RegistryNotMarked" if failed else "RegistryMarked"
+        say = log.warning if failed else log.info
+        say(reason, namespace=key.namespace, name=key.name, rollout=due.rollout, message=words)
+        await self._recorder.record(_about(key, due), reason=reason, message=words, warning=failed)
+
+
+def _about(key: Key, due: DueMark) -> Json:
+    return {
+        "apiVersion": ROLLOUT.api_version,
+        "kind": ROLLOUT.name,
+        "namespace": key.namespace,
+        "name": due.rollout,
+        "uid": due.uid,
+    }
