@@ -98,10 +98,10 @@ def listed(layer: Path) -> dict[str, str]:
         for entry in tar:
             if entry.isdir():
                 continue
-            content = tar.extractfile(entry)
+            content = None if entry.issym() else tar.extractfile(entry)  # a link may lead to another layer
             digest = hashlib.sha256(content.read()).hexdigest() if content else ""
             link = entry.linkname if entry.issym() else ""
-            mode = "" if entry.issym() else oct(entry.mode)
+            mode = "" if entry.issym() else oct(entry.mode & 0o7777)  # buildah says the kind of a file there, too
             found[entry.name.removeprefix("./")] = f"{mode} {entry.uid}:{entry.gid} {link}{digest}"
     return found
 
