@@ -1,5 +1,7 @@
 """The three images of the stack: pause, Envoy, and Triton as it comes in a wheel, on a minimal Debian.
 
+Triton's wheel has no ONNX backend: its image has onnxruntime and scikit-learn beside numpy, for models in Python.
+
 Each is made once and named after what went into it; Triton's takes half a minute, the others a second.
 """
 
@@ -26,6 +28,7 @@ _TRITONSERVER = """#!/bin/sh
 server=/opt/triton/pytriton/tritonserver
 exec "$server/bin/tritonserver" --backend-directory="$server/backends" "$@"
 """
+_SERVERS = ("pytriton", "nvidia_pytriton")
 _UNUSED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -37,7 +40,7 @@ def all_images() -> list[Image]:
 
 
 def triton() -> Image:
-    """Return the image with `tritonserver`, the Python backend and numpy."""
+    """Return the image with `tritonserver`, the Python backend, and the packages that its models may import."""
     recipe = f"{TRITON}{DEBIAN}{_TRITONSERVER}{_UNUSED}"
     return _made(TRITON, cache.digest([pypi.REQUIREMENTS / "triton.txt"], recipe=recipe), _make_triton)
 
@@ -86,9 +89,20 @@ def _make_triton(target: Path, scratch: Path) -> None:
         # The backend starts one process a model with this stub; it must fit the Python of the image.
         f"{inside}/backends/python/triton_python_backend_stub": stub,
         "usr/local/bin/tritonserver": wrapper,
-    } | {f"usr/local/lib/python3.11/dist-packages/{name}": wheel / name for name in ("numpy", "numpy.libs")}
-    config = {"Cmd": ["tritonserver"], "User": "1000", "Env": [PATH]}
-    archive(target, TRITON, [_debian(scratch), layer(scratch / "triton.tar", files, folders=["models"])], config)
+    }
+    layers = [
+        _debian(scratch),
+        layer(scratch / "packages.tar", _packages(wheel)),
+        layer(scratch / "triton.tar", files, folders=["models"]),
+    ]
+    archive(target, TRITON, layers, {"Cmd": ["tritonserver"], "User": "1000", "Env": [PATH]})
+
+
+def _packages(installed: Path) -> dict[str, Path]:
+    """Tell where the image has what models import: all that is locked, but for the server's own wheel."""
+    inside = "usr/local/lib/python3.11/dist-packages"
+    ours = [one for one in installed.iterdir() if not one.name.startswith(_SERVERS) and one.name != "bin"]
+    return {f"{inside}/{one.name}": one for one in sorted(ours)}
 
 
 def _debian(scratch: Path) -> Path:

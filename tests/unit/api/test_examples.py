@@ -9,14 +9,20 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from serinus.api import crds
 from serinus.api.defaults import policy_of
 from serinus.api.parsing import parse_model_deployment
+from serinus_serving.fetch.layout import lay_out
 
 FOLDERS = sorted(path for path in (crds.ROOT / "examples").iterdir() if path.is_dir())
 MANIFESTS = sorted((crds.ROOT / "examples").glob("*/*.yaml"))
 DEMO = [crds.ROOT / f"examples/demo/v{version}.yaml" for version in (1, 2, 3, 4)]
+
+
+BACKENDS = crds.ROOT / "examples" / "13-fraud-onnx" / "triton"
 
 
 def _documents(path: Path) -> list[dict[str, Any]]:
@@ -66,3 +72,29 @@ def test_each_version_of_the_demo_says_its_own_number() -> None:
     models = [next(each for each in _documents(path) if each["kind"] == "ConfigMap") for path in DEMO]
     assert [model["metadata"]["name"] for model in models] == ["fraud-1", "fraud-2", "fraud-3", "fraud-4"]
     assert all(f"VERSION = {n}\n" in model["data"]["model.py"] for n, model in enumerate(models, 1))
+
+
+def test_requests_and_answers_are_the_same_on_both_backends() -> None:
+    """Who trains for NVIDIA's image has the same inputs and outputs as who trains for the local one."""
+    read = {name: _config(name) for name in ("python", "onnxruntime")}
+    assert [config.backend for config in read.values()] == list(read)
+    for config in read.values():
+        config.ClearField("backend")
+    assert read["python"] == read["onnxruntime"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "beside"), [("python", {"1/model.py"}), ("onnxruntime", set())], ids=["python", "onnxruntime"]
+)
+def test_a_trained_model_has_the_layout_of_its_backend(backend: str, beside: set[str]) -> None:
+    """What train.py writes is fetched as it is: config.pbtxt, and the version folder 1 with model.onnx."""
+    copied = {path.name for path in (BACKENDS / backend).iterdir()}
+    assert {f"1/{name}" for name in copied - {"config.pbtxt"}} == beside
+    written = ["config.pbtxt", "1/model.onnx", *beside]
+    laid = lay_out({"config.pbtxt": (BACKENDS / backend / "config.pbtxt").read_text()}, written, "phishing")
+    assert dict(laid.moves) == {path: f"phishing/{path}" for path in written}
+
+
+def _config(backend: str) -> Any:
+    """Read a config.pbtxt as Triton does."""
+    return text_format.Parse((BACKENDS / backend / "config.pbtxt").read_text(), ModelConfig())
