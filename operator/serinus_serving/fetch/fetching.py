@@ -113,7 +113,8 @@ class _Fetch:
     def _source(self, credentials: Credentials) -> Source:
         """Make the source of the URI, and allow its hosts if nobody said which."""
         try:
-            source = open_source(self.wish.reference, Access(credentials, self.guard.url, self.place.scratch))
+            access = Access(credentials, self.guard.url, self.place.scratch, self.guard.connect)
+            source = open_source(self.wish.reference, access)
             self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
         except ValueError as error:
             shown = credentials.hide(self.wish.uri)
