@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from serinus_serving.fetch.cache import CacheBounds, ModelCache
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import parse_digest
 from serinus_serving.fetch.errors import ArtifactError, ArtifactNotWritable
@@ -69,7 +70,15 @@ def _wish(options: argparse.Namespace) -> Wish:
         pin=options.pinned,
         allowed=tuple(options.allow_host),
         triton=options.layout == "triton",
+        cache=_cache(options),
     )
+
+
+def _cache(options: argparse.Namespace) -> ModelCache | None:
+    if options.cache is None:
+        return None
+    bounds = CacheBounds(options.cache_size, options.cache_keep_free)
+    return ModelCache(Path(os.path.abspath(options.cache)), bounds, _say, options.layout)
 
 
 def _use(proxy: str) -> None:
@@ -111,6 +120,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--parallel", type=_positive, default=8, metavar="N", help="parts on their way at once")
     add("--max-bytes", type=_positive, default=_MAX_BYTES, metavar="N", help="refuse more than that, also unpacked")
+    add("--cache", metavar="FOLDER", help="models that were fetched earlier, shared with others; none when left out")
+    add("--cache-size", type=_positive, default=_MAX_BYTES, metavar="N", help="bytes that the cache may hold in all")
+    add(
+        "--cache-keep-free",
+        type=_percent,
+        default=0,
+        metavar="N",
+        help="percent of its volume that stay free for others",
+    )
     add("--termination-log", metavar="PATH", help=f"where the result is left as JSON; {_TERMINATION_LOG} if it exists")
     return parser.parse_args(arguments)
 
@@ -125,6 +143,12 @@ def _destination(text: str) -> str:
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return int(text)
+
+
+def _percent(text: str) -> int:
+    if not text.isdigit() or int(text) > 99:
+        raise argparse.ArgumentTypeError(f"{text} is no percentage from 0 to 99")
     return int(text)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from serinus_serving.fetch.cache import Entry, ModelCache
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import tree_digest
 from serinus_serving.fetch.errors import (
@@ -43,7 +44,8 @@ class Wish:
     """What is to be fetched, and how.
 
     `digest` is that of the tree or the source's own. `pin` is what others have got before. No `allowed` means the
-    hosts that the URI itself names. `triton`: put the layout right; else the files stay as they are.
+    hosts that the URI itself names. `triton`: put the layout right; else the files stay as they are. `cache` is looked
+    into first, and filled.
     """
 
     uri: str
@@ -53,23 +55,28 @@ class Wish:
     pin: Pin | None = None
     allowed: tuple[HostPattern, ...] = ()
     triton: bool = True
+    cache: ModelCache | None = None
 
     @property
     def reference(self) -> str:
         """What is fetched: what others have got of it, where that is known."""
         return self.pin.resolved if self.pin else self.uri
 
+    @property
+    def known(self) -> str | None:
+        """The digest of what must come, where that is known before."""
+        return self.pin.digest if self.pin else self.digest
+
 
 def fetch(wish: Wish, credentials: Credentials, guard: Guard, say: Callable[[str], None]) -> Fetched:
     """Fetch a model into its folder; at the end that is whole, or as it was. Raises ArtifactError, OSError."""
     started = _now()
-    known = wish.pin.digest if wish.pin else wish.digest
-    if known and wish.destination.is_dir() and tree_digest(wish.destination) == known:
+    if wish.known and wish.destination.is_dir() and tree_digest(wish.destination) == wish.known:
         say(f"{wish.destination} has it already")  # the containers of a pod may start anew
-        return Fetched(credentials.hide(wish.reference), known, _size(wish.destination), _now() - started)
+        return Fetched(credentials.hide(wish.reference), wish.known, _size(wish.destination), _now() - started)
     with telling_full_disk(), workplace(wish.destination) as place:
         try:
-            fetched = _Fetch(wish, place, guard, say).run(credentials)
+            fetched = _Fetch(wish, place, guard, say).through_cache(credentials)
         except (ArtifactChanged, ArtifactDigestMismatch, ArtifactUnsafe, ArtifactLayout):
             place.remove()  # the same bytes would fail again
             raise
@@ -92,6 +99,40 @@ class _Fetch:
     guard: Guard
     say: Callable[[str], None]
 
+    def through_cache(self, credentials: Credentials) -> Fetched:
+        """Take it out of the cache, or fetch it while others who want the same wait for it."""
+        cache, known = self.wish.cache, self.wish.known
+        if cache is None or known is None:
+            return self.run(credentials)
+        with cache.turn(known, shared=True):
+            kept = self._taken(cache, known, credentials)
+        if kept is not None:
+            return kept
+        with cache.turn(known, shared=False):
+            kept = self._taken(cache, known, credentials)
+            if kept is not None:
+                return kept
+            cache.drop(known)
+            return self.run(credentials)
+
+    def _taken(self, cache: ModelCache, digest: str, credentials: Credentials) -> Fetched | None:
+        """Put what the cache holds into its place."""
+        self.place.clear()
+        entry = cache.take(digest, self._folder)
+        if entry is None:
+            return None
+        self.place.place(self.wish.destination)
+        asked = credentials.hide(self.wish.reference)
+        if self.wish.pin is None and entry.reference == asked:
+            return Fetched(entry.resolved, digest, entry.bytes, lineage=entry.lineage, cached=True)
+        return Fetched(asked, digest, entry.bytes, cached=True)
+
+    def _folder(self, entry: Entry) -> Path:
+        """Make the folder for the files of an entry."""
+        folder = self.place.ready / self.wish.destination.name if entry.alone else self.place.ready
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def run(self, credentials: Credentials) -> Fetched:
         self.place.clear()
         source = self._source(credentials)
@@ -107,6 +148,9 @@ class _Fetch:
         if self.wish.pin is not None:
             self.wish.pin.check(found)
         size = _size(root)
+        if self.wish.cache is not None:
+            asked, alone = credentials.hide(self.wish.reference), root != self.place.ready
+            self.wish.cache.keep(found, root, Entry(asked, artifact.resolved, alone, size, artifact.lineage))
         self.place.place(self.wish.destination)
         return Fetched(artifact.resolved, found, size, lineage=artifact.lineage)
 
