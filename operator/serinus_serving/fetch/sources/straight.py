@@ -20,10 +20,12 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from serinus_serving.fetch.errors import ArtifactUnreachable
-from serinus_serving.fetch.source import PIECE, Arrived, Connect, RemoteFile, Span
+from serinus_serving.fetch.source import Arrived, Connect, RemoteFile, Span
 
 _PATIENCE_SECONDS = 30.0
 _RECEIVE_BUFFER = 2 << 20
+_PIECE = 256 << 10
+"""What is read and written at once, in bytes: small enough to stay in the caches of the processor in between."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -122,7 +124,7 @@ class _Own(threading.local):
     """What each thread has of its own."""
 
     def __init__(self) -> None:
-        self.memory = memoryview(bytearray(PIECE))
+        self.memory = memoryview(bytearray(_PIECE))
         self.connection: _Checked | None = None
 
     def close(self) -> None:
