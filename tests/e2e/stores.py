@@ -15,6 +15,16 @@ from tests.e2e import given
 from tests.support.servers.s3 import S3Server, s3_server
 
 SECRET, BUCKET = "bucket-keys", "models"
+_ENSEMBLE = """
+platform: "ensemble"
+max_batch_size: 0
+input [{ name: "X", data_type: TYPE_FP32, dims: [ -1, 4 ] }]
+output [{ name: "VERSION", data_type: TYPE_INT32, dims: [ 1 ] }]
+ensemble_scheduling { step [{
+    model_name: "work", model_version: -1
+    input_map { key: "X", value: "X" }, output_map { key: "VERSION", value: "VERSION" }
+}]}
+"""
 
 
 class Bucket:
@@ -26,18 +36,28 @@ class Bucket:
 
     def put(self, name: str, number: int, *, answers: int | None = None) -> str:
         """Store a version, or overwrite it with one that `answers` like another; give the digest of its files."""
-        source = given.MODEL.format(bad_when=given.GOOD, words="", version=answers or number)
         folder = self._folder / name / str(number)
-        (folder / "1").mkdir(parents=True, exist_ok=True)
-        (folder / "config.pbtxt").write_text(given.CONFIG)
-        (folder / "1" / "model.py").write_text(source)
+        _write(folder, answers or number)
         return tree_digest(folder)
+
+    def put_ensemble(self, name: str, number: int) -> None:
+        """Store an ensemble and beside it the model that does its work; stores keep no empty version folder."""
+        folder = self._folder / name / str(number)
+        _write(folder / "work", number)
+        (folder / name).mkdir(parents=True)
+        (folder / name / "config.pbtxt").write_text(_ENSEMBLE)
 
     def secret(self, name: str = SECRET, **other: str) -> dict[str, Any]:
         """Render the Secret that opens it."""
         keys = {**self._server.environment, **other}
         metadata = {"name": name, "namespace": given.NAMESPACE}
         return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": keys}
+
+
+def _write(folder: Path, answers: int) -> None:
+    (folder / "1").mkdir(parents=True, exist_ok=True)
+    (folder / "config.pbtxt").write_text(given.CONFIG)
+    (folder / "1" / "model.py").write_text(given.MODEL.format(bad_when=given.GOOD, words="", version=answers))
 
 
 @contextmanager

@@ -74,3 +74,13 @@ def test_an_overwritten_folder_gives_no_pod_with_other_bytes(cluster: Cluster, b
         )
         asked.wait_for("1", more=25)
     assert set(asked.tally.by_label) == {"1"}
+
+
+def test_an_ensemble_is_asked_by_its_own_name(cluster: Cluster, bucket: Bucket) -> None:
+    """The models beside it are loaded with it, and it goes through a canary as any other."""
+    bucket.put_ensemble("ensemble", 1)
+    bucket.put_ensemble("ensemble", 2)
+    with served(cluster, "ensemble", first=fetched("ensemble", 1)) as asked:
+        cluster.apply(fetched("ensemble", 2))
+        cluster.rollout("ensemble", 2, succeeded, what="the promotion")
+    assert set(asked.tally.by_label) == {"1", "2"}
