@@ -47,6 +47,10 @@ class Bucket:
         (folder / name).mkdir(parents=True)
         (folder / name / "config.pbtxt").write_text(_ENSEMBLE)
 
+    def close(self) -> None:
+        """End the server: whoever asks it from now on gets no answer."""
+        self._server.stop()
+
     def secret(self, name: str = SECRET, **other: str) -> dict[str, Any]:
         """Render the Secret that opens it."""
         keys = {**self._server.environment, **other}
@@ -61,13 +65,16 @@ def _write(folder: Path, answers: int) -> None:
 
 
 @contextmanager
-def fetching(stack: local.Stack, folder: Path) -> Iterator[Bucket]:
-    """Serve a bucket on the stack's link, and let the operator have models fetched from there."""
+def fetching(stack: local.Stack, folder: Path, **config: Any) -> Iterator[Bucket]:
+    """Serve a bucket on the stack's link, and let the operator have models fetched from there.
+
+    `config` is what else its configuration says.
+    """
     image = operator_image.made(operator_image.SERVING)
     stack.node.load(image)
     before = stack.operator.current.config
     with s3_server(folder, stack.network.host) as server:
-        known = json.loads(json.dumps(before))
+        known = json.loads(json.dumps(before)) | config
         known["artifacts"] = {"image": image.name}
         known["tenants"] = [{**tenant, "artifactHosts": [stack.network.host]} for tenant in known["tenants"]]
         stack.operator.current.configure(known)

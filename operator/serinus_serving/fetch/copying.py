@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from serinus_serving.fetch.digest import FollowedSum, tree_digest
+from serinus_serving.fetch.digest import WORKERS, FollowedSum, tree_digest
 from serinus_serving.fetch.source import PIECE, Span
 
 _STEP = 16 << 20
 """What is copied before it is hashed, in bytes."""
-_WORKERS = 4
 
 
 class NoPlainFile(Exception):
@@ -29,7 +28,7 @@ def copied(source: Path, target: Path) -> str:
     Rights other than that a file can be run are not kept. Raises NoPlainFile, OSError.
     """
     files = list(_made(source, target))
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         sums = pool.map(lambda path: _copied(source / path, target / path, pool), files)
         return tree_digest(target, dict(zip(files, sums, strict=True)))
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from serinus_serving.fetch.credentials import Credentials
+from serinus_serving.fetch.source import Access
+from serinus_serving.fetch.sources.stores import locate
 from serinus_serving.fetch.transfer import PART
 from tests.contract.fetch.conftest import Fetches
 from tests.support.servers.http import HttpServer
@@ -91,3 +94,10 @@ def test_a_bucket_is_read_with_its_keys(
     ended = fetches.run("s3://models/a b", "--layout", "as-is", env=dict(s3.environment) | dict(other))
     assert ended.reason == reason, ended.said
     assert fetches.files() == ({} if reason else {f"1/{name}": content})
+
+
+@pytest.mark.parametrize(("said", "signed"), [("true", False), ("false", True)])
+def test_a_public_bucket_is_left_to_the_library(said: str, signed: bool) -> None:
+    """A signature would need an account, which the library would look for on the node."""
+    access = Access(Credentials({"AWS_SKIP_SIGNATURE": said, "AWS_REGION": "eu-west-1"}), "", Path())
+    assert (locate("s3://public/fraud", access).address is not None) == signed

@@ -21,6 +21,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.diagnosis.reasons import NotReadyReason
 from serinus.core.plan.fetched import CONTAINER, with_other_bytes
+from serinus.core.plan.model_cache import CacheVolume
 from serinus.core.plan.storage import REPOSITORY, Storage, scheme_of
 
 SCHEMES: Final = frozenset({"s3", "gs", "az", "http", "https", "oci", "hf", "mlflow", "dvc", "git+https"})
@@ -49,6 +50,7 @@ class Fetching:
     image: str = ""
     endpoints: Mapping[str, str] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
+    cache: CacheVolume | None = None
 
 
 def is_fetched(model: ServedModel) -> bool:
@@ -64,9 +66,11 @@ def plan_fetch(spec: ServedModel, runtime: Runtime, fetching: Fetching, *, model
         volumes=(
             {"name": "model", "emptyDir": {}},
             {"name": _PIN, "configMap": {"name": pin_name(revision), "optional": True}},
+            *([fetching.cache.volume()] if fetching.cache else []),
         ),
         volume_mounts=({**folder, "readOnly": True},),
         init_containers=(_container(spec, runtime, fetching, f"{REPOSITORY}/{model}", folder),),
+        shared=fetching.cache is not None,
     )
 
 
@@ -103,6 +107,7 @@ def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destinat
             folder,
             {"name": _PIN, "mountPath": PIN_FOLDER, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (the pod's own emptyDir)
+            *([fetching.cache.mount()] if fetching.cache else []),
         ],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
@@ -119,6 +124,7 @@ def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destinat
 def _options(spec: ServedModel, fetching: Fetching, endpoint: str | None) -> list[str]:
     allowed = [*fetching.hosts, *([endpoint.split("://")[-1].split("/")[0]] if endpoint else [])]
     options = ["--pinned", PIN_FOLDER, *(f"--allow-host={host}" for host in allowed)]
+    options += fetching.cache.options() if fetching.cache else []
     return [*options, *([f"{_DIGEST}{spec.digest}"] if spec.digest else [])]
 
 

@@ -64,8 +64,10 @@ class StraightReader:
         span = part or Span(0, file.size or 0)
         try:
             connection, answer = self._ask(address, part)
-        except (OSError, HTTPException, ValueError):
+        except (OSError, HTTPException, ValueError) as error:
             self._own.close()
+            if isinstance(error, _NoLineError | ssl.SSLError):
+                self.give_up()
             return False
         if not _is_plain(answer, file, part, span):
             connection.close()
@@ -120,6 +122,10 @@ class StraightReader:
         return connection
 
 
+class _NoLineError(OSError):
+    """The guard gives no connection to this host."""
+
+
 class _Own(threading.local):
     """What each thread has of its own."""
 
@@ -145,7 +151,7 @@ class _Checked(HTTPConnection):
     def connect(self) -> None:
         line = self._line(self.host, self.port, self._tls is not None)
         if line is None:
-            raise OSError("there is no straight line to it")
+            raise _NoLineError
         line.settimeout(_PATIENCE_SECONDS)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.sock = self._tls.wrap_socket(line, server_hostname=self.host) if self._tls else line
