@@ -99,5 +99,5 @@ def test_a_bucket_is_read_with_its_keys(
 @pytest.mark.parametrize(("said", "signed"), [("true", False), ("false", True)])
 def test_a_public_bucket_is_left_to_the_library(said: str, signed: bool) -> None:
     """A signature would need an account, which the library would look for on the node."""
-    access = Access(Credentials({"AWS_SKIP_SIGNATURE": said, "AWS_REGION": "eu-west-1"}), "", Path())
+    access = Access(Credentials({"AWS_SKIP_SIGNATURE": said, "AWS_REGION": "eu-west-1"}), "http://127.0.0.1:9", Path())
     assert (locate("s3://public/fraud", access).address is not None) == signed
