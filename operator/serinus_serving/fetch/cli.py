@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,8 @@ from serinus_serving.fetch.transfer import Limits
 
 _TERMINATION_LOG = "/dev/termination-log"
 _MAX_BYTES = 1 << 40
+_COLLECTED_AFTER = 200_000
+"""Objects. Of 10,000 files nearly all live to the end: to look through them again and again took a quarter of the time."""
 _Parsed = TypeVar("_Parsed")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -32,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     options = _options(arguments)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))  # the first process ignores it otherwise
     os.umask(0o022)  # the server is another user
+    gc.set_threshold(_COLLECTED_AFTER)
     code = _run(options)
     sys.stderr.flush()
     os._exit(code)  # a connection that hangs is not waited for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -205,8 +206,9 @@ class _Fetch:
             layout = _triton(files, name, artifact)
         else:
             layout = Layout({path: f"{name}/{path}" for path in files}, (name,))
+        for folder in {os.path.dirname(target) for target in layout.moves.values()}:
+            (self.place.ready / folder).mkdir(parents=True, exist_ok=True)
         for path, target in layout.moves.items():
-            (self.place.ready / target).parent.mkdir(parents=True, exist_ok=True)
             files[path].rename(self.place.ready / target)
         for folder in layout.empty:
             (self.place.ready / folder).mkdir()
