@@ -25,7 +25,7 @@ from serinus_serving.fetch.transfer import Limits
 _TERMINATION_LOG = "/dev/termination-log"
 _MAX_BYTES = 1 << 40
 _COLLECTED_AFTER = 200_000
-"""Objects. Of 10,000 files nearly all live to the end: to look through them again and again took a quarter of the time."""
+"""Objects. Of 10,000 files nearly all live to the end: to look through them over and over was a quarter of the time."""
 _Parsed = TypeVar("_Parsed")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
