@@ -31,6 +31,7 @@ from tests.support.servers.s3 import S3Server, s3_server
 
 ROUNDS = 5
 BUCKET = "models"
+MODELS = ("large", "many")
 LARGE_BYTES = 2_000_000_000
 FILES, FILE_BYTES = 10_000, 10_240
 _GO = Path(__file__).parent / "go"
@@ -92,11 +93,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.fetch", description=__doc__)
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
     arguments.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"runs of each; default {ROUNDS}")
+    arguments.add_argument("--only", choices=MODELS, help="one model alone")
     chosen = arguments.parse_args()
     root = Path(tempfile.mkdtemp(prefix="serinus-fetch-"))
     try:
         with s3_server(root) as server:
-            found = _measured(Bench(root, server), chosen.rounds)
+            found = _measured(Bench(root, server), chosen.rounds, (chosen.only,) if chosen.only else MODELS)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     _CONSOLE.print(_table(found))
@@ -104,12 +106,12 @@ def main() -> None:
         chosen.json.write_text(json.dumps(_numbers(found), indent=1) + "\n")
 
 
-def _measured(bench: Bench, rounds: int) -> dict[str, dict[str, Runs]]:
-    """Measure both models with everybody: by model, by program."""
+def _measured(bench: Bench, rounds: int, models: Sequence[str]) -> dict[str, dict[str, Runs]]:
+    """Measure the models with everybody: by model, by program."""
     rclone, s5cmd = _program("rclone"), _program("s5cmd")
-    _upload(bench, rclone)
     found: dict[str, dict[str, Runs]] = {}
-    for folder in ("large", "many"):
+    for folder in models:
+        _upload(bench, rclone, folder)
         warm = _with_cache("warm cache", bench.root / f"cache-{folder}", _digest(bench, folder))
         copiers = [*_copiers(bench, rclone, s5cmd), warm]
         bench.run(warm, folder, Runs())
@@ -159,17 +161,18 @@ def _remote(bench: Bench, folder: str) -> str:
     return f":s3,provider=Other,env_auth=true,endpoint='{bench.server.endpoint}':{BUCKET}/{folder}"
 
 
-def _upload(bench: Bench, rclone: Path) -> None:
-    """Make the two models and put them into the bucket."""
+def _upload(bench: Bench, rclone: Path, folder: str) -> None:
+    """Make a model and put it into the bucket."""
     bench.server.bucket(BUCKET)
-    source = bench.root / "source"
-    _write(source / "large" / "model.onnx", LARGE_BYTES)
-    for number in range(FILES):
-        _write(source / "many" / str(number % 100) / f"{number}.bin", FILE_BYTES)
-    for folder in ("large", "many"):
-        command = [*_rclone(rclone), "copy", str(source / folder), _remote(bench, folder)]
-        subprocess.run(command, env=bench.environment(), check=True, capture_output=True)
-        _PROGRESS.print(f"{folder}: uploaded")
+    source = bench.root / "source" / folder
+    if folder == "large":
+        _write(source / "model.onnx", LARGE_BYTES)
+    else:
+        for number in range(FILES):
+            _write(source / str(number % 100) / f"{number}.bin", FILE_BYTES)
+    command = [*_rclone(rclone), "copy", str(source), _remote(bench, folder)]
+    subprocess.run(command, env=bench.environment(), check=True, capture_output=True)
+    _PROGRESS.print(f"{folder}: uploaded")
 
 
 def _write(path: Path, size: int) -> None:
@@ -193,17 +196,19 @@ def _program(name: str) -> Path:
 
 
 def _table(found: Mapping[str, Mapping[str, Runs]]) -> Table:
-    large, many = found["large"], found["many"]
-    table = Table("", f"{LARGE_BYTES / 1e9:.0f} GB", "of the fastest", "CPU", f"{FILES:,} files", "of the fastest")
-    for name, runs in large.items():
-        table.add_row(
-            name,
-            f"{LARGE_BYTES / 1e6 / runs.wall:.0f} MB/s",
-            f"{_share(large, name):.2f}",
-            f"{median(runs.cpu_seconds):.1f} s",
-            f"{many[name].wall:.1f} s",
-            f"{_share(many, name):.2f}",
-        )
+    table = Table("", "", "time", "speed", "of the fastest", "CPU")
+    for folder, everybody in found.items():
+        title = f"{LARGE_BYTES / 1e9:.0f} GB" if folder == "large" else f"{FILES:,} files"
+        size = LARGE_BYTES if folder == "large" else FILES * FILE_BYTES
+        for name, runs in everybody.items():
+            table.add_row(
+                title,
+                name,
+                f"{runs.wall:.1f} s",
+                f"{size / 1e6 / runs.wall:.0f} MB/s",
+                f"{_share(everybody, name):.2f}",
+                f"{median(runs.cpu_seconds):.1f} s",
+            )
     table.caption = f"medians; {os.cpu_count()} cores, load {os.getloadavg()[1]:.1f} over five minutes"
     return table
 
