@@ -48,6 +48,8 @@ class Copier:
 
     name: str
     command: Callable[[str, Path], Sequence[str]]
+    emptied: Path | None = None
+    """A folder that must be empty before."""
 
 
 @dataclass
@@ -73,7 +75,8 @@ class Bench:
     def run(self, copier: Copier, folder: str, runs: Runs) -> Path:
         """Copy a folder once, to where nothing is; nobody else's writes are on their way then."""
         target = self.root / "copied"
-        shutil.rmtree(target, ignore_errors=True)
+        for left in {target, copier.emptied or target}:
+            shutil.rmtree(left, ignore_errors=True)
         os.sync()
         before, started = os.times(), time.perf_counter()
         subprocess.run(copier.command(folder, target), env=self.environment(), check=True, capture_output=True)
@@ -111,14 +114,12 @@ def _measured(bench: Bench, rounds: int, models: Sequence[str]) -> dict[str, dic
     rclone, s5cmd = _program("rclone"), _program("s5cmd")
     found: dict[str, dict[str, Runs]] = {}
     for folder in models:
-        _upload(bench, rclone, folder)
-        warm = _with_cache("warm cache", bench.root / f"cache-{folder}", _digest(bench, folder))
-        copiers = [*_copiers(bench, rclone, s5cmd), warm]
-        bench.run(warm, folder, Runs())
-        found[folder] = {copier.name: Runs() for copier in copiers}
+        digest = _upload(bench, rclone, folder)
+        others, own = _copiers(bench, rclone, s5cmd), _with_cache(bench.root / f"cache-{folder}", digest)
+        found[folder] = {copier.name: Runs() for copier in (*others, *own)}
         for number in range(rounds):
-            first = number % len(copiers)
-            for copier in copiers[first:] + copiers[:first]:
+            first = number % len(others)
+            for copier in (*others[first:], *others[:first], *own):
                 bench.run(copier, folder, found[folder][copier.name])
             _PROGRESS.print(f"{folder}: round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}")
     return found
@@ -136,16 +137,19 @@ def _copiers(bench: Bench, rclone: Path, s5cmd: Path) -> list[Copier]:
         Copier("rclone copy", copy()),
         Copier("rclone copy --ignore-checksum", copy("--ignore-checksum")),
         Copier("s5cmd cp", cp),
-        Copier(
-            "serinus-fetch, filling a cache",
-            lambda folder, target: [*_fetch(folder, target), "--cache", str(target / "cache")],
-        ),
     ]
 
 
-def _with_cache(name: str, folder_of_cache: Path, digest: str) -> Copier:
-    options = ("--digest", digest, "--cache", str(folder_of_cache))
-    return Copier(f"serinus-fetch, {name}", lambda folder, target: [*_fetch(folder, target), *options])
+def _with_cache(cache_folder: Path, digest: str) -> list[Copier]:
+    """Fetch into an empty cache, and then out of it."""
+
+    def command(folder: str, target: Path) -> Sequence[str]:
+        return [*_fetch(folder, target), "--digest", digest, "--cache", str(cache_folder)]
+
+    return [
+        Copier("serinus-fetch, filling a cache", command, emptied=cache_folder),
+        Copier("serinus-fetch, warm cache", command),
+    ]
 
 
 def _fetch(folder: str, target: Path) -> Sequence[str]:
@@ -161,8 +165,8 @@ def _remote(bench: Bench, folder: str) -> str:
     return f":s3,provider=Other,env_auth=true,endpoint='{bench.server.endpoint}':{BUCKET}/{folder}"
 
 
-def _upload(bench: Bench, rclone: Path, folder: str) -> None:
-    """Make a model and put it into the bucket."""
+def _upload(bench: Bench, rclone: Path, folder: str) -> str:
+    """Make a model and put it into the bucket; return its digest."""
     bench.server.bucket(BUCKET)
     source = bench.root / "source" / folder
     if folder == "large":
@@ -173,6 +177,9 @@ def _upload(bench: Bench, rclone: Path, folder: str) -> None:
     command = [*_rclone(rclone), "copy", str(source), _remote(bench, folder)]
     subprocess.run(command, env=bench.environment(), check=True, capture_output=True)
     _PROGRESS.print(f"{folder}: uploaded")
+    digest = tree_digest(source)
+    shutil.rmtree(source)
+    return digest
 
 
 def _write(path: Path, size: int) -> None:
@@ -180,10 +187,6 @@ def _write(path: Path, size: int) -> None:
     with path.open("wb") as opened:
         for start in range(0, size, _SEED):
             opened.write(os.urandom(min(_SEED, size - start)))
-
-
-def _digest(bench: Bench, folder: str) -> str:
-    return tree_digest(bench.root / "source" / folder)
 
 
 def _program(name: str) -> Path:
