@@ -16,7 +16,7 @@ EXTRA := $(PY) -c 'import sys, tomllib; extras = tomllib.load(open("pyproject.to
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help demo up down image test check explore lint crds pictures bench bench-switch soak-traffic lock clean fmt test-quick test-api test-node test-statistics bench-statistics
+.PHONY: help demo up down image test check explore lint crds pictures bench bench-switch bench-fetch soak-traffic lock clean fmt test-quick test-api test-node test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ bench: $(INSTALLED) ## Measure reverts, CPU and memory against a real API server
 bench-switch: $(INSTALLED) ## Measure a blue-green switch and its way back on the local stack, as callers see them
 	$(LOCAL) build
 	$(PY) -m benchmarks.switch $(ARGS)
+
+bench-fetch: $(INSTALLED) ## Measure serinus-fetch beside rclone and s5cmd, and a warm cache beside none (ARGS="--json FILE")
+	$(PY) -m benchmarks.fetch $(ARGS)
 
 soak-traffic: $(INSTALLED) ## Lose no request in 300 promotions, reverts, scale-downs and deleted pods on each routing API
 	$(LOCAL) build

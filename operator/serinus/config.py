@@ -28,6 +28,8 @@ from serinus.core.model.names import CLUSTER_DOMAIN
 from serinus.core.model.source import BasicAuth, Source, TlsFiles, without_secrets
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.plan.artifacts import Fetching
+from serinus.core.plan.model_cache import CacheVolume
+from serinus.core.plan.quantities import quantity
 from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.istio.routes import MeshConfig
@@ -41,6 +43,8 @@ ENVIRONMENT: Final = {
 }
 """Variables that set a field; SERINUS_CONFIG is the file, and lists are left to it."""
 ARTIFACT_HOST: Final = r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?$"
+CLAIM: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"
+HOST_FOLDER: Final = r"^((/[A-Za-z0-9_-][A-Za-z0-9._-]*)+)?$"
 DNS_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 
@@ -131,6 +135,40 @@ class ArtifactsConfig(Strict):
         )
 
 
+class ModelCacheConfig(Strict):
+    """Where fetched models are kept for the pods that come later; nowhere unless a claim or a folder is named.
+
+    The claim is of the model's own namespace; the folder is of each node, where namespaces may mount that.
+    """
+
+    claim: str = Field(default="", pattern=CLAIM)
+    host_path: str = Field(default="", pattern=HOST_FOLDER)
+    size: str = "50Gi"
+    namespaces: tuple[Annotated[str, Field(pattern=rf"^\*$|{DNS_LABEL}")], ...] = ("*",)
+
+    @field_validator("size")
+    @classmethod
+    def _is_a_number_of_bytes(cls, size: str) -> str:
+        if quantity(size) < 1:
+            raise ValueError(f"{size!r} is no size: write it as 50Gi")
+        return size
+
+    @model_validator(mode="after")
+    def _is_in_one_place(self) -> Self:
+        if self.claim and self.host_path:
+            raise ValueError("the cache is on a claim or on the nodes: leave claim or hostPath out")
+        return self
+
+    def volume(self, namespace: str) -> CacheVolume | None:
+        """Give the volume of a namespace, if it has one."""
+        if not (self.claim or self.host_path) or not {"*", namespace}.intersection(self.namespaces):
+            return None
+        size = int(quantity(self.size))
+        if self.claim:
+            return CacheVolume(size, claim=self.claim)
+        return CacheVolume(size, host_path=self.host_path, folder=namespace)
+
+
 class LeaderElection(Strict):
     """Which operator writes if several run. The default namespace is the operator's own.
 
@@ -160,6 +198,7 @@ class Config(Strict):
     metrics_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     leader_election: LeaderElection = LeaderElection()
     artifacts: ArtifactsConfig = ArtifactsConfig()
+    model_cache: ModelCacheConfig = ModelCacheConfig()
 
     @field_validator("export_to")
     @classmethod
@@ -200,7 +239,7 @@ class Config(Strict):
         """Say how a namespace's models are fetched."""
         hosts = self.tenancy().artifact_hosts(namespace)
         endpoints = {str(scheme): url for scheme, url in self.artifacts.endpoints.items()}
-        return Fetching(self.artifacts.image, endpoints, hosts)
+        return Fetching(self.artifacts.image, endpoints, hosts, self.model_cache.volume(namespace))
 
     def providers(self) -> TrafficProviders:
         """Give the routing APIs that traffic may be split by."""

@@ -11,9 +11,10 @@ from typing import Any
 from serinus_local import stack as local
 from tests.e2e import given
 from tests.e2e.cluster import Cluster
-from tests.e2e.stores import fetching_by, model_files, stored
+from tests.e2e.stores import configured, model_files, stored
 from tests.support.servers.mlflow import ADMIN, MlflowServer, mlflow_server
 from tests.support.servers.registry import PASSWORD, OciServer, file_layer, oci_server
+from tests.support.stack import fetching_config
 
 PULL_SECRET, TRACKING = "pull-secret", "mlflow-login"
 COMMIT = "c0ffee" * 6 + "c0ff"
@@ -86,16 +87,12 @@ def registered(stack: local.Stack, folder: Path) -> Iterator[Registered]:
 def marked(stack: local.Stack, folder: Path, password: Path) -> Iterator[Registered]:
     """Serve MLflow as the endpoint of the operator's configuration, which is told how rollouts end."""
     login = {"basicAuth": {"username": ADMIN, "passwordFile": str(password)}, "allowInsecureAuth": True}
-    with (
-        registered(stack, folder) as found,
-        fetching_by(
-            stack,
-            {"registeredModels": ["*"]},
-            endpoints={"mlflow": found.server.url},
-            mlflow={"writeBack": True, **login},
-        ),
-    ):
-        yield found
+    with registered(stack, folder) as found:
+        told = {"mlflow": {"writeBack": True, **login}}
+        grants = {"registeredModels": ["*"]}
+        config = fetching_config(stack, grants, endpoints={"mlflow": found.server.url}, **told)
+        with configured(stack, config):
+            yield found
 
 
 def fetched_of(pod: given.Manifest) -> dict[str, Any]:

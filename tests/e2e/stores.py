@@ -1,4 +1,4 @@
-"""Models in a bucket, and an operator that fetches in another way than the stack's."""
+"""Models in a bucket, and an operator that is configured in another way than the stack's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from serinus_local.demo.answers import BAD
 from serinus_serving.fetch.digest import tree_digest
 from tests.e2e import given
 from tests.support.servers.s3 import S3Server, s3_server
-from tests.support.stack import fetching_config
 
 SECRET, BUCKET = "bucket-keys", "models"
 _ENSEMBLE = """
@@ -56,6 +55,10 @@ class Bucket:
         (folder / name).mkdir(parents=True)
         (folder / name / "config.pbtxt").write_text(_ENSEMBLE)
 
+    def close(self) -> None:
+        """End the server: whoever asks it from now on gets no answer."""
+        self._server.stop()
+
     def secret(self, name: str = SECRET, **other: str) -> dict[str, Any]:
         """Render the Secret that opens it."""
         keys = {**self._server.environment, **other}
@@ -77,10 +80,10 @@ def bucket_on(stack: local.Stack, folder: Path) -> Iterator[Bucket]:
 
 
 @contextmanager
-def fetching_by(stack: local.Stack, grants: Mapping[str, object], **artifacts: object) -> Iterator[None]:
-    """Run the operator with more `grants` to namespaces, and other `artifacts` of its configuration."""
+def configured(stack: local.Stack, config: Mapping[str, object]) -> Iterator[None]:
+    """Run the operator with another configuration."""
     before = stack.operator.current.config
-    stack.operator.current.configure(fetching_config(stack, grants, **artifacts))
+    stack.operator.current.configure(config)
     try:
         yield
     finally:

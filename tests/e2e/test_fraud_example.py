@@ -16,10 +16,10 @@ from serinus_local import stack as local
 from tests.e2e import given
 from tests.e2e.cluster import Cluster
 from tests.e2e.laptop import Laptop
-from tests.e2e.stores import fetching
+from tests.e2e.stores import bucket_on
 from tests.support.servers.mlflow import mlflow_server
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
 
 NAME, EXAMPLE = "phishing", local.REPOSITORY / "examples" / "13-fraud-onnx"
 PAGES = (
@@ -70,7 +70,7 @@ class Story:
 def story(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Follow the README from its first command to its last."""
     state = tmp_path_factory.mktemp("laptop")
-    with mlflow_server(state / "mlflow") as tracking, fetching(cluster.stack, state / "store") as bucket:
+    with mlflow_server(state / "mlflow") as tracking, bucket_on(cluster.stack, state / "store") as bucket:
         environment = {**tracking.environment, **bucket.secret()["stringData"]}
         return followed(cluster, Laptop(cluster.stack, EXAMPLE, state, environment))
 

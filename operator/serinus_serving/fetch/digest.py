@@ -15,7 +15,8 @@ from pathlib import Path
 
 from serinus_serving.fetch.source import PIECE, Span
 
-_WORKERS = 4
+WORKERS = 4
+"""How many files are read at once to be hashed."""
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
@@ -32,7 +33,7 @@ def tree_digest(folder: Path, known: Mapping[str, str] | None = None) -> str:
     `known` are the SHA-256 of files, by their path in the folder, 64 hex digits each, that need not be read again.
     """
     paths = sorted(_files(folder), key=os.fsencode)
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         sums = pool.map(lambda path: (known or {}).get(path) or _sha256(folder / path), paths)
         lines = [f"{each}  ./{path}\n".encode() for each, path in zip(sums, paths, strict=True)]
     return f"sha256:{hashlib.sha256(b''.join(lines)).hexdigest()}"

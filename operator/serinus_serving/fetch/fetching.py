@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from serinus_serving.fetch.cache import Entry, ModelCache
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import tree_digest
 from serinus_serving.fetch.errors import (
@@ -46,7 +48,7 @@ class Wish:
 
     `digest` is that of the tree or the source's own. `pin` is what others have got before. No `allowed` means the
     hosts that the URI itself names. `triton`: put the layout right; else the files stay as they are, and `needed` are
-    among them.
+    among them. `cache` is looked into first, and filled.
     """
 
     uri: str
@@ -57,23 +59,28 @@ class Wish:
     allowed: tuple[HostPattern, ...] = ()
     triton: bool = True
     needed: tuple[str, ...] = ()
+    cache: ModelCache | None = None
 
     @property
     def reference(self) -> str:
         """What is fetched: what others have got of it, where that is known."""
         return self.pin.resolved if self.pin else self.uri
 
+    @property
+    def known(self) -> str | None:
+        """The digest of what must come, where that is known before."""
+        return self.pin.digest if self.pin else self.digest
+
 
 def fetch(wish: Wish, credentials: Credentials, guard: Guard, say: Callable[[str], None]) -> Fetched:
     """Fetch a model into its folder; at the end that is whole, or as it was. Raises ArtifactError, OSError."""
     started = _now()
-    known = wish.pin.digest if wish.pin else wish.digest
-    if known and wish.destination.is_dir() and tree_digest(wish.destination) == known:
+    if wish.known and wish.destination.is_dir() and tree_digest(wish.destination) == wish.known:
         say(f"{wish.destination} has it already")  # the containers of a pod may start anew
-        return Fetched(credentials.hide(wish.reference), known, _size(wish.destination), _now() - started)
+        return Fetched(credentials.hide(wish.reference), wish.known, _size(wish.destination), _now() - started)
     with telling_full_disk(), workplace(wish.destination) as place:
         try:
-            fetched = _Fetch(wish, place, guard, say).run(credentials)
+            fetched = _Fetch(wish, place, guard, say).through_cache(credentials)
         except (ArtifactChanged, ArtifactDigestMismatch, ArtifactUnsafe, ArtifactLayout):
             place.remove()  # the same bytes would fail again
             raise
@@ -96,6 +103,42 @@ class _Fetch:
     guard: Guard
     say: Callable[[str], None]
 
+    def through_cache(self, credentials: Credentials) -> Fetched:
+        """Take it out of the cache, or fetch it while others who want the same wait for it."""
+        cache, known = self.wish.cache, self.wish.known
+        if cache is None or known is None:
+            return self.run(credentials)
+        with cache.turn(known, shared=True):
+            kept = self._taken(cache, known, credentials)
+        if kept is not None:
+            return kept
+        with cache.turn(known, shared=False):
+            kept = self._taken(cache, known, credentials)
+            if kept is not None:
+                return kept
+            cache.drop(known)
+            return self.run(credentials)
+
+    def _taken(self, cache: ModelCache, digest: str, credentials: Credentials) -> Fetched | None:
+        """Put what the cache holds into its place."""
+        self.place.clear()
+        entry = cache.take(digest, self._folder)
+        if entry is None:
+            return None
+        if not all((self._folder(entry) / file).is_file() for file in self.wish.needed):
+            return None  # it was fetched for a server that needs less
+        self.place.place(self.wish.destination)
+        asked = credentials.hide(self.wish.reference)
+        if self.wish.pin is None and entry.reference == asked:
+            return Fetched(entry.resolved, digest, entry.bytes, lineage=entry.lineage, cached=True)
+        return Fetched(asked, digest, entry.bytes, cached=True)
+
+    def _folder(self, entry: Entry) -> Path:
+        """Make the folder for the files of an entry."""
+        folder = self.place.ready / self.wish.destination.name if entry.alone else self.place.ready
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def run(self, credentials: Credentials) -> Fetched:
         self.place.clear()
         source = self._source(credentials)
@@ -111,13 +154,17 @@ class _Fetch:
         if self.wish.pin is not None:
             self.wish.pin.check(found)
         size = _size(root)
+        if self.wish.cache is not None:
+            asked, alone = credentials.hide(self.wish.reference), root != self.place.ready
+            self.wish.cache.keep(found, root, Entry(asked, artifact.resolved, alone, size, artifact.lineage))
         self.place.place(self.wish.destination)
         return Fetched(artifact.resolved, found, size, lineage=artifact.lineage)
 
     def _source(self, credentials: Credentials) -> Source:
         """Make the source of the URI, and allow its hosts if nobody said which."""
         try:
-            source = open_source(self.wish.reference, Access(credentials, self.guard.url, self.place.scratch))
+            access = Access(credentials, self.guard.url, self.place.scratch, self.guard.connect)
+            source = open_source(self.wish.reference, access)
             self.guard.allow(self.wish.allowed or tuple(parse_host(host) for host in source.hosts))
             services = (parse_host(host) for host in token_services(credentials.variables))
             self.guard.allow_tokens(service for service in services if service.host not in _names(source))
@@ -163,8 +210,9 @@ class _Fetch:
         files = self._files(artifact)
         name = self.wish.destination.name
         layout = _laid_out(self.wish, files, name, artifact)
+        for folder in {os.path.dirname(target) for target in layout.moves.values()}:
+            (self.place.ready / folder).mkdir(parents=True, exist_ok=True)
         for path, target in layout.moves.items():
-            (self.place.ready / target).parent.mkdir(parents=True, exist_ok=True)
             files[path].rename(self.place.ready / target)
         for folder in layout.empty:
             (self.place.ready / folder).mkdir()

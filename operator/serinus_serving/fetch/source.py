@@ -6,6 +6,7 @@ knows which. Making one sends no request, since the hosts that it names are allo
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,10 @@ PIECE = 1 << 20
 
 Arrived = Callable[[int], None]
 """Told how many more bytes have been written, from any thread."""
+
+Connect = Callable[[str, int, bool], socket.socket | None]
+"""Connects to a host and port that are allowed, with TLS to be begun on the line or without; None where only the proxy
+leads there, or nothing at all. Raises OSError."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,13 @@ class Access:
     Libraries and programs that read HTTPS_PROXY and HTTP_PROXY do so by themselves (the process has them set; for
     programs, start them with the process's own environment). `scratch` is an empty folder on the destination's file
     system that is removed at the end: clones and caches go there, and files in it can be renamed to their target.
+    Who speaks HTTP without a library may have a connection of `connect`, which is as strict, in place of the proxy.
     """
 
     credentials: Credentials
     proxy: str
     scratch: Path
+    connect: Connect | None = None
 
 
 class Source(Protocol):

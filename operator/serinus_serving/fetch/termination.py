@@ -22,13 +22,17 @@ _TEXT = 1024
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a fetch left at the destination. `bytes` are those of the model's files, `seconds` those of the fetch."""
+    """What a fetch left at the destination. `bytes` are those of the model's files, `seconds` those of the fetch.
+
+    `cached`: the model came out of the cache, and nobody was asked.
+    """
 
     resolved: str
     digest: str
     bytes: int
     seconds: float = 0.0
     lineage: Mapping[str, str] = field(default_factory=dict)
+    cached: bool = False
 
     def message(self) -> str:
         """Write it; lineage that is too long is left out."""
@@ -37,7 +41,7 @@ class Fetched:
             "digest": self.digest,
             "bytes": self.bytes,
             "seconds": round(self.seconds, 1),
-        }
+        } | ({"cached": True} if self.cached else {})
         whole = _json(told | ({"lineage": dict(self.lineage)} if self.lineage else {}))
         return whole if len(whole.encode()) <= LIMIT else _json(told)
 

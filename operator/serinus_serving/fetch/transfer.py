@@ -82,6 +82,8 @@ class Transfer:
         """Bring what is missing; return the SHA-256 of each file by path. Raises the first ArtifactError of all."""
         check(self._artifact, self._limits)
         _remove_others(self._folder, {file.path for file in self._artifact.files})
+        for folder in {os.path.dirname(file.path) for file in self._artifact.files}:
+            (self._folder / folder).mkdir(parents=True, exist_ok=True)
         missing = [piece for file in self._artifact.files for piece in self._missing(file)]
         self._expect(sum(part.size for _, part in missing if part is not None))
         with ThreadPoolExecutor(self._limits.workers) as pool:
@@ -111,7 +113,6 @@ class Transfer:
         """Make the file and list the parts that have not arrived yet; a part of None is a file of unknown size."""
         path = self._folder / file.path
         begun = path.is_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as made:
             made.truncate(file.size or 0)
         if file.size is None:

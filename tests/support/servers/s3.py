@@ -1,8 +1,11 @@
-"""versitygw: an S3 server over a folder, which checks signatures; what is written into the folder is an object, too."""
+"""versitygw: an S3 server over a folder, which checks signatures; what is written into the folder is an object, too.
+
+It keeps connections, as the clouds do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ class S3Server:
 
     endpoint: str
     root: Path
+    stop: Callable[[], None]
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -48,7 +52,7 @@ def s3_server(state: Path, host: str = LOOPBACK) -> Iterator[S3Server]:
     where = address(host)
     argv = (
         str(artifacts.binaries() / "versitygw"), f"--port={where}", f"--access={ACCESS_KEY}",
-        f"--secret={SECRET_KEY}", f"--region={REGION}", "--quiet", "posix", str(root),
+        f"--secret={SECRET_KEY}", f"--region={REGION}", "--quiet", "--keep-alive", "posix", str(root),
     )  # fmt: skip
-    with running("versitygw", argv, state, ready=lambda: answers(f"http://{where}/")):
-        yield S3Server(f"http://{where}", root)
+    with running("versitygw", argv, state, ready=lambda: answers(f"http://{where}/")) as processes:
+        yield S3Server(f"http://{where}", root, lambda: processes.stop("versitygw"))

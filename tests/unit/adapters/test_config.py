@@ -9,6 +9,7 @@ import pytest
 from serinus.config import Config, ConfigError, load_config
 from serinus.core.model.source import BasicAuth, Source
 from serinus.core.plan.artifacts import Fetching
+from serinus.core.plan.model_cache import CacheVolume
 from serinus.core.traffic.gateway_api.provider import GatewayApi
 from serinus.core.traffic.istio.provider import Istio
 from serinus.core.traffic.istio.routes import MeshConfig
@@ -192,6 +193,45 @@ def test_a_namespace_fetches_from_what_it_was_granted(tmp_path: Path) -> None:
     fetching = load_config(file).fetching("ml")
     assert fetching == Fetching("example.com/serving:1", {"s3": "https://minio:9000"}, ("*.ml.example.com", "hub:5000"))
     assert load_config(file).fetching("web").hosts == ("hub:5000",)
+
+
+@pytest.mark.parametrize(
+    ("cache", "volume"),
+    [
+        pytest.param("{}", None, id="nowhere"),
+        pytest.param("{claim: models, size: 2Gi}", CacheVolume(2 << 30, claim="models"), id="a claim"),
+        pytest.param(
+            "{claim: models, namespaces: [ml]}", CacheVolume(50 << 30, claim="models"), id="of this namespace"
+        ),
+        pytest.param("{claim: models, namespaces: [web]}", None, id="of another"),
+        pytest.param(
+            "{hostPath: /var/lib/models, size: 1G}",
+            CacheVolume(10**9, host_path="/var/lib/models", folder="ml"),
+            id="nodes, a folder of its own",
+        ),
+    ],
+)
+def test_a_namespace_has_the_cache_that_it_is_given(tmp_path: Path, cache: str, volume: CacheVolume | None) -> None:
+    """Only the administrator says where, how large, and for whom."""
+    assert load_config(written(tmp_path, f"modelCache: {cache}")).fetching("ml").cache == volume
+
+
+@pytest.mark.parametrize(
+    ("cache", "said"),
+    [
+        pytest.param("{claim: a, hostPath: /b}", "leave claim or hostPath out", id="both"),
+        pytest.param("{claim: a, size: big}", "modelCache.size", id="no size"),
+        pytest.param("{claim: a, size: '0'}", "write it as 50Gi", id="nothing"),
+        pytest.param("{hostPath: /}", "modelCache.hostPath", id="the whole node"),
+        pytest.param("{hostPath: /a/../etc}", "modelCache.hostPath", id="out of its folder"),
+        pytest.param("{hostPath: models}", "modelCache.hostPath", id="no absolute path"),
+        pytest.param("{claim: Models}", "modelCache.claim", id="no name"),
+    ],
+)
+def test_a_cache_is_checked_at_the_start(tmp_path: Path, cache: str, said: str) -> None:
+    """The mistake is named with its field."""
+    with pytest.raises(ConfigError, match=said):
+        load_config(written(tmp_path, f"modelCache: {cache}"))
 
 
 @pytest.mark.parametrize(

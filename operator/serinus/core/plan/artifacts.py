@@ -21,6 +21,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.diagnosis.reasons import NotReadyReason
 from serinus.core.plan.fetched import CONTAINER, with_other_bytes
+from serinus.core.plan.model_cache import CacheVolume
 from serinus.core.plan.storage import REPOSITORY, Storage, scheme_of
 from serinus.core.serving.runtimes import runtime_of
 
@@ -50,6 +51,7 @@ class Fetching:
     image: str = ""
     endpoints: Mapping[str, str] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
+    cache: CacheVolume | None = None
 
 
 def is_fetched(model: ServedModel) -> bool:
@@ -65,9 +67,11 @@ def plan_fetch(spec: ServedModel, runtime: Runtime, fetching: Fetching, *, model
         volumes=(
             {"name": "model", "emptyDir": {}},
             {"name": _PIN, "configMap": {"name": pin_name(revision), "optional": True}},
+            *([fetching.cache.volume()] if fetching.cache else []),
         ),
         volume_mounts=({**folder, "readOnly": True},),
         init_containers=(_container(spec, runtime, fetching, f"{REPOSITORY}/{model}", folder),),
+        shared=fetching.cache is not None,
     )
 
 
@@ -104,6 +108,7 @@ def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destinat
             folder,
             {"name": _PIN, "mountPath": PIN_FOLDER, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (the pod's own emptyDir)
+            *([fetching.cache.mount()] if fetching.cache else []),
         ],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
@@ -121,6 +126,7 @@ def _options(spec: ServedModel, runtime: Runtime, fetching: Fetching, endpoint: 
     allowed = [*fetching.hosts, *([endpoint.split("://")[-1].split("/")[0]] if endpoint else [])]
     options = ["--pinned", PIN_FOLDER, *(f"--allow-host={host}" for host in allowed)]
     options += runtime_of(runtime).fetch_arguments
+    options += fetching.cache.options() if fetching.cache else []
     return [*options, *([f"{_DIGEST}{spec.digest}"] if spec.digest else [])]
 
 

@@ -90,6 +90,9 @@ def _pod(runtime: Runtime, model: str, storage: Storage) -> Json:
             {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": _shared_memory(runtime.resources)}},
         ],
     }
+    if storage.shared:
+        # A claim's folder is root's; one that holds many files is not walked through again at each start.
+        pod["securityContext"] |= {"fsGroup": USER, "fsGroupChangePolicy": "OnRootMismatch"}
     if storage.init_containers:
         pod["initContainers"] = list(storage.init_containers)
     if runtime.image_pull_secrets:

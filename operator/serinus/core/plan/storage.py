@@ -26,12 +26,13 @@ _OBJECT_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 
 @dataclass(frozen=True)
 class Storage:
-    """What a pod needs to have the model in `repository`."""
+    """What a pod needs to have the model in `repository`; `shared`: it writes to a volume that other pods write to."""
 
     volumes: tuple[Json, ...] = ()
     volume_mounts: tuple[Json, ...] = ()
     init_containers: tuple[Json, ...] = ()
     repository: str = REPOSITORY
+    shared: bool = False
 
 
 def plan_storage(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from serinus_serving.fetch.errors import (
 )
 from serinus_serving.fetch.source import PIECE, Access, ArchiveKind, Arrived, Artifact, RemoteFile, Span
 from serinus_serving.fetch.sources.stores import Location, locate
+from serinus_serving.fetch.sources.straight import StraightReader, write_at
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta
@@ -54,6 +54,7 @@ class ObjectStore:
         except BaseError as error:  # obstore finds fault with the address, or with a variable
             said = self._hide(str(error).split("\n")[0])
             raise ArtifactUriInvalid(f"{self._uri} cannot be read: {said}") from error
+        self._straight = StraightReader(access.connect, self._location.authorities)
         self.hosts = self._location.hosts
         self.ranges = True
 
@@ -65,6 +66,21 @@ class ObjectStore:
 
     def download(self, file: RemoteFile, part: Span | None, target: Path, arrived: Arrived) -> None:
         """Stream a part of an object to its place; see Source."""
+        if not self._read_straight(file, part, target, arrived):
+            self._stream(file, part, target, arrived)
+
+    def _read_straight(self, file: RemoteFile, part: Span | None, target: Path, arrived: Arrived) -> bool:
+        """Read it without the library, if this store and this answer allow."""
+        if self._location.address is None or not self._straight.fits:
+            return False
+        try:
+            address = self._location.address(self._key(file))
+        except BaseError:  # the library says why when it asks by itself
+            self._straight.give_up()
+            return False
+        return self._straight.read(address, file, part, target, arrived)
+
+    def _stream(self, file: RemoteFile, part: Span | None, target: Path, arrived: Arrived) -> None:
         options: GetOptions = {"range": (part.start, part.end)} if part else {}
         with self._translated(), target.open("r+b", buffering=0) as written:
             answer = obstore.get(self._location.store, self._key(file), options=options)
@@ -72,7 +88,7 @@ class ObjectStore:
                 raise ArtifactChanged(f"{file.path} of {self._uri} was overwritten meanwhile: fetch it again")
             start, end = (part.start, part.end) if part else (0, answer.meta["size"])
             for piece in answer.stream(min_chunk_size=PIECE):
-                start += _write(written.fileno(), memoryview(piece), start)
+                start += write_at(written.fileno(), memoryview(piece), start)
                 arrived(len(piece))
         if start != end:
             raise ArtifactUnreachable(f"{file.path} of {self._uri} ended {end - start} bytes too early")
@@ -188,13 +204,6 @@ def _raise_broken_line(uri: str, error: Exception) -> None:
         raise ArtifactUnreachable(f"{uri} cannot be read: its host does not speak TLS there: check the port") from error
     if "TooManyRedirects" in details:
         raise ArtifactUnreachable(f"{uri} cannot be read: it redirects in a circle: correct the address") from error
-
-
-def _write(descriptor: int, piece: memoryview, offset: int) -> int:
-    written = 0
-    while written < len(piece):
-        written += os.pwrite(descriptor, piece[written:], offset + written)
-    return written
 
 
 def _identity(meta: ObjectMeta) -> str:

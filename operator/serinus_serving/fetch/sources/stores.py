@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import obstore
 from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
 from serinus_serving.fetch.errors import ArtifactUnreachable, ArtifactUriInvalid
 from serinus_serving.fetch.source import Access
+from serinus_serving.fetch.sources.straight import Address
 
 if TYPE_CHECKING:
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig, S3Config
@@ -26,17 +30,28 @@ _RETRIES: RetryConfig = {
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
 }
 """Few: whoever downloads tries again himself, and goes on where it was."""
+_SIGNED_FOR = timedelta(hours=1)
+"""Each part is signed anew; a request is long sent by then."""
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where the artifact is. `path` names a folder or an object; `single`: the store is one file, at no path."""
+    """Where the artifact is. `path` names a folder or an object; `single`: the store is one file, at no path.
+
+    `authorities` is a file with the certificates that the team trusts.
+    """
 
     store: Store
     path: str
     hosts: tuple[str, ...]
     single: bool = False
     name: str = ""
+    address: Callable[[str], Address] | None = None
+    """Gives the address of an object, by its name in the store, where it can be read without a library.
+
+    With the others, a signature may need a right and a request of its own.
+    """
+    authorities: str | None = None
 
 
 def locate(uri: str, access: Access) -> Location:
@@ -72,7 +87,11 @@ def _s3(parts: SplitResult, access: Access) -> Location:
     if endpoint:
         config["endpoint"] = endpoint
     store = S3Store(parts.netloc, config=config, client_options=_client(access, "AWS_CA_BUNDLE"), retry_config=_RETRIES)
-    return _in_store(store, parts.path, (_host(endpoint),) if endpoint else aws)
+    found = _in_store(store, parts.path, (_host(endpoint),) if endpoint else aws)
+    if get("AWS_SKIP_SIGNATURE") not in (None, "false"):  # to sign all the same, it would look for an account
+        return found
+    signed = partial(obstore.sign, store, "GET", expires_in=_SIGNED_FOR)
+    return replace(found, address=lambda key: Address(signed(key)), authorities=_bundle(access, "AWS_CA_BUNDLE"))
 
 
 def _gs(parts: SplitResult, access: Access) -> Location:
@@ -118,9 +137,12 @@ def _http(uri: str, parts: SplitResult, access: Access) -> Location:
     name = unquote(parts.path.rstrip("/").rpartition("/")[2])
     if not name:
         raise ArtifactUriInvalid(f"{uri} names no file: write the address of a file, a .tar.gz or a .zip")
+    address = Address(uri, {"Authorization": authorization} if authorization else {})
     return Location(
-        HTTPStore.from_url(uri, client_options=options, retry_config=_RETRIES), "", (_host(uri),), True, name
-    )
+        HTTPStore.from_url(uri, client_options=options, retry_config=_RETRIES), "", (_host(uri),), True, name,
+        address=lambda _: address,
+        authorities=_bundle(access),
+    )  # fmt: skip
 
 
 def _in_store(store: Store, path: str, hosts: tuple[str, ...]) -> Location:
@@ -137,10 +159,14 @@ def _client(access: Access, *bundles: str) -> ClientConfig:
         "read_timeout": timedelta(seconds=30),
         "timeout": timedelta(days=1),
     }
-    bundle = access.credentials.get(*bundles, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+    bundle = _bundle(access, *bundles)
     if bundle:
         options["root_certificate"] = _read(bundle)
     return options
+
+
+def _bundle(access: Access, *bundles: str) -> str | None:
+    return access.credentials.get(*bundles, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
 def _read(bundle: str) -> bytes:

@@ -15,6 +15,7 @@ from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision, revision_hash
 from serinus.core.plan.artifacts import Fetching, artifact_doubt, goes_first_alone, plan_fetch, render_pin
 from serinus.core.plan.fetched import CONTAINER, failure_told, first_fetched
+from serinus.core.plan.model_cache import CacheVolume
 from serinus.core.plan.pods import render_template
 from tests.unit.core.plan.given import HASH, OWNER, SMALL, assert_valid
 
@@ -100,6 +101,49 @@ def test_the_server_cannot_change_the_model() -> None:
     """The volume is written by the fetch alone."""
     (server,) = template(asked())["spec"]["containers"]
     assert {"name": "model", "mountPath": "/models", "readOnly": True} in server["volumeMounts"]
+
+
+CLAIM = CacheVolume(1 << 30, claim="model-cache")
+ON_NODES = CacheVolume(1 << 30, host_path="/var/lib/models", folder="ml")
+
+
+@pytest.mark.parametrize(
+    ("cache", "volume", "mount", "options"),
+    [
+        pytest.param(CLAIM, {"persistentVolumeClaim": {"claimName": "model-cache"}}, {}, [], id="a claim"),
+        pytest.param(
+            ON_NODES,
+            {"hostPath": {"path": "/var/lib/models", "type": "DirectoryOrCreate"}},
+            {"subPath": "ml"},
+            ["--cache-keep-free=20"],
+            id="a folder of the node",
+        ),
+    ],
+)
+def test_a_cache_is_the_fetchs_alone(cache: CacheVolume, volume: Json, mount: Json, options: list[str]) -> None:
+    """The server reads its own copy, and a namespace sees no model of another's."""
+    spec = template(asked(), replace(FETCHING, cache=cache))["spec"]
+    (fetch,), (server,) = spec["initContainers"], spec["containers"]
+    assert {"name": "serinus-cache", **volume} in spec["volumes"]
+    assert {"name": "serinus-cache", "mountPath": "/cache", **mount} in fetch["volumeMounts"]
+    assert "serinus-cache" not in [each["name"] for each in server["volumeMounts"]]
+    given = [argument for argument in fetch["args"] if argument.startswith("--cache")]
+    assert given == ["--cache=/cache", f"--cache-size={1 << 30}", *options]
+
+
+@pytest.mark.parametrize("cache", [CLAIM, ON_NODES], ids=["a claim", "a folder of the node"])
+def test_pods_can_write_to_a_cache(cache: CacheVolume) -> None:
+    """A claim's folder is root's, and a pod is not; Kubernetes accepts it by its own schema."""
+    found = template(asked(), replace(FETCHING, cache=cache))
+    assert found["spec"]["securityContext"]["fsGroup"] == 1000
+    assert_valid({"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "x"}, "template": found})
+
+
+def test_without_a_cache_pods_are_what_they_were() -> None:
+    """Nothing about groups or volumes enters a template that has none."""
+    spec = template(asked())["spec"]
+    assert "fsGroup" not in spec["securityContext"]
+    assert "cache" not in json.dumps(spec)
 
 
 def test_kubernetes_accepts_the_pods() -> None:
