@@ -95,6 +95,30 @@ def test_what_refuses_the_first_weight(changes: dict[str, object], reason: str) 
 
 
 @pytest.mark.parametrize(
+    ("since", "changes", "reason"),
+    [
+        pytest.param(0.4, {}, "CanaryJustReady", id="a pod that has just become ready"),
+        pytest.param(1.0, {}, None, id="one that was ready a second ago"),
+        pytest.param(0.4, {"probed": Probed.ANSWERED}, None, id="one that has answered a sample request"),
+    ],
+)
+def test_the_first_weight_waits_until_the_gateways_know_the_pod(
+    since: float, changes: dict[str, Probed], reason: str | None
+) -> None:
+    """They hear of it by another way than of the weight; what comes between is answered 503."""
+    fleets = {STABLE: fleet(), CANARY: replace(fleet(), **{"probed": Probed.NOT_ASKED_FOR, **changes})}
+    there = seen(BEFORE, fleets=fleets, up_since={CANARY: NOW - since})
+    assert refusal(there, BEFORE) == reason
+
+
+def test_a_higher_weight_waits_for_no_gateway() -> None:
+    """The pods that came before answer meanwhile."""
+    state = replace(ABOVE, assessment=assessed(Verdict.SAFE))
+    fleets = {STABLE: fleet(), CANARY: fleet(probed=Probed.NOT_ASKED_FOR)}
+    assert refusal(seen(state, fleets=fleets, up_since={CANARY: NOW - 0.1}), state) is None
+
+
+@pytest.mark.parametrize(
     "missing",
     [
         pytest.param(look(reading(None, reason=Reason.NO_TRAFFIC)), id="no traffic yet"),
