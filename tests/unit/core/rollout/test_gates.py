@@ -39,6 +39,7 @@ def test_the_order_of_the_gates_is_the_order_in_which_people_are_told() -> None:
         "artifact_in_doubt",
         "service_missing",
         "probe_not_answered",
+        "gateways_just_told",
         "stable_not_ready",
         "metrics_unreachable",
         "route_not_followed",
