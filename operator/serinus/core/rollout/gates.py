@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serinus.api.durations import seconds
+from serinus.api.runtime import RuntimeType
 from serinus.api.status import Verdict
 from serinus.core.analysis.threshold import exceeded_limit
 from serinus.core.model.assessment import Measured, Missing, Reason
@@ -127,7 +128,7 @@ def probe_not_answered(question: Question) -> Cause | None:
 def gateways_just_told(question: Question) -> Cause | None:
     """Gateways hear of a pod by another way than of a weight, and may hear of it later: requests between are lost.
 
-    A sample request takes that time by itself.
+    A server that can be sent a sample request is left that time by it.
     """
     told_at = knows_at(question.plan, question.state, question.seen)
     if told_at is None or question.now >= told_at:
@@ -138,8 +139,8 @@ def gateways_just_told(question: Question) -> Cause | None:
 def knows_at(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> float | None:
     """Tell when the gateways surely know a canary's first pod; None where nothing need wait for that."""
     up_since = seen.up_since.get(plan.canary)
-    asked = seen.fleet(plan.canary).probed is not Probed.NOT_ASKED_FOR
-    if up_since is None or asked or plan.stable is None or not state.exposure.is_nothing:
+    takes_samples = seen.deployment.spec.runtime.type is not RuntimeType.OPENAI
+    if up_since is None or takes_samples or plan.stable is None or not state.exposure.is_nothing:
         return None
     return up_since + KNOWN_SECONDS
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import Promote
 from serinus.api.status import Verdict
 from serinus.core.model.assessment import Assessment, Finding, Reason
@@ -13,7 +14,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Obstacle, Probed, Snapshot
 from serinus.core.rollout.gates import GATES, POD_GATES, first_refusal, overdue, waits_for_pods
 from serinus.core.rollout.question import Question
-from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step, fleet, look, plan, reading, seen
+from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step, deployment, fleet, look, plan, reading, seen
 
 BEFORE = at_step(0, 0)
 ABOVE = at_step(2, 10)
@@ -22,6 +23,10 @@ ABOVE = at_step(2, 10)
 def assessed(verdict: Verdict, at: float = NOW) -> Assessment:
     reason = Reason.WITHIN_LIMITS if verdict is Verdict.SAFE else Reason.NO_TRAFFIC
     return Assessment(at, verdict, reason, Finding("error-rate", verdict, reason, "so it is", "query"))
+
+
+def served_by(server: str) -> ModelDeploymentView:
+    return deployment(runtime={"image": "i", "type": server})
 
 
 def refusal(snapshot: Snapshot, state: RolloutState, of: RolloutPlan | None = None) -> str | None:
@@ -96,27 +101,23 @@ def test_what_refuses_the_first_weight(changes: dict[str, object], reason: str) 
 
 
 @pytest.mark.parametrize(
-    ("since", "changes", "reason"),
+    ("server", "since", "reason"),
     [
-        pytest.param(0.4, {}, "CanaryJustReady", id="a pod that has just become ready"),
-        pytest.param(1.0, {}, None, id="one that was ready a second ago"),
-        pytest.param(0.4, {"probed": Probed.ANSWERED}, None, id="one that has answered a sample request"),
+        pytest.param("openai", 0.4, "CanaryJustReady", id="a pod that has just become ready"),
+        pytest.param("openai", 1.0, None, id="one that was ready a second ago"),
+        pytest.param("triton", 0.4, None, id="a server that takes sample requests"),
     ],
 )
-def test_the_first_weight_waits_until_the_gateways_know_the_pod(
-    since: float, changes: dict[str, Probed], reason: str | None
-) -> None:
+def test_the_first_weight_waits_until_the_gateways_know_the_pod(server: str, since: float, reason: str | None) -> None:
     """They hear of it by another way than of the weight; what comes between is answered 503."""
-    fleets = {STABLE: fleet(), CANARY: replace(fleet(), **{"probed": Probed.NOT_ASKED_FOR, **changes})}
-    there = seen(BEFORE, fleets=fleets, up_since={CANARY: NOW - since})
+    there = seen(BEFORE, deployment=served_by(server), up_since={CANARY: NOW - since})
     assert refusal(there, BEFORE) == reason
 
 
 def test_a_higher_weight_waits_for_no_gateway() -> None:
     """The pods that came before answer meanwhile."""
     state = replace(ABOVE, assessment=assessed(Verdict.SAFE))
-    fleets = {STABLE: fleet(), CANARY: fleet(probed=Probed.NOT_ASKED_FOR)}
-    assert refusal(seen(state, fleets=fleets, up_since={CANARY: NOW - 0.1}), state) is None
+    assert refusal(seen(state, deployment=served_by("openai"), up_since={CANARY: NOW - 0.1}), state) is None
 
 
 @pytest.mark.parametrize(

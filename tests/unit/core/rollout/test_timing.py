@@ -10,11 +10,11 @@ from serinus.api.status import Phase
 from serinus.core.model.assessment import AnalysisState
 from serinus.core.model.drain import Drain
 from serinus.core.model.rollout import RolloutState
-from serinus.core.model.snapshot import Obstacle, Probed
+from serinus.core.model.snapshot import Obstacle
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.gates import KNOWN_SECONDS
 from serinus.core.rollout.timing import OBSTACLE_SECONDS, drained_at, next_wake
-from tests.unit.core.rollout.given import CANARY, NOW, OTHER, STABLE, at_step, fleet, plan, seen
+from tests.unit.core.rollout.given import CANARY, NOW, OTHER, STABLE, at_step, deployment, plan, seen
 
 PAUSING = at_step(1, 10, step_started_at=NOW - 4)
 
@@ -54,8 +54,8 @@ def test_what_is_in_the_way_is_looked_at_again_soon() -> None:
 
 def test_a_pod_that_the_gateways_may_not_know_yet_is_looked_at_again() -> None:
     """Nothing happens meanwhile that would wake anybody."""
-    fleets = {STABLE: fleet(), CANARY: fleet(probed=Probed.NOT_ASKED_FOR)}
-    there = seen(at_step(0, 0), fleets=fleets, up_since={CANARY: NOW - 0.4})
+    served = deployment(runtime={"image": "i", "type": "openai"})
+    there = seen(at_step(0, 0), deployment=served, up_since={CANARY: NOW - 0.4})
     assert decide(there, NOW).wake_at == pytest.approx(NOW - 0.4 + KNOWN_SECONDS)
 
 
