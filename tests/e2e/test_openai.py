@@ -82,7 +82,7 @@ def test_below_a_prefix_inference_is_routed_and_nothing_else(cluster: Cluster, r
     with streamed(cluster, name, version(name, 1, **wishes), prefix="/llm") as asked:
         statuses = {path: _status(cluster, name, path) for path in ADMITTED}
         cluster.apply(version(name, 2, **wishes))
-        ended = cluster.rollout(name, 2, succeeded, what="the promotion")
+        cluster.rollout(name, 2, succeeded, what="the promotion")
         asked.wait_for("2", more=10)
     assert statuses == ADMITTED
     print([(one["at"], one["action"], one["weight"], one["reason"]) for one in ended["status"]["decisions"]])

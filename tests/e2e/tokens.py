@@ -30,7 +30,7 @@ class TokenCallers(Callers):
         try:
             async with self._session.post(url, json=asked, headers={"Host": self._host, **self._headers}) as answer:
                 if answer.status != 200:
-                    return Answer(wall(), error=f"HTTP {answer.status}: {(await answer.text())[:200]} at {wall()}")
+                    return Answer(wall(), error=f"HTTP {answer.status}: {(await answer.text())[:200]}")
                 return await _read(answer)
         except (TimeoutError, aiohttp.ClientError) as error:
             return Answer(wall(), error=f"HTTP: {error!r}")
