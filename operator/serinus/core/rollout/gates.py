@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serinus.api.durations import seconds
+from serinus.api.runtime import RuntimeType
 from serinus.api.status import Verdict
 from serinus.core.analysis.threshold import exceeded_limit
 from serinus.core.model.assessment import Measured, Missing, Reason
-from serinus.core.model.rollout import RolloutPlan
-from serinus.core.model.snapshot import Probed
+from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.snapshot import Probed, Snapshot
 from serinus.core.rollout.following import not_followed
 from serinus.core.rollout.question import PAUSED, Question
 from serinus.core.rollout.reasons import RolloutReason
@@ -22,6 +23,8 @@ from serinus.core.rollout.stable import DOWN_SECONDS, keeps_only_from_judging, s
 from serinus.core.rollout.verbs.set_canary_scale import SetCanaryScaleVerb
 from serinus.core.rollout.verbs.steps import is_preview
 
+KNOWN_SECONDS = 1.0
+"""A pod's way to the gateways, by EndpointSlices and the mesh's control plane, takes some tenths of a second."""
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_SECONDS = 2.0
 NOT_USED = frozenset({Reason.NO_TRAFFIC, Reason.INSUFFICIENT_DATA, Reason.NOT_COMPARABLE})
@@ -122,6 +125,26 @@ def probe_not_answered(question: Question) -> Cause | None:
             return Cause(fleet.probed, fleet.probe_message)
 
 
+def gateways_just_told(question: Question) -> Cause | None:
+    """Gateways hear of a pod by another way than of a weight, and may hear of it later: requests between are lost.
+
+    A server that can be sent a sample request is left that time by it.
+    """
+    told_at = knows_at(question.plan, question.state, question.seen)
+    if told_at is None or question.now >= told_at:
+        return None
+    return Cause(RolloutReason.CANARY_JUST_READY, "the first canary pod is ready: the gateways get a second to know it")
+
+
+def knows_at(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> float | None:
+    """Tell when the gateways surely know a canary's first pod; None where nothing need wait for that."""
+    up_since = seen.up_since.get(plan.canary)
+    takes_samples = seen.deployment.spec.runtime.type is not RuntimeType.OPENAI
+    if up_since is None or takes_samples or plan.stable is None or not state.exposure.is_nothing:
+        return None
+    return up_since + KNOWN_SECONDS
+
+
 def artifact_in_doubt(question: Question) -> Cause | None:
     """Two models must never answer as one revision."""
     doubt = question.seen.fleet(question.plan.canary).artifact_doubt
@@ -195,6 +218,7 @@ GATES: tuple[Gate, ...] = (
     status_refused,
     obstacle_in_the_way,
     *POD_GATES,
+    gateways_just_told,
     stable_not_ready,
     metrics_unreachable,
     route_not_followed,

@@ -11,6 +11,7 @@ class RolloutReason(StrEnum):
     CANARY_NOT_READY = "CanaryNotReady"
     SERVICE_MISSING = "ServiceMissing"
     PROBE_WAITING = "ProbeWaiting"
+    CANARY_JUST_READY = "CanaryJustReady"
     PAUSED_BY_USER = "PausedByUser"
     AWAITING_PROMOTION = "AwaitingPromotion"
     PAUSING = "Pausing"

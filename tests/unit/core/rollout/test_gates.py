@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import Promote
 from serinus.api.status import Verdict
 from serinus.core.model.assessment import Assessment, Finding, Reason
@@ -13,7 +14,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Obstacle, Probed, Snapshot
 from serinus.core.rollout.gates import GATES, POD_GATES, first_refusal, overdue, waits_for_pods
 from serinus.core.rollout.question import Question
-from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step, fleet, look, plan, reading, seen
+from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step, deployment, fleet, look, plan, reading, seen
 
 BEFORE = at_step(0, 0)
 ABOVE = at_step(2, 10)
@@ -22,6 +23,10 @@ ABOVE = at_step(2, 10)
 def assessed(verdict: Verdict, at: float = NOW) -> Assessment:
     reason = Reason.WITHIN_LIMITS if verdict is Verdict.SAFE else Reason.NO_TRAFFIC
     return Assessment(at, verdict, reason, Finding("error-rate", verdict, reason, "so it is", "query"))
+
+
+def served_by(server: str) -> ModelDeploymentView:
+    return deployment(runtime={"image": "i", "type": server})
 
 
 def refusal(snapshot: Snapshot, state: RolloutState, of: RolloutPlan | None = None) -> str | None:
@@ -39,6 +44,7 @@ def test_the_order_of_the_gates_is_the_order_in_which_people_are_told() -> None:
         "artifact_in_doubt",
         "service_missing",
         "probe_not_answered",
+        "gateways_just_told",
         "stable_not_ready",
         "metrics_unreachable",
         "route_not_followed",
@@ -92,6 +98,26 @@ def test_a_pod_out_of_the_operators_reach_holds_nothing_up() -> None:
 def test_what_refuses_the_first_weight(changes: dict[str, object], reason: str) -> None:
     """One thing each."""
     assert refusal(seen(BEFORE, **changes), BEFORE) == reason
+
+
+@pytest.mark.parametrize(
+    ("server", "since", "reason"),
+    [
+        pytest.param("openai", 0.4, "CanaryJustReady", id="a pod that has just become ready"),
+        pytest.param("openai", 1.0, None, id="one that was ready a second ago"),
+        pytest.param("triton", 0.4, None, id="a server that takes sample requests"),
+    ],
+)
+def test_the_first_weight_waits_until_the_gateways_know_the_pod(server: str, since: float, reason: str | None) -> None:
+    """They hear of it by another way than of the weight; what comes between is answered 503."""
+    there = seen(BEFORE, deployment=served_by(server), up_since={CANARY: NOW - since})
+    assert refusal(there, BEFORE) == reason
+
+
+def test_a_higher_weight_waits_for_no_gateway() -> None:
+    """The pods that came before answer meanwhile."""
+    state = replace(ABOVE, assessment=assessed(Verdict.SAFE))
+    assert refusal(seen(state, deployment=served_by("openai"), up_since={CANARY: NOW - 0.1}), state) is None
 
 
 @pytest.mark.parametrize(

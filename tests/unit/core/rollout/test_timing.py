@@ -12,8 +12,9 @@ from serinus.core.model.drain import Drain
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Obstacle
 from serinus.core.rollout.decide import decide
+from serinus.core.rollout.gates import KNOWN_SECONDS
 from serinus.core.rollout.timing import OBSTACLE_SECONDS, drained_at, next_wake
-from tests.unit.core.rollout.given import CANARY, NOW, OTHER, STABLE, at_step, plan, seen
+from tests.unit.core.rollout.given import CANARY, NOW, OTHER, STABLE, at_step, deployment, plan, seen
 
 PAUSING = at_step(1, 10, step_started_at=NOW - 4)
 
@@ -49,6 +50,13 @@ def test_what_is_in_the_way_is_looked_at_again_soon() -> None:
     """A ConfigMap or Service of the user's is not watched."""
     decision = decide(seen(obstacle=Obstacle("ConfigMapNotFound", "create it"), fleets={}), NOW)
     assert decision.wake_at == NOW + OBSTACLE_SECONDS
+
+
+def test_a_pod_that_the_gateways_may_not_know_yet_is_looked_at_again() -> None:
+    """Nothing happens meanwhile that would wake anybody."""
+    served = deployment(runtime={"image": "i", "type": "openai"})
+    there = seen(at_step(0, 0), deployment=served, up_since={CANARY: NOW - 0.4})
+    assert decide(there, NOW).wake_at == pytest.approx(NOW - 0.4 + KNOWN_SECONDS)
 
 
 def test_a_revision_drains_after_its_last_traffic() -> None:
