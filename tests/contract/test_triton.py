@@ -278,7 +278,7 @@ def test_the_heavy_libraries_are_imported_when_they_are_used() -> None:
 
 IMPORTERS = """
 import asyncio, importlib.abc, sys, threading
-from serinus.adapters.triton import TritonProbe
+from serinus.adapters.open_inference import InferenceProbe
 from serinus.api.served_model import Probe
 
 class Watching(importlib.abc.MetaPathFinder):
@@ -288,7 +288,7 @@ class Watching(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Watching())
 sample = Probe.model_validate({"inputs": [{"name": "X", "datatype": "FP32", "shape": [1], "data": [1]}]})
-asyncio.run(TritonProbe().infer("127.0.0.1:1", "fraud", sample))
+asyncio.run(InferenceProbe().infer("127.0.0.1:1", "fraud", sample))
 """
 
 
