@@ -8,7 +8,7 @@ FLAGGED_FROM = 0.5
 
 
 class TritonPythonModel:
-    """Scores pages with the model.onnx beside it, and counts on /metrics how many it scored and how many it passed."""
+    """Scores pages with the model.onnx beside it, and counts on /metrics how many it scored and how many it flagged."""
 
     def initialize(self, args):
         options = onnxruntime.SessionOptions()
@@ -17,7 +17,7 @@ class TritonPythonModel:
         self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         self.families = []  # a family must live as long as its counter
         self.scored = self.counter("phishing_scored_total", "Pages that were scored")
-        self.passed = self.counter("phishing_passed_total", "Pages of these that were not flagged")
+        self.flagged = self.counter("phishing_flagged_total", "Pages of these that are said to be phishing")
 
     def counter(self, name, description):
         family = pb_utils.MetricFamily(name=name, description=description, kind=pb_utils.MetricFamily.COUNTER)
@@ -31,5 +31,5 @@ class TritonPythonModel:
         pages = pb_utils.get_input_tensor_by_name(request, "X").as_numpy()
         (probabilities,) = self.session.run(["probabilities"], {"X": pages})
         self.scored.increment(len(pages))
-        self.passed.increment(float(np.sum(probabilities[:, 1] < FLAGGED_FROM)))
+        self.flagged.increment(float(np.sum(probabilities[:, 1] >= FLAGGED_FROM)))
         return pb_utils.InferenceResponse([pb_utils.Tensor("probabilities", probabilities)])
