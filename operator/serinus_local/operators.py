@@ -45,9 +45,9 @@ class Operators:
     def run(self, way: Way | None = None, config: Mapping[str, object] | None = None) -> None:
         """Run the operator of this checkout's code in one way and end the other; as it runs already, or as a pod.
 
-        `config` is its configuration in place of the stack's.
+        `config` is its configuration; when left out it keeps the one that it has.
         """
-        config = config or self._config()
+        config = config or (self.current.config if self.way else self._config())
         wanted = self._wanted(way)
         if self.way not in (None, wanted):
             self.current.stop()

@@ -24,7 +24,7 @@ from serinus_serving.fetch.journal import Journal
 from serinus_serving.fetch.paths import check_tree, safe_path
 from serinus_serving.fetch.progress import Progress
 from serinus_serving.fetch.source import Artifact, RemoteFile, Source, Span
-from serinus_serving.fetch.workplace import Workplace, telling_full_disk
+from serinus_serving.fetch.workplace import Workplace, reserve, telling_full_disk
 
 PART = 16 << 20
 """The size of a part in bytes: what is asked for again at most."""
@@ -86,6 +86,10 @@ class Transfer:
             (self._folder / folder).mkdir(parents=True, exist_ok=True)
         missing = [piece for file in self._artifact.files for piece in self._missing(file)]
         self._expect(sum(part.size for _, part in missing if part is not None))
+        for file in self._artifact.files:
+            if file.size is not None and file.size > PART:
+                with (self._folder / file.path).open("r+b") as made:
+                    reserve(made.fileno(), file.size)
         with ThreadPoolExecutor(self._limits.workers) as pool:
             running = [pool.submit(self._bring, file, part) for file, part in missing]
             try:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from serinus_serving.fetch import workplace as workplaces
 from serinus_serving.fetch.errors import (
     ArtifactDigestMismatch,
     ArtifactDiskFull,
@@ -20,7 +24,7 @@ from serinus_serving.fetch.journal import Journal
 from serinus_serving.fetch.progress import Progress
 from serinus_serving.fetch.source import Arrived, Artifact, RemoteFile, Span
 from serinus_serving.fetch.transfer import Limits, Transfer
-from serinus_serving.fetch.workplace import Workplace, telling_full_disk
+from serinus_serving.fetch.workplace import Workplace, reserve, telling_full_disk
 
 
 class Letters:
@@ -133,3 +137,38 @@ def test_other_errors_of_a_disk_stay_what_they_are() -> None:
     """A bigger volume would not help."""
     with pytest.raises(IsADirectoryError), telling_full_disk():
         Path("/").write_text("x")
+
+
+def test_room_for_a_large_file_is_found_at_once(tmp_path: Path) -> None:
+    """Its size stays what it is."""
+    with (tmp_path / "large").open("wb") as made:
+        reserve(made.fileno(), 1 << 20)
+        about = os.fstat(made.fileno())
+    assert (about.st_size, about.st_blocks * 512 >= 1 << 20) == (0, True)
+
+
+@pytest.mark.parametrize(("number", "error"), [(errno.ENOSPC, ArtifactDiskFull), (errno.EDQUOT, ArtifactDiskFull)])
+def test_a_disk_without_room_for_it_is_said_to_be_full(
+    monkeypatch: pytest.MonkeyPatch, number: int, error: type[ArtifactError]
+) -> None:
+    """Nobody fills a disk to see that: the C library's answer stands for it."""
+    monkeypatch.setattr(workplaces, "_LIBC", Full(number))
+    with pytest.raises(error), telling_full_disk():
+        reserve(0, 1)
+
+
+def test_a_file_system_that_cannot_find_it_at_once_is_no_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room is found while the parts arrive."""
+    monkeypatch.setattr(workplaces, "_LIBC", Full(errno.EOPNOTSUPP))
+    reserve(0, 1)
+
+
+class Full:
+    """A C library whose fallocate fails."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fallocate(self, *_: object) -> int:
+        ctypes.set_errno(self._number)
+        return -1
