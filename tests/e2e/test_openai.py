@@ -85,11 +85,6 @@ def test_below_a_prefix_inference_is_routed_and_nothing_else(cluster: Cluster, r
         cluster.rollout(name, 2, succeeded, what="the promotion")
         asked.wait_for("2", more=10)
     assert statuses == ADMITTED
-    print([(one["at"], one["action"], one["weight"], one["reason"]) for one in ended["status"]["decisions"]])
-    print(
-        asked.tally.failures,
-        [(p["metadata"]["name"], p["status"]["conditions"]) for p in cluster.list("Pod", name).values()],
-    )
     assert asked.tally.failures == []
 
 
