@@ -45,6 +45,7 @@ class StraightReader:
         self._authorities = authorities
         self._unfit = threading.Event()
         self._own = _Own()
+        self._writing = threading.Lock()
         if connect is None:
             self._unfit.set()
 
@@ -92,7 +93,10 @@ class StraightReader:
                     raise ArtifactUnreachable(f"{file.path} was cut: {error or type(error).__name__}") from error
                 if not count:
                     raise ArtifactUnreachable(f"{file.path} ended {span.end - at} bytes too early")
-                at += write_at(written.fileno(), self._own.memory[:count], at)
+                with (
+                    self._writing
+                ):  # the kernel lets one write to a file at a time, and others wait for it at full speed
+                    at += write_at(written.fileno(), self._own.memory[:count], at)
                 arrived(count)
 
     def _ask(self, address: Address, part: Span | None) -> tuple[HTTPConnection, HTTPResponse]:
