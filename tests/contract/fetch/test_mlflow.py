@@ -55,6 +55,25 @@ def test_a_version_is_fetched_with_its_lineage(mlflow: MlflowServer, first: Run,
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "written", "path"),
+    [
+        pytest.param("by-its-run", "by-its-run", "runs:/{run}/model", id="runs:/"),
+        pytest.param("fraud@eu", "fraud%40eu", "model", id="a name with @"),
+    ],
+)
+def test_however_it_is_registered_later_pods_find_it(
+    mlflow: MlflowServer, first: Run, fetches: Fetches, name: str, written: str, path: str
+) -> None:
+    """What the first one resolved leads to the same files."""
+    mlflow.register(name, first, path.format(run=first.id))
+    told = fetches.run(f"mlflow://models/{written}/1", env=mlflow.environment)
+    assert told.code == 0, told.said
+    again = fetches.run(told.message["resolved"], name="again", env=mlflow.environment)
+    assert again.code == 0, again.said
+    assert fetches.files("again") == MODEL
+
+
 @pytest.mark.parametrize("form", ["{name}@champion", "{name}/@champion"])
 def test_an_alias_becomes_the_version_that_it_points_at(
     mlflow: MlflowServer, first: Run, fetches: Fetches, form: str

@@ -72,11 +72,14 @@ class MlflowServer:
         return model
 
     def register(self, name: str, run: Run, path: str, alias: str | None = None) -> str:
-        """Make what lies at a path of a run, or a logged model (`models:/ID`), the next version; return its number."""
+        """Make what lies at a path of a run the next version; return its number.
+
+        `path` may be a logged model (`models:/ID`), or say the run again (`runs:/ID/PATH`), as people do.
+        """
         if not self._known(name):
             self._ask("registered-models/create", {"name": name})
         logged = path.partition("models:/")[2]
-        source = {"source": path, "model_id": logged} if logged else {"source": f"{run.artifacts}/{path}"}
+        source = {"source": path, "model_id": logged} if logged else {"source": path if ":/" in path else f"{run.artifacts}/{path}"}
         wanted = {"name": name, "run_id": run.id} | source
         version = str(self._ask("model-versions/create", wanted)["model_version"]["version"])
         if alias is not None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+from urllib.parse import unquote
 
 from serinus.core.model.artifact import Artifact
 
@@ -44,4 +45,4 @@ class Marking:
 def registered_version(artifact: Artifact | None) -> RegisteredVersion | None:
     """Tell which registered version was fetched; None for what comes from elsewhere, or of a run alone."""
     match = _VERSION.match(artifact.resolved) if artifact is not None else None
-    return RegisteredVersion(match["name"], match["version"]) if match is not None else None
+    return RegisteredVersion(unquote(match["name"]), match["version"]) if match is not None else None

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 os.environ |= {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # read when the client is imported
@@ -44,6 +44,7 @@ _URI = re.compile(
     r"^mlflow://(?:models/(?P<name>[^/@]+)(?:/(?P<version>\d+)|/?@(?P<alias>[\w.-]+))"
     r"|runs/(?P<run>[\w-]+)(?:/(?P<path>.+?))?)/?$"
 )
+_RUN = re.compile(r"^runs:/+(?P<run>[\w-]+)/?(?P<path>.*)$")
 _STORES = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_STORAGE_ACCOUNT"}
 """Which variables tell that artifacts may be in a store of the scheme."""
 _MISSING = re.compile(r"RESOURCE_DOES_NOT_EXIST|not found|does not exist|error code 404", re.IGNORECASE)
@@ -87,13 +88,15 @@ class MlflowServer:
             client = MlflowClient(self._server, self._server)
             if "run" in self._asked_for:
                 run: Any = client.get_run(self._asked_for["run"])
-                resolved, location = self._uri.rstrip("/"), self._location_in(run, client)
+                resolved = self._uri.rstrip("/")
+                location = self._location_in(run, self._asked_for.get("path", ""), client)
                 lineage: dict[str, str] = {}
             else:
                 version = self._version(client)
                 run = _run_of(version, client)
-                resolved = f"mlflow://models/{version.name}/{version.version}"
-                location = str(client.get_model_version_download_uri(version.name, version.version))
+                resolved = f"mlflow://models/{quote(str(version.name), safe='')}/{version.version}"
+                told = str(client.get_model_version_download_uri(version.name, version.version))
+                location = self._settled(told, client)
                 lineage = {"modelVersion": str(version.version)}
                 lineage |= {"mlflowRunId": str(version.run_id)} if version.run_id else {}
             lineage |= _lineage(run)
@@ -120,9 +123,13 @@ class MlflowServer:
             return client.get_model_version_by_alias(name, self._asked_for["alias"])
         return client.get_model_version(name, self._asked_for["version"])
 
-    def _location_in(self, run: Any, client: MlflowClient) -> str:
+    def _settled(self, location: str, client: MlflowClient) -> str:
+        """Follow `runs:/ID/PATH`, by which a version may be registered: the server keeps it as it was written."""
+        match = _RUN.match(location)
+        return self._location_in(client.get_run(match["run"]), match["path"], client) if match else location
+
+    def _location_in(self, run: Any, path: str, client: MlflowClient) -> str:
         """Tell where a path of a run is: MLflow 3 keeps models that were logged beside the run, by their name."""
-        path = self._asked_for.get("path", "")
         name, _, rest = path.partition("/")
         for output in getattr(run.outputs, "model_outputs", None) or ():
             model = client.get_logged_model(output.model_id)
