@@ -9,6 +9,7 @@ from pathlib import Path
 
 from serinus_local import artifacts, build, chart, images, operator_image, operators, stack
 from serinus_local.cache import say
+from serinus_local.waiting import step
 
 
 def main(arguments: list[str]) -> int:
@@ -79,7 +80,11 @@ def _image(options: argparse.Namespace) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
-    _print(stack.up(options.state, with_operator=not options.no_operator, operator=options.operator))
+    running = stack.up(options.state, with_operator=not options.no_operator, operator=options.operator)
+    if not options.no_operator:
+        with step("the image that fetches models"):
+            running.operator.let_fetch()
+    _print(running)
     return 0
 
 
@@ -121,6 +126,7 @@ def exports(running: stack.Stack) -> tuple[str, ...]:
         f"export KUBECONFIG={running.kubeconfig}",
         f"export GATEWAY={running.gateway_address}",
         f"export PROMETHEUS={running.prometheus_url}",
+        f"export LINK={running.network.host}",
         f'export PATH="{path}:$PATH"',
     )
 

@@ -32,7 +32,7 @@ class ControlPlane:
         state.mkdir(parents=True, exist_ok=True)
         self.processes = Processes(state)
         self.ports = Ports(state)
-        self._address = address
+        self.address = address
         self._services = services
         self._pki = Pki(state, list(dict.fromkeys([LOOPBACK, address, _first(services)])))
         self._programs = build.binaries("control-plane")
@@ -132,12 +132,12 @@ class ControlPlane:
 
     def _api_server(self) -> tuple[str, ...]:
         pki = self._pki.file
-        alone = self._address == LOOPBACK
+        alone = self.address == LOOPBACK
         return (
             str(self._programs / API_SERVER),
             f"--etcd-servers=http://{LOOPBACK}:{self.ports['etcd']}",
-            f"--bind-address={self._address}", f"--secure-port={self.ports[API_SERVER]}",
-            f"--advertise-address={self._address}",
+            f"--bind-address={self.address}", f"--secure-port={self.ports[API_SERVER]}",
+            f"--advertise-address={self.address}",
             # A node-less API has nobody to tell its address to, and loopback is no valid endpoint.
             f"--endpoint-reconciler-type={'none' if alone else 'lease'}",
             f"--service-cluster-ip-range={self._services}",

@@ -52,7 +52,9 @@ class OperatorPod:
         chart.install(self._plane, file)
 
     def _values(self) -> dict[str, dict[str, object]]:
-        values: dict[str, dict[str, object]] = json.loads(self._file().read_text())
+        """Ask helm: somebody may have upgraded the release by hand."""
+        answer = chart.helm(self._plane, "get", "values", chart.RELEASE, "--output=json")
+        values: dict[str, dict[str, object]] = json.loads(answer)
         return values
 
     def _file(self) -> Path:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from serinus_local import chart, gateway, operator_image, operator_pod, operator_process
 from serinus_local.control_plane import ControlPlane
@@ -58,6 +59,16 @@ class Operators:
             image = operator_image.made()
             self._node.load(image)
             self.pod.start(image, config)
+
+    def let_fetch(self) -> None:
+        """Let every namespace have models fetched from servers that listen on the stack's link."""
+        image = operator_image.made(operator_image.SERVING)
+        self._node.load(image)
+        config: dict[str, Any] = json.loads(json.dumps(self.current.config))
+        config["artifacts"] = {**config.get("artifacts", {}), "image": image.name}
+        for tenant in config["tenants"]:
+            tenant["artifactHosts"] = sorted({*tenant.get("artifactHosts", ()), self._plane.address})
+        self.current.configure(config)
 
     def _wanted(self, way: Way | None) -> Way:
         return way or self.way or operator_pod.KIND

@@ -14,7 +14,6 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.stores import configured, model_files, stored
 from tests.support.servers.mlflow import ADMIN, MlflowServer, mlflow_server
 from tests.support.servers.registry import PASSWORD, OciServer, file_layer, oci_server
-from tests.support.stack import fetching_config
 
 PULL_SECRET, TRACKING = "pull-secret", "mlflow-login"
 COMMIT = "c0ffee" * 6 + "c0ff"
@@ -88,9 +87,9 @@ def marked(stack: local.Stack, folder: Path, password: Path) -> Iterator[Registe
     """Serve MLflow as the endpoint of the operator's configuration, which is told how rollouts end."""
     login = {"basicAuth": {"username": ADMIN, "passwordFile": str(password)}, "allowInsecureAuth": True}
     with registered(stack, folder) as found:
-        told = {"mlflow": {"writeBack": True, **login}}
-        grants = {"registeredModels": ["*"]}
-        config = fetching_config(stack, grants, endpoints={"mlflow": found.server.url}, **told)
+        config = json.loads(json.dumps(stack.operator.current.config))
+        config["artifacts"] |= {"endpoints": {"mlflow": found.server.url}, "mlflow": {"writeBack": True, **login}}
+        config["tenants"] = [{**tenant, "registeredModels": ["*"]} for tenant in config["tenants"]]
         with configured(stack, config):
             yield found
 

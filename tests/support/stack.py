@@ -6,19 +6,17 @@ A machine that cannot run a node skips with the reason; in CI that is a failure,
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from serinus_local import operator_image, system
 from serinus_local import stack as local
+from serinus_local import system
 from serinus_local.control_plane import ControlPlane, control_plane
 from serinus_local.prometheus import LocalPrometheus
 
@@ -58,9 +56,8 @@ def stack() -> Iterator[local.Stack]:
         was_up = state.exists()
         running = local.up(state)
         if not users.read_text():
-            running.node.load(operator_image.made(operator_image.SERVING))
             # Also of a stack that was up: a process that runs may be of yesterday's code.
-            running.operator.current.configure(fetching_config(running))
+            running.operator.let_fetch()
         if not was_up:
             users.with_suffix(".ours").touch()
         users.write_text(f"{users.read_text()}.")
@@ -73,20 +70,6 @@ def stack() -> Iterator[local.Stack]:
             if ours.exists():
                 ours.unlink()
                 local.down(state)
-
-
-def fetching_config(
-    stack: local.Stack, grants: Mapping[str, object] | None = None, **artifacts: object
-) -> dict[str, object]:
-    """Give the operator's configuration with which models may be fetched from the stack's link.
-
-    `grants` are more of those that namespaces have, `artifacts` is more of how models are fetched.
-    """
-    config: dict[str, Any] = json.loads(json.dumps(stack.operator.current.config))
-    config["artifacts"] = {"image": operator_image.made(operator_image.SERVING).name, **artifacts}
-    more = {"artifactHosts": [stack.network.host], **(grants or {})}
-    config["tenants"] = [{**tenant, **more} for tenant in config["tenants"]]
-    return config
 
 
 @contextmanager

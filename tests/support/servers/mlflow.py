@@ -79,7 +79,11 @@ class MlflowServer:
         if not self._known(name):
             self._ask("registered-models/create", {"name": name})
         logged = path.partition("models:/")[2]
-        source = {"source": path, "model_id": logged} if logged else {"source": path if ":/" in path else f"{run.artifacts}/{path}"}
+        source = (
+            {"source": path, "model_id": logged}
+            if logged
+            else {"source": path if ":/" in path else f"{run.artifacts}/{path}"}
+        )
         wanted = {"name": name, "run_id": run.id} | source
         version = str(self._ask("model-versions/create", wanted)["model_version"]["version"])
         if alias is not None:

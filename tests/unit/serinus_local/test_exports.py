@@ -19,11 +19,12 @@ def test_the_last_lines_can_be_pasted_into_a_shell() -> None:
         kubeconfig=Path("/state/admin.kubeconfig"),
         gateway_address="10.0.0.2:80",
         prometheus_url="http://127.0.0.1:9090",
+        network=SimpleNamespace(host="10.0.0.1"),
     )
     words = [shlex.split(line) for line in exports(cast(Stack, running))]
     assert {len(line) for line in words} == {2}
     told = dict(line[1].split("=", 1) for line in words)
     assert {line[0] for line in words} == {"export"}
     assert (told["KUBECONFIG"], told["GATEWAY"]) == ("/state/admin.kubeconfig", "10.0.0.2:80")
-    assert told["PROMETHEUS"] == "http://127.0.0.1:9090"
+    assert (told["PROMETHEUS"], told["LINK"]) == ("http://127.0.0.1:9090", "10.0.0.1")
     assert told["PATH"] == f"{build.folder()}:{Path(sys.executable).parent}:$PATH"
