@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(options: argparse.Namespace) -> int:
     credentials = Credentials(dict(os.environ))
+    os.environ.update(credentials.variables)  # libraries and programs read them by themselves
     log = Path(options.termination_log or _TERMINATION_LOG)
     with Guard(variables=credentials.variables) as guard:
         _use(guard.url)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote, quote_plus
 
-_SECRET = re.compile(r"(SECRET|PASSWORD|TOKEN|KEY|SAS|AUTHORIZATION|CREDENTIAL|CONNECTION_STRING)", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(SECRET|PASS|TOKEN|KEY|SAS|AUTHORIZATION|AUTH_CONFIG|DOCKERCONFIG|CREDENTIAL|CONNECTION_STRING)", re.IGNORECASE
+)
 """What the names of secret variables have in common."""
+_WITHIN = re.compile(
+    r"(?:key|sig|signature|secret|password|auth|token|bearer|basic)\"?[\s:=]+\"?([^\s;&\"]+)", re.IGNORECASE
+)
+"""The secret of a value that holds more: a header, a connection string, a signature, JSON."""
 _NOT_SECRET = re.compile(r"(_FILE|_PATH|_ID|_URI|_ENDPOINT)$")
 _SHORTEST_SECRET = 6
 """Shorter values would blank out ordinary words of a message."""
@@ -18,9 +26,16 @@ _QUERY = re.compile(r"(?<=[^\s?])\?[^\s'\"<>]*=[^\s'\"<>]*")
 
 @dataclass(frozen=True)
 class Credentials:
-    """The variables of the process, read when it starts; `repr` shows none of them."""
+    """The variables of the process, read when it starts; `repr` shows none of them.
+
+    Space around a value is taken away: a Secret that was made from a file ends in a new line, and no key or address does.
+    """
 
     variables: Mapping[str, str] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Clean all values once, for everybody who reads them."""
+        object.__setattr__(self, "variables", {name: value.strip() for name, value in self.variables.items()})
 
     def get(self, *names: str) -> str | None:
         """Return the first of these variables that is set and not empty."""
@@ -37,5 +52,17 @@ class Credentials:
         return _QUERY.sub("?***", _USER_INFO.sub("***@", text))
 
     def _secrets(self) -> Iterator[str]:
-        named = (v for n, v in self.variables.items() if _SECRET.search(n) and not _NOT_SECRET.search(n))
-        yield from sorted({value for value in named if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        named = {v for n, v in self.variables.items() if _SECRET.search(n) and not _NOT_SECRET.search(n)}
+        found = named | {part for value in named for part in _WITHIN.findall(value)}
+        forms = {form for value in found if len(value) >= _SHORTEST_SECRET for form in _forms(value)}
+        yield from sorted(forms, key=len, reverse=True)
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Write a secret as libraries do when they complain about it: plain, escaped, quoted."""
+    yield value
+    yield repr(value)[1:-1]
+    yield ascii(value)[1:-1]
+    yield json.dumps(value)[1:-1]
+    yield quote(value, safe="")
+    yield quote_plus(value)
