@@ -27,7 +27,7 @@ _MAX_BYTES = 1 << 40
 _COLLECTED_AFTER = 200_000
 """Objects. Of 10,000 files nearly all live to the end: to look through them over and over was a quarter of the time."""
 _Parsed = TypeVar("_Parsed")
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -88,11 +88,10 @@ def _cache(options: argparse.Namespace) -> ModelCache | None:
 
 
 def _use(proxy: str) -> None:
-    """Send what libraries and programs ask through the guard as well."""
+    """Send what libraries and programs ask through the guard as well: some hear No_Proxy in any mixture of cases."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
     for name in _PROXIES:
-        os.environ.pop(name, None)
-        os.environ.pop(name.lower(), None)
-    for name in _PROXIES[:3]:
         os.environ[name] = os.environ[name.lower()] = proxy
 
 
