@@ -256,8 +256,11 @@ def _names(source: Source) -> set[str]:
 
 
 def _not_allowed(guard: Guard) -> ArtifactHostNotAllowed:
+    told = guard.refusals[0]
+    if told.startswith("the proxy "):  # no grant would help
+        return ArtifactHostNotAllowed(told)
     return ArtifactHostNotAllowed(
-        f"{guard.refusals[0]}: ask the administrator to allow it for this namespace, or move the model (--allow-host)"
+        f"{told}: ask the administrator to allow it for this namespace, or move the model (--allow-host)"
     )
 
 

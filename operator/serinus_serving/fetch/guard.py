@@ -139,10 +139,22 @@ class Guard:
             raise _Refused(f"{head.host}:{head.port} is not among the allowed hosts")
         if proxy is None:
             return _Line(_first(addresses))
-        line = _first(_addresses(proxy.host, proxy.port, needed=True))
+        line = _first(_way_out(proxy))
         if head.method == "CONNECT":
             proxy.open_tunnel(head, line)
         return _Line(line, proxy)
+
+
+def _way_out(proxy: EgressProxy) -> list[_SocketAddress]:
+    """Look a proxy up, which a team's Secret may name as well: it is asked for every host that is allowed."""
+    found = _addresses(proxy.host, proxy.port, needed=True)
+    for _, sockaddr in found:
+        if is_metadata(str(sockaddr[0])):
+            raise _Refused(
+                f"the proxy {proxy.host} is {sockaddr[0]}, the metadata address of the cloud, which leads nowhere "
+                f"else: correct HTTP_PROXY and HTTPS_PROXY"
+            )
+    return found
 
 
 def _addresses(host: str, port: int, *, needed: bool) -> list[_SocketAddress]:

@@ -77,6 +77,16 @@ def test_a_metadata_address_is_always_refused(fetches: Fetches, web: HttpServer,
     assert "metadata address of the cloud" in ended.message["message"]
 
 
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "https_proxy", "All_Proxy"])
+def test_a_metadata_address_is_no_proxy(fetches: Fetches, variable: str) -> None:
+    """It would be asked in the name of a host that is allowed, and answers whatever the name."""
+    scheme = "https" if variable == "https_proxy" else "http"
+    ended = fetches.run(f"{scheme}://models.example.com/model.onnx", env={variable: "http://169.254.169.254:80"})
+    assert ended.reason == "ArtifactHostNotAllowed", ended.said
+    assert "the proxy 169.254.169.254 is 169.254.169.254, the metadata address" in ended.message["message"]
+    assert "correct HTTP_PROXY" in ended.message["message"]
+
+
 def test_a_refusal_over_tls_is_told_as_one(fetches: Fetches, web: HttpServer) -> None:
     """A library sees a broken tunnel and would try again; people see which host it was, at once."""
     ended = fetches.run("https://127.0.0.1:9/model.onnx", "--allow-host", web.host)
