@@ -33,7 +33,7 @@ from serinus_serving.fetch.pin import Pin
 from serinus_serving.fetch.progress import Progress
 from serinus_serving.fetch.registry import open_source
 from serinus_serving.fetch.source import Access, Artifact, Source
-from serinus_serving.fetch.termination import Fetched
+from serinus_serving.fetch.termination import Fetched, shortened
 from serinus_serving.fetch.transfer import Limits, Transfer
 from serinus_serving.fetch.unpack import Bounds, unpack
 from serinus_serving.fetch.workplace import Workplace, telling_full_disk, workplace
@@ -75,6 +75,7 @@ class Wish:
 def fetch(wish: Wish, credentials: Credentials, guard: Guard, say: Callable[[str], None]) -> Fetched:
     """Fetch a model into its folder; at the end that is whole, or as it was. Raises ArtifactError, OSError."""
     started = _now()
+    wish = _unhidden(wish, credentials)
     if wish.known and wish.destination.is_dir() and tree_digest(wish.destination) == wish.known:
         say(f"{wish.destination} has it already")  # the containers of a pod may start anew
         return Fetched(credentials.hide(wish.reference), wish.known, _size(wish.destination), _now() - started)
@@ -236,6 +237,13 @@ class _Fetch:
         unpacked = {path.relative_to(place.unpacked).as_posix(): path for path in place.unpacked.rglob("*")}
         check_tree([*files, *(path for path, at in unpacked.items() if at.is_file())])
         return files | {path: at for path, at in unpacked.items() if at.is_file()}
+
+
+def _unhidden(wish: Wish, credentials: Credentials) -> Wish:
+    """Fetch the URI itself where the pin tells of it as people may see it: without its signature, or cut."""
+    if wish.pin and wish.pin.resolved == shortened(credentials.hide(wish.uri)):
+        return replace(wish, pin=replace(wish.pin, resolved=wish.uri))
+    return wish
 
 
 def _laid_out(wish: Wish, files: Mapping[str, Path], name: str, artifact: Artifact) -> Layout:
