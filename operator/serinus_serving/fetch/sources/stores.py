@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Store = S3Store | GCSStore | AzureStore | HTTPStore
 
+_BUCKETS = ("s3", "gs", "az")
 _AZURE_HOST = re.compile(r"^(?P<account>[a-z0-9-]+)\.blob\.(core\.windows\.net|core\.chinacloudapi\.cn)$")
 _RETRIES: RetryConfig = {
     "max_retries": 2,
@@ -60,7 +61,9 @@ def locate(uri: str, access: Access) -> Location:
     if parts.username or parts.password:
         raise ArtifactUriInvalid(f"{access.credentials.hide(uri)} holds a password: put it into spec.model.credentials")
     if not parts.netloc:
-        raise ArtifactUriInvalid(f"{uri} names no {'bucket' if parts.scheme in ('s3', 'gs', 'az') else 'host'}")
+        raise ArtifactUriInvalid(f"{uri} names no {'bucket' if parts.scheme in _BUCKETS else 'host'}")
+    if parts.scheme in _BUCKETS:
+        _check_key(uri, parts.scheme, access)
     match parts.scheme:
         case "s3":
             return _s3(parts, access)
@@ -69,9 +72,25 @@ def locate(uri: str, access: Access) -> Location:
         case "az":
             return _azure(parts.netloc, parts.path, "", access)
     if parts.scheme == "https" and (match := _AZURE_HOST.match(parts.netloc)):
+        if parts.fragment:
+            raise ArtifactUriInvalid(
+                f"{access.credentials.hide(uri)} has a #, where an address ends: write %23 for one in a blob's name"
+            )
         container, _, path = parts.path.lstrip("/").partition("/")
         return _azure(container, unquote(path), parts.query, access, account=match["account"])
     return _http(uri, parts, access)
+
+
+def _check_key(uri: str, scheme: str, access: Access) -> None:
+    """Refuse what could be a part of the object's name, or of an address: to drop it would be to fetch another one."""
+    mark = next((mark for mark in "?#" if mark in uri), None)
+    if mark is None:
+        return
+    signed = " and put a SAS into AZURE_STORAGE_SAS_TOKEN" if scheme == "az" else ""
+    raise ArtifactUriInvalid(
+        f"{access.credentials.hide(uri)} has a {mark}, which no object can be named with in {scheme}://: leave away "
+        f"what begins there{signed}, rename the object, or name the folder that it is in"
+    )
 
 
 def _s3(parts: SplitResult, access: Access) -> Location:
