@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from serinus_serving.fetch.cache import Entry, ModelCache
+from serinus_serving.fetch.cache import PATIENCE_SECONDS, Entry, ModelCache
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import tree_digest
 from serinus_serving.fetch.errors import (
@@ -31,7 +31,7 @@ from serinus_serving.fetch.layout import CONFIG, Layout, keep, lay_out
 from serinus_serving.fetch.paths import check_tree
 from serinus_serving.fetch.pin import Pin
 from serinus_serving.fetch.progress import Progress
-from serinus_serving.fetch.registry import open_source
+from serinus_serving.fetch.registry import moves, open_source
 from serinus_serving.fetch.source import Access, Artifact, Source
 from serinus_serving.fetch.termination import Fetched, shortened
 from serinus_serving.fetch.transfer import Limits, Transfer
@@ -109,27 +109,35 @@ class _Fetch:
         cache, known = self.wish.cache, self.wish.known
         if cache is None or known is None:
             return self.run(credentials)
-        with cache.turn(known, shared=True):
+        until = _now() + PATIENCE_SECONDS
+        with cache.turn(known, shared=True, patience=PATIENCE_SECONDS):
             kept = self._taken(cache, known, credentials)
         if kept is not None:
             return kept
-        with cache.turn(known, shared=False):
+        with cache.turn(known, shared=False, patience=until - _now()) as held:
             kept = self._taken(cache, known, credentials)
             if kept is not None:
                 return kept
-            cache.drop(known)
+            if held:  # else somebody reads or writes it just now
+                cache.drop(known)
             return self.run(credentials)
 
     def _taken(self, cache: ModelCache, digest: str, credentials: Credentials) -> Fetched | None:
-        """Put what the cache holds into its place."""
+        """Put what the cache holds into its place.
+
+        Not where it would remain unknown what the URI stands for: the same bytes may lie behind an alias elsewhere.
+        """
         self.place.clear()
-        entry = cache.take(digest, self._folder)
+        asked = credentials.hide(self.wish.reference)
+        known = self.wish.pin is not None or not moves(self.wish.uri)
+        entry = cache.take(digest, lambda each: self._folder(each) if known or each.reference == asked else None)
         if entry is None:
             return None
         if not all((self._folder(entry) / file).is_file() for file in self.wish.needed):
             return None  # it was fetched for a server that needs less
+        if not (self.place.ready / self.wish.destination.name).is_dir():
+            return None  # they are several, and none has the name of this one
         self.place.place(self.wish.destination)
-        asked = credentials.hide(self.wish.reference)
         if self.wish.pin is None and entry.reference == asked:
             return Fetched(entry.resolved, digest, entry.bytes, lineage=entry.lineage, cached=True)
         return Fetched(asked, digest, entry.bytes, cached=True)
