@@ -74,7 +74,7 @@ class ModelCache:
 
     @contextmanager
     def turn(self, digest: str, *, shared: bool, patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
-        """Hold a model's lock, shared to copy it, alone to fetch or remove it; tells whether it could be had in time."""
+        """Hold a model's lock, shared to copy it, alone to fetch or remove it; tells whether it was had in time."""
         with self._held(
             self._name(digest), shared=shared, patience=patience, told="another pod fetches the same model"
         ) as held:

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -14,7 +15,7 @@ from typing import NoReturn, TypeVar
 from serinus_serving.fetch.cache import CacheBounds, ModelCache
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import parse_digest
-from serinus_serving.fetch.errors import ArtifactError, ArtifactNotWritable
+from serinus_serving.fetch.errors import ArtifactDenied, ArtifactError, ArtifactNotWritable, ArtifactUnreachable
 from serinus_serving.fetch.fetching import Wish, fetch
 from serinus_serving.fetch.guard import Guard
 from serinus_serving.fetch.hosts import parse_host
@@ -26,6 +27,8 @@ _TERMINATION_LOG = "/dev/termination-log"
 _MAX_BYTES = 1 << 40
 _COLLECTED_AFTER = 200_000
 """Objects. Of 10,000 files nearly all live to the end: to look through them over and over was a quarter of the time."""
+_SAID = 300
+"""Letters of an error that nobody has thought of."""
 _Parsed = TypeVar("_Parsed")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
@@ -54,6 +57,9 @@ def _run(options: argparse.Namespace) -> int:
         except OSError as error:
             why = f"{options.destination} cannot be written ({error}): check the volume, and who may write to it"
             return _fail(ArtifactNotWritable(why), credentials, log, options)
+        except BaseException as error:  # a panic in a library of Rust is no Exception
+            _say(credentials.hide(traceback.format_exc()))
+            return _fail(_unforeseen(error, credentials, options), credentials, log, options)
     leave(fetched.message(), log, asked_for=bool(options.termination_log))
     _say(f"{fetched.resolved} is in {options.destination}: {fetched.digest}")
     return 0
@@ -64,6 +70,20 @@ def _fail(error: ArtifactError, credentials: Credentials, log: Path, options: ar
     leave(failure_message(told), log, asked_for=bool(options.termination_log))
     _say(f"{told.reason}: {told}")
     return 1
+
+
+def _unforeseen(error: BaseException, credentials: Credentials, options: argparse.Namespace) -> ArtifactError:
+    """Make one sentence of an error that nobody has thought of: people and the operator read no traceback."""
+    said = f"{type(error).__name__}: {' '.join(str(error).split())[:_SAID]}"
+    if names := credentials.unusable():
+        return ArtifactDenied(
+            f"{options.uri} cannot be fetched with what {', '.join(names)} holds, letters that no key has ({said}): "
+            f"copy it anew"
+        )
+    return ArtifactUnreachable(
+        f"{options.uri} cannot be fetched ({said}): check its address and spec.model.credentials; the log of the "
+        f"container has the rest"
+    )
 
 
 def _wish(options: argparse.Namespace) -> Wish:

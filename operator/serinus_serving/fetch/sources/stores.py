@@ -97,7 +97,7 @@ def _s3(parts: SplitResult, access: Access) -> Location:
     """https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html has the variables."""
     get = access.credentials.get
     region = get("AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
-    endpoint = get("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    endpoint = access.credentials.address("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     aws = (f"s3.{region}.amazonaws.com", f"*.s3.{region}.amazonaws.com")
     config: S3Config = {
         "region": region,
@@ -117,6 +117,8 @@ def _gs(parts: SplitResult, access: Access) -> Location:
     """https://cloud.google.com/docs/authentication/application-default-credentials; an emulator knows no accounts."""
     emulator = access.credentials.get("STORAGE_EMULATOR_HOST")
     base = emulator if not emulator or "://" in emulator else f"http://{emulator}"
+    if base:
+        access.credentials.checked(base, "STORAGE_EMULATOR_HOST")
     google = ("storage.googleapis.com", "oauth2.googleapis.com", "sts.googleapis.com", "iamcredentials.googleapis.com")
     config: GCSConfig = {"base_url": base, "skip_signature": True} if base else {}
     store = GCSStore(parts.netloc, config=config, client_options=_client(access), retry_config=_RETRIES)
@@ -135,7 +137,9 @@ def _azure(container: str, path: str, query: str, access: Access, account: str |
         )
     key = get("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_KEY") or said.get("AccountKey")
     sas = query or get("AZURE_STORAGE_SAS_KEY", "AZURE_STORAGE_SAS_TOKEN") or said.get("SharedAccessSignature")
-    endpoint = get("AZURE_STORAGE_ENDPOINT") or said.get("BlobEndpoint")
+    endpoint = access.credentials.address("AZURE_STORAGE_ENDPOINT") or said.get("BlobEndpoint")
+    if endpoint:
+        access.credentials.checked(endpoint, "AZURE_STORAGE_CONNECTION_STRING's BlobEndpoint")
     config: AzureConfig = {"account_name": account}
     if key:
         config["account_key"] = key

@@ -175,9 +175,9 @@ def test_a_cache_that_cannot_be_written_is_said_to_be(cached: Cached, spoil: Cal
 def test_a_turn_that_cannot_be_had_is_told(cached: Cached) -> None:
     """Who has waited long enough fetches, and removes nothing under the hands of others."""
     digest = cached.keep("a")
-    with cached.cache.turn(digest, shared=True) as reads:
-        with cached.cache.turn(digest, shared=False, patience=0) as alone:
-            assert (reads, alone) == (True, False)
+    turn = cached.cache.turn
+    with turn(digest, shared=True) as reads, turn(digest, shared=False, patience=0) as alone:
+        assert (reads, alone) == (True, False)
     with cached.cache.turn(digest, shared=False, patience=-1) as alone:
         assert alone
 
