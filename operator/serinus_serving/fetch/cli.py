@@ -75,7 +75,8 @@ def _fail(error: ArtifactError, credentials: Credentials, log: Path, options: ar
 def _unforeseen(error: BaseException, credentials: Credentials, options: argparse.Namespace) -> ArtifactError:
     """Make one sentence of an error that nobody has thought of: people and the operator read no traceback."""
     said = f"{type(error).__name__}: {' '.join(str(error).split())[:_SAID]}"
-    if names := credentials.unusable():
+    encoded = isinstance(error, UnicodeEncodeError) or not isinstance(error, Exception)
+    if encoded and (names := credentials.unusable()):
         return ArtifactDenied(
             f"{options.uri} cannot be fetched with what {', '.join(names)} holds, letters that no key has ({said}): "
             f"copy it anew"
