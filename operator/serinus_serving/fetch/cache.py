@@ -29,7 +29,7 @@ from serinus_serving.fetch.copying import NoPlainFile, copied
 
 _BLOCK = 4096
 _ENTRY_BYTES = 64 << 10
-_WAIT_SECONDS = 600.0
+PATIENCE_SECONDS = 600.0
 """For a pod that fetches the same model; then it is fetched here as well."""
 _ROOM_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
@@ -73,21 +73,25 @@ class ModelCache:
     """Whether files were laid out or kept as they are: the same files may be one model's folder, or several."""
 
     @contextmanager
-    def turn(self, digest: str, *, shared: bool) -> Iterator[None]:
-        """Hold a model's lock: shared to copy it, alone to fetch or remove it; waits, but not forever."""
+    def turn(self, digest: str, *, shared: bool, patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
+        """Hold a model's lock, shared to copy it, alone to fetch or remove it; tells whether it was had in time."""
         with self._held(
-            self._name(digest), shared=shared, patience=_WAIT_SECONDS, told="another pod fetches the same model"
-        ):
-            yield
+            self._name(digest), shared=shared, patience=patience, told="another pod fetches the same model"
+        ) as held:
+            yield held
 
-    def take(self, digest: str, target: Callable[[Entry], Path]) -> Entry | None:
-        """Copy a model into the folder that `target` makes for it; None if it is not kept, or not as it should be."""
+    def take(self, digest: str, target: Callable[[Entry], Path | None]) -> Entry | None:
+        """Copy a model into the folder that `target` makes for it, if that has any use for it.
+
+        None if it has not, and if the model is not kept or not as it should be.
+        """
         kept = self.root / self._name(digest)
         entry = _read(kept)
-        if entry is None:
+        folder = target(entry) if entry is not None else None
+        if entry is None or folder is None:
             return None
         try:
-            found = copied(kept / _FILES, target(entry))
+            found = copied(kept / _FILES, folder)
         except (OSError, NoPlainFile) as error:
             self.say(f"the cache cannot give {digest} ({error}): it is fetched")
             return None

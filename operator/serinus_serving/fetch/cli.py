@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -14,7 +15,7 @@ from typing import NoReturn, TypeVar
 from serinus_serving.fetch.cache import CacheBounds, ModelCache
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import parse_digest
-from serinus_serving.fetch.errors import ArtifactError, ArtifactNotWritable
+from serinus_serving.fetch.errors import ArtifactDenied, ArtifactError, ArtifactNotWritable, ArtifactUnreachable
 from serinus_serving.fetch.fetching import Wish, fetch
 from serinus_serving.fetch.guard import Guard
 from serinus_serving.fetch.hosts import parse_host
@@ -26,8 +27,10 @@ _TERMINATION_LOG = "/dev/termination-log"
 _MAX_BYTES = 1 << 40
 _COLLECTED_AFTER = 200_000
 """Objects. Of 10,000 files nearly all live to the end: to look through them over and over was a quarter of the time."""
+_SAID = 300
+"""Letters of an error that nobody has thought of."""
 _Parsed = TypeVar("_Parsed")
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -43,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(options: argparse.Namespace) -> int:
     credentials = Credentials(dict(os.environ))
+    os.environ.update(credentials.variables)  # libraries and programs read them by themselves
     log = Path(options.termination_log or _TERMINATION_LOG)
     with Guard(variables=credentials.variables) as guard:
         _use(guard.url)
@@ -53,6 +57,9 @@ def _run(options: argparse.Namespace) -> int:
         except OSError as error:
             why = f"{options.destination} cannot be written ({error}): check the volume, and who may write to it"
             return _fail(ArtifactNotWritable(why), credentials, log, options)
+        except BaseException as error:  # a panic in a library of Rust is no Exception
+            _say(credentials.hide(traceback.format_exc()))
+            return _fail(_unforeseen(error, credentials, options), credentials, log, options)
     leave(fetched.message(), log, asked_for=bool(options.termination_log))
     _say(f"{fetched.resolved} is in {options.destination}: {fetched.digest}")
     return 0
@@ -63,6 +70,21 @@ def _fail(error: ArtifactError, credentials: Credentials, log: Path, options: ar
     leave(failure_message(told), log, asked_for=bool(options.termination_log))
     _say(f"{told.reason}: {told}")
     return 1
+
+
+def _unforeseen(error: BaseException, credentials: Credentials, options: argparse.Namespace) -> ArtifactError:
+    """Make one sentence of an error that nobody has thought of: people and the operator read no traceback."""
+    said = f"{type(error).__name__}: {' '.join(str(error).split())[:_SAID]}"
+    encoded = isinstance(error, UnicodeEncodeError) or not isinstance(error, Exception)
+    if encoded and (names := credentials.unusable()):
+        return ArtifactDenied(
+            f"{options.uri} cannot be fetched with what {', '.join(names)} holds, letters that no key has ({said}): "
+            f"copy it anew"
+        )
+    return ArtifactUnreachable(
+        f"{options.uri} cannot be fetched ({said}): check its address and spec.model.credentials; the log of the "
+        f"container has the rest"
+    )
 
 
 def _wish(options: argparse.Namespace) -> Wish:
@@ -87,11 +109,10 @@ def _cache(options: argparse.Namespace) -> ModelCache | None:
 
 
 def _use(proxy: str) -> None:
-    """Send what libraries and programs ask through the guard as well."""
+    """Send what libraries and programs ask through the guard as well: some hear No_Proxy in any mixture of cases."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
     for name in _PROXIES:
-        os.environ.pop(name, None)
-        os.environ.pop(name.lower(), None)
-    for name in _PROXIES[:3]:
         os.environ[name] = os.environ[name.lower()] = proxy
 
 

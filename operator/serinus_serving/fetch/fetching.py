@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from serinus_serving.fetch.cache import Entry, ModelCache
+from serinus_serving.fetch.cache import PATIENCE_SECONDS, Entry, ModelCache
 from serinus_serving.fetch.credentials import Credentials
 from serinus_serving.fetch.digest import tree_digest
 from serinus_serving.fetch.errors import (
@@ -31,9 +31,9 @@ from serinus_serving.fetch.layout import CONFIG, Layout, keep, lay_out
 from serinus_serving.fetch.paths import check_tree
 from serinus_serving.fetch.pin import Pin
 from serinus_serving.fetch.progress import Progress
-from serinus_serving.fetch.registry import open_source
+from serinus_serving.fetch.registry import moves, open_source
 from serinus_serving.fetch.source import Access, Artifact, Source
-from serinus_serving.fetch.termination import Fetched
+from serinus_serving.fetch.termination import Fetched, shortened
 from serinus_serving.fetch.transfer import Limits, Transfer
 from serinus_serving.fetch.unpack import Bounds, unpack
 from serinus_serving.fetch.workplace import Workplace, telling_full_disk, workplace
@@ -75,6 +75,7 @@ class Wish:
 def fetch(wish: Wish, credentials: Credentials, guard: Guard, say: Callable[[str], None]) -> Fetched:
     """Fetch a model into its folder; at the end that is whole, or as it was. Raises ArtifactError, OSError."""
     started = _now()
+    wish = _unhidden(wish, credentials)
     if wish.known and wish.destination.is_dir() and tree_digest(wish.destination) == wish.known:
         say(f"{wish.destination} has it already")  # the containers of a pod may start anew
         return Fetched(credentials.hide(wish.reference), wish.known, _size(wish.destination), _now() - started)
@@ -108,27 +109,35 @@ class _Fetch:
         cache, known = self.wish.cache, self.wish.known
         if cache is None or known is None:
             return self.run(credentials)
-        with cache.turn(known, shared=True):
+        until = _now() + PATIENCE_SECONDS
+        with cache.turn(known, shared=True, patience=PATIENCE_SECONDS):
             kept = self._taken(cache, known, credentials)
         if kept is not None:
             return kept
-        with cache.turn(known, shared=False):
+        with cache.turn(known, shared=False, patience=until - _now()) as held:
             kept = self._taken(cache, known, credentials)
             if kept is not None:
                 return kept
-            cache.drop(known)
+            if held:  # else somebody reads or writes it just now
+                cache.drop(known)
             return self.run(credentials)
 
     def _taken(self, cache: ModelCache, digest: str, credentials: Credentials) -> Fetched | None:
-        """Put what the cache holds into its place."""
+        """Put what the cache holds into its place.
+
+        Not where it would remain unknown what the URI stands for: the same bytes may lie behind an alias elsewhere.
+        """
         self.place.clear()
-        entry = cache.take(digest, self._folder)
+        asked = credentials.hide(self.wish.reference)
+        known = self.wish.pin is not None or not moves(self.wish.uri)
+        entry = cache.take(digest, lambda each: self._folder(each) if known or each.reference == asked else None)
         if entry is None:
             return None
         if not all((self._folder(entry) / file).is_file() for file in self.wish.needed):
             return None  # it was fetched for a server that needs less
+        if not (self.place.ready / self.wish.destination.name).is_dir():
+            return None  # they are several, and none has the name of this one
         self.place.place(self.wish.destination)
-        asked = credentials.hide(self.wish.reference)
         if self.wish.pin is None and entry.reference == asked:
             return Fetched(entry.resolved, digest, entry.bytes, lineage=entry.lineage, cached=True)
         return Fetched(asked, digest, entry.bytes, cached=True)
@@ -238,6 +247,13 @@ class _Fetch:
         return files | {path: at for path, at in unpacked.items() if at.is_file()}
 
 
+def _unhidden(wish: Wish, credentials: Credentials) -> Wish:
+    """Fetch the URI itself where the pin tells of it as people may see it: without its signature, or cut."""
+    if wish.pin and wish.pin.resolved == shortened(credentials.hide(wish.uri)):
+        return replace(wish, pin=replace(wish.pin, resolved=wish.uri))
+    return wish
+
+
 def _laid_out(wish: Wish, files: Mapping[str, Path], name: str, artifact: Artifact) -> Layout:
     configs = {
         path: at.read_bytes()[:_CONFIG_BYTES].decode(errors="replace")
@@ -256,8 +272,11 @@ def _names(source: Source) -> set[str]:
 
 
 def _not_allowed(guard: Guard) -> ArtifactHostNotAllowed:
+    told = guard.refusals[0]
+    if told.startswith("the proxy "):  # no grant would help
+        return ArtifactHostNotAllowed(told)
     return ArtifactHostNotAllowed(
-        f"{guard.refusals[0]}: ask the administrator to allow it for this namespace, or move the model (--allow-host)"
+        f"{told}: ask the administrator to allow it for this namespace, or move the model (--allow-host)"
     )
 
 

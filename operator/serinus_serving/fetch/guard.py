@@ -125,13 +125,13 @@ class Guard:
     def _connect(self, head: Head) -> _Line:
         """Connect to an address that was checked; raises _Refused, OSError."""
         listed = is_allowed(head.host, head.port, (*self.patterns, *self.token_services))
-        identity = head.method != "CONNECT" and proves_identity(head.method, head.host, head.headers)
+        identity = head.method != "CONNECT" and proves_identity(head.method, head.host, head.target, head.headers)
         if not listed and not identity:
             raise _Refused(f"{head.host}:{head.port} is not among the allowed hosts")
         proxy = None if identity else find_proxy(head, self.variables)
         addresses = _addresses(head.host, head.port, needed=proxy is None)
         metadata = [str(sockaddr[0]) for _, sockaddr in addresses if is_metadata(str(sockaddr[0]))]
-        if metadata and not (identity and proves_identity(head.method, metadata[0], head.headers)):
+        if metadata and not (identity and proves_identity(head.method, metadata[0], head.target, head.headers)):
             raise _Refused(
                 f"{head.host} is {metadata[0]}, the metadata address of the cloud, which is no artifact host"
             )
@@ -139,10 +139,22 @@ class Guard:
             raise _Refused(f"{head.host}:{head.port} is not among the allowed hosts")
         if proxy is None:
             return _Line(_first(addresses))
-        line = _first(_addresses(proxy.host, proxy.port, needed=True))
+        line = _first(_way_out(proxy))
         if head.method == "CONNECT":
             proxy.open_tunnel(head, line)
         return _Line(line, proxy)
+
+
+def _way_out(proxy: EgressProxy) -> list[_SocketAddress]:
+    """Look a proxy up, which a team's Secret may name as well: it is asked for every host that is allowed."""
+    found = _addresses(proxy.host, proxy.port, needed=True)
+    for _, sockaddr in found:
+        if is_metadata(str(sockaddr[0])):
+            raise _Refused(
+                f"the proxy {proxy.host} is {sockaddr[0]}, the metadata address of the cloud, which leads nowhere "
+                f"else: correct HTTP_PROXY and HTTPS_PROXY"
+            )
+    return found
 
 
 def _addresses(host: str, port: int, *, needed: bool) -> list[_SocketAddress]:

@@ -33,6 +33,7 @@ _IDENTITY = (
 _IDENTITY_PRESENT = ("x-aws-ec2-metadata-token", "x-aws-ec2-metadata-token-ttl-seconds")
 """IMDSv2: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html"""
 _POD_IDENTITY = {"169.254.170.23", "fd00:ec2::23"}
+_POD_IDENTITY_PATH = "/v1/credentials"
 """EKS Pod Identity asks with a token: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"""
 _PATTERN = re.compile(r"^(?P<host>\*\.[a-z0-9.-]+|\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>\d{1,5}))?$")
 
@@ -72,10 +73,10 @@ def is_metadata(address: str) -> bool:
     return any(each in network for each in _forms(address) for network in _METADATA)
 
 
-def proves_identity(method: str, address: str, headers: Mapping[str, str]) -> bool:
+def proves_identity(method: str, address: str, path: str, headers: Mapping[str, str]) -> bool:
     """Tell workload identity from a redirect, at the metadata service; header names are in lower case."""
-    if address in _POD_IDENTITY:
-        return "authorization" in headers
+    if address in _POD_IDENTITY:  # a team can have any server asked with that header
+        return method == "GET" and path == _POD_IDENTITY_PATH and "authorization" in headers
     if any(headers.get(name, "").lower() == value for name, value in _IDENTITY):
         return True
     return method in ("GET", "PUT") and any(name in headers for name in _IDENTITY_PRESENT)

@@ -37,6 +37,11 @@ SCHEMES = {
 }
 
 
+def moves(uri: str) -> bool:
+    """Tell whether a URI may stand for a reference of another form, as an alias or a tag does: not in object stores."""
+    return SCHEMES.get(uri.partition("://")[0]) is not _OBJECT_STORE
+
+
 def open_source(uri: str, access: Access) -> Source:
     """Make the source of a URI; sends no request.
 

@@ -37,7 +37,7 @@ class Fetched:
     def message(self) -> str:
         """Write it; lineage that is too long is left out."""
         told = {
-            "resolved": _shortened(self.resolved),
+            "resolved": shortened(self.resolved),
             "digest": self.digest,
             "bytes": self.bytes,
             "seconds": round(self.seconds, 1),
@@ -48,7 +48,7 @@ class Fetched:
 
 def failure_message(error: ArtifactError) -> str:
     """Write why it failed."""
-    return _json({"reason": error.reason, "message": _shortened(str(error))})
+    return _json({"reason": error.reason, "message": shortened(str(error))})
 
 
 def leave(message: str, path: Path, *, asked_for: bool) -> None:
@@ -62,8 +62,8 @@ def _json(told: Mapping[str, object]) -> str:
     return json.dumps(told, separators=(",", ":"), ensure_ascii=True)
 
 
-def _shortened(text: str) -> str:
-    """Cut a text so that it has at most `_TEXT` bytes as JSON."""
+def shortened(text: str) -> str:
+    """Cut a text so that it has at most `_TEXT` bytes as JSON, as the operator learns it."""
     while len(json.dumps(text)) > _TEXT:
         text = f"{text[: len(text) * 3 // 4]}…"
     return text

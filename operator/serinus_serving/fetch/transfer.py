@@ -41,10 +41,12 @@ class Limits:
 
 
 def check(artifact: Artifact, limits: Limits) -> None:
-    """Refuse names that may not be written, and more than the maximum, before anything is written or asked for."""
+    """Refuse names that may not be written, sizes that are none and more than the maximum, before anything comes."""
     for file in artifact.files:
         if safe_path(file.path) != file.path:
             raise ArtifactUnsafe(f"{file.path!r} is no plain path: rename the file")
+        if file.size is not None and file.size < 0:
+            raise ArtifactUnsafe(f"{file.path!r} has {file.size} bytes by its source's word: upload the model anew")
     check_tree(file.path for file in artifact.files)
     total = sum(file.size or 0 for file in artifact.files)
     if total > limits.max_bytes:

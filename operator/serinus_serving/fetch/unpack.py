@@ -7,14 +7,13 @@ import os
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from serinus_serving.fetch.errors import ArtifactTooLarge, ArtifactUnsafe
+from serinus_serving.fetch.errors import ArtifactError, ArtifactTooLarge, ArtifactUnsafe
 from serinus_serving.fetch.paths import safe_path, shown
 from serinus_serving.fetch.source import PIECE, ArchiveKind
 from serinus_serving.fetch.workplace import telling_full_disk
@@ -96,13 +95,34 @@ def _write(content: IO[bytes], path: Path, *, executable: bool, budget: _Budget)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(descriptor, "wb") as written:
+            os.fchmod(descriptor, 0o755 if executable else 0o644)
+            while piece := _piece(content):
+                budget.spend(len(piece))
+                written.write(piece)
     except (FileExistsError, NotADirectoryError) as error:
         raise ArtifactUnsafe(f"{shown(path.name)} is there twice: pack each file once") from error
-    with os.fdopen(descriptor, "wb") as written:
-        os.fchmod(descriptor, 0o755 if executable else 0o644)
-        while piece := content.read(PIECE):
-            budget.spend(len(piece))
-            written.write(piece)
+    except OSError as error:
+        raise _NotWrittenError(error) from error
+
+
+def _piece(content: IO[bytes]) -> bytes:
+    """Read on in an archive, and tell what fails there from what fails where it is unpacked."""
+    try:
+        return content.read(PIECE)
+    except OSError as error:
+        raise _DamagedError(error) from error
+
+
+class _DamagedError(Exception):
+    """The archive's bytes are not what they were packed as."""
+
+
+class _NotWrittenError(Exception):
+    """A file of the archive could not be written."""
+
+    def __init__(self, cause: OSError) -> None:
+        self.cause = cause
 
 
 class _Reads(Protocol):
@@ -163,7 +183,13 @@ class _Metered:
 
 @contextmanager
 def _readable(archive: Path) -> Iterator[None]:
+    """Say of everything that libraries raise for damaged bytes that the archive is damaged: there is no list of it."""
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise ArtifactUnsafe(f"{archive.name} is no archive that can be read ({error}): pack it anew") from error
+    except ArtifactError:
+        raise
+    except _NotWrittenError as error:
+        raise error.cause from error
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        raise ArtifactUnsafe(f"{archive.name} is no archive that can be read ({said}): pack it anew") from error

@@ -14,6 +14,7 @@ import pytest
 from serinus_serving.fetch.transfer import PART
 from tests.contract.fetch.conftest import Ended, Fetches
 from tests.support.servers.http import HttpServer
+from tests.support.servers.hub import hub
 
 LARGE = 3 * PART + 5
 HUGE = 1 << 30
@@ -108,6 +109,33 @@ def test_models_that_belong_together_are_kept_together(pods: Pods) -> None:
     ended = pods.fetch("fraud", "--digest", digest)
     assert (ended.code, pods.asked(), pods.fetches.left()) == (0, 0, ["fraud", "step"]), ended.said
     assert (pods.fetches.models / "fraud" / "1").is_dir()
+
+
+def test_several_models_without_the_one_of_this_name_are_refused_as_without_a_cache(pods: Pods) -> None:
+    """They were kept for a deployment of another name: a pod never starts without its model."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("fraud/1/model.py", "")
+        archive.writestr("step/1/model.py", "")
+    (pods.web.root / "m.zip").write_bytes(made.getvalue())
+    pods.uri = f"{pods.web.url}/m.zip"
+    digest = pods.fetch("fraud").message["digest"]
+    without = pods.fetches.run(pods.uri, "--digest", digest, name="other")
+    ended = pods.fetch("other", "--digest", digest)
+    assert (ended.code, ended.message) == (1, without.message), ended.said
+    assert not (pods.fetches.models / "other").exists()
+
+
+def test_an_alias_is_asked_for_although_its_bytes_are_kept(pods: Pods) -> None:
+    """Nobody knows what it stands for: told as it is, later pods would follow it to another model."""
+    digest = pods.fetch("first").message["digest"]
+    pods.uri = "hf://acme/fraud@main"
+    with hub() as served:
+        commit = served.commit("acme/fraud", {"model.onnx": CONTENT})
+        ended = pods.fetches.run(
+            pods.uri, *pods.options, "--digest", digest, name="second", env={"HF_ENDPOINT": served.endpoint}
+        )
+    assert (ended.code, ended.message["resolved"]) == (0, f"hf://acme/fraud@{commit}"), ended.said
 
 
 def test_two_pods_at_once_fetch_it_once(pods: Pods) -> None:

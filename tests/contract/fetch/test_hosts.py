@@ -77,18 +77,43 @@ def test_a_metadata_address_is_always_refused(fetches: Fetches, web: HttpServer,
     assert "metadata address of the cloud" in ended.message["message"]
 
 
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "https_proxy", "All_Proxy"])
+def test_a_metadata_address_is_no_proxy(fetches: Fetches, variable: str) -> None:
+    """It would be asked in the name of a host that is allowed, and answers whatever the name."""
+    scheme = "https" if variable == "https_proxy" else "http"
+    ended = fetches.run(f"{scheme}://models.example.com/model.onnx", env={variable: "http://169.254.169.254:80"})
+    assert ended.reason == "ArtifactHostNotAllowed", ended.said
+    assert "the proxy 169.254.169.254 is 169.254.169.254, the metadata address" in ended.message["message"]
+    assert "correct HTTP_PROXY" in ended.message["message"]
+
+
 def test_a_refusal_over_tls_is_told_as_one(fetches: Fetches, web: HttpServer) -> None:
     """A library sees a broken tunnel and would try again; people see which host it was, at once."""
     ended = fetches.run("https://127.0.0.1:9/model.onnx", "--allow-host", web.host)
     assert ended.reason == "ArtifactHostNotAllowed"
 
 
-def test_a_proxy_of_the_environment_is_no_way_around(fetches: Fetches, web: HttpServer, elsewhere: HttpServer) -> None:
-    """NO_PROXY and the like change nothing."""
-    ended = fetches.run(
-        f"{elsewhere.url}/model.onnx", "--allow-host", web.host, env={"NO_PROXY": "*", "no_proxy": "127.0.0.1"}
-    )
-    assert (ended.reason, elsewhere.asked) == ("ArtifactHostNotAllowed", [])
+MIXED = {"No_Proxy": "*"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "variables"),
+    [
+        pytest.param("{}/model.onnx", {"NO_PROXY": "*", "no_proxy": "127.0.0.1"}, id="as they are written"),
+        pytest.param("hf://acme/fraud", MIXED, id="in another case, of the Hub"),
+        pytest.param("mlflow://models/fraud/1", MIXED, id="in another case, of MLflow"),
+        pytest.param("mlflow://models/fraud/1", {"REQUEST_METHOD": "GET"}, id="as a web server sets for its programs"),
+        pytest.param("s3://models/fraud", {"AWS_PROXY_EXCLUDES": "*", "PROXY_EXCLUDES": "*"}, id="of a library alone"),
+    ],
+)
+def test_a_variable_is_no_way_around(
+    fetches: Fetches, web: HttpServer, elsewhere: HttpServer, uri: str, variables: dict[str, str]
+) -> None:
+    """Whatever a team's Secret holds, and whichever library reads it."""
+    servers = dict.fromkeys(("HF_ENDPOINT", "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL"), elsewhere.url)
+    keys = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests-secret"}
+    ended = fetches.run(uri.format(elsewhere.url), "--allow-host", web.host, env=servers | keys | variables)
+    assert (ended.reason, elsewhere.asked) == ("ArtifactHostNotAllowed", []), ended.said
 
 
 def test_redirects_within_a_host_are_followed(fetches: Fetches, web: HttpServer) -> None:

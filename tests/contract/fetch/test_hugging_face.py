@@ -58,6 +58,8 @@ def test_a_private_model_needs_the_token(served: Hub, fetches: Fetches) -> None:
     assert refused.reason == "ArtifactDenied"
     assert "HF_TOKEN" in refused.message["message"]
     assert fetches.run("hf://acme/private", env=given | {"HF_TOKEN": TOKEN}).code == 0
+    from_a_file = fetches.run("hf://acme/private", name="again", env=given | {"HF_TOKEN": f"{TOKEN}\n"})
+    assert (from_a_file.code, TOKEN in from_a_file.said) == (0, False), from_a_file.said
 
 
 @pytest.mark.parametrize(

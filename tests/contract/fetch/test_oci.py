@@ -74,6 +74,14 @@ def test_a_packed_layer_is_unpacked(registry: OciServer, fetches: Fetches, notes
     assert fetches.files() == MODEL
 
 
+def test_a_layer_that_an_image_has_twice_is_taken_once(registry: OciServer, fetches: Fetches) -> None:
+    """An empty one stands for each line of a Dockerfile that only sets something."""
+    layers = [Layer(packed(files), IMAGE_LAYER, {}) for files in ({}, MODEL, {})]
+    registry.push("models/repeating", "v1", layers)
+    outcome = fetches.run(f"oci://{registry.host}/models/repeating:v1", env=registry.environment)
+    assert (outcome.code, fetches.files()) == (0, MODEL), outcome.said
+
+
 def test_a_layer_that_deletes_is_refused(registry: OciServer, fetches: Fetches) -> None:
     """What it deletes would be served, else."""
     layers = [Layer(packed(files), IMAGE_LAYER, {}) for files in (MODEL, {"1/.wh.model.onnx": b""})]

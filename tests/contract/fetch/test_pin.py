@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
 
 from tests.contract.fetch.conftest import Ended, Fetches
 from tests.support.servers.http import HttpServer
@@ -10,11 +13,13 @@ from tests.support.servers.http import HttpServer
 FIRST, SECOND = b"first" * 100, b"second" * 100
 
 
-def first_fetch(fetches: Fetches, web: HttpServer) -> Ended:
+def first_fetch(fetches: Fetches, web: HttpServer, path: str = "model.onnx", **env: str) -> Ended:
     """Fetch as the first pod does, and keep what it tells as the operator would."""
-    (web.root / "model.onnx").write_bytes(FIRST)
+    file = web.root / unquote(path.partition("?")[0])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(FIRST)
     (fetches.root / "artifact").mkdir(parents=True)
-    ended = fetches.run(f"{web.url}/model.onnx", *pinned(fetches), name="first")
+    ended = fetches.run(f"{web.url}/{path}", *pinned(fetches), name="first", env=env)
     for key in ("digest", "resolved"):
         (fetches.root / "artifact" / key).write_text(ended.message[key])
     return ended
@@ -58,6 +63,26 @@ def test_what_the_reference_stood_for_is_fetched_and_not_what_it_stands_for_now(
     ended = fetches.run(f"{web.url}/moved.onnx", *pinned(fetches), name="second")
     assert ended.code == 0
     assert fetches.files("second") == {"1/model.onnx": FIRST}
+
+
+@pytest.mark.parametrize(
+    ("path", "env"),
+    [
+        pytest.param("model.onnx?X-Amz-Signature=abc", {}, id="a signature"),
+        pytest.param("minio123/model.onnx", {"AWS_SECRET_ACCESS_KEY": "minio123"}, id="a secret in the path"),
+        pytest.param(f"{'ordner/' * 145}model.onnx", {}, id="longer than is told"),
+    ],
+)
+def test_what_is_not_told_of_an_address_is_asked_for_all_the_same(
+    fetches: Fetches, web: HttpServer, path: str, env: dict[str, str]
+) -> None:
+    """The record holds what people may see, and every pod asks as the first one did."""
+    told = first_fetch(fetches, web, path, **env).message
+    assert told["resolved"] != f"{web.url}/{path}"
+    asked = {each.path for each in web.asked}
+    again = fetches.run(f"{web.url}/{path}", *pinned(fetches), name="second", env=env)
+    assert (again.code, again.message["resolved"]) == (0, told["resolved"]), again.said
+    assert {each.path for each in web.asked} == asked == {f"/{path}"}
 
 
 def test_a_container_that_starts_anew_fetches_nothing_again(fetches: Fetches, web: HttpServer) -> None:

@@ -58,7 +58,7 @@ class HuggingFace:
                 f"{access.credentials.hide(uri)} is no model of the Hub: write hf://ORGANISATION/MODEL@REVISION"
             )
         get = access.credentials.get
-        self._endpoint = (get("HF_ENDPOINT") or _HUB).rstrip("/")
+        self._endpoint = (access.credentials.address("HF_ENDPOINT") or _HUB).rstrip("/")
         host = urlsplit(self._endpoint).netloc
         self.hosts: tuple[str, ...] = (host, *(_STORES if self._endpoint == _HUB else ()))
         self.ranges = True
@@ -119,6 +119,13 @@ class HuggingFace:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ArtifactUnreachable(
                 f"{self._uri}: no answer from {self._endpoint} ({self._hide(str(error))}); check the network"
+            ) from error
+        except UnicodeEncodeError:  # of our own words
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:  # what its client reads out of a login page
+            raise ArtifactUnreachable(
+                f"{self._uri}: {self._endpoint} answered, and not as the Hub does: check HF_ENDPOINT, and whether a "
+                f"login page answers there"
             ) from error
 
     def _missing(self, error: Exception) -> ArtifactDenied | ArtifactNotFound:

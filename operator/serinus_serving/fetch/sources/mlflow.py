@@ -67,7 +67,7 @@ class MlflowServer:
                 f"{uri} names no server: set MLFLOW_TRACKING_URI to its address in spec.model.credentials"
             )
         self._uri = uri
-        self._server = server
+        self._server = access.credentials.checked(server, "MLFLOW_TRACKING_URI")
         self._access = access
         bundle = access.credentials.get("SSL_CERT_FILE")
         if bundle is not None:
@@ -171,10 +171,15 @@ class MlflowServer:
         """Translate errors of MLflow's client."""
         try:
             yield
-        except ArtifactError:
+        except (ArtifactError, UnicodeEncodeError):
             raise
         except (MlflowException, requests.RequestException) as error:
             said = self._access.credentials.hide(" ".join(str(error).split()))[:300]
+            if (names := self._access.credentials.unusable()) and "codec can't encode" in said:
+                raise ArtifactDenied(
+                    f"{self._uri} may not be read with what {', '.join(names)} holds, letters that no key has: copy it "
+                    f"anew"
+                ) from error
             if _DENIED.search(_words(error)):
                 raise ArtifactDenied(
                     f"{self._uri} may not be read: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
@@ -186,6 +191,11 @@ class MlflowServer:
                 ) from error
             raise ArtifactUnreachable(
                 f"{self._uri}: no answer from {self.hosts[0]} ({said}); check MLFLOW_TRACKING_URI and the network"
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:  # what its client reads out of a login page
+            raise ArtifactUnreachable(
+                f"{self._uri}: {self.hosts[0]} answered, and not as MLflow does: check MLFLOW_TRACKING_URI, and "
+                f"whether a login page answers there"
             ) from error
 
 

@@ -88,12 +88,15 @@ class OciRegistry:
     def resolve(self) -> Artifact:
         """Read the manifest, and list its layers; see Source."""
         digest, manifest = self._manifest(self._reference)
-        if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
-            _, manifest = self._manifest(self._chosen(manifest))
-        files = tuple(self._file(layer) for layer in manifest.get("layers", ()))
-        commit = manifest.get("annotations", {}).get("org.opencontainers.image.revision")
-        lineage = {"gitCommit": commit} if commit else {}
-        return Artifact(f"{self._named}@{digest}", files, digest, lineage)
+        with self._understood():
+            if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
+                _, manifest = self._manifest(self._chosen(manifest))
+            files = dict.fromkeys(
+                self._file(layer) for layer in manifest.get("layers") or ()
+            )  # an image may repeat one
+            commit = (manifest.get("annotations") or {}).get("org.opencontainers.image.revision")
+        lineage = {"gitCommit": str(commit)} if commit else {}
+        return Artifact(f"{self._named}@{digest}", tuple(files), digest, lineage)
 
     def download(self, file: RemoteFile, part: Span | None, target: Path, arrived: Arrived) -> None:
         """Stream a part of a blob to its place; see Source."""
@@ -111,11 +114,22 @@ class OciRegistry:
             raise ArtifactDigestMismatch(
                 f"{self._uri}: the registry gave {digest} in place of {reference}; it, or a proxy before it, is damaged"
             )
-        try:
+        with self._understood():
             manifest = json.loads(content)
-        except ValueError as error:
-            raise ArtifactUnreachable(f"{self._uri}: the registry's answer is no manifest") from error
+            if not isinstance(manifest, dict):
+                raise TypeError("a manifest is an object")
         return digest, manifest
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Say of a manifest that is none that it is none, whatever in it is missing or of another type."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ArtifactUnreachable(
+                f"{self._uri}: the answer of {self.hosts[0]} is no manifest of a registry: check the host, and push "
+                f"the model again"
+            ) from error
 
     def _chosen(self, index: Mapping[str, Any]) -> str:
         """Choose from an index what is for this machine, or the one that there is."""

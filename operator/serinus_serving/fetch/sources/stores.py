@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Store = S3Store | GCSStore | AzureStore | HTTPStore
 
+_BUCKETS = ("s3", "gs", "az")
 _AZURE_HOST = re.compile(r"^(?P<account>[a-z0-9-]+)\.blob\.(core\.windows\.net|core\.chinacloudapi\.cn)$")
 _RETRIES: RetryConfig = {
     "max_retries": 2,
@@ -60,7 +61,9 @@ def locate(uri: str, access: Access) -> Location:
     if parts.username or parts.password:
         raise ArtifactUriInvalid(f"{access.credentials.hide(uri)} holds a password: put it into spec.model.credentials")
     if not parts.netloc:
-        raise ArtifactUriInvalid(f"{uri} names no {'bucket' if parts.scheme in ('s3', 'gs', 'az') else 'host'}")
+        raise ArtifactUriInvalid(f"{uri} names no {'bucket' if parts.scheme in _BUCKETS else 'host'}")
+    if parts.scheme in _BUCKETS:
+        _check_key(uri, parts.scheme, access)
     match parts.scheme:
         case "s3":
             return _s3(parts, access)
@@ -69,16 +72,32 @@ def locate(uri: str, access: Access) -> Location:
         case "az":
             return _azure(parts.netloc, parts.path, "", access)
     if parts.scheme == "https" and (match := _AZURE_HOST.match(parts.netloc)):
+        if parts.fragment:
+            raise ArtifactUriInvalid(
+                f"{access.credentials.hide(uri)} has a #, where an address ends: write %23 for one in a blob's name"
+            )
         container, _, path = parts.path.lstrip("/").partition("/")
         return _azure(container, unquote(path), parts.query, access, account=match["account"])
     return _http(uri, parts, access)
+
+
+def _check_key(uri: str, scheme: str, access: Access) -> None:
+    """Refuse what could be a part of the object's name, or of an address: to drop it would be to fetch another one."""
+    mark = next((mark for mark in "?#" if mark in uri), None)
+    if mark is None:
+        return
+    signed = " and put a SAS into AZURE_STORAGE_SAS_TOKEN" if scheme == "az" else ""
+    raise ArtifactUriInvalid(
+        f"{access.credentials.hide(uri)} has a {mark}, which no object can be named with in {scheme}://: leave away "
+        f"what begins there{signed}, rename the object, or name the folder that it is in"
+    )
 
 
 def _s3(parts: SplitResult, access: Access) -> Location:
     """https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html has the variables."""
     get = access.credentials.get
     region = get("AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
-    endpoint = get("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    endpoint = access.credentials.address("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     aws = (f"s3.{region}.amazonaws.com", f"*.s3.{region}.amazonaws.com")
     config: S3Config = {
         "region": region,
@@ -98,6 +117,8 @@ def _gs(parts: SplitResult, access: Access) -> Location:
     """https://cloud.google.com/docs/authentication/application-default-credentials; an emulator knows no accounts."""
     emulator = access.credentials.get("STORAGE_EMULATOR_HOST")
     base = emulator if not emulator or "://" in emulator else f"http://{emulator}"
+    if base:
+        access.credentials.checked(base, "STORAGE_EMULATOR_HOST")
     google = ("storage.googleapis.com", "oauth2.googleapis.com", "sts.googleapis.com", "iamcredentials.googleapis.com")
     config: GCSConfig = {"base_url": base, "skip_signature": True} if base else {}
     store = GCSStore(parts.netloc, config=config, client_options=_client(access), retry_config=_RETRIES)
@@ -116,7 +137,9 @@ def _azure(container: str, path: str, query: str, access: Access, account: str |
         )
     key = get("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_KEY") or said.get("AccountKey")
     sas = query or get("AZURE_STORAGE_SAS_KEY", "AZURE_STORAGE_SAS_TOKEN") or said.get("SharedAccessSignature")
-    endpoint = get("AZURE_STORAGE_ENDPOINT") or said.get("BlobEndpoint")
+    endpoint = access.credentials.address("AZURE_STORAGE_ENDPOINT") or said.get("BlobEndpoint")
+    if endpoint:
+        access.credentials.checked(endpoint, "AZURE_STORAGE_CONNECTION_STRING's BlobEndpoint")
     config: AzureConfig = {"account_name": account}
     if key:
         config["account_key"] = key

@@ -172,6 +172,16 @@ def test_a_cache_that_cannot_be_written_is_said_to_be(cached: Cached, spoil: Cal
     assert "check its volume, and who may write to it" in cached.said[0]
 
 
+def test_a_turn_that_cannot_be_had_is_told(cached: Cached) -> None:
+    """Who has waited long enough fetches, and removes nothing under the hands of others."""
+    digest = cached.keep("a")
+    turn = cached.cache.turn
+    with turn(digest, shared=True) as reads, turn(digest, shared=False, patience=0) as alone:
+        assert (reads, alone) == (True, False)
+    with cached.cache.turn(digest, shared=False, patience=-1) as alone:
+        assert alone
+
+
 def test_a_cache_without_locks_is_read(cached: Cached) -> None:
     """One that is read-only can have none."""
     digest = cached.keep("a")

@@ -67,14 +67,19 @@ def test_other_addresses_are_no_metadata(address: str) -> None:
         pytest.param("GET", "169.254.169.254", {"x-aws-ec2-metadata-token": "t"}, True, id="AWS, role"),
         pytest.param("GET", "169.254.169.254", {"metadata-flavor": "Google"}, True, id="Google"),
         pytest.param("GET", "169.254.169.254", {"metadata": "true"}, True, id="Azure"),
-        pytest.param("GET", "169.254.170.23", {"authorization": "t"}, True, id="EKS Pod Identity"),
+        pytest.param("GET", "169.254.170.23/v1/credentials", {"authorization": "t"}, True, id="EKS Pod Identity"),
+        pytest.param("GET", "169.254.170.23/model.onnx", {"authorization": "t"}, False, id="an artifact with a header"),
+        pytest.param(
+            "PUT", "169.254.170.23/v1/credentials", {"authorization": "t"}, False, id="what identity never is"
+        ),
         pytest.param("GET", "169.254.169.254", {}, False, id="a redirect"),
         pytest.param("GET", "169.254.169.254", {"authorization": "t"}, False, id="a redirect that kept a header"),
-        pytest.param("GET", "169.254.170.23", {}, False, id="a redirect to the pod's identity"),
+        pytest.param("GET", "169.254.170.23/v1/credentials", {}, False, id="a redirect to the pod's identity"),
     ],
 )
 def test_identity_is_asked_with_the_header_that_the_cloud_demands(
     method: str, address: str, headers: dict[str, str], expected: bool
 ) -> None:
     """A redirect cannot add one."""
-    assert proves_identity(method, address, headers) is expected
+    host, _, path = address.partition("/")
+    assert proves_identity(method, host, f"/{path}", headers) is expected

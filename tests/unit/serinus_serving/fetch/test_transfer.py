@@ -80,6 +80,7 @@ def brought(folder: Path, source: Letters) -> None:
     [
         pytest.param([RemoteFile("a", 60), RemoteFile("b", 41)], ArtifactTooLarge, id="more than the maximum"),
         pytest.param([RemoteFile("a", 60), RemoteFile("b", 31)], ArtifactDiskFull, id="more than is free"),
+        pytest.param([RemoteFile("a", -1)], ArtifactUnsafe, id="less than nothing"),
         pytest.param([RemoteFile("../../a", 1)], ArtifactUnsafe, id="a path that leaves"),
         pytest.param([RemoteFile("/tmp/serinus-evil", 1)], ArtifactUnsafe, id="an absolute path"),
         pytest.param([RemoteFile("./a", 1)], ArtifactUnsafe, id="a path that could be written in two ways"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import random
 import stat
 import tarfile
 import zipfile
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from serinus_serving.fetch import unpack as unpacking
-from serinus_serving.fetch.errors import ArtifactTooLarge, ArtifactUnsafe
+from serinus_serving.fetch.errors import ArtifactError, ArtifactTooLarge, ArtifactUnsafe
 from serinus_serving.fetch.source import ArchiveKind
 from serinus_serving.fetch.unpack import Bounds, unpack
 
@@ -195,3 +197,57 @@ def test_half_an_archive_is_refused(tmp_path: Path, target: Path) -> None:
     (tmp_path / "half").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ArtifactUnsafe, match="no archive that can be read"):
         unpack(tmp_path / "half", "tar.gz", target, ROOM)
+
+
+def packings() -> list[tuple[str, ArchiveKind, bytes]]:
+    """Pack the same files in every way that we read."""
+    packed: list[tuple[str, ArchiveKind, bytes]] = []
+    files = {**FILES, "größe/é.txt": b"ab" * 300}
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w", method) as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        packed.append((f"zip of the method {method}", "zip", made.getvalue()))
+    for kind, mode in (("tar", "w"), ("tar.gz", "w:gz")):
+        made = io.BytesIO()
+        with tarfile.open(fileobj=made, mode=mode, format=tarfile.PAX_FORMAT) as tarred:  # type: ignore[call-overload]
+            for info, content in (entry(name, content, mtime=1.5) for name, content in files.items()):
+                tarred.addfile(info, io.BytesIO(content))
+        packed.append((kind, kind, made.getvalue()))  # type: ignore[arg-type]
+    return packed
+
+
+@pytest.mark.parametrize(("kind", "whole"), [pytest.param(kind, whole, id=name) for name, kind, whole in packings()])
+def test_a_damaged_archive_is_told_as_one(tmp_path: Path, target: Path, kind: ArchiveKind, whole: bytes) -> None:
+    """Whichever bytes are hurt: no library's own error reaches people, and the volume is not blamed."""
+    chance = random.Random(5)
+    refused = 0
+    for number in range(200):
+        damaged = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 2, 5))):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        (tmp_path / "a").write_bytes(damaged)
+        (target / str(number)).mkdir()
+        try:
+            unpack(tmp_path / "a", kind, target / str(number), ROOM)
+        except ArtifactError:
+            refused += 1
+    assert refused > 0
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_folder_that_cannot_be_written_is_no_damaged_archive(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch, kind: ArchiveKind
+) -> None:
+    """Who looks after the volume reads what the system says of it."""
+    refused = OSError(errno.EROFS, "Read-only file system")
+
+    def refuse(*_: object, **__: object) -> int:
+        raise refused
+
+    files = tmp_path / "a"
+    archive = zipped(files, ("model", b"x")) if kind == "zip" else tar(files, entry("model"), mode="w")
+    monkeypatch.setattr("os.open", refuse)
+    with pytest.raises(OSError, match="Read-only file system"):
+        unpack(archive, kind, target, ROOM)
