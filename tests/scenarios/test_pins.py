@@ -6,7 +6,7 @@ import copy
 import json
 
 from serinus.core.model.errors import Forbidden
-from serinus.core.model.kinds import CONFIG_MAP, POD, Json
+from serinus.core.model.kinds import CONFIG_MAP, DEPLOYMENT, POD, Json
 from tests.scenarios.test_artifacts import fetched, pin, revision, serving
 from tests.support.world import World
 from tests.support.world.store import digest_of
@@ -128,20 +128,24 @@ async def test_a_pin_of_somebody_else_is_a_conflict_and_no_pod_starts_with_it() 
 async def test_a_pin_that_is_lost_on_the_way_back_is_written_before_stable_grows() -> None:
     """After the route: a revert waits for nothing."""
     world = await serving()
-    first = f"{revision(world)}-artifact"
+    stable = revision(world)
     world.commit(fetched("2"))
     await world.until(lambda w: w.weight > 0)
-    world.api.refuse.add(CONFIG_MAP)
-    world.api.remove(CONFIG_MAP, "ml", first)
     world.models["2"].error_rate = 1.0
 
-    def let(verb: str, manifest: Json) -> None:
-        if manifest["kind"] == "VirtualService" and world.api.refuse:
-            world.api.refuse.clear()
+    def lose(verb: str, manifest: Json) -> None:
+        if verb == "status" and manifest["kind"] == "Rollout" and manifest["status"].get("phase") == "Reverted":
+            world.api.on_write = lambda verb, manifest: None
+            world.api.writes.clear()
+            world.api.remove(CONFIG_MAP, "ml", f"{stable}-artifact")
+            world.api.edit(DEPLOYMENT, stable, lambda one: one["spec"].update(replicas=2))
 
-    world.api.on_write = let
+    world.api.on_write = lose
     await world.until(lambda w: w.phase == "Reverted")
-    assert world.api.find(CONFIG_MAP, first) is not None
+    written = [one for one in world.api.writes if one.startswith("apply") and "Rollout" not in one]
+    told = [written.index(f"apply {one}") for one in (f"ConfigMap {stable}-artifact", f"Deployment {stable}")]
+    assert 0 < told[0] < told[1]
+    assert "VirtualService" in written[0]
 
 
 async def test_a_record_that_is_refused_is_told_in_the_words_of_the_api_server() -> None:
