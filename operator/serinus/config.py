@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from serinus.config_places import ArtifactHost, ClaimName, ClusterDomain, EndpointUrl, HostFolder
 from serinus.config_sources import (
     DNS_LABEL,
     SPOKEN,
@@ -42,10 +43,6 @@ ENVIRONMENT: Final = {
     "SERINUS_METRICS_PORT": "metricsPort",
 }
 """Variables that set a field; SERINUS_CONFIG is the file, and lists are left to it."""
-ARTIFACT_HOST: Final = r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?$"
-CLAIM: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"
-HOST_FOLDER: Final = r"^((/[A-Za-z0-9_-][A-Za-z0-9._-]*)+)?$"
-DNS_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 
 class ConfigError(SerinusError):
@@ -65,7 +62,7 @@ class Tenant(Strict):
     hosts: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    artifact_hosts: tuple[Annotated[str, Field(pattern=ARTIFACT_HOST)], ...] = ()
+    artifact_hosts: tuple[ArtifactHost, ...] = ()
     registered_models: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
     @field_validator("gateways")
@@ -75,9 +72,6 @@ class Tenant(Strict):
             if each != "*" and each.count("/") != 1:
                 raise ValueError(f"{each!r} must be namespace/name, namespace/* or *")
         return gateways
-
-
-EndpointUrl = Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")]
 
 
 class MlflowConfig(Strict):
@@ -141,8 +135,8 @@ class ModelCacheConfig(Strict):
     The claim is of the model's own namespace; the folder is of each node, where namespaces may mount that.
     """
 
-    claim: str = Field(default="", pattern=CLAIM)
-    host_path: str = Field(default="", pattern=HOST_FOLDER)
+    claim: ClaimName = ""
+    host_path: HostFolder = ""
     size: str = "50Gi"
     namespaces: tuple[Annotated[str, Field(pattern=rf"^\*$|{DNS_LABEL}")], ...] = ("*",)
 
@@ -189,7 +183,7 @@ class Config(Strict):
     )
     tenants: tuple[Tenant, ...] = ()
     mesh_gateway: bool = True
-    cluster_domain: Annotated[str, Field(pattern=DNS_NAME)] = CLUSTER_DOMAIN
+    cluster_domain: ClusterDomain = CLUSTER_DOMAIN
     export_to: tuple[str, ...] = ()
     watch_namespaces: tuple[Annotated[str, Field(pattern=DNS_LABEL)], ...] = ()
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 5
@@ -344,6 +338,8 @@ def _shown(place: tuple[str | int, ...], value: Any) -> str:
     """Quote a value that cannot be secret."""
     if place[0] == "artifacts" and (isinstance(value, dict) or place[1:2] == ("mlflow",)):
         return ""
+    if place[:2] == ("artifacts", "endpoints"):
+        value = without_secrets(str(value))
     if place[0] == "prometheus" and value:
         if len(place) < 3 or place[2] not in SPOKEN:
             return ""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from serinus.config_places import UserName
 from serinus.core.analysis.scope import MATCHER, USUAL_GATEWAYS, WORKLOAD, Scope
 from serinus.core.model.source import BasicAuth, Source, TlsFiles
 
@@ -43,7 +44,7 @@ File = Annotated[Path, AfterValidator(_absolute)]
 class BasicAuthFiles(Strict):
     """A user name, and the file with the password."""
 
-    username: Annotated[str, Field(min_length=1, pattern=r"^[^:\r\n]+$")]
+    username: UserName
     password_file: File
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from serinus.api.parsing import ModelDeploymentView
+from serinus.core.model.artifact import Artifact
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import controller_uid
 from serinus.core.model.kinds import CONTROLLER_REVISION, Json
 from serinus.core.model.revision import Revision
+from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.artifacts import fetches
+from serinus.core.plan.diagnosis.reasons import NotReadyReason
 from serinus.core.plan.fetched import first_fetched
 from serinus.core.plan.revisions import mark_fetched, read_revision
+from serinus.runtime.memory import Memory
 from serinus.runtime.ports import Cache, Cluster
 
 
@@ -24,25 +27,42 @@ class Artifacts:
         self._cache = cache
 
     async def recorded(
-        self, view: ModelDeploymentView, revisions: Sequence[Revision], pods: Mapping[str, Sequence[Json]]
+        self,
+        view: ModelDeploymentView,
+        memory: Memory,
+        revisions: Sequence[Revision],
+        pods: Mapping[str, Sequence[Json]],
     ) -> tuple[Revision, ...]:
         """Give the revisions with what their pods have fetched; `pods` are those of each revision, by its name."""
-        return tuple([await self._recorded(view, one, pods.get(one.name, ())) for one in revisions])
+        return tuple([await self._known(view, memory, one, pods.get(one.name, ())) for one in revisions])
 
-    async def _recorded(self, view: ModelDeploymentView, revision: Revision, pods: Sequence[Json]) -> Revision:
+    async def _known(
+        self, view: ModelDeploymentView, memory: Memory, revision: Revision, pods: Sequence[Json]
+    ) -> Revision:
+        """Record what a revision has fetched, or keep in `memory.untold` why that cannot be done."""
         if revision.artifact is not None or not fetches(revision.template):
             return revision
         artifact = first_fetched(pods)
-        if artifact is None:
+        try:
+            found = await self._recorded(view, revision, artifact) if artifact is not None else revision
+        except ClusterError as error:
+            memory.untold[revision.name] = Obstacle(
+                NotReadyReason.ARTIFACT_NOT_RECORDED,
+                f"what the first pod has fetched cannot be recorded on ControllerRevision {revision.name}: {error}; "
+                f"no more pods of it start until it can",
+            )
             return revision
-        with suppress(ClusterError):
-            live = await self._cluster.get(CONTROLLER_REVISION, view.namespace, revision.name)
-            if live is not None and controller_uid(live) == view.uid:
-                known = read_revision(live)
-                if known.artifact is not None:  # another process was first
-                    self._cache.put(live)
-                    return known
-                stored = await self._cluster.apply(mark_fetched(live, artifact), force=True)
-                self._cache.put(stored)
-                return read_revision(stored)
-        return revision
+        memory.untold.pop(revision.name, None)
+        return found
+
+    async def _recorded(self, view: ModelDeploymentView, revision: Revision, artifact: Artifact) -> Revision:
+        live = await self._cluster.get(CONTROLLER_REVISION, view.namespace, revision.name)
+        if live is None or controller_uid(live) != view.uid:
+            return revision
+        known = read_revision(live)
+        if known.artifact is not None:  # another process was first
+            self._cache.put(live)
+            return known
+        stored = await self._cluster.apply(mark_fetched(live, artifact), force=True)
+        self._cache.put(stored)
+        return read_revision(stored)

@@ -70,10 +70,18 @@ class Children:
             memory.refused.pop(wanted["metadata"]["name"], None)
         return applied
 
+    async def replace(self, owner: Owner, wanted: Json, memory: Memory) -> Applied | None:
+        """Make an immutable object anew that is missing or says something else: one of ours is deleted first."""
+        kind, name = kind_of(wanted), wanted["metadata"]["name"]
+        live = self._cache.get(kind, owner.namespace, name)
+        if live is not None and controller_uid(live) == owner.uid:
+            await self._delete(owner, kind, live)
+        return await self.ensure(owner, wanted, memory)
+
     @staticmethod
     def _note_refused(wanted: Json, memory: Memory, error: ClusterError) -> None:
         """Let people know why a route is not as the spec has it."""
-        label = _label(kind_of(wanted), wanted["metadata"]["name"])
+        label = child_label(kind_of(wanted), wanted["metadata"]["name"])
         memory.conflicts[label] = Obstacle("RouteRefused", f"the API server refuses {label.replace('/', ' ')}: {error}")
 
     async def _insisted(self, owner: Owner, wanted: Json, memory: Memory, tries: int) -> Applied | None:
@@ -89,7 +97,7 @@ class Children:
 
     async def _ensured(self, owner: Owner, wanted: Json, memory: Memory) -> Applied | None:
         kind, name = kind_of(wanted), wanted["metadata"]["name"]
-        label, live = _label(kind, name), self._cache.get(kind, owner.namespace, name)
+        label, live = child_label(kind, name), self._cache.get(kind, owner.namespace, name)
         stamped = with_intent(wanted)
         if live is None or controller_uid(live) != owner.uid:
             return await self._introduce(owner, stamped, memory)
@@ -126,12 +134,12 @@ class Children:
         kind, name = kind_of(stamped), stamped["metadata"]["name"]
         found = await self._cluster.get(kind, owner.namespace, name)
         if found is not None and controller_uid(found) != owner.uid:
-            memory.conflicts[_label(kind, name)] = Obstacle(
+            memory.conflicts[child_label(kind, name)] = Obstacle(
                 "NameConflict",
                 f"{kind.name} {name} exists and is not ours: rename the ModelDeployment, or remove the {kind.name}",
             )
             return None
-        label = _label(kind, name)
+        label = child_label(kind, name)
         memory.conflicts.pop(label, None)
         if found is not None:
             stored = await self._apply(_conditional(_with_held_replicas(stamped, found), found))
@@ -182,7 +190,7 @@ class Children:
 
 def forget_unwanted(memory: Memory, wanted: Iterable[Json]) -> None:
     """Forget the conflicts over names that are wanted no more, and what admission has made of them."""
-    labels = {_label(kind_of(manifest), manifest["metadata"]["name"]) for manifest in wanted}
+    labels = {child_label(kind_of(manifest), manifest["metadata"]["name"]) for manifest in wanted}
     memory.conflicts = {label: obstacle for label, obstacle in memory.conflicts.items() if label in labels}
     memory.altered = {label: altered for label, altered in memory.altered.items() if label in labels}
 
@@ -221,5 +229,6 @@ def _remember_altered(memory: Memory, label: str, stored: Json, stamped: Json) -
     return left
 
 
-def _label(kind: Kind, name: str) -> str:
+def child_label(kind: Kind, name: str) -> str:
+    """Call a child as `memory.conflicts` and `memory.altered` do."""
     return f"{kind.name}/{name}"

@@ -131,6 +131,8 @@ class Memory:
     conflicts: dict[str, Obstacle] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     """Deployments that the API server does not take, by revision, and its words."""
+    untold: dict[str, Obstacle] = field(default_factory=dict)
+    """By revision: why what its first pod has fetched is not on record, or later pods could not be told of it."""
     wish: tuple[int, Wish] | None = None
     asked: tuple[str, float] | None = None
     altered: dict[str, tuple[Difference, ...]] = field(default_factory=dict)
@@ -220,6 +222,10 @@ class Memory:
         self.rollouts = {uid: known for uid, known in self.rollouts.items() if uid in keep}
         keep = {*keep, self.uid}
         self.refusals = {uid: refusal for uid, refusal in self.refusals.items() if uid in keep}
+
+    def forget_untold(self, keep: set[str]) -> None:
+        """Drop what is of revisions that nothing is left of."""
+        self.untold = {name: why for name, why in self.untold.items() if name in keep}
 
     def forget_events(self, keep: set[str]) -> None:
         """Drop what was said of pods that nobody waits for any more."""

@@ -95,7 +95,7 @@ class Observer:
         wanted = wish.revision
         if wanted is not None and all(wanted.name != one.name for one in revisions):
             revisions = (*revisions, wanted)
-        revisions = await self.artifacts.recorded(view, revisions, pods)
+        revisions = await self.artifacts.recorded(view, memory, revisions, pods)
         wanted = next((one for one in revisions if wanted is not None and one.name == wanted.name), None)
         members = self.members.beside(view)
         rollouts = tuple(kept_in_step(rollout, members) for rollout in rollouts)
@@ -237,6 +237,7 @@ class Observer:
             scaler = scalers.get(name, "") if deployment is not None else ""
             parts = _Parts(known.get(name), deployment, pods.get(name, ()), name in kinds[SERVICE], scaler)
             fleets[name] = self._fleet(view, memory, parts)
+        memory.forget_untold(present)
         memory.forget_events({name for name, fleet in fleets.items() if fleet.ready < fleet.desired})
         return fleets
 
@@ -248,15 +249,16 @@ class Observer:
         if parts.revision is None:
             return fleet
         key = Key(view.namespace, view.name)
-        refused = memory.refused.get(parts.revision.name)
+        refused, untold = memory.refused.get(parts.revision.name), memory.untold.get(parts.revision.name)
         obstacle = self._diagnosis(key, memory, parts.revision, parts) if refused or len(ready) < desired else None
+        doubt = artifact_doubt(parts.revision, parts.pods, untold)
         probed, message = self.probes.look(key, memory, parts.revision, ready)
         return replace(
             fleet,
             probed=probed,
             probe_message=message,
-            obstacle=obstacle,
-            artifact_doubt=artifact_doubt(parts.revision, parts.pods),
+            obstacle=obstacle or (untold if doubt is untold else None),
+            artifact_doubt=doubt,
             scaled_by_other=bool(parts.scaler),
             scaler=parts.scaler,
         )

@@ -26,7 +26,7 @@ from serinus.core.model.kinds import (
     kind_of,
 )
 from serinus.core.model.snapshot import Snapshot
-from serinus.core.plan.artifacts import pin_name, render_pin
+from serinus.core.plan.artifacts import pin_name
 from serinus.core.plan.revisions import mark_succeeded
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
@@ -34,9 +34,10 @@ from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_c
 from serinus.core.rollout.freeze import frozen
 from serinus.core.serving.runtimes import runtime_in, runtime_of
 from serinus.core.traffic.providers import TrafficProviders
-from serinus.runtime.children import Children, first_error, forget_unwanted
+from serinus.runtime.children import Applied, Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
+from serinus.runtime.pins import Pins, is_pin
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
 from serinus.runtime.recording import (
     PATIENCE_SECONDS,
@@ -107,6 +108,7 @@ class Reconciler:
         self._report = report
         self._registry = registry
         self._children = Children(cluster, cache, providers)
+        self._pins = Pins(cache, self._children)
         self._routes = Routes(cache, providers, self._children)
         self._takedown = Takedown(cluster, cache, self._children, observer, self._tell)
         self._statuses = Statuses(cluster, cache, clock)
@@ -249,12 +251,11 @@ class Reconciler:
         wish = (traffic, decision.workloads, decision.kept, decision.stable, decision.split)
         if self._children.carry(owner, wish, memory):
             return
-        children, written, failed = await self._wanted(owner, traffic, seen, decision), False, False
+        children, written, failed = await self._wanted(owner, traffic, seen, decision, memory), False, False
         gives = gives_traffic(seen, decision)
         for wanted in children:
             try:
-                insist = kind_of(wanted) not in self._providers.routes or not gives
-                applied = await self._children.ensure(owner, wanted, memory, insist=insist)
+                applied = await self._made(owner, wanted, memory, gives=gives)
                 written = applied is not None or written
                 if applied is not None and applied.drifted:
                     await self._tell(view, _corrected(wanted))
@@ -277,7 +278,19 @@ class Reconciler:
             names = [(kind_of(child), str(child["metadata"]["name"])) for child in children]
             self._children.remember(owner, wish, memory, [*names, *copies])
 
-    async def _wanted(self, owner: Owner, traffic: Traffic | None, seen: Snapshot, decision: Decision) -> list[Json]:
+    async def _made(self, owner: Owner, wanted: Json, memory: Memory, *, gives: bool) -> Applied | None:
+        """Make a child what it should be; a route that gives weight is decided on again when it has changed."""
+        if is_pin(wanted):
+            return await self._pins.write(owner, wanted, memory)
+        held = self._pins.held(owner, wanted, memory)
+        if held is None:
+            return None
+        insist = kind_of(wanted) not in self._providers.routes or not gives
+        return await self._children.ensure(owner, held, memory, insist=insist)
+
+    async def _wanted(
+        self, owner: Owner, traffic: Traffic | None, seen: Snapshot, decision: Decision, memory: Memory
+    ) -> list[Json]:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
         provider, interface = self._providers.of(traffic), runtime_of(seen.deployment.spec.runtime).interface
         routes = self._routes.render(owner, traffic, decision.split, interface)
@@ -295,10 +308,11 @@ class Reconciler:
             routes=routes,
             grpc_protocol=provider.grpc_protocol,
         )
+        pins = self._pins.missing(owner, (workload.revision for workload in decision.workloads), memory)
         if takes_traffic(decision) or still_takes(seen, decision):
             rest = [child for child in children if kind_of(child) not in self._providers.routes]
-            return [*routes, *rest]
-        return [*await self._lost_copies(owner, decision), *children]
+            return [*routes, *pins, *rest]
+        return [*await self._lost_copies(owner, decision), *pins, *children]
 
     async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json]:
         """Render the copies of ConfigMaps that are missing: pods wait for them, a revert does not."""
@@ -309,15 +323,7 @@ class Reconciler:
             and self._cache.get(CONFIG_MAP, owner.namespace, workload.revision.config_map) is None
         ]
         copies = [await self._observer.wishes.restored_copy(owner, revision) for revision in lost]
-        return [*(copy for copy in copies if copy is not None), *self._lost_pins(owner, decision)]
-
-    def _lost_pins(self, owner: Owner, decision: Decision) -> list[Json]:
-        """Render what tells later pods what the first one has fetched, where that is missing."""
-        return [
-            render_pin(owner, one.name, one.hash, one.artifact)
-            for one in (workload.revision for workload in decision.workloads)
-            if one.artifact is not None and self._cache.get(CONFIG_MAP, owner.namespace, pin_name(one.name)) is None
-        ]
+        return [copy for copy in copies if copy is not None]
 
     async def _start(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
         if decision.start is not None and seen.wanted is not None:
@@ -347,7 +353,7 @@ class Reconciler:
 
 def _findings(memory: Memory) -> tuple[object, ...]:
     """What was found out while children were written, and changes what there is to say."""
-    return frozenset(memory.conflicts), tuple(memory.altered.items())
+    return frozenset(memory.conflicts), frozenset(memory.untold), tuple(memory.altered.items())
 
 
 def _corrected(child: Json) -> Note:

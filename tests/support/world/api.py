@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from serinus.adapters.kubernetes.cache import ObjectCache
-from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Unavailable
+from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid, Unavailable
 from serinus.core.model.kinds import POD, Json, Kind, kind_of
 from serinus.core.model.timestamps import to_rfc3339, to_rfc3339_seconds
 from tests.support.world.clock import VirtualClock
@@ -190,6 +190,8 @@ class InMemoryApi:
                 merged.setdefault("spec", live["spec"])
             if manifest["kind"] == "Deployment":
                 merged["spec"].setdefault("replicas", live["spec"]["replicas"])
+            if live.get("immutable") and live.get("data") != merged.get("data"):
+                raise Invalid("data: Forbidden: field is immutable when `immutable` is set")
         self.admit(merged)
         return merged
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,7 +143,10 @@ def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path
             "tenants[0].sources: 'other' is not a Prometheus of this configuration: use one of default, *",
         ),
         ("exportTo: [a/b]", "exportTo: ['a/b']: 'a/b' must be a namespace, `.` for the route's own, or `*` for all"),
-        ("clusterDomain: .local", "clusterDomain: '.local': use lower-case letters, digits and hyphens"),
+        (
+            "clusterDomain: .local",
+            "clusterDomain: '.local': write a domain such as cluster.local, in lower-case letters",
+        ),
         ("watchNamespaces: ml", "watchNamespaces: 'ml': write a list"),
         ("leaderElection: {leaseSeconds: 1}", "leaderElection.leaseSeconds: 1: must be at least 5"),
         ("- workers", "the file must hold fields, such as `workers: 8`"),
@@ -246,6 +251,55 @@ def test_artifact_hosts_and_endpoints_are_checked_at_the_start(tmp_path: Path, t
     """Everything at once would be the metadata address of the cloud, too."""
     with pytest.raises(ConfigError, match=field.replace("[", r"\[").replace("]", r"\]")):
         load_config(written(tmp_path, text))
+
+
+HOSTS, ENDPOINTS, CACHE = "tenants[0].artifactHosts[0]", "artifacts.endpoints.s3", "modelCache.hostPath"
+WRITE_HOST = "write it as models.example.com, models.example.com:9000 or *.example.com"
+WRITE_ENDPOINT = "write it as http://host:port or https://host, without login, ? and #"
+WRITE_FOLDER = "write the absolute path of a folder, such as /var/lib/models"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fix"),
+    [
+        (HOSTS, "*", "all hosts at once cannot be granted: name each, or those of a domain as *.example.com"),
+        (HOSTS, "https://minio:9000", "write the host alone, without scheme and path, such as minio.storage:9000"),
+        (HOSTS, "MinIO.x", "write it in lower-case letters: minio.x"),
+        (HOSTS, "minio:port", WRITE_HOST),
+        (HOSTS, "minio:99999", WRITE_HOST),
+        (HOSTS, "*minio", WRITE_HOST),
+        (HOSTS, "", WRITE_HOST),
+        (ENDPOINTS, "minio:9000", WRITE_ENDPOINT),
+        (ENDPOINTS, "http://minio:port", WRITE_ENDPOINT),
+        (ENDPOINTS, "http://minio:99999", WRITE_ENDPOINT),
+        (ENDPOINTS, "http://:9000", WRITE_ENDPOINT),
+        (ENDPOINTS, "ftp://minio", WRITE_ENDPOINT),
+        (ENDPOINTS, "http://min io", WRITE_ENDPOINT),
+        (CACHE, "var/lib/models", WRITE_FOLDER),
+        (CACHE, "/", WRITE_FOLDER),
+        (CACHE, "/a/../etc", WRITE_FOLDER),
+        ("modelCache.claim", "Models", "use lower-case letters, digits, hyphens and dots"),
+        ("clusterDomain", "Corp_1", "write a domain such as cluster.local, in lower-case letters"),
+    ],
+)
+def test_a_place_that_is_none_is_told_with_what_to_write(field: str, value: str, fix: str) -> None:
+    """Each in its own words: what is wrong with an address is not what is wrong with a name."""
+    given: Any = value
+    for part in reversed(re.findall(r"\w+", field)):
+        given = [given] if part == "0" else {part: given}
+    if "tenants" in given:
+        given["tenants"][0]["namespace"] = "ml"
+    with pytest.raises(ConfigError) as refused:
+        load_config(flags=given)
+    assert refused.value.mistakes == (f"{field}: {value!r}: {fix}",)
+
+
+def test_a_login_in_an_endpoint_is_refused_and_not_repeated() -> None:
+    """The message stands in a log."""
+    with pytest.raises(ConfigError) as refused:
+        load_config(flags={"artifacts": {"endpoints": {"s3": "https://key:hunter-2@minio:9000"}}})
+    assert "hunter-2" not in str(refused.value)
+    assert WRITE_ENDPOINT in str(refused.value)
 
 
 def test_the_registry_that_is_told_is_the_endpoint_with_a_login_of_the_operators_own(tmp_path: Path) -> None:

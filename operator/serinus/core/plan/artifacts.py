@@ -159,20 +159,29 @@ def fetched_from(template: Json, endpoint: str) -> bool:
 
 def goes_first_alone(revision: Revision) -> bool:
     """Whether one pod of a revision must fetch before there are others: what they must get is not known yet."""
-    fetcher = _fetcher(revision.template)
+    return revision.artifact is None and needs_pin(revision.template)
+
+
+def needs_pin(template: Json) -> bool:
+    """Whether the pods of a template must be told what they have to get: no digest in the spec says it."""
+    fetcher = _fetcher(template)
     told = any(str(argument).startswith(_DIGEST) for argument in fetcher.get("args") or ())
-    return bool(fetcher) and revision.artifact is None and not told
+    return bool(fetcher) and not told
 
 
-def artifact_doubt(revision: Revision, pods: Sequence[Json]) -> Obstacle | None:
-    """Say why the pods of a revision may not be given weight, whatever they answer: what they hold is not settled."""
+def artifact_doubt(revision: Revision, pods: Sequence[Json], untold: Obstacle | None = None) -> Obstacle | None:
+    """Say why the pods of a revision may not be given weight, whatever they answer: what they hold is not settled.
+
+    `untold` says why it is not on record, or why later pods could not be told of it.
+    """
     if not fetches(revision.template):
         return None
     if revision.artifact is None:
-        return Obstacle(NotReadyReason.ARTIFACT_NOT_RECORDED, "what the first pod has fetched is being recorded")
+        recording = Obstacle(NotReadyReason.ARTIFACT_NOT_RECORDED, "what the first pod has fetched is being recorded")
+        return untold or recording
     others = with_other_bytes(pods, revision.artifact.digest)
     if not others:
-        return None
+        return untold if needs_pin(revision.template) else None
     text = (
         f"pod {others[0]} holds another model than the first pod of {revision.name}, {revision.artifact.digest}: what "
         f"spec.model.storageUri names was overwritten; delete the pod, or commit the new model as a new version"

@@ -34,6 +34,8 @@ def failure_told(container: Json) -> tuple[str, str] | None:
     """Read reason and message of a fetch that failed from the status of its container, now or last."""
     if container.get("name") != CONTAINER:
         return None
+    if ((container.get("state") or {}).get("terminated") or {}).get("exitCode") == 0:
+        return None  # what it ended with before is over
     for state in (container.get("state") or {}, container.get("lastState") or {}):
         message = (state.get("terminated") or {}).get("message")
         try:

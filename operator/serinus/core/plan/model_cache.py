@@ -16,7 +16,7 @@ CACHE_FOLDER: Final = "/cache"
 NODE_KEEPS_FREE: Final = 20
 """In percent of the disk. The kubelet evicts pods at 15 (imagefs.available) and 10 (nodefs.available) by default:
 https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#hard-eviction-thresholds"""
-_VOLUME: Final = "serinus-cache"
+CACHE_VOLUME: Final = "serinus-cache"
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class CacheVolume:
     def volume(self) -> Json:
         """Render the pod's volume."""
         if self.claim:
-            return {"name": _VOLUME, "persistentVolumeClaim": {"claimName": self.claim}}
-        return {"name": _VOLUME, "hostPath": {"path": self.host_path, "type": "DirectoryOrCreate"}}
+            return {"name": CACHE_VOLUME, "persistentVolumeClaim": {"claimName": self.claim}}
+        return {"name": CACHE_VOLUME, "hostPath": {"path": self.host_path, "type": "DirectoryOrCreate"}}
 
     def mount(self) -> Json:
         """Render where `serinus-fetch` finds it."""
-        return {"name": _VOLUME, "mountPath": CACHE_FOLDER, **({"subPath": self.folder} if self.host_path else {})}
+        return {"name": CACHE_VOLUME, "mountPath": CACHE_FOLDER, **({"subPath": self.folder} if self.host_path else {})}
 
     def options(self) -> list[str]:
         """Give the options of `serinus-fetch`; a node's disk is never filled so far that the kubelet evicts pods."""

@@ -283,7 +283,7 @@ def _degraded(standing: Standing, now: float) -> Statement:
     seen, active, stable = standing.seen, standing.active, standing.seen.revision(standing.stable)
     fleet = seen.fleet(standing.stable)
     if stable is None or fleet.ready >= fleet.desired > 0:
-        wrong = shortfall(seen, active) or _not_followed(standing, now) or seen.concern
+        wrong = fleet.artifact_doubt or shortfall(seen, active) or _not_followed(standing, now) or seen.concern
         if wrong is not None:
             return Statement("Degraded", True, wrong.reason, wrong.message)
         if seen.altered:
@@ -294,8 +294,9 @@ def _degraded(standing: Standing, now: float) -> Statement:
             return Statement("Degraded", False, "NothingServes", "No version is serving yet: Ready says why")
         return Statement("Degraded", False, "AllReady", f"All pods of version {stable.version} are ready")
     text = f"{fleet.ready} of {fleet.desired or seen.min_replicas} pods of version {stable.version} are ready"
-    if fleet.obstacle is not None:
-        text = f"{text}: {fleet.obstacle.message}"
+    because = fleet.obstacle or fleet.artifact_doubt
+    if because is not None:
+        text = f"{text}: {because.message}"
     if active is not None and active.state.phase.ended and not active.state.exposure.is_nothing:
         text = f"{text}; {active.state.exposure.text} stay on the canary until they are"
     return Statement("Degraded", True, "StableNotReady", text)

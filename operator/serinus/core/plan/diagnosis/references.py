@@ -25,7 +25,7 @@ def reference_not_found(symptoms: Symptoms) -> Diagnosis | None:
     """Look for a Secret or ConfigMap that a container or volume names in vain."""
     for pod in symptoms.pods:
         for message in _complaints(pod):
-            found = _missing_object(message, symptoms.revision.config_map) or _missing_key(message)
+            found = _missing_object(message, symptoms) or _missing_key(message)
             if found:
                 return found
         found = _missing_pull_secret(pod)
@@ -42,8 +42,7 @@ def claim_not_found(symptoms: Symptoms) -> Diagnosis | None:
         if match:
             claim = f"PersistentVolumeClaim {match['name']}"
             what = "is not in the namespace" if match["what"] == "not found" else match["what"]
-            ours = match["name"] == symptoms.model_claim
-            fix = f"create it, or correct {'spec.model.storageUri' if ours else 'spec.runtime.podTemplate'}"
+            fix = _fix_of_claim(match["name"], symptoms)
             return Diagnosis(NotReadyReason.CLAIM_NOT_FOUND, f"{claim} {what}: {fix}")
         complaint = str(pod.waiting.get("message", ""))
         if "subPath" in complaint:
@@ -54,6 +53,18 @@ def claim_not_found(symptoms: Symptoms) -> Diagnosis | None:
     return None
 
 
+def _fix_of_claim(name: str, symptoms: Symptoms) -> str:
+    """Say where a claim is named: by the model, by the administrator for the cache, or by the team."""
+    if name == symptoms.model_claim:
+        return "create it, or correct spec.model.storageUri"
+    if name == symptoms.cache_claim:
+        return (
+            "it is to keep fetched models: create it, or ask the administrator to correct modelCache.claim "
+            "in the operator's configuration, then commit a new version"
+        )
+    return "create it, or correct spec.runtime.podTemplate"
+
+
 def _complaints(pod: PodSymptoms) -> tuple[str, ...]:
     """List what the kubelet says while a container waits; Events of a mount that has worked since are left out."""
     if not pod.waiting:
@@ -61,17 +72,18 @@ def _complaints(pod: PodSymptoms) -> tuple[str, ...]:
     return (str(pod.waiting.get("message", "")), *pod.said("FailedMount"))
 
 
-def _missing_object(message: str, own_copy: str | None) -> Diagnosis | None:
+def _missing_object(message: str, symptoms: Symptoms) -> Diagnosis | None:
     match = _MISSING.search(message)
     if match is None:
         return None
     reason, kind = _REASONS[match["kind"].lower()]
     what = f"{kind} {match['name']}"
-    if match["name"] == own_copy:
+    if match["name"] == symptoms.revision.config_map:
         return Diagnosis(reason, f"{what}, the revision's copy of the model, was deleted: it is written again")
-    return Diagnosis(
-        reason, f"{what} is not in the namespace: create it, or name another in spec.runtime.env or podTemplate"
-    )
+    place = "spec.runtime.env or podTemplate"
+    if kind == "Secret" and match["name"] in symptoms.credentials_secrets:
+        place = "spec.model.credentials.secretName, with a new version"
+    return Diagnosis(reason, f"{what} is not in the namespace: create it, or name another in {place}")
 
 
 def _missing_key(message: str) -> Diagnosis | None:

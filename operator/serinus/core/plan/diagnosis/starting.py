@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from serinus.core.model.kinds import Json
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
 from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, last_end, one_line
-from serinus.core.plan.fetched import failure_told
+from serinus.core.plan.fetched import CONTAINER, failure_told
+from serinus.core.plan.model_cache import CACHE_VOLUME
 
 _IMAGE_FAILURES = frozenset(
     {
@@ -25,6 +26,13 @@ _SANDBOXES = ("FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotRea
 _TIMED_OUT = "timed out waiting for the condition"
 CANNOT_START = frozenset({"CreateContainerError", "RunContainerError", "CreateContainerConfigError"})
 _ARTIFACT_REASONS = {reason.value: reason for reason in NotReadyReason if reason.value.startswith("Artifact")}
+_AS_RENDERED = {
+    NotReadyReason.ARTIFACT_DENIED: "; what you change in the Secret counts at the next try, another secretName only "
+    "with a new version",
+    NotReadyReason.ARTIFACT_HOST_NOT_ALLOWED: "; once it is granted, commit a new version: this one keeps its grants",
+    NotReadyReason.ARTIFACT_SCHEME_NOT_INSTALLED: "; then commit a new version: this one keeps its image",
+}
+"""What is to be done after the fix: the pods of a revision are never rendered again."""
 _WAITS_ITS_TURN = frozenset({"PodInitializing", "ContainerCreating"})
 
 
@@ -33,13 +41,21 @@ def image_pull_failed(symptoms: Symptoms) -> Diagnosis | None:
     for pod, status, waiting in _without_image(symptoms):
         name = status["name"]
         image = symptoms.image(name) or str(status.get("image", "of another's"))
-        field = "spec.runtime.image" if name == pod.server else f"the image of container {name} in the pod's template"
         pulls = [message for message in pod.said("Failed") if "pull" in message]
         pulls = [message for message in pulls if image in message] or pulls
         said = one_line(pulls[-1] if pulls else str(waiting.get("message") or waiting["reason"]))
-        fix = f"check {field} and spec.runtime.imagePullSecrets"
+        fix = f"check {_image_field(name, pod)} and spec.runtime.imagePullSecrets"
         return Diagnosis(NotReadyReason.IMAGE_PULL_FAILED, f"image {image} cannot be pulled ({said}): {fix}")
     return None
+
+
+def _image_field(container: str, pod: PodSymptoms) -> str:
+    """Say where an image is named."""
+    if container == pod.server:
+        return "spec.runtime.image"
+    if container == CONTAINER:
+        return "artifacts.image in the operator's configuration (another one takes effect with a new version)"
+    return f"the image of container {container} in the pod's template"
 
 
 def _without_image(symptoms: Symptoms) -> Iterator[tuple[PodSymptoms, Json, Json]]:
@@ -59,11 +75,19 @@ def volume_not_mounted(symptoms: Symptoms) -> Diagnosis | None:
             continue
         said = _most_telling(pod.said(*_MOUNTS))
         if said:
-            fix = "see the claim and the volume that spec.model.storageUri names, and its node"
+            fix = f"see the claim and the volume that {_volume_fields(said, symptoms)} names, and its node"
             return Diagnosis(
                 NotReadyReason.VOLUME_NOT_MOUNTED, f"pod {pod.name} waits for a volume ({one_line(said)}): {fix}"
             )
     return None
+
+
+def _volume_fields(said: str, symptoms: Symptoms) -> str:
+    """Say where a volume may be named; of a claim the kubelet may tell no more than the volume bound to it."""
+    cache = "modelCache in the operator's configuration"
+    if CACHE_VOLUME in said:
+        return cache
+    return f"spec.runtime.podTemplate or {cache}" if symptoms.cache_claim else "spec.model.storageUri"
 
 
 def _most_telling(messages: tuple[str, ...]) -> str | None:
@@ -90,7 +114,8 @@ def artifact_not_fetched(symptoms: Symptoms) -> Diagnosis | None:
         for container in pod.init_containers:
             told = failure_told(container)
             if told is not None and told[0] in _ARTIFACT_REASONS:
-                return Diagnosis(_ARTIFACT_REASONS[told[0]], f"pod {pod.name}: {one_line(told[1])}")
+                reason = _ARTIFACT_REASONS[told[0]]
+                return Diagnosis(reason, f"pod {pod.name}: {one_line(told[1])}{_AS_RENDERED.get(reason, '')}")
     return None
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import Revision
+from serinus.core.plan.fetched import CONTAINER as FETCHER
+from serinus.core.plan.model_cache import CACHE_VOLUME
 from serinus.core.plan.storage import MODEL_VOLUME
 from serinus.core.serving.runtime import ServingRuntime
 from serinus.core.serving.runtimes import runtime_in, server_container
@@ -105,8 +107,22 @@ class Symptoms:
     @property
     def model_claim(self) -> str:
         """The claim that the model is on; empty where it is on none."""
+        return self._claim_of(MODEL_VOLUME)
+
+    @property
+    def cache_claim(self) -> str:
+        """The claim of the administrator's that fetched models are kept on; empty where it is on none."""
+        return self._claim_of(CACHE_VOLUME)
+
+    @property
+    def credentials_secrets(self) -> tuple[str, ...]:
+        """The Secret that the model is fetched with, if there is one."""
+        sources = self._asked(FETCHER).get("envFrom") or ()
+        return tuple(str(one["secretRef"]["name"]) for one in sources if "secretRef" in one)
+
+    def _claim_of(self, volume: str) -> str:
         volumes = self.revision.template["spec"].get("volumes", ())
-        found: Json = next((each for each in volumes if each["name"] == MODEL_VOLUME), {})
+        found: Json = next((each for each in volumes if each["name"] == volume), {})
         return str(found.get("persistentVolumeClaim", {}).get("claimName", ""))
 
     def memory_limit(self, container: str) -> str | None:
