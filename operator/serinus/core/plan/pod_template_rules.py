@@ -11,7 +11,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from serinus.api.pod_template import OWN_CONTAINERS, OWN_VOLUMES, RESERVED_KEYS, PodPart, PodTemplate
+from serinus.api.pod_template import (
+    HARMLESS_KEYS,
+    INJECTING_KEYS,
+    OWN_CONTAINERS,
+    OWN_VOLUMES,
+    RESERVED_KEYS,
+    PodPart,
+    PodTemplate,
+)
 from serinus.api.runtime import EnvVar, RuntimeType
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.kinds import Json
@@ -21,6 +29,8 @@ from serinus.core.serving.runtime import ServingRuntime
 from serinus.core.serving.runtimes import server_container
 
 _FIELD: Final = "spec.runtime.podTemplate"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:,/*-]*")
+"""Numbers, ports and levels. Meshes make YAML of what stands there, and a quote in it could begin another field."""
 
 
 def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime, models: str) -> None:
@@ -58,6 +68,9 @@ def _check_keys(field: str, wished: Mapping[str, str]) -> None:
     for key, value in wished.items():
         if re.match(RESERVED_KEYS, key):
             raise InvalidSpec(f"{_FIELD}.{field}", f"{key} is the operator's own: leave it out")
+        if re.match(INJECTING_KEYS, key) and not (re.match(HARMLESS_KEYS, key) and _PLAIN.fullmatch(value)):
+            text = f"{key}: {value} has a mesh add more to the pods than a team may: leave it out"
+            raise InvalidSpec(f"{_FIELD}.{field}", text)
         if "apparmor" in key and value == "unconfined":
             raise InvalidSpec(f"{_FIELD}.{field}", f"{key} {value} is beyond Pod Security's baseline: leave it out")
 

@@ -110,6 +110,51 @@ def test_the_teams_part_is_part_of_the_revision() -> None:
     assert len(set(hashes)) == 3
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param("sidecar.istio.io/proxyImage", "example.com/root:1", id="another proxy"),
+        pytest.param("sidecar.istio.io/userVolume", "x", id="a folder of the node"),
+        pytest.param("sidecar.istio.io/userVolumeMount", "x", id="where it is mounted"),
+        pytest.param("proxy.istio.io/config", "binaryPath", id="how the proxy is started"),
+        pytest.param("inject.istio.io/templates", "gateway", id="another container"),
+        pytest.param("sidecar.istio.io/proxyCPUx", "1", id="what only begins as a harmless one"),
+        pytest.param("config.linkerd.io/init-image", "example.com/root", id="what changes the node's network"),
+        pytest.param("config.alpha.linkerd.io/proxy-image", "example.com/x", id="an image of an early name"),
+        pytest.param("consul.hashicorp.com/consul-sidecar-user-volume", "x", id="a folder of the node in Consul"),
+        pytest.param("sidecar.istio.io/proxyMemory", '1"}', id="a value that ends its field"),
+        pytest.param("sidecar.istio.io/logLevel", "info\n", id="a value of more than a line"),
+    ],
+)
+def test_no_mesh_is_told_to_give_a_pod_more_than_its_team_may(key: str, value: str) -> None:
+    """Webhooks of meshes make containers with rights of their own from what a pod's writer says of them."""
+    assert f"podTemplate.annotations: {key}: {value} has a mesh add more" in _refusal(_with(annotations={key: value}))
+
+
+def test_what_no_annotation_says_no_label_says_either() -> None:
+    assert "podTemplate.labels: inject.istio.io/templates: g" in _refusal(
+        _with(labels={"inject.istio.io/templates": "g"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sidecar.istio.io/inject", "false"),
+        ("sidecar.istio.io/proxyCPULimit", "500m"),
+        ("sidecar.istio.io/componentLogLevel", "misc:error,http2:debug"),
+        ("traffic.sidecar.istio.io/excludeOutboundIPRanges", "10.0.0.0/8,fd00::/8"),
+        ("traffic.sidecar.istio.io/includeInboundPorts", "*"),
+        ("istio.io/rev", "stable"),
+        ("config.linkerd.io/proxy-cpu-request", "100m"),
+        ("vault.hashicorp.com/agent-inject", "true"),
+    ],
+)
+def test_what_a_team_may_tell_a_mesh_is_passed_on(key: str, value: str) -> None:
+    """How large its proxy is, and what goes through it."""
+    assert template(_with(annotations={key: value}))["metadata"]["annotations"][key] == value
+
+
 MOUNT = {"name": "certs", "mountPath": "/x"}
 CERTS = [{"name": "certs", "emptyDir": {}}]
 
