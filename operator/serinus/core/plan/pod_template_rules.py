@@ -23,12 +23,15 @@ from serinus.api.pod_template import (
 from serinus.api.runtime import EnvVar, RuntimeType
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.kinds import Json
+from serinus.core.plan.model_cache import CACHE_VOLUME
 from serinus.core.plan.pod_security import beyond_baseline, beyond_baseline_in
 from serinus.core.plan.storage import MODEL_VOLUME
 from serinus.core.serving.runtime import ServingRuntime
 from serinus.core.serving.runtimes import server_container
 
 _FIELD: Final = "spec.runtime.podTemplate"
+_SHARED: Final = frozenset({MODEL_VOLUME, "tmp", "shared-memory"})
+"""What a team's containers may mount of ours: none of it is more than the pod's own, and no model is written to."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:,/*-]*")
 """Numbers, ports and levels. Meshes make YAML of what stands there, and a quote in it could begin another field."""
 
@@ -71,6 +74,9 @@ def _check_keys(field: str, wished: Mapping[str, str]) -> None:
         if re.match(INJECTING_KEYS, key) and not (re.match(HARMLESS_KEYS, key) and _PLAIN.fullmatch(value)):
             text = f"{key}: {value} has a mesh add more to the pods than a team may: leave it out"
             raise InvalidSpec(f"{_FIELD}.{field}", text)
+        if CACHE_VOLUME in value:
+            # Other webhooks mount volumes that a pod has, such as Dapr's by dapr.io/volume-mounts.
+            raise InvalidSpec(f"{_FIELD}.{field}", f"{key} names {CACHE_VOLUME}, a volume of the operator's own")
         if "apparmor" in key and value == "unconfined":
             raise InvalidSpec(f"{_FIELD}.{field}", f"{key} {value} is beyond Pod Security's baseline: leave it out")
 
@@ -124,12 +130,21 @@ def _check_container(field: str, container: Json, ports: Sequence[Json]) -> None
             raise InvalidSpec(f"{field}.ports", f"{used[0]} is the server's own: choose another")
         if port.get("hostPort"):
             raise InvalidSpec(f"{field}.ports", f"hostPort {port['hostPort']} is the node's own: leave it out")
-    for mount in _objects(container.get("volumeMounts")):
-        if mount.get("name") == MODEL_VOLUME and mount.get("readOnly") is not True:
-            raise InvalidSpec(f"{field}.volumeMounts", f"{MODEL_VOLUME} is mounted for writing: add readOnly: true")
+    _check_volumes(field, container)
     forbidden = beyond_baseline_in(container)
     if forbidden:
         raise InvalidSpec(field, f"{forbidden} is beyond Pod Security's baseline: leave it out")
+
+
+def _check_volumes(field: str, container: Json) -> None:
+    """Refuse what would write to the model, or see what other pods have fetched and what this one must fetch."""
+    for kind in ("volumeMounts", "volumeDevices"):
+        for used in _objects(container.get(kind)):
+            name = str(used.get("name"))
+            if re.match(OWN_VOLUMES, name) and (name not in _SHARED or kind == "volumeDevices"):
+                raise InvalidSpec(f"{field}.{kind}", f"{name} is the operator's own: leave it out")
+            if name == MODEL_VOLUME and used.get("readOnly") is not True:
+                raise InvalidSpec(f"{field}.{kind}", f"{name} is mounted for writing: add readOnly: true")
 
 
 def _check_security(field: str, context: Json | None) -> None:

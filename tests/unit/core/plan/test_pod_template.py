@@ -131,6 +131,13 @@ def test_no_mesh_is_told_to_give_a_pod_more_than_its_team_may(key: str, value: s
     assert f"podTemplate.annotations: {key}: {value} has a mesh add more" in _refusal(_with(annotations={key: value}))
 
 
+def test_a_container_of_the_teams_may_mount_what_is_the_pods_own() -> None:
+    """The model to read, and the folders for what is written."""
+    mounts = [{"name": name, "mountPath": f"/{name}", "readOnly": name == "model"} for name in ("model", "tmp")]
+    mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
+    assert _pod(containers=[{"name": "a", "volumeMounts": mounts}])["containers"][1]["volumeMounts"] == mounts
+
+
 def test_what_no_annotation_says_no_label_says_either() -> None:
     assert "podTemplate.labels: inject.istio.io/templates: g" in _refusal(
         _with(labels={"inject.istio.io/templates": "g"})
@@ -199,6 +206,26 @@ CERTS = [{"name": "certs", "emptyDir": {}}]
             {"initContainers": [{"name": "a", "volumeMounts": [{"name": "model", "mountPath": "/m"}]}]},
             "model is mounted for writing: add readOnly: true",
             id="the model for writing",
+        ),
+        pytest.param(
+            {"containers": [{"name": "a", "volumeMounts": [{"name": "serinus-cache", "mountPath": "/m"}]}]},
+            "containers[a].volumeMounts: serinus-cache is the operator's own",
+            id="everybody's models",
+        ),
+        pytest.param(
+            {"initContainers": [{"name": "a", "volumeMounts": [{"name": "serinus-artifact", "readOnly": True}]}]},
+            "initContainers[a].volumeMounts: serinus-artifact is the operator's own",
+            id="what must be fetched",
+        ),
+        pytest.param(
+            {"containers": [{"name": "a", "volumeDevices": [{"name": "model", "devicePath": "/dev/m"}]}]},
+            "containers[a].volumeDevices: model is the operator's own",
+            id="the model as a disk",
+        ),
+        pytest.param(
+            {"annotations": {"dapr.io/volume-mounts": "x:/x,serinus-cache:/all"}},
+            "annotations: dapr.io/volume-mounts names serinus-cache",
+            id="everybody's models by a webhook",
         ),
         pytest.param(
             {"containers": [{"name": "a", "securityContext": {"privileged": True}}]},
