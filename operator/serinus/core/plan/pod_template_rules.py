@@ -26,6 +26,7 @@ from serinus.core.model.kinds import Json
 from serinus.core.plan.model_cache import CACHE_VOLUME
 from serinus.core.plan.pod_security import beyond_baseline, beyond_baseline_in
 from serinus.core.plan.storage import MODEL_VOLUME
+from serinus.core.plan.variables import expanded, written_values
 from serinus.core.serving.runtime import ServingRuntime
 from serinus.core.serving.runtimes import server_container
 
@@ -42,7 +43,7 @@ def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime
     _check_keys("labels", wish.labels or {})
     _check_keys("annotations", wish.annotations or {})
     if wish.command is None:
-        _check_arguments(wish.args or (), server)
+        _check_arguments(wish.args or (), server, written_values(ours.get("env", ())))
     elif server.type is not RuntimeType.OPENAI:
         raise InvalidSpec(f"{_FIELD}.command", f"{server.title} is started by the operator: leave it out")
     _check_names("volumes", wish.volumes or (), OWN_VOLUMES)
@@ -62,7 +63,8 @@ def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime
 def check_variables(variables: Sequence[EnvVar], server: ServingRuntime) -> None:
     """Raise InvalidSpec where a variable of the server's is ours."""
     for variable in variables:
-        if variable.name in server.own_variables:
+        name = variable.name.upper() if server.reads_any_case else variable.name
+        if name in server.own_variables:
             text = f"{variable.name} is the operator's own with {server.title}: leave it out"
             raise InvalidSpec("spec.runtime.env", text)
 
@@ -81,11 +83,15 @@ def _check_keys(field: str, wished: Mapping[str, str]) -> None:
             raise InvalidSpec(f"{_FIELD}.{field}", f"{key} {value} is beyond Pod Security's baseline: leave it out")
 
 
-def _check_arguments(arguments: Sequence[str], server: ServingRuntime) -> None:
-    """Refuse the operator's own flags, also shortened: parsers of options take the beginning of a name for the name."""
+def _check_arguments(arguments: Sequence[str], server: ServingRuntime, values: Mapping[str, str]) -> None:
+    """Refuse the operator's own flags, also shortened: parsers of options take the beginning of a name for the name.
+
+    They are read as the server reads them, with the values of its variables; those of Secrets and ConfigMaps are not
+    known here.
+    """
     for argument in arguments:
         # vLLM's takes an underscore for a hyphen.
-        name = argument.partition("=")[0].replace("_", "-")
+        name = expanded(argument, values).partition("=")[0].replace("_", "-")
         taken = [flag for flag in sorted(server.own_flags) if flag.startswith(name)] if name.startswith("--") else []
         if taken and len(name) > len("--"):
             raise InvalidSpec(

@@ -24,10 +24,11 @@ _FOLDERS: Final = {"METRICS_DIR": "/tmp/mlserver-metrics", "ENVIRONMENTS_DIR": "
 _VARIABLES: Final = {f"MLSERVER_{name}": str(value) for name, value in (_PORTS | _FOLDERS).items()}
 _START: Final = (
     'trap \'told=1; kill -TERM "$server"\' TERM; mlserver start "$@" & server=$!; '
-    'wait "$server"; wait "$server"; [ -n "$told" ]'
+    'while kill -0 "$server" 2>/dev/null; do wait "$server"; done; [ -n "$told" ]'
 )
 """A shell's own work: MLServer ends with 0 when a model cannot be loaded (measured), and the kubelet keeps the end of a
-log only of a container that has failed. So whatever ends without having been told to has failed."""
+log only of a container that has failed. So whatever ends without having been told to has failed. A signal ends `wait`
+each time that it is told, so it waits again for as long as the server is there."""
 _FAILED: Final = "failed to load during startup"
 _ENDS: Final = re.compile(r"^[ ]+\S.*\n(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<said>.*))?$", re.MULTILINE)
 """The end of a traceback: what was raised, below a line that is indented."""
@@ -50,6 +51,8 @@ class MLServer:
         {*_VARIABLES, "MLSERVER_HOST", "MLSERVER_ROOT_PATH", "MLSERVER_METRICS_ENDPOINT", "MLSERVER_MODEL_NAME"}
         | {"MLSERVER_LOAD_MODELS_AT_STARTUP", "MLSERVER_MODEL_REPOSITORY_ROOT"}
     )
+    reads_any_case: Final = True
+    """Of two that differ in that alone, the one that comes later counts (pydantic-settings; measured)."""
     settings_file: Final = "model-settings.json"
     fetch_arguments: Final = ("--layout=as-is", f"--need={settings_file}")
     how_it_hangs: Final = "MLServer waits for ever beside a model-settings.json that it cannot read"

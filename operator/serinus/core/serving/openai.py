@@ -84,6 +84,7 @@ class OpenAi:
         {*_SURROUNDINGS, MODEL_VARIABLE, FOLDER_VARIABLE, "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "VLLM_SERVER_DEV_MODE"}
     )
     """The last two let callers change the server for all others."""
+    reads_any_case: Final = False
     settings_file: Final = "config.json"
     fetch_arguments: Final = ("--layout=as-is", f"--need={settings_file}")
     how_it_hangs: Final = "vLLM waits for ever where one of several GPUs is never there"

@@ -262,6 +262,30 @@ def test_what_would_break_ours_is_refused_with_the_field(wish: Json, says: str) 
 
 
 @pytest.mark.parametrize(
+    ("argument", "variables"),
+    [
+        pytest.param("$(P)", {"P": "--model-repository=/x"}, id="a flag as a variable"),
+        pytest.param("--$(P)=9", {"P": "http-port"}, id="its name as a variable"),
+        pytest.param("$(Q)", {"P": "--http", "Q": "$(P)-port=9"}, id="a variable of a variable"),
+    ],
+)
+def test_an_argument_is_read_as_the_server_gets_it(argument: str, variables: dict[str, str]) -> None:
+    """Kubernetes puts the values of variables into arguments."""
+    raw = _with(args=[argument])
+    raw["runtime"]["env"] = [{"name": name, "value": value} for name, value in variables.items()]
+    assert f"args: {argument} sets --" in _refusal(raw)
+
+
+@pytest.mark.parametrize("argument", ["$$(P)", "$(NONE)", "--log-file=$(P)", "$(SECRET)", "--log-verbose=$"])
+def test_an_argument_that_sets_nothing_of_ours_is_taken(argument: str) -> None:
+    """A dollar before a dollar makes no variable of it, and neither does a name that there is none of."""
+    raw = _with(args=[argument])
+    secret = {"secretKeyRef": {"name": "hub", "key": "token"}}
+    raw["runtime"]["env"] = [{"name": "P", "value": "--http-port=9"}, {"name": "SECRET", "valueFrom": secret}]
+    assert template(raw)["spec"]["containers"][0]["args"][-1] == argument
+
+
+@pytest.mark.parametrize(
     "path", ["/models", "/", "/models/fraud", "/models/other", "/models/fraud/1", "//models", "/x/../tmp", "/dev"]
 )
 def test_no_mount_is_in_the_way_of_the_model(path: str) -> None:

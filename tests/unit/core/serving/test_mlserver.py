@@ -53,7 +53,7 @@ def test_readiness_asks_for_the_model() -> None:
     assert _container()["readinessProbe"]["httpGet"]["path"] == f"/v2/models/{OWNER.name}/ready"
 
 
-@pytest.mark.parametrize("name", ["MLSERVER_HTTP_PORT", "MLSERVER_MODEL_NAME", "MLSERVER_METRICS_DIR"])
+@pytest.mark.parametrize("name", ["MLSERVER_HTTP_PORT", "MLSERVER_MODEL_NAME", "mlserver_metrics_dir"])
 def test_a_variable_that_the_operator_relies_on_is_refused(name: str) -> None:
     raw = {**SPEC, "runtime": {**SPEC["runtime"], "env": [{"name": name, "value": "1"}]}}
     with pytest.raises(InvalidSpec, match=rf"spec.runtime.env: {name} is the operator's own with MLServer"):
@@ -126,15 +126,22 @@ def test_an_end_that_nobody_asked_for_is_a_failure(tmp_path: Path, code: int) ->
     assert process.returncode != 0
 
 
-def test_an_end_that_was_asked_for_waits_for_the_requests_in_flight(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 2, 3], ids=["told once", "told twice", "told three times"])
+def test_an_end_that_was_asked_for_waits_for_the_requests_in_flight(tmp_path: Path, times: int) -> None:
     """The kubelet tells the shell, the container's first process; the server hears of it and takes its time."""
-    program = "trap 'echo told; sleep 0.3; echo done; exit 0' TERM; echo ready; while :; do sleep 0.1; done"
+    answered = tmp_path / "answered"
+    program = f"trap 'echo told' TERM; echo ready; until [ -e {answered} ]; do sleep 0.1; done; echo done"
     with _started(tmp_path, program) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.terminate()
+        for _ in range(times):
+            process.terminate()
+            assert process.stdout.readline() == "told\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        answered.touch()
         said, _ = process.communicate(timeout=30)
-    assert said == "told\ndone\n"
+    assert said == "done\n"
     assert process.returncode == 0
 
 
