@@ -32,8 +32,13 @@ each time that it is told, so it waits again for as long as the server is there.
 _FAILED: Final = "failed to load during startup"
 _ENDS: Final = re.compile(r"^[ ]+\S.*\n(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<said>.*))?$", re.MULTILINE)
 """The end of a traceback: what was raised, below a line that is indented."""
-_LOADING: Final = re.compile(r", in (_?load(_model)?|dispatch_update(_to_worker)?)$", re.MULTILINE)
-"""A frame of a load, where the beginning of a log is cut off."""
+_LOADING: Final = re.compile(
+    r", in dispatch_update(_to_worker)?$"
+    r'|File "([^"]*/mlserver[^"]*|((?!/lib/python)[^"])*)", line \d+, in _?load(_model)?$',
+    re.MULTILINE,
+)
+"""A frame of a load, of MLServer's or of the model's own class, where the beginning of a log is cut off: of others'
+functions many are called `load`, such as json's."""
 _RAISED_AGAIN: Final = "mlserver.parallel.errors.WorkerError"
 
 

@@ -87,6 +87,20 @@ def test_the_reason_of_a_failed_load_is_what_the_model_raised(name: str, kept: i
     assert not failure.no_folder
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '  File "/opt/env/lib/python3.11/site-packages/mlserver/registry.py", line 167, in _load_model',
+        '  File "/usr/lib/python3.11/site-packages/mlserver_sklearn/sklearn.py", line 34, in load',
+        '  File "/models/fraud/model.py", line 4, in load',
+    ],
+    ids=["MLServer's", "its runtime's", "the model's own"],
+)
+def test_a_frame_of_a_load_is_enough(frame: str) -> None:
+    """The beginning of a long log is cut off."""
+    assert MLServer().load_failure(f"{frame}\n    x\nValueError: no weights\n") is not None
+
+
 def test_a_load_whose_reason_is_lost_is_told_as_one() -> None:
     failure = MLServer().load_failure("ERROR - Some of the models failed to load during startup!\n")
     assert failure is not None
@@ -99,8 +113,18 @@ def test_a_load_whose_reason_is_lost_is_told_as_one() -> None:
         "",
         "INFO:     Shutting down\n",
         'Traceback (most recent call last):\n  File "model.py", line 9, in predict\n    1 / 0\nZeroDivisionError: x\n',
+        '  File "/usr/lib/python3.11/json/__init__.py", line 293, in load\nValueError: x\n',
+        '  File "/opt/env/lib/python3.11/site-packages/joblib/numpy_pickle.py", line 650, in load\nEOFError: x\n',
+        '  File "model.py", line 9, in load_model_again\nValueError: x\n',
     ],
-    ids=["nothing", "an ordinary end", "a failed inference"],
+    ids=[
+        "nothing",
+        "an ordinary end",
+        "a failed inference",
+        "a file of JSON",
+        "a file of a library",
+        "another function",
+    ],
 )
 def test_what_is_no_load_is_none(log: str) -> None:
     """A model that crashes under traffic is rejected; one that cannot be loaded waits for its deadline."""
@@ -134,12 +158,14 @@ def test_an_end_that_was_asked_for_waits_for_the_requests_in_flight(tmp_path: Pa
     with _started(tmp_path, program) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        for _ in range(times):
-            process.terminate()
-            assert process.stdout.readline() == "told\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.5)
-        answered.touch()
+        try:
+            for _ in range(times):
+                process.terminate()
+                assert process.stdout.readline() == "told\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=0.5)
+        finally:
+            answered.touch()
         said, _ = process.communicate(timeout=30)
     assert said == "done\n"
     assert process.returncode == 0
