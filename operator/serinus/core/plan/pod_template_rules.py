@@ -73,14 +73,20 @@ def _check_keys(field: str, wished: Mapping[str, str]) -> None:
     for key, value in wished.items():
         if re.match(RESERVED_KEYS, key):
             raise InvalidSpec(f"{_FIELD}.{field}", f"{key} is the operator's own: leave it out")
-        if re.match(INJECTING_KEYS, key) and not (re.match(HARMLESS_KEYS, key) and _PLAIN.fullmatch(value)):
-            text = f"{key}: {value} has a mesh add more to the pods than a team may: leave it out"
-            raise InvalidSpec(f"{_FIELD}.{field}", text)
+        if re.match(INJECTING_KEYS, key):
+            _check_mesh(f"{_FIELD}.{field}", key, value)
         if CACHE_VOLUME in value:
             # Other webhooks mount volumes that a pod has, such as Dapr's by dapr.io/volume-mounts.
             raise InvalidSpec(f"{_FIELD}.{field}", f"{key} names {CACHE_VOLUME}, a volume of the operator's own")
         if "apparmor" in key and value == "unconfined":
             raise InvalidSpec(f"{_FIELD}.{field}", f"{key} {value} is beyond Pod Security's baseline: leave it out")
+
+
+def _check_mesh(field: str, key: str, value: str) -> None:
+    if not re.match(HARMLESS_KEYS, key):
+        raise InvalidSpec(field, f"{key} has a mesh add more to the pods than a team may: leave it out")
+    if not _PLAIN.fullmatch(value):
+        raise InvalidSpec(field, f"{key} is {value[:100]!r}: write letters, digits and _ . : , / * - alone")
 
 
 def _check_arguments(arguments: Sequence[str], server: ServingRuntime, values: Mapping[str, str]) -> None:

@@ -54,23 +54,6 @@ def claim_not_found(symptoms: Symptoms) -> Diagnosis | None:
     return None
 
 
-def _missing_folder(pod: PodSymptoms) -> Diagnosis | None:
-    complaint = str(pod.waiting.get("message", ""))
-    if "subPath" not in complaint:
-        return None
-    mount = _MOUNT.search(complaint)
-    if mount is None or (mount["volume"], mount["container"]) == (MODEL_VOLUME, pod.server):
-        what, fix = "the claim", "correct the path in spec.model.storageUri, or put the model there"
-    elif mount["volume"] == CACHE_VOLUME:
-        what, fix = "the cache of models", "ask the administrator to see modelCache.hostPath on the node"
-    else:
-        what, fix = (
-            f"volume {mount['volume']}",
-            "correct the subPath in spec.runtime.podTemplate, or put the folder there",
-        )
-    return Diagnosis(NotReadyReason.CLAIM_NOT_FOUND, f"{what} has no such folder ({one_line(complaint)}): {fix}")
-
-
 def _complaints(pod: PodSymptoms) -> tuple[str, ...]:
     """List what the kubelet says while a container waits; Events of a mount that has worked since are left out."""
     if not pod.waiting:
@@ -116,3 +99,20 @@ def _missing_pull_secret(pod: PodSymptoms) -> Diagnosis | None:
             NotReadyReason.SECRET_NOT_FOUND, f"Secret {names} is not in the namespace to pull the image with: {fix}"
         )
     return None
+
+
+def _missing_folder(pod: PodSymptoms) -> Diagnosis | None:
+    complaint = str(pod.waiting.get("message", ""))
+    if "subPath" not in complaint:
+        return None
+    mount = _MOUNT.search(complaint)
+    if mount is None or (mount["volume"], mount["container"]) == (MODEL_VOLUME, pod.server):
+        what, fix = "the claim", "correct the path in spec.model.storageUri, or put the model there"
+    elif mount["volume"] == CACHE_VOLUME:
+        what, fix = "the cache of models", "ask the administrator to see modelCache.hostPath on the node"
+    else:
+        what, fix = (
+            f"volume {mount['volume']}",
+            "correct the subPath in spec.runtime.podTemplate, or put the folder there",
+        )
+    return Diagnosis(NotReadyReason.CLAIM_NOT_FOUND, f"{what} has no such folder ({one_line(complaint)}): {fix}")
