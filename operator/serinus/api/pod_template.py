@@ -23,6 +23,17 @@ RESERVED_KEYS: Final = (
     r"^(serinus\.dev/|service\.istio\.io/canonical-|app\.kubernetes\.io/(name|instance|managed-by|part-of)$)"
 )
 """Labels and annotations by which we, and Istio's metrics, know a revision's pods."""
+INJECTING_KEYS: Final = r"^([^/]*[.])?(istio[.]io/|linkerd[.]io/.*image|consul[.]hashicorp[.]com/.*volume)"
+"""What webhooks of meshes read: by it who writes a pod has them add images and volumes of their choice, with rights of
+the mesh's own. https://istio.io/latest/docs/reference/config/annotations/ (sidecar.istio.io/userVolume may be a folder
+of the node), https://linkerd.io/2/reference/proxy-configuration/ (linkerd-init may change the node's network),
+https://developer.hashicorp.com/consul/docs/k8s/annotations-and-labels (consul-sidecar-user-volume)."""
+HARMLESS_KEYS: Final = (
+    "^(istio[.]io/(rev|dataplane-mode)|prometheus[.]istio[.]io/merge-metrics"
+    "|sidecar[.]istio[.]io/(inject|proxy(CPU|Memory)(Limit)?|(l|componentL)ogLevel|rewriteAppHTTPProbers)"
+    "|traffic[.]sidecar[.]istio[.]io/(in|ex)clude(In|Out)bound(Ports|IPRanges))$"
+)
+"""Those of them that a team may set: whether there is a proxy, how large it is, and what goes through it."""
 OWN_CONTAINERS: Final = "^(triton|mlserver|openai|serinus-.*)$"
 OWN_VOLUMES: Final = "^(model|tmp|shared-memory|serinus-.*)$"
 
@@ -32,6 +43,13 @@ def _free_keys(field: str) -> Rule:
         f"!has(self.{field}) || self.{field}.all(key, !key.matches(r'{RESERVED_KEYS}'))",
         f"a key of {field} is the operator's own: leave it out",
     )
+
+
+_HARMLESS_ANNOTATIONS: Final = rule(
+    "!has(self.annotations) || !self.annotations.exists(key, "
+    f"key.matches('{INJECTING_KEYS}') && !key.matches('{HARMLESS_KEYS}'))",
+    "a key of annotations has a mesh add more to the pods than a team may: leave it out",
+)
 
 
 def _free_names(pattern: str, what: str) -> Keywords:
@@ -57,7 +75,7 @@ Arguments = Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(
 class PodTemplate(ApiModel):
     """What you add to the pods. Where no type is given, all fields that Kubernetes knows are passed on as written."""
 
-    model_config = ruled(_free_keys("labels"), _free_keys("annotations"))
+    model_config = ruled(_free_keys("labels"), _free_keys("annotations"), _HARMLESS_ANNOTATIONS)
 
     labels: Annotated[dict[str, LabelValue], Field(max_length=32)] | None = None
     """Labels of the pods."""

@@ -23,6 +23,7 @@ from serinus.core.plan.diagnosis.reasons import NotReadyReason
 from serinus.core.plan.fetched import CONTAINER, with_other_bytes
 from serinus.core.plan.model_cache import CacheVolume
 from serinus.core.plan.storage import REPOSITORY, Storage, scheme_of
+from serinus.core.plan.variables import escaped
 from serinus.core.serving.runtimes import runtime_of
 
 SCHEMES: Final = frozenset({"s3", "gs", "az", "http", "https", "oci", "hf", "mlflow", "dvc", "git+https"})
@@ -98,7 +99,7 @@ def _container(spec: ServedModel, runtime: Runtime, fetching: Fetching, destinat
         "name": CONTAINER,
         "image": fetching.image,
         "command": ["serinus-fetch"],
-        "args": [spec.storage_uri, destination, *_options(spec, runtime, fetching, endpoint)],
+        "args": [escaped(spec.storage_uri), destination, *_options(spec, runtime, fetching, endpoint)],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

@@ -24,7 +24,9 @@ class CacheVolume:
     """A claim of the model's namespace, or a folder of the node; `size` in bytes is for all models in there.
 
     On the node each namespace has a `folder` of its own: whoever knows a digest would get the model otherwise, without
-    the right to read it where it comes from.
+    the right to read it where it comes from. It is a `subPath` of the mount, for which the kubelet takes the mode of
+    `host_path`; of a volume that begins there it would make a folder that root alone may write to. So nobody else may
+    mount the volume (`check_pod_template`).
     """
 
     size: int

@@ -11,16 +11,30 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from serinus.api.pod_template import OWN_CONTAINERS, OWN_VOLUMES, RESERVED_KEYS, PodPart, PodTemplate
+from serinus.api.pod_template import (
+    HARMLESS_KEYS,
+    INJECTING_KEYS,
+    OWN_CONTAINERS,
+    OWN_VOLUMES,
+    RESERVED_KEYS,
+    PodPart,
+    PodTemplate,
+)
 from serinus.api.runtime import EnvVar, RuntimeType
 from serinus.core.model.errors import InvalidSpec
 from serinus.core.model.kinds import Json
+from serinus.core.plan.model_cache import CACHE_VOLUME
 from serinus.core.plan.pod_security import beyond_baseline, beyond_baseline_in
 from serinus.core.plan.storage import MODEL_VOLUME
+from serinus.core.plan.variables import expanded, written_values
 from serinus.core.serving.runtime import ServingRuntime
 from serinus.core.serving.runtimes import server_container
 
 _FIELD: Final = "spec.runtime.podTemplate"
+_SHARED: Final = frozenset({MODEL_VOLUME, "tmp", "shared-memory"})
+"""What a team's containers may mount of ours: none of it is more than the pod's own, and no model is written to."""
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:,/*-]*")
+"""Numbers, ports and levels. Meshes make YAML of what stands there, and a quote in it could begin another field."""
 
 
 def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime, models: str) -> None:
@@ -29,7 +43,7 @@ def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime
     _check_keys("labels", wish.labels or {})
     _check_keys("annotations", wish.annotations or {})
     if wish.command is None:
-        _check_arguments(wish.args or (), server)
+        _check_arguments(wish.args or (), server, written_values(ours.get("env", ())))
     elif server.type is not RuntimeType.OPENAI:
         raise InvalidSpec(f"{_FIELD}.command", f"{server.title} is started by the operator: leave it out")
     _check_names("volumes", wish.volumes or (), OWN_VOLUMES)
@@ -49,7 +63,8 @@ def check_pod_template(wish: PodTemplate, template: Json, server: ServingRuntime
 def check_variables(variables: Sequence[EnvVar], server: ServingRuntime) -> None:
     """Raise InvalidSpec where a variable of the server's is ours."""
     for variable in variables:
-        if variable.name in server.own_variables:
+        name = variable.name.upper() if server.reads_any_case else variable.name
+        if name in server.own_variables:
             text = f"{variable.name} is the operator's own with {server.title}: leave it out"
             raise InvalidSpec("spec.runtime.env", text)
 
@@ -58,15 +73,31 @@ def _check_keys(field: str, wished: Mapping[str, str]) -> None:
     for key, value in wished.items():
         if re.match(RESERVED_KEYS, key):
             raise InvalidSpec(f"{_FIELD}.{field}", f"{key} is the operator's own: leave it out")
+        if re.match(INJECTING_KEYS, key):
+            _check_mesh(f"{_FIELD}.{field}", key, value)
+        if CACHE_VOLUME in value:
+            # Other webhooks mount volumes that a pod has, such as Dapr's by dapr.io/volume-mounts.
+            raise InvalidSpec(f"{_FIELD}.{field}", f"{key} names {CACHE_VOLUME}, a volume of the operator's own")
         if "apparmor" in key and value == "unconfined":
             raise InvalidSpec(f"{_FIELD}.{field}", f"{key} {value} is beyond Pod Security's baseline: leave it out")
 
 
-def _check_arguments(arguments: Sequence[str], server: ServingRuntime) -> None:
-    """Refuse the operator's own flags, also shortened: parsers of options take the beginning of a name for the name."""
+def _check_mesh(field: str, key: str, value: str) -> None:
+    if not re.match(HARMLESS_KEYS, key):
+        raise InvalidSpec(field, f"{key} has a mesh add more to the pods than a team may: leave it out")
+    if not _PLAIN.fullmatch(value):
+        raise InvalidSpec(field, f"{key} is {value[:100]!r}: write letters, digits and _ . : , / * - alone")
+
+
+def _check_arguments(arguments: Sequence[str], server: ServingRuntime, values: Mapping[str, str]) -> None:
+    """Refuse the operator's own flags, also shortened: parsers of options take the beginning of a name for the name.
+
+    They are read as the server reads them, with the values of its variables; those of Secrets and ConfigMaps are not
+    known here.
+    """
     for argument in arguments:
         # vLLM's takes an underscore for a hyphen.
-        name = argument.partition("=")[0].replace("_", "-")
+        name = expanded(argument, values).partition("=")[0].replace("_", "-")
         taken = [flag for flag in sorted(server.own_flags) if flag.startswith(name)] if name.startswith("--") else []
         if taken and len(name) > len("--"):
             raise InvalidSpec(
@@ -111,12 +142,21 @@ def _check_container(field: str, container: Json, ports: Sequence[Json]) -> None
             raise InvalidSpec(f"{field}.ports", f"{used[0]} is the server's own: choose another")
         if port.get("hostPort"):
             raise InvalidSpec(f"{field}.ports", f"hostPort {port['hostPort']} is the node's own: leave it out")
-    for mount in _objects(container.get("volumeMounts")):
-        if mount.get("name") == MODEL_VOLUME and mount.get("readOnly") is not True:
-            raise InvalidSpec(f"{field}.volumeMounts", f"{MODEL_VOLUME} is mounted for writing: add readOnly: true")
+    _check_volumes(field, container)
     forbidden = beyond_baseline_in(container)
     if forbidden:
         raise InvalidSpec(field, f"{forbidden} is beyond Pod Security's baseline: leave it out")
+
+
+def _check_volumes(field: str, container: Json) -> None:
+    """Refuse what would write to the model, or see what other pods have fetched and what this one must fetch."""
+    for kind in ("volumeMounts", "volumeDevices"):
+        for used in _objects(container.get(kind)):
+            name = str(used.get("name"))
+            if re.match(OWN_VOLUMES, name) and (name not in _SHARED or kind == "volumeDevices"):
+                raise InvalidSpec(f"{field}.{kind}", f"{name} is the operator's own: leave it out")
+            if name == MODEL_VOLUME and used.get("readOnly") is not True:
+                raise InvalidSpec(f"{field}.{kind}", f"{name} is mounted for writing: add readOnly: true")
 
 
 def _check_security(field: str, context: Json | None) -> None:

@@ -24,15 +24,21 @@ _FOLDERS: Final = {"METRICS_DIR": "/tmp/mlserver-metrics", "ENVIRONMENTS_DIR": "
 _VARIABLES: Final = {f"MLSERVER_{name}": str(value) for name, value in (_PORTS | _FOLDERS).items()}
 _START: Final = (
     'trap \'told=1; kill -TERM "$server"\' TERM; mlserver start "$@" & server=$!; '
-    'wait "$server"; wait "$server"; [ -n "$told" ]'
+    'while kill -0 "$server" 2>/dev/null; do wait "$server"; done; [ -n "$told" ]'
 )
 """A shell's own work: MLServer ends with 0 when a model cannot be loaded (measured), and the kubelet keeps the end of a
-log only of a container that has failed. So whatever ends without having been told to has failed."""
+log only of a container that has failed. So whatever ends without having been told to has failed. A signal ends `wait`
+each time that it is told, so it waits again for as long as the server is there."""
 _FAILED: Final = "failed to load during startup"
 _ENDS: Final = re.compile(r"^[ ]+\S.*\n(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<said>.*))?$", re.MULTILINE)
 """The end of a traceback: what was raised, below a line that is indented."""
-_LOADING: Final = re.compile(r", in (_?load(_model)?|dispatch_update(_to_worker)?)$", re.MULTILINE)
-"""A frame of a load, where the beginning of a log is cut off."""
+_LOADING: Final = re.compile(
+    r", in dispatch_update(_to_worker)?$"
+    r'|File "([^"]*/mlserver[^"]*|((?!/lib/python)[^"])*)", line \d+, in _?load(_model)?$',
+    re.MULTILINE,
+)
+"""A frame of a load, of MLServer's or of the model's own class, where the beginning of a log is cut off: of others'
+functions many are called `load`, such as json's."""
 _RAISED_AGAIN: Final = "mlserver.parallel.errors.WorkerError"
 
 
@@ -50,6 +56,8 @@ class MLServer:
         {*_VARIABLES, "MLSERVER_HOST", "MLSERVER_ROOT_PATH", "MLSERVER_METRICS_ENDPOINT", "MLSERVER_MODEL_NAME"}
         | {"MLSERVER_LOAD_MODELS_AT_STARTUP", "MLSERVER_MODEL_REPOSITORY_ROOT"}
     )
+    reads_any_case: Final = True
+    """Of two that differ in that alone, the one that comes later counts (pydantic-settings; measured)."""
     settings_file: Final = "model-settings.json"
     fetch_arguments: Final = ("--layout=as-is", f"--need={settings_file}")
     how_it_hangs: Final = "MLServer waits for ever beside a model-settings.json that it cannot read"

@@ -46,7 +46,8 @@ FOLDER_VARIABLE: Final = "SERINUS_MODEL_FOLDER"
 _SURROUNDINGS: Final = {"HOME": "/tmp", "USER": "vllm", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}  # noqa: S108
 _GAVE_UP: Final = "Engine core initialization failed"
 _LOADING: Final = re.compile(
-    rf"{_GAVE_UP}|EngineCore failed to start|, in (build_async_engine_client|create_engine_config|load_model)"
+    rf"{_GAVE_UP}|EngineCore failed to start|, in (build_async_engine_client|create_engine_config|load_model)$",
+    re.MULTILINE,
 )
 """What vLLM says, or a frame of what it does, before its port listens."""
 _DIED: Final = "EngineDeadError"
@@ -84,6 +85,7 @@ class OpenAi:
         {*_SURROUNDINGS, MODEL_VARIABLE, FOLDER_VARIABLE, "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "VLLM_SERVER_DEV_MODE"}
     )
     """The last two let callers change the server for all others."""
+    reads_any_case: Final = False
     settings_file: Final = "config.json"
     fetch_arguments: Final = ("--layout=as-is", f"--need={settings_file}")
     how_it_hangs: Final = "vLLM waits for ever where one of several GPUs is never there"

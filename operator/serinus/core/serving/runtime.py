@@ -125,6 +125,11 @@ class ServingRuntime(Protocol):
         ...
 
     @property
+    def reads_any_case(self) -> bool:
+        """Whether it takes a variable in small letters for the one in capitals."""
+        ...
+
+    @property
     def settings_file(self) -> str:
         """The file in a model's folder that says how it is served."""
         ...

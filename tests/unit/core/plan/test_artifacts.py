@@ -17,6 +17,7 @@ from serinus.core.plan.artifacts import Fetching, artifact_doubt, goes_first_alo
 from serinus.core.plan.fetched import CONTAINER, failure_told, first_fetched
 from serinus.core.plan.model_cache import CacheVolume
 from serinus.core.plan.pods import render_template
+from serinus.core.plan.variables import expanded
 from tests.unit.core.plan.given import HASH, OWNER, SMALL, assert_valid
 
 DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
@@ -137,6 +138,22 @@ def test_pods_can_write_to_a_cache(cache: CacheVolume) -> None:
     found = template(asked(), replace(FETCHING, cache=cache))
     assert found["spec"]["securityContext"]["fsGroup"] == 1000
     assert_valid({"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "x"}, "template": found})
+
+
+@pytest.mark.parametrize(
+    ("uri", "argument"),
+    [
+        ("s3://models/fraud/42", "s3://models/fraud/42"),
+        ("s3://b/price$$2/$m", "s3://b/price$$$$2/$$m"),
+        ("https://x.example.com/$(AWS_SECRET_ACCESS_KEY)", "https://x.example.com/$$(AWS_SECRET_ACCESS_KEY)"),
+    ],
+    ids=["no dollar", "dollars", "a variable's name"],
+)
+def test_what_is_fetched_is_what_is_written(uri: str, argument: str) -> None:
+    """Kubernetes puts variables into arguments, and the Secret's are among them."""
+    (fetch,) = template(asked(uri))["spec"]["initContainers"]
+    assert fetch["args"][0] == argument
+    assert expanded(argument, {"AWS_SECRET_ACCESS_KEY": "secret"}) == uri
 
 
 def test_without_a_cache_pods_are_what_they_were() -> None:

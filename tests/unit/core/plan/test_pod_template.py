@@ -110,6 +110,64 @@ def test_the_teams_part_is_part_of_the_revision() -> None:
     assert len(set(hashes)) == 3
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param("sidecar.istio.io/proxyImage", "example.com/root:1", id="another proxy"),
+        pytest.param("sidecar.istio.io/userVolume", "x", id="a folder of the node"),
+        pytest.param("sidecar.istio.io/userVolumeMount", "x", id="where it is mounted"),
+        pytest.param("proxy.istio.io/config", "binaryPath", id="how the proxy is started"),
+        pytest.param("inject.istio.io/templates", "gateway", id="another container"),
+        pytest.param("sidecar.istio.io/proxyCPUx", "1", id="what only begins as a harmless one"),
+        pytest.param("config.linkerd.io/init-image", "example.com/root", id="what changes the node's network"),
+        pytest.param("config.alpha.linkerd.io/proxy-image", "example.com/x", id="an image of an early name"),
+        pytest.param("consul.hashicorp.com/consul-sidecar-user-volume", "x", id="a folder of the node in Consul"),
+    ],
+)
+def test_no_mesh_is_told_to_give_a_pod_more_than_its_team_may(key: str, value: str) -> None:
+    """Webhooks of meshes make containers with rights of their own from what a pod's writer says of them."""
+    assert f"podTemplate.annotations: {key} has a mesh add more" in _refusal(_with(annotations={key: value}))
+
+
+@pytest.mark.parametrize(
+    "value", ['1"}', "info\n", "a: b", "{{ .Values }}"], ids=["quote", "line", "field", "template"]
+)
+def test_a_value_for_a_mesh_begins_no_field_of_its_own(value: str) -> None:
+    """It is put into YAML as it is."""
+    assert f"proxyMemory is {value!r}: write" in _refusal(_with(annotations={"sidecar.istio.io/proxyMemory": value}))
+
+
+def test_a_container_of_the_teams_may_mount_what_is_the_pods_own() -> None:
+    """The model to read, and the folders for what is written."""
+    mounts = [{"name": name, "mountPath": f"/{name}", "readOnly": name == "model"} for name in ("model", "tmp")]
+    mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
+    assert _pod(containers=[{"name": "a", "volumeMounts": mounts}])["containers"][1]["volumeMounts"] == mounts
+
+
+def test_what_no_annotation_says_no_label_says_either() -> None:
+    assert "podTemplate.labels: inject.istio.io/templates has" in _refusal(
+        _with(labels={"inject.istio.io/templates": "g"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sidecar.istio.io/inject", "false"),
+        ("sidecar.istio.io/proxyCPULimit", "500m"),
+        ("sidecar.istio.io/componentLogLevel", "misc:error,http2:debug"),
+        ("traffic.sidecar.istio.io/excludeOutboundIPRanges", "10.0.0.0/8,fd00::/8"),
+        ("traffic.sidecar.istio.io/includeInboundPorts", "*"),
+        ("istio.io/rev", "stable"),
+        ("config.linkerd.io/proxy-cpu-request", "100m"),
+        ("vault.hashicorp.com/agent-inject", "true"),
+    ],
+)
+def test_what_a_team_may_tell_a_mesh_is_passed_on(key: str, value: str) -> None:
+    """How large its proxy is, and what goes through it."""
+    assert template(_with(annotations={key: value}))["metadata"]["annotations"][key] == value
+
+
 MOUNT = {"name": "certs", "mountPath": "/x"}
 CERTS = [{"name": "certs", "emptyDir": {}}]
 
@@ -156,6 +214,26 @@ CERTS = [{"name": "certs", "emptyDir": {}}]
             id="the model for writing",
         ),
         pytest.param(
+            {"containers": [{"name": "a", "volumeMounts": [{"name": "serinus-cache", "mountPath": "/m"}]}]},
+            "containers[a].volumeMounts: serinus-cache is the operator's own",
+            id="everybody's models",
+        ),
+        pytest.param(
+            {"initContainers": [{"name": "a", "volumeMounts": [{"name": "serinus-artifact", "readOnly": True}]}]},
+            "initContainers[a].volumeMounts: serinus-artifact is the operator's own",
+            id="what must be fetched",
+        ),
+        pytest.param(
+            {"containers": [{"name": "a", "volumeDevices": [{"name": "model", "devicePath": "/dev/m"}]}]},
+            "containers[a].volumeDevices: model is the operator's own",
+            id="the model as a disk",
+        ),
+        pytest.param(
+            {"annotations": {"dapr.io/volume-mounts": "x:/x,serinus-cache:/all"}},
+            "annotations: dapr.io/volume-mounts names serinus-cache",
+            id="everybody's models by a webhook",
+        ),
+        pytest.param(
             {"containers": [{"name": "a", "securityContext": {"privileged": True}}]},
             "securityContext.privileged is beyond Pod Security's baseline",
             id="a privileged container",
@@ -187,6 +265,30 @@ def test_what_would_break_ours_is_refused_with_the_field(wish: Json, says: str) 
     refusal = _refusal(_with(**wish))
     assert refusal.startswith("spec.runtime.podTemplate.")
     assert says in refusal
+
+
+@pytest.mark.parametrize(
+    ("argument", "variables"),
+    [
+        pytest.param("$(P)", {"P": "--model-repository=/x"}, id="a flag as a variable"),
+        pytest.param("--$(P)=9", {"P": "http-port"}, id="its name as a variable"),
+        pytest.param("$(Q)", {"P": "--http", "Q": "$(P)-port=9"}, id="a variable of a variable"),
+    ],
+)
+def test_an_argument_is_read_as_the_server_gets_it(argument: str, variables: dict[str, str]) -> None:
+    """Kubernetes puts the values of variables into arguments."""
+    raw = _with(args=[argument])
+    raw["runtime"]["env"] = [{"name": name, "value": value} for name, value in variables.items()]
+    assert f"args: {argument} sets --" in _refusal(raw)
+
+
+@pytest.mark.parametrize("argument", ["$$(P)", "$(NONE)", "--log-file=$(P)", "$(SECRET)", "--log-verbose=$"])
+def test_an_argument_that_sets_nothing_of_ours_is_taken(argument: str) -> None:
+    """A dollar before a dollar makes no variable of it, and neither does a name that there is none of."""
+    raw = _with(args=[argument])
+    secret = {"secretKeyRef": {"name": "hub", "key": "token"}}
+    raw["runtime"]["env"] = [{"name": "P", "value": "--http-port=9"}, {"name": "SECRET", "valueFrom": secret}]
+    assert template(raw)["spec"]["containers"][0]["args"][-1] == argument
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_readiness_asks_for_the_model() -> None:
     assert _container()["readinessProbe"]["httpGet"]["path"] == f"/v2/models/{OWNER.name}/ready"
 
 
-@pytest.mark.parametrize("name", ["MLSERVER_HTTP_PORT", "MLSERVER_MODEL_NAME", "MLSERVER_METRICS_DIR"])
+@pytest.mark.parametrize("name", ["MLSERVER_HTTP_PORT", "MLSERVER_MODEL_NAME", "mlserver_metrics_dir"])
 def test_a_variable_that_the_operator_relies_on_is_refused(name: str) -> None:
     raw = {**SPEC, "runtime": {**SPEC["runtime"], "env": [{"name": name, "value": "1"}]}}
     with pytest.raises(InvalidSpec, match=rf"spec.runtime.env: {name} is the operator's own with MLServer"):
@@ -87,6 +87,20 @@ def test_the_reason_of_a_failed_load_is_what_the_model_raised(name: str, kept: i
     assert not failure.no_folder
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '  File "/opt/env/lib/python3.11/site-packages/mlserver/registry.py", line 167, in _load_model',
+        '  File "/usr/lib/python3.11/site-packages/mlserver_sklearn/sklearn.py", line 34, in load',
+        '  File "/models/fraud/model.py", line 4, in load',
+    ],
+    ids=["MLServer's", "its runtime's", "the model's own"],
+)
+def test_a_frame_of_a_load_is_enough(frame: str) -> None:
+    """The beginning of a long log is cut off."""
+    assert MLServer().load_failure(f"{frame}\n    x\nValueError: no weights\n") is not None
+
+
 def test_a_load_whose_reason_is_lost_is_told_as_one() -> None:
     failure = MLServer().load_failure("ERROR - Some of the models failed to load during startup!\n")
     assert failure is not None
@@ -99,8 +113,18 @@ def test_a_load_whose_reason_is_lost_is_told_as_one() -> None:
         "",
         "INFO:     Shutting down\n",
         'Traceback (most recent call last):\n  File "model.py", line 9, in predict\n    1 / 0\nZeroDivisionError: x\n',
+        '  File "/usr/lib/python3.11/json/__init__.py", line 293, in load\nValueError: x\n',
+        '  File "/opt/env/lib/python3.11/site-packages/joblib/numpy_pickle.py", line 650, in load\nEOFError: x\n',
+        '  File "model.py", line 9, in load_model_again\nValueError: x\n',
     ],
-    ids=["nothing", "an ordinary end", "a failed inference"],
+    ids=[
+        "nothing",
+        "an ordinary end",
+        "a failed inference",
+        "a file of JSON",
+        "a file of a library",
+        "another function",
+    ],
 )
 def test_what_is_no_load_is_none(log: str) -> None:
     """A model that crashes under traffic is rejected; one that cannot be loaded waits for its deadline."""
@@ -126,15 +150,24 @@ def test_an_end_that_nobody_asked_for_is_a_failure(tmp_path: Path, code: int) ->
     assert process.returncode != 0
 
 
-def test_an_end_that_was_asked_for_waits_for_the_requests_in_flight(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 2, 3], ids=["told once", "told twice", "told three times"])
+def test_an_end_that_was_asked_for_waits_for_the_requests_in_flight(tmp_path: Path, times: int) -> None:
     """The kubelet tells the shell, the container's first process; the server hears of it and takes its time."""
-    program = "trap 'echo told; sleep 0.3; echo done; exit 0' TERM; echo ready; while :; do sleep 0.1; done"
+    answered = tmp_path / "answered"
+    program = f"trap 'echo told' TERM; echo ready; until [ -e {answered} ]; do sleep 0.1; done; echo done"
     with _started(tmp_path, program) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.terminate()
+        try:
+            for _ in range(times):
+                process.terminate()
+                assert process.stdout.readline() == "told\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=0.5)
+        finally:
+            answered.touch()
         said, _ = process.communicate(timeout=30)
-    assert said == "told\ndone\n"
+    assert said == "done\n"
     assert process.returncode == 0
 
 

@@ -162,9 +162,10 @@ def test_a_folder_that_is_not_there_is_told_as_such() -> None:
         "",
         "INFO 11-30 [launcher.py:46] vllm shutdown\n",
         "RuntimeError: of another program\n",
+        '  File "cache.py", line 3, in load_model_from_cache_stats\nValueError: no number\n',
         ", in load_model\nvllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue\n",
     ],
-    ids=["nothing", "an ordinary end", "another program", "an engine that has died under traffic"],
+    ids=["nothing", "an ordinary end", "another program", "another function", "an engine that has died under traffic"],
 )
 def test_what_is_no_load_is_none(log: str) -> None:
     """A model that crashes under traffic is rejected; one that cannot be loaded waits for its deadline."""

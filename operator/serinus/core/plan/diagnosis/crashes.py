@@ -31,12 +31,14 @@ def crash_loop(symptoms: Symptoms) -> Diagnosis | None:
     for pod in symptoms.pods:
         said = _cannot_start(pod)
         if said is not None:
-            fix = f"check that spec.runtime.image holds {symptoms.runtime.program}"
+            fix = f"check that spec.runtime.image holds {symptoms.replacement or symptoms.runtime.program}"
+            if symptoms.replacement:
+                fix = f"{fix}, or correct spec.runtime.podTemplate.command"
             return Diagnosis(NotReadyReason.CRASH_LOOP, f"the container cannot start ({one_line(said)}): {fix}")
         if _is_lost(pod) or not pod.terminated:
             continue
         if pod.waiting.get("reason") == "CrashLoopBackOff" or "terminated" in _state(pod):
-            return _ended(pod, symptoms.runtime.title)
+            return _ended(pod, symptoms.title)
     return None
 
 
@@ -75,7 +77,7 @@ def not_ready(symptoms: Symptoms) -> Diagnosis | None:
         other = beside_server(pod)
         if other is not None:
             fix = f"run kubectl describe pod {pod.name}"
-            said = f"{other} of pod {pod.name} is not ready, beside {symptoms.runtime.title}"
+            said = f"{other} of pod {pod.name} is not ready, beside {symptoms.title}"
             return Diagnosis(NotReadyReason.NOT_READY, f"{said}: {fix}")
         if "running" in _state(pod) and pod.container.get("started"):
             model = symptoms.revision.model

@@ -11,7 +11,7 @@ _NO_FOLDER = "correct spec.model.storageUri, which names no folder in the image"
 
 def model_load_failed(symptoms: Symptoms) -> Diagnosis | None:
     """Look for the server's reason in the end of its log, which the kubelet keeps as the termination message."""
-    cannot = f"{symptoms.runtime.title} cannot load {symptoms.revision.model}"
+    cannot = f"{symptoms.title} cannot load {symptoms.revision.model}"
     for pod in symptoms.pods:
         failure = symptoms.runtime.load_failure(str(pod.terminated.get("message", "")))
         if failure is None:

@@ -6,12 +6,15 @@ import re
 
 from serinus.core.plan.diagnosis.reasons import Diagnosis, NotReadyReason
 from serinus.core.plan.diagnosis.symptoms import PodSymptoms, Symptoms, one_line
+from serinus.core.plan.model_cache import CACHE_VOLUME
+from serinus.core.plan.storage import MODEL_VOLUME
 
 _MISSING = re.compile(r'(?P<kind>secret|configmap)s? "(?P<name>[^"]+)" not found', re.IGNORECASE)
 _MISSING_KEY = re.compile(r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigMap) (?:[^/\s]+/)?(?P<name>\S+)")
 _MISSING_KEY_IN_VOLUME = re.compile(r"references non-existent (?P<kind>secret|config) key: (?P<key>\S+)")
 _MISSING_CLAIM = re.compile(r'persistentvolumeclaim "(?P<name>[^"]+)" (?P<what>not found|is being deleted)')
 _MISSING_PULL_SECRETS = re.compile(r"image pull secrets \((?P<names>[^)]+)\)")
+_MOUNT = re.compile(r'volumeMount "(?P<volume>[^"]+)" of container "(?P<container>[^"]+)"')
 _PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff")
 
 _REASONS = {
@@ -44,12 +47,9 @@ def claim_not_found(symptoms: Symptoms) -> Diagnosis | None:
             what = "is not in the namespace" if match["what"] == "not found" else match["what"]
             fix = _fix_of_claim(match["name"], symptoms)
             return Diagnosis(NotReadyReason.CLAIM_NOT_FOUND, f"{claim} {what}: {fix}")
-        complaint = str(pod.waiting.get("message", ""))
-        if "subPath" in complaint:
-            fix = "correct the path in spec.model.storageUri, or put the model there"
-            return Diagnosis(
-                NotReadyReason.CLAIM_NOT_FOUND, f"the claim has no such folder ({one_line(complaint)}): {fix}"
-            )
+        found = _missing_folder(pod)
+        if found:
+            return found
     return None
 
 
@@ -111,3 +111,20 @@ def _missing_pull_secret(pod: PodSymptoms) -> Diagnosis | None:
             NotReadyReason.SECRET_NOT_FOUND, f"Secret {names} is not in the namespace to pull the image with: {fix}"
         )
     return None
+
+
+def _missing_folder(pod: PodSymptoms) -> Diagnosis | None:
+    complaint = str(pod.waiting.get("message", ""))
+    if "subPath" not in complaint:
+        return None
+    mount = _MOUNT.search(complaint)
+    if mount is None or (mount["volume"], mount["container"]) == (MODEL_VOLUME, pod.server):
+        what, fix = "the claim", "correct the path in spec.model.storageUri, or put the model there"
+    elif mount["volume"] == CACHE_VOLUME:
+        what, fix = "the cache of models", "ask the administrator to see modelCache.hostPath on the node"
+    else:
+        what, fix = (
+            f"volume {mount['volume']}",
+            "correct the subPath in spec.runtime.podTemplate, or put the folder there",
+        )
+    return Diagnosis(NotReadyReason.CLAIM_NOT_FOUND, f"{what} has no such folder ({one_line(complaint)}): {fix}")

@@ -105,6 +105,17 @@ class Symptoms:
         return runtime_in(self.revision.template)
 
     @property
+    def replacement(self) -> str:
+        """The program that the team starts in the server's place; empty where it is the operator's."""
+        command = self.container.get("command") or ()
+        return "" if self.runtime.program in command else str(next(iter(command), ""))
+
+    @property
+    def title(self) -> str:
+        """What people call the server: nobody knows which one a team starts."""
+        return "the server" if self.replacement else self.runtime.title
+
+    @property
     def model_claim(self) -> str:
         """The claim that the model is on; empty where it is on none."""
         return self._claim_of(MODEL_VOLUME)

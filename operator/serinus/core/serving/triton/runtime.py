@@ -55,6 +55,7 @@ class Triton:
         }
     )
     own_variables: Final[frozenset[str]] = frozenset()
+    reads_any_case: Final = False
     settings_file: Final = CONFIG_KEY
     fetch_arguments: Final[tuple[str, ...]] = ()
     """Its layout is what `serinus-fetch` makes by itself."""

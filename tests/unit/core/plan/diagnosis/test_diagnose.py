@@ -23,7 +23,7 @@ from tests.unit.core.plan.diagnosis.given import (
     unschedulable,
     waiting,
 )
-from tests.unit.core.plan.given import revision
+from tests.unit.core.plan.given import revision, template
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,22 @@ def test_a_claim_that_is_not_there_is_named(one: Json, part: str) -> None:
 def test_a_claim_of_the_teams_is_told_as_theirs() -> None:
     one = unschedulable('0/1 nodes are available: persistentvolumeclaim "scratch" not found.')
     assert_says(diagnosed(one), NotReadyReason.CLAIM_NOT_FOUND, "scratch", "correct spec.runtime.podTemplate")
+
+
+@pytest.mark.parametrize(
+    ("mount", "part"),
+    [
+        pytest.param('"data" of container "triton"', "subPath in spec.runtime.podTemplate", id="the team's volume"),
+        pytest.param('"model" of container "warm"', "subPath in spec.runtime.podTemplate", id="the team's container"),
+        pytest.param('"serinus-cache" of container "serinus-fetch"', "modelCache.hostPath", id="the cache"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_told_as_that_of_who_named_it(mount: str, part: str) -> None:
+    one = waiting("CreateContainerConfigError", f"failed to prepare subPath for volumeMount {mount}")
+    found = diagnosed(one)
+    assert_says(found, NotReadyReason.CLAIM_NOT_FOUND, part)
+    assert found is not None
+    assert "storageUri" not in found.message
 
 
 @pytest.mark.parametrize(
@@ -348,3 +364,34 @@ def test_a_long_message_is_cut() -> None:
     found = diagnosed(unschedulable("x" * 5000))
     assert found is not None
     assert len(found.message) < 1000
+
+
+SGLANG: Json = {
+    "model": {"version": "1", "storageUri": "pvc://models/qwen/1"},
+    "runtime": {"type": "openai", "image": "example.com/sglang:1", "podTemplate": {"command": ["sglang", "serve"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "says"),
+    [
+        pytest.param(
+            waiting("RunContainerError", 'exec: "sglang": executable file not found in $PATH'),
+            "holds sglang, or correct spec.runtime.podTemplate.command",
+            id="not in the image",
+        ),
+        pytest.param(crashed("boom"), "the server ended with exit code 1 (boom)", id="ended"),
+        pytest.param(
+            crashed('  File "x.py", line 3, in load_model\nValueError: no weights'),
+            "the server cannot load fraud (ValueError: no weights)",
+            id="not loaded",
+        ),
+    ],
+)
+def test_a_server_of_the_teams_own_is_not_called_vllm(one: Json, says: str) -> None:
+    """It speaks the same protocol; what it is called is in the team's command."""
+    one["status"]["containerStatuses"][0]["name"] = "openai"
+    found = diagnose([one], None, [], revision=revision(template=template(SGLANG)))
+    assert found is not None
+    assert says in found.message
+    assert "vllm" not in found.message.lower()
