@@ -49,8 +49,8 @@ _ZERO_BECOMES: dict[str, int | None] = {
     **dict.fromkeys(("hostPort", "initialDelaySeconds")),
     **{"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3},
 }
-"""What the API server makes of 0 or false in a pod: of fields that are no pointers in k8s.io/api/core/v1/types.go, which
-it cannot tell from unset ones. It drops them, or puts in the default of pkg/apis/core/v1/defaults.go."""
+"""What the API server makes of 0 or false in a pod: of fields that are no pointers in k8s.io/api/core/v1/types.go, so
+that it cannot tell them from unset ones. It drops them, or puts in the default of pkg/apis/core/v1/defaults.go."""
 
 _WHOLE: frozenset[Path] = frozenset(
     {
@@ -170,15 +170,21 @@ def _value_carries(live: Any, wanted: Any, path: Path) -> bool:
         return True  # nearly every value of nearly every pass
     if path in _WHOLE:
         return _same(live, wanted)
-    if wanted in (0, False) and path[: len(_POD)] == _POD and path[-1] in _ZERO_BECOMES:
-        return live in (0, False, _ZERO_BECOMES[path[-1]])
-    if live is None:
-        return wanted is None or wanted in ("", [], {})  # the API server drops empty ones
+    if _is_unset(live, wanted, path):
+        return True
     if isinstance(wanted, dict) and isinstance(live, dict):
         return all(_value_carries(live.get(key), value, (*path, key)) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(live, list):
         return _list_carries(live, wanted, path)
     return same_quantity(live, wanted) if _is_quantity(path) else _same(live, wanted)
+
+
+def _is_unset(live: Any, wanted: Any, path: Path) -> bool:
+    """Tell whether the API server takes a value for none: it drops empty ones, and of some fields also 0 and false."""
+    if live is None and wanted in ("", [], {}):
+        return True
+    in_pod = path[: len(_POD)] == _POD and path[-1] in _ZERO_BECOMES
+    return in_pod and wanted in (0, False) and bool(live == _ZERO_BECOMES[path[-1]])
 
 
 def _list_carries(live: list[Any], wanted: list[Any], path: Path) -> bool:
