@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from serinus.api.constraints import Image, StorageUri
-from serinus.api.served_model import ModelFormat, ModelName
+from serinus.api.constraints import Image, ModelName, StorageUri
+from serinus.api.served_model import ModelFormat
 from serinus.cli.convert.draft import Draft
 from serinus.cli.convert.fits import fitting
 from serinus.cli.convert.kserve_servers import OPENAI, TRITON, PredictorServer, format_of, server_of
