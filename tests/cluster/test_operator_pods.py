@@ -15,7 +15,10 @@ CONFINED: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["
 SIDECAR: Json = {
     "name": "features",
     "image": "features:3",
-    "ports": [{"containerPort": 9000}],
+    "ports": [{"containerPort": 9000}, {"containerPort": 9001, "hostPort": 0}],
+    "tty": False,
+    "livenessProbe": {"tcpSocket": {"port": 9000}, "initialDelaySeconds": 0, "timeoutSeconds": 0, "periodSeconds": 0},
+    "env": [{"name": "MOST", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": 1}}}],
     "resources": {"limits": {"cpu": 0.5, "memory": "1024Mi"}},
     "securityContext": CONFINED,
     "volumeMounts": [{"name": "model", "mountPath": "/model", "readOnly": True}],
@@ -25,7 +28,7 @@ TEAMS: Json = {
     "annotations": {"example.com/owner": "risk"},
     "args": ["--log-verbose=1"],
     "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "1024Mi"}}],
-    "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+    "volumeMounts": [{"name": "scratch", "mountPath": "/scratch", "readOnly": False}],
     "containers": [SIDECAR],
     "initContainers": [{"name": "warm", "image": "warm:1", "restartPolicy": "Always", "securityContext": CONFINED}],
     "serviceAccountName": "fraud-reader",
@@ -68,6 +71,7 @@ async def test_what_a_team_asks_for_is_in_its_pods(world: RealWorld, operator: O
     assert pod["metadata"]["labels"]["team"] == "risk"
     assert pod["spec"]["containers"][0]["args"][-1] == "--log-verbose=1"
     assert pod["spec"]["securityContext"]["fsGroup"] == 2000
+    assert world.condition("Degraded")["reason"] == "AllReady"  # and no admission policy is blamed
 
 
 @pytest.mark.parametrize(

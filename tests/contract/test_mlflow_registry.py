@@ -15,6 +15,7 @@ from serinus.core.model.kinds import ROLLOUT
 from serinus.core.model.registry import Mark, Marking, RegisteredVersion
 from serinus.core.model.source import BasicAuth, Source
 from serinus.core.rollout.marks import DueMark, told_of
+from tests.support.scripted_server import answers, scripted_server
 from tests.support.servers.http import HttpServer, http_server
 from tests.support.servers.mlflow import ADMIN, ADMIN_PASSWORD, MlflowServer, mlflow_server
 
@@ -162,6 +163,18 @@ async def test_another_server_than_mlflow_is_said_to_be_one(web: HttpServer, tmp
         with pytest.raises(RegistryError, match="not MLflow's JSON") as caught:
             await asking.tell(marking(RegisteredVersion("fraud", "1"), Mark.SERVING))
     assert not isinstance(caught.value, NotRegistered)
+
+
+@pytest.mark.parametrize(
+    "model", [None, [], "fraud", {"aliases": {"rejected": "1"}}], ids=["null", "list", "text", "aliases by name"]
+)
+async def test_a_model_that_is_told_otherwise_than_mlflow_does_is_an_error(model: object, tmp_path: Path) -> None:
+    """A server that only resembles MLflow; what it calls rejected cannot be known."""
+    async with scripted_server() as server:
+        server.will(*[answers({})] * 4, answers({"registered_model": model}))
+        async with MlflowRegistry(source(server.url, tmp_path)) as asking:
+            with pytest.raises(RegistryError, match="registered-models/get lists no aliases as MLflow's does"):
+                await asking.tell(marking(RegisteredVersion("fraud", "1"), Mark.SERVING))
 
 
 @pytest.mark.apiserver

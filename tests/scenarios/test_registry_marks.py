@@ -107,6 +107,24 @@ async def test_it_is_tried_again_without_a_restart() -> None:
     assert [one.version.version for one in world.registry.told if one.mark is Mark.SERVING] == ["1", "3"]
 
 
+async def test_a_model_that_may_not_be_marked_holds_up_no_other() -> None:
+    """Nor for the pause that its own mark waits for; it is said for that mark alone."""
+    world = World()
+    world.registry.denied.add("fraud-old")
+    in_store(world, "fraud-old")
+    in_store(world)
+    world.commit(registered("1", "fraud-old"))
+    await world.until(lambda w: w.phase == "Succeeded")
+    await world.run(900)
+    await promoted(world, "2")
+    assert world.registry.marks == {"fraud/2": Mark.SERVING}
+    told = {words for _, reason, words in world.events if reason == "RegistryNotMarked"}
+    assert {words.partition(":")[0] for words in told} == {"version 1 of fraud-old is not marked"}
+    world.registry.denied.clear()
+    await world.run(600)
+    assert world.registry.marks == {"fraud/2": Mark.SERVING, "fraud-old/1": Mark.SERVED}
+
+
 async def test_what_cannot_be_recorded_is_not_told_again() -> None:
     """The API server is asked again for the record alone."""
     world = await serving()

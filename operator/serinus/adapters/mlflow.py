@@ -59,8 +59,12 @@ class MlflowRegistry:
 
     async def _take_back(self, version: RegisteredVersion, alias: str) -> None:
         """Remove an alias if it still points at this version."""
-        answer = await self._ask("GET", "registered-models/get", {"name": version.model})
-        aliases = answer.get("registered_model", {}).get("aliases") or ()
+        what = "registered-models/get"
+        answer = await self._ask("GET", what, {"name": version.model})
+        model = answer.get("registered_model")
+        aliases = (model.get("aliases") or []) if isinstance(model, dict) else None
+        if not isinstance(aliases, list):
+            raise RegistryError(f"{self._source.shown}: the answer to {what} lists no aliases as MLflow's does")
         if {"alias": alias, "version": version.version} in aliases:
             await self._ask("DELETE", _ALIAS, {"name": version.model, "alias": alias})
 

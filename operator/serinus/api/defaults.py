@@ -62,8 +62,11 @@ GUARD = Guard(duration="10m")
 
 
 def default_metrics(runtime: Runtime) -> tuple[Metric, ...]:
-    """List what is watched where nothing is said."""
-    return STREAM_METRICS if runtime.type is RuntimeType.OPENAI else METRICS
+    """List what is watched where nothing is said; a server that the team starts itself may have no series of vLLM's."""
+    if runtime.type is not RuntimeType.OPENAI:
+        return METRICS
+    started_by_team = runtime.pod_template is not None and runtime.pod_template.command is not None
+    return STREAM_METRICS[:1] if started_by_team else STREAM_METRICS
 
 
 class Policy(ApiModel):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Final, Generic, TypeVar
 
 import typer
 from rich.console import Console, RenderableType
@@ -24,6 +25,8 @@ from serinus.core.model.kinds import Json
 REFRESH_SECONDS = 1.0
 NO_TERMINAL_WIDTH = 400
 """Lines for a file or a pipe are folded only where they are prose."""
+_CONSOLE: Final = partial(Console, highlight=False, markup=False, emoji=False)
+"""Users' words are never markup: an address may hold [v2], and a version :tada:."""
 T = TypeVar("T")
 
 
@@ -71,9 +74,9 @@ def watch(view: View[T], sleep: Callable[[float], None], *, as_json: bool) -> No
 
 
 def console() -> Console:
-    """Make a console that folds lines on a terminal only."""
-    screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=NO_TERMINAL_WIDTH)
+    """Make a console that folds lines on a terminal only; what is in brackets or between colons stays as it is."""
+    screen = _CONSOLE()
+    return screen if screen.is_terminal else _CONSOLE(width=NO_TERMINAL_WIDTH)
 
 
 def put(screen: Console, shown: RenderableType) -> None:

@@ -129,7 +129,15 @@ class Presets:
             )
             for owner in owners
         )
-        seen = observe_preset(metric, query=query, canary=canary, stable=stable, targets_fresh=fresh, span=span)
+        seen = observe_preset(
+            metric,
+            query=query,
+            canary=canary,
+            stable=stable,
+            targets_fresh=fresh,
+            span=span,
+            at_gateways=None if group.provider.by_service else self._at_gateways(watch, metric),
+        )
         seen = replace(seen, canary=_naming(tallies.strangers(owners[0], span.since), seen.canary, group.source))
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
@@ -181,6 +189,12 @@ class Presets:
     def requests(self, watch: Watch, arm: Arm, window: float) -> float | None:
         """Tell how many requests reached a revision in a window; None where nobody counts them, or nobody answers."""
         counted = (self._requests(watch, group, arm, window) for group in self._counted(watch))
+        return max((one for one in counted if one is not None), default=None)
+
+    def _at_gateways(self, watch: Watch, metric: Metric) -> float | None:
+        """Tell how many requests gateways count for the canary in a metric's window; None where none is asked."""
+        gateways = (group for group in self._counted(watch) if group.provider.by_service)
+        counted = (self._requests(watch, group, watch.canary, window_of(metric)) for group in gateways)
         return max((one for one in counted if one is not None), default=None)
 
     def arrivals(self, watch: Watch) -> tuple[Arrivals, ...]:

@@ -55,6 +55,8 @@ class RegistryMarks:
         self._due: dict[Key, tuple[DueMark, ...]] = {}
         self._told: set[tuple[str, str]] = set()
         """What the registry knows, and no Rollout yet."""
+        self._resting: dict[Key, frozenset[tuple[str, str]]] = {}
+        """What was tried in vain before a pause: a mark that is new ends it."""
         self._beside = Beside()
         self._free = asyncio.Semaphore(AT_ONCE)
 
@@ -66,6 +68,8 @@ class RegistryMarks:
             self._due[key] = due
         else:
             self._due.pop(key, None)
+        if key in self._resting and self._has_others(key, self._resting[key]):
+            self._rest_no_longer(key)
         if due and str(key) not in self._beside:
             self._beside.begin(str(key), self._tell_all(key))
 
@@ -77,6 +81,10 @@ class RegistryMarks:
     def forget(self, key: Key) -> None:
         """Tell nothing more of a ModelDeployment."""
         self._due.pop(key, None)
+        self._rest_no_longer(key)
+
+    def _rest_no_longer(self, key: Key) -> None:
+        self._resting.pop(key, None)
         self._beside.forget(str(key))
 
     async def close(self) -> None:
@@ -84,24 +92,42 @@ class RegistryMarks:
         await self._beside.close()
 
     async def _tell_all(self, key: Key) -> None:
-        """Tell what is due until nothing is, with ever longer pauses while that fails."""
+        """Tell what is due until nothing is: all of it in each round, and longer pauses while none of it is told."""
         pause = FIRST_PAUSE_SECONDS
         while due := self._due.get(key):
-            try:
-                async with self._free:
-                    await self._tell(key, due[0])
-                    await self._record(key, due[0])
-            except RegistryError as error:
-                await self._say(key, due[0], f"{due[0].marking.version} is not marked: {error}", failed=True)
-            except ClusterError as error:
-                log.warning("a mark is not recorded", rollout=due[0].rollout, why=str(error))
-            else:
+            told = [await self._told_now(key, one) for one in due if self._still_due(key, one)]
+            tried = frozenset(one.named for one in due)
+            if any(told):
                 pause = FIRST_PAUSE_SECONDS
-                self._drop(key, due[0])
+            if self._has_others(key, tried) or not self._due.get(key):
                 continue
+            self._resting[key] = tried
             await self._clock.sleep(pause)
+            self._resting.pop(key, None)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         self._due.pop(key, None)
+
+    def _still_due(self, key: Key, one: DueMark) -> bool:
+        return any(other.named == one.named for other in self._due.get(key, ()))
+
+    def _has_others(self, key: Key, tried: frozenset[tuple[str, str]]) -> bool:
+        """Whether something is due that was not tried in the last round."""
+        return any(one.named not in tried for one in self._due.get(key, ()))
+
+    async def _told_now(self, key: Key, one: DueMark) -> bool:
+        """Tell one mark and record that; a refusal is said, and holds up no other mark."""
+        try:
+            async with self._free:
+                await self._tell(key, one)
+                await self._record(key, one)
+        except RegistryError as error:
+            await self._say(key, one, f"{one.marking.version} is not marked: {error}", failed=True)
+            return False
+        except ClusterError as error:
+            log.warning("a mark is not recorded", rollout=one.rollout, why=str(error))
+            return False
+        self._drop(key, one)
+        return True
 
     async def _tell(self, key: Key, due: DueMark) -> None:
         """Tell one mark, unless only its record is missing; what the registry does not know counts as told."""

@@ -12,6 +12,8 @@ class Registry:
     def __init__(self) -> None:
         self.down = False
         self.unknown: set[str] = set()
+        self.denied: set[str] = set()
+        """Models that our login may not change."""
         self.told: list[Marking] = []
         self.marks: dict[str, Mark] = {}
         self.aliases: dict[str, str] = {}
@@ -20,6 +22,8 @@ class Registry:
         """The port `ModelRegistry`."""
         if self.down:
             raise RegistryError("https://mlflow: no answer within 20 s")
+        if marking.version.model in self.denied:
+            raise RegistryError("https://mlflow: HTTP 403 to model-versions/set-tag: Permission denied")
         name = f"{marking.version.model}/{marking.version.version}"
         if name in self.unknown:
             raise NotRegistered(f"https://mlflow: HTTP 404: {name} is not there")

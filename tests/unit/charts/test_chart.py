@@ -43,6 +43,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"config": {"artifacts": {"mlflow": {"basicAuth": {"username": "a", "passwordFile": "s3cret"}}}}},
         BY_THE_SCHEMA,
     ),
+    **{
+        f"endpoint-with-{what}": ({"config": {"artifacts": {"endpoints": {"mlflow": url}}}}, BY_THE_SCHEMA)
+        for what, url in {
+            "a-password": "http://u:s3cret@mlflow",
+            "a-query": "http://mlflow?a=b",
+            "no-host": "http://",
+        }.items()
+    },
+    **{
+        f"models-on-{what}": ({"config": {"tenants": [{"namespace": "ml", "artifactHosts": [host]}]}}, BY_THE_SCHEMA)
+        for what, host in {"an-address": "https://minio:9000", "all-hosts": "*", "Capitals": "MinIO.x", "": ""}.items()
+    },
+    **{
+        f"marks-on-{what}": ({"config": {"tenants": [{"namespace": "ml", "registeredModels": [name]}]}}, BY_THE_SCHEMA)
+        for what, name in {"a-suffix": "*fraud", "a-middle": "a*b", "two-stars": "fraud**", "nothing": ""}.items()
+    },
     "privileged-port": ({"config": {"metricsPort": 80}}, BY_THE_SCHEMA),
     "gateway-without-namespace": (
         {"config": {"tenants": [{"namespace": "ml", "gateways": ["public"]}]}},
@@ -111,6 +127,22 @@ def test_the_registry_that_is_told_reaches_the_operator(tmp_path: Path) -> None:
     told = load_config(file).artifacts.registry()
     assert told is not None
     assert told.url == "https://mlflow.ml:5000"
+
+
+def test_what_is_granted_of_models_reaches_the_operator(tmp_path: Path) -> None:
+    """Every form that the operator's own configuration takes."""
+    hosts = ["minio:9000", "*.s3.eu-west-1.amazonaws.com", "huggingface.co", "10.0.0.7", "a--b.example.com:443"]
+    models = ["fraud", "fraud-*", "*", "Fraud model (EU)", "ml.risk/fraud"]
+    endpoints = {"s3": "http://minio:9000", "az": "https://127.0.0.1:10000/account", "hf": "https://[fd00::1]:8443/hf"}
+    tenants = [{"namespace": "ml", "artifactHosts": hosts, "registeredModels": models}]
+    values = {"config": {"artifacts": {"endpoints": endpoints}, "tenants": tenants}}
+    (config,) = kinds(render(tmp_path, values), "ConfigMap")
+    file = tmp_path / "config.yaml"
+    file.write_text(config["data"]["config.yaml"])
+    (granted,) = load_config(file).tenants
+    assert list(granted.artifact_hosts) == hosts
+    assert list(granted.registered_models) == models
+    assert load_config(file).artifacts.endpoints == endpoints
 
 
 def test_every_document_is_valid(documents: list[dict[str, Any]]) -> None:

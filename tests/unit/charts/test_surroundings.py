@@ -36,6 +36,16 @@ def test_a_constraint_of_ones_own_selects_the_operator(tmp_path: Path) -> None:
     assert constraint["labelSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
 
 
+@pytest.mark.parametrize("own", [{"matchLabels": {"team": "platform"}}, {}], ids=["labels", "all pods"])
+def test_a_selector_of_ones_own_is_left_as_it_is(tmp_path: Path, own: dict[str, Any]) -> None:
+    """Whoever spreads the operator among other pods counts those, too."""
+    (constraint,) = MATRIX["spread"]["topologySpreadConstraints"]
+    documents = render(tmp_path, {"topologySpreadConstraints": [constraint | {"labelSelector": own}]})
+    (deployment,) = kinds(documents, "Deployment")
+    (rendered,) = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert rendered["labelSelector"] == own
+
+
 @pytest.mark.parametrize(("server", "job"), [("triton", "triton"), ("mlserver", "triton"), ("openai", "openai")])
 def test_models_are_scraped_with_the_labels_that_the_local_stack_proves(tmp_path: Path, server: str, job: str) -> None:
     """What prometheus-operator is asked for is what the stack's own Prometheus does, by the port that pods have."""

@@ -20,6 +20,7 @@ from tests.support.json_patch import patched
 
 STABLE, CANARY = "fraud-aaaaaaaaaa", "fraud-bbbbbbbbbb"
 ROLLOUT = f"{CANARY}-1"
+WORDS_THAT_MIGHT_BE_MARKUP = ("m[v2]", "[/]", "[bold]b", ":tada:")
 NOW = 1767225700.0
 """2026-01-01T00:01:40Z"""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from serinus.core.model.kinds import Json
 from tests.unit.cli.convert_given import KSERVE, conversion_of, converted_file, predicted, said_of
 
 TRAFFIC = {"hosts": ["flowers.example.com"], "istio": {"gateways": ["public"]}}
 
 
 def test_the_first_example_is_carried_over() -> None:
-    """Its format is told to be none that Triton serves, and its bucket to need a grant and a Secret."""
+    """By MLServer, which serves its format; its bucket is told to need a grant and a Secret."""
     one = converted_file("kserve_first")
     assert one.manifest["spec"] == {
         "model": {
@@ -19,14 +20,16 @@ def test_the_first_example_is_carried_over() -> None:
             "storageUri": "gs://examples/models/sklearn/1.0/model",
         },
         "runtime": {
-            "image": "nvcr.io/nvidia/tritonserver:26.07-py3",
+            "type": "mlserver",
+            "image": "docker.io/seldonio/mlserver:1.7.1",
             "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
         },
         "traffic": TRAFFIC,
     }
     (told,) = said_of(one, "spec.model.storageUri")
     assert "tenants[].artifactHosts" in told
-    assert "sklearn is nothing that Triton serves" in said_of(one, "spec.predictor.model.modelFormat.name")[0]
+    assert said_of(one, "spec.runtime.image")[0].startswith("placeholder: write the image with the MLServer")
+    assert "model-settings.json" in said_of(one, "spec.runtime.type")[0]
 
 
 def test_the_first_example_with_triton_is_carried_over() -> None:
@@ -103,9 +106,69 @@ def test_a_share_that_is_no_weight_is_told(percent: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("predictor", "server", "image"),
+    [
+        pytest.param({"xgboost": {}}, "mlserver", "docker.io/seldonio/mlserver:1.7.1", id="a field of a framework"),
+        pytest.param(
+            {"model": {"modelFormat": {"name": "mlflow"}, "runtime": "kserve-mlserver", "runtimeVersion": "1.6.1"}},
+            "mlserver",
+            "docker.io/seldonio/mlserver:1.6.1",
+            id="KServe's MLServer, with its version",
+        ),
+        pytest.param(
+            {"model": {"modelFormat": {"name": "lightgbm"}, "image": "registry.example.com/our-mlserver:3"}},
+            "mlserver",
+            "registry.example.com/our-mlserver:3",
+            id="an image of one's own",
+        ),
+        pytest.param(
+            {"model": {"modelFormat": {"name": "huggingface"}, "runtimeVersion": "v0.15"}},
+            "openai",
+            "docker.io/vllm/vllm-openai:v0.33.0",
+            id="KServe's server for Hugging Face",
+        ),
+        pytest.param(
+            {"containers": [{"name": "kserve-container", "image": "vllm/vllm-openai:v0.30.0"}]},
+            "openai",
+            "vllm/vllm-openai:v0.30.0",
+            id="vLLM as a container of its own",
+        ),
+        pytest.param(
+            {"model": {"modelFormat": {"name": "sklearn"}, "runtime": "kserve-tritonserver"}},
+            None,
+            "nvcr.io/nvidia/tritonserver:26.07-py3",
+            id="Triton, whatever the format",
+        ),
+        pytest.param({"pmml": {}}, None, "nvcr.io/nvidia/tritonserver:26.07-py3", id="a format that none serves"),
+    ],
+)
+def test_the_server_is_what_the_predictor_says(predictor: Json, server: str | None, image: str) -> None:
+    """Its image, its runtime, or else the format."""
+    runtime = predicted(**predictor).manifest["spec"]["runtime"]
+    assert (runtime.get("type"), runtime["image"]) == (server, image)
+
+
+def test_a_format_that_no_server_serves_is_told() -> None:
+    """The model has to be converted."""
+    assert "pmml is nothing that Triton serves" in said_of(predicted(pmml={}), "spec.predictor.pmml")[0]
+
+
+def test_what_kserve_s_server_fetches_by_itself_is_an_address() -> None:
+    """With the name that callers ask for; vLLM's own flags are left for the reader."""
+    args = ["--model_name=llama", "--model_id=example/llama-8b", "--max_model_len=4096"]
+    one = predicted(model={"modelFormat": {"name": "huggingface"}, "args": args, "protocolVersion": "v2"})
+    model = one.manifest["spec"]["model"]
+    assert (model["name"], model["storageUri"]) == ("llama", "hf://example/llama-8b")
+    assert "tenants[].artifactHosts" in said_of(one, "spec.model.storageUri")[0]
+    assert "podTemplate" in said_of(one, "spec.predictor.model.args[2]")[0]
+    assert "OpenAI protocol" in said_of(one, "spec.predictor.model.protocolVersion")[0]
+    assert "/openai/v1" in said_of(one, "spec.runtime.type")[0]
+
+
+@pytest.mark.parametrize(
     ("model", "field"),
     [
-        ({"modelFormat": {"name": "sklearn"}, "runtimeVersion": "1.0"}, "runtimeVersion"),
+        ({"modelFormat": {"name": "onnx"}, "runtimeVersion": "1.0"}, "runtimeVersion"),
         ({"modelFormat": {"name": "triton"}, "runtime": "my-runtime"}, "runtime"),
     ],
 )

@@ -14,6 +14,7 @@ from tests.unit.cli.given import (
     GOAL_TEXT,
     ROLLOUT,
     STABLE,
+    WORDS_THAT_MIGHT_BE_MARKUP,
     FakeCluster,
     cluster,
     condition,
@@ -52,6 +53,15 @@ def test_which_model_each_side_has_fetched() -> None:
     told = json.loads(say(cluster(rollout(), stable=stable), "status", "fraud", "--json").stdout)
     assert (told["stable"]["digest"], told["stable"]["resolved"]) == (digest, "mlflow://models/fraud/7")
     assert told["canary"]["digest"] is None
+
+
+@pytest.mark.parametrize("words", WORDS_THAT_MIGHT_BE_MARKUP)
+def test_what_a_user_wrote_is_shown_as_it_is(words: str) -> None:
+    """An address that a version stands for, and a message: none of them is markup."""
+    stable = {"revision": STABLE, "version": "41", "readyReplicas": 2, "replicas": 2, "digest": "sha256:ab"}
+    page = _page(reverted(message=f"why {words}"), stable={**stable, "resolved": f"s3://b/{words}/x"})
+    assert f"s3://b/{words}/x sha256:ab" in page
+    assert f"LimitExceeded: why {words}" in page
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from serinus.core.model.artifact import Artifact
 from serinus.core.model.kinds import Json
 from serinus.core.plan.revisions import mark_fetched
-from tests.unit.cli.given import FakeCluster, say
+from tests.unit.cli.given import WORDS_THAT_MIGHT_BE_MARKUP, FakeCluster, say
 from tests.unit.cli.undo_given import name_of, recorded, served, spec_of, trying, wanting
 
 FETCHED = Artifact(f"sha256:{'ab' * 32}", "mlflow://models/fraud/7", 9, {"mlflowRunId": "1f0c"})
@@ -54,6 +56,17 @@ def test_of_what_was_fetched_the_digest_is_shown() -> None:
     assert (told["digest"], told["resolved"]) == (FETCHED.digest, "mlflow://models/fraud/7")
     assert told["lineage"] == {"mlflowRunId": "1f0c"}
     assert told["serves"] is True
+
+
+@pytest.mark.parametrize("words", WORDS_THAT_MIGHT_BE_MARKUP)
+def test_what_a_user_wrote_is_shown_as_it_is(words: str) -> None:
+    """Where the model lies, and its lineage: none of it is markup."""
+    artifact = Artifact(FETCHED.digest, f"s3://b/{words}/x", 9)
+    kept = recorded(spec_of("1", lineage={"gitCommit": words}), 1)
+    kept["metadata"]["annotations"] = mark_fetched(kept, artifact)["metadata"]["annotations"]
+    text = history(wanting(spec_of("1"), kept))
+    assert f"s3://b/{words}/x  {FETCHED.digest}" in text
+    assert f"gitCommit {words}" in text
 
 
 def test_lineage_is_what_the_user_wrote_over_what_the_store_knows() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from serinus.api.constraints import Image, StorageUri
+from serinus.api.constraints import Image, ModelName, StorageUri
 from serinus.api.served_model import ModelFormat
 from serinus.cli.convert.draft import Draft
 from serinus.cli.convert.fits import fitting
+from serinus.cli.convert.kserve_servers import OPENAI, TRITON, PredictorServer, format_of, server_of
 from serinus.cli.convert.original import Place
-from serinus.cli.convert.pods import CONTAINER, POD, TRITON, first_container, runtime_of
+from serinus.cli.convert.pods import CONTAINER, POD, first_container, runtime_of
 from serinus.cli.convert.routes import made_up_traffic
 from serinus.cli.convert.rule_settings import add_timeout
 from serinus.cli.convert.steps import StepList
@@ -19,13 +20,10 @@ from serinus.core.plan.artifacts import SCHEMES
 from serinus.core.plan.storage import scheme_of
 
 PREDICTOR: Final[Place] = ("spec", "predictor")
-FORMATS: Final = ("triton", "tensorrt", "tensorflow", "onnx", "pytorch", "python", "openvino")
-"""What a Triton of NVIDIA serves as it is; a name before a hyphen is enough."""
 OLDER: Final = (
     "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "pmml", "lightgbm", "paddle",
 )  # fmt: skip
 """Frameworks that are fields of their own in older manifests."""
-TRITON_RUNTIMES: Final = (None, "kserve-tritonserver")
 V2: Final = (None, "v2", "grpc-v2")
 VISIBILITY: Final = ("networking.knative.dev/visibility", "networking.kserve.io/visibility")
 NO_SCALER: Final = "no autoscaler is made; your own may target a revision's Deployment"
@@ -37,8 +35,8 @@ REASONS: Final = {
     "spec.predictor.scaleMetric": NO_SCALER,
     "spec.predictor.scaleMetricType": NO_SCALER,
     "spec.predictor.autoScaling": NO_SCALER,
-    "spec.predictor.containerConcurrency": "Triton queues requests: set instance_group and dynamic_batching",
-    "spec.predictor.batcher": "Triton batches requests: set dynamic_batching in config.pbtxt",
+    "spec.predictor.containerConcurrency": "the server queues requests: see Triton's instance_group",
+    "spec.predictor.batcher": "the server batches requests: see dynamic_batching in Triton's config.pbtxt",
     "spec.predictor.logger": "the gateway logs requests",
     "spec.predictor.workerSpec": "a model is served by one pod, and not by several nodes together",
     "spec.predictor.deploymentStrategy": "spec.strategy is how a version is replaced",
@@ -56,9 +54,15 @@ FETCHED = (
 def from_inference_service(draft: Draft, name: str) -> None:
     """Fill the draft."""
     model = _model_place(draft)
-    draft.spec["model"] = _model(draft, name, model)
     container = model or first_container(draft, draft.original, PREDICTOR)
-    draft.spec["runtime"] = runtime_of(draft, draft.original, PREDICTOR, container, image=_image(draft, model))
+    server = server_of(draft, model, container)
+    draft.spec["model"] = _model(draft, name, model, server)
+    typed = {} if server is TRITON else {"type": str(server.type)}
+    image = _image(draft, model, server)
+    runtime = runtime_of(draft, draft.original, PREDICTOR, container, image=image, images=server.images)
+    draft.spec["runtime"] = typed | runtime
+    if server.differs:
+        draft.note("spec.runtime.type", f"{server.type} {server.differs}")
     set_replicas(draft, (*PREDICTOR, "minReplicas"))
     _traffic(draft, name)
     add_timeout(draft, (*PREDICTOR, "timeout"))
@@ -81,27 +85,28 @@ def _model_place(draft: Draft) -> Place | None:
     return next(((*PREDICTOR, each) for each in named if draft.original.look(*PREDICTOR, each) is not None), None)
 
 
-def _model(draft: Draft, name: str, place: Place | None) -> Json:
+def _model(draft: Draft, name: str, place: Place | None, server: PredictorServer) -> Json:
     draft.placeholder("spec.model.version", "KServe numbers no models: write this one's version")
     model: Json = {"version": "1"}
     if place is None:
         draft.placeholder("spec.model.storageUri", "the predictor is a container of its own: write where its model is")
         return model | {"storageUri": f"pvc://models/{name}"}
-    written = _format(draft, place)
+    written = _format(draft, place, server)
     if written is not None:
         model["modelFormat"] = written
     protocol = draft.original.text(*place, "protocolVersion")
-    if protocol not in V2:
-        draft.lost((*place, "protocolVersion"), f"{protocol}: clients speak the v2 protocol to Triton")
-    return model | {"storageUri": _storage(draft, name, place)}
+    if protocol not in V2 or (protocol is not None and server is OPENAI):
+        draft.lost((*place, "protocolVersion"), f"{protocol}: clients speak {server.protocol}")
+    served = _argument(draft, place, "--model_name", ModelName) if server is OPENAI else None
+    return model | ({"name": served} if served else {}) | {"storageUri": _storage(draft, name, place, server)}
 
 
-def _format(draft: Draft, place: Place) -> Json | None:
+def _format(draft: Draft, place: Place, server: PredictorServer) -> Json | None:
     """Read the format, and say what Triton does not serve as it is."""
     given = draft.original.text(*place, "modelFormat", "name") if place[-1] == "model" else str(place[-1])
     if given is None or given == "triton":
         return None
-    if given.partition("-")[0] not in FORMATS:
+    if server is TRITON and given.partition("-")[0] not in server.formats:
         where = (*place, "modelFormat", "name") if place[-1] == "model" else place
         draft.note(
             ".".join(map(str, where)),
@@ -112,18 +117,21 @@ def _format(draft: Draft, place: Place) -> Json | None:
     return written
 
 
-def _storage(draft: Draft, name: str, place: Place) -> str:
+def _argument(draft: Draft, place: Place, flag: str, kind: Any) -> str | None:
+    """Take what a flag of KServe's Hugging Face server says, if it fits a field of ours."""
+    for index in draft.original.items(*place, "args"):
+        word, _, value = str(draft.original.look(*place, "args", index)).partition("=")
+        if word == flag and fitting(kind, value) is not None:
+            draft.original.take(*place, "args", index)
+            return value
+    return None
+
+
+def _storage(draft: Draft, name: str, place: Place, server: PredictorServer) -> str:
     """Carry over where the model is, if the operator can read it there."""
-    uri = draft.original.text(*place, "storageUri")
+    uri = draft.original.text(*place, "storageUri") or _hub(draft, place, server)
     if uri is not None and fitting(StorageUri, uri) is not None:
-        if scheme_of(uri) in SCHEMES:
-            draft.note("spec.model.storageUri", FETCHED)
-            return uri
-        draft.note(
-            "spec.model.storageUri",
-            "is the model's own folder, with config.pbtxt in it; KServe's for Triton is the repository around it: add"
-            " the model's name to the path, and write it in spec.model.name if clients ask for it",
-        )
+        draft.note("spec.model.storageUri", FETCHED if scheme_of(uri) in SCHEMES else server.folder)
         return uri
     made_up = f"pvc://models/{name}"
     if uri is not None:
@@ -136,20 +144,26 @@ def _storage(draft: Draft, name: str, place: Place) -> str:
     return made_up
 
 
-def _image(draft: Draft, place: Place | None) -> str | None:
-    """Choose the Triton that KServe's own runtime has, by its version."""
+def _hub(draft: Draft, place: Place, server: PredictorServer) -> str | None:
+    """Read the model on Hugging Face's hub that KServe's server would fetch by itself."""
+    model = _argument(draft, place, "--model_id", str) if server is OPENAI else None
+    return f"hf://{model}" if model and fitting(StorageUri, f"hf://{model}") else None
+
+
+def _image(draft: Draft, place: Place | None, server: PredictorServer) -> str | None:
+    """Choose the image that KServe's own runtime has, by its version."""
     if place is None or draft.original.look(*place, "image") is not None:
         return None
     runtime = draft.original.text(*place, "runtime")
-    if runtime not in TRITON_RUNTIMES:
+    if runtime not in {None, server.kserve_runtime}:
         draft.lost((*place, "runtime"), f"({runtime}) write the image of this ServingRuntime in spec.runtime.image")
     version = draft.original.text(*place, "runtimeVersion")
-    is_triton = place[-1] == "triton" or draft.original.look(*place, "modelFormat", "name") == "triton"
     if version is None:
         return None
-    image = f"{TRITON}:{version}"
-    if not is_triton or runtime not in TRITON_RUNTIMES or fitting(Image, image) is None:
-        draft.lost((*place, "runtimeVersion"), f"{version} is the version of another server than Triton")
+    image = f"{server.images.repository}:{version}"
+    if not server.takes_version(runtime, str(format_of(draft, place))) or fitting(Image, image) is None:
+        title = server.images.title
+        draft.lost((*place, "runtimeVersion"), f"{version} is the version of another server than {title}")
         return None
     return image
 

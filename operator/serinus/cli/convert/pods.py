@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 from serinus.api.constraints import QUANTITY, Image, LabelValue
@@ -12,21 +13,36 @@ from serinus.cli.convert.fits import fitting
 from serinus.cli.convert.original import Original, Place
 from serinus.core.model.kinds import Json
 
-TRITON: Final = "nvcr.io/nvidia/tritonserver"
-PLACEHOLDER_IMAGE: Final = f"{TRITON}:26.07-py3"
+
+@dataclass(frozen=True)
+class ServerImages:
+    """Where a server's images are, one of them, and words by which those that others built are known."""
+
+    title: str
+    repository: str
+    tag: str
+    words: tuple[str, ...]
+
+    @property
+    def placeholder(self) -> str:
+        """Give an image that could be meant."""
+        return f"{self.repository}:{self.tag}"
+
+
+TRITON_IMAGES: Final = ServerImages("Triton", "nvcr.io/nvidia/tritonserver", "26.07-py3", ("triton",))
 GPU: Final = "nvidia.com/gpu"
 MOST: Final = {"env": 64, "tolerations": 32, "imagePullSecrets": 16, "quantities": 16}
 
 _IN_TEMPLATE: Final = "what the model needs of it goes into spec.runtime.podTemplate"
 
 CONTAINER: Final = {
-    "name": "the operator names its container triton",
-    "command": "the operator writes Triton's command line",
-    "args": f"the operator writes Triton's command line; {_IN_TEMPLATE}",
-    "ports": "Triton's ports are fixed, and the operator's Services have them",
-    "livenessProbe": "the operator probes Triton itself",
-    "startupProbe": "the operator probes Triton itself; runtime.loadTimeoutSeconds is how long a model may load",
-    "readinessProbe": "the operator probes Triton itself; spec.model.probe adds a sample request",
+    "name": "the operator names its container after the server's type",
+    "command": "the operator writes the server's command line",
+    "args": f"the operator writes the server's command line; {_IN_TEMPLATE}",
+    "ports": "the server's ports are fixed, and the operator's Services have them",
+    "livenessProbe": "the operator probes the server itself",
+    "startupProbe": "the operator probes the server itself; runtime.loadTimeoutSeconds is how long a model may load",
+    "readinessProbe": "the operator probes the server itself; spec.model.probe adds a sample request",
     "volumeMounts": f"the model is mounted from spec.model.storageUri; {_IN_TEMPLATE}",
     "envFrom": "name each variable in spec.runtime.env, with valueFrom",
     "securityContext": f"the operator sets it; {_IN_TEMPLATE}",
@@ -47,10 +63,16 @@ POD: Final = {
 
 
 def runtime_of(
-    draft: Draft, source: Original, pod: Place, container: Place | None, *, image: str | None = None
+    draft: Draft,
+    source: Original,
+    pod: Place,
+    container: Place | None,
+    *,
+    image: str | None = None,
+    images: ServerImages = TRITON_IMAGES,
 ) -> Json:
     """Carry over what the runtime has an equal for; `image` is that of a container that names none."""
-    runtime: Json = {"image": image or _image(draft, source, container)}
+    runtime: Json = {"image": image or _image(draft, source, container, images)}
     if container is not None:
         runtime |= _compute(draft, source, (*container, "resources"))
         runtime |= _list(draft, source, (*container, "env"), EnvVar)
@@ -69,13 +91,14 @@ def first_container(draft: Draft, source: Original, pod: Place) -> Place | None:
     return (*pod, "containers", 0) if indices else None
 
 
-def _image(draft: Draft, source: Original, container: Place | None) -> str:
+def _image(draft: Draft, source: Original, container: Place | None, images: ServerImages) -> str:
     image = None if container is None else source.text(*container, "image")
     if image is None or fitting(Image, image) is None:
-        draft.placeholder("spec.runtime.image", "write the image with the Triton that is to serve the model")
-        return PLACEHOLDER_IMAGE
-    if "triton" not in image:
-        draft.placeholder("spec.runtime.image", f"{image} must be a Triton, such as {PLACEHOLDER_IMAGE}: put it there")
+        draft.placeholder("spec.runtime.image", f"write the image with the {images.title} that is to serve the model")
+        return images.placeholder
+    if not any(word in image for word in images.words):
+        what = f"must be a {images.title}, such as {images.placeholder}"
+        draft.placeholder("spec.runtime.image", f"{image} {what}: put it there")
     return image
 
 

@@ -22,6 +22,7 @@ _REASONS = {
     Failure.REFUSED: Reason.REFUSED,
     Failure.PARTIAL: Reason.PARTIAL_ANSWER,
 }
+_OWN_COUNTERS = {Provider.TRITON: "Triton", Provider.VLLM: "vLLM"}
 _IDLE = "no request reached this revision in the window"
 _CURE = "if no series means 0, say so: (sum(...) or vector(0)) where something is counted, or ... or on() vector(0)"
 LONGEST_SHOWN = 160
@@ -64,16 +65,35 @@ def observe_preset(
     stable: tuple[Totals, LastSample],
     targets_fresh: bool,
     span: Window | None = None,
+    at_gateways: float | None = None,
 ) -> Observation:
-    """Read a preset of both revisions; `targets_fresh` tells a missing series from a missing scrape."""
+    """Read a preset of both revisions; `targets_fresh` tells a missing series from a missing scrape.
+
+    `at_gateways` are the canary's requests in the window as gateways count them, None where none is asked: they tell
+    want of traffic from a server that has no such series.
+    """
     value, errors = _value_of(metric, canary[0], stable[0]), _errors_of(metric, canary[0], stable[0])
     seen = [freshness.newest for _, freshness in (canary, stable) if freshness.newest is not None]
     emptied = span.emptied_by(max(seen)) if span is not None and seen else None
     now = span.now if span is not None else None
-    reading = _reading(value, *canary, targets_fresh=targets_fresh or stable[1].fresh, emptied=emptied, now=now)
+    reading = _reading(
+        value,
+        *canary,
+        targets_fresh=targets_fresh or stable[1].fresh,
+        emptied=emptied,
+        now=now,
+        uncounted=_uncounted(metric, at_gateways),
+    )
     return Observation(
         canary=replace(reading, errors=errors) if isinstance(reading, Measured) else reading,
-        stable=_reading(value, *stable, targets_fresh=targets_fresh or canary[1].fresh, emptied=emptied, now=now),
+        stable=_reading(
+            value,
+            *stable,
+            targets_fresh=targets_fresh or canary[1].fresh,
+            emptied=emptied,
+            now=now,
+            uncounted=_uncounted(metric, None),
+        ),
         query=query,
     )
 
@@ -133,12 +153,13 @@ def _reading(
     *,
     targets_fresh: bool,
     emptied: str | None,
+    uncounted: Missing,
     now: float | None = None,
 ) -> Reading:
     if freshness.newest is None:
         if not targets_fresh:
             return Missing(Verdict.BLIND, Reason.TARGETS_ABSENT, "the scrape targets are absent or stale")
-        return _empty(emptied, "no request has reached this revision yet")
+        return uncounted if emptied is None else _empty(emptied, "")
     if not freshness.fresh:
         old = f" ({shown_duration(max(0.0, now - freshness.newest))})" if now is not None else ""
         return Missing(Verdict.BLIND, Reason.STALE, f"the newest sample is older than three scrape intervals{old}")
@@ -148,6 +169,21 @@ def _reading(
     if number is None:
         return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, "the histogram is empty", totals.requests)
     return Measured(number, totals.requests, freshness.newest)
+
+
+def _uncounted(metric: Metric, at_gateways: float | None) -> Missing:
+    """Say what it means that there is no series: of a server's own counters also that it may be another server."""
+    whose = _OWN_COUNTERS.get(metric.counted_by)
+    if whose is None or at_gateways == 0:
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, "no request has reached this revision yet", 0.0)
+    if at_gateways is None:
+        text = f"{whose}'s counters show no request to this revision yet"
+        return Missing(Verdict.UNDECIDED, Reason.NO_TRAFFIC, text, 0.0)
+    text = (
+        f"{whose}'s counters show nothing, although {at_gateways:.0f} requests reached this revision through a gateway"
+        f" in the window: if its server has no series of {whose}'s, write a spec.analysis without them"
+    )
+    return Missing(Verdict.UNDECIDED, Reason.NO_SERIES, text, at_gateways)
 
 
 def _empty(emptied: str | None, otherwise: str) -> Missing:

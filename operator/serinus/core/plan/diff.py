@@ -35,10 +35,22 @@ _KEYS: dict[str, tuple[str, ...]] = {
 }
 """Lists that the API server merges by a key: elements of others stay whatever we apply, so they are no difference."""
 
+_POD: Path = ("Deployment", "spec", "template", "spec")
 _MERGED_PORTS: dict[Path, tuple[str, ...]] = {
     ("Service", "spec", "ports"): ("port", "protocol"),
-    ("Deployment", "spec", "template", "spec", "containers", "ports"): ("containerPort", "protocol"),
+    (*_POD, "containers", "ports"): ("containerPort", "protocol"),
+    (*_POD, "initContainers", "ports"): ("containerPort", "protocol"),
 }
+_KEY_DEFAULTS = {"protocol": "TCP"}
+"""What the API server fills in where an element leaves out a part of its key."""
+
+_ZERO_BECOMES: dict[str, int | None] = {
+    **dict.fromkeys(("hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly")),
+    **dict.fromkeys(("hostPort", "initialDelaySeconds")),
+    **{"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3},
+}
+"""What the API server makes of 0 or false in a pod: of fields that are no pointers in k8s.io/api/core/v1/types.go, so
+that it cannot tell them from unset ones. It drops them, or puts in the default of pkg/apis/core/v1/defaults.go."""
 
 _WHOLE: frozenset[Path] = frozenset(
     {
@@ -123,9 +135,9 @@ def _differing(live: Any, wanted: Any, path: Path, shown: str = "") -> Iterator[
         for key, value in wanted.items():
             yield from _differing(live.get(key), value, (*path, key), f"{shown}.{key}")
     elif path not in _WHOLE and isinstance(wanted, list) and isinstance(live, list) and (keys := _keys(path)):
-        found = {tuple(element.get(key) for key in keys): element for element in live}
+        found = {_place(element, keys): element for element in live}
         for element in wanted:
-            place = tuple(element.get(key) for key in keys)
+            place = _place(element, keys)
             name = f"{shown}[{'/'.join(map(str, place))}]"
             yield from _differing(found.get(place), element, path, name)
     else:
@@ -144,6 +156,11 @@ def _keys(path: Path) -> tuple[str, ...] | None:
     return _MERGED_PORTS.get(path) or _KEYS.get(path[-1])
 
 
+def _place(element: Json, keys: tuple[str, ...]) -> tuple[Any, ...]:
+    """Give what the API server knows an element of a merged list by."""
+    return tuple(element.get(key, _KEY_DEFAULTS.get(key)) for key in keys)
+
+
 def _metadata_carries(live: Json, wanted: Json) -> bool:
     return all(_value_carries(live.get(key), wanted[key], ("metadata", key)) for key in _COMPARED if key in wanted)
 
@@ -153,8 +170,8 @@ def _value_carries(live: Any, wanted: Any, path: Path) -> bool:
         return True  # nearly every value of nearly every pass
     if path in _WHOLE:
         return _same(live, wanted)
-    if live is None:
-        return wanted is None or wanted in ("", [], {})  # the API server drops empty ones
+    if _is_unset(live, wanted, path):
+        return True
     if isinstance(wanted, dict) and isinstance(live, dict):
         return all(_value_carries(live.get(key), value, (*path, key)) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(live, list):
@@ -162,16 +179,26 @@ def _value_carries(live: Any, wanted: Any, path: Path) -> bool:
     return same_quantity(live, wanted) if _is_quantity(path) else _same(live, wanted)
 
 
+def _is_unset(live: Any, wanted: Any, path: Path) -> bool:
+    """Tell whether the API server takes a value for none: it drops empty ones, and of some fields also 0 and false."""
+    if live is None and wanted in ("", [], {}):
+        return True
+    in_pod = path[: len(_POD)] == _POD and path[-1] in _ZERO_BECOMES
+    return in_pod and wanted in (0, False) and bool(live == _ZERO_BECOMES[path[-1]])
+
+
 def _list_carries(live: list[Any], wanted: list[Any], path: Path) -> bool:
     keys = _keys(path)
     if keys is None:
         return len(live) == len(wanted) and all(map(_value_carries, live, wanted, [path] * len(wanted)))
-    found = {tuple(element.get(key) for key in keys): element for element in live}
-    return all(_value_carries(found.get(tuple(element.get(key) for key in keys)), element, path) for element in wanted)
+    found = {_place(element, keys): element for element in live}
+    return all(_value_carries(found.get(_place(element, keys)), element, path) for element in wanted)
 
 
 def _is_quantity(path: Path) -> bool:
-    return path[-1] == "sizeLimit" or (len(path) > 2 and path[-3] == "resources" and path[-2] in _QUANTITY_PARENTS)
+    return path[-1] in {"sizeLimit", "divisor"} or (
+        len(path) > 2 and path[-3] == "resources" and path[-2] in _QUANTITY_PARENTS
+    )
 
 
 def _same(live: Any, wanted: Any) -> bool:

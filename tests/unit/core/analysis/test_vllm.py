@@ -8,16 +8,19 @@ import pytest
 
 from serinus.api.defaults import default_metrics, filled_in
 from serinus.api.judging import Mode
+from serinus.api.pod_template import PodTemplate
 from serinus.api.policy import Analysis, Metric, Preset, Provider, ThresholdRange
 from serinus.api.runtime import Runtime, RuntimeType
+from serinus.api.status import Verdict
 from serinus.core.analysis.exposition import Count, Meaning, histogram_of, own_labels, read_server, reader_of
 from serinus.core.analysis.increments import preset_increments
 from serinus.core.analysis.inflight import waiting
+from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.promql import Arm, preset_queries
 from serinus.core.analysis.readings import observe_preset
 from serinus.core.analysis.tally import LastSample, Tallies
 from serinus.core.model.answers import Series
-from serinus.core.model.assessment import Measured
+from serinus.core.model.assessment import Measured, Missing, Reason
 from serinus.core.serving.openai import VLLM_COUNTERS
 from serinus_local.token_server import REASONS, Counters
 
@@ -147,6 +150,34 @@ def test_streams_are_watched_by_default_where_there_are_streams(server: RuntimeT
     own = [metric.name for metric in metrics if metric.counted_by is Provider.VLLM]
     assert own == (["stream-errors", "first-token-p99", "per-token-p99"] if server is RuntimeType.OPENAI else [])
     assert filled_in(Analysis(mode=Mode.SEQUENTIAL, metrics=metrics)).metrics
+
+
+def test_a_server_that_the_team_starts_is_watched_at_the_gateway_alone() -> None:
+    """Nobody knows whether it has series of vLLM's: without them the weight would be held for ever."""
+    started = Runtime(image="sglang:1", type=RuntimeType.OPENAI, pod_template=PodTemplate(command=("sglang",)))
+    assert [(one.name, one.counted_by) for one in default_metrics(started)] == [("error-rate", Provider.ISTIO)]
+
+
+@pytest.mark.parametrize(
+    ("at_gateways", "reason", "says"),
+    [
+        pytest.param(37.0, Reason.NO_SERIES, "vLLM's counters show nothing, although 37 requests", id="another server"),
+        pytest.param(0.0, Reason.NO_TRAFFIC, "no request has reached this revision yet", id="nobody asks"),
+        pytest.param(None, Reason.NO_TRAFFIC, "vLLM's counters show no request to this revision yet", id="not known"),
+    ],
+)
+def test_a_server_without_such_series_is_told_from_one_that_nobody_asks(
+    at_gateways: float | None, reason: Reason, says: str
+) -> None:
+    """By what the gateways count; where none is asked, no more is said than is known."""
+    metric = filled_in(Analysis(metrics=(FIRST_TOKEN,))).metrics[0]
+    nothing = (Totals(), LastSample(None, fresh=False))
+    seen = observe_preset(
+        metric, query="", canary=nothing, stable=nothing, targets_fresh=True, at_gateways=at_gateways
+    ).canary
+    assert isinstance(seen, Missing)
+    assert (seen.verdict, seen.reason) == (Verdict.UNDECIDED, reason)
+    assert seen.message.startswith(says)
 
 
 @pytest.mark.parametrize("provider", [Provider.ISTIO, Provider.TRITON, Provider.SIDECAR])

@@ -179,6 +179,60 @@ def test_values_of_different_types_differ(live: object, wanted: object) -> None:
     assert not carries({"spec": {"x": live}}, {"kind": "Any", "metadata": {}, "spec": {"x": wanted}})
 
 
+@pytest.mark.parametrize(
+    ("live", "wanted"),
+    [
+        pytest.param(
+            {"ports": [{"containerPort": 9000, "protocol": "TCP"}]},
+            {"ports": [{"containerPort": 9000, "hostPort": 0}]},
+            id="a port without a protocol",
+        ),
+        pytest.param({}, {"tty": False, "stdin": False}, id="no terminal"),
+        pytest.param(
+            {"volumeMounts": [{"mountPath": "/x", "name": "x"}]},
+            {"volumeMounts": [{"mountPath": "/x", "name": "x", "readOnly": False}]},
+            id="a mount that may be written to",
+        ),
+        pytest.param(
+            {"livenessProbe": {"timeoutSeconds": 1, "periodSeconds": 10, "failureThreshold": 3}},
+            {"livenessProbe": {"initialDelaySeconds": 0, "timeoutSeconds": 0, "periodSeconds": 0}},
+            id="a probe's numbers that are 0",
+        ),
+        pytest.param(
+            {"env": [{"name": "M", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1"}}}]},
+            {"env": [{"name": "M", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": 1}}}]},
+            id="a divisor",
+        ),
+    ],
+)
+@pytest.mark.parametrize("containers", ["containers", "initContainers"])
+def test_what_the_api_server_fills_in_or_drops_in_a_team_s_container_is_no_difference(
+    containers: str, live: Json, wanted: Json
+) -> None:
+    """The team writes them as any pod's: nobody has changed anything."""
+    found, asked = (_with_container(containers, one) for one in (live, wanted))
+    assert differences(found, asked) == ()
+    assert carries(found, asked)
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted"),
+    [
+        pytest.param({"ports": [{"containerPort": 9, "protocol": "UDP"}]}, {"ports": [{"containerPort": 9}]}, id="UDP"),
+        pytest.param({"tty": True}, {"tty": False}, id="a terminal"),
+        pytest.param({"livenessProbe": {"periodSeconds": 9}}, {"livenessProbe": {"periodSeconds": 0}}, id="a period"),
+        pytest.param({}, {"securityContext": {"privileged": False}}, id="what is kept as it is written"),
+    ],
+)
+def test_what_others_change_in_a_team_s_container_is_a_difference(live: Json, wanted: Json) -> None:
+    assert not carries(_with_container("containers", live), _with_container("containers", wanted))
+
+
+def _with_container(field: str, container: Json) -> Json:
+    pod = {field: [{"name": "features", "image": "features:1", **container}]}
+    return {"kind": "Deployment", "metadata": {}, "spec": {"template": {"spec": pod}}}
+
+
 def test_address_and_preconditions_are_not_compared() -> None:
     wanted = {**SERVICE, "metadata": {**SERVICE["metadata"], "uid": "1", "resourceVersion": "7"}}
     assert carries(_live(SERVICE), wanted)
