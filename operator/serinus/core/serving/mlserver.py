@@ -23,12 +23,14 @@ _PORTS: Final = {"HTTP_PORT": HTTP_PORT, "GRPC_PORT": GRPC_PORT, "METRICS_PORT":
 _FOLDERS: Final = {"METRICS_DIR": "/tmp/mlserver-metrics", "ENVIRONMENTS_DIR": "/tmp/mlserver-environments"}  # noqa: S108
 _VARIABLES: Final = {f"MLSERVER_{name}": str(value) for name, value in (_PORTS | _FOLDERS).items()}
 _START: Final = (
-    'trap \'told=1; kill -TERM "$server"\' TERM; mlserver start "$@" & server=$!; '
+    'told= server=; trap \'told=1; [ -z "$server" ] || kill -TERM "$server"\' TERM; mlserver start "$@" & server=$!; '
+    '[ -z "$told" ] || kill -TERM "$server"; '
     'while kill -0 "$server" 2>/dev/null; do wait "$server"; done; [ -n "$told" ]'
 )
 """A shell's own work: MLServer ends with 0 when a model cannot be loaded (measured), and the kubelet keeps the end of a
 log only of a container that has failed. So whatever ends without having been told to has failed. A signal ends `wait`
-each time that it is told, so it waits again for as long as the server is there."""
+each time that it is told, so it waits again for as long as the server is there; one that comes before the shell knows
+the server is passed on as soon as it does."""
 _FAILED: Final = "failed to load during startup"
 _ENDS: Final = re.compile(r"^[ ]+\S.*\n(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<said>.*))?$", re.MULTILINE)
 """The end of a traceback: what was raised, below a line that is indented."""
