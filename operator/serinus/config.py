@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from serinus.config_places import ArtifactHost, ClaimName, ClusterDomain, EndpointUrl, HostFolder
+from serinus.config_places import ArtifactHost, ClaimName, ClusterDomain, EndpointUrl, HostFolder, RegisteredModels
 from serinus.config_sources import (
     DNS_LABEL,
     SPOKEN,
@@ -63,7 +63,7 @@ class Tenant(Strict):
     gateways: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     artifact_hosts: tuple[ArtifactHost, ...] = ()
-    registered_models: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    registered_models: tuple[RegisteredModels, ...] = ()
 
     @field_validator("gateways")
     @classmethod

@@ -13,6 +13,7 @@ HIGHEST_PORT: Final = 65535
 _HOST: Final = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:(?P<port>[0-9]{1,5}))?")
 _FOLDER: Final = re.compile(r"((/[A-Za-z0-9_-][A-Za-z0-9._-]*)+)?")
 _OBJECT_NAME: Final = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?")
+_REGISTERED: Final = re.compile(r"[^*]+\*?|\*")
 _DNS_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
@@ -66,4 +67,7 @@ ClusterDomain = Annotated[
 ]
 UserName = Annotated[
     str, AfterValidator(_matching(re.compile(r"[^:\r\n]+"), "a user name is not empty, and has no colon or line break"))
+]
+RegisteredModels = Annotated[
+    str, AfterValidator(_matching(_REGISTERED, "write a registered model's name, name* for all that begin so, or *"))
 ]

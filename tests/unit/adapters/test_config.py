@@ -256,6 +256,8 @@ def test_artifact_hosts_and_endpoints_are_checked_at_the_start(tmp_path: Path, t
 HOSTS, ENDPOINTS, CACHE = "tenants[0].artifactHosts[0]", "artifacts.endpoints.s3", "modelCache.hostPath"
 WRITE_HOST = "write it as models.example.com, models.example.com:9000 or *.example.com"
 WRITE_ENDPOINT = "write it as http://host:port or https://host, without login, ? and #"
+MODELS = "tenants[0].registeredModels[0]"
+WRITE_MODELS = "write a registered model's name, name* for all that begin so, or *"
 WRITE_FOLDER = "write the absolute path of a folder, such as /var/lib/models"
 
 
@@ -279,6 +281,8 @@ WRITE_FOLDER = "write the absolute path of a folder, such as /var/lib/models"
         (CACHE, "/", WRITE_FOLDER),
         (CACHE, "/a/../etc", WRITE_FOLDER),
         ("modelCache.claim", "Models", "use lower-case letters, digits, hyphens and dots"),
+        (MODELS, "*fraud", WRITE_MODELS),
+        (MODELS, "", WRITE_MODELS),
         ("clusterDomain", "Corp_1", "write a domain such as cluster.local, in lower-case letters"),
     ],
 )
