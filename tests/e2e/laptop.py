@@ -62,7 +62,8 @@ class Laptop:
         """Run a section's only line in a second terminal; Ctrl-C ends it, and the file then has what it printed."""
         said = self.folder / "second-terminal.txt"
         with said.open("w") as file:
-            argv = self._argv(f"exec {self.sections[title]}")
+            # Whatever runs in the background of a script ignores Ctrl-C, and its children with it.
+            argv = ("env", "--default-signal=INT", *self._argv(f"exec {self.sections[title]}"))
             with subprocess.Popen(argv, cwd=self.folder, env=self._environment, stdout=file, stderr=file) as running:
                 try:
                     yield said
