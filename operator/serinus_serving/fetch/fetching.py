@@ -157,8 +157,8 @@ class _Fetch:
         found = tree_digest(root, known)
         if self.wish.digest not in (None, found, artifact.digest):
             raise ArtifactDigestMismatch(
-                f"{artifact.resolved} is {found}, and {self.wish.digest} was asked for: it was overwritten, or the "
-                f"digest is another model's"
+                f"{artifact.resolved} holds {found}, but spec.model.digest (--digest) is {self.wish.digest}: it was "
+                f"overwritten, or the digest is another model's"
             )
         if self.wish.pin is not None:
             self.wish.pin.check(found)

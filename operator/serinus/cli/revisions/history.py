@@ -45,7 +45,7 @@ class PastRevision:
     def since(self) -> str:
         """Say since when it was stable, or that it never was."""
         at = self.revision.succeeded_at
-        return f"since {clock_time(to_rfc3339(at))} UTC" if at else "never"
+        return f"since {clock_time(to_rfc3339(at))}" if at else "never"
 
 
 def past_revisions(kept: KeptRevisions) -> tuple[PastRevision, ...]:
@@ -105,7 +105,7 @@ def _facts(one: PastRevision) -> Table:
 def _rollout(rollout: RolloutSeen) -> str:
     state = rollout.state
     reason = f" ({state.reason})" if state.reason and state.reason != state.phase else ""
-    at = f"  {clock_time(to_rfc3339(state.finished_at))} UTC" if state.finished_at else ""
+    at = f"  {clock_time(to_rfc3339(state.finished_at))}" if state.finished_at else ""
     return f"{rollout.plan.name}  {state.phase}{reason}{at}"
 
 
