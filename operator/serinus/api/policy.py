@@ -69,6 +69,7 @@ class Provider(StrEnum):
     SIDECAR = "sidecar"
     """Istio's metrics as the pods' own sidecars report them (`reporter="destination"`), copies included."""
     VLLM = "vllm"
+    """vLLM's own, pod by pod: what failed inside streams, and the times of tokens."""
 
     @property
     def by_service(self) -> bool:
