@@ -189,7 +189,7 @@ def test_another_digest_changes_nothing(fetches: Fetches, web: HttpServer) -> No
     fetches.run(store(web))
     ended = fetches.run(store(web, b"evil"), "--digest", OTHER_DIGEST)
     assert (ended.code, ended.reason) == (1, "ArtifactDigestMismatch")
-    assert f"{OTHER_DIGEST} was asked for" in ended.message["message"]
+    assert f"spec.model.digest (--digest) is {OTHER_DIGEST}" in ended.message["message"]
     assert (fetches.files(), fetches.left()) == ({"1/model.onnx": MODEL}, ["fraud"])
 
 
