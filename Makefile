@@ -47,12 +47,12 @@ test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (
 	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-quick test-api test-node
 
 # What runs on the node waits most of the time: two files at a time share one stack, and the rest has room beside
-# them, as long as it gives way.
+# them, as long as it gives way. Of what needs an API server each process has its own.
 test-quick: $(INSTALLED) ## Unit tests, scenarios and statistics, at the lowest priority
 	nice -n 19 $(PYTEST) -q -n 2 --dist worksteal --timeout 600 tests/unit tests/scenarios tests/statistics
 
 test-api: $(INSTALLED) ## The adapters and the operator against a real API server
-	$(PYTEST) -q -m "not node" tests/contract tests/cluster $(ARGS)
+	$(PYTEST) -q -m "not node" -n 2 --dist loadfile tests/contract tests/cluster $(ARGS)
 
 test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to end
 	$(PYTEST) -q -m "node and not alone" -n 2 --dist loadfile tests/contract tests/e2e $(ARGS)

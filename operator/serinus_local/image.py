@@ -52,13 +52,17 @@ def archive(target: Path, name: str, layers: Sequence[Path], config: Mapping[str
 
 
 def configuration(config: Mapping[str, object], layers: Sequence[str]) -> bytes:
-    """Describe how an image of these layers (their SHA-256, in hexadecimal) runs, as Docker and OCI both read it."""
+    """Describe how an image of these layers (their SHA-256, in hexadecimal) runs, as Docker and OCI both read it.
+
+    The history is optional, but builders that keep layers refuse to build upon an image whose history lacks one.
+    """
     return json.dumps(
         {
             "architecture": "amd64",
             "os": "linux",
             "config": dict(config),
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in layers]},
+            "history": [{"created_by": "make image"} for _ in layers],
         }
     ).encode()
 

@@ -27,6 +27,7 @@ _LICENSE = _SOURCES / "LICENSE"
 _HOME = Path("opt") / "serinus"
 _PROGRAMS = Path("usr") / "local" / "bin"
 _UNUSED_SECONDS = 24 * 3600
+_made_anew: set[Path] = set()
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ CHOICES = {"operator": OPERATOR, "serving": SERVING}
 
 
 def layers(contents: Contents = OPERATOR, *, fresh: bool = False) -> dict[str, Path]:
-    """Return the archive of each layer, from the lowest up; `fresh` asks Debian for its newest packages."""
+    """Return the archive of each layer, from the lowest up; `fresh`: of Debian's newest packages, once a process."""
     recipe = [Path(__file__).with_name(f"{name}.py") for name in ("debian", "image", "operator_image")]
     base = _kept("base", cache.digest(recipe), _make_base, fresh=fresh)
     found = {"base": base}
@@ -131,12 +132,14 @@ def unpack(target: Path, contents: Contents = OPERATOR) -> None:
 def _kept(name: str, digest: str, make: Callable[[Path, Path], None], *, fresh: bool = False) -> Path:
     target = cache.folder("layers", name) / f"{digest}.tar"
     with cache.locked(f"layer-{name}"):
-        if fresh or not target.exists():
+        if not target.exists() or (fresh and target not in _made_anew):
             say(f"build our images: {name}")
             with tempfile.TemporaryDirectory(dir=cache.folder("layers")) as scratch:
                 unfinished = Path(scratch) / "layer.tar"
                 make(unfinished, Path(scratch))
                 unfinished.rename(target)
+        if fresh:
+            _made_anew.add(target)
     return cache.used(target)
 
 

@@ -18,27 +18,43 @@ import pytest
 from serinus_local import chart, images, oci, operator_image, system
 from tests.support.stack import require_node
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.timeout(1200)]
 
 
-@pytest.fixture
-def buildah(tmp_path: Path) -> Iterator[tuple[str, ...]]:
-    """Give the command of buildah with a store of its own."""
+@pytest.fixture(scope="module")
+def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+    """Give the command of buildah with a store of its own, in which both images share what they are made from."""
     require_node()
     if shutil.which("buildah") is None:
         pytest.skip("buildah is not installed")
-    command = ("buildah", f"--root={tmp_path / 'store'}", f"--runroot={tmp_path / 'run'}", "--storage-driver=vfs")
+    state = tmp_path_factory.mktemp("buildah")
+    command = ("buildah", f"--root={state / 'store'}", f"--runroot={state / 'run'}", "--storage-driver=overlay")
     yield command
     subprocess.run([*command, "rm", "--all"], capture_output=True, check=False)
-    shutil.rmtree(tmp_path / "store", ignore_errors=True)
+    subprocess.run([*command, "rmi", "--all", "--force"], capture_output=True, check=False)
+    shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def debian(buildah: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the image that the Dockerfile starts from, made as Debian makes it: no registry is asked."""
+    system.need("mmdebstrap")
+    folder = tmp_path_factory.mktemp("debian")
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "0"}
+    run("mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(folder / "rootfs.tar"), env=environment)
+    files = {"Cmd": ["bash"], "Env": [images.PATH]}
+    oci.write(folder / "debian.tar", "debian:bookworm-slim", [folder / "rootfs.tar"], files)
+    return folder / "debian.tar"
 
 
 @pytest.mark.parametrize("image", ["operator", "serving"])
-def test_the_dockerfile_gives_what_make_image_gives(buildah: tuple[str, ...], tmp_path: Path, image: str) -> None:
+def test_the_dockerfile_gives_what_make_image_gives(
+    buildah: tuple[str, ...], debian: Path, tmp_path: Path, image: str
+) -> None:
     """Every file of every layer, and how it is run; only the times of files differ."""
     run(
-        *buildah, "build", "--isolation=chroot", "--network=host", "--layers=false", *trusting(tmp_path),
-        f"--build-arg=DEBIAN=oci-archive:{debian(tmp_path)}", "--tag=serinus:compared", f"--target={image}",
+        *buildah, "build", "--isolation=chroot", "--network=host", "--layers", *trusting(tmp_path),
+        f"--build-arg=DEBIAN=oci-archive:{debian}", "--tag=serinus:compared", f"--target={image}",
         str(chart.REPOSITORY),
     )  # fmt: skip
     run(*buildah, "push", "serinus:compared", f"oci-archive:{tmp_path / 'built.tar'}:compared")
@@ -62,16 +78,6 @@ def trusting(folder: Path) -> list[str]:
     settings.write_text("[global]\ncert = /trusted.crt\n")
     trusted = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
     return [f"--volume={trusted}:/trusted.crt:ro", f"--volume={settings}:/etc/pip.conf:ro"]
-
-
-def debian(folder: Path) -> Path:
-    """Write the image that the Dockerfile starts from, made as Debian makes it: no registry is asked."""
-    system.need("mmdebstrap")
-    target = folder / "debian.tar"
-    environment = os.environ | {"SOURCE_DATE_EPOCH": "0"}
-    run("mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(folder / "rootfs.tar"), env=environment)
-    oci.write(target, "debian:bookworm-slim", [folder / "rootfs.tar"], {"Cmd": ["bash"], "Env": [images.PATH]})
-    return target
 
 
 def opened(archive: Path, folder: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -73,6 +73,7 @@ def test_every_digest_of_an_oci_archive_is_that_of_a_blob_in_it(tmp_path: Path) 
     config = json.loads(_blob(blobs, manifest["config"]))
     assert [_blob(blobs, each) for each in manifest["layers"]] == [path.read_bytes() for path in layers]
     assert config["rootfs"]["diff_ids"] == [each["digest"] for each in manifest["layers"]]
+    assert len(config["history"]) == len(manifest["layers"])  # else nobody can build upon it
     (docker,) = json.loads(blobs["manifest.json"])
     assert docker["RepoTags"] == ["registry.example.com/hello:1"]
     assert json.loads(blobs[docker["Config"]]) == config
