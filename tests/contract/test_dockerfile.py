@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import ssl
 import subprocess
@@ -15,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from serinus_local import chart, images, oci, operator_image, system
+from serinus_local import cache, chart, images, oci, operator_image, system
 from tests.support.stack import require_node
 
 pytestmark = [pytest.mark.timeout(1200)]
+
+BUILDER = ("ca-certificates", "mmdebstrap", "python3", "python3-pip")
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +37,21 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...
 
 
 @pytest.fixture(scope="module")
-def debian(buildah: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the image that the Dockerfile starts from, made as Debian makes it: no registry is asked."""
+def debian(buildah: tuple[str, ...]) -> Path:
+    """Give the image that the Dockerfile starts from, made as Debian makes it: no registry is asked.
+
+    It is kept, and holds what the Dockerfile installs, as that is not what is compared.
+    """
     system.need("mmdebstrap")
-    folder = tmp_path_factory.mktemp("debian")
-    environment = os.environ | {"SOURCE_DATE_EPOCH": "0"}
-    run("mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(folder / "rootfs.tar"), env=environment)
-    files = {"Cmd": ["bash"], "Env": [images.PATH]}
-    oci.write(folder / "debian.tar", "debian:bookworm-slim", [folder / "rootfs.tar"], files)
-    return folder / "debian.tar"
+    target = cache.folder("images") / f"debian-{cache.digest([], recipe=' '.join(BUILDER))}.tar"
+    with cache.locked("image-debian"):
+        if not target.exists():
+            files = target.with_suffix(".rootfs.tar")
+            run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(BUILDER)}", "bookworm", str(files))
+            described = {"Cmd": ["bash"], "Env": [images.PATH]}
+            oci.write(target, "debian:bookworm-slim", [files], described)
+            files.unlink()
+    return cache.used(target)
 
 
 @pytest.mark.parametrize("image", ["operator", "serving"])
@@ -112,7 +119,7 @@ def listed(layer: Path) -> dict[str, str]:
     return found
 
 
-def run(*command: str, env: dict[str, str] | None = None) -> None:
+def run(*command: str) -> None:
     """Run a program that must succeed."""
-    answer = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, f"{' '.join(command)}:\n{answer.stdout[-3000:]}{answer.stderr[-3000:]}"
