@@ -15,8 +15,10 @@ PYTEST := $(PY) -m pytest
 EXTRA := $(PY) -c 'import sys, tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*(line for name in sys.argv[1:] for line in extras[name]), sep="\n")'
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+# Tests start hundreds of Python processes: none should compile its libraries again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up down image test check explore lint crds pictures bench bench-switch bench-fetch soak-traffic lock clean fmt test-quick test-api test-node test-statistics bench-statistics
+.PHONY: help demo up down image test check explore lint crds pictures bench bench-switch bench-fetch soak-traffic lock clean fmt test-quick test-api test-node test-alone test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -43,19 +45,23 @@ image: $(INSTALLED) ## Build an image without Docker: dist/serinus.tar, an OCI a
 
 test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to those that need a cluster)
 	$(LOCAL) build
-	@echo "tests: three parts side by side, each is printed when it is done"
-	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-quick test-api test-node
+	@echo "tests: four parts side by side, each is printed when it is done"
+	@$(MAKE) --no-print-directory -j 4 --output-sync=target test-quick test-api test-node test-alone
 
-# What runs on the node waits most of the time: two files at a time share one stack, and the rest has room beside
-# them, as long as it gives way. Of what needs an API server each process has its own.
+# What runs on a node waits most of the time: three files at a time share one stack, what stops or changes a part of it
+# has a second stack, and the rest has room beside them, as long as it gives way. Of what needs an API server each process
+# has its own.
 test-quick: $(INSTALLED) ## Unit tests, scenarios and statistics, at the lowest priority
 	nice -n 19 $(PYTEST) -q -n 2 --dist worksteal --timeout 600 tests/unit tests/scenarios tests/statistics
 
 test-api: $(INSTALLED) ## The adapters and the operator against a real API server
-	$(PYTEST) -q -m "not node" -n 2 --dist loadfile tests/contract tests/cluster $(ARGS)
+	nice -n 10 $(PYTEST) -q -m "not node" -n 2 --dist loadfile tests/contract tests/cluster $(ARGS)
 
 test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to end
-	$(PYTEST) -q -m "node and not alone" -n 2 --dist loadfile tests/contract tests/e2e $(ARGS)
+	nice -n 5 $(PYTEST) -q -m "node and not alone" -n 3 --dist loadfile tests/contract tests/e2e $(ARGS)
+
+test-alone: $(INSTALLED) ## What stops or changes a part of the stack, on one of its own
+	SERINUS_STACK=$$($(PY) -c 'from serinus_local.stack import default_state; print(default_state())')-alone \
 	$(PYTEST) -q -m "node and alone" tests/contract tests/e2e $(ARGS)
 
 check: lint ## Lint, unit tests and scenarios: about six minutes

@@ -8,10 +8,13 @@ Each is made once and named after what went into it; Triton's takes half a minut
 from __future__ import annotations
 
 import platform
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from serinus_local import build, cache, pypi, system
@@ -29,6 +32,8 @@ server=/opt/triton/pytriton/tritonserver
 exec "$server/bin/tritonserver" --backend-directory="$server/backends" "$@"
 """
 _SERVERS = ("pytriton", "nvidia_pytriton")
+_PACKAGES = "usr/local/lib/python3.11/dist-packages"
+_COMPILE = ("-m", "compileall", "-qq", "-j", "0", "--invalidation-mode=unchecked-hash")
 _UNUSED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -41,7 +46,7 @@ def all_images() -> list[Image]:
 
 def triton() -> Image:
     """Return the image with `tritonserver`, the Python backend, and the packages that its models may import."""
-    recipe = f"{TRITON}{DEBIAN}{_TRITONSERVER}{_UNUSED}"
+    recipe = f"{TRITON}{DEBIAN}{_TRITONSERVER}{_UNUSED}{_COMPILE}"
     return _made(TRITON, cache.digest([pypi.REQUIREMENTS / "triton.txt"], recipe=recipe), _make_triton)
 
 
@@ -92,17 +97,30 @@ def _make_triton(target: Path, scratch: Path) -> None:
     }
     layers = [
         _debian(scratch),
-        layer(scratch / "packages.tar", _packages(wheel)),
+        layer(scratch / "packages.tar", {_PACKAGES: _packages(wheel, scratch)}, with_bytecode=True),
         layer(scratch / "triton.tar", files, folders=["models"]),
     ]
     archive(target, TRITON, layers, {"Cmd": ["tritonserver"], "User": "1000", "Env": [PATH]})
 
 
-def _packages(installed: Path) -> dict[str, Path]:
-    """Tell where the image has what models import: all that is locked, but for the server's own wheel."""
-    inside = "usr/local/lib/python3.11/dist-packages"
-    ours = [one for one in installed.iterdir() if not one.name.startswith(_SERVERS) and one.name != "bin"]
-    return {f"{inside}/{one.name}": one for one in sorted(ours)}
+def _packages(installed: Path, scratch: Path) -> Path:
+    """Copy and compile what models import: all that is locked, but for the server's own wheel.
+
+    Who serves may not write there, and each pod would compile NumPy anew.
+    """
+    root = scratch / "packages"
+    shutil.copytree(installed, root / _PACKAGES, ignore=partial(_only_for_models, installed))
+    compiled = [sys.executable, *_COMPILE, "--stripdir", str(root), "--prependdir", "/", str(root / _PACKAGES)]
+    answer = subprocess.run(compiled, capture_output=True, text=True, check=False)
+    if answer.returncode not in (0, 1):  # 1: a file of a test that is no Python on purpose
+        raise RuntimeError(f"what models import cannot be compiled:\n{answer.stdout}{answer.stderr}")
+    return root / _PACKAGES
+
+
+def _only_for_models(installed: Path, folder: str, names: list[str]) -> set[str]:
+    """Leave out bytecode of whoever ran them here, and at the top the server and the programs."""
+    server = {name for name in names if name.startswith(_SERVERS) or name == "bin"}
+    return {"__pycache__", *(server if Path(folder) == installed else ())}
 
 
 def _debian(scratch: Path) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from serinus_local import operator_image, pypi
+from serinus_local import cache, operator_image, pypi
 from serinus_local.image import Image
 from serinus_local.operator_image import Contents
 
@@ -33,6 +33,11 @@ def mlserver() -> Image:
 def trainer() -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the start of a command line that runs Python with the image's packages alone, and its environment.
 
-    A model must be trained by the scikit-learn that loads it. The packages stay as they are: an image is made of them.
+    A model must be trained by the scikit-learn that loads it. The packages stay as they are, as an image is made of
+    them: their bytecode is kept elsewhere.
     """
-    return (sys.executable, "-B", "-S"), {"PYTHONPATH": str(pypi.installed(MLSERVER.name, MLSERVER.locked))}
+    packages = pypi.installed(MLSERVER.name, MLSERVER.locked)
+    return (sys.executable, "-S"), {
+        "PYTHONPATH": str(packages),
+        "PYTHONPYCACHEPREFIX": str(cache.used(cache.folder("bytecode", packages.name))),
+    }
