@@ -110,7 +110,7 @@ def _packages(installed: Path, scratch: Path) -> Path:
     """
     root = scratch / "packages"
     shutil.copytree(installed, root / _PACKAGES, ignore=partial(_only_for_models, installed))
-    compiled = [sys.executable, *_COMPILE, "--stripdir", str(root), "--prependdir", "/", str(root / _PACKAGES)]
+    compiled = [sys.executable, *_COMPILE, "-s", str(root), "-p", "/", str(root / _PACKAGES)]
     answer = subprocess.run(compiled, capture_output=True, text=True, check=False)
     if answer.returncode not in (0, 1):  # 1: a file of a test that is no Python on purpose
         raise RuntimeError(f"what models import cannot be compiled:\n{answer.stdout}{answer.stderr}")
