@@ -60,8 +60,8 @@ def _gateways(kubeconfig: Path, job: str, statistics: str) -> dict[str, object]:
     }
 
 
-def _models(kubeconfig: Path, job: str, port: str, *, name: str = ".+") -> dict[str, object]:
-    """Scrape the models' own series on a port; `name` is that of their server."""
+def _models(kubeconfig: Path, job: str, port: str, *, name: str = ".*") -> dict[str, object]:
+    """Scrape the models' own series on a port; `name` is that of their server, which pods of other makers do not say."""
     return {
         "job_name": job,
         "kubernetes_sd_configs": [_pods(kubeconfig)],

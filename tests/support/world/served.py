@@ -57,6 +57,7 @@ class Served(NewestRollout):
         self.lost = 0.0
         self.waiting = Waiting()
         self.data_plane = DataPlane()
+        self._read: tuple[Json | None, Split | None] = (None, None)
 
     # What people do.
 
@@ -130,9 +131,11 @@ class Served(NewestRollout):
 
     @property
     def split(self) -> Split | None:
-        """What the live route says."""
+        """What the live route says; it is asked for several times a second, and changes seldom."""
         route = self.route
-        return PROVIDERS.read([route])[0] if route else None
+        if route is not self._read[0]:
+            self._read = (route, PROVIDERS.read([route])[0] if route else None)
+        return self._read[1]
 
     @property
     def fallback(self) -> str | None:
