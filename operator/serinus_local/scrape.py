@@ -61,7 +61,7 @@ def _gateways(kubeconfig: Path, job: str, statistics: str) -> dict[str, object]:
 
 
 def _models(kubeconfig: Path, job: str, port: str, *, name: str = ".*") -> dict[str, object]:
-    """Scrape the models' own series on a port; `name` is that of their server, which pods of other makers do not say."""
+    """Scrape the models' own series on a port; `name` is that of their server, if they say one."""
     return {
         "job_name": job,
         "kubernetes_sd_configs": [_pods(kubeconfig)],
