@@ -21,6 +21,8 @@ from serinus_local.waiting import until
 # The shell writes its own line of /proc before it turns into the program: pid and start time stay the same.
 _BECOME = 'read -r line < /proc/$$/stat; printf "%s\\n" "$line" > "$1.new"; mv "$1.new" "$1"; shift; exec "$@"'
 MARK = "SERINUS_LOCAL_STATE"
+_FOR_GO = {"GOGC": "300"}
+"""Memory is cheaper here than two cores: an API server uses a sixth less of them when it collects garbage seldom."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Processes:
         record = self._pid_file(program.name)
         record.unlink(missing_ok=True)
         (self.records / f"{program.name}.json").write_text(json.dumps(asdict(program)))
-        environment = os.environ | dict(program.env) | {MARK: str(self.state)}
+        environment = _FOR_GO | os.environ | dict(program.env) | {MARK: str(self.state)}
         with self.log(program.name).open("ab") as log:
             subprocess.run(
                 ["setsid", "--fork", "sh", "-c", _BECOME, "sh", str(record), *program.argv],

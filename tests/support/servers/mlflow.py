@@ -1,21 +1,29 @@
-"""MLflow's own server, with users, a database of SQLite, and artifacts that it serves itself or leaves to a store."""
+"""MLflow's own server, with users, a database of SQLite, and artifacts that it serves itself or leaves to a store.
+
+Two things would take it most of its time here, and are spared: to make its tables by one migration after the other, and
+to hash a password anew for each request so that nobody guesses it.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import shutil
+import sqlite3
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serinus_local import artifacts
+from serinus_local import artifacts, cache
 from serinus_local.ports import LOOPBACK
 from tests.support.servers.running import address, answers, running
 
 ADMIN, ADMIN_PASSWORD = "admin", "only-for-tests-1"
+_RUNS, _USERS = "mlflow.db", "users.db"
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class MlflowServer:
     """A running server, spoken to by https://mlflow.org/docs/latest/rest-api/."""
 
     url: str
+    state: Path
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -107,6 +116,7 @@ class MlflowServer:
     def user(self, name: str, password: str, *, model: str, permission: str) -> None:
         """Make a user who may do one thing with one registered model, such as READ or EDIT, and see no run."""
         self._ask("users/create", {"username": name, "password": password})
+        _hash_quickly(self.state / _USERS, name, password)
         wanted = {"username": name, "resource_type": "registered_model", "resource_id": model}
         body = json.dumps({**wanted, "permission": permission}).encode()
         self._send("POST", "/api/3.0/mlflow/users/permissions/grant", body)
@@ -134,14 +144,49 @@ def mlflow_server(state: Path, host: str = LOOPBACK) -> Iterator[MlflowServer]:
     where = address(host)
     host, port = where.split(":")
     command, environment = artifacts.mlflow()
+    kept = cache.used(cache.folder("databases", Path(environment["PYTHONPATH"]).name))
     argv = (
         *command, "server", f"--host={host}", f"--port={port}", "--workers=1", "--app-name=basic-auth",
-        f"--backend-store-uri=sqlite:///{state / 'mlflow.db'}",
+        f"--backend-store-uri=sqlite:///{state / _RUNS}",
         "--serve-artifacts", f"--artifacts-destination={state / 'artifacts'}",
     )  # fmt: skip
     environment |= _users(state) | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    _take_tables(kept, state)
     with running("mlflow", argv, state, ready=lambda: answers(f"http://{where}/health"), env=environment):
-        yield MlflowServer(f"http://{where}")
+        _keep_tables(state, kept)
+        _hash_quickly(state / _USERS, ADMIN, ADMIN_PASSWORD)
+        yield MlflowServer(f"http://{where}", state)
+
+
+def _take_tables(kept: Path, state: Path) -> None:
+    """Begin with the empty tables of an earlier server of the same version, where there was one."""
+    for name in (_RUNS, _USERS):
+        if (kept / name).exists():
+            shutil.copyfile(kept / name, state / name)
+
+
+def _keep_tables(state: Path, kept: Path) -> None:
+    """Keep the empty tables for the next server."""
+    for name in (_RUNS, _USERS):
+        with cache.locked("databases"):
+            if (kept / name).exists():
+                continue
+            unfinished = kept / f".{name}"
+            unfinished.unlink(missing_ok=True)
+            with closing(sqlite3.connect(state / name)) as made, closing(sqlite3.connect(unfinished)) as copy:
+                made.backup(copy)
+            unfinished.rename(kept / name)
+
+
+def _hash_quickly(users: Path, name: str, password: str) -> None:
+    """Store a password by a hash of one round, in the form of Werkzeug, which MLflow checks it with."""
+    salt = "tests"
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), 1).hex()
+    with closing(sqlite3.connect(users)) as database, database:
+        changed = database.execute(
+            "UPDATE users SET password_hash = ? WHERE username = ?", (f"pbkdf2:sha256:1${salt}${digest}", name)
+        )
+    assert changed.rowcount == 1, f"MLflow has no user {name}"
 
 
 def _users(state: Path) -> dict[str, str]:
@@ -149,7 +194,7 @@ def _users(state: Path) -> dict[str, str]:
     file = state / "users.ini"
     file.write_text(
         "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
-        f"database_uri = sqlite:///{state / 'users.db'}\nadmin_username = {ADMIN}\n"
+        f"database_uri = sqlite:///{state / _USERS}\nadmin_username = {ADMIN}\n"
     )
     return {
         "MLFLOW_AUTH_CONFIG_PATH": str(file),
