@@ -48,7 +48,7 @@ test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (
 	@echo "tests: four parts side by side, each is printed when it is done"
 	@$(MAKE) --no-print-directory -j 4 --output-sync=target test-quick test-api test-node test-alone
 
-# What runs on a node waits most of the time: three files at a time share one stack, what stops or changes a part of it
+# What runs on a node waits most of the time: two files at a time share one stack, what stops or changes a part of it
 # has a second stack, and the rest has room beside them, as long as it gives way. Of what needs an API server each process
 # has its own.
 test-quick: $(INSTALLED) ## Unit tests, scenarios and statistics, at the lowest priority
@@ -58,7 +58,7 @@ test-api: $(INSTALLED) ## The adapters and the operator against a real API serve
 	nice -n 10 $(PYTEST) -q -m "not node" -n 2 --dist loadfile tests/contract tests/cluster $(ARGS)
 
 test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to end
-	nice -n 5 $(PYTEST) -q -m "node and not alone" -n 3 --dist loadfile tests/contract tests/e2e $(ARGS)
+	nice -n 5 $(PYTEST) -q -m "node and not alone" -n 2 --dist loadfile tests/contract tests/e2e $(ARGS)
 
 test-alone: $(INSTALLED) ## What stops or changes a part of the stack, on one of its own
 	SERINUS_STACK=$$($(PY) -c 'from serinus_local.stack import default_state; print(default_state())')-alone \

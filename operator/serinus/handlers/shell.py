@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import kopf
 
@@ -72,6 +72,7 @@ class Shell:
                 self._stop.wait(RESTART_SECONDS)
 
     async def _operate(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(told)
         registry = watching(self._hand_over, self._login)
         await kopf.operator(
             registry=registry,
@@ -86,3 +87,15 @@ class Shell:
         self._heard_at = self._monotonic()
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._take, kind, event, manifest)
+
+
+def told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody waits for in kopf's loop, but for generators that fail to close as it ends.
+
+    The loop closes all that are open at once, and kopf's watches wait inside one another: whichever is closed before
+    the one around it makes that one fail. Nothing is lost, as nobody listens any more.
+    """
+    if "asyncgen" in context:
+        log.debug("a watch of kopf did not close cleanly: %s", context.get("exception"))
+        return
+    loop.default_exception_handler(context)

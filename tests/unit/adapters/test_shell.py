@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -77,3 +78,32 @@ async def test_the_silence_ends_with_an_event() -> None:
     assert heard.silence() == 70.0
     heard._hand_over(MODEL_DEPLOYMENT, "ADDED", {})
     assert heard.silence() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [("a watch that does not close", []), ("a failure", ["Future exception was never retrieved"])],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_watch_that_is_open_as_kopf_ends_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, left: str, told: list[str]
+) -> None:
+    """Its loop closes those that wait in one another all at once; what else nobody waits for is told as before."""
+    kept = []
+
+    async def watch() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            raise RuntimeError("generator didn't stop after athrow()")
+
+    async def operate(**_: object) -> None:
+        if left == "a failure":
+            asyncio.get_running_loop().create_future().set_exception(ValueError("unheard"))
+            return
+        kept.append(watch())
+        await anext(kept[0])
+
+    monkeypatch.setattr("kopf.operator", operate)
+    await asyncio.to_thread(asyncio.run, made()._operate())
+    assert [line.getMessage().splitlines()[0] for line in caplog.records if line.levelname == "ERROR"] == told
