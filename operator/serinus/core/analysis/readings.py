@@ -46,11 +46,16 @@ class Window:
     whole: bool = False
 
     def emptied_by(self, newest: float | None) -> str | None:
-        """Say why no scrape lies in it, given the newest one of either revision; None where one does."""
-        if newest is not None and newest - (self.scrape_interval if self.whole else 0.0) > self.since:
+        """Say why a window without requests tells nothing, given the newest scrape of either revision.
+
+        None where it tells want of traffic: a whole scrape interval lies in it. In the second before a scrape that is
+        seldom made nobody need have asked.
+        """
+        if newest is not None and newest - self.scrape_interval > self.since:
             return None
         began = "the warm-up ended" if self.warms_up else "the stage began"
-        what, one = ("whole scrape interval", "a scrape") if self.whole else ("scrape", "one")
+        whole = self.whole or (newest is not None and newest > self.since)
+        what, one = ("whole scrape interval", "a scrape") if whole else ("scrape", "one")
         text = f"no {what} yet since {began} {max(0.0, self.now - self.began):.0f} s ago"
         late = self.now - self.until
         every = f"{one} comes every {self.scrape_interval:.0f} s"

@@ -97,10 +97,11 @@ def span(*, warms_up: bool = False, until: float = 112.0) -> Window:
         (span(), 90.0, "no scrape yet since the stage began 12 s ago: one comes every 30 s"),
         (span(warms_up=True), 90.0, "no scrape yet since the warm-up ended 12 s ago: one comes every 30 s"),
         (span(until=82.0), 80.0, "no scrape yet since the stage began 12 s ago: one comes every 30 s, 30 s late"),
-        (span(), 110.0, None),
+        (span(), 110.0, "no whole scrape interval yet since the stage began 12 s ago: a scrape comes every 30 s"),
+        (span(until=132.0), 131.0, None),
     ],
-    ids=["no scrape", "after the warm-up", "late", "no traffic"],
+    ids=["no scrape", "after the warm-up", "late", "a scrape soon after", "no traffic"],
 )
 def test_missing_data_is_told_by_what_emptied_the_window(value: Window, newest: float, said: str | None) -> None:
-    """Want of a scrape is no want of traffic."""
+    """Want of a scrape is no want of traffic, nor is the first one, before which nobody need have asked."""
     assert value.emptied_by(newest) == said
