@@ -54,7 +54,7 @@ test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (
 test-quick: $(INSTALLED) ## Unit tests, scenarios and statistics, at the lowest priority
 	nice -n 19 $(PYTEST) -q -n 2 --dist worksteal --timeout 600 tests/unit tests/scenarios tests/statistics
 
-test-api: $(INSTALLED) ## The adapters and the operator against a real API server
+test-api: $(INSTALLED) ## The adapters and the operator against a real API server, and our images
 	nice -n 10 $(PYTEST) -q -m "not node" -n 2 --dist loadfile tests/contract tests/cluster $(ARGS)
 
 test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to end

@@ -89,12 +89,12 @@ def test_latency_is_known_for_both_protocols_a_second_later(served: local.Stack)
     ask(served, 5)
     ask_grpc(served, good=5, bad=0)
     query = "count(count by (request_protocol) (istio_request_duration_milliseconds_bucket))"
-    until(lambda: total(served, query) == 2, what="histograms of both protocols", limit=60)
+    until(lambda: total(served, query) == 2, what="histograms of both protocols", limit=10)
 
 
 def test_tritons_own_series_carry_revision_namespace_and_pod(served: local.Stack) -> None:
     query = 'count by (revision) (nv_inference_request_success{namespace="ml", pod=~"half-[12]-.*", revision=~"r[12]"})'
-    until(lambda: total(served, query) == 2, what="one series a revision", limit=60)
+    until(lambda: total(served, query) == 2, what="one series a revision", limit=10)
 
 
 def test_a_killed_istiod_stops_no_request_and_the_next_weight_follows(served: local.Stack) -> None:
@@ -103,7 +103,7 @@ def test_a_killed_istiod_stops_no_request_and_the_next_weight_follows(served: lo
     served.restart("istiod")
     served.istiod.wait_ready()
     route(served, {1: 0, 2: 100})
-    until(lambda: ask(served, 20)["2"] == 20, what="all answers from version 2", limit=60)
+    until(lambda: ask(served, 20)["2"] == 20, what="all answers from version 2", limit=20)
     route(served, {1: 90, 2: 10})
 
 
@@ -120,7 +120,7 @@ def test_a_stack_that_is_up_is_brought_up_again_and_nothing_of_it_ends(served: l
     local.up(STATE, with_operator=False)
     served.kubectl("expose", "service", "half-1", "--namespace=ml", "--name=half-again", "--port=8000")
     address = served.kubectl("get", "service", "half-again", "--namespace=ml", "--output=jsonpath={.spec.clusterIP}")
-    until(lambda: is_ready(address), what="an answer at the new address", limit=60)
+    until(lambda: is_ready(address), what="an answer at the new address", limit=30)
     assert {name: programs.running(name) for name in programs.known()} == before
 
 
@@ -171,7 +171,7 @@ def serve(stack: local.Stack) -> None:
     route(stack, {1: 90, 2: 10})
     for version in (1, 2):
         stack.kubectl("rollout", "status", f"deployment/half-{version}", "--namespace=ml", "--timeout=60s")
-    until(lambda: ask(stack, 1)[200] == 1, what="the first answer", limit=60)
+    until(lambda: ask(stack, 1)[200] == 1, what="the first answer", limit=20)
 
 
 def ask(stack: local.Stack, times: int, *, value: float = 1.0) -> Counter[object]:
@@ -210,7 +210,7 @@ def ask_grpc(stack: local.Stack, *, good: int, bad: int) -> None:
 def total(stack: local.Stack, query: str) -> float:
     """Add up what Prometheus answers once it has scraped Envoy after this moment."""
     asked = time.time()  # noqa: TID251 - compared with the scrapes of a real Prometheus
-    until(lambda: query_now(stack, 'timestamp(up{job="envoy"})') > asked, what="the next scrape of Envoy", limit=60)
+    until(lambda: query_now(stack, 'timestamp(up{job="envoy"})') > asked, what="the next scrape of Envoy", limit=10)
     return query_now(stack, query)
 
 

@@ -25,7 +25,7 @@ from tests.support.stack import require_node
 
 pytestmark = [pytest.mark.timeout(1200)]
 
-BUILDER = ("ca-certificates", "mmdebstrap", "python3", "python3-pip")
+BOOTSTRAP = ("mmdebstrap", "--quiet", "--variant=minbase", "bookworm")
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +83,13 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...
 
 @pytest.fixture(scope="module")
 def debian(buildah: tuple[str, ...]) -> Path:
-    """Give the image that the Dockerfile starts from, made as Debian makes it: no registry is asked.
-
-    It is kept, and holds what the Dockerfile installs, as that is not what is compared.
-    """
+    """Give the image that the Dockerfile starts from, made as Debian makes it, and kept: no registry is asked."""
     system.need("mmdebstrap")
-    target = cache.folder("images") / f"debian-{cache.digest([], recipe=' '.join(BUILDER))}.tar"
+    target = cache.folder("images") / f"debian-{cache.digest([], recipe=' '.join(BOOTSTRAP))}.tar"
     with cache.locked("image-debian"):
         if not target.exists():
             files = target.with_suffix(".rootfs.tar")
-            run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(BUILDER)}", "bookworm", str(files))
+            run(*BOOTSTRAP, str(files))
             described = {"Cmd": ["bash"], "Env": [images.PATH]}
             oci.write(target, "debian:bookworm-slim", [files], described)
             files.unlink()

@@ -45,7 +45,7 @@ def test_another_model_answers_while_no_pod_of_stable_is_ready(cluster: Cluster,
             asked.wait_for("1", more=100)
             assert (asked.tally.failed, asked.tally.bad) == (failed, 0)
             falls_back(cluster, name, "False")
-            until(lambda: seen_by(cluster, f'"{rules}"') > 300, what="the requests on the root Service", limit=60)
+            until(lambda: seen_by(cluster, f'"{rules}"') > 300, what="the requests on the root Service", limit=15)
             assert seen_by(cluster, f'~"{rules}-.*"') == 0
     finally:
         cluster.kubectl("delete", "mdep", rules, "--ignore-not-found", "--wait=false")

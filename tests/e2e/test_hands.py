@@ -33,7 +33,7 @@ def test_weights_edited_by_hand_are_corrected_within_seconds(cluster: Cluster, h
     patch = json.dumps({"spec": {"http": route["spec"]["http"]}})
     failed = halfway.tally.failed
     cluster.kubectl("patch", "virtualservice", NAME, "--type=merge", f"--patch={patch}")
-    cluster.wait("VirtualService", NAME, lambda found: halved(found[NAME]), what="half of the weight", limit=30)
+    cluster.wait("VirtualService", NAME, lambda found: halved(found[NAME]), what="half of the weight", limit=5)
     cluster.wait("Event", "", lambda found: any(corrected(one) for one in found.values()), what="the Event", by="")
     halfway.wait_for("1", more=5)
     assert halfway.tally.failed == failed
@@ -65,7 +65,7 @@ def test_the_root_service_comes_back(cluster: Cluster, halfway: Asking) -> None:
     before = cluster.get("Service", NAME)
     cluster.kubectl("delete", "service", NAME)
     after = cluster.wait(
-        "Service", NAME, lambda found: NAME in found and uid(found[NAME]) != uid(before), what="it", limit=60
+        "Service", NAME, lambda found: NAME in found and uid(found[NAME]) != uid(before), what="it", limit=15
     )[NAME]
     assert after["spec"]["selector"] == before["spec"]["selector"]
 
@@ -78,7 +78,7 @@ def test_a_rollout_whose_status_was_wiped_starts_again_from_weight_0(cluster: Cl
     again = cluster.rollout(
         NAME, 2, lambda status: status.get("weight") == 50 and status["startedAt"] != began, what="to start again"
     )
-    cluster.wait("VirtualService", NAME, lambda found: halved(found[NAME]), what="half of the weight", limit=30)
+    cluster.wait("VirtualService", NAME, lambda found: halved(found[NAME]), what="half of the weight", limit=5)
     assert again["metadata"]["uid"] == rollout["metadata"]["uid"]
 
 

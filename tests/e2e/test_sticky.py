@@ -52,22 +52,22 @@ def test_users_stay_through_a_raise_and_are_all_on_stable_after_an_abort(cluster
     host, _, port = cluster.stack.gateway_address.partition(":")
     connection = http.client.HTTPConnection(host, int(port or 80), timeout=10)
     try:
-        until(lambda: is_served(connection, name), what="the route", limit=60)
+        until(lambda: is_served(connection, name), what="the route", limit=30)
         cluster.apply(given.version(name, 2, **wishes))
         trying = cluster.rollout(name, 2, lambda status: status.get("weight") == 50, what="half of the weight")
         canary = trying["spec"]["to"]["revision"]
-        until(lambda: User(connection, name).ask() == canary, what="the canary's first answer", limit=60)
+        until(lambda: User(connection, name).ask() == canary, what="the canary's first answer", limit=10)
         users = [User(connection, name) for _ in range(USERS)]
         served = [user.ask() for user in users]
         assert min(Counter(served)[one] for one in (stable, canary)) > USERS / 4
         assert [user.ask() for user in users] == served
         pull(cluster, trying, {"promote": {"throughStep": 2}})
         cluster.rollout(name, 2, lambda status: status.get("weight") == 80, what="the raise")
-        until(lambda: share_of(connection, name, canary) > 0.65, what="the new weight", limit=60)
+        until(lambda: share_of(connection, name, canary) > 0.65, what="the new weight", limit=10)
         assert [user.ask() for user in users] == served
         pull(cluster, trying, {"abort": True})
         cluster.rollout(name, 2, lambda status: status.get("phase") == "Aborted", what="the abort")
-        until(lambda: share_of(connection, name, canary) == 0, what="stable alone", limit=60)
+        until(lambda: share_of(connection, name, canary) == 0, what="stable alone", limit=10)
         assert {user.ask() for user in users} == {stable}
     finally:
         connection.close()
