@@ -22,7 +22,7 @@ from serinus_local.waiting import until
 _BECOME = 'read -r line < /proc/$$/stat; printf "%s\\n" "$line" > "$1.new"; mv "$1.new" "$1"; shift; exec "$@"'
 MARK = "SERINUS_LOCAL_STATE"
 _FOR_GO = {"GOGC": "300"}
-"""Memory is cheaper here than two cores, and an API server that collects garbage seldom starts with a sixth less CPU."""
+"""Memory is cheaper here than two cores: an API server that seldom collects garbage starts with a sixth less CPU."""
 
 
 @dataclass(frozen=True)
