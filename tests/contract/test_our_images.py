@@ -78,7 +78,8 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...
     yield command
     subprocess.run([*command, "rm", "--all"], capture_output=True, check=False)
     subprocess.run([*command, "rmi", "--all", "--force"], capture_output=True, check=False)
-    shutil.rmtree(state, ignore_errors=True)
+    subprocess.run(["umount", state / "store/overlay"], capture_output=True, check=False)  # buildah leaves it mounted
+    shutil.rmtree(state)
 
 
 @pytest.fixture(scope="module")
