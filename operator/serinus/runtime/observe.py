@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from serinus.api.parsing import ModelDeploymentView
@@ -23,6 +23,7 @@ from serinus.core.model.kinds import (
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, not_after
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
+from serinus.core.model.values import revised
 from serinus.core.plan.artifacts import artifact_doubt
 from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
@@ -132,7 +133,7 @@ class Observer:
         )
         routed = {name: seen.routed(name) for name in fleets}
         now = round(self.clock.now(), 3)
-        return replace(
+        return revised(
             seen,
             unrouted_since=memory.count_unrouted(routed, now),
             unbound_since=memory.count_unbound(view.spec.traffic, now),
@@ -172,8 +173,8 @@ class Observer:
         ready, silence = [ReadyPod(*_identity(pod)) for pod in pods if is_ready(pod)], look.silence
         doubtful = silence is not None and is_doubtful(silence, newest.state.exposure.weight)
         silent = (doubtful or gives_errors(look)) and self.probes.ask_again(key, memory, canary, ready)
-        look = replace(look, refused=self.probes.refusals(key, memory, (canary, stable), ready))
-        return replace(look, silence=replace(silence, pods_silent=silent)) if silence and doubtful else look
+        look = revised(look, refused=self.probes.refusals(key, memory, (canary, stable), ready))
+        return revised(look, silence=revised(silence, pods_silent=silent)) if silence and doubtful else look
 
     async def _revisions(
         self, view: ModelDeploymentView, memory: Memory, rollouts: Sequence[RolloutSeen]
@@ -253,7 +254,7 @@ class Observer:
         obstacle = self._diagnosis(key, memory, parts.revision, parts) if refused or len(ready) < desired else None
         doubt = artifact_doubt(parts.revision, parts.pods, untold)
         probed, message = self.probes.look(key, memory, parts.revision, ready)
-        return replace(
+        return revised(
             fleet,
             probed=probed,
             probe_message=message,

@@ -39,7 +39,9 @@ class Clusters:
 
     def see(self, marks: Labels, place: Place, first: float, last: float) -> None:
         """Take in a series by its labels of this kind, and the times of its first and last sample."""
-        self._places[place] = _joined(self._places.get(place), first, last)
+        span = self._places.get(place)
+        if span is None or first < span[0] or last > span[1]:
+            self._places[place] = _joined(span, first, last)
         for label, value in marks:
             values = self._seen.setdefault(label, {}).setdefault(place, {})
             values[value] = _joined(values.get(value), first, last)
