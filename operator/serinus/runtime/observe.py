@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import RolloutStatus
@@ -24,6 +25,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, not_after
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
 from serinus.core.model.values import revised
+from serinus.core.model.split import Split
 from serinus.core.plan.artifacts import artifact_doubt
 from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
@@ -47,6 +49,10 @@ from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.unreadable import freeze_of, frozen_split, read_rollout
 from serinus.runtime.wish import NEVER, Wishes
+
+
+MOST_ROUTES: Final = 16_384
+"""Kept as read: those of the live rollouts are read each second."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class Observer:
         newest = rollouts[-1] if rollouts else None
         obstacle = wish.obstacle or self._obstacle(view, memory, wanted)
         fleets = self._fleets(view, memory, revisions, pods)
-        route, differ = self.providers.read(every_route(self.cache, self.providers, view))
+        route, differ = self._route(view)
         seen = Snapshot(
             deployment=memory.believed(view),
             revisions=revisions,
@@ -147,6 +153,24 @@ class Observer:
     def refusals(self) -> Refusals:
         """What knows which queries are wrong."""
         return Refusals(self.sampler.metrics, self.clock, self.probes)
+
+    def _route(self, view: ModelDeploymentView) -> tuple[Split | None, bool]:
+        """Read what the live routes say, unless these versions of them were read last."""
+        live, key = every_route(self.cache, self.providers, view), Key(view.namespace, view.name)
+        versions = tuple((one["metadata"].get("uid"), one["metadata"].get("resourceVersion")) for one in live)
+        known = self._routes.get(key)
+        if known is not None and known[0] == versions and all(version for _, version in versions):
+            return known[1]
+        if len(self._routes) >= MOST_ROUTES:
+            self._routes.clear()
+        found = self.providers.read(live)
+        self._routes[key] = versions, found
+        return found
+
+    @cached_property
+    def _routes(self) -> dict[Key, tuple[tuple[object, ...], tuple[Split | None, bool]]]:
+        """What the routes of each were found to say, and in which versions."""
+        return {}
 
     def _caution(self, view: ModelDeploymentView) -> Obstacle | None:
         traffic = view.spec.traffic

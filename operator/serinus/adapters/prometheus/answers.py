@@ -40,7 +40,7 @@ class _RawSeries(msgspec.Struct):
     """A series of a matrix: a native histogram has no values."""
 
     metric: msgspec.Raw
-    values: list[tuple[float, str]] = []
+    values: tuple[tuple[float, float], ...] = ()
 
 
 class _Matrix(msgspec.Struct):
@@ -59,7 +59,8 @@ class _Body(msgspec.Struct):
     infos: list[str] | None = None
 
 
-_BODY = msgspec.json.Decoder(_Body)
+# Not strict: the values of samples are numbers in quotes.
+_BODY = msgspec.json.Decoder(_Body, strict=False)
 _LABELS = msgspec.json.Decoder(dict[str, str])
 
 
@@ -73,10 +74,7 @@ class Answers:
         """Read the answer to a query, as `read_answer` does."""
         try:
             found = _BODY.decode(body)
-            series = tuple(
-                Series(self._labels_of(bytes(one.metric)), tuple([(at, float(value)) for at, value in one.values]))
-                for one in found.data.result
-            )
+            series = tuple([Series(self._labels_of(bytes(one.metric)), one.values) for one in found.data.result])
         except ValueError:
             # Another type, a refusal or no JSON at all; msgspec's errors are ValueErrors.
             return read_answer(status, body.decode(errors="replace"))

@@ -171,7 +171,7 @@ class Register:
             if one.counter is None:
                 continue
             if one.counter.is_told_by(one.number):
-                yield from self._taken(one.counter, ((at, value, one) for at, value in samples))
+                yield from self._taken(one.counter, [(at, value, one) for at, value in samples])
             else:
                 by_counter.setdefault(one.counter, []).extend((at, value, one) for at, value in samples)
         for counter, moments in by_counter.items():
@@ -180,11 +180,11 @@ class Register:
     def _taken(self, counter: ReportedCounter, moments: Iterable[tuple[float, float, Reported]]) -> Iterator[Growth]:
         """Take samples of one counter, the oldest first."""
         for at, value, one in moments:
-            scrapes = self.scrapes[one.place]
-            interval, last = scrapes.interval or LONGEST_INTERVAL, counter.at
+            interval, last = self._interval(one.place), counter.at
             amount = counter.take(one.number, at, value, interval=interval)
             if amount:
-                before, since = (scrapes.before(at), at - interval) if last is None else (last, last)
+                since = at - interval if last is None else last
+                before = self.scrapes[one.place].before(at) if last is None else last
                 waited = at - since <= STALE_INTERVALS * interval
                 yield Growth(since if waited else at, before, at, one.meaning, one.place, amount)
 
@@ -217,11 +217,12 @@ class Register:
 def _news(series: Series, known: Reported | None, *, resets: bool) -> Samples:
     """Give the samples that were not taken before: ranges overlap, so that no scrape is missed."""
     if known is None:
-        return [(at, value) for at, value in series.samples if is_count(value)]
-    if not series.samples or series.samples[-1][0] <= known.last:
-        return []
+        return [one for one in series.samples if is_count(one[1])]
+    first = len(series.samples)
+    while first and series.samples[first - 1][0] > known.last:
+        first -= 1
     least = 0.0 if resets or known.counter is None else known.counter.value
-    return [(at, value) for at, value in series.samples if at > known.last and is_count(value) and value >= least]
+    return [one for one in series.samples[first:] if is_count(one[1]) and one[1] >= least]
 
 
 def _predecessor(

@@ -15,7 +15,7 @@ from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
 from serinus.core.analysis.ledger import Amounts, Ledger
 from serinus.core.analysis.lines import Row, Totals, points
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Scrapes, half_of
-from serinus.core.analysis.register import Growth, Register, Reported
+from serinus.core.analysis.register import Growth, Register, Reported, Samples
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
 
@@ -62,12 +62,8 @@ class Tallies:
         """
         self._now, self._slowest = now, None
         read = self._register.read(answer, resets=resets)
-        for one, samples in read.series:
-            self._note(one, samples[0][0], samples[-1][0])
-        grown: dict[Owner, dict[Row, Amounts]] = {}
-        for growth in self._register.grown(read, self._asked_at):
-            self._add(growth, grown)
-        for owner, rows in grown.items():
+        self._note(read.series)
+        for owner, rows in self._rows(self._register.grown(read, self._asked_at)).items():
             self._ledgers.setdefault(owner, Ledger()).take(rows)
         for owner in asked:
             self._asked_at.setdefault(owner, now)
@@ -95,28 +91,37 @@ class Tallies:
         self._strangers.setdefault(meaning.owner, {})[reporter_of(labels)] = self._now
         return None
 
-    def _note(self, one: Reported, first: float, last: float) -> None:
-        """Note where a revision's series live, and what else they say of themselves."""
-        owner = one.meaning.owner
-        if one.counter is None:
-            self._owner_places.setdefault(owner, set()).add(one.place)
-        if one.meaning.count is Count.SLOWER:
-            seen, bound_s = self._bounds.setdefault(owner, {}), one.meaning.bound_s
-            seen[bound_s] = max(last, seen.get(bound_s, last))
-        clusters = self._clusters.get(owner)
-        if clusters is None:
-            clusters = self._clusters[owner] = Clusters()
-        clusters.see(one.marks, one.place, first, last)
+    def _note(self, series: Iterable[tuple[Reported, Samples]]) -> None:
+        """Note where revisions' series live, and what else they say of themselves."""
+        noted: tuple[object, ...] = ()
+        for one, samples in series:
+            owner, first, last = one.meaning.owner, samples[0][0], samples[-1][0]
+            if one.counter is None:
+                self._owner_places.setdefault(owner, set()).add(one.place)
+            if one.meaning.count is Count.SLOWER:
+                seen = self._bounds.setdefault(owner, {})
+                if seen.get(one.meaning.bound_s, ALWAYS) < last:
+                    seen[one.meaning.bound_s] = last
+            # The series of a revision come one after the other, nearly all with the same times.
+            if (owner, one.place, one.marks, first, last) != noted:
+                noted = owner, one.place, one.marks, first, last
+                self._clusters.setdefault(owner, Clusters()).see(one.marks, one.place, first, last)
 
-    def _add(self, growth: Growth, grown: dict[Owner, dict[Row, Amounts]]) -> None:
-        """Put one increment into its row of its owner's."""
-        meaning = growth.meaning
-        # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
-        since = min(growth.at, max(growth.since, self._laid_out.get(meaning.owner, growth.since)))
-        row = Row(since, growth.at, growth.unseen_since, growth.place)
-        amounts = grown.setdefault(meaning.owner, {}).setdefault(row, {})
-        told = meaning.count, meaning.bound_s, meaning.code
-        amounts[told] = amounts.get(told, 0.0) + growth.amount * meaning.scale
+    def _rows(self, growths: Iterable[Growth]) -> dict[Owner, dict[Row, Amounts]]:
+        """Put increments into the rows of their owners."""
+        grown: dict[Owner, dict[Row, Amounts]] = {}
+        known: tuple[object, ...] = ()
+        amounts: Amounts = {}
+        for since, unseen_since, at, meaning, place, amount in growths:
+            if (meaning.owner, place, since, unseen_since, at) != known:
+                known = meaning.owner, place, since, unseen_since, at
+                # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
+                behind = min(at, max(since, self._laid_out.get(meaning.owner, since)))
+                row = Row(behind, at, unseen_since, place)
+                amounts = grown.setdefault(meaning.owner, {}).setdefault(row, {})
+            told = meaning.count, meaning.bound_s, meaning.code
+            amounts[told] = amounts.get(told, 0.0) + amount * meaning.scale
+        return grown
 
     def seen(self, owner: Owner) -> bool:
         """Whether any series of this revision has come."""
