@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from operator import add, sub
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from serinus.core.analysis.lines import Row, Told, Totals, laid_out, totals_of
 from serinus.core.analysis.places import Place, half_of
@@ -77,7 +77,7 @@ class Ledger:
         """Take off the rows of a time and later: what comes late belongs between them."""
         first = bisect_left(self._ats, at)
         cut = {self._row(place): self._amounts(place) for place in range(first, len(self._ats))}
-        for kept in (self._ats, self._sinces, self._unseens, self._places):
+        for kept in self._rows_by_field:
             del kept[first:]
         del self._sums[first * self._width :]
         return cut
@@ -99,10 +99,14 @@ class Ledger:
         first = bisect_left(self._ats, limit)
         if first:
             self._before = self._up_to(first)
-            for kept in (self._ats, self._sinces, self._unseens, self._places):
+            for kept in self._rows_by_field:
                 del kept[:first]
             del self._sums[: first * self._width]
             self._answers.clear()
+
+    @property
+    def _rows_by_field(self) -> tuple[MutableSequence[Any], ...]:
+        return self._ats, self._sinces, self._unseens, self._places
 
     def _row(self, place: int) -> Row:
         return Row(self._sinces[place], self._ats[place], self._unseens[place], self._places[place])
