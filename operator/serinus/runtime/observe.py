@@ -24,8 +24,8 @@ from serinus.core.model.kinds import (
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, not_after
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
-from serinus.core.model.values import revised
 from serinus.core.model.split import Split
+from serinus.core.model.values import revised
 from serinus.core.plan.artifacts import artifact_doubt
 from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
@@ -49,7 +49,6 @@ from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.unreadable import freeze_of, frozen_split, read_rollout
 from serinus.runtime.wish import NEVER, Wishes
-
 
 MOST_ROUTES: Final = 16_384
 """Kept as read: those of the live rollouts are read each second."""
