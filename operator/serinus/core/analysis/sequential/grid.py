@@ -28,7 +28,7 @@ SLACK: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class GridCell:
     """A stretch of time that is over: when it ended (s), and one observation a metric that has any."""
 
     ended_s: float
@@ -43,7 +43,7 @@ class LaidOut:
     """
 
     at: float
-    cell: Cell | None
+    cell: GridCell | None
     believed: bool
 
 

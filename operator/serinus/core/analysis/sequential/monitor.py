@@ -18,7 +18,7 @@ from serinus.core.analysis.sequential.doubts import Doubts
 from serinus.core.analysis.sequential.drift_group import DriftGroup
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.freshness import Freshness
-from serinus.core.analysis.sequential.grid import Cell, LaidOut, TimeGrid
+from serinus.core.analysis.sequential.grid import GridCell, LaidOut, TimeGrid
 from serinus.core.analysis.sequential.latency_group import LatencyGroup
 from serinus.core.analysis.sequential.lesson import Lesson
 from serinus.core.analysis.sequential.noise import Noise
@@ -227,7 +227,9 @@ class RolloutMonitor:
         self._clock.take(t, [name for name, seen in parsed.items() if seen is not None])
         return LaidOut(t, self._lay_out(t, parsed, stage), believed=True)
 
-    def weighed(self, cell: Cell, tests: tuple[ShareGroup, LatencyGroup], answered: Sequence[bool], news: Any) -> None:
+    def weighed(
+        self, cell: GridCell, tests: tuple[ShareGroup, LatencyGroup], answered: Sequence[bool], news: Any
+    ) -> None:
         """Go on with tests that have taken a cell; `news` are the requests of both sides in it, [2, S]."""
         self._reckoned, self._shared = None, False
         self._shares, self._latencies = tests
@@ -251,7 +253,7 @@ class RolloutMonitor:
             raise RuntimeError("start_stage comes before observe")
         return self._stage
 
-    def _lay_out(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> Cell | None:
+    def _lay_out(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> GridCell | None:
         """Put one scrape on the grid, weigh the cell that it comes after, and give the one that ends with it."""
         if self._grid.passed(t):
             self._weigh_cell(t, stage)
@@ -265,22 +267,22 @@ class RolloutMonitor:
                 self._freshness.see(name, t, answered=False)
         return self._cell(t, stage) if complete else None
 
-    def _cell(self, t: float, stage: MonitorStage) -> Cell | None:
+    def _cell(self, t: float, stage: MonitorStage) -> GridCell | None:
         last_s, seen = self._grid.take(t, compared=not stage.full)
-        return Cell(last_s, seen) if seen else None
+        return GridCell(last_s, seen) if seen else None
 
     def _weigh_cell(self, t: float, stage: MonitorStage) -> None:
         if (cell := self._cell(t, stage)) is not None:
             self.weigh(cell)
 
-    def weigh(self, cell: Cell) -> None:
+    def weigh(self, cell: GridCell) -> None:
         """Hand the tests a cell that has ended."""
         stage = self._started()
         before = self._shares.total[[0, 2]]
         answers = self._take(cell.ended_s, cell.seen, stage, started=False)
         self._settle(cell, answers, self._shares.total[[0, 2]] - before, stage)
 
-    def _settle(self, cell: Cell, answers: Mapping[str, bool], news: Floats, stage: MonitorStage) -> None:
+    def _settle(self, cell: GridCell, answers: Mapping[str, bool], news: Floats, stage: MonitorStage) -> None:
         """Take in what is of no test: how requests were split in a cell, [2, S], and which metrics have answered."""
         shares = self._shares.metrics
         counting = [(metric.name, row) for row, metric in enumerate(shares) if metric.of_requests]

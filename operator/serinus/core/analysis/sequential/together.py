@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
-from serinus.core.analysis.sequential.grid import Cell
+from serinus.core.analysis.sequential.grid import GridCell
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.stacking import stacked, unstacked
@@ -28,7 +28,7 @@ Scrape = tuple[float, Mapping[str, Any]]
 def observe_together(fed: Sequence[tuple[RolloutMonitor, Scrape]]) -> list[MonitorVerdict]:
     """Have each monitor take one scrape, and say what follows: what `observe` of each says."""
     laid_out = [monitor.lay_out(*scrape) for monitor, scrape in fed]
-    alike: dict[object, list[tuple[RolloutMonitor, Cell]]] = {}
+    alike: dict[object, list[tuple[RolloutMonitor, GridCell]]] = {}
     for (monitor, _), found in zip(fed, laid_out, strict=True):
         if found.cell is not None:
             alike.setdefault(monitor.shape, []).append((monitor, found.cell))
@@ -41,7 +41,7 @@ def observe_together(fed: Sequence[tuple[RolloutMonitor, Scrape]]) -> list[Monit
     return [monitor.answer(found) for (monitor, _), found in zip(fed, laid_out, strict=True)]
 
 
-def _weigh(due: Sequence[tuple[RolloutMonitor, Cell]]) -> None:
+def _weigh(due: Sequence[tuple[RolloutMonitor, GridCell]]) -> None:
     """Weigh the cells of monitors of one shape."""
     monitors, ended = [monitor for monitor, _ in due], np.array([cell.ended_s for _, cell in due])
     own = [monitor.tests for monitor in monitors]
