@@ -224,10 +224,10 @@ def foretell(looks: Sequence[Unjudged]) -> list[Foretold | None]:
             fed[place] = streams, feed(weighed, one.look, one.stage, streams.known)
     answers = observe_together([(one.monitor, (one.at, one.observations)) for _, one in fed.values()])
     found: list[Foretold | None] = [None] * len(looks)
-    for (place, (streams, one)), answer in zip(fed.items(), answers, strict=True):
-        before, stage = looks[place].gathered, looks[place].stage
+    for (place, (streams, taken)), answer in zip(fed.items(), answers, strict=True):
+        before, whole = looks[place].gathered, not (streams.silent or streams.refused)
         assert isinstance(before, Weighed)
-        found[place] = Foretold(before, stage, answer, one.after, whole=not (streams.silent or streams.refused))
+        found[place] = Foretold(before, looks[place].stage, answer, taken.after, whole)
     return found
 
 

@@ -28,6 +28,7 @@ class LabelSet(dict[str, str]):
     """The labels of one series, which nobody changes: to be found by, each second, among all that are known."""
 
     __slots__ = ("__weakref__", "_hash")
+    _hash: int
 
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> LabelSet:
