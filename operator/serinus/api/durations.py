@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 GO_DURATION = r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$"
 """At most six digits a part: with sixteen characters in all no duration overflows CEL's nanoseconds."""
@@ -16,6 +17,7 @@ _THRESHOLD = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(us|ms|s|%)?")
 _BASE_UNITS = {None: 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "%": 0.01}
 
 
+@lru_cache(maxsize=4096)
 def seconds(duration: str) -> float:
     """Convert a Go duration to seconds; raises ValueError."""
     if not re.fullmatch(GO_DURATION, duration):
@@ -23,6 +25,7 @@ def seconds(duration: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))
 
 
+@lru_cache(maxsize=4096)
 def in_base_units(threshold: str) -> float:
     """Convert a threshold to its base unit (a ratio, seconds, or a plain number); raises ValueError."""
     match = _THRESHOLD.fullmatch(threshold)

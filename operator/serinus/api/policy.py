@@ -110,6 +110,9 @@ class ThresholdRange(ApiModel):
         return None if self.max is None else in_base_units(self.max)
 
 
+_ANY_VALUE = ThresholdRange()
+
+
 class Metric(ApiModel):
     """One metric, measured for canary and for stable."""
 
@@ -166,7 +169,7 @@ class Metric(ApiModel):
     @property
     def bounds(self) -> ThresholdRange:
         """The acceptable range; without bounds where none is set."""
-        return self.threshold_range or ThresholdRange()
+        return self.threshold_range or _ANY_VALUE
 
     @property
     def is_ratio(self) -> bool:

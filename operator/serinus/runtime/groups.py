@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from serinus.api.policy import Provider
 from serinus.core.analysis.exposition import Owner, Reader, reader_of
@@ -13,6 +14,7 @@ from serinus.core.analysis.promql import (
     SERVICES_PER_QUERY,
     Arm,
     gateways_scraped,
+    in_order,
     newest_scrape,
     pods_scraped,
     preset_queries,
@@ -38,6 +40,14 @@ class Group:
     scope: Scope
     histogram: str = ""
     """The one that is read of a provider that has several."""
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.source, self.provider, self.interval, self.scope, self.histogram))
+
+    def __hash__(self) -> int:
+        # A look finds a few dozen things by its group.
+        return self._hash
 
     def owner(self, arm: Arm) -> Owner:
         """Name a revision as the provider's series do."""
@@ -85,6 +95,12 @@ class Group:
         return gateways_scraped(self.scope.gateways, self.scope.matchers)
 
 
+@lru_cache(maxsize=8192)
+def shown_query(group: Group, arm: Arm, window: float, *, latency: bool) -> str:
+    """Write the questions about one revision as people are shown them."""
+    return " ; ".join(group.queries([arm], window, latency=latency))
+
+
 @dataclass(frozen=True)
 class SharedQuery:
     """One query, and the revisions that it is about."""
@@ -105,7 +121,7 @@ def questions(
         gap = min(now - answered[arm] + SLACK, reach) if arm in answered else reach
         alike.setdefault((gap + group.interval, latency), []).append(arm)
     for (range_s, latency), members in alike.items():
-        for chunk in _chunks(sorted(members)):
+        for chunk in _chunks(in_order(members)):
             for query in group.queries(chunk, range_s, latency=latency):
                 yield SharedQuery(chunk, query)
 

@@ -44,6 +44,11 @@ class Readings(Generic[T]):
         self._read[name] = (manifest, value)
         return value
 
+    def known(self, manifest: Json) -> T | None:
+        """Give what was read of this very manifest, if it was read last."""
+        known = self._read.get(manifest["metadata"]["name"])
+        return known[1] if known is not None and known[0] is manifest else None
+
     def source(self, name: str) -> Json | None:
         """Give the manifest that was read last under a name."""
         known = self._read.get(name)
@@ -163,7 +168,11 @@ class Memory:
     def state_of(self, uid: str, stored: RolloutStatus, read: RolloutState) -> RolloutState:
         """Go on from memory while the stored status is the one that we wrote; else trust what is stored."""
         known = self.rollouts.get(uid)
-        return known.state if known is not None and known.stored == stored else read
+        if known is None or known.stored != stored:
+            return read
+        # The next comparison is of one object with itself.
+        known.stored = stored
+        return known.state
 
     def remember(self, uid: str, stored: RolloutStatus, state: RolloutState, turn: WriteTurn | None) -> None:
         """Keep a state, and when it is written next if nothing urgent comes; None leaves that as it was."""

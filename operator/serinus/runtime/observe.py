@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.rollout import RolloutStatus
@@ -23,6 +24,8 @@ from serinus.core.model.kinds import (
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState, not_after
 from serinus.core.model.snapshot import Fleet, Obstacle, Probed, RolloutSeen, Snapshot
+from serinus.core.model.split import Split
+from serinus.core.model.values import revised
 from serinus.core.plan.artifacts import artifact_doubt
 from serinus.core.plan.diagnosis.scheduling import deployment_refused
 from serinus.core.plan.revisions import read_revision, revision_name
@@ -46,6 +49,9 @@ from serinus.runtime.restoring import restore_revisions
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.unreadable import freeze_of, frozen_split, read_rollout
 from serinus.runtime.wish import NEVER, Wishes
+
+MOST_ROUTES: Final = 16_384
+"""Kept as read: those of the live rollouts are read each second."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class Observer:
         newest = rollouts[-1] if rollouts else None
         obstacle = wish.obstacle or self._obstacle(view, memory, wanted)
         fleets = self._fleets(view, memory, revisions, pods)
-        route, differ = self.providers.read(every_route(self.cache, self.providers, view))
+        route, differ = self._route(view)
         seen = Snapshot(
             deployment=memory.believed(view),
             revisions=revisions,
@@ -132,7 +138,7 @@ class Observer:
         )
         routed = {name: seen.routed(name) for name in fleets}
         now = round(self.clock.now(), 3)
-        return replace(
+        return revised(
             seen,
             unrouted_since=memory.count_unrouted(routed, now),
             unbound_since=memory.count_unbound(view.spec.traffic, now),
@@ -146,6 +152,24 @@ class Observer:
     def refusals(self) -> Refusals:
         """What knows which queries are wrong."""
         return Refusals(self.sampler.metrics, self.clock, self.probes)
+
+    def _route(self, view: ModelDeploymentView) -> tuple[Split | None, bool]:
+        """Read what the live routes say, unless these versions of them were read last."""
+        live, key = every_route(self.cache, self.providers, view), Key(view.namespace, view.name)
+        versions = tuple((one["metadata"].get("uid"), one["metadata"].get("resourceVersion")) for one in live)
+        known = self._routes.get(key)
+        if known is not None and known[0] == versions and all(version for _, version in versions):
+            return known[1]
+        if len(self._routes) >= MOST_ROUTES:
+            self._routes.clear()
+        found = self.providers.read(live)
+        self._routes[key] = versions, found
+        return found
+
+    @cached_property
+    def _routes(self) -> dict[Key, tuple[tuple[object, ...], tuple[Split | None, bool]]]:
+        """What the routes of each were found to say, and in which versions."""
+        return {}
 
     def _caution(self, view: ModelDeploymentView) -> Obstacle | None:
         traffic = view.spec.traffic
@@ -172,8 +196,8 @@ class Observer:
         ready, silence = [ReadyPod(*_identity(pod)) for pod in pods if is_ready(pod)], look.silence
         doubtful = silence is not None and is_doubtful(silence, newest.state.exposure.weight)
         silent = (doubtful or gives_errors(look)) and self.probes.ask_again(key, memory, canary, ready)
-        look = replace(look, refused=self.probes.refusals(key, memory, (canary, stable), ready))
-        return replace(look, silence=replace(silence, pods_silent=silent)) if silence and doubtful else look
+        look = revised(look, refused=self.probes.refusals(key, memory, (canary, stable), ready))
+        return revised(look, silence=revised(silence, pods_silent=silent)) if silence and doubtful else look
 
     async def _revisions(
         self, view: ModelDeploymentView, memory: Memory, rollouts: Sequence[RolloutSeen]
@@ -253,7 +277,7 @@ class Observer:
         obstacle = self._diagnosis(key, memory, parts.revision, parts) if refused or len(ready) < desired else None
         doubt = artifact_doubt(parts.revision, parts.pods, untold)
         probed, message = self.probes.look(key, memory, parts.revision, ready)
-        return replace(
+        return revised(
             fleet,
             probed=probed,
             probe_message=message,

@@ -17,7 +17,7 @@ from serinus.core.analysis.bursts import in_steps, with_beyond
 from serinus.core.analysis.exposition import Owner
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
 from serinus.core.analysis.inflight import usual_answers
-from serinus.core.analysis.promql import Arm
+from serinus.core.analysis.promql import Arm, in_order
 from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.tally import ALWAYS, Tallies
@@ -25,7 +25,7 @@ from serinus.core.analysis.threshold import exceeded_limit, window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 from serinus.core.model.drain import FOLLOWS_SECONDS, Arrivals
-from serinus.runtime.groups import Group, SharedQuery, arms_and_latency, questions
+from serinus.runtime.groups import Group, SharedQuery, arms_and_latency, questions, shown_query
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
 from serinus.runtime.watch import COUNTS_COPIES, WARM_UP_SECONDS, Counters, Watch
@@ -55,6 +55,8 @@ class Presets:
         self._clock = clock
         self._scopes = scopes
         self.times = SourceTimes()
+        self._groups: dict[tuple[str | None, Provider, float, str], Group] = {}
+        """One of each: what is found by its group is found by the very same."""
         self._tallies: dict[Group, Tallies] = {}
         self._answered_at: dict[Group, dict[Arm, float]] = {}
         self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
@@ -110,7 +112,7 @@ class Presets:
     def observe(self, watch: Watch, metric: Metric) -> Observation:
         """Say what is known of a preset now."""
         now, group = self._clock.now(), self.group_for(watch, metric)
-        query = " ; ".join(group.queries([watch.canary], window_of(metric), latency=metric.is_latency))
+        query = shown_query(group, watch.canary, window_of(metric), latency=metric.is_latency)
         if (unknown := self._unknown(watch, group)) is not None:
             return Observation(unknown, None, query)
         tallies, began = self._tallies[group], watch.counts_from(metric)
@@ -273,8 +275,14 @@ class Presets:
         return tallies is not None and watch.stable is not None and tallies.seen(group.owner(watch.stable))
 
     def _group(self, watch: Watch, counters: Counters, provider: Provider) -> Group:
-        named = counters.source or self._metrics.names()[0]
-        return Group(named, provider, watch.interval, self.scope_of(named), counters.histogram)
+        asked = counters.source, provider, watch.interval, counters.histogram
+        group = self._groups.get(asked)
+        if group is None:
+            named = counters.source or self._metrics.names()[0]
+            group = self._groups[asked] = Group(
+                named, provider, watch.interval, self.scope_of(named), counters.histogram
+            )
+        return group
 
     async def _ask_targets(self, group: Group, watches: Sequence[Watch]) -> None:
         """Ask when anything of ours was scraped last."""
@@ -327,7 +335,7 @@ def _answers_take(tallies: Tallies, owners: Sequence[Owner], until: float) -> fl
 
 
 def _arms(watches: Sequence[Watch]) -> list[Arm]:
-    return sorted({arm for watch in watches for arm in watch.arms})
+    return in_order(arm for watch in watches for arm in watch.arms)
 
 
 def _incomparable(metric: Metric, tallies: Tallies, owners: Sequence[Owner]) -> str:

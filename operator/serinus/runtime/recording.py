@@ -16,7 +16,7 @@ from serinus.core.model.snapshot import Obstacle, Snapshot
 from serinus.core.rollout.decision import Decision, Note, StoredState
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.runtime.memory import Memory, Refusal
-from serinus.runtime.storing import RETRY_SECONDS, Statuses, rises
+from serinus.runtime.storing import RETRY_SECONDS, DueStatus, Statuses, rises
 
 PATIENCE_SECONDS = 1.0
 """How long the route waits for the record when it takes weight away."""
@@ -43,8 +43,10 @@ class Recording:
 async def recording(
     statuses: Statuses, owner: Owner, states: Sequence[StoredState], memory: Memory
 ) -> AsyncIterator[Recording]:
-    """Begin to write states; nothing of it is left over afterwards."""
-    task = asyncio.create_task(_store(statuses, owner, states, memory)) if states else None
+    """Begin to write states, if there is one to write; nothing of it is left over afterwards."""
+    later = iter(states)
+    due = next((one for one in (statuses.due(owner, stored, memory) for stored in later) if one is not None), None)
+    task = asyncio.create_task(_store(statuses, owner, due, later, memory)) if due is not None else None
     try:
         yield Recording(task)
     finally:
@@ -53,8 +55,11 @@ async def recording(
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _store(statuses: Statuses, owner: Owner, states: Iterable[StoredState], memory: Memory) -> None:
-    for stored in states:
+async def _store(
+    statuses: Statuses, owner: Owner, due: DueStatus, later: Iterable[StoredState], memory: Memory
+) -> None:
+    await statuses.write(owner, due, memory)
+    for stored in later:
         await statuses.store_rollout(owner, stored, memory)
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from serinus.api.policy import Metric
+from serinus.api.judging import Mode
+from serinus.api.policy import Metric, Pace
+from serinus.core.analysis.assess import stays_within
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.threshold import window_of
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
+from serinus.core.model.values import revised
 from serinus.runtime.drains import Drains
 from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
@@ -25,8 +29,16 @@ from serinus.runtime.presets import Presets
 from serinus.runtime.streams import StreamCounts
 from serinus.runtime.watch import Watch
 
+if TYPE_CHECKING:
+    from serinus.core.analysis.comparison import Foretold
+
 log = structlog.get_logger("serinus.sampler")
 
+LOOKS_AT_ONCE: Final = 64
+"""Taken and weighed together, before the passes that they wake have their turn."""
+FEWEST_TOGETHER: Final = 2
+CALM_PASSES_A_SECOND: Final = 100.0
+"""Passes over live rollouts whose looks change nothing: as long as there are no more of them, each look has one."""
 Round = tuple[float, frozenset[str]]
 """What is looked at together: the interval, and the sources of the presets."""
 
@@ -49,6 +61,9 @@ class Sampler:
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
+        self._foretold: dict[Key, Foretold] = {}
+        self._told: dict[Key, tuple[float | None, Look]] = {}
+        """The last look that woke a rollout, and in which stage."""
         self._loops: dict[Round, asyncio.Task[None]] = {}
         self.autostart = True
 
@@ -58,6 +73,11 @@ class Sampler:
         if before is None or before.rollout != watch.rollout:
             self.forget(watch.key)
             self._since[watch.key] = self._clock.now()
+        elif before.known is not watch.known and watch.key in self._looks:
+            # The look has been judged: what it was added to need not be kept for it.
+            self._looks[watch.key] = revised(self._looks[watch.key], weighed=None)
+            self._foretold.pop(watch.key, None)
+            self._tell(watch)
         self._watches[watch.key] = watch
         together = self._round_of(watch)
         if self.autostart and together not in self._loops:
@@ -69,7 +89,7 @@ class Sampler:
         if watch is not None:
             self._own.forget(watch)
             self._pasts.forget(watch)
-        for kept in (self._watches, self._since, self._looks):
+        for kept in (self._watches, self._since, self._looks, self._told, self._foretold):
             kept.pop(key, None)
 
     def look(self, key: Key, rollout: str) -> Look | None:
@@ -128,16 +148,80 @@ class Sampler:
         await asyncio.gather(self._presets.ask(watches), self._own.ask(watches, scraped))
         await asyncio.gather(self.silences.ask(watches), self._streams.ask(watches))
         self._pasts.begin(watches)
-        self._publish(watches)
+        await self._publish(watches)
 
-    def _publish(self, watches: Sequence[Watch]) -> None:
-        """Give each rollout its look, by what it is watched for now: a stage may have begun meanwhile."""
-        for watch in watches:
-            current = self._watches.get(watch.key)
-            if current is None or current.rollout != watch.rollout:
-                continue
-            self._looks[watch.key] = self._look(current)
-            self._wake(watch.key)
+    async def _publish(self, watches: Sequence[Watch]) -> None:
+        """Give each rollout its look, by what it is watched for now: a stage may have begun meanwhile.
+
+        Some at a time: a revert must not wait for the looks of all. Those first whose last pass is longest ago.
+        """
+        turns = CALM_PASSES_A_SECOND * max((watch.interval for watch in watches), default=0.0)
+        watches = sorted(watches, key=lambda watch: self._told_at(watch.key))
+        for start in range(0, len(watches), LOOKS_AT_ONCE):
+            known = [(watch, self._watches.get(watch.key)) for watch in watches[start : start + LOOKS_AT_ONCE]]
+            current = [now for watch, now in known if now is not None and now.rollout == watch.rollout]
+            self._looks.update({watch.key: self._look(watch) for watch in current})
+            news = [watch for watch in current if not self._repeats(watch)]
+            self._foretell(news)
+            for watch in news:
+                turns -= 1.0
+                if turns < 0.0 and self._may_wait(watch):
+                    continue
+                self._tell(watch)
+                self._wake(watch.key)
+            await asyncio.sleep(0)
+
+    def _told_at(self, key: Key) -> float:
+        told = self._told.get(key)
+        return told[1].at if told is not None else 0.0
+
+    def _tell(self, watch: Watch) -> None:
+        """Note that a pass takes in the newest look."""
+        self._told[watch.key] = watch.since, revised(self._looks[watch.key], weighed=None)
+
+    def _repeats(self, watch: Watch) -> bool:
+        """Whether no pass is worth a look's while; it is there for whoever looks next."""
+        since, told = self._told.get(watch.key, (None, None))
+        return told is not None and watch.calm and since == watch.since and self._looks[watch.key].repeats(told)
+
+    def _foretell(self, watches: Sequence[Watch]) -> None:
+        """Weigh what looks bring, all at once, where the evidence that they add to is known."""
+        asked = [watch for watch in watches if watch.known is not None and watch.known.gathered is not None]
+        if len(asked) < FEWEST_TOGETHER:
+            return
+        # Late: numpy is the price of the sequential tests alone.
+        from serinus.core.analysis.comparison import Unjudged, foretell
+
+        unjudged = [
+            Unjudged(self._looks[key], watch.stage, watch.analysis, watch.known.gathered, self._foretold.get(key))
+            for watch in asked
+            if (key := watch.key) and watch.stage is not None and watch.known is not None
+        ]
+        for watch, found in zip(asked, foretell(unjudged), strict=True):
+            self._looks[watch.key] = revised(self._looks[watch.key], weighed=found)
+            if found is not None:
+                self._foretold[watch.key] = found
+
+    def _may_wait(self, watch: Watch) -> bool:
+        """Whether a look changes nothing: what is written of it is for people, and only every ten seconds."""
+        since, told = self._told.get(watch.key, (None, None))
+        look = self._looks[watch.key]
+        if told is None or not watch.calm or since != watch.since or look.past is not told.past:
+            return False
+        return self._stays_safe(watch, look)
+
+    def _stays_safe(self, watch: Watch, look: Look) -> bool:
+        if watch.known is None or watch.stage is None:
+            return False
+        if not stays_within(look, watch.known, watch.stage, watch.analysis):
+            return False
+        if watch.analysis.mode is Mode.THRESHOLD or watch.stage.is_of_a_cohort:
+            return True
+        if look.weighed is None:
+            return False
+        from serinus.core.analysis.comparison import Foretold, stays_safe
+
+        return isinstance(look.weighed, Foretold) and stays_safe(look.weighed, Pace.TIMED)
 
     def _look(self, watch: Watch) -> Look:
         observations = {

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from serinus.api.parsing import ModelDeploymentView
+from serinus.api.policy import Pace
+from serinus.api.status import Verdict
 from serinus.core.analysis.promql import Arm
+from serinus.core.model.assessment import Stage
 from serinus.core.model.identity import Key
 from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
 from serinus.core.rollout.alone import Span, alone
 from serinus.core.rollout.decision import Decision
+from serinus.core.rollout.judge import stage_of
 from serinus.core.rollout.lives import cold_since
 from serinus.core.rollout.verbs.steps import is_preview, next_exposure
 from serinus.runtime.watch import Watch
@@ -28,11 +32,25 @@ def watch_of(view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> W
         return None
     key = Key(view.namespace, view.name)
     arms = _arm(view, canary), _arm(view, stable) if stable else None
-    return watched(key, plan, state, arms, alone(seen, plan))
+    return watched(key, plan, state, arms, alone(seen, plan), stage=_compared_in(plan, state, seen))
+
+
+def _compared_in(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> Stage | None:
+    """Say in which stage the next look is judged, where that is known before it is."""
+    began = state.stage_started_at
+    if began is None or state.exposure.is_nothing or state.exposure.mirror or plan.goal:
+        return None
+    return stage_of(plan, state, seen, began)
 
 
 def watched(
-    key: Key, plan: RolloutPlan, state: RolloutState, arms: tuple[Arm, Arm | None], alone_before: tuple[Span, ...]
+    key: Key,
+    plan: RolloutPlan,
+    state: RolloutState,
+    arms: tuple[Arm, Arm | None],
+    alone_before: tuple[Span, ...],
+    *,
+    stage: Stage | None = None,
 ) -> Watch:
     """Say from when on a rollout's metrics count, and up to where its evidence reaches."""
     return Watch(
@@ -50,7 +68,21 @@ def watched(
         stable_version=plan.spec.from_.version if plan.spec.from_ else "",
         alone=alone_before,
         calibrated=_is_calibrated(state),
+        calm=_is_calm(plan, state),
+        known=state.analysis if stage is not None else None,
+        stage=stage,
     )
+
+
+def _is_calm(plan: RolloutPlan, state: RolloutState) -> bool:
+    """Whether a look that repeats the last one would change nothing.
+
+    Failing looks are counted, a guard and a budget wait for time, and evidence in doubt for more of it.
+    """
+    waits = plan.pace is Pace.EVIDENCE or plan.goal is not None or state.exposure.is_full
+    known = state.analysis
+    counts = known.failures or known.excused or known.exceeded or known.blind_since is not None
+    return not waits and not counts and state.assessment is not None and state.verdict is Verdict.SAFE
 
 
 def _copies_next(plan: RolloutPlan, state: RolloutState) -> bool:

@@ -127,8 +127,11 @@ class SourceTimes:
 
     def of(self, group: Group) -> GroupTimes:
         """Give what is known of a group's times."""
-        clock = self._clocks.setdefault(group.source, SourceClock())
-        return self._groups.setdefault(group, GroupTimes(group.interval, clock))
+        times = self._groups.get(group)
+        if times is None:
+            clock = self._clocks.setdefault(group.source, SourceClock())
+            times = self._groups[group] = GroupTimes(group.interval, clock)
+        return times
 
     def sources(self) -> Mapping[str, tuple[float, float]]:
         """Tell of each source how far its clock is ahead, and how old its newest sample always is."""

@@ -6,6 +6,7 @@ our copy was stale; what somebody else wrote meanwhile is never overwritten, but
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from serinus.api import API_VERSION
@@ -32,6 +33,16 @@ class Stale(Conflict):
     """The decision was based on stale data; the cache is current now, so decide again."""
 
 
+@dataclass(frozen=True)
+class DueStatus:
+    """What is to be written of a Rollout, and when it was found that it is; `turn` is its next."""
+
+    stored: StoredState
+    status: RolloutStatus
+    turn: WriteTurn
+    now: float
+
+
 class Statuses:
     """Writes the intent, which is carried out afterwards, never before."""
 
@@ -41,24 +52,21 @@ class Statuses:
         self._clock = clock
         self._budget = WriteBudget()
 
-    async def store_rollout(self, owner: Owner, stored: StoredState, memory: Memory) -> bool:
-        """Store a Rollout's state if it is worth a write; tell whether it was written. Raises Stale.
-
-        What was refused stands in memory, with the error; what gives no weight is gone on from all the same.
-        """
+    def due(self, owner: Owner, stored: StoredState, memory: Memory) -> DueStatus | None:
+        """Give the status to write, if the state is worth a write now; else it is gone on from in memory."""
         plan, state = stored.plan, stored.state
-        known, on_record = memory.rollouts.get(plan.uid), self._on_record(owner, plan, memory)
+        known, (on_record, recorded) = memory.rollouts.get(plan.uid), self._on_record(owner, plan, memory)
         now = self._clock.now()
         refusal = memory.refusals.get(plan.uid)
         if refusal is not None and not retry_due(refusal, now) and not worth_storing(refusal.state or state, state):
             self.keep_in_memory(owner, stored, memory)
-            return False
+            return None
         turn = known.turn if known else self._budget.first_turn(now)
-        urgent = worth_storing(from_status(on_record), state)
+        urgent = worth_storing(recorded, state)
         if not urgent:
             if not self._has_turn(turn, state, now):
                 memory.remember(plan.uid, on_record, state, turn)
-                return False
+                return None
             turn = self._budget.next_turn(turn, now)
         # Evidence is written out only when it is due: that costs more than all the rest of an idle look.
         whole = urgent or turn.checkpoint_due(now)
@@ -67,18 +75,31 @@ class Statuses:
         if status == on_record:
             memory.remember(plan.uid, on_record, state, turn)
             memory.refusals.pop(plan.uid, None)
-            return False
+            return None
+        return DueStatus(stored, status, turn, now)
+
+    async def store_rollout(self, owner: Owner, stored: StoredState, memory: Memory) -> bool:
+        """Store a Rollout's state if it is worth a write; tell whether it was written. Raises Stale."""
+        due = self.due(owner, stored, memory)
+        return due is not None and await self.write(owner, due, memory)
+
+    async def write(self, owner: Owner, due: DueStatus, memory: Memory) -> bool:
+        """Write a Rollout's status; tell whether it was written. Raises Stale.
+
+        What was refused stands in memory, with the error; what gives no weight is gone on from all the same.
+        """
+        plan, state = due.stored.plan, due.stored.state
         try:
             decided_on = memory.rollouts_read.source(plan.name)
-            answer = await self._write(ROLLOUT, _status_manifest(owner.namespace, plan, status), decided_on)
+            answer = await self._write(ROLLOUT, _status_manifest(owner.namespace, plan, due.status), decided_on)
         except Stale:
             raise
         except ClusterError as error:
-            self.keep_in_memory(owner, stored, memory)
-            memory.refuse(plan.uid, error, now, state)
+            self.keep_in_memory(owner, due.stored, memory)
+            memory.refuse(plan.uid, error, due.now, state)
             return False
         memory.refusals.pop(plan.uid, None)
-        memory.remember(plan.uid, _read_back(answer), state, turn)
+        memory.remember(plan.uid, _read_back(answer), state, due.turn)
         return True
 
     def _has_turn(self, turn: WriteTurn, state: RolloutState, now: float) -> bool:
@@ -88,12 +109,20 @@ class Statuses:
     def keep_in_memory(self, owner: Owner, stored: StoredState, memory: Memory) -> None:
         """Go on from a state that is not on record; a rise never happened without one."""
         if not rises(stored):
-            memory.remember(stored.plan.uid, self._on_record(owner, stored.plan, memory), stored.state, None)
+            on_record, _ = self._on_record(owner, stored.plan, memory)
+            memory.remember(stored.plan.uid, on_record, stored.state, None)
 
-    def _on_record(self, owner: Owner, plan: RolloutPlan, memory: Memory) -> RolloutStatus:
-        """The status that is stored: as the very object that memory holds, where it is equal."""
-        known, in_cache = memory.rollouts.get(plan.uid), _stored_status(self._cache, owner, plan)
-        return known.stored if known is not None and known.stored == in_cache else in_cache
+    def _on_record(self, owner: Owner, plan: RolloutPlan, memory: Memory) -> tuple[RolloutStatus, RolloutState]:
+        """The status that is stored, and what it says: the status as the very object that memory holds, if equal."""
+        manifest = self._cache.get(ROLLOUT, owner.namespace, plan.name) or {}
+        read = memory.rollouts_read.known(manifest) if manifest else None
+        if read is None or isinstance(read, str):
+            status = _read_back(manifest)
+            state = from_status(status)
+        else:
+            _, status, state = read
+        known = memory.rollouts.get(plan.uid)
+        return (known.stored if known is not None and known.stored == status else status), state
 
     async def _write(self, kind: Kind, manifest: Json, decided_on: Json | None) -> Json:
         """Apply a status; where only our copy was old, again with what is stored. Raises Stale and ClusterError."""
@@ -254,11 +283,6 @@ def _can_be_seen(owner: Owner, manifest: Json) -> bool:
     except ApiError:
         return False
     return (metadata.get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL) == owner.name
-
-
-def _stored_status(cache: Cache, owner: Owner, plan: RolloutPlan) -> RolloutStatus:
-    manifest = cache.get(ROLLOUT, owner.namespace, plan.name)
-    return _read_back(manifest or {})
 
 
 def _read_back(manifest: Json) -> RolloutStatus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from serinus.api.durations import seconds
 from serinus.api.judging import Mode, QueryType
@@ -12,6 +13,7 @@ from serinus.core.analysis.exposition import histogram_of
 from serinus.core.analysis.promql import Arm, has_baseline
 from serinus.core.analysis.tally import ALWAYS
 from serinus.core.analysis.threshold import window_of
+from serinus.core.model.assessment import AnalysisState, Stage
 from serinus.core.model.identity import Key
 
 REPLAYED_SECONDS = 300.0
@@ -48,6 +50,8 @@ class Watch:
     `stable_version`, had all requests to itself; `calibrated` says that the evidence has learnt from them. `mirrored`
     says that the canary gets copies, or gets them next: of those Istio's counters of callers' requests know nothing.
     With `whole_stage` a value covers all of the stage: testers are few, and what they met must not be forgotten.
+    `calm` says that all is well: nothing is counted by looks, and nobody waits for one. `known` is what the last look
+    has left, in the `stage` that the next one judges; None where that is for the pass to say.
     """
 
     key: Key
@@ -64,31 +68,34 @@ class Watch:
     whole_stage: bool = False
     alone: tuple[tuple[float, float], ...] = ()
     calibrated: bool = False
+    calm: bool = False
+    known: AnalysisState | None = None
+    stage: Stage | None = None
 
-    @property
+    @cached_property
     def interval(self) -> float:
         return seconds(self.analysis.interval or "5s")
 
-    @property
+    @cached_property
     def arms(self) -> tuple[Arm, ...]:
         return (self.canary,) if self.stable is None else (self.canary, self.stable)
 
-    @property
+    @cached_property
     def presets(self) -> tuple[Metric, ...]:
         return tuple(metric for metric in self.analysis.metrics if metric.preset is not None)
 
-    @property
+    @cached_property
     def queries(self) -> tuple[Metric, ...]:
         """The users' own."""
         return tuple(metric for metric in self.analysis.metrics if metric.query is not None)
 
-    @property
+    @cached_property
     def compared_numbers(self) -> tuple[Metric, ...]:
         """The queries of the users' whose number is compared with stable's."""
         compared = (one for one in self.queries if has_baseline(one.query or "") and one.gating is not False)
         return tuple(one for one in compared if one.type in {None, QueryType.SCALAR})
 
-    @property
+    @cached_property
     def counters(self) -> tuple[Counters, ...]:
         """Whose counters tell how many requests came: those of the presets, else the gateway's.
 
@@ -104,7 +111,7 @@ class Watch:
     def _of(self, wanted: Provider) -> tuple[Provider, ...]:
         return COUNTS_COPIES if self.mirrored and wanted is Provider.ISTIO else (wanted,)
 
-    @property
+    @cached_property
     def reach(self) -> float:
         """How far back its looks go, in seconds."""
         return max(REPLAYED_SECONDS, *(window_of(metric) for metric in self.analysis.metrics))

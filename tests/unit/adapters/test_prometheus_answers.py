@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from serinus.adapters.prometheus.answers import read_answer, without_page
+from serinus.adapters.prometheus.answers import Answers, read_answer, without_page
 from serinus.core.model.answers import NoAnswer, SeriesSet, whole
 
 
@@ -87,3 +87,54 @@ def test_other_text_is_shown_as_it_is() -> None:
     found = read_answer(403, "no token < allowed")
     assert isinstance(found, NoAnswer)
     assert found.message == "HTTP 403: no token < allowed"
+
+
+MATRIX = {
+    "status": "success",
+    "data": {
+        "resultType": "matrix",
+        "result": [
+            {"metric": {"__name__": "a", "le": "+Inf"}, "values": [[1, "1.5"], [2.5, "NaN"]]},
+            {"metric": {"__name__": "b", "quoted": 'x"},"values":[['}, "values": [[1.0, "3"]]},
+            {"metric": {}, "histograms": [[1.0, {}]]},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        pytest.param(200, MATRIX, id="matrix"),
+        pytest.param(200, {**MATRIX, "warnings": ["a store is down"], "infos": ["not a counter"]}, id="warnings"),
+        pytest.param(200, {"status": "success", "data": {"resultType": "matrix", "result": []}}, id="empty"),
+        pytest.param(
+            200,
+            {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "2"]}]}},
+            id="vector",
+        ),
+        pytest.param(200, {"status": "success", "data": {"resultType": "scalar", "result": [1, "2"]}}, id="scalar"),
+        pytest.param(200, {"status": "error", "errorType": "bad_data", "error": "parse error"}, id="error"),
+        pytest.param(503, MATRIX, id="status"),
+        pytest.param(
+            200,
+            {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1, "x"]]}]}},
+            id="no number",
+        ),
+        pytest.param(200, ["no body"], id="no object"),
+    ],
+)
+def test_an_answer_is_read_as_it_is_whoever_has_answered_before(status: int, body: object) -> None:
+    """Labels that are known by their text make no difference: the first answer says what the second does."""
+    text, answers = json.dumps(body), Answers()
+    expected, found = read_answer(status, text), [answers.read(status, text.encode()) for _ in range(2)]
+    assert [repr(one) for one in found] == [repr(expected)] * 2
+
+
+def test_labels_that_were_told_before_are_not_read_again() -> None:
+    """They are the same object, for as long as anybody has it."""
+    answers, text = Answers(), json.dumps(MATRIX).encode()
+    first, second = answers.read(200, text), answers.read(200, text)
+    assert isinstance(first, SeriesSet)
+    assert isinstance(second, SeriesSet)
+    assert all(one.labels is other.labels for one, other in zip(first.series, second.series, strict=True))

@@ -1,4 +1,8 @@
-"""Reads the JSON of Prometheus' query API."""
+"""Reads the JSON of Prometheus' query API.
+
+A thousand live rollouts bring forty thousand series a second, each with the same labels as a second ago, and these are
+most of the text: a series that was told of before is known by the text of its labels, which is not read again.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,21 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable
-from typing import Any
+from sys import intern
+from typing import Any, Literal
+from weakref import WeakValueDictionary
 
-from serinus.core.model.answers import ABOUT_THE_QUERY, Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
+import msgspec
+
+from serinus.core.model.answers import (
+    ABOUT_THE_QUERY,
+    Failure,
+    LabelSet,
+    MetricsAnswer,
+    NoAnswer,
+    Series,
+    SeriesSet,
+)
 
 INFO = ABOUT_THE_QUERY[0]
 _PAGE = re.compile(r"(?P<client> \(b(?P<quote>['\"]))?\s*(?P<page><(!doctype|html|\?xml).*)", re.DOTALL | re.IGNORECASE)
@@ -18,6 +34,61 @@ _TITLE = re.compile(r"<title[^>]*>([^<]+)", re.IGNORECASE)
 _UNREAD = re.compile(r"<(script|style)\b.*?(</\1>|\Z)|<!--.*?(-->|\Z)|<[^>]*(>|\Z)", re.DOTALL | re.IGNORECASE)
 _PAGE_READ = 4_000
 _WORDS_SHOWN = 100
+
+
+class _RawSeries(msgspec.Struct):
+    """A series of a matrix: a native histogram has no values."""
+
+    metric: msgspec.Raw
+    values: tuple[tuple[float, float], ...] = ()
+
+
+class _Matrix(msgspec.Struct):
+    """The answer to a range selector."""
+
+    result_type: Literal["matrix"] = msgspec.field(name="resultType")
+    result: list[_RawSeries] = []
+
+
+class _Body(msgspec.Struct):
+    """What a source says that has understood the question."""
+
+    status: Literal["success"]
+    data: _Matrix
+    warnings: list[str] | None = None
+    infos: list[str] | None = None
+
+
+# Not strict: the values of samples are numbers in quotes.
+_BODY = msgspec.json.Decoder(_Body, strict=False)
+_LABELS = msgspec.json.Decoder(dict[str, str])
+
+
+class Answers:
+    """Reads the answers of one source; the labels of a series are kept for as long as anybody else keeps them."""
+
+    def __init__(self) -> None:
+        self._labels: WeakValueDictionary[bytes, LabelSet] = WeakValueDictionary()
+
+    def read(self, status: int, body: bytes) -> MetricsAnswer:
+        """Read the answer to a query, as `read_answer` does."""
+        try:
+            found = _BODY.decode(body)
+            series = tuple([Series(self._labels_of(bytes(one.metric)), one.values) for one in found.data.result])
+        except ValueError:
+            # Another type, a refusal or no JSON at all; msgspec's errors are ValueErrors.
+            return read_answer(status, body.decode(errors="replace"))
+        if status != 200:
+            return read_answer(status, body.decode(errors="replace"))
+        return SeriesSet(series, (*(found.warnings or ()), *map(_info, found.infos or ())))
+
+    def _labels_of(self, text: bytes) -> LabelSet:
+        labels = self._labels.get(text)
+        if labels is None:
+            # Of a thousand Services nearly all labels are the same.
+            labels = LabelSet((intern(name), intern(value)) for name, value in _LABELS.decode(text).items())
+            self._labels[text] = labels
+        return labels
 
 
 def read_answer(status: int, text: str) -> MetricsAnswer:

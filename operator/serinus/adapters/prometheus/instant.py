@@ -15,7 +15,7 @@ from typing import Final, Self, TypeAlias
 import aiohttp
 
 from serinus.adapters.clock import MonotonicClock
-from serinus.adapters.prometheus.answers import read_answer, refused, unreachable
+from serinus.adapters.prometheus.answers import Answers, refused, unreachable
 from serinus.adapters.prometheus.shares import Shares
 from serinus.adapters.prometheus.source import Access, Pass, redirected
 from serinus.core.analysis.enforcing import NotEnforceable, enforce
@@ -47,6 +47,7 @@ class _Line:
     access: Access
     free: asyncio.Semaphore
     free_for_own: Shares
+    answers: Answers
 
 
 class InstantQueries:
@@ -130,7 +131,7 @@ class InstantQueries:
             ) as response:
                 if 300 <= response.status < 400:
                     return refused(redirected(response.status, response.headers.get("Location", "another place")))
-                return scrubbed(read_answer(response.status, await response.text("utf-8")), granted)
+                return scrubbed(line.answers.read(response.status, await response.read()), granted)
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error, TimeoutError):
                 raise
@@ -145,4 +146,4 @@ def scrubbed(answer: MetricsAnswer, granted: Pass) -> MetricsAnswer:
 
 
 def _line(source: Source, clock: MonotonicClock, at_once: int, own_at_once: int) -> _Line:
-    return _Line(source, Access(source), asyncio.Semaphore(at_once), Shares(own_at_once, clock))
+    return _Line(source, Access(source), asyncio.Semaphore(at_once), Shares(own_at_once, clock), Answers())

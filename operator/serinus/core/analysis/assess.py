@@ -6,8 +6,6 @@ Only the test can say Safe, or why not yet; missing data that only the test noti
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from serinus.api.judging import Mode
 from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
@@ -19,8 +17,16 @@ from serinus.core.analysis.streams import mention_streams
 from serinus.core.analysis.words import in_words
 from serinus.core.model.assessment import AnalysisState, Assessment, Look, Reason, Stage
 from serinus.core.model.exposure import FULL_WEIGHT
+from serinus.core.model.values import revised
 
 Judged = tuple[AnalysisState, Assessment]
+
+
+def stays_within(look: Look, known: AnalysisState, stage: Stage, policy: Analysis) -> bool:
+    """Whether a look at a rollout that is Safe, with nothing remembered against it, finds it within every limit."""
+    remembered, guardrail = threshold.check_limits(look, known, stage, policy, look.at)
+    counted = remembered.failures or remembered.excused or remembered.exceeded
+    return guardrail.verdict is Verdict.SAFE and look.silence is None and look.not_yet is None and not counted
 
 
 def assess(
@@ -43,8 +49,8 @@ def assess(
     caveat = unjudged_on_copies(policy, look) if stage.mirror else ""
     policy = judged_on_copies(policy, look) if stage.mirror else policy
     remembered, guardrail = threshold.check_limits(look, known, stage, policy, now, longest_outage_s=longest_outage_s)
-    guardrail = replace(weigh_silence(look, stage, guardrail), caveat=caveat)
-    remembered = replace(remembered, gathered=known.gathered, goal=known.goal)
+    guardrail = revised(weigh_silence(look, stage, guardrail), caveat=caveat)
+    remembered = revised(remembered, gathered=known.gathered, goal=known.goal)
     if stage.mirror:
         guardrail = judged_by_something(guardrail, policy)
     if stage.is_of_a_cohort:
@@ -54,10 +60,12 @@ def assess(
     # Late: numpy and scipy are the price of the test alone.
     from serinus.core.analysis.comparison import compare
 
-    compared = policy.model_copy(update={"metrics": tuple(one for one in policy.metrics if one.name != goal)})
+    compared = policy
+    if goal is not None:
+        compared = policy.model_copy(update={"metrics": tuple(one for one in policy.metrics if one.name != goal)})
     remembered, assessment = compare(look, remembered, stage, compared, guardrail, pace=pace)
     if longest_outage_s is not None and stage.weight == FULL_WEIGHT and assessment.reason is Reason.LIMIT_EXCEEDED:
         # At 100 % only time tells an outage from a bad version, and evidence outlives an outage.
-        assessment = replace(assessment, verdict=guardrail.verdict, reason=guardrail.reason, finding=guardrail.finding)
+        assessment = revised(assessment, verdict=guardrail.verdict, reason=guardrail.reason, finding=guardrail.finding)
     blind_since = (known.blind_since or now) if assessment.verdict is Verdict.BLIND else None
-    return replace(remembered, blind_since=blind_since), mention_streams(look, in_words(look, assessment))
+    return revised(remembered, blind_since=blind_since), mention_streams(look, in_words(look, assessment))

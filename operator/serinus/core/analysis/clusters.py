@@ -10,6 +10,7 @@ from serinus.core.analysis.exposition import Labels
 from serinus.core.analysis.places import Place
 
 NONE: Final = "(none)"
+_MOST_ASKED: Final = 8
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,31 @@ class Clusters:
 
     _seen: dict[str, dict[Place, dict[str, tuple[float, float]]]] = field(default_factory=dict)
     _places: dict[Place, tuple[float, float]] = field(default_factory=dict)
+    _asked: dict[float, Several | None] = field(default_factory=dict)
+    """What was found since a time: a look asks a dozen times for two or three."""
 
     def see(self, marks: Labels, place: Place, first: float, last: float) -> None:
         """Take in a series by its labels of this kind, and the times of its first and last sample."""
-        self._places[place] = _joined(self._places.get(place), first, last)
+        span = self._places.get(place)
+        if span is None or first < span[0] or last > span[1]:
+            self._places[place] = _joined(span, first, last)
+            self._asked = {}
         for label, value in marks:
             values = self._seen.setdefault(label, {}).setdefault(place, {})
-            values[value] = _joined(values.get(value), first, last)
+            span = values.get(value)
+            if span is None or first < span[0] or last > span[1]:
+                values[value] = _joined(span, first, last)
+                self._asked = {}
 
     def several(self, since: float) -> Several | None:
         """Name the label that has several values at one time, after `since`; a value that follows another is one."""
+        if since not in self._asked:
+            if len(self._asked) >= _MOST_ASKED:
+                self._asked = {}
+            self._asked[since] = self._several(since)
+        return self._asked[since]
+
+    def _several(self, since: float) -> Several | None:
         for label, places in sorted(self._seen.items()):
             spans: dict[str, tuple[float, float]] = {}
             for place, whole in self._places.items():
@@ -59,6 +75,7 @@ class Clusters:
 
     def forget(self, limit: float) -> None:
         """Drop what has not been seen since."""
+        self._asked = {}
         self._places = {place: span for place, span in self._places.items() if span[1] >= limit}
         for places in self._seen.values():
             for values in places.values():

@@ -7,21 +7,21 @@ leaves no trace, and fed at the true times of the scrapes, so that a replay afte
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import Stream, Streams, metric_of, monitor_config, streams_of
-from serinus.core.analysis.comparison_words import comparisons_of, meaning_of, outdone_of
+from serinus.core.analysis.comparison_words import comparisons_of, meaning_of, outdone_of, verdict_of
 from serinus.core.analysis.past_words import calibration_words, parse_past, render_past
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
+from serinus.core.analysis.sequential.together import observe_together
 from serinus.core.analysis.words import shown_duration
 from serinus.core.model.assessment import (
     AnalysisState,
@@ -35,6 +35,7 @@ from serinus.core.model.assessment import (
 )
 from serinus.core.model.exposure import FULL_WEIGHT
 from serinus.core.model.past import Past
+from serinus.core.model.values import revised
 
 SCHEMA: Final = 2
 COMPRESSION = 6
@@ -148,8 +149,8 @@ def compare(
         weighed = _joined_by(weighed, new, stage)
     answer, weighed = _fed(weighed, look, stage, streams.known)
     assessment = _idle(_aged(_combined(guardrail, answer, weighed.errors, policy, pace), weighed, look), look)
-    assessment = replace(assessment, calibration=calibration_words(weighed.past))
-    return replace(remembered, gathered=weighed), _held_by(assessment, streams, stage)
+    assessment = revised(assessment, calibration=calibration_words(weighed.past))
+    return revised(remembered, gathered=weighed), _held_by(assessment, streams, stage)
 
 
 def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...], pace: Pace) -> Weighed:
@@ -162,7 +163,7 @@ def _anew(look: Look, stage: Stage, policy: Analysis, streams: tuple[Stream, ...
 def _joined_by(weighed: Weighed, new: Sequence[Stream], stage: Stage) -> Weighed:
     """Begin the evidence of streams that show for the first time, or in other buckets; that of the others goes on."""
     names = {stream.name for stream in new}
-    return replace(
+    return revised(
         weighed,
         monitor=weighed.monitor.joined_by([stream.config for stream in new]),
         taken={**weighed.taken, **dict.fromkeys(names, stage.started)},
@@ -172,9 +173,82 @@ def _joined_by(weighed: Weighed, new: Sequence[Stream], stage: Stage) -> Weighed
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """A monitor that has taken all scrapes of a look but the newest one, and what the evidence is once it has."""
+
+    monitor: RolloutMonitor
+    at: float
+    observations: Mapping[str, Any]
+    after: Weighed
+
+
+@dataclass(frozen=True, eq=False)
+class Foretold:
+    """What looks have been found to bring, the newest of them and those since some evidence was judged by.
+
+    `before` is that evidence, and `whole` says that every metric that decides was compared.
+    """
+
+    before: Weighed
+    stage: Stage
+    answer: MonitorVerdict
+    after: Weighed
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """A look that no pass has judged yet; `gathered` is what the last pass has left of evidence.
+
+    `since` is what looks since then were found to bring.
+    """
+
+    look: Look
+    stage: Stage
+    policy: Analysis
+    gathered: Gathered | None
+    since: Foretold | None = None
+
+
+def foretell(looks: Sequence[Unjudged]) -> list[Foretold | None]:
+    """Weigh what many looks bring, all at once; None for one that is weighed by itself when it is judged."""
+    fed: dict[int, tuple[Streams, Feed]] = {}
+    for place, one in enumerate(looks):
+        known = one.since is not None and one.since.before is one.gathered and one.since.stage == one.stage
+        weighed = one.since.after if one.since is not None and known else one.gathered
+        if not isinstance(weighed, Weighed):
+            continue
+        streams = streams_of(one.look, one.policy, weighed.bins)
+        if streams.known and all(_fits(stream, weighed.monitor) for stream in streams.known):
+            fed[place] = streams, feed(weighed, one.look, one.stage, streams.known)
+    answers = observe_together([(one.monitor, (one.at, one.observations)) for _, one in fed.values()])
+    found: list[Foretold | None] = [None] * len(looks)
+    for (place, (streams, taken)), answer in zip(fed.items(), answers, strict=True):
+        before, whole = looks[place].gathered, not (streams.silent or streams.refused)
+        assert isinstance(before, Weighed)
+        found[place] = Foretold(before, looks[place].stage, answer, taken.after, whole)
+    return found
+
+
+def stays_safe(foretold: Foretold, pace: Pace) -> bool:
+    """Whether nothing of what is compared holds the weight, or takes it."""
+    verdict, _ = verdict_of(foretold.answer, pace)
+    return foretold.whole and verdict is Verdict.SAFE and foretold.answer.outdone is None
+
+
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[MonitorVerdict, Weighed]:
-    """Feed a copy of the monitor with every scrape that its stream has not seen, the oldest first."""
-    monitor = copy.deepcopy(weighed.monitor)
+    """Feed a copy of the monitor with every scrape that its stream has not seen, unless that is done already."""
+    known = look.weighed
+    if isinstance(known, Foretold) and known.before is weighed and known.stage == stage:
+        return known.answer, known.after
+    fed = feed(weighed, look, stage, streams)
+    return fed.monitor.observe(fed.at, fed.observations), fed.after
+
+
+def feed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> Feed:
+    """Prepare to feed a copy of the monitor with every scrape that its stream has not seen, the oldest first."""
+    monitor = weighed.monitor.branch()
     past, taught = _taught(monitor, weighed, look.past)
     if monitor.last_scrape_s > look.at + CLOCKS_DIFFER:
         monitor.set_back(look.at)
@@ -194,13 +268,13 @@ def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
     *earlier, newest = sorted(scrapes) or [look.at]
     for at in earlier:
         monitor.take(at, scrapes[at])
-    answer = monitor.observe(newest, scrapes.get(newest, {}))
     errors = {
         **weighed.errors,
         **{one.name: _errors_after(weighed, one, taken[one.name]) for one in streams if one.errors},
     }
     taken_now = _taken_after(taken, streams)
-    return answer, Weighed(monitor, stage.started, taken_now, weighed.bins, errors, past, taught)
+    after = Weighed(monitor, stage.started, taken_now, weighed.bins, errors, past, taught)
+    return Feed(monitor, newest, scrapes.get(newest, {}), after)
 
 
 def _taught(monitor: RolloutMonitor, weighed: Weighed, past: Past | None) -> tuple[Past | None, frozenset[str]]:
@@ -210,7 +284,7 @@ def _taught(monitor: RolloutMonitor, weighed: Weighed, past: Past | None) -> tup
     watched = {metric.name for metric in monitor.config.metrics}
     new = {name: lesson for name, lesson in past.lessons.items() if name in watched - weighed.taught}
     monitor.learn(new)
-    return weighed.past or replace(past, lessons={}), weighed.taught | new.keys()
+    return weighed.past or revised(past, lessons={}), weighed.taught | new.keys()
 
 
 def _without_future(stream: Stream, until: float) -> Stream:
@@ -218,7 +292,7 @@ def _without_future(stream: Stream, until: float) -> Stream:
     if all(at <= until for at in stream.observations):
         return stream
     seen = {at: one for at, one in stream.observations.items() if at <= until}
-    return replace(stream, observations=seen, errors={at: one for at, one in stream.errors.items() if at <= until})
+    return revised(stream, observations=seen, errors={at: one for at, one in stream.errors.items() if at <= until})
 
 
 def _errors_after(weighed: Weighed, stream: Stream, taken: float) -> tuple[ErrorAnswers, ...]:
@@ -254,7 +328,7 @@ def _aged(assessment: Assessment, weighed: Weighed, look: Look) -> Assessment:
         return assessment
     age = shown_duration(max(0.0, look.at - min(taken)))
     text = f"{finding.metric}: the newest scrape to compare both versions by is {age} old; until then {finding.message}"
-    return replace(assessment, finding=replace(finding, message=text))
+    return revised(assessment, finding=revised(finding, message=text))
 
 
 def _combined(
@@ -266,7 +340,7 @@ def _combined(
 ) -> Assessment:
     """Let the worse of the two speak; what the test knows is shown either way."""
     finding, verdict, reason = meaning_of(answer, guardrail, errors, policy, pace)
-    shown = replace(
+    shown = revised(
         guardrail,
         comparisons=comparisons_of(answer),
         e_total=answer.e_total,
@@ -277,7 +351,7 @@ def _combined(
     )
     if guardrail.verdict is not Verdict.SAFE and verdict is not Verdict.UNSAFE:
         return shown
-    return replace(shown, verdict=verdict, reason=reason, finding=finding)
+    return revised(shown, verdict=verdict, reason=reason, finding=finding)
 
 
 def _idle(assessment: Assessment, look: Look) -> Assessment:
@@ -288,8 +362,8 @@ def _idle(assessment: Assessment, look: Look) -> Assessment:
     if assessment.verdict is not Verdict.BLIND or finding is None or not isinstance(stable, Missing):
         return assessment
     text = f"{finding.metric}: stable: {stable.message}"
-    found = replace(finding, verdict=stable.verdict, reason=stable.reason, message=text)
-    return replace(assessment, verdict=stable.verdict, reason=stable.reason, finding=found)
+    found = revised(finding, verdict=stable.verdict, reason=stable.reason, message=text)
+    return revised(assessment, verdict=stable.verdict, reason=stable.reason, finding=found)
 
 
 def _held_by(assessment: Assessment, streams: Streams, stage: Stage) -> Assessment:
@@ -315,5 +389,5 @@ def _waits_for(assessment: Assessment, name: str) -> bool:
 def _held(assessment: Assessment, name: str, reason: Reason, text: str) -> Assessment:
     found = next((one for one in assessment.findings if one.metric == name), None)
     if found is not None:
-        found = replace(found, verdict=Verdict.UNDECIDED, reason=reason, message=text)
-    return replace(assessment, verdict=Verdict.UNDECIDED, reason=reason, finding=found)
+        found = revised(found, verdict=Verdict.UNDECIDED, reason=reason, message=text)
+    return revised(assessment, verdict=Verdict.UNDECIDED, reason=reason, finding=found)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from functools import lru_cache
+from typing import Final, Literal
 
 from serinus.api.durations import seconds, share
 from serinus.api.judging import ClientErrors, OnMaxHold, QueryType
@@ -31,6 +32,8 @@ CLIENT_ERRORS = "/4xx"
 SHORTEST_SCALAR_BLOCK = 60.0
 COMPARED_REQUESTS = 50.0
 """Fewer of either revision in a stage compare nothing (STATISTICS 3.9)."""
+_MOST_KEPT: Final = 4096
+"""Configurations of metrics: each look at a rollout asks for the same."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ def _streams(metric: Metric, seen: Observation, policy: Analysis, bins: tuple[st
     return [_scalar_stream(metric, seen, policy)]
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def _config(metric: Metric) -> MetricConfig:
     """Configure what every kind of stream of a metric has in common."""
     return MetricConfig(
@@ -162,17 +166,31 @@ def _config(metric: Metric) -> MetricConfig:
     )
 
 
+@lru_cache(maxsize=_MOST_KEPT)
+def _error_config(metric: Metric) -> MetricConfig:
+    return replace(_config(metric), limit=_limit_of(metric))
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _client_error_config(metric: Metric) -> MetricConfig:
+    return replace(_config(metric), name=metric.name + CLIENT_ERRORS)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _latency_config(metric: Metric, bounds: tuple[float, ...]) -> MetricConfig:
+    return replace(_config(metric), kind="latency", bounds_s=bounds, quantile=float(metric.quantile or "0.99"))
+
+
 def _error_streams(metric: Metric, seen: Observation) -> list[Stream]:
     """Requests and errors."""
     counted = metric.client_errors is ClientErrors.COUNT
-    config = replace(_config(metric), limit=_limit_of(metric))
+    config = _error_config(metric)
     observed = {one.at: _errors(one, metric) for one in seen.increments}
     streams = [Stream(metric.name, config, observed, errors=_answers(seen, callers=counted, servers=True))]
     if metric.client_errors is ClientErrors.COMPARE:
-        name = metric.name + CLIENT_ERRORS
-        client = replace(_config(metric), name=name)
+        client = _client_error_config(metric)
         fours = {one.at: _client_errors(one) for one in seen.increments}
-        streams.append(Stream(name, client, fours, errors=_answers(seen, callers=True, servers=False)))
+        streams.append(Stream(client.name, client, fours, errors=_answers(seen, callers=True, servers=False)))
     return streams
 
 
@@ -209,8 +227,7 @@ def _client_errors(one: Increment) -> ShareObservation:
 
 
 def _latency_stream(metric: Metric, seen: Observation) -> Stream:
-    quantile = float(metric.quantile or "0.99")
-    config = replace(_config(metric), kind="latency", bounds_s=seen.bounds, quantile=quantile)
+    config = _latency_config(metric, seen.bounds)
     observed: dict[float, MetricObservation] = {
         one.at: HistogramObservation(one.canary, one.stable) for one in seen.increments
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from serinus.core.analysis.exposition import Count
 from serinus.core.analysis.places import Place
@@ -21,18 +21,20 @@ SILENT: Final = 1.5
 """So many scrape intervals without a scrape of the canary's own, and one has been missed, or had nothing to tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One increment, which happened within (since, at]; its place was not scraped within (unseen_since, at)."""
+Told = tuple[Count, float, str]
+"""What an increment adds to: the kind, a bucket's bound in seconds, what an error is called."""
+
+
+class Row(NamedTuple):
+    """What one place told at one scrape: it happened within (since, at].
+
+    The place was not scraped within (unseen_since, at).
+    """
 
     since: float
     at: float
-    count: Count
-    bound_s: float
-    amount: float
-    place: Place
-    code: str
     unseen_since: float
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -60,40 +62,29 @@ class Totals:
         return tuple(sorted(answers, key=lambda one: (-one.count, one.code)))
 
 
-@dataclass
-class _Sums:
-    """Totals while they are added up."""
-
-    counts: dict[Count, float] = field(default_factory=lambda: dict.fromkeys(Count, 0.0))
-    slower: dict[float, float] = field(default_factory=dict)
-    errors: dict[tuple[str, bool], float] = field(default_factory=dict)
-
-    def add(self, line: Line, amount: float) -> None:
-        if line.count is Count.SLOWER:
-            self.slower[line.bound_s] = self.slower.get(line.bound_s, 0.0) + amount
-            return
-        self.counts[line.count] += amount
-        if line.code:
-            called = line.code, line.count is Count.CLIENT_ERROR
-            self.errors[called] = self.errors.get(called, 0.0) + amount
-
-    def totals(self) -> Totals:
-        return Totals(
-            success=self.counts[Count.SUCCESS],
-            server_errors=self.counts[Count.SERVER_ERROR],
-            client_errors=self.counts[Count.CLIENT_ERROR],
-            seconds=self.counts[Count.SECONDS],
-            slower=self.slower,
-            errors=self.errors,
-        )
-
-
-def summed(lines: Iterable[Line]) -> Totals:
-    """Add up whole increments."""
-    sums = _Sums()
-    for line in lines:
-        sums.add(line, line.amount)
-    return sums.totals()
+def totals_of(columns: Iterable[Told], amounts: Iterable[float]) -> Totals:
+    """Read sums, one a column; what has not grown is left out, as a series that is not there would be."""
+    counts = dict.fromkeys(Count, 0.0)
+    slower: dict[float, float] = {}
+    errors: dict[tuple[str, bool], float] = {}
+    for (count, bound_s, code), amount in zip(columns, amounts, strict=False):
+        if amount <= 0.0:
+            continue
+        if count is Count.SLOWER:
+            slower[bound_s] = slower.get(bound_s, 0.0) + amount
+            continue
+        counts[count] += amount
+        if code:
+            called = code, count is Count.CLIENT_ERROR
+            errors[called] = errors.get(called, 0.0) + amount
+    return Totals(
+        success=counts[Count.SUCCESS],
+        server_errors=counts[Count.SERVER_ERROR],
+        client_errors=counts[Count.CLIENT_ERROR],
+        seconds=counts[Count.SECONDS],
+        slower=slower,
+        errors=errors,
+    )
 
 
 def points(
@@ -124,20 +115,26 @@ def _next(times: Sequence[float], least: float, most: float) -> float | None:
     return times[place] if place < len(times) and times[place] <= most else None
 
 
-def laid_out(lines: Iterable[Line], edges: Sequence[float], began: float) -> dict[float, Totals]:
-    """Add up increments cell by cell, (edge, next edge]; what began before `began` is laid after it whole.
+def laid_out(
+    rows: Iterable[tuple[Row, Sequence[float]]], edges: Sequence[float], began: float
+) -> dict[float, list[float]]:
+    """Add up rows cell by cell, (edge, next edge], by the cell's end; what began before `began` is laid after it whole.
 
     A cell in which nothing grew is left out.
     """
-    cells: dict[int, _Sums] = {}
-    for line in lines:
-        since = min(max(line.since, began), line.at)
-        last = bisect_left(edges, line.at)
-        first = bisect_right(edges, since) if since < line.at else last
+    cells: dict[int, list[float]] = {}
+    for row, amounts in rows:
+        since = min(max(row.since, began), row.at)
+        last = bisect_left(edges, row.at)
+        first = bisect_right(edges, since) if since < row.at else last
         for end in range(max(first, 1), min(last, len(edges) - 1) + 1):
-            part = _part(since, line.at, edges[end - 1], edges[end])
-            cells.setdefault(end, _Sums()).add(line, line.amount * part)
-    return {edges[end]: sums.totals() for end, sums in sorted(cells.items())}
+            part = _part(since, row.at, edges[end - 1], edges[end])
+            there = cells.get(end)
+            if there is None:
+                cells[end] = [amount * part for amount in amounts]
+            else:
+                cells[end] = [known + amount * part for known, amount in zip(there, amounts, strict=True)]
+    return {edges[end]: cells[end] for end in sorted(cells)}
 
 
 def _part(since: float, at: float, start: float, end: float) -> float:

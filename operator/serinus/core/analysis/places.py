@@ -37,10 +37,15 @@ class Scrapes:
     clock: object
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_GAPS))
     times: list[float] = field(default_factory=list)
+    interval: float | None = None
+    """How far apart scrapes come: the median of the last gaps, so that one outage does not count."""
     _clock_at: float | None = None
 
     def seen(self, at: float, series: object) -> None:
         """Take one sample of a series of this place."""
+        if at == self.last and series != self.clock and self.times and self.times[-1] == at:
+            # Nearly always: another series has told of the same scrape.
+            return
         self.first, self.last = min(self.first, at), max(self.last, at)
         self._note(at)
         if self._clock_at is not None and at - self._clock_at > 2 * LONGEST_INTERVAL:
@@ -49,6 +54,7 @@ class Scrapes:
         if series == self.clock:
             if self._clock_at is not None and at > self._clock_at:
                 self.gaps.append(at - self._clock_at)
+                self.interval = min(sorted(self.gaps)[(len(self.gaps) - 1) // 2], LONGEST_INTERVAL)
             self._clock_at = at
 
     def before(self, at: float) -> float:
@@ -65,13 +71,6 @@ class Scrapes:
                 del times[: bisect_left(times, at - _REMEMBERED_S)]
         elif at != times[-1] and times[place := bisect_left(times, at)] != at:
             times.insert(place, at)
-
-    @property
-    def interval(self) -> float | None:
-        """Tell how far apart scrapes come: the median of the last gaps, so that one outage does not count."""
-        if not self.gaps:
-            return None
-        return min(sorted(self.gaps)[(len(self.gaps) - 1) // 2], LONGEST_INTERVAL)
 
 
 class Places:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
 
 from serinus.api.policy import Provider
 from serinus.core.model.revision import GRPC_PORT, HTTP_PORT
@@ -12,6 +14,7 @@ from serinus.core.serving.openai import VLLM_COUNTERS
 from serinus.core.serving.triton.runtime import COUNTERS
 
 BOTH_PORTS = f"({HTTP_PORT}|{GRPC_PORT})"
+_IN_ORDER: Final = attrgetter("namespace", "name", "revision", "service")
 SERVICES_PER_QUERY = 100
 """A query's text stays well under the limits of proxies in front of Prometheus."""
 
@@ -29,6 +32,11 @@ class Arm:
     def pods(self) -> str:
         """Name it among series by its pods: two ModelDeployments of one model and runtime share the hash."""
         return f"{self.name}/{self.revision}"
+
+
+def in_order(arms: Iterable[Arm]) -> list[Arm]:
+    """Put arms in order, each once: by a tuple of its own an arm is compared a dozen times faster."""
+    return sorted(set(arms), key=_IN_ORDER)
 
 
 def quoted(text: str) -> str:
@@ -104,7 +112,7 @@ def _istio_queries(
 ) -> list[str]:
     name = {"service": "destination_service_name", "workload": "destination_workload"}[by]
     queries = []
-    for chunk in _chunks(sorted(set(arms))):
+    for chunk in _chunks(in_order(arms)):
         selector = (
             f'{{reporter="{reporter}",destination_{by}_namespace=~"{either(arm.namespace for arm in chunk)}",'
             f'{name}=~"{either(arm.service for arm in chunk)}"{more(matchers)}}}[{_range(seconds)}]'
@@ -122,7 +130,7 @@ def own_queries(names: str, arms: Sequence[Arm], *, seconds: float, matchers: Se
     """
     return [
         f'{{__name__=~"{names}",{by_pods(chunk)}{more(matchers)}}}[{_range(seconds)}]'
-        for chunk in _chunks(sorted(set(arms)))
+        for chunk in _chunks(in_order(arms))
     ]
 
 
@@ -140,7 +148,7 @@ def envoy_queries(
     answers = 'envoy_cluster_upstream_rq{response_code_class!="",'
     wanted = answers, *(("envoy_cluster_upstream_rq_time_bucket{",) if latency else ())
     queries = []
-    for chunk in _chunks(sorted(set(arms))):
+    for chunk in _chunks(in_order(arms)):
         cluster = clusters(either(arm.service for arm in chunk), either(arm.namespace for arm in chunk))
         inside = f'cluster_name=~"{cluster}",pod=~"|({workloads(gateways)})-.+"{more(matchers)}'
         queries += [f"{selected}{inside}}}[{_range(seconds)}]" for selected in wanted]

@@ -8,15 +8,15 @@ allows for the jitter of a scrape interval unless the times prove it.
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from serinus.core.analysis.exposition import Labels, Meaning, Owner, Reader, own_labels
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Places, Scrapes
 from serinus.core.analysis.reported import ReportedCounter, is_count
-from serinus.core.model.answers import Series
+from serinus.core.model.answers import LabelSet, Series
 
 JITTER: Final = 1.5
 """Scrape intervals within which samples of one place may differ: federation, collectors and managed stores give each
@@ -27,9 +27,13 @@ _Core = tuple[Owner, Place, Labels]
 
 @dataclass(slots=True)
 class Reported:
-    """One series: what it means, where it lives, its first and its newest sample, and the counter that it reports."""
+    """One series: what it means, where it lives, its first and its newest sample, and the counter that it reports.
 
-    key: Labels
+    `number` stands for it where it reports a counter.
+    """
+
+    labels: LabelSet
+    number: int
     meaning: Meaning
     place: Place
     first: float
@@ -38,8 +42,7 @@ class Reported:
     counter: ReportedCounter | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(NamedTuple):
     """What one sample adds, and since when: a counter tells only that it happened between two of its samples.
 
     `since` is `at` after a gap so long that nobody has waited for it; `unseen_since` is the scrape before, however long
@@ -72,7 +75,8 @@ class Register:
         self._read = read
         self._marks = marks
         self._places = Places()
-        self._series: dict[Labels, Reported] = {}
+        self._series: dict[LabelSet, Reported] = {}
+        self._numbers = itertools.count()
         self._counters: dict[_Core, dict[Labels, ReportedCounter]] = {}
         self.scrapes: dict[Place, Scrapes] = {}
 
@@ -81,22 +85,41 @@ class Register:
 
         Without `resets` a counter that fell was not reset, and its samples are passed over.
         """
-        began = {place: scrapes.first for place, scrapes in self.scrapes.items()}
         read = [*self._recognised(answer, resets=resets)]
+        # The longest series of a place tells its scrape interval: one that has just begun would tell none.
+        longest_first = sorted(read, key=lambda pair: len(pair[1]), reverse=True)
+        if any(one.counter is None for one, _ in read):
+            return self._with_times(read, longest_first)
+        for one, samples in longest_first:
+            self._see(one, samples)
+        return ReadAnswer(read, {}, {}, {}, {})
+
+    def _with_times(
+        self, read: list[tuple[Reported, Samples]], longest_first: list[tuple[Reported, Samples]]
+    ) -> ReadAnswer:
+        """Note since when each place was scraped, too: what is new in the answer is judged by it."""
+        began = {place: scrapes.first for place, scrapes in self.scrapes.items()}
         first_here: dict[Place, float] = {}
         here: dict[tuple[Place, float], float] = {}
         ever: dict[tuple[Place, float], float] = {}
-        # The longest series of a place tells its scrape interval: one that has just begun would tell none.
-        for one, samples in sorted(read, key=lambda pair: -len(pair[1])):
+        for one, samples in longest_first:
+            self._see(one, samples)
             first = samples[0][0]
             first_here[one.place] = min(first_here.get(one.place, first), first)
-            scrapes = self.scrapes.setdefault(one.place, Scrapes(first, first, one.key))
             for at, _ in samples:
-                scrapes.seen(at, one.key)
                 moment = one.place, at
                 here[moment] = min(here.get(moment, first), first)
                 ever[moment] = min(ever.get(moment, one.first), one.first)
         return ReadAnswer(read, here, ever, first_here, began)
+
+    def _see(self, one: Reported, samples: Samples) -> None:
+        """Note when the place of a series was scraped."""
+        scrapes = self.scrapes.get(one.place)
+        if scrapes is None:
+            first = samples[0][0]
+            scrapes = self.scrapes[one.place] = Scrapes(first, first, one.number)
+        for at, _ in samples:
+            scrapes.seen(at, one.number)
 
     def grown(self, read: ReadAnswer, asked_at: Mapping[Owner, float]) -> Iterator[Growth]:
         """Take the samples of an answer; `asked_at` says since when each owner has been asked about."""
@@ -110,58 +133,66 @@ class Register:
     def forget(self, limit: float, owners: set[Owner]) -> None:
         """Drop places that have not been scraped since a time, and owners that nobody asks about any more."""
         gone = {place for place, scrapes in self.scrapes.items() if scrapes.last < limit}
+        if not gone and not owners:
+            return
         for place in gone:
             del self.scrapes[place]
             self._places.forget(place)
-        for key, one in [*self._series.items()]:
+        for labels, one in [*self._series.items()]:
             if one.place in gone or one.meaning.owner in owners:
-                del self._series[key]
+                del self._series[labels]
         for core in [core for core in self._counters if core[0] in owners or core[1] in gone]:
             del self._counters[core]
 
     def _recognised(self, answer: Iterable[Series], *, resets: bool) -> Iterator[tuple[Reported, Samples]]:
-        strange: list[tuple[Labels, Meaning, Mapping[str, str], Samples]] = []
+        strange: list[tuple[LabelSet, Meaning, Samples]] = []
         for series in answer:
-            key = tuple(sorted(series.labels.items()))
-            known = self._series.get(key)
-            # Ranges overlap, so that no scrape is missed.
-            after = -math.inf if known is None else known.last
-            least = 0.0 if resets or known is None or known.counter is None else known.counter.value
-            samples = [(at, value) for at, value in series.samples if at > after and is_count(value) and value >= least]
+            labels = LabelSet.of(series.labels)
+            known = self._series.get(labels)
+            samples = _news(series, known, resets=resets)
             if not samples:
                 continue
             if known is not None:
                 known.last = samples[-1][0]
                 yield known, samples
-            elif (meaning := self._read(series.labels)) is not None:
-                self._places.learn(series.labels)
-                strange.append((key, meaning, series.labels, samples))
-        for key, meaning, labels, samples in strange:
-            place, first = self._places.place_of(labels), samples[0][0]
-            self._series[key] = one = Reported(key, meaning, place, first, samples[-1][0], self._marks(labels))
+            elif (meaning := self._read(labels)) is not None:
+                self._places.learn(labels)
+                strange.append((labels, meaning, samples))
+        for labels, meaning, samples in strange:
+            place, first, number = self._places.place_of(labels), samples[0][0], next(self._numbers)
+            one = Reported(labels, number, meaning, place, first, samples[-1][0], self._marks(labels))
+            self._series[labels] = one
             yield one, samples
 
     def _grown(self, series: Iterable[tuple[Reported, Samples]]) -> Iterator[Growth]:
         """Take the samples counter by counter, those of all its reporters in the order of time."""
         by_counter: dict[ReportedCounter, list[tuple[float, float, Reported]]] = {}
         for one, samples in series:
-            if one.counter is not None:
+            if one.counter is None:
+                continue
+            if one.counter.is_told_by(one.number):
+                yield from self._taken(one.counter, [(at, value, one) for at, value in samples])
+            else:
                 by_counter.setdefault(one.counter, []).extend((at, value, one) for at, value in samples)
         for counter, moments in by_counter.items():
-            interval = self._interval(moments[0][2].place)
-            for at, value, one in sorted(moments, key=lambda moment: moment[0]):
-                before = self.scrapes[one.place].before(at) if counter.at is None else counter.at
-                since = at - interval if counter.at is None else counter.at
-                amount = counter.take(one.key, at, value, interval=interval)
-                if amount:
-                    waited = at - since <= STALE_INTERVALS * interval
-                    yield Growth(since if waited else at, before, at, one.meaning, one.place, amount)
+            yield from self._taken(counter, sorted(moments, key=lambda moment: moment[0]))
+
+    def _taken(self, counter: ReportedCounter, moments: Iterable[tuple[float, float, Reported]]) -> Iterator[Growth]:
+        """Take samples of one counter, the oldest first."""
+        for at, value, one in moments:
+            interval, last = self._interval(one.place), counter.at
+            amount = counter.take(one.number, at, value, interval=interval)
+            if amount:
+                since = at - interval if last is None else last
+                before = self.scrapes[one.place].before(at) if last is None else last
+                waited = at - since <= STALE_INTERVALS * interval
+                yield Growth(since if waited else at, before, at, one.meaning, one.place, amount)
 
     def _counter(
         self, one: Reported, sample: tuple[float, float], read: ReadAnswer, asked_at: float | None
     ) -> ReportedCounter:
         """Find the counter that a series reports, or begin one."""
-        telling, describing = own_labels(dict(one.key))
+        telling, describing = own_labels(one.labels)
         there = self._counters.setdefault((one.meaning.owner, one.place, telling), {})
         found = there.get(describing) or _predecessor(there, describing, sample, self._interval(one.place))
         if found is None:
@@ -181,6 +212,17 @@ class Register:
 
     def _interval(self, place: Place) -> float:
         return self.scrapes[place].interval or LONGEST_INTERVAL
+
+
+def _news(series: Series, known: Reported | None, *, resets: bool) -> Samples:
+    """Give the samples that were not taken before: ranges overlap, so that no scrape is missed."""
+    if known is None:
+        return [one for one in series.samples if is_count(one[1])]
+    first = len(series.samples)
+    while first and series.samples[first - 1][0] > known.last:
+        first -= 1
+    least = 0.0 if resets or known.counter is None else known.counter.value
+    return [one for one in series.samples[first:] if is_count(one[1]) and one[1] >= least]
 
 
 def _predecessor(

@@ -46,6 +46,11 @@ class ReportedCounter:
         before = self._reporters.get(reporter)
         if before is not None and at <= before.at:
             return None
+        if before is not None and value >= before.value and self._goes_on(before, at):
+            before.at = self.at = at
+            before.value = value
+            last, self.value = self.value, max(self.value, value)
+            return self.value - last
         alone = self._is_alone(reporter, at, interval)
         shown = self._restarts_shown(before, at, value, alone=alone)
         if self.at is not None and at <= self.at:
@@ -57,6 +62,14 @@ class ReportedCounter:
         self._reporters[reporter] = _Reporter(at, value, shown)
         self.at = at
         return increment
+
+    def is_told_by(self, reporter: object) -> bool:
+        """Whether this reporter is the only one."""
+        return len(self._reporters) == 1 and reporter in self._reporters
+
+    def _goes_on(self, before: _Reporter, at: float) -> bool:
+        """Whether nobody else reports it, and nothing has happened that a sample has to be compared with."""
+        return len(self._reporters) == 1 and before.restarts == self._restarts and self.at is not None and at > self.at
 
     def _restarts_shown(self, before: _Reporter | None, at: float, value: float, *, alone: bool) -> int:
         if before is not None:

@@ -7,21 +7,23 @@ Series that no configured gateway reports, and series of several clusters at onc
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from serinus.core.analysis.clusters import Clusters, Several
 from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
-from serinus.core.analysis.lines import Line, Totals, laid_out, points, summed
+from serinus.core.analysis.ledger import Amounts, Ledger
+from serinus.core.analysis.lines import Row, Totals, points
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Scrapes, half_of
-from serinus.core.analysis.register import Growth, Register, Reported
+from serinus.core.analysis.register import Growth, Register, Reported, Samples
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
 
 ALWAYS = -math.inf
 LONGEST_SILENCE = 900.0
 """Seconds after which a vanished place, or a revision that nobody asks for any more, is forgotten."""
+TIDIED_EVERY = 30.0
+"""Seconds between two walks over all that is known."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Tallies:
         self._read = read
         self._register = Register(self._read_ours, self._scope.marks)
         self._now = 0.0
-        self._lines: dict[Owner, deque[Line]] = {}
+        self._ledgers: dict[Owner, Ledger] = {}
         self._owner_places: dict[Owner, set[Place]] = {}
         self._bounds: dict[Owner, dict[float, float]] = {}
         self._clusters: dict[Owner, Clusters] = {}
@@ -49,19 +51,20 @@ class Tallies:
         self._asked_at: dict[Owner, float] = {}
         self._asked_last: dict[Owner, float] = {}
         self._laid_out: dict[Owner, float] = {}
+        self._slowest: tuple[float | None] | None = None
+        """The scrape interval, once it was asked for: there are as many places as pods."""
+        self._tidied_at = -math.inf
 
     def ingest(self, answer: Iterable[Series], asked: Iterable[Owner], now: float, *, resets: bool = True) -> None:
         """Take the raw samples of one answer about the `asked`; those that were taken before are passed over.
 
         Without `resets` a counter that fell was not reset: a source whose clock was set back shows its past again.
         """
-        self._now = now
+        self._now, self._slowest = now, None
         read = self._register.read(answer, resets=resets)
-        for one, samples in read.series:
-            self._note(one, samples[0][0], samples[-1][0])
-        unsorted = {one.meaning.owner for one in self._register.grown(read, self._asked_at) if self._add(one)}
-        for owner in unsorted:
-            self._lines[owner] = deque(sorted(self._lines[owner], key=lambda line: line.at))
+        self._note(read.series)
+        for owner, rows in self._rows(self._register.grown(read, self._asked_at)).items():
+            self._ledgers.setdefault(owner, Ledger()).take(rows)
         for owner in asked:
             self._asked_at.setdefault(owner, now)
             self._asked_last[owner] = now
@@ -74,9 +77,11 @@ class Tallies:
     @property
     def scrape_interval(self) -> float | None:
         """How often the slowest of the places is scraped that still are; None while it is not known of any."""
-        alive = (self.newest or 0.0) - STALE_INTERVALS * LONGEST_INTERVAL
-        scraped = (one.interval for one in self._register.scrapes.values() if one.last >= alive)
-        return max((interval for interval in scraped if interval is not None), default=None)
+        if self._slowest is None:
+            alive = (self.newest or 0.0) - STALE_INTERVALS * LONGEST_INTERVAL
+            scraped = (one.interval for one in self._register.scrapes.values() if one.last >= alive)
+            self._slowest = (max((interval for interval in scraped if interval is not None), default=None),)
+        return self._slowest[0]
 
     def _read_ours(self, labels: Mapping[str, str]) -> Meaning | None:
         """Read a series that a gateway of ours reports; who else reports is remembered."""
@@ -86,26 +91,37 @@ class Tallies:
         self._strangers.setdefault(meaning.owner, {})[reporter_of(labels)] = self._now
         return None
 
-    def _note(self, one: Reported, first: float, last: float) -> None:
-        """Note where a revision's series live, and what else they say of themselves."""
-        owner = one.meaning.owner
-        self._owner_places.setdefault(owner, set()).add(one.place)
-        if one.meaning.count is Count.SLOWER:
-            seen = self._bounds.setdefault(owner, {})
-            seen[one.meaning.bound_s] = max(last, seen.get(one.meaning.bound_s, last))
-        self._clusters.setdefault(owner, Clusters()).see(one.marks, one.place, first, last)
+    def _note(self, series: Iterable[tuple[Reported, Samples]]) -> None:
+        """Note where revisions' series live, and what else they say of themselves."""
+        noted: tuple[object, ...] = ()
+        for one, samples in series:
+            owner, first, last = one.meaning.owner, samples[0][0], samples[-1][0]
+            if one.counter is None:
+                self._owner_places.setdefault(owner, set()).add(one.place)
+            if one.meaning.count is Count.SLOWER:
+                seen = self._bounds.setdefault(owner, {})
+                if seen.get(one.meaning.bound_s, ALWAYS) < last:
+                    seen[one.meaning.bound_s] = last
+            # The series of a revision come one after the other, nearly all with the same times.
+            if (owner, one.place, one.marks, first, last) != noted:
+                noted = owner, one.place, one.marks, first, last
+                self._clusters.setdefault(owner, Clusters()).see(one.marks, one.place, first, last)
 
-    def _add(self, growth: Growth) -> bool:
-        """Put one increment on its owner's line; True where that is out of order now."""
-        meaning = growth.meaning
-        lines = self._lines.setdefault(meaning.owner, deque())
-        late = bool(lines) and growth.at < lines[-1].at
-        amount = growth.amount * meaning.scale
-        # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
-        since = min(growth.at, max(growth.since, self._laid_out.get(meaning.owner, growth.since)))
-        told = since, growth.at, meaning.count, meaning.bound_s, amount, growth.place, meaning.code
-        lines.append(Line(*told, growth.unseen_since))
-        return late
+    def _rows(self, growths: Iterable[Growth]) -> dict[Owner, dict[Row, Amounts]]:
+        """Put increments into the rows of their owners."""
+        grown: dict[Owner, dict[Row, Amounts]] = {}
+        known: tuple[object, ...] = ()
+        amounts: Amounts = {}
+        for since, unseen_since, at, meaning, place, amount in growths:
+            if (meaning.owner, place, since, unseen_since, at) != known:
+                known = meaning.owner, place, since, unseen_since, at
+                # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
+                behind = min(at, max(since, self._laid_out.get(meaning.owner, since)))
+                row = Row(behind, at, unseen_since, place)
+                amounts = grown.setdefault(meaning.owner, {}).setdefault(row, {})
+            told = meaning.count, meaning.bound_s, meaning.code
+            amounts[told] = amounts.get(told, 0.0) + amount * meaning.scale
+        return grown
 
     def seen(self, owner: Owner) -> bool:
         """Whether any series of this revision has come."""
@@ -125,7 +141,8 @@ class Tallies:
 
         What a counter grew by across that moment is left out: which part of it came before, nobody knows.
         """
-        return summed(self._recent(owner, since, wholly_after))
+        ledger = self._ledger(owner, since)
+        return ledger.totals(since, wholly_after) if ledger is not None else Totals()
 
     def scrapes(
         self, owner: Owner, after: float, half: int | None = None, *, wholly_after: float = ALWAYS
@@ -134,11 +151,8 @@ class Tallies:
 
         The halves are by a digest of the target's name: an A/A comparison needs the same halves at every look.
         """
-        by_time: dict[float, list[Line]] = {}
-        for line in self._recent(owner, after, wholly_after):
-            if half is None or half_of(line.place) == half:
-                by_time.setdefault(line.at, []).append(line)
-        return {at: summed(lines) for at, lines in by_time.items()}
+        ledger = self._ledger(owner, after)
+        return ledger.scrapes(after, wholly_after, half) if ledger is not None else {}
 
     def ends(
         self,
@@ -153,8 +167,8 @@ class Tallies:
         after, until = span
         here, owners = self._owner_places.get(canary, set()), (canary, stable)
         own, others = set[float](), set[float]()
-        for line in (line for owner in owners for line in self._recent(owner, after, wholly_after)):
-            (own if line.place in here else others).add(line.at)
+        for row in (row for ledger in self._known(owners, after) for row in ledger.rows(after, wholly_after)):
+            (own if row.place in here else others).add(row.at)
         every = self._shortest_interval(owners)
         return points(own, others, began=began, after=after, until=until, every=every)
 
@@ -175,9 +189,8 @@ class Tallies:
         if not ends:
             return {}
         self._laid_out[owner] = max(ends[-1], self._laid_out.get(owner, ends[-1]))
-        recent = self._recent(owner, after, wholly_after)
-        lines = (line for line in recent if half is None or half_of(line.place) == half)
-        return laid_out(lines, (after, *ends), began)
+        ledger = self._ledger(owner, after)
+        return ledger.cells(after, wholly_after, half, ends, began) if ledger is not None else {}
 
     def horizon(self, owners: Iterable[Owner], now: float, interval: float) -> float:
         """Tell up to when all scrapes of these owners are surely here: targets are not scraped at the same moment.
@@ -213,15 +226,15 @@ class Tallies:
             if place in self._register.scrapes:
                 yield place, self._register.scrapes[place]
 
-    def _recent(self, owner: Owner, after: float, wholly_after: float) -> Iterator[Line]:
-        """Give an owner's increments after a time, newest first: a look reads its window, not all that is kept."""
-        if self.several(owner, after) is not None:
-            return
-        for line in reversed(self._lines.get(owner, ())):
-            if line.at <= after:
-                return
-            if line.unseen_since >= wholly_after:
-                yield line
+    def _known(self, owners: Iterable[Owner], after: float) -> Iterator[Ledger]:
+        for owner in owners:
+            if (ledger := self._ledger(owner, after)) is not None:
+                yield ledger
+
+    def _ledger(self, owner: Owner, after: float) -> Ledger | None:
+        """Give an owner's increments, if they are of one cluster after a time."""
+        ledger = self._ledgers.get(owner)
+        return None if ledger is None or self.several(owner, after) is not None else ledger
 
     def freshness(self, owner: Owner, now: float, interval: float) -> LastSample:
         """Tell how old an owner's newest sample is; `interval` stands in until two scrapes were seen."""
@@ -235,17 +248,21 @@ class Tallies:
 
     def forget(self, now: float) -> None:
         """Drop what is too old for any window, once a round: it walks over everything that is kept."""
-        for line in self._lines.values():
-            while line and line[0].at < now - self.keep_s:
-                line.popleft()
-        limit = now - LONGEST_SILENCE
+        for ledger in self._ledgers.values():
+            ledger.forget(now - self.keep_s)
+        if abs(now - self._tidied_at) >= TIDIED_EVERY:
+            self._tidied_at, self._slowest = now, None
+            self._forget_silent(now - LONGEST_SILENCE)
+
+    def _forget_silent(self, limit: float) -> None:
+        """Drop places, revisions and names of which nothing has been heard since."""
         gone = {owner for owner, at in self._asked_last.items() if at < limit}
         self._register.forget(limit, gone)
         for owner in gone:
             for kept in (
                 self._asked_at,
                 self._asked_last,
-                self._lines,
+                self._ledgers,
                 self._owner_places,
                 self._bounds,
                 self._laid_out,

@@ -24,6 +24,25 @@ class NoAnswer:
     message: str
 
 
+class LabelSet(dict[str, str]):
+    """The labels of one series, which nobody changes: to be found by, each second, among all that are known."""
+
+    __slots__ = ("__weakref__", "_hash")
+    _hash: int
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> LabelSet:
+        """Give these labels as they are, where they are one already."""
+        return labels if isinstance(labels, LabelSet) else cls(labels)
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = hash(frozenset(self.items()))
+            return self._hash
+
+
 @dataclass(frozen=True)
 class Series:
     """One time series: its labels and its raw samples as (unix seconds, value), oldest first."""

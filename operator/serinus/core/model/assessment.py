@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -121,6 +121,10 @@ class Observation:
     bins: tuple[str, ...] = ()
     incomparable: str = ""
 
+    def repeats(self, other: Observation) -> bool:
+        """Whether nothing has been scraped that another one did not tell, and nothing has left its window."""
+        return not self.increments and replace(other, increments=()) == self
+
 
 @dataclass(frozen=True)
 class Silence:
@@ -172,6 +176,16 @@ class Look:
     refused: tuple[ProbeAnswer, ...] = ()
     past: Past | None = None
     arrivals: tuple[Arrivals, ...] = ()
+    weighed: object = field(default=None, compare=False)
+    """What the sequential test makes of it, where that was worked out for many rollouts at once."""
+
+    def repeats(self, other: Look) -> bool:
+        """Whether it says only what another one has said; when a weight rises the newest is asked anyway."""
+        same_metrics = self.observations.keys() == other.observations.keys()
+        return same_metrics and (
+            replace(self, at=other.at, arrivals=other.arrivals, observations=other.observations) == other
+            and all(seen.repeats(other.observations[name]) for name, seen in self.observations.items())
+        )
 
 
 @dataclass(frozen=True)
@@ -234,10 +248,25 @@ class Assessment:
     calibration: str = ""
     """What the test knows of equal answers, in words."""
 
+    def knows_as_much_as(self, other: Assessment) -> bool:
+        """Whether the sequential test says the very same in both."""
+        return _of_the_test(self) == _of_the_test(other)
+
     @property
     def message(self) -> str:
         """One sentence for status and events."""
         return self.finding.message if self.finding else "no metric is configured"
+
+
+def _of_the_test(one: Assessment) -> tuple[object, ...]:
+    return (
+        one.e_total,
+        one.requests_needed,
+        one.eta_s,
+        one.suggested_weight,
+        one.calibration,
+        one.comparisons,
+    )
 
 
 @dataclass(frozen=True)

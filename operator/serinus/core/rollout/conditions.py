@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from serinus.api.status import Condition, Phase
 from serinus.core.model.rollout import LONGEST_TEXT, RolloutPlan, RolloutState, shortened
 from serinus.core.model.timestamps import to_rfc3339_seconds
+from serinus.core.model.values import revised
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,20 @@ def with_conditions(plan: RolloutPlan, state: RolloutState, now: float) -> Rollo
         Statement("Reconciling", state.active, reason, text),
         Statement("Stalled", failed, reason, text),
     )
-    return replace(state, conditions=conditions_of(state.conditions, statements, generation=plan.generation, now=now))
+    return revised(state, conditions=conditions_of(state.conditions, statements, generation=plan.generation, now=now))
 
 
 def _condition(before: Condition | None, statement: Statement, generation: int, now: float) -> Condition:
-    status = "True" if statement.holds else "False"
+    status, message = "True" if statement.holds else "False", shortened(statement.message, LONGEST_TEXT)
     unchanged = before is not None and before.status == status
+    said = (status, statement.reason, message, generation)
+    if before is not None and (before.status, before.reason, before.message, before.observed_generation) == said:
+        return before
     return Condition(
         type=statement.type,
         status=status,
         observed_generation=generation,
         last_transition_time=before.last_transition_time if before and unchanged else to_rfc3339_seconds(now),
         reason=statement.reason,
-        message=shortened(statement.message, LONGEST_TEXT),
+        message=message,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from serinus.api.status import Phase
 from serinus.core.model.exposure import NOTHING
@@ -11,6 +10,7 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Fleet, RolloutSeen, Snapshot
 from serinus.core.model.split import Split
+from serinus.core.model.values import revised
 from serinus.core.plan.artifacts import goes_first_alone
 from serinus.core.plan.revisions import obsolete_revisions, obsolete_rollouts
 from serinus.core.plan.wanted import Workload
@@ -45,12 +45,12 @@ def decide(seen: Snapshot, now: float) -> Decision:
     rejected = rejections(after)
     start = None if active else new_rollout(after, stable, rejected)
     intended = _split(stable, active)
-    after = replace(after, fallback=compared(after, intended))
+    after = revised(after, fallback=compared(after, intended))
     split = with_fallback(after, intended, active, now)
     standing = Standing(seen=after, stable=stable, active=active, rejected=rejected, start=start, split=split)
     workloads = _workloads(after, stable, active, now)
     leaving = _leaving(after, workloads)
-    standing = replace(standing, leaving=frozenset(leaving))
+    standing = revised(standing, leaving=frozenset(leaving))
     retired = frozenset(name for name in leaving if may_leave(after, name, now))
     status = summarise(standing, now)
     return Decision(
@@ -99,7 +99,7 @@ def _with_states(seen: Snapshot, states: Iterable[StoredState]) -> Snapshot:
     rollouts = tuple(
         RolloutSeen(rollout.plan, decided.get(rollout.plan.name, rollout.state)) for rollout in seen.rollouts
     )
-    return replace(seen, rollouts=rollouts)
+    return revised(seen, rollouts=rollouts)
 
 
 def _split(stable: str | None, active: RolloutSeen | None) -> Split | None:

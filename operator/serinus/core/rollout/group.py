@@ -7,13 +7,12 @@ operator is killed.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from serinus.api.group import GroupMembership, MemberStanding
 from serinus.api.status import Phase
 from serinus.core.model.group import MOST_MEMBERS, Member, MemberRollout, position
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import RolloutSeen, Snapshot
+from serinus.core.model.values import revised
 from serinus.core.rollout.question import Question
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause
@@ -37,7 +36,7 @@ def kept_in_step(rollout: RolloutSeen, members: tuple[Member, ...]) -> RolloutSe
         return rollout
     others = (member.walking(group) for member in members)
     in_step = any(not other.plan.free for other in others if other is not None)
-    return replace(rollout, plan=replace(rollout.plan, in_step=in_step))
+    return revised(rollout, plan=revised(rollout.plan, in_step=in_step))
 
 
 def with_others_seen(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> RolloutState:
@@ -50,7 +49,7 @@ def with_others_seen(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> 
         newest = {member.rollout.plan.name for member in others if member.rollout is not None}
         known = tuple(name for name in known if name in newest)
     known = (*known, *news)[:MOST_MEMBERS]
-    return state if known == state.walked_with else replace(state, walked_with=known)
+    return state if known == state.walked_with else revised(state, walked_with=known)
 
 
 def waits_for_group(question: Question) -> Cause | None:

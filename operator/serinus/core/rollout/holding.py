@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.values import revised
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
 from serinus.core.rollout.verbs.steps import verb_at
@@ -13,13 +12,13 @@ from serinus.core.rollout.verbs.steps import verb_at
 
 def because(state: RolloutState, cause: Cause) -> RolloutState:
     """Say why it stands where it stands."""
-    return replace(state, reason=cause.reason, message=cause.message)
+    return revised(state, reason=cause.reason, message=cause.message)
 
 
 def held(plan: RolloutPlan, state: RolloutState, cause: Cause, now: float) -> RolloutState:
     """Hold the weight, and say why."""
     state = because(state, cause)
-    state = replace(state, phase=phase_while_held(plan, state))
+    state = revised(state, phase=phase_while_held(plan, state))
     looked_at = state.assessment.at if state.assessment is not None and cause.finding is not None else now
     return recorded(plan, state, "Held", cause, looked_at)
 

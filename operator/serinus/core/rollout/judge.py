@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from serinus.api.judging import Mode
+from serinus.api.rollout import Outlook
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.threshold import blind_too_long
 from serinus.core.model.assessment import AnalysisState, Assessment, Finding, Look, Reason, Stage
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.model.values import revised
 from serinus.core.rollout.gates import overdue
 from serinus.core.rollout.goal import with_goal_counted
 from serinus.core.rollout.outlook import outlook_of
@@ -28,9 +28,7 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
     last = max(began, state.analysis.last_look or began)
     look = seen.look
     if look is not None and look.at > last:
-        shown, following = state.exposure, next_exposure(plan, state)
-        # Where users stay where they are, a revision's share of the requests follows its weight slowly.
-        stage = Stage(shown.weight, following.weight, began, bool(shown.matches) or is_sticky(seen), shown.mirror)
+        stage = stage_of(plan, state, seen, began)
         outage, analysis = _usual_outage(plan, state), plan.policy.analysis
         known, assessment = assess(
             look, state.analysis, stage, analysis, now, pace=plan.pace, longest_outage_s=outage, goal=plan.goal
@@ -42,6 +40,15 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
                 state = with_goal_counted(plan, state, seen, look)
             return _asked(state, look) if state.exposure.is_full else state
     return _overdue(plan, state, now) if overdue(plan, max(last, seen.watched_since), now) else state
+
+
+def stage_of(plan: RolloutPlan, state: RolloutState, seen: Snapshot, began: float) -> Stage:
+    """Say what is judged.
+
+    Where users stay where they are, a revision's share of the requests follows its weight slowly.
+    """
+    shown, following = state.exposure, next_exposure(plan, state)
+    return Stage(shown.weight, following.weight, began, bool(shown.matches) or is_sticky(seen), shown.mirror)
 
 
 def unsafe(plan: RolloutPlan, state: RolloutState, now: float) -> Cause | None:
@@ -64,20 +71,27 @@ def _is_judged(plan: RolloutPlan, state: RolloutState) -> bool:
 def _overdue(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     text = "no metrics evaluated in time: the operator is late, or its metrics source does not answer"
     finding = Finding("", Verdict.BLIND, Reason.LOOK_OVERDUE, text, "")
-    known = replace(state.analysis, blind_since=state.analysis.blind_since or now)
+    known = revised(state.analysis, blind_since=state.analysis.blind_since or now)
     return _with(plan, state, known, Assessment(now, Verdict.BLIND, Reason.LOOK_OVERDUE, finding))
 
 
 def _with(plan: RolloutPlan, state: RolloutState, known: AnalysisState, assessment: Assessment) -> RolloutState:
-    state = replace(
+    state = revised(
         state,
         analysis=known,
         assessment=assessment,
-        outlook=outlook_of(assessment, plan.pace) or state.outlook,
+        outlook=_outlook(plan, state, assessment),
         verdict=assessment.verdict,
         assessed_at=known.last_look or state.assessed_at,
     )
     return _at_full_weight(state, assessment) if state.exposure.is_full else state
+
+
+def _outlook(plan: RolloutPlan, state: RolloutState, assessment: Assessment) -> Outlook | None:
+    """Write down what the test knows, unless it is what was written down already: evidence comes cell by cell."""
+    if state.outlook is not None and state.assessment is not None and assessment.knows_as_much_as(state.assessment):
+        return state.outlook
+    return outlook_of(assessment, plan.pace) or state.outlook
 
 
 def _usual_outage(plan: RolloutPlan, state: RolloutState) -> float | None:
@@ -95,13 +109,13 @@ def _asked(state: RolloutState, look: Look) -> RolloutState:
     """Remember that requests went in, also where none has been answered."""
     silence = look.silence
     went_in = silence is not None and bool(silence.entered or silence.in_flight)
-    return replace(state, asked_at=state.asked_at or look.at) if went_in else state
+    return revised(state, asked_at=state.asked_at or look.at) if went_in else state
 
 
 def _at_full_weight(state: RolloutState, assessment: Assessment) -> RolloutState:
     """Remember what the guard's end rests on: that it was Safe once, and that somebody asked."""
     asked = assessment.verdict is Verdict.SAFE or any(finding.samples for finding in assessment.findings)
-    return replace(
+    return revised(
         state,
         safe_at=state.safe_at or (assessment.at if assessment.verdict is Verdict.SAFE else None),
         asked_at=state.asked_at or (assessment.at if asked else None),

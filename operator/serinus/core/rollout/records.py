@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from serinus.api.policy import Metric
@@ -12,6 +12,7 @@ from serinus.core.analysis.words import shown_number
 from serinus.core.model.assessment import Finding
 from serinus.core.model.rollout import LONGEST_TEXT, RolloutPlan, RolloutState, shortened
 from serinus.core.model.timestamps import to_rfc3339
+from serinus.core.model.values import revised
 
 Action = Literal["Raised", "Scaled", "Decided", "Held", "Taken"]
 LIMIT = 20
@@ -44,8 +45,8 @@ def recorded(plan: RolloutPlan, state: RolloutState, action: Action, cause: Caus
             return state
         count = last.count + (1 if cause.finding is not None or action != "Held" else 0)
         again = record.model_copy(update={"first_time": last.first_time, "count": count})
-        return replace(state, decisions=_bounded((*filter(None, earlier), again)))
-    return replace(state, decisions=_bounded((*state.decisions, record)))
+        return revised(state, decisions=_bounded((*filter(None, earlier), again)))
+    return revised(state, decisions=_bounded((*state.decisions, record)))
 
 
 def _record(plan: RolloutPlan, state: RolloutState, action: Action, cause: Cause, now: float) -> DecisionRecord:

@@ -5,11 +5,10 @@ A version with ready pods always takes precedence over one without.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from serinus.core.model.assessment import Reason
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Obstacle, Snapshot
+from serinus.core.model.values import revised
 
 DOWN_SECONDS = 10.0
 WAKING_SECONDS = 300.0
@@ -22,11 +21,11 @@ def with_stable_seen(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now
         return state
     fleet = seen.fleet(plan.stable)
     if fleet.ready > 0:
-        return replace(state, stable_down_since=None, stable_woken_at=None)
+        return revised(state, stable_down_since=None, stable_woken_at=None)
     if fleet.desired == 0 and fleet.scaled_by_other:
-        return replace(state, stable_down_since=None, stable_woken_at=state.stable_woken_at or now)
+        return revised(state, stable_down_since=None, stable_woken_at=state.stable_woken_at or now)
     since = min(now, seen.down_since.get(plan.stable, now))
-    return replace(state, stable_down_since=state.stable_down_since or since)
+    return revised(state, stable_down_since=state.stable_down_since or since)
 
 
 def stable_fails(state: RolloutState, now: float) -> bool:

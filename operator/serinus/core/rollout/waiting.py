@@ -6,11 +6,10 @@ serving canary is not ended for pods that it lost or never got.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from serinus.api.status import Phase
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.model.values import revised
 from serinus.core.rollout.gates import waits_for_pods
 from serinus.core.rollout.question import Question
 from serinus.core.rollout.reasons import RolloutReason
@@ -21,13 +20,13 @@ from serinus.core.rollout.verbs.steps import needs_pods
 def timed_wait(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Time the waiting for pods: all waits before one rise or scale add up. Remember how long the longest took."""
     if _waits(plan, state, seen, now):
-        return state if state.waiting_since is not None else replace(state, waiting_since=now)
+        return state if state.waiting_since is not None else revised(state, waiting_since=now)
     if state.waiting_since is None:
         return state
     took = round(now - state.waiting_since, 3)
     pods = state.pods.model_copy(update={"load_seconds": max(took, state.pods.load_seconds)})
     waited = _waited(state, now) if _needs_pods_next(plan, state) else 0.0
-    return replace(state, waiting_since=None, waited_seconds=waited, pods=pods)
+    return revised(state, waiting_since=None, waited_seconds=waited, pods=pods)
 
 
 def overdue_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> Cause | None:

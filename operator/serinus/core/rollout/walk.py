@@ -6,13 +6,12 @@ repeat: on the same snapshot at the same time its own result is left as it is.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from serinus.api.status import Phase, Verdict
 from serinus.core.model.exposure import FULL_WEIGHT, Exposure, change
 from serinus.core.model.group import position
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
+from serinus.core.model.values import revised
 from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, with_the_others, without_pods
 from serinus.core.rollout.gates import first_refusal, refusal_beside_stable, waits_for_pods
 from serinus.core.rollout.goal import ended_by_goal
@@ -37,7 +36,7 @@ PREVIEW_UNUSED = "too few requests of the preview to judge: it was ready and ans
 def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> RolloutState:
     """Decide one active rollout."""
     state = with_stable_seen(plan, state, seen, now)
-    state = replace(state, pods=pod_counts(plan, state, seen))
+    state = revised(state, pods=pod_counts(plan, state, seen))
     if state.phase.ended:
         return taking_back(plan, with_levers_seen(plan, state), seen, now)
     state = with_others_seen(plan, _begun(plan, state, now), seen)
@@ -58,13 +57,13 @@ def walk(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -> 
 def with_levers_seen(plan: RolloutPlan, state: RolloutState) -> RolloutState:
     """Say that the levers on an ended rollout were seen; a retry waits until another attempt answers it."""
     levers = plan.levers.model_copy(update={"retry": state.acknowledged.retry})
-    return replace(state, observed_generation=plan.generation, acknowledged=levers)
+    return revised(state, observed_generation=plan.generation, acknowledged=levers)
 
 
 def _begun(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     """Acknowledge the plan; one that was found with traffic and no record of its stage begins it now."""
     found = not state.exposure.is_nothing and state.stage_started_at is None
-    return replace(
+    return revised(
         state,
         observed_generation=plan.generation,
         acknowledged=plan.levers,
@@ -105,15 +104,15 @@ def _step(question: Question, verb: Verb) -> RolloutState:
     if done := verb.tells(question):
         state = _done(question, verb, done)
     if plan.straight or state.step >= len(plan.steps):
-        return _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
-    return replace(state, step=state.step + 1, step_started_at=now)
+        return _at_full_weight(plan, revised(state, step=len(plan.steps)), now)
+    return revised(state, step=state.step + 1, step_started_at=now)
 
 
 def _in_line(question: Question, cause: Cause) -> RolloutState:
     """Stand ready for the step, and say so to the other members: it is theirs to come as far."""
     plan, state = question.plan, question.state
-    state = replace(state, step_started_at=state.step_started_at or question.now, ready_for=position(state))
-    return because(replace(state, phase=phase_while_held(plan, state)), cause)
+    state = revised(state, step_started_at=state.step_started_at or question.now, ready_for=position(state))
+    return because(revised(state, phase=phase_while_held(plan, state)), cause)
 
 
 def _wait_for_scale(question: Question, verb: Verb) -> Cause | None:
@@ -122,17 +121,17 @@ def _wait_for_scale(question: Question, verb: Verb) -> Cause | None:
 
 def _done(question: Question, verb: Verb, cause: Cause) -> RolloutState:
     """Record what a step has led to. A canary that has its size has its pods: the next wait has the whole deadline."""
-    plan, state = question.plan, replace(question.state, waited_seconds=0.0)
+    plan, state = question.plan, revised(question.state, waited_seconds=0.0)
     return recorded(plan, state, "Decided" if verb.scale is None else "Scaled", cause, question.now)
 
 
 def _waiting(question: Question, cause: Cause) -> RolloutState:
     """Stay at a step; that a pause takes its time is no decision."""
     plan, state, now = question.plan, question.state, question.now
-    state = replace(state, step_started_at=state.step_started_at or now)
+    state = revised(state, step_started_at=state.step_started_at or now)
     if cause.reason in {RolloutReason.PAUSING, RolloutReason.AWAITING_GOAL}:
         state = because(state, cause)
-        return replace(state, phase=phase_while_held(plan, state))
+        return revised(state, phase=phase_while_held(plan, state))
     return held(plan, state, cause, now)
 
 
@@ -149,7 +148,7 @@ def _in_place_of_stable(question: Question) -> RolloutState:
         cause = Cause(RolloutReason.STABLE_FAILING, f"{change(state.exposure, exposure)}: {text}")
         state = _raised(question, exposure, cause)
     if exposure.is_full:
-        state = _at_full_weight(plan, replace(state, step=len(plan.steps)), now)
+        state = _at_full_weight(plan, revised(state, step=len(plan.steps)), now)
         return guarded(plan, state, seen, now) if state.phase is Phase.GUARDING else state
     return held(plan, state, Cause(RolloutReason.STABLE_FAILING, text, state.verdict), now)
 
@@ -177,7 +176,7 @@ def _raised(question: Question, exposure: Exposure, cause: Cause) -> RolloutStat
     """
     plan, state, seen, now = question.plan, question.state, question.seen, question.now
     first = state.exposure.is_nothing
-    state = replace(
+    state = revised(
         with_life_begun(plan, state, now),
         phase=Phase.PROGRESSING,
         exposure=exposure,
@@ -190,11 +189,11 @@ def _raised(question: Question, exposure: Exposure, cause: Cause) -> RolloutStat
     )
     state = recorded(plan, because(state, cause), "Raised", cause, now)
     verdict = Verdict.UNDECIDED if first else state.verdict
-    return replace(state, verdict=None if plan.stable is None else verdict, reason=RolloutReason.STAGE_BEGAN)
+    return revised(state, verdict=None if plan.stable is None else verdict, reason=RolloutReason.STAGE_BEGAN)
 
 
 def _at_full_weight(plan: RolloutPlan, state: RolloutState, now: float) -> RolloutState:
     if plan.stable is not None and (plan.policy.guard.seconds > 0 or plan.spec.group is not None):
-        return replace(state, phase=Phase.GUARDING, guard_started_at=now, step_started_at=now)
+        return revised(state, phase=Phase.GUARDING, guard_started_at=now, step_started_at=now)
     reason = RolloutReason.FIRST_REVISION if plan.stable is None else RolloutReason.SUCCEEDED
     return succeeded(plan, state, Cause(reason, f"version {plan.spec.to.version} is now stable"), now)

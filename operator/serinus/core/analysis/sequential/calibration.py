@@ -22,6 +22,7 @@ from serinus.core.analysis.sequential.blocks import (
 from serinus.core.analysis.sequential.champion_rate import remember
 from serinus.core.analysis.sequential.cleaning import clean_counts
 from serinus.core.analysis.sequential.state import (
+    Bank,
     Bools,
     Floats,
     State,
@@ -40,13 +41,16 @@ RATE_MEMORY_SCRAPES: Final = 50.0
 HISTORY_DECAY: Final = 1.0 - 1.0 / 720.0
 
 
-class CalibrationBank:
+class CalibrationBank(Bank):
     """A/A statistics of S streams.
 
     Per scrape and stream: k = x_a + x_b, w = n_a / (n_a + n_b), D = x_a - k w, V = k w (1 - w); sliding sums of both
     over windows of L scrapes give phi_L = sum D_L^2 / sum V_L and the excess of the largest single deviation.
     Scrapes shorter than five seconds are gathered to five first; L counts those groups then.
     """
+
+    BY_COLUMN = frozenset({"gathered"})
+    OF_ALL = frozenset({"windows"})
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from serinus.core.analysis.sequential.divergence import (
     log_e_exceeds,
 )
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack_arrays, restore_arrays
+from serinus.core.analysis.sequential.state import Bank, Bools, Floats, State, pack_arrays, restore_arrays
 
 DESIGN_UNKNOWN: Final = 3.0
 DESIGN_SCRAPES: Final = 10.0
@@ -33,7 +33,7 @@ MIX_SHIFT: Final = 0.02
 """Part of the tolerance by which champion's mix may move between stages before the stages are weighted."""
 
 
-class DriftBank:
+class DriftBank(Bank):
     """F drift tests over at most K bins.
 
     `bins` are the features' numbers of bins, `tolerance` [F] the divergence that is not a change, `reference` one

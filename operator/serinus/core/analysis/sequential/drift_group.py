@@ -13,10 +13,10 @@ from serinus.core.analysis.sequential.drift import drift_status
 from serinus.core.analysis.sequential.drift_bank import DriftBank
 from serinus.core.analysis.sequential.evidence import Evidence, anytime_p, exp_finite
 from serinus.core.analysis.sequential.observations import DriftObservation
-from serinus.core.analysis.sequential.state import Floats, State
+from serinus.core.analysis.sequential.state import Bank, Floats, State
 
 
-class DriftGroup:
+class DriftGroup(Bank):
     """F drift metrics of one divergence; rows are in the order of `metrics`."""
 
     def __init__(self, metrics: Sequence[MetricConfig]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,12 @@ class Freshness:
         for name in names:
             self._interval_s[name], self._last_s[name] = other._interval_s[name], other._last_s[name]
             self._misses[name], self._gaps_s[name] = other._misses[name], list(other._gaps_s[name])
+
+    def copied(self) -> Freshness:
+        """Give another one in the same state."""
+        twin = copy.copy(self)
+        twin._last_s, twin._misses, twin._gaps_s = dict(self._last_s), dict(self._misses), dict(self._gaps_s)
+        return twin
 
     def set_back(self, t: float) -> None:
         """Take no answer to be later than `t` (s)."""

@@ -6,8 +6,10 @@ Observations are summed over cells of equal length; a cell is weighed once, as s
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +25,26 @@ LATE_CELLS: Final = 2
 """So many cells later a cell is weighed although no scrape has shown its end, or one of its arms."""
 SLACK: Final = 0.1
 """Part of a cell by which its last scrape may miss the end: scrapes are never quite punctual."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """A stretch of time that is over: when it ended (s), and one observation a metric that has any."""
+
+    ended_s: float
+    seen: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """A scrape on the grid: the time (s) of the verdict that can be asked for, and the cell that ended with it.
+
+    Its own time is not `believed` where it cannot be.
+    """
+
+    at: float
+    cell: GridCell | None
+    believed: bool
 
 
 class TimeGrid:
@@ -51,6 +73,13 @@ class TimeGrid:
         self.cell_s, self._last_s = other.cell_s, other._last_s
         self._pending = {name: list(parts) for name, parts in other._pending.items() if name in names}
         self._since_s = {name: since for name, since in other._since_s.items() if name in names}
+
+    def copied(self) -> TimeGrid:
+        """Give another one in the same state."""
+        twin = copy.copy(self)
+        twin._pending = {name: list(parts) for name, parts in self._pending.items()}
+        twin._since_s = dict(self._since_s)
+        return twin
 
     def begin(self) -> None:
         """A new stage: no cell reaches over its start."""

@@ -15,7 +15,17 @@ from serinus.core.analysis.sequential.calibration import CalibrationBank
 from serinus.core.analysis.sequential.deciding import NEVER_S, Observed, seconds_to_decide
 from serinus.core.analysis.sequential.lesson import Lesson
 from serinus.core.analysis.sequential.share_bank import LATENCY_EFFECTS, ShareBank, ShareCounts
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, pack_arrays, restore_arrays, unpack
+from serinus.core.analysis.sequential.state import (
+    Bank,
+    Bools,
+    Floats,
+    State,
+    of_rows,
+    pack,
+    pack_arrays,
+    restore_arrays,
+    unpack,
+)
 from serinus.core.analysis.sequential.tails import BucketLayout
 
 OUT_OF_SIGHT: Final = 0.1
@@ -24,7 +34,7 @@ BURN_IN_REQUESTS: Final = 500.0
 """Without history champion's own first requests say which bounds are worth a test; they carry no evidence."""
 
 
-class LatencyBank:
+class LatencyBank(Bank):
     """M latency tests. `slowdown` [M] is the tolerated one (0.05 = 5 %)."""
 
     def __init__(self, bounds_s: Sequence[Floats], slowdown: Floats, scrape_interval_s: float = 5.0) -> None:
@@ -40,6 +50,11 @@ class LatencyBank:
         self.burn_in = np.zeros(self.layout.buckets)
         self.challenger = np.zeros(self.layout.buckets)
         self.champion = np.zeros(self.layout.buckets)
+
+    def stacks(self, banks: Sequence[LatencyBank]) -> None:
+        """Lay the histograms of all out end to end."""
+        layouts = [bank.layout for bank in banks]
+        self.layout = BucketLayout([bounds for layout in layouts for bounds in layout.each()])
 
     def learn(self, history_a: Floats, history_b: Floats, chosen: Bools) -> None:
         """Calibrate the histograms `chosen` [M] on the history of the two halves of champion's pods, [T, B] each."""
@@ -87,9 +102,9 @@ class LatencyBank:
         self.share.rate_requests = np.where(mine, requests, self.share.rate_requests)
 
     def update(
-        self, t: float, challenger: Floats, champion_a: Floats, champion_b: Floats, stage_started: Bools
+        self, t: float | Floats, challenger: Floats, champion_a: Floats, champion_b: Floats, stage_started: Bools
     ) -> None:
-        """Take the bucket increments of one scrape, [B] each; `stage_started` [M].
+        """Take the bucket increments of one scrape, [B] each, at time `t` (s; [M] of a stack); `stage_started` [M].
 
         Where halves are not known the whole champion is `champion_a` and `champion_b` is zero.
         """
@@ -100,7 +115,8 @@ class LatencyBank:
         testing = (self.active > 0.0) | (self.moved > 0.0)
         counts = ShareCounts(*(np.where(testing, part, 0.0) for part in (requests_c, slow_c, requests_s, slow_s)))
         bounds = self.calibration.inverse_bound(), self.calibration.block_scrapes()
-        self.share.update(t, counts, stage_started[layout.owner], *bounds, allowance=self.calibration.allowance())
+        at, started = of_rows(t, layout.owner), stage_started[layout.owner]
+        self.share.update(at, counts, started, *bounds, allowance=self.calibration.allowance())
         if bool(champion_b.any()):
             self.calibration.update(*layout.tails(champion_a), *layout.tails(champion_b))
         self.challenger += challenger

@@ -15,10 +15,10 @@ from serinus.core.analysis.sequential.latency_bank import LatencyBank
 from serinus.core.analysis.sequential.lesson import Lesson
 from serinus.core.analysis.sequential.observations import HistogramObservation
 from serinus.core.analysis.sequential.promotion import StageCounts
-from serinus.core.analysis.sequential.state import Floats, State, pack, unpack
+from serinus.core.analysis.sequential.state import Bank, Floats, State, pack, unpack
 
 
-class LatencyGroup:
+class LatencyGroup(Bank):
     """M latency metrics; rows are in the order of `metrics`."""
 
     def __init__(self, metrics: Sequence[MetricConfig], scrape_interval_s: float) -> None:
@@ -31,6 +31,10 @@ class LatencyGroup:
         self.stage_challenger = np.zeros(self.bank.layout.buckets)
         self.stage_champion = np.zeros(self.bank.layout.buckets)
         self.peak_log_e = np.zeros(len(self.metrics))
+
+    def stacks(self, banks: Sequence[LatencyGroup]) -> None:
+        """Take over the metrics of all."""
+        self.metrics = [metric for bank in banks for metric in bank.metrics]
 
     def scraped_every(self, seconds: float) -> None:
         """Count blocks in cells that last so long."""
@@ -59,9 +63,9 @@ class LatencyGroup:
             self.bank.adopt(row, lesson)
 
     def observe(
-        self, t: float, observations: Sequence[HistogramObservation | None], *, stage_started: bool
+        self, t: float | Floats, observations: Sequence[HistogramObservation | None], *, stage_started: bool
     ) -> list[bool]:
-        """Take one scrape and say which metrics answered."""
+        """Take one scrape at time `t` (s; [M] of a stack), and say which metrics answered."""
         parts = [self._read(row, observation) for row, observation in enumerate(observations)]
         answered = [part is not None for part in parts]
         blank = [np.zeros((3, length + 1)) for length in self.bank.layout.lengths]

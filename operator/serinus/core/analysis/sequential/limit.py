@@ -25,6 +25,7 @@ from serinus.core.analysis.sequential.evidence import (
 from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
 from serinus.core.analysis.sequential.share_bank import ShareCounts
 from serinus.core.analysis.sequential.state import (
+    Bank,
     Bools,
     Floats,
     State,
@@ -46,7 +47,7 @@ _FARTHEST: Final = 38.0
 """Alternatives stay below 1 - (1 - p0)/38, which for the limit of 5 % is 19.5 times the limit."""
 
 
-class LimitBank:
+class LimitBank(Bank):
     """S limit tests; `limits` [S] in events a request, `suppress` [S] where a common cause carries no evidence.
 
     Every scrape is a block of its own, unless scrapes are shorter than five seconds, or champion answers so seldom that
@@ -76,8 +77,8 @@ class LimitBank:
         self.own_events = np.zeros(size)
         self.peak_log_e = np.zeros(size)
 
-    def update(self, t: float, counts: ShareCounts, stage_started: Bools) -> None:
-        """Take one scrape at time `t` (s)."""
+    def update(self, t: float | Floats, counts: ShareCounts, stage_started: Bools) -> None:
+        """Take one scrape at time `t` (s; [S] of a stack)."""
         self._remember(t, counts)
         self.schedule.advance(t, stage_started)
         speaking = ~(self.suppress & self.common_cause(t))
@@ -104,7 +105,7 @@ class LimitBank:
         self.requests[rows] = 0.0
         self.peak_log_e = np.maximum(self.peak_log_e, self.log_e())
 
-    def _remember(self, t: float, counts: ShareCounts) -> None:
+    def _remember(self, t: float | Floats, counts: ShareCounts) -> None:
         """Keep each side's last 20 requests or the last scrape, whichever is more: enough to see it over the limit."""
         self.recent_requests, self.recent_events = _recent(
             self.recent_requests, self.recent_events, counts.n_s, counts.x_s
@@ -112,9 +113,13 @@ class LimitBank:
         self.own_requests, self.own_events = _recent(self.own_requests, self.own_events, counts.n_c, counts.x_c)
         self.champion_t = np.where(counts.n_s > 0.0, t, self.champion_t)
 
-    def common_cause(self, t: float) -> Bools:
+    def common_cause(self, t: float | Floats) -> Bools:
         """Where champion itself is over the limit now, [S]."""
-        judged = (self.recent_requests >= CHAMPION_REQUESTS) & (t - self.champion_t <= CHAMPION_FORGOTTEN_S)
+        return self.champion_over() & (t - self.champion_t <= CHAMPION_FORGOTTEN_S)
+
+    def champion_over(self) -> Bools:
+        """Where champion was over the limit when it was last seen, [S]."""
+        judged = self.recent_requests >= CHAMPION_REQUESTS
         return judged & (self.recent_events > self.limits * self.recent_requests)
 
     def shared(self, t: float) -> Bools:

@@ -7,13 +7,13 @@ wealth a part pi_t is put on the alternatives at time t and the rest waits, so t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from serinus.core.analysis.sequential.evidence import LOG_CEILING, LOG_FLOOR
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, take_rows, unpack
+from serinus.core.analysis.sequential.state import Bank, Bools, Floats, State, pack, take_rows, unpack
 
 MASS_AT_START: Final = 0.3
 MASS_OF_STAGES: Final = 0.3
@@ -23,7 +23,7 @@ MINUTE_S: Final = 60.0
 DAY_MINUTES: Final = 1440
 
 
-class StartSchedule:
+class StartSchedule(Bank):
     """How much wealth starts to bet when: 0.3 at the start, 0.3 over the stages, 0.4 over the minutes.
 
     Stage k gets a part proportional to 1/((k+1)(k+2)), and so does the k-th doubling of time, evenly over its minutes:
@@ -39,9 +39,30 @@ class StartSchedule:
         self.stages = np.zeros(size)
         self.first_minute: int | None = None
         self.minute = 0
+        self._stack: list[StartSchedule] = []
+        """Of a stack: the schedules that it consists of, for their minutes."""
 
-    def advance(self, t: float, stage_started: Bools) -> None:
-        """Release the mass that belongs to time `t` (seconds) and to the stages that begin there ([S])."""
+    def stacks(self, banks: Sequence[StartSchedule]) -> None:
+        """Keep the minutes of each."""
+        self._stack = []
+        for bank in banks:
+            own = StartSchedule(0)
+            own.first_minute, own.minute = bank.first_minute, bank.minute
+            self._stack.append(own)
+
+    def unstacks(self, whole: StartSchedule, place: int) -> None:
+        """Take back the minutes."""
+        self._stack = []
+        self.first_minute, self.minute = whole._stack[place].first_minute, whole._stack[place].minute
+
+    def advance(self, t: float | Floats, stage_started: Bools) -> None:
+        """Release the mass that belongs to time `t` (seconds) and to the stages that begin there ([S]).
+
+        Each of a stack has a time of its own, and none begins a stage.
+        """
+        if isinstance(t, np.ndarray):
+            self._advance_stack(t)
+            return
         minute = math.floor(t / MINUTE_S)
         if self.first_minute is None:
             self.first_minute = self.minute = minute
@@ -53,6 +74,20 @@ class StartSchedule:
             self.stages += stage_started
             stage_mass = MASS_OF_STAGES * 2.0 * _part(self.stages)
             self._release(mass + np.where(stage_started, stage_mass, 0.0))
+
+    def _advance_stack(self, t: Floats) -> None:
+        rows = self.used.size // len(self._stack)
+        mass = np.zeros(self.used.shape)
+        for place, own in enumerate(self._stack):
+            minute, mine = math.floor(t[place * rows] / MINUTE_S), slice(place * rows, (place + 1) * rows)
+            if own.first_minute is None:
+                own.first_minute = own.minute = minute
+                mass[mine] = MASS_AT_START
+            elif minute > own.minute:
+                mass[mine] = _minutes_mass(own.minute - own.first_minute, minute - own.first_minute)
+                own.minute = minute
+        if bool(mass.any()):
+            self._release(mass)
 
     def _release(self, mass: Floats) -> None:
         allowed = np.minimum(mass, 1.0 - self.used - self.pending)

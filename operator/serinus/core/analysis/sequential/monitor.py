@@ -6,32 +6,31 @@ risk budget is measured with and the test of the traffic split.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-import numpy as np
-
 from serinus.core.analysis.sequential.blocks import SHORTEST_BLOCK_S, scrapes_lasting, sums_of
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig, parse_config, render_config
 from serinus.core.analysis.sequential.doubts import Doubts
 from serinus.core.analysis.sequential.drift_group import DriftGroup
-from serinus.core.analysis.sequential.evidence import Evidence, MonitorVerdict
+from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.freshness import Freshness
-from serinus.core.analysis.sequential.grid import TimeGrid
+from serinus.core.analysis.sequential.grid import GridCell, LaidOut, TimeGrid
 from serinus.core.analysis.sequential.latency_group import LatencyGroup
 from serinus.core.analysis.sequential.lesson import Lesson
 from serinus.core.analysis.sequential.noise import Noise
 from serinus.core.analysis.sequential.observations import ScalarObservation, parse_observation
-from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
+from serinus.core.analysis.sequential.reckoning import Ages, Reckoning, Shape, Tests, shape_of
 from serinus.core.analysis.sequential.scalar import ScalarTest
 from serinus.core.analysis.sequential.scrape_clock import ScrapeClock
 from serinus.core.analysis.sequential.share_group import ShareGroup
 from serinus.core.analysis.sequential.state import Floats, State, UnknownStateSchemaError, check_schema, stamp
 from serinus.core.analysis.sequential.traffic_split import TrafficSplitTest
-from serinus.core.analysis.sequential.verdict import MonitorStage, StageView, judge
-from serinus.core.analysis.sequential.weights import parts, total_e, weights_of
+from serinus.core.analysis.sequential.verdict import MonitorStage, judge
+from serinus.core.analysis.sequential.weights import weights_of
 from serinus.core.model.exposure import FULL_WEIGHT
 
 KIND: Final = "RolloutMonitor"
@@ -66,6 +65,9 @@ class RolloutMonitor:
             )
             for metric in _of_kind(metrics, "scalar")
         }
+        self._reckoned: Reckoning | None = None
+        self._shared = False
+        """Whether another monitor, which goes on from here, has the same tests."""
         self._learn(past)
         self._weights = weights_of(self.config)
         self._freshness = Freshness(metrics, self.config.scrape_interval_s)
@@ -82,8 +84,32 @@ class RolloutMonitor:
                 if history.get(metric.name) is not None:
                     group.learn(row, [sums_of(part, scrapes) for part in history[metric.name]])
 
+    def branch(self) -> RolloutMonitor:
+        """Give a monitor that goes on from here, while this one stays as it is.
+
+        Both have the same tests until one of them takes a cell, and then copies of its own.
+        """
+        twin = copy.copy(self)
+        self._shared = twin._shared = True
+        twin._grid, twin._clock, twin._freshness = self._grid.copied(), self._clock.copied(), self._freshness.copied()
+        twin._split, twin._doubts = copy.copy(self._split), self._doubts.copied()
+        twin._scalars = copy.deepcopy(self._scalars) if self._scalars else {}
+        return twin
+
+    def _changes(self) -> None:
+        """Have tests of one's own before they change, and forget what they have said."""
+        self._reckoned = None
+        if self._shared:
+            self._shares, self._latencies = self._shares.copied(), self._latencies.copied()
+            self._drifts = [group.copied() for group in self._drifts]
+            self._shared = False
+        self._doubts.ask((self._shares, self._latencies, *self._drifts))
+
     def learn(self, lessons: Mapping[str, Lesson | Noise]) -> None:
         """Calibrate metrics, by name, on what their past before the rollout has taught."""
+        if not lessons:
+            return
+        self._changes()
         for name, test in self._scalars.items():
             if isinstance(noise := lessons.get(name), Noise):
                 test.adopt(noise)
@@ -130,13 +156,14 @@ class RolloutMonitor:
             raise ValueError(f"a stage starts at a time in seconds, not at {t}")
         if self._stage is not None:
             self._weigh_cell(math.inf, self._stage)
+        self._changes()
         following = None if next_weight is None or weight >= FULL_WEIGHT else float(next_weight)
         self._stage = MonitorStage(float(weight), following, float(t), by_weight)
         self._split.start_stage()
         self._grid.begin()
         self._doubts.start_stage()
         self._shares.at_weight(self._stage.weight)
-        self._take(float(t), dict.fromkeys(self._known), self._stage, started=True)
+        self._take(float(t), {}, self._stage, started=True)
 
     @property
     def last_scrape_s(self) -> float:
@@ -147,6 +174,7 @@ class RolloutMonitor:
         """The clock by which scrapes were taken was ahead, and it is `t` (s): what comes from now on is news."""
         if self._stage is not None:
             self._weigh_cell(math.inf, self._stage)
+        self._changes()
         self._clock.set_back(t)
         self._grid.begin()
         self._freshness.set_back(t)
@@ -158,6 +186,7 @@ class RolloutMonitor:
         """Wait longer for news where scrapes come less often than was known when the rollout began."""
         self._freshness.wait_for(seconds)
         if seconds > self._grid.cell_s:
+            self._changes()
             self._grid.lasting(seconds)
             self._count_cells()
 
@@ -177,30 +206,55 @@ class RolloutMonitor:
         A name that is absent or None is missing. So is what comes at a time that cannot be (`ScrapeClock`) or that was
         taken before.
         """
+        found = self.lay_out(t, observations)
+        if found.cell is not None:
+            self.weigh(found.cell)
+        self._look(found)
+        return found.at
+
+    def lay_out(self, t: float, observations: Mapping[str, Any]) -> LaidOut:
+        """Put what one scrape says on the grid: all of `take` but for the cell that ends with it, and what follows."""
         stage = self._started()
         if not self._known.issuperset(observations):
             raise KeyError(f"not metrics of this rollout: {sorted(set(observations) - self._known)}")
         if not self._clock.admits(t):
-            return self._clock.now_s
+            return LaidOut(self._clock.now_s, None, believed=False)
         t = float(t)
         parsed = {
             m.name: parse_observation(m.kind, observations.get(m.name)) if self._clock.is_news(m.name, t) else None
             for m in self.config.metrics
         }
         self._clock.take(t, [name for name, seen in parsed.items() if seen is not None])
-        self._lay_out(t, parsed, stage)
-        # With pace "evidence" every rise is proved anyway.
-        if self.config.pace == "timed" and not stage.full:
-            self._doubts.look(t, t - stage.started_s)
-        return t
+        return LaidOut(t, self._lay_out(t, parsed, stage), believed=True)
+
+    def weighed(
+        self, cell: GridCell, tests: tuple[ShareGroup, LatencyGroup], answered: Sequence[bool], news: Any
+    ) -> None:
+        """Go on with tests that have taken a cell; `news` are the requests of both sides in it, [2, S]."""
+        self._reckoned, self._shared = None, False
+        self._shares, self._latencies = tests
+        self._doubts.ask((self._shares, self._latencies, *self._drifts))
+        names = [metric.name for metric in (*self._shares.metrics, *self._latencies.metrics)]
+        self._settle(cell, dict(zip(names, answered, strict=True)), news, self._started())
+
+    def answer(self, found: LaidOut) -> MonitorVerdict:
+        """Say what follows from all that was taken, once the cell of a scrape is weighed."""
+        self._look(found)
+        return self._verdict(found.at, self._started())
+
+    def _look(self, found: LaidOut) -> None:
+        """Let the sharp tests look; with pace "evidence" every rise is proved anyway."""
+        stage = self._started()
+        if found.believed and self.config.pace == "timed" and not stage.full:
+            self._doubts.look(found.at, found.at - stage.started_s)
 
     def _started(self) -> MonitorStage:
         if self._stage is None:
             raise RuntimeError("start_stage comes before observe")
         return self._stage
 
-    def _lay_out(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> None:
-        """Put one scrape on the grid, and weigh the cells that end with it."""
+    def _lay_out(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> GridCell | None:
+        """Put one scrape on the grid, weigh the cell that it comes after, and give the one that ends with it."""
         if self._grid.passed(t):
             self._weigh_cell(t, stage)
         counted = {name: seen for name, seen in parsed.items() if seen is not None and name not in self._scalars}
@@ -211,124 +265,74 @@ class RolloutMonitor:
                 self._freshness.see(name, t, answered=answered or (stage.full and seen is not None))
             elif not self._grid.waits(name):
                 self._freshness.see(name, t, answered=False)
-        if complete:
-            self._weigh_cell(t, stage)
+        return self._cell(t, stage) if complete else None
+
+    def _cell(self, t: float, stage: MonitorStage) -> GridCell | None:
+        last_s, seen = self._grid.take(t, compared=not stage.full)
+        return GridCell(last_s, seen) if seen else None
 
     def _weigh_cell(self, t: float, stage: MonitorStage) -> None:
-        last_s, cell = self._grid.take(t, compared=not stage.full)
-        if cell:
-            answers = self._take(last_s, {**dict.fromkeys(self._known), **cell}, stage, started=False)
-            for name in cell:
-                self._freshness.see(name, last_s, answered=answers.get(name, True))
+        if (cell := self._cell(t, stage)) is not None:
+            self.weigh(cell)
 
-    def _take(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage, *, started: bool) -> dict[str, bool]:
+    def weigh(self, cell: GridCell) -> None:
+        """Hand the tests a cell that has ended."""
+        stage = self._started()
+        before = self._shares.total[[0, 2]]
+        answers = self._take(cell.ended_s, cell.seen, stage, started=False)
+        self._settle(cell, answers, self._shares.total[[0, 2]] - before, stage)
+
+    def _settle(self, cell: GridCell, answers: Mapping[str, bool], news: Floats, stage: MonitorStage) -> None:
+        """Take in what is of no test: how requests were split in a cell, [2, S], and which metrics have answered."""
+        shares = self._shares.metrics
+        counting = [(metric.name, row) for row, metric in enumerate(shares) if metric.of_requests]
+        if counting and not stage.full and stage.by_weight:
+            self._split.update(stage.weight / FULL_WEIGHT, *news[:, min(counting)[1]].tolist())
+        for name in cell.seen:
+            self._freshness.see(name, cell.ended_s, answered=answers.get(name, True))
+
+    def _take(self, t: float, seen: Mapping[str, Any], stage: MonitorStage, *, started: bool) -> dict[str, bool]:
         """Hand one cell to the tests and tell which metrics answered."""
-        compared = not stage.full
-        answers: dict[str, bool] = {}
-        names = [metric.name for metric in self._shares.metrics]
-        before = self._shares.total[[0, 2]].copy()
-        seen = self._shares.observe(t, [parsed[name] for name in names], stage_started=started, compared=compared)
-        answers.update(zip(names, seen, strict=True))
-        if compared:
-            answers.update(self._take_comparisons(t, parsed, started=started))
-        counting = [metric.name for metric in self._shares.metrics if metric.of_requests]
-        if counting and compared and stage.by_weight:
-            counted = (self._shares.total[[0, 2]] - before)[:, names.index(min(counting))]
-            self._split.update(stage.weight / FULL_WEIGHT, *counted.tolist())
-        return answers
-
-    def _take_comparisons(self, t: float, parsed: Mapping[str, Any], *, started: bool) -> dict[str, bool]:
-        answers: dict[str, bool] = {}
-        names = [metric.name for metric in self._latencies.metrics]
-        if names:
-            seen = self._latencies.observe(t, [parsed[name] for name in names], stage_started=started)
-            answers.update(zip(names, seen, strict=True))
-        for group in self._drifts:
-            names = [metric.name for metric in group.metrics]
-            if names:
-                seen = group.observe([parsed[name] for name in names], stage_started=started)
-                answers.update(zip(names, seen, strict=True))
-        for test in self._scalars.values() if started else ():
-            test.start_stage(t)
-        return answers
+        self._changes()
+        return self.tests.take(t, seen, started=started, compared=not stage.full)
 
     def _take_scalar(self, t: float, test: ScalarTest, value: ScalarObservation | None, stage: MonitorStage) -> bool:
         """A scalar has a value once a block: a look without one is no news, until it is stale."""
         if value is None:
             return False
+        self._reckoned = None
         counts, weight = (value.n_challenger, value.n_champion), stage.weight / FULL_WEIGHT
         found = test.update(t, value.challenger, value.champion, *counts, weight=weight)
         return found.status != "NoData"
 
+    @property
+    def tests(self) -> Tests:
+        """All tests, as they are now."""
+        return Tests(self._shares, self._latencies, self._drifts, self._scalars)
+
+    @property
+    def shape(self) -> Shape | None:
+        """What monitors have in common whose cells can be weighed at once; None for one that is weighed alone."""
+        return None if self._started().full else shape_of(self.config, self.tests)
+
+    @property
+    def reckoning(self) -> Reckoning:
+        """What the tests say, until they take another cell."""
+        if self._reckoned is None:
+            full = self._started().full
+            self._reckoned = Reckoning(self.config, self._weights, self.tests, limits_only=full)
+        return self._reckoned
+
     def _verdict(self, t: float, stage: MonitorStage) -> MonitorVerdict:
-        counts = self._stage_counts()
-        excess = excess_upper(counts, self.config.beta)
-        evidence = self._evidence(t, excess)
-        added = parts(self._weights, evidence, limits_only=stage.full)
-        view = StageView(
-            config=self.config,
-            stage=stage,
-            t=t,
-            e_total=total_e(self._weights, evidence, limits_only=stage.full),
-            cause=max(sorted(added), key=lambda key: added[key]) if added else None,
-            evidence=evidence,
-            stale=tuple(m.name for m in self._gating() if self._freshness.stale(m.name, t)),
-            silent=tuple(m.name for m in self._gating() if not self._freshness.answered(m.name)),
-            budgeted=tuple(m.name for m in (*self._shares.metrics, *self._latencies.metrics)),
-            counts=counts,
-            excess=excess,
-            common_cause=self._common_cause(t),
-            over_limit=self._over_limit(),
-            split_mismatch=self._split.mismatch,
-            side_silent=self._split.silent,
-            requests=self._requests(counts),
-            doubts=() if stage.full else self._doubts.found(t),
+        known = self.reckoning
+        ages = Ages(
+            stale={metric.name: self._freshness.stale(metric.name, t) for metric in self.config.metrics},
+            silent=[m.name for m in self.config.metrics if m.gating and not self._freshness.answered(m.name)],
         )
-        outdone = None if stage.full else self._first_limited(self._shares.outdone(t))
-        return replace(judge(view), outdone=outdone)
-
-    def _gating(self) -> list[MetricConfig]:
-        return [metric for metric in self.config.metrics if metric.gating]
-
-    def _requests(self, counts: StageCounts) -> dict[str, float]:
-        names = [metric.name for metric in (*self._shares.metrics, *self._latencies.metrics)]
-        fewer = dict(zip(names, np.minimum(counts.n_c, counts.n_s).tolist(), strict=True))
-        for group in self._drifts:
-            fewer.update(group.stage_requests())
-        gating = {metric.name for metric in self._gating()}
-        return {name: requests for name, requests in fewer.items() if name in gating}
-
-    def _stage_counts(self) -> StageCounts:
-        shares, latencies = self._shares.stage_counts(), self._latencies.stage_counts()
-        pairs = zip(shares.columns(), latencies.columns(), strict=True)
-        return StageCounts(*(np.concatenate(pair) for pair in pairs))
-
-    def _evidence(self, t: float, excess: Floats) -> dict[str, Evidence]:
-        split = len(self._shares.metrics)
-        evidence = self._shares.evidence(t, excess[:split], self._stale(self._shares.metrics, t))
-        if self._latencies.metrics:
-            stale = self._stale(self._latencies.metrics, t)
-            evidence.update(self._latencies.evidence(excess[split:], stale))
-        for group in self._drifts:
-            if group.metrics:
-                evidence.update(group.evidence(self._stale(group.metrics, t)))
-        for name, test in self._scalars.items():
-            evidence[name] = test.evidence(missing=self._freshness.stale(name, t))
-        return evidence
-
-    def _stale(self, metrics: Sequence[MetricConfig], t: float) -> list[bool]:
-        return [self._freshness.stale(metric.name, t) for metric in metrics]
-
-    def _common_cause(self, t: float) -> str | None:
-        return self._first_limited(self._shares.limit.shared(t))
-
-    def _over_limit(self) -> str | None:
-        return self._first_limited(self._shares.over_limit())
-
-    def _first_limited(self, chosen: Any) -> str | None:
-        rows = [int(row) for row in self._shares.limited[np.flatnonzero(chosen)]]
-        names = [self._shares.metrics[row].name for row in rows if self._shares.metrics[row].gating]
-        return min(names) if names else None
+        doubts = () if stage.full else self._doubts.found(t)
+        answer = judge(known.view(t, stage, ages, self._split, doubts))
+        outdone = None if stage.full else known.outdone(t)
+        return answer if outdone is None else replace(answer, outdone=outdone)
 
     def to_dict(self) -> State:
         """The configuration and the whole evidence as JSON values."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from serinus.core.analysis.sequential.state import Floats, State, pack_arrays, restore_arrays, take_rows
+from serinus.core.analysis.sequential.state import Bank, Floats, State, pack_arrays, restore_arrays, take_rows
 
 LOOKS_WORSE: Final = 5.0
 """Odds to one from which the weight is held: an equal revision seldom shows them, and a worse one soon does."""
@@ -20,7 +20,7 @@ MOST_ODDS: Final = 1e9
 DIGITS: Final = 3
 
 
-class SharpHold:
+class SharpHold(Bank):
     """Of M tests: since when each finds the challenger worse in this stage, and how much of its time it has had.
 
     Each look takes off the part of the time that would have sufficed if what was seen by then were real. Counting back
@@ -47,6 +47,10 @@ class SharpHold:
         self.had = np.where(worse, np.where(held, self.had, 0.0) + passed / np.maximum(self.lasts_s, 1e-3), 0.0)
         began = np.where(held, np.minimum(self.since_s, t), t)
         self.since_s = np.where(worse, began, -1.0)
+        self.look(t)
+
+    def look(self, t: float) -> None:
+        """Note a look at time `t` (s)."""
         self.seen_s = np.full(self.seen_s.shape, float(t), dtype=np.float64)
 
     def left_s(self, t: float) -> Floats:

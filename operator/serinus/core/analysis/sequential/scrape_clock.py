@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
@@ -60,6 +61,12 @@ class ScrapeClock:
         """Take over the times of another clock, those of these metrics among them."""
         self.now_s, self._seen_s = other.now_s, other._seen_s
         self._taken_s = {name: taken for name, taken in other._taken_s.items() if name in names}
+
+    def copied(self) -> ScrapeClock:
+        """Give another one in the same state."""
+        twin = copy.copy(self)
+        twin._taken_s = dict(self._taken_s)
+        return twin
 
     def is_news(self, name: str, t: float) -> bool:
         """Whether a metric has not been seen at this time or a later one."""

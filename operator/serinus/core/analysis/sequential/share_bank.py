@@ -19,7 +19,7 @@ from serinus.core.analysis.sequential.champion_rate import expected_events, reme
 from serinus.core.analysis.sequential.evidence import LOG_FLOOR
 from serinus.core.analysis.sequential.mixture import StartSchedule, bet, empty_mixture, wealth
 from serinus.core.analysis.sequential.sharp import SharpBank
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack_arrays, restore_arrays, take_rows
+from serinus.core.analysis.sequential.state import Bank, Bools, Floats, State, pack_arrays, restore_arrays, take_rows
 
 ERROR_EFFECTS: Final = (1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 LATENCY_EFFECTS: Final = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
@@ -44,12 +44,14 @@ class ShareCounts:
         return np.stack((self.n_c, self.x_c, self.n_s, self.x_s)).astype(np.float64)
 
 
-class ShareBank:
+class ShareBank(Bank):
     """S share tests that advance together; rows never influence each other.
 
     `tolerance` [S] is psi0, the ratio of rates that is not a regression; `effects` [S, G] the alternatives, as
     ratios beyond the tolerance; `evidence_cap` the most that one block can say, in nats.
     """
+
+    BY_COLUMN = frozenset({"block"})
 
     def __init__(self, tolerance: Floats, effects: Floats, evidence_cap: float = 5.0) -> None:
         size, grid = effects.shape
@@ -83,7 +85,7 @@ class ShareBank:
 
     def update(
         self,
-        t: float,
+        t: float | Floats,
         counts: ShareCounts,
         stage_started: Bools,
         inverse_bound: Floats,
@@ -91,7 +93,7 @@ class ShareBank:
         *,
         allowance: Floats | None = None,
     ) -> None:
-        """Take one scrape at time `t` (s).
+        """Take one scrape at time `t` (s; [S] of a stack).
 
         `stage_started` [S] marks rows whose weight has just changed: their open block is closed first, because a
         block must not mix two splits. `inverse_bound` [S] is 1/B (0 without history) and `block_target` [S] the

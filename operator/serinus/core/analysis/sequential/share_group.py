@@ -20,15 +20,18 @@ from serinus.core.analysis.sequential.observations import ShareObservation
 from serinus.core.analysis.sequential.promotion import StageCounts
 from serinus.core.analysis.sequential.proportion import rate_ratio
 from serinus.core.analysis.sequential.share_bank import ERROR_EFFECTS, N_C, N_S, X_C, X_S, ShareBank, ShareCounts
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack, unpack
+from serinus.core.analysis.sequential.state import Bank, Bools, Floats, State, of_rows, pack, unpack
 from serinus.core.analysis.sequential.sudden import SuddenBank
 from serinus.core.analysis.sequential.turned import TurnedBank
 
 _LOG_THRESHOLD = float(np.log(40.0))
 
 
-class ShareGroup:
+class ShareGroup(Bank):
     """S share metrics; rows are in the order of `metrics`."""
+
+    BY_COLUMN = frozenset({"total", "stage"})
+    OF_ALL = frozenset({"limited"})
 
     def __init__(
         self, metrics: Sequence[MetricConfig], scrape_interval_s: float, *, suppress_common_cause: bool
@@ -47,6 +50,12 @@ class ShareGroup:
         self.turned = TurnedBank(tolerance[self.limited], np.tile(ERROR_EFFECTS, (self.limited.size, 1)))
         self.total = np.zeros((4, size))
         self.stage = np.zeros((4, size))
+
+    def stacks(self, banks: Sequence[ShareGroup]) -> None:
+        """Take over the metrics of all, and which of them have a limit."""
+        size = len(banks[0].metrics)
+        self.metrics = [metric for bank in banks for metric in bank.metrics]
+        self.limited = np.concatenate([bank.limited + size * place for place, bank in enumerate(banks)])
 
     def at_weight(self, percent: float) -> None:
         """The challenger's weight from now on: at a heavy one every share has a limit."""
@@ -84,9 +93,17 @@ class ShareGroup:
             self.share.rate_events[row], self.share.rate_requests[row] = events[row], requests[row]
 
     def observe(
-        self, t: float, observations: Sequence[ShareObservation | None], *, stage_started: bool, compared: bool
+        self,
+        t: float | Floats,
+        observations: Sequence[ShareObservation | None],
+        *,
+        stage_started: bool,
+        compared: bool,
     ) -> list[bool]:
-        """Take one scrape and say which metrics answered; without `compared` only the limits take part."""
+        """Take one scrape and say which metrics answered; without `compared` only the limits take part.
+
+        `t` is its time (s); of a stack [S].
+        """
         columns = [_read(observation, champion_needed=compared) for observation in observations]
         answered = [column is not None for column in columns]
         values = np.array([column or [0.0] * 8 for column in columns], dtype=np.float64).reshape(-1, 8).T
@@ -105,13 +122,13 @@ class ShareGroup:
             if bool(values[4:].any()):
                 self.calibration.update(*values[4:])
         if self.limited.size:
-            limited = ShareCounts(*values[:4, self.limited])
-            self.limit.update(t, limited, started[self.limited])
+            limited, at = ShareCounts(*values[:4, self.limited]), of_rows(t, self.limited)
+            self.limit.update(at, limited, started[self.limited])
             if compared:
-                self.turned.update(t, limited, started[self.limited], *(part[self.limited] for part in bounds))
+                self.turned.update(at, limited, started[self.limited], *(part[self.limited] for part in bounds))
         return answered
 
-    def _look_for_sudden(self, t: float, counts: ShareCounts, started: Bools) -> None:
+    def _look_for_sudden(self, t: float | Floats, counts: ShareCounts, started: Bools) -> None:
         """Take ten times champion's rate until now for the limit where there is neither a limit nor history."""
         known = self.sudden.expect(self.total[N_S], self.total[X_S])
         asked = (known & self.unlimited & ~self.calibration.known).astype(np.float64)
@@ -155,12 +172,16 @@ class ShareGroup:
         self.limit.opened_t = np.minimum(self.limit.opened_t, t)
         self.limit.champion_t = np.minimum(self.limit.champion_t, t)
 
-    def evidence(self, t: float, excess: Floats, stale: Sequence[bool]) -> dict[str, Evidence]:
-        """Evidence by metric, and by "metric/limit" for the limits."""
-        phi = self.stage_counts().dispersion
-        lower, upper = rate_bounds(
-            np.minimum(self.total[[X_C, X_S]], self.total[[N_C, N_S]]), self.total[[N_C, N_S]], _LOG_THRESHOLD, phi
-        )
+    def rate_bounds(self) -> tuple[Floats, Floats]:
+        """Lower and upper bounds of both sides' rates over the whole rollout, [2, S] each."""
+        requests, events = self.total[[N_C, N_S]], self.total[[X_C, X_S]]
+        return rate_bounds(np.minimum(events, requests), requests, _LOG_THRESHOLD, self.stage_counts().dispersion)
+
+    def evidence(
+        self, t: float, excess: Floats, stale: Sequence[bool], *, bounds: tuple[Floats, Floats]
+    ) -> dict[str, Evidence]:
+        """Evidence by metric, and by "metric/limit" for the limits; `bounds` are its `rate_bounds`."""
+        lower, upper = bounds
         blocks = self.calibration.block_scrapes() * self.scrape_interval_s
         log_e = self._log_e()
         logs, peaks = log_e.tolist(), np.maximum(self.share.peak_log_e, log_e).tolist()

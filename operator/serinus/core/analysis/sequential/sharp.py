@@ -12,13 +12,13 @@ from typing import Any, Final
 import numpy as np
 
 from serinus.core.analysis.sequential.evidence import EVIDENCE_CAP, LOG_CEILING, LOG_FLOOR
-from serinus.core.analysis.sequential.state import Bools, Floats, State, pack_arrays, restore_arrays, take_rows
+from serinus.core.analysis.sequential.state import Bank, Bools, Floats, State, pack_arrays, restore_arrays, take_rows
 
 DIGITS: Final = 5
 """Decimals of the logs: more say nothing about a hold, and each is a byte of every status."""
 
 
-class SharpBank:
+class SharpBank(Bank):
     """S sharp tests; `effects` [S, G] are the alternatives, as ratios of rates beyond the tolerance.
 
     Log likelihood ratios are kept for the whole rollout and for the present stage, [S, G] each: what was little in

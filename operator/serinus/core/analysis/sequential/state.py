@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,41 @@ _LARGEST_EXACT_INTEGER: Final = 2.0**53
 _DOUBLES: Final = "<f8"
 
 
+class Bank:
+    """State in arrays that change in place, and in banks of such arrays; one row of each array is of one stream.
+
+    Of the arrays in `BY_COLUMN` a stream has a column, and those in `OF_ALL` are of no stream.
+    """
+
+    BY_COLUMN: ClassVar[frozenset[str]] = frozenset()
+    OF_ALL: ClassVar[frozenset[str]] = frozenset()
+
+    def stacks(self, banks: Sequence[Self]) -> None:
+        """Take over what is no array, when it becomes the stack of several banks (`stacking`)."""
+
+    def unstacks(self, whole: Self, place: int) -> None:
+        """Take back what is no array, of the bank at this place of the stack."""
+
+    def copied(self) -> Self:
+        """Give another one in the same state; what never changes is shared."""
+        twin = object.__new__(type(self))
+        kept = twin.__dict__
+        kept.update(self.__dict__)
+        for name, value in self.__dict__.items():
+            if isinstance(value, np.ndarray):
+                kept[name] = value.copy()
+            elif isinstance(value, Bank):
+                kept[name] = value.copied()
+        return twin
+
+
 class UnknownStateSchemaError(ValueError):
     """The stored evidence was written in a schema that this version does not read: start anew, hold the weight."""
+
+
+def of_rows(t: float | Floats, rows: Any) -> float | Floats:
+    """Give the times of some rows of a stack; of a bank alone all have one."""
+    return t[rows] if isinstance(t, np.ndarray) else t
 
 
 def check_schema(state: Mapping[str, Any], kind: str) -> None:

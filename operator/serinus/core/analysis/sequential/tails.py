@@ -31,9 +31,15 @@ class BucketLayout:
         self.bucket_start: Indices = np.concatenate(([0], np.cumsum([length + 1 for length in self.lengths])))
         self.start: Indices = np.concatenate(([0], np.cumsum(self.lengths)))
         self.bucket_of_bound: Indices = np.arange(self.bounds.size) + self.owner
+        self.even = len(set(self.lengths)) == 1
+        """Whether all histograms have as many bounds."""
         for bounds in bounds_s:
             if len(bounds) == 0 or bool((np.diff(bounds) <= 0.0).any()):
                 raise ValueError("bounds of a histogram rise, and there is at least one below +Inf")
+
+    def each(self) -> list[Floats]:
+        """The bounds of each histogram."""
+        return [self.bounds[first:last] for first, last in zip(self.start[:-1], self.start[1:], strict=True)]
 
     @property
     def buckets(self) -> int:
@@ -50,10 +56,15 @@ class BucketLayout:
     def tails(self, counts: Floats) -> tuple[Floats, Floats]:
         """(observations, observations beyond the bound) per bound: [..., B] to [..., S] each."""
         totals = self.totals(counts)
+        observed = totals[..., self.owner]
+        if self.even:
+            # What is counted in one histogram must not round what is in another.
+            apart = counts.reshape(*counts.shape[:-1], self.count, self.lengths[0] + 1)
+            inside = np.cumsum(apart, axis=-1)[..., :-1].reshape(observed.shape)
+            return observed, np.maximum(observed - inside, 0.0)
         cumulative = np.cumsum(counts, axis=-1)
         before = np.concatenate((np.zeros((*counts.shape[:-1], 1)), np.cumsum(totals, axis=-1)), axis=-1)
         within = cumulative[..., self.bucket_of_bound] - before[..., self.owner]
-        observed = totals[..., self.owner]
         return observed, np.maximum(observed - within, 0.0)
 
     def tail_shares(self, counts: Floats) -> Floats:

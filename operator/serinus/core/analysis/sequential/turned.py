@@ -31,7 +31,7 @@ class TurnedBank(ShareBank):
 
     def update(
         self,
-        t: float,
+        t: float | Floats,
         counts: ShareCounts,
         stage_started: Bools,
         inverse_bound: Floats,

@@ -15,7 +15,7 @@ from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.analysis.sequential.config import LIMIT_SUFFIX, MonitorConfig
 from serinus.core.analysis.sequential.doubts import Doubt
 from serinus.core.analysis.sequential.evidence import SUSPICIOUS_E, Evidence, MonitorVerdict
-from serinus.core.analysis.sequential.promotion import StageCounts, requests_needed, suggested_weight
+from serinus.core.analysis.sequential.promotion import StageCounts, suggested_weight
 from serinus.core.analysis.sequential.state import Floats
 from serinus.core.model.exposure import FULL_WEIGHT
 
@@ -40,6 +40,7 @@ class StageView:
     """Everything that the verdict depends on; `counts` and `excess` [N] are of the metrics `budgeted`.
 
     `requests` are those of this stage that each gating metric rests on, of the challenger and of champion, the fewer.
+    `needed` tells how many more a row needs until its excess fits a margin.
     """
 
     config: MonitorConfig
@@ -58,6 +59,7 @@ class StageView:
     split_mismatch: bool
     side_silent: bool
     requests: Mapping[str, float]
+    needed: Callable[[int, float], float | None]
     doubts: tuple[Doubt, ...] = ()
 
     @property
@@ -239,7 +241,7 @@ def _missing(view: StageView, row: int | None) -> tuple[float | None, float | No
         return None, None, None
     elapsed = view.t - view.stage.started_s
     own = float(view.counts.n_c[row])
-    needed = requests_needed(view.counts.row(row), view.config.beta, view.config.risk_budget * FULL_WEIGHT / following)
+    needed = view.needed(row, view.config.risk_budget * FULL_WEIGHT / following)
     too_few = max(view.config.min_requests - own, 0.0)
     needed = None if needed is None else max(needed, too_few)
     rate = own / elapsed if elapsed > 0.0 else 0.0

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from serinus.core.analysis.sequential.state import Floats, State, pack_arrays, restore_arrays, take_rows
+from serinus.core.analysis.sequential.state import Bank, Floats, State, pack_arrays, restore_arrays, take_rows
 from serinus.core.model.past import FORGOTTEN_S
 
 WINDOWS_S: Final = (60.0, 300.0)
@@ -33,7 +33,7 @@ LARGEST_ALLOWANCE: Final = 3.0
 """A rate that wanders further is no measure of anything: a tenfold rate must still show."""
 
 
-class Wander:
+class Wander(Bank):
     """Sums over history of the squared log ratio of two equal rates, for S streams and `WINDOWS_S`."""
 
     def __init__(self, size: int, cell_s: float) -> None:

@@ -34,9 +34,9 @@ def weights_of(config: MonitorConfig) -> dict[str, float]:
     return weights
 
 
-def total_e(weights: Mapping[str, float], evidence: Mapping[str, Evidence], *, limits_only: bool = False) -> float:
-    """E_total; with `limits_only` what is not a limit counts as no evidence (e = 1). Independent of the order."""
-    return min(math.fsum(parts(weights, evidence, limits_only=limits_only).values()) if weights else 1.0, _LARGEST)
+def e_total(added: Mapping[str, float]) -> float:
+    """E_total of all `parts`; 1 where there are none."""
+    return min(math.fsum(added.values()) if added else 1.0, _LARGEST)
 
 
 def parts(
