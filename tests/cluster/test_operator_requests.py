@@ -47,13 +47,13 @@ async def test_a_first_revision_costs_few_requests(
 async def test_a_canary_costs_few_requests_until_it_has_weight(
     world: RealWorld, operator: Operator, request_log: RequestLog
 ) -> None:
-    """Until both routes, for callers outside and in the mesh, have its first weight."""
+    """Until the gateways' route has its first weight; that for callers in the mesh follows with the next request."""
     await serves(world)
     request_log.begin()
     await world.commit("2", steps=LASTING)
     await world.until_weight(10, version="2")
     await world.until(lambda: world.state.get("verdict") == "Safe", "a first verdict")
-    sent = request_log.until(lambda one: one.about(VIRTUAL_SERVICE))
+    sent = request_log.until(lambda one: one.of == f"{VIRTUAL_SERVICE.plural}/{world.name}")
     assert 0 < len(sent) <= UNTIL_FIRST_WEIGHT, shown(request_log.sent)
 
 

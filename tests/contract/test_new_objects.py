@@ -1,4 +1,4 @@
-"""Objects that should not be there yet, and marks on those that are: a real API server, and the one of the scenarios."""
+"""Objects that should not be there yet, and marks on those that are: a real API server, and that of the scenarios."""
 
 from __future__ import annotations
 

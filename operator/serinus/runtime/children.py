@@ -6,7 +6,7 @@ dead) that very object is read and compared again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid
@@ -114,6 +114,16 @@ class Children:
         stored = await self._apply(_conditional(_with_held_replicas(stamped, live), live))
         left = _remember_altered(memory, label, stored, stamped)
         return Applied(stored, created=False, drifted=same_intent(live, stamped) and left != differs)
+
+    def alone(self, owner: Owner, pods: Mapping[str, int | None]) -> frozenset[str]:
+        """Name the revisions of a single pod that have no disruption budget: it would hold nothing.
+
+        One that is there stays as it should be: what a hand has made of it may hold a node.
+        """
+        budgets = ours(self._cache, POD_DISRUPTION_BUDGET, owner)
+        return frozenset(
+            name for name, number in pods.items() if number is not None and number <= 1 and name not in budgets
+        )
 
     def carry(self, owner: Owner, wish: tuple[object, ...], memory: Memory) -> bool:
         """Whether the children were found to carry this very wish, and not one of them is another object by now."""

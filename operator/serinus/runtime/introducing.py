@@ -1,7 +1,7 @@
 """Makes objects whose names should be free: one request where they are, a look at whoever is there where not.
 
-What the cache does not hold may exist all the same: somebody else's without our label, or our own that the watch has not
-told of. The API server knows, and is asked by the write itself.
+What the cache does not hold may exist all the same: somebody else's without our label, or our own that the watch has
+not told of. The API server knows, and is asked by the write itself.
 """
 
 from __future__ import annotations

@@ -304,8 +304,12 @@ class Reconciler:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
         provider, interface = self._providers.of(traffic), runtime_of(seen.deployment.spec.runtime).interface
         routes = self._routes.render(owner, traffic, decision.split, interface)
+        pods = {one.name: seen.fleet(one.name).desired for one in decision.kept}
         children = plan_children(
             owner,
+            alone=self._children.alone(
+                owner, {**pods, **{one.revision.name: one.replicas for one in decision.workloads}}
+            ),
             workloads=decision.workloads,
             kept=decision.kept,
             stable_hash=decision.stable.hash if decision.stable else None,

@@ -169,6 +169,15 @@ async def test_an_object_that_went_unheard_is_made_again() -> None:
     assert desk.api.find(SERVICE, "fraud") is not None
 
 
+async def test_a_single_pod_needs_no_disruption_budget_unless_it_has_one() -> None:
+    """What is there is kept as it should be; where a scaler decides, there may be more of them."""
+    desk = Desk()
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": OWNER.metadata("had-two")}
+    await desk.ensure({**budget, "spec": {"maxUnavailable": 1}})
+    pods = {"had-two": 1, "one": 1, "none": 0, "two": 2, "scaled": None}
+    assert desk.children.alone(OWNER, pods) == {"one", "none"}
+
+
 async def test_children_that_carry_a_wish_are_not_looked_at_again() -> None:
     """Until one of them is another object, or the wish another."""
     desk = Desk()

@@ -81,8 +81,8 @@ class KubernetesCluster:
         """Apply server-side an object that is not there yet; one of that name, whosever it is, is a Conflict.
 
         An apply with a resourceVersion makes what is missing, and is refused where the object has another one (`Update`
-        of k8s.io/apiserver, pkg/registry/generic/registry/store.go; held to it by tests/contract/test_cluster.py). After
-        a POST its entry in managedFields would keep what a later apply leaves out; this one is an apply like any other.
+        of k8s.io/apiserver, pkg/registry/generic/registry/store.go; tests/contract/test_new_objects.py proves it). A
+        POST's entry in managedFields would keep what a later apply leaves out; this one is an apply like any other.
         """
         fresh = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NEVER_STORED}}
         return await self._apply("apply", fresh, "", False)

@@ -138,7 +138,7 @@ def rebuilt_revision(owner: Owner, deployment: Json, *, spec: ModelDeploymentSpe
 def mark_of_success(manifest: Json, at: float) -> Json:
     """Render the merge patch that puts the success mark on a live ControllerRevision.
 
-    A mark is set anew and never taken off, so it need not belong to what is applied; `annotated` needs the whole object.
+    A mark is set anew and never taken off, so it need not be part of what is applied: that is always the whole object.
     """
     return _mark(manifest, SUCCEEDED_ANNOTATION, to_rfc3339(at))
 
