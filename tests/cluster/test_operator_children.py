@@ -154,7 +154,9 @@ async def test_a_live_rollout_that_holds_writes_nothing(world: RealWorld, operat
 async def test_what_is_deleted_by_hand_comes_back(world: RealWorld, operator: Operator, kind: Kind) -> None:
     """Also in mid-rollout, and the split is the same afterwards. A Rollout that is gone begins anew."""
     await trying(world)
-    name = {VIRTUAL_SERVICE: world.name, ROLLOUT: world.rollout["metadata"]["name"]}.get(kind, world.revision("2"))
+    names = {VIRTUAL_SERVICE: world.name, ROLLOUT: world.rollout["metadata"]["name"]}
+    # The canary has a single pod, and so no budget.
+    name = {**names, POD_DISRUPTION_BUDGET: world.revision("1")}.get(kind, world.revision("2"))
     before = world.mirror.get(kind, name)
     assert before is not None
     await world.api.delete(kind, world.namespace, name)

@@ -37,6 +37,38 @@ async def test_a_held_rollout_writes_its_numbers_every_ten_seconds_and_the_copy_
     assert {one.split()[0] for one in world.api.writes} == {"status"}
 
 
+async def test_the_copy_for_people_is_written_once_in_a_pass() -> None:
+    """A pass that starts a rollout and makes its children has several rounds; the last one knows all of it."""
+    world = World()
+    world.models["1"] = Model(seconds_to_load=60)
+    world.commit(fraud("1"))
+    await world.settle()
+    assert world.api.writes.count("status ModelDeployment fraud") == 1
+    assert (world.status["phase"], world.status["canary"]["replicas"]) == ("Pending", 4)
+
+
+async def test_what_one_round_has_told_the_next_one_does_not_tell_again() -> None:
+    """Its status is not written yet, and is believed all the same."""
+    world = await serving()
+    world.models["2"] = Model(loads=False)
+    world.commit(fraud("2"))
+    await world.run(3)
+    world.lever(abort=True)
+    await world.run(3)
+    assert world.condition("Stalled")["reason"] == "RevisionRejected"
+    assert [reason for _, reason, _ in world.events].count("RevisionRejected") == 1
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(1, False), (30, True)], ids=["soon ready", "not ready for long"])
+async def test_events_are_asked_for_of_pods_that_wait_for_long(seconds: int, asked: bool) -> None:
+    """Most become ready in seconds, and nobody need know why they were not."""
+    world = World()
+    world.models["1"] = Model(seconds_to_load=seconds)
+    world.commit(fraud("1"))
+    await world.run(20)
+    assert any(one.startswith("list Event") for one in world.api.reads) is asked
+
+
 @in_every_phase
 async def test_a_pass_that_is_repeated_does_nothing(build: Build) -> None:
     """Whatever wakes it, and however often."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.core.model.artifact import Artifact
-from serinus.core.model.errors import ClusterError
+from serinus.core.model.errors import ClusterError, Conflict, Gone
 from serinus.core.model.identity import controller_uid
 from serinus.core.model.kinds import CONTROLLER_REVISION, Json
 from serinus.core.model.revision import Revision
@@ -14,9 +14,10 @@ from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.artifacts import fetches
 from serinus.core.plan.diagnosis.reasons import NotReadyReason
 from serinus.core.plan.fetched import first_fetched
-from serinus.core.plan.revisions import mark_fetched, read_revision
+from serinus.core.plan.revisions import mark_of_fetch, read_revision
 from serinus.runtime.memory import Memory
 from serinus.runtime.ports import Cache, Cluster
+from serinus.runtime.rereading import read_anew
 
 
 class Artifacts:
@@ -56,13 +57,19 @@ class Artifacts:
         return found
 
     async def _recorded(self, view: ModelDeploymentView, revision: Revision, artifact: Artifact) -> Revision:
-        live = await self._cluster.get(CONTROLLER_REVISION, view.namespace, revision.name)
+        kind, place = CONTROLLER_REVISION, (view.namespace, revision.name)
+        live = self._cache.get(kind, *place)
         if live is None or controller_uid(live) != view.uid:
             return revision
-        known = read_revision(live)
-        if known.artifact is not None:  # another process was first
-            self._cache.put(live)
-            return known
-        stored = await self._cluster.apply(mark_fetched(live, artifact), force=True)
+        try:
+            stored = await self._cluster.merge(kind, *place, mark_of_fetch(live, artifact))
+        except (Conflict, Gone):
+            found = await read_anew(self._cluster, self._cache, kind, *place)
+            if found is None or controller_uid(found) != view.uid:
+                return revision
+            known = read_revision(found)
+            if known.artifact is None:
+                raise
+            return known  # another process was first
         self._cache.put(stored)
         return read_revision(stored)

@@ -6,7 +6,7 @@ dead) that very object is read and compared again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid
@@ -26,6 +26,7 @@ from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.artifacts import pin_name
 from serinus.core.plan.diff import Difference, carries, differences, same_intent, with_intent
 from serinus.core.traffic.providers import TrafficProviders
+from serinus.runtime.introducing import introduce
 from serinus.runtime.memory import Carried, Memory
 from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
@@ -55,7 +56,8 @@ class Children:
     async def ensure(self, owner: Owner, wanted: Json, memory: Memory, *, insist: bool = True) -> Applied | None:
         """Apply a child if the live one does not carry it; None when nothing was written.
 
-        A name that we do not know as ours is looked up first: what somebody else made is a NameConflict, left alone.
+        Of a name that we do not know as ours only what is missing is made: what somebody else made is a NameConflict,
+        left alone.
         Without `insist` a 409 is raised once the object has been read anew: what it was decided on may be old, too.
         """
         try:
@@ -100,7 +102,7 @@ class Children:
         label, live = child_label(kind, name), self._cache.get(kind, owner.namespace, name)
         stamped = with_intent(wanted)
         if live is None or controller_uid(live) != owner.uid:
-            return await self._introduce(owner, stamped, memory)
+            return await self._introduce(owner, stamped, memory, surely_there=live is not None)
         memory.conflicts.pop(label, None)
         if carries(live, stamped):
             memory.altered.pop(label, None)
@@ -112,6 +114,16 @@ class Children:
         stored = await self._apply(_conditional(_with_held_replicas(stamped, live), live))
         left = _remember_altered(memory, label, stored, stamped)
         return Applied(stored, created=False, drifted=same_intent(live, stamped) and left != differs)
+
+    def alone(self, owner: Owner, pods: Mapping[str, int | None]) -> frozenset[str]:
+        """Name the revisions of a single pod that have no disruption budget: it would hold nothing.
+
+        One that is there stays as it should be: what a hand has made of it may hold a node.
+        """
+        budgets = ours(self._cache, POD_DISRUPTION_BUDGET, owner)
+        return frozenset(
+            name for name, number in pods.items() if number is not None and number <= 1 and name not in budgets
+        )
 
     def carry(self, owner: Owner, wish: tuple[object, ...], memory: Memory) -> bool:
         """Whether the children were found to carry this very wish, and not one of them is another object by now."""
@@ -130,24 +142,28 @@ class Children:
         live = tuple((kind, name, one) for kind, name, one in found if one is not None)
         memory.carried = Carried(wish, live) if len(live) == len(found) else None
 
-    async def _introduce(self, owner: Owner, stamped: Json, memory: Memory) -> Applied | None:
+    async def _introduce(self, owner: Owner, stamped: Json, memory: Memory, *, surely_there: bool) -> Applied | None:
+        """Make what is not there, and take up what is there and ours; a name that was taken is looked up first."""
         kind, name = kind_of(stamped), stamped["metadata"]["name"]
-        found = await self._cluster.get(kind, owner.namespace, name)
-        if found is not None and controller_uid(found) != owner.uid:
-            memory.conflicts[child_label(kind, name)] = Obstacle(
+        label, created = child_label(kind, name), False
+        taken = surely_there or label in memory.conflicts
+        stored = await self._cluster.get(kind, owner.namespace, name) if taken else None
+        if stored is None:
+            stored, created = await introduce(self._cluster, stamped)
+        if controller_uid(stored) != owner.uid:
+            memory.conflicts[label] = Obstacle(
                 "NameConflict",
                 f"{kind.name} {name} exists and is not ours: rename the ModelDeployment, or remove the {kind.name}",
             )
             return None
-        label = child_label(kind, name)
         memory.conflicts.pop(label, None)
-        if found is not None:
-            stored = await self._apply(_conditional(_with_held_replicas(stamped, found), found))
-        else:
-            stored = await self._cluster.apply(stamped, force=False)
+        if created:
+            memory.children_made += 1
             self._cache.put(stored)
+        else:
+            stored = await self._apply(_conditional(_with_held_replicas(stamped, stored), stored))
         _remember_altered(memory, label, stored, stamped)
-        return Applied(stored, created=found is None)
+        return Applied(stored, created=created)
 
     async def _apply(self, manifest: Json) -> Json:
         stored = await self._cluster.apply(manifest, force=True)

@@ -56,6 +56,11 @@ class Diagnoses:
         self._probes.beside(self._list(key, memory, name, pod))
 
     async def _list(self, key: Key, memory: Memory, name: str, pod: Json) -> None:
+        if name not in memory.events:
+            # Most pods become ready, and nobody need ask why they did not.
+            await self._clock.sleep(EVENTS_SECONDS)
+        if name not in memory.listing:
+            return
         _, before = memory.events.get(name, (0.0, []))
         try:
             events = await self._events(pod)

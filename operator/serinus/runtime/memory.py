@@ -123,7 +123,13 @@ class Memory:
     refusals: dict[str, Refusal] = field(default_factory=dict)
     """By the uid of the Rollout or ModelDeployment: what it should say stands in memory alone."""
     status: ModelDeploymentStatus | None = None
-    """The ModelDeployment's own as it should be, while it is refused: what was told once is not told again."""
+    """The ModelDeployment's own as it should be, while it is not on record: what was told once is not told again."""
+    owes_status: bool = False
+    """Whether that is not on record because a later round of the same pass is to write it."""
+    numbers_since: float | None = None
+    """Since when nothing but numbers of pods differ from what is on record."""
+    numbers_due: float | None = None
+    """When those are written, if nothing else is before."""
     status_written_at: float = 0.0
     probes: dict[str, ProbeAnswer] = field(default_factory=dict)
     probed_at: dict[str, float] = field(default_factory=dict)
@@ -153,6 +159,8 @@ class Memory:
     unread: str = ""
     """Why the ModelDeployment itself cannot be read, as it was told."""
     carried: Carried | None = None
+    children_made: int = 0
+    """How many this process has made: each changes what there is to see."""
     unrouted_since: dict[str, float] = field(default_factory=dict)
     weighed: set[str] = field(default_factory=set)
     bound: bool = False
@@ -180,10 +188,14 @@ class Memory:
         self.rollouts[uid] = Remembered(stored, state, turn or (known.turn if known else WriteTurn(0.0, 0.0)))
 
     def believed(self, view: ModelDeploymentView) -> ModelDeploymentView:
-        """Give the ModelDeployment with the status that it should have, where that one is not taken."""
-        if view.uid not in self.refusals or self.status is None:
+        """Give the ModelDeployment with the status that it should have, where that one is not on record."""
+        if self.status is None or not (self.owes_status or view.uid in self.refusals):
             return view
         return replace(view, status=self.status)
+
+    def put_off(self, status: ModelDeploymentStatus) -> None:
+        """Keep the ModelDeployment's status, which a later round writes as it is by then."""
+        self.status, self.owes_status = status, True
 
     def refuse(self, uid: str, error: ClusterError, now: float, state: RolloutState | None = None) -> None:
         """Keep that a status was not taken."""
@@ -237,7 +249,8 @@ class Memory:
         self.untold = {name: why for name, why in self.untold.items() if name in keep}
 
     def forget_events(self, keep: set[str]) -> None:
-        """Drop what was said of pods that nobody waits for any more."""
+        """Drop what was said of pods that nobody waits for any more, and ask nothing of them."""
+        self.listing &= keep
         self.events = {name: known for name, known in self.events.items() if name in keep}
 
     def forget_pods(self, keep: set[str]) -> None:

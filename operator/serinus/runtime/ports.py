@@ -29,6 +29,9 @@ class Cluster(Protocol):
     async def apply(self, manifest: Json, *, force: bool) -> Json:
         """Apply server-side as field manager `serinus`; metadata.uid and resourceVersion in it are preconditions."""
 
+    async def apply_new(self, manifest: Json) -> Json:
+        """Apply an object that is not there yet, as `apply` does; one of that name, whosever it is, is a Conflict."""
+
     async def apply_status(self, manifest: Json) -> Json:
         """Apply the status subresource, forced; metadata.uid and resourceVersion in it are preconditions."""
 
@@ -56,7 +59,10 @@ class Cluster(Protocol):
     async def create(self, manifest: Json) -> Json: ...
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
-        """Merge-patch; used for Events only."""
+        """Merge-patch; metadata.uid and resourceVersion in it are preconditions.
+
+        For fields that no apply of ours ever takes away again: they are owned beside what is applied.
+        """
 
 
 class Metrics(Protocol):

@@ -14,8 +14,8 @@ import structlog
 
 from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
 from serinus.api.traffic import Traffic
-from serinus.core.model.errors import ClusterError
-from serinus.core.model.identity import Key, Owner, controller_uid
+from serinus.core.model.errors import ClusterError, Conflict, Gone
+from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -27,7 +27,7 @@ from serinus.core.model.kinds import (
 )
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.artifacts import pin_name
-from serinus.core.plan.revisions import mark_succeeded
+from serinus.core.plan.revisions import mark_of_success
 from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_changed, still_takes, takes_traffic
@@ -37,6 +37,7 @@ from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.children import Applied, Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
+from serinus.runtime.ours import ours
 from serinus.runtime.pins import Pins, is_pin
 from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
 from serinus.runtime.recording import (
@@ -51,6 +52,7 @@ from serinus.runtime.recording import (
     unrecorded,
 )
 from serinus.runtime.registry_marks import RegistryMarks
+from serinus.runtime.rereading import read_anew
 from serinus.runtime.routing import Routes
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Stale, Statuses, rises
@@ -124,7 +126,7 @@ class Reconciler:
             # It was deleted and made again, and no pass has seen it gone.
             self._forget(key)
         outcome, stale = PassResult(None, live=False), None
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
             if manifest is None:
                 return None
@@ -133,12 +135,13 @@ class Reconciler:
             if isinstance(view, str):
                 return await self._leave(key, manifest, view, memory)
             try:
-                decision, again = await self._round(view, memory)
+                decision, again = await self._round(view, memory, last=number == ROUNDS - 1)
             except Stale as error:
                 stale = error
                 continue
-            stale, wakes = None, [at for at in (decision.wake_at, next_try(memory)) if at is not None]
-            outcome = PassResult(min(wakes, default=None), decision.live, put_off=takes_traffic(decision))
+            wakes = (decision.wake_at, next_try(memory), memory.numbers_due)
+            wake_at = min((at for at in wakes if at is not None), default=None)
+            stale, outcome = None, PassResult(wake_at, decision.live, put_off=takes_traffic(decision))
             if outcome.put_off or not again:
                 break
         if stale is not None:
@@ -170,8 +173,11 @@ class Reconciler:
         if self._registry is not None:
             self._registry.forget(key)
 
-    async def _round(self, view: ModelDeploymentView, memory: Memory) -> tuple[Decision, bool]:
-        """Look, decide and act; True when what was done changes what there is to decide."""
+    async def _round(self, view: ModelDeploymentView, memory: Memory, *, last: bool) -> tuple[Decision, bool]:
+        """Look, decide and act; True when what was done changes what there is to decide.
+
+        The copy for people is written by the last round alone: another one would write it anew.
+        """
         seen = await self._observer.observe(view, memory)
         decision = self._decide(seen)
         watch = watch_of(view, seen, decision)
@@ -197,14 +203,18 @@ class Reconciler:
             self._observer.sampler.forget(Key(view.namespace, view.name))
         if self._report is not None:
             self._report.carried_out(view, decision)
-        stale = await self._summarise(view, decision, memory)
+        changed = decision.start is not None or phase_changed(decision) or before != _findings(memory)
+        stale = False
+        if last or not changed or errors or unanswered(memory):
+            stale = await self._summarise(view, decision, memory)
+        else:
+            memory.put_off(decision.status)
         for note in refusals_to_tell(seen, refused, memory):
             await self._tell(view, note)
         error = first_error((*errors, *unanswered(memory)))
         if error is not None:
             raise error
         recorded = set(refused) - set(memory.refusals)
-        changed = decision.start is not None or phase_changed(decision) or before != _findings(memory)
         return decision, changed or stale or bool(recorded)
 
     def _decide(self, seen: Snapshot) -> Decision:
@@ -294,8 +304,12 @@ class Reconciler:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
         provider, interface = self._providers.of(traffic), runtime_of(seen.deployment.spec.runtime).interface
         routes = self._routes.render(owner, traffic, decision.split, interface)
+        pods = {one.name: seen.fleet(one.name).desired for one in decision.kept}
         children = plan_children(
             owner,
+            alone=self._children.alone(
+                owner, {**pods, **{one.revision.name: one.replicas for one in decision.workloads}}
+            ),
             workloads=decision.workloads,
             kept=decision.kept,
             stable_hash=decision.stable.hash if decision.stable else None,
@@ -331,10 +345,17 @@ class Reconciler:
 
     async def _mark(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
         """Put the success mark on what has become stable."""
+        kept = ours(self._cache, CONTROLLER_REVISION, owner)
         for success in decision.successes:
-            live = await self._cluster.get(CONTROLLER_REVISION, owner.namespace, success.revision.name)
-            if live is not None and controller_uid(live) == owner.uid:
-                self._cache.put(await self._cluster.apply(mark_succeeded(live, success.at), force=True))
+            kind, name = CONTROLLER_REVISION, success.revision.name
+            if name not in kept:
+                continue
+            mark = mark_of_success(kept[name], success.at)
+            try:
+                self._cache.put(await self._cluster.merge(kind, owner.namespace, name, mark))
+            except (Conflict, Gone):
+                await read_anew(self._cluster, self._cache, kind, owner.namespace, name)
+                raise
 
     async def _clean(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
         await self._takedown.retire(owner, seen, decision, memory)
@@ -352,8 +373,8 @@ class Reconciler:
 
 
 def _findings(memory: Memory) -> tuple[object, ...]:
-    """What was found out while children were written, and changes what there is to say."""
-    return frozenset(memory.conflicts), frozenset(memory.untold), tuple(memory.altered.items())
+    """What was found out or made while children were written, and changes what there is to say."""
+    return frozenset(memory.conflicts), frozenset(memory.untold), tuple(memory.altered.items()), memory.children_made
 
 
 def _corrected(child: Json) -> Note:

@@ -14,6 +14,7 @@ from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import REVISION_LABEL, Owner, controller_uid
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, Json
 from serinus.core.plan.revisions import rebuilt_revision, with_recorded_spec
+from serinus.runtime.introducing import introduce
 from serinus.runtime.memory import Memory
 from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
@@ -58,16 +59,14 @@ def _from_deployment(cache: Cache, view: ModelDeploymentView, owner: Owner, name
 
 async def _written(cluster: Cluster, cache: Cache, owner: Owner, manifest: Json) -> Json:
     """Store it, with the files that only its copy of the ConfigMap still has; somebody else's is left alone."""
-    name, copied = manifest["metadata"]["name"], manifest["data"].get("configMap")
+    copied = manifest["data"].get("configMap")
     with suppress(ClusterError):
-        found = await cluster.get(CONTROLLER_REVISION, owner.namespace, name)
-        if found is not None:
-            return found if controller_uid(found) == owner.uid else manifest
         files = await cluster.get(CONFIG_MAP, owner.namespace, copied) if copied else None
         if files is not None and controller_uid(files) == owner.uid:
             held = {key: files[key] for key in ("data", "binaryData") if key in files}
             manifest = {**manifest, "data": {**manifest["data"], "files": held}}
-        stored = await cluster.apply(manifest, force=False)
-        cache.put(stored)
-        return stored
+        stored, created = await introduce(cluster, manifest)
+        if created:
+            cache.put(stored)
+        return stored if controller_uid(stored) == owner.uid else manifest
     return manifest

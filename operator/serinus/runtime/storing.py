@@ -20,13 +20,15 @@ from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Owner, controlle
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.core.model.rollout import RolloutPlan, RolloutState, from_status, refreshed, to_status
 from serinus.core.rollout.decision import NewRollout, StoredState
-from serinus.runtime.budget import CHECKPOINT_SECONDS, LONGEST_SECONDS, WriteBudget, WriteTurn
+from serinus.runtime.budget import CHECKPOINT_SECONDS, LONGEST_SECONDS, REFRESH_SECONDS, WriteBudget, WriteTurn
 from serinus.runtime.memory import Memory, Refusal
 from serinus.runtime.ports import Cache, Clock, Cluster
 from serinus.runtime.rereading import TRIES, read_anew
 
 RETRY_SECONDS = 10.0
 """Between two tries of a status that was refused, unless there is more to say."""
+NUMBERS_SECONDS = 2.0
+"""How long the copy for people waits where it would tell of nothing but a pod more or less."""
 
 
 class Stale(Conflict):
@@ -167,17 +169,17 @@ class Statuses:
             memory.used_names.add(name)
 
     async def store_summary(self, view: ModelDeploymentView, status: ModelDeploymentStatus, memory: Memory) -> bool:
-        """Store the copy for people; what only words differ in waits for the next minute, and for the budget.
+        """Store the copy for people; what only words or numbers differ in waits for its time, and for the budget.
 
         Raises Stale.
         """
         now, refusal = self._clock.now(), memory.refusals.get(view.uid)
-        memory.status = status
+        memory.status, memory.owes_status = status, False
         if status == view.status:
             memory.refusals.pop(view.uid, None)
+            memory.numbers_since = memory.numbers_due = None
             return False
-        words_only = _without_words(status) == _without_words(view.status)
-        if words_only and not self._words_due(now - memory.status_written_at, now):
+        if not self._copy_due(view.status, status, memory, now):
             return False
         if refusal is not None and not retry_due(refusal, now):
             return False
@@ -203,6 +205,22 @@ class Statuses:
         memory.refusals.pop(view.uid, None)
         memory.status_written_at = now
         return True
+
+    def _copy_due(
+        self, before: ModelDeploymentStatus, status: ModelDeploymentStatus, memory: Memory, now: float
+    ) -> bool:
+        """Whether the copy is written now. Pods become ready one after the other, and are told of together."""
+        since = now if memory.numbers_since is None else memory.numbers_since
+        memory.numbers_since = memory.numbers_due = None
+        if _without_words(status) == _without_words(before):
+            return self._words_due(now - memory.status_written_at, now)
+        if _without_numbers(status) != _without_numbers(before):
+            return True
+        waited = now - since
+        if waited >= REFRESH_SECONDS or (waited >= NUMBERS_SECONDS and self._budget.take(now)):
+            return True
+        memory.numbers_since, memory.numbers_due = since, max(since + NUMBERS_SECONDS, now + 1.0)
+        return False
 
     def _words_due(self, age: float, now: float) -> bool:
         return age >= CHECKPOINT_SECONDS and (age >= LONGEST_SECONDS or self._budget.take(now))
@@ -267,6 +285,14 @@ def _essence(state: RolloutState) -> tuple[object, ...]:
 def _without_words(status: ModelDeploymentStatus) -> Json:
     plain: Json = status.manifest()
     plain["conditions"] = [_bare(condition) for condition in status.conditions]
+    return plain
+
+
+def _without_numbers(status: ModelDeploymentStatus) -> Json:
+    plain = _without_words(status)
+    for revision in ("stable", "canary"):
+        if plain.get(revision):
+            plain[revision] = {**plain[revision], "readyReplicas": None, "replicas": None}
     return plain
 
 

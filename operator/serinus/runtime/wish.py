@@ -32,6 +32,7 @@ from serinus.core.plan.revisions import (
 )
 from serinus.core.plan.storage import Storage, plan_storage, source_config_map
 from serinus.core.serving.runtimes import runtime_of
+from serinus.runtime.introducing import introduce
 from serinus.runtime.memory import Memory, Wish
 from serinus.runtime.ports import Cache, Cluster
 
@@ -194,15 +195,13 @@ class Wishes:
         fetching = self._fetching(owner.namespace)
         manifest = render_revision(asked.view, hashed, next_number(asked.kept), files=files, fetching=fetching)
         name = manifest["metadata"]["name"]
-        live = await self._cluster.get(CONTROLLER_REVISION, owner.namespace, name)
-        if live is not None and controller_uid(live) != owner.uid:
+        manifest["metadata"]["annotations"].update({k: v for k, v in asked.marks.items() if v is not None})
+        stored, created = await introduce(self._cluster, manifest)
+        if controller_uid(stored) != owner.uid:
             text = f"ControllerRevision {name} exists and is not ours: remove it, or rename the ModelDeployment"
             return Wish(obstacle=Obstacle("NameConflict", text), due=asked.now + rules.ABSENT_SECONDS)
-        if live is None:
-            manifest["metadata"]["annotations"].update({k: v for k, v in asked.marks.items() if v is not None})
-            stored = await self._cluster.apply(manifest, force=False)
-        else:
-            stored = await self._cluster.apply(annotated(live, asked.marks), force=True)
+        if not created:
+            stored = await self._cluster.apply(annotated(stored, asked.marks), force=True)
         self._cache.put(stored)
         return Wish(read_revision(stored), due=asked.due)
 

@@ -24,6 +24,18 @@ def copied(manifest: Json) -> Json:
     return result
 
 
+def _merge_patched(live: Json, patch: Json) -> Json:
+    """Patch as RFC 7396 says: null takes a field away."""
+    merged = {key: value for key, value in live.items() if key not in patch}
+    for key, value in patch.items():
+        before = live.get(key)
+        if isinstance(value, dict):
+            merged[key] = _merge_patched(before if isinstance(before, dict) else {}, value)
+        elif value is not None:
+            merged[key] = value
+    return merged
+
+
 class Killed(BaseException):
     """The operator was killed at this write."""
 
@@ -61,6 +73,12 @@ class InMemoryApi:
 
     async def apply(self, manifest: Json, *, force: bool) -> Json:
         return self._write("apply", manifest, lambda: self._merged(manifest))
+
+    async def apply_new(self, manifest: Json) -> Json:
+        if self._live(manifest) is not None:
+            self._count("apply", kind_of(manifest), manifest["metadata"]["name"])
+            raise Conflict("exists already")
+        return await self.apply(manifest, force=False)
 
     async def apply_status(self, manifest: Json) -> Json:
         def effect() -> Json:
@@ -117,7 +135,19 @@ class InMemoryApi:
         self._kill_after()
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
-        raise NotImplementedError
+        wanted = {"apiVersion": kind.api_version, "kind": kind.name}
+        wanted["metadata"] = {**patch.get("metadata", {}), "namespace": namespace, "name": name}
+        live = self._live(wanted)
+        if live is None:
+            self._count("merge", kind, name)
+            raise Gone(f"{name} is not there")
+
+        def effect() -> Json:
+            merged = _merge_patched(copied(live), copied(patch))
+            self.admit(merged)
+            return merged
+
+        return self._write("merge", wanted, effect)
 
     # What users, kubelets and the garbage collector do; never counted, never killed.
 

@@ -33,6 +33,18 @@ async def test_an_apply_is_server_side_in_our_name(cluster: KubernetesCluster, s
     assert sent.json() == WANTED
 
 
+async def test_a_new_object_is_applied_with_a_version_that_none_has(
+    cluster: KubernetesCluster, server: ScriptedServer
+) -> None:
+    """So it is made where it is missing, and refused where it is not; nobody's field is taken by force."""
+    server.will(answers(WANTED), answers({"message": "the object has been modified"}, 409))
+    await cluster.apply_new(WANTED)
+    with pytest.raises(Conflict):
+        await cluster.apply_new(WANTED)
+    assert server.seen[0].query == {"fieldManager": "serinus", "force": "false"}
+    assert server.seen[0].json() == {**WANTED, "metadata": {**WANTED["metadata"], "resourceVersion": "1"}}
+
+
 async def test_a_status_is_applied_by_force_to_its_subresource(
     cluster: KubernetesCluster, server: ScriptedServer
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from serinus.core.model.artifact import Artifact
 from serinus.core.model.kinds import Json
-from serinus.core.plan.revisions import mark_fetched
+from serinus.core.plan.revisions import ARTIFACT_ANNOTATION
 from tests.unit.cli.given import WORDS_THAT_MIGHT_BE_MARKUP, FakeCluster, say
 from tests.unit.cli.undo_given import name_of, recorded, served, spec_of, trying, wanting
 
@@ -18,8 +18,8 @@ FETCHED = Artifact(f"sha256:{'ab' * 32}", "mlflow://models/fraud/7", 9, {"mlflow
 def fetched(version: str, number: int, artifact: Artifact = FETCHED) -> Json:
     """A live ControllerRevision whose model was fetched from an alias."""
     manifest = recorded(spec_of(version, storageUri="mlflow://models/fraud@champion"), number)
-    marked = mark_fetched(manifest, artifact)
-    return {**manifest, "metadata": {**manifest["metadata"], "annotations": marked["metadata"]["annotations"]}}
+    manifest["metadata"]["annotations"][ARTIFACT_ANNOTATION] = artifact.text()
+    return manifest
 
 
 def history(fake: FakeCluster, *words: str) -> str:
@@ -63,7 +63,7 @@ def test_what_a_user_wrote_is_shown_as_it_is(words: str) -> None:
     """Where the model lies, and its lineage: none of it is markup."""
     artifact = Artifact(FETCHED.digest, f"s3://b/{words}/x", 9)
     kept = recorded(spec_of("1", lineage={"gitCommit": words}), 1)
-    kept["metadata"]["annotations"] = mark_fetched(kept, artifact)["metadata"]["annotations"]
+    kept["metadata"]["annotations"][ARTIFACT_ANNOTATION] = artifact.text()
     text = history(wanting(spec_of("1"), kept))
     assert f"s3://b/{words}/x  {FETCHED.digest}" in text
     assert f"gitCommit {words}" in text
@@ -73,8 +73,7 @@ def test_lineage_is_what_the_user_wrote_over_what_the_store_knows() -> None:
     """Labels stand beside the named fields."""
     lineage = {"gitCommit": "9d1f", "labels": {"owner": "risk"}}
     one = recorded(spec_of("1", lineage=lineage), 1)
-    marked = mark_fetched(one, FETCHED)
-    one["metadata"]["annotations"] = marked["metadata"]["annotations"]
+    one["metadata"]["annotations"][ARTIFACT_ANNOTATION] = FETCHED.text()
     (told,) = json.loads(history(wanting(spec_of("1"), one), "--json"))
     assert told["lineage"] == {"mlflowRunId": "1f0c", "gitCommit": "9d1f", "owner": "risk"}
 

@@ -9,10 +9,10 @@ from serinus.api.parsing import parse_spec
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import revision_hash, wish_digest
-from serinus.core.model.timestamps import from_rfc3339, to_rfc3339_seconds
+from serinus.core.model.timestamps import from_rfc3339, to_rfc3339, to_rfc3339_seconds
 from serinus.core.plan.revisions import (
+    SUCCEEDED_ANNOTATION,
     content_digest,
-    mark_succeeded,
     render_controller_revision,
     revision_name,
     wish_marks,
@@ -57,9 +57,10 @@ def recorded(spec: Json, number: int, *, succeeded: bool = True, files: Json | N
     )
     marks = wish_marks(wish_digest(parsed), at=at, until=None)
     manifest["metadata"]["annotations"] |= {key: value for key, value in marks.items() if value is not None}
-    marked = mark_succeeded(manifest, at + 600) if succeeded else manifest
-    marked["metadata"] |= {"uid": f"u-{number}", "creationTimestamp": to_rfc3339_seconds(at)}
-    return marked
+    if succeeded:
+        manifest["metadata"]["annotations"][SUCCEEDED_ANNOTATION] = to_rfc3339(at + 600)
+    manifest["metadata"] |= {"uid": f"u-{number}", "creationTimestamp": to_rfc3339_seconds(at)}
+    return manifest
 
 
 def wanting(spec: Json, *kept: Json, rollouts: tuple[Json, ...] = (), **fields: Any) -> FakeCluster:

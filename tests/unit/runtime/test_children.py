@@ -42,14 +42,12 @@ def route(weight: int) -> Json:
     }
 
 
-async def test_what_is_missing_is_looked_up_and_made() -> None:
+async def test_what_is_missing_is_made_in_one_request() -> None:
     """Once, and never again while it is there."""
     desk = Desk()
     assert await desk.ensure(service())
-    assert desk.api.reads == ["get Service fraud"]
     assert not await desk.ensure(service())
-    assert desk.api.writes == ["apply Service fraud"]
-    assert desk.api.reads == ["get Service fraud"]
+    assert (desk.api.writes, desk.api.reads) == (["apply Service fraud"], [])
 
 
 async def test_what_differs_is_applied() -> None:
@@ -71,6 +69,29 @@ async def test_a_name_that_somebody_else_holds_is_a_conflict() -> None:
     desk.api.remove(SERVICE, "ml", "fraud")
     assert await desk.ensure(service(9000))
     assert desk.memory.conflicts == {}
+
+
+async def test_a_name_that_no_watch_tells_of_is_a_conflict_too() -> None:
+    """Somebody else's object has no label of ours: the write finds it, and from then on it is looked at first."""
+    desk = Desk()
+    desk.api.unwatched = {SERVICE}
+    theirs = desk.api.put({**service(), "metadata": {"name": "fraud", "namespace": "ml"}})
+    for _ in range(3):
+        assert not await desk.ensure(service(9000))
+    assert desk.memory.conflicts["Service/fraud"].reason == "NameConflict"
+    assert desk.api.find(SERVICE, "fraud") == theirs
+    assert desk.api.writes == ["apply Service fraud"]
+
+
+async def test_an_object_of_ours_that_no_watch_tells_of_is_taken_up() -> None:
+    """A process was killed between the write and its answer, or the watch is dead: the controller's uid says so."""
+    desk = Desk()
+    desk.api.unwatched = {SERVICE}
+    desk.api.put(service(8000))
+    applied = await desk.children.ensure(OWNER, service(9000), desk.memory)
+    assert applied is not None
+    assert not applied.created
+    assert desk.api.find(SERVICE, "fraud")["spec"] == service(9000)["spec"]  # type: ignore[index]
 
 
 async def test_our_label_on_somebody_elses_object_makes_it_no_child_of_ours() -> None:
@@ -146,6 +167,15 @@ async def test_an_object_that_went_unheard_is_made_again() -> None:
     desk.api.remove(SERVICE, "ml", "fraud")
     assert await desk.ensure(service(9000))
     assert desk.api.find(SERVICE, "fraud") is not None
+
+
+async def test_a_single_pod_needs_no_disruption_budget_unless_it_has_one() -> None:
+    """What is there is kept as it should be; where a scaler decides, there may be more of them."""
+    desk = Desk()
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": OWNER.metadata("had-two")}
+    await desk.ensure({**budget, "spec": {"maxUnavailable": 1}})
+    pods = {"had-two": 1, "one": 1, "none": 0, "two": 2, "scaled": None}
+    assert desk.children.alone(OWNER, pods) == {"one", "none"}
 
 
 async def test_children_that_carry_a_wish_are_not_looked_at_again() -> None:

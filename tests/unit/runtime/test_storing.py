@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serinus.api.model_deployment import ModelDeploymentStatus
+from serinus.api.model_deployment import ModelDeploymentStatus, RevisionStatus
 from serinus.api.rollout import Levers
 from serinus.api.status import Condition, Phase, Verdict
 from serinus.core.model.assessment import AnalysisState
@@ -20,7 +20,7 @@ from serinus.core.model.timestamps import to_rfc3339
 from serinus.core.rollout.decision import StoredState
 from serinus.runtime.budget import CHECKPOINT_SECONDS, REFRESH_SECONDS, WRITES_A_SECOND
 from serinus.runtime.memory import Memory
-from serinus.runtime.storing import Statuses, worth_storing
+from serinus.runtime.storing import NUMBERS_SECONDS, Statuses, worth_storing
 from tests.support.world.api import InMemoryApi
 from tests.support.world.clock import VirtualClock
 from tests.unit.core.rollout.given import at_step, deployment, plan
@@ -188,15 +188,66 @@ async def test_the_copy_for_people_is_written_when_more_than_words_differ(
     before: dict[str, Any], after: dict[str, Any], written: bool
 ) -> None:
     """Words wait for the next minute."""
-    desk = Desk()
-    desk.api.put({"apiVersion": MODEL_DEPLOYMENT.api_version, "kind": "ModelDeployment", "metadata": {"name": "fraud"}})
-    live = desk.api.find(MODEL_DEPLOYMENT, "fraud")
-    assert live is not None
-    view = replace(
-        deployment(), uid=live["metadata"]["uid"], status=ModelDeploymentStatus(**before), resource_version=""
-    )
-    desk.memory.status_written_at = desk.clock.now()
-    assert await desk.statuses.store_summary(view, ModelDeploymentStatus(**after), desk.memory) is written
-    desk.clock.move(CHECKPOINT_SECONDS)
-    again = await desk.statuses.store_summary(view, ModelDeploymentStatus(**after), desk.memory)
-    assert again is (before != after)
+    people = People(before)
+    people.desk.memory.status_written_at = people.desk.clock.now()
+    assert await people.tell(**after) is written
+    people.desk.clock.move(CHECKPOINT_SECONDS)
+    assert await people.tell(**after) is (before != after)
+
+
+class People:
+    """Who reads a ModelDeployment's status, which says `before` for as long as its watch is silent."""
+
+    def __init__(self, before: dict[str, Any]) -> None:
+        self.desk = Desk()
+        kind = {"apiVersion": MODEL_DEPLOYMENT.api_version, "kind": MODEL_DEPLOYMENT.name}
+        uid = self.desk.api.put({**kind, "metadata": {"name": "fraud"}})["metadata"]["uid"]
+        status = ModelDeploymentStatus(**before)
+        self.view = replace(deployment(), uid=uid, status=status, resource_version="")
+
+    async def tell(self, **status: Any) -> bool:
+        return await self.desk.statuses.store_summary(self.view, ModelDeploymentStatus(**status), self.desk.memory)
+
+
+def pods(ready: int, of: int = 4) -> dict[str, Any]:
+    return {"stable": RevisionStatus(revision="fraud-a", version="1", ready_replicas=ready, replicas=of)}
+
+
+async def test_pods_that_become_ready_one_after_the_other_are_told_of_together() -> None:
+    """The first of them waits for the others, and says when it has waited long enough."""
+    people = People(pods(0))
+    assert not await people.tell(**pods(1))
+    assert people.desk.memory.numbers_due == people.desk.clock.now() + NUMBERS_SECONDS
+    people.desk.clock.move(NUMBERS_SECONDS / 2)
+    assert not await people.tell(**pods(3))
+    people.desk.clock.move(NUMBERS_SECONDS / 2)
+    assert await people.tell(**pods(4))
+    assert people.desk.memory.numbers_due is None
+
+
+async def test_numbers_of_pods_that_are_as_before_wait_for_nothing() -> None:
+    """A pod came and went: there is nothing to tell, and nothing to wake for."""
+    people = People(pods(4))
+    await people.tell(**pods(3))
+    assert not await people.tell(**pods(4))
+    assert people.desk.memory.numbers_due is None
+
+
+async def test_a_weight_does_not_wait_for_pods() -> None:
+    """What matters is written at once, with the numbers as they are."""
+    people = People(pods(0))
+    await people.tell(**pods(1))
+    assert await people.tell(weight=10, **pods(1))
+
+
+async def test_a_crowd_whose_pods_come_and_go_keeps_to_the_budget() -> None:
+    """Those that it has no room for come a little later, and none for ever."""
+    people = People(pods(0))
+    await people.tell(**pods(1))
+    people.desk.clock.move(NUMBERS_SECONDS)
+    while people.desk.statuses._budget.take(people.desk.clock.now()):
+        continue
+    assert not await people.tell(**pods(1))
+    assert people.desk.memory.numbers_due == people.desk.clock.now() + 1.0
+    people.desk.clock.move(REFRESH_SECONDS)
+    assert await people.tell(**pods(1))

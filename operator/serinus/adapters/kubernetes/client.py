@@ -25,6 +25,8 @@ LONGEST_WAIT: Final = 2.0
 """A longer Retry-After is the caller's to wait for."""
 SHORTEST_WRITE: Final = 0.25
 """Seconds; a write that would have to be abandoned sooner is not begun."""
+NEVER_STORED: Final = "1"
+"""A resourceVersion that no object has: at 1 etcd is empty, and its first write is 2."""
 DELAYS: Final = (0.1, 0.4)
 """Between the tries: so there are three."""
 
@@ -74,6 +76,16 @@ class KubernetesCluster:
         Only the uid keeps an object that is gone from being made again: the API server ignores a lone resourceVersion.
         """
         return await self._apply("apply", manifest, "", force)
+
+    async def apply_new(self, manifest: Json) -> Json:
+        """Apply server-side an object that is not there yet; one of that name, whosever it is, is a Conflict.
+
+        An apply with a resourceVersion makes what is missing, and is refused where the object has another one (`Update`
+        of k8s.io/apiserver, pkg/registry/generic/registry/store.go; tests/contract/test_new_objects.py proves it). A
+        POST's entry in managedFields would keep what a later apply leaves out; this one is an apply like any other.
+        """
+        fresh = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NEVER_STORED}}
+        return await self._apply("apply", fresh, "", False)
 
     async def apply_status(self, manifest: Json) -> Json:
         """Apply the status subresource, forced; metadata.uid and resourceVersion in it are preconditions."""
@@ -131,7 +143,7 @@ class KubernetesCluster:
         return await self._send("create", Request("POST", path, params=params, body=_encoded(manifest)))
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
-        """Merge-patch an object; metadata.resourceVersion in the patch is a precondition."""
+        """Merge-patch an object; metadata.uid and resourceVersion in the patch are preconditions."""
         request = Request(
             "PATCH",
             item(kind, namespace, name),

@@ -135,9 +135,12 @@ def rebuilt_revision(owner: Owner, deployment: Json, *, spec: ModelDeploymentSpe
     }
 
 
-def mark_succeeded(manifest: Json, at: float) -> Json:
-    """Render the apply that puts the success mark on a live ControllerRevision."""
-    return annotated(manifest, {SUCCEEDED_ANNOTATION: to_rfc3339(at)})
+def mark_of_success(manifest: Json, at: float) -> Json:
+    """Render the merge patch that puts the success mark on a live ControllerRevision.
+
+    A mark is set anew and never taken off, so it need not be part of what is applied: that is always the whole object.
+    """
+    return _mark(manifest, SUCCEEDED_ANNOTATION, to_rfc3339(at))
 
 
 def wish_marks(wish: str, *, at: float, until: float | None) -> dict[str, str | None]:
@@ -145,9 +148,18 @@ def wish_marks(wish: str, *, at: float, until: float | None) -> dict[str, str | 
     return {WISH_ANNOTATION: wish, WISHED_AT_ANNOTATION: to_rfc3339(at), FILES_UNTIL_ANNOTATION: stored(until)}
 
 
-def mark_fetched(manifest: Json, artifact: Artifact) -> Json:
-    """Render the apply that records on a live ControllerRevision what its first pod fetched."""
-    return annotated(manifest, {ARTIFACT_ANNOTATION: artifact.text()})
+def mark_of_fetch(manifest: Json, artifact: Artifact) -> Json:
+    """Render the merge patch that records on a live ControllerRevision what its first pod fetched.
+
+    Its version is a precondition: what another process has recorded meanwhile stays.
+    """
+    mark = _mark(manifest, ARTIFACT_ANNOTATION, artifact.text())
+    return {"metadata": {**mark["metadata"], "resourceVersion": manifest["metadata"]["resourceVersion"]}}
+
+
+def _mark(manifest: Json, annotation: str, text: str) -> Json:
+    """Render a merge patch of one annotation; the object's uid is a precondition."""
+    return {"metadata": {"uid": manifest["metadata"]["uid"], "annotations": {annotation: text}}}
 
 
 def annotated(manifest: Json, annotations: Mapping[str, str | None]) -> Json:

@@ -6,7 +6,7 @@ gateway does not know yet answers 503 until it does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from serinus.core.model.identity import Owner
@@ -37,6 +37,7 @@ def plan_children(
     kept: Sequence[Revision] = (),
     stable_hash: str | None,
     ports: Sequence[Port] = THREE_PORTS,
+    alone: Collection[str] = (),
     policies: Sequence[Json] = (),
     routes: Sequence[Json] = (),
     grpc_protocol: str = GRPC,
@@ -44,12 +45,13 @@ def plan_children(
     """Order what is wanted; `policies` and `routes` are what a traffic provider rendered for the same revisions.
 
     `ports` are those of stable's server. `kept` are revisions whose pods stay although they need none, since requests
-    may still arrive: they keep what leads to their pods, and what keeps a node drain from taking them at once.
+    may still arrive: they keep what leads to their pods, and what keeps a node drain from taking them at once. `alone`
+    names those that need no such budget: a drain takes the pods of a revision one by one, and they have a single one.
     Without a stable revision there is no root Service: it would select nothing that may serve.
     """
     guarded = (*(workload.revision for workload in workloads), *kept)
     services = [render_service(owner, revision, grpc_protocol) for revision in guarded]
     root = [] if stable_hash is None else [render_root_service(owner, stable_hash, grpc_protocol, ports)]
     deployments = [render_deployment(owner, workload.revision, workload.replicas) for workload in workloads]
-    budgets = [render_disruption_budget(owner, revision) for revision in guarded]
+    budgets = [render_disruption_budget(owner, revision) for revision in guarded if revision.name not in alone]
     return (*services, *policies, *budgets, *deployments, *root, *routes)

@@ -56,7 +56,7 @@ def _rollout_notes(stored: StoredState) -> Iterator[Note]:
         yield Note(f"Rollout{after.phase}", text, after.phase in WARNING_PHASES, plan)
     elif had.exceeds(has):
         yield Note("WeightTaken", f"Version {to}: {_weight(had, has)}{had.text} to {has.text}", rollout=plan)
-    elif after.reason != before.reason and not after.phase.ended and not _says_nothing_new(after):
+    elif after.reason != before.reason and not after.phase.ended and not _says_nothing_new(before, after):
         warning = after.verdict in {Verdict.BLIND, Verdict.UNSAFE}
         yield Note(after.reason or "", f"Version {to} held at {has.text}: {after.message}", warning, plan)
 
@@ -74,8 +74,10 @@ def _weight(had: Exposure, has: Exposure) -> str:
     return "weight " if had.by_weight_alone and has.by_weight_alone else ""
 
 
-def _says_nothing_new(state: RolloutState) -> bool:
-    return state.reason in SELF_EVIDENT or state.reason == Reason.WITHIN_LIMITS
+def _says_nothing_new(before: RolloutState, after: RolloutState) -> bool:
+    """Whether a reason goes without saying; that it waits for pods does where it has just been told to start."""
+    begins = before.reason is None and after.reason == RolloutReason.CANARY_NOT_READY
+    return begins or after.reason in SELF_EVIDENT or after.reason == Reason.WITHIN_LIMITS
 
 
 def _condition_notes(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> Iterator[Note]:

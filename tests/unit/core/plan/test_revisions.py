@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serinus.core.model.artifact import Artifact, read_artifact
 from serinus.core.model.kinds import Json
 from serinus.core.model.revision import revision_hash
 from serinus.core.plan.revisions import (
+    annotated,
     content_digest,
-    mark_succeeded,
+    mark_of_fetch,
+    mark_of_success,
     next_number,
     read_revision,
     recorded_spec,
@@ -130,17 +133,29 @@ def test_what_is_not_surely_the_revisions_is_not_given_back(harm: Callable[[Json
 
 @given(st.floats(min_value=0, max_value=4e9))
 def test_the_success_mark_reads_back_to_the_millisecond(at: float) -> None:
-    marked = read_revision(mark_succeeded(_live(_rendered()), at))
+    live = _live(_rendered())
+    live["metadata"]["annotations"] |= mark_of_success(live, at)["metadata"]["annotations"]
+    marked = read_revision(live)
     assert marked.succeeded_at is not None
     assert abs(marked.succeeded_at - at) <= 0.001
 
 
-def test_the_success_mark_is_an_apply_of_the_whole_object_with_its_uid() -> None:
-    marked = mark_succeeded(_live(_rendered()), 1772359200.0)
-    assert marked["metadata"]["annotations"] == {
-        "serinus.dev/version": "42",
-        "serinus.dev/succeeded-at": "2026-03-01T10:00:00.000Z",
-    }
+def test_the_success_mark_is_a_patch_of_one_annotation_with_its_uid() -> None:
+    marked = mark_of_success(_live(_rendered()), 1772359200.0)
+    annotations = {"serinus.dev/succeeded-at": "2026-03-01T10:00:00.000Z"}
+    assert marked == {"metadata": {"uid": "rev-uid", "annotations": annotations}}
+
+
+def test_what_was_fetched_is_a_patch_that_another_process_is_not_overwritten_by() -> None:
+    artifact = Artifact("sha256:ab", "s3://models/fraud/42")
+    marked = mark_of_fetch(_live(_rendered()), artifact)["metadata"]
+    assert (marked["uid"], marked["resourceVersion"]) == ("rev-uid", "7")
+    assert read_artifact(marked["annotations"]["serinus.dev/artifact"]) == artifact
+
+
+def test_an_annotation_is_an_apply_of_the_whole_object_with_its_uid() -> None:
+    marked = annotated(_live(_rendered()), {"serinus.dev/wish": "w", "serinus.dev/version": None})
+    assert marked["metadata"]["annotations"] == {"serinus.dev/wish": "w"}
     assert marked["metadata"]["uid"] == "rev-uid"
     assert marked["data"] == _rendered()["data"]
     assert "managedFields" not in marked["metadata"]

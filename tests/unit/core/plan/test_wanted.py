@@ -31,6 +31,13 @@ def test_services_and_policies_come_before_pods_and_the_route_comes_last() -> No
     ]
 
 
+def test_a_revision_of_a_single_pod_needs_no_budget() -> None:
+    workloads = (Workload(STABLE, 2), Workload(CANARY, 1))
+    children = plan_children(OWNER, workloads=workloads, stable_hash=STABLE.hash, alone={CANARY.name})
+    budgets = [child["metadata"]["name"] for child in children if child["kind"] == "PodDisruptionBudget"]
+    assert budgets == [STABLE.name]
+
+
 def test_there_is_no_root_service_and_no_route_while_nothing_may_serve() -> None:
     children = plan_children(OWNER, workloads=(Workload(CANARY, 1),), stable_hash=None)
     assert [child["kind"] for child in children] == ["Service", "PodDisruptionBudget", "Deployment"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from serinus.api.status import Phase, Verdict
-from serinus.core.model.exposure import Exposure
+from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.rollout import RolloutState
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Note, StoredState
@@ -54,6 +54,13 @@ def test_weight_that_follows_pod_by_pod_is_told_each_time() -> None:
     """The rollout has ended already."""
     before = replace(HELD, phase=Phase.REVERTED, exposure=Exposure(100))
     assert [note.reason for note in told(before, replace(before, exposure=Exposure(50)))] == ["WeightTaken"]
+
+
+def test_that_a_rollout_begins_with_waiting_for_its_pods_goes_without_saying() -> None:
+    """It has just been told to start. That it waits for them again, or for another reason, is told."""
+    begins = replace(HELD, phase=Phase.PENDING, exposure=NOTHING, reason=None)
+    assert told(begins, replace(begins, reason="CanaryNotReady")) == []
+    assert [note.reason for note in told(begins, replace(begins, reason="ImagePullFailed"))] == ["ImagePullFailed"]
 
 
 @pytest.mark.parametrize(
