@@ -152,6 +152,16 @@ async def freeze(world: RealWorld, pod: Pod) -> float:
         pod.send(signal.SIGCONT)
 
 
+async def seen_once_awake(pod: Pod) -> tuple[set[int], float]:
+    """Look at it when it has found out what it has lost."""
+    async with asyncio.timeout(30):
+        while True:
+            seen = await pod.seen()
+            if " was lost" in pod.process.log.read_text():
+                return seen
+            await asyncio.sleep(0.05)
+
+
 async def at_rest(world: RealWorld) -> None:
     """Wait until nothing more is written."""
     while await world.mirror.written_within(1.5):
@@ -189,10 +199,7 @@ async def test_a_frozen_operator_that_wakes_up_writes_nothing(world: RealWorld, 
     for name in frozen:
         await until_weights(world, name, {"1": 100})
     first.send(signal.SIGCONT)
-    while " was lost" not in first.process.log.read_text():
-        await asyncio.sleep(0.05)
-    led, written = await first.seen()
-    assert (led, written) == (set(), before)
+    assert await seen_once_awake(first) == (set(), before)
     await until_leading(first, second, each=2)
     assert {name: history(world, name) for name in frozen} == {name: [0, 10, 0] for name in frozen}
 

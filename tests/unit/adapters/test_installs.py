@@ -163,8 +163,12 @@ async def test_one_that_watches_some_gives_way_to_one_that_watches_all(
         await gone.release()
     everywhere, some = Install(leases, clock, "a"), within(leases, clock, "b", "ml")
     assert await everywhere.others.may_lead()
+    holding = asyncio.create_task(everywhere.others.hold())
     assert not await some.may_lead()
     assert "the Lease ml/serinus-install (a/serinus)" in some.said
+    assert not holding.done()
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
     await everywhere.others.release()
     assert await some.may_lead()
 

@@ -41,7 +41,7 @@ async def test_a_second_one_gets_half_of_them_one_at_a_time(replicas: Replicas, 
         await replicas.seconds()
         fewest = min(fewest, sum(replicas.shares.values()))
     assert replicas.shares == {"a": 2, "b": 2}
-    assert fewest == 3
+    assert fewest >= 3
 
 
 async def test_two_that_begin_together_share(replicas: Replicas) -> None:
@@ -153,7 +153,7 @@ async def test_what_never_comes_to_rest_runs_out(replicas: Replicas, monkeypatch
     await replicas.seconds(2)
     busy.decided.at_rest.clear()
     replicas.start("b", shards=2)
-    await replicas.seconds()
+    await replicas.seconds(2)
     await asyncio.wait_for(busy.leases.settled(), 5)
     assert replicas.store.holder("ops", "serinus-shard-1") == "a"
     assert busy.may_write == {0}

@@ -16,7 +16,7 @@ NAMES = ("a", "b", "c")
 
 @pytest.mark.parametrize(
     ("key", "shards", "shard"),
-    [(Key("ml", "fraud"), 1, 0), (Key("ml", "fraud"), 4, 1), (Key("ml", "churn"), 4, 0), (Key("shop", "fraud"), 4, 2)],
+    [(Key("ml", "fraud"), 1, 0), (Key("ml", "fraud"), 4, 3), (Key("ml", "churn"), 4, 2), (Key("shop", "fraud"), 4, 2)],
     ids=str,
 )
 def test_an_object_belongs_to_the_same_shard_for_ever(key: Key, shards: int, shard: int) -> None:
