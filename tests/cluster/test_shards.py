@@ -23,6 +23,8 @@ from tests.support.real_world import LASTING, RealWorld
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(240)]
 
 SHARDS = 4
+LEASE_SECONDS = 10
+"""Twice as long as by default: beside two other parts of the tests a process may have to wait for its turn."""
 DECIDED = "serinus.decision"
 """The logger of what is decided."""
 
@@ -72,7 +74,7 @@ async def until_leading(*pods: Pod, each: int) -> None:
 @pytest.fixture
 async def pods(world: RealWorld) -> AsyncIterator[tuple[Pod, Pod]]:
     """Two that share the work."""
-    election = {"enabled": True, "namespace": world.namespace, "leaseSeconds": 5}
+    election = {"enabled": True, "namespace": world.namespace, "leaseSeconds": LEASE_SECONDS}
     made = [
         OperatorProcess(
             world.plane, f"{world.namespace}-{place}", world.prometheus.url, leaderElection=election, shards=SHARDS
