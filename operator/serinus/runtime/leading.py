@@ -23,10 +23,12 @@ class Unending:
     """The tenure of an operator without leader election: it is the only one."""
 
     left = False
-    unsettled = False
 
     def seconds_left(self) -> float:
         return math.inf
+
+    def unsettle(self) -> None:
+        """Nobody waits for it."""
 
 
 @contextmanager
@@ -52,10 +54,10 @@ def seconds_to_tell() -> float:
 
 
 def note_unsettled() -> None:
-    """Remember that a write was given up on its way: it may still arrive for as long as it was allowed to."""
+    """Tell the tenure of this task that a write was given up on its way."""
     tenure = _UNDER.get()
     if tenure is not None:
-        tenure.unsettled = True
+        tenure.unsettle()
 
 
 @dataclass

@@ -163,10 +163,12 @@ async def test_what_never_comes_to_rest_runs_out(replicas: Replicas, monkeypatch
 
 
 async def test_a_shard_with_a_write_that_was_given_up_on_its_way_runs_out(replicas: Replicas) -> None:
-    """It may still arrive."""
+    """It may still arrive; one of long ago no more."""
     unsure = replicas.start("a", shards=2)
     await replicas.seconds(2)
-    unsure.decided.tenures[1].unsettled = True
+    unsure.decided.tenures[0].unsettle()
+    await replicas.seconds(5)
+    unsure.decided.tenures[1].unsettle()
     await replicas.stop("a")
     holders = [replicas.store.holder("ops", name) for name in ("serinus", "serinus-shard-1")]
     assert holders == ["", "a"]

@@ -31,6 +31,9 @@ class Tenured:
     def seconds_left(self) -> float:
         return self.left_seconds
 
+    def unsettle(self) -> None:
+        self.unsettled = True
+
 
 def decided(leading: Leading) -> set[int]:
     return {shard_of(key, leading.shards) for key in KEYS if leading.of(key) is not None}

@@ -44,21 +44,28 @@ class Deciders(Protocol):
 
 
 class ShardTenure:
-    """One time of leading a shard.
+    """One time of leading a shard; `left` says that it ended in good order."""
 
-    `left` says that it ended in good order, `unsettled` that a write was given up and may still be under way.
-    """
-
-    def __init__(self, lease: LeaderLease, neighbours: Neighbours) -> None:
+    def __init__(self, lease: LeaderLease, neighbours: Neighbours, clock: MonotonicClock) -> None:
         self.left = False
-        self.unsettled = False
         self.ended = False
+        self._clock = clock
+        self._unsettled_until = -math.inf
         self._lease = lease
         self._neighbours = neighbours
 
     def seconds_left(self) -> float:
         """Give the seconds within which a write must have ended."""
         return -math.inf if self.ended else min(self._lease.seconds_left(), self._neighbours.seconds_left())
+
+    def unsettle(self) -> None:
+        """Take in that a write was given up on its way: it may still arrive for as long as it was allowed to."""
+        self._unsettled_until = max(self._unsettled_until, self._clock.monotonic() + self.seconds_left())
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether such a write may still arrive."""
+        return self._clock.monotonic() < self._unsettled_until
 
 
 class ShardLeases:
@@ -234,7 +241,7 @@ class ShardLeases:
     def _begin(self, shard: int) -> None:
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._keep_others_away())
-        tenure = self._tenures[shard] = ShardTenure(self._leases[shard], self._neighbours)
+        tenure = self._tenures[shard] = ShardTenure(self._leases[shard], self._neighbours, self._clock)
         self._deciders.begin(shard, tenure)
 
     async def _keep_others_away(self) -> None:
