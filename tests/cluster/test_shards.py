@@ -19,6 +19,7 @@ from serinus.core.traffic.istio.routes import read_split
 from serinus_local.process import Running
 from tests.support.operator import WRITES, OperatorProcess, samples
 from tests.support.real_world import LASTING, RealWorld
+from tests.support.world import fraud
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(240)]
 
@@ -210,8 +211,10 @@ async def test_a_host_that_two_operators_claim_at_once_goes_to_one(world: RealWo
     """Each decides one of two ModelDeployments, and neither has heard of the other's route."""
     names = [names_of(world, [min(await led_by(pod))])[0] for pod in pods]
     host = f"shared.{world.namespace}.example.com"
-    traffic = {"hosts": [host], "istio": {"gateways": ["public"]}}
-    await asyncio.gather(*(world.commit("1", name=name, traffic=traffic) for name in names))
+    wanted = [fraud("1", traffic={"hosts": [host], "istio": {"gateways": ["public"]}}) for _ in names]
+    for name, manifest in zip(names, wanted, strict=True):
+        manifest["metadata"] = {"name": name, "namespace": world.namespace}
+    await asyncio.gather(*(world.api.apply(manifest) for manifest in wanted))
 
     def conflicted() -> list[str]:
         return [name for name in names if stalled(world.mirror.get(MODEL_DEPLOYMENT, name)) == "HostConflict"]
