@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +20,10 @@ from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
-from serinus.adapters.kubernetes.installs import AGAIN_SECONDS, NamespaceLeases, Neighbours, OtherInstalls, take_turn
-from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
+from serinus.adapters.kubernetes.installs import NamespaceLeases, Neighbours, OtherInstalls
+from serinus.adapters.kubernetes.lease import LeaseName
 from serinus.adapters.kubernetes.recorder import EventRecorder
+from serinus.adapters.kubernetes.shards import Deciders, ShardLeases
 from serinus.adapters.kubernetes.watch import watched_within
 from serinus.adapters.logging import Format, configure_logging
 from serinus.adapters.mlflow import MlflowRegistry
@@ -38,6 +38,8 @@ from serinus.handlers.shell import Shell
 from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
 from serinus.runtime.fallbacks import Fallbacks
+from serinus.runtime.handover import Handover
+from serinus.runtime.leading import Leading, Unending, note_unsettled, seconds_to_tell, seconds_to_write
 from serinus.runtime.members import Members
 from serinus.runtime.memory import Memories
 from serinus.runtime.observe import Observer
@@ -70,8 +72,9 @@ class Operator:
     endpoint: Endpoint
     telemetry: Telemetry = field(default_factory=Telemetry.create)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once there is something that this process decides."""
     url: str = ""
-    standby: bool = False
+    known: bool = False
     in_the_way: Callable[[], str] = str
     """Says which other install watches the same namespaces; nothing when there is none."""
 
@@ -79,32 +82,33 @@ class Operator:
         """Run until told to stop; what is held is released in the opposite order."""
         async with AsyncExitStack() as held:
             parts = await self._assemble(held)
-            if not await unless(stop, self._lead(held, parts)):
-                return
             held.push_async_callback(parts.close)
             if not await unless(stop, parts.cluster_is_known()):
                 return
+            self.known = True
             parts.shell.start()
             held.push_async_callback(parts.shell.stop)
-            # The last to be pushed is the first to be done: once the workers have ended nothing is left to write but
-            # Events, and a successor need not wait for those, nor for kopf.
-            held.push_async_callback(parts.leave)
-            running = [asyncio.create_task(parts.engine.run()), asyncio.create_task(parts.sweep())]
+            running = [asyncio.create_task(work) for work in parts.work()]
             held.push_async_callback(cancel, *running)
-            self.ready.set()
+            # The last to be pushed is the first to be done: what is under way ends, and once the leases are released a
+            # successor waits neither for the last Events nor for kopf.
+            held.push_async_callback(parts.leave)
+            await first_of(stop.wait(), *running)
+
+    def _opened(self) -> None:
+        if not self.ready.is_set():
             log.info("ready", url=self.url)
-            await first_of(stop.wait(), *running, *([parts.lost_lease] if parts.lost_lease else []))
+        self.ready.set()
 
     def _not_ready_because(self) -> str:
-        """A standby is ready: a Deployment's new pod must be, before the old one goes and gives up the lease."""
-        if self.in_the_way():
-            return self.in_the_way()
-        return "" if self.ready.is_set() or self.standby else "the caches are not filled yet"
+        """A standby is ready: a Deployment's new pod must be, before the old one goes and gives up its leases."""
+        return self.in_the_way() or ("" if self.known else "the caches are not filled yet")
 
     async def _assemble(self, held: AsyncExitStack) -> Parts:
-        parts = Parts(self.config, self.endpoint, self.telemetry)
-        self.in_the_way = lambda: parts.neighbours.said if parts.neighbours else ""
+        parts = Parts(self.config, self.endpoint, self.telemetry, opened=self._opened)
+        self.in_the_way = lambda: parts.leases.said if parts.leases else ""
         await held.enter_async_context(parts.connection)
+        await held.enter_async_context(parts.leases_connection)
         await held.enter_async_context(parts.metrics)
         if parts.registry is not None:
             await held.enter_async_context(parts.registry)
@@ -121,36 +125,22 @@ class Operator:
         )
         return parts
 
-    async def _lead(self, held: AsyncExitStack, parts: Parts) -> None:
-        """Wait for our turn to write."""
-        if parts.lease is None:
-            return
-        log.info("waits for the lease")
-        self.standby = True
-        held.push_async_callback(parts.leave)
-        while not await parts.try_to_lead():
-            self.standby = False
-            await asyncio.sleep(AGAIN_SECONDS)
-        self.standby = False
-
 
 class Parts:
     """The parts, each given what it needs."""
 
-    def __init__(self, config: Config, endpoint: Endpoint, telemetry: Telemetry) -> None:
+    def __init__(
+        self, config: Config, endpoint: Endpoint, telemetry: Telemetry, *, opened: Callable[[], None] = lambda: None
+    ) -> None:
         clock = SystemClock()
         sources = [one.source() for one in config.prometheus]
         self.telemetry = telemetry
-        self.lost_lease: asyncio.Task[None] | None = None
-        self.left = False
+        self.leading = Leading(config.shards)
         self.connection = Connection(endpoint, clock)
-        self.lease, self.neighbours = _election(config, endpoint, self.connection, clock)
+        # A renewal must not stand in line behind a storm of reverts.
+        self.leases_connection = Connection(endpoint, clock)
         self.cluster = KubernetesCluster(
-            self.connection,
-            clock,
-            writes_allowed=self.lease.writes_allowed if self.lease else lambda: True,
-            write_seconds=self._seconds_left,
-            on_request=telemetry.request_done,
+            self.connection, clock, write_seconds=seconds_to_write, on_request=self._request_done
         )
         self.cache = ObjectCache(on_change=self._changed)
         self.informers = Informers(
@@ -167,13 +157,7 @@ class Parts:
             namespaces=config.watch_namespaces,
         )
         self.recorder = EventRecorder(
-            KubernetesCluster(
-                self.connection,
-                clock,
-                writes_allowed=self._may_tell,
-                write_seconds=self._seconds_to_tell,
-                on_request=telemetry.request_done,
-            ),
+            KubernetesCluster(self.connection, clock, write_seconds=seconds_to_tell, on_request=telemetry.request_done),
             clock,
             instance=socket.gethostname(),
             must_wait=lambda: self.engine.queue.urgent > 0,
@@ -189,15 +173,29 @@ class Parts:
         self.registry = MlflowRegistry(told) if told is not None else None
         self.marks = self._registry_marks(config, clock)
         self.rereading = Rereading(self.cluster, self.cache, config.watch_namespaces)
-        self.reports = Reports(telemetry, self.cache, clock)
+        self.reports = Reports(telemetry, self.cache, clock, leads=self.leading.leads)
         self.engine = self._engine(config, clock)
+        self.handover = Handover(
+            self.leading,
+            self.engine,
+            self.cache,
+            reread=self.rereading,
+            settled=self._settled,
+            sleep=clock.sleep,
+            opened=opened,
+        )
+        self.leases = _leases(config, endpoint, self.leases_connection, clock, self.handover)
 
-    async def try_to_lead(self) -> bool:
-        """Take the lease, and give it back if another install watches the same namespaces."""
-        assert self.lease is not None
-        assert self.neighbours is not None
-        self.lost_lease = await take_turn(self.lease, self.neighbours)
-        return self.lost_lease is not None
+    def work(self) -> list[Coroutine[None, None, None]]:
+        """Everything that runs until the operator ends: whoever leads nothing has little to do."""
+        if self.leases is None:
+            self.handover.begin(0, Unending())
+        leases = [self.leases.run()] if self.leases is not None else []
+        return [self.engine.run(), self.sweep(), self.handover.run(), *leases]
+
+    async def _settled(self) -> None:
+        if self.marks is not None:
+            await self.marks.ended()
 
     def _registry_marks(self, config: Config, clock: SystemClock) -> RegistryMarks | None:
         if self.registry is None:
@@ -227,6 +225,7 @@ class Parts:
                 providers=config.providers(),
                 gateway_namespaces=config.gateway_namespaces(),
                 wake=self._wake,
+                clock=clock,
             ),
             fallbacks=Fallbacks(self.cache, wake=self._wake),
             members=Members(self.cache, wake=self._wake),
@@ -251,12 +250,13 @@ class Parts:
             reread=self.rereading,
             monotonic=clock.monotonic,
             workers=config.workers,
+            leading=self.leading,
         )
         engine.on_pass = self._count_pass
         return engine
 
     async def cluster_is_known(self) -> None:
-        """Fill the caches before anything is decided: a Rollout that we do not see would lose its weight."""
+        """Fill the caches before anything is decided; our own two kinds are read once a lease is ours."""
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 await self.informers.synced()
@@ -264,8 +264,6 @@ class Parts:
             kinds = ", ".join(self.informers.waiting_for())
             text = f"cannot list {kinds} within {SYNC_SECONDS:.0f} s: check the API server and the operator's rights"
             raise Unavailable(text) from None
-        for kind in (MODEL_DEPLOYMENT, ROLLOUT):
-            await self.rereading.everything(kind)
 
     def take(self, kind: Kind, event: str, manifest: Json) -> None:
         """Take an event of kopf's."""
@@ -295,7 +293,8 @@ class Parts:
     def exposed(self) -> bytes:
         """Render /metrics."""
         self.telemetry.queue_depth.set(len(self.engine.queue))
-        self.telemetry.leader.set(1 if self.lease is None or self.lease.writes_allowed() else 0)
+        led = self.leases.led() if self.leases is not None else {0}
+        self.telemetry.show_shards(led, self.leading.shards)
         self.telemetry.events_lost.set(self.recorder.dropped + self.recorder.failed)
         self.telemetry.show_sources(self.sampler.sources())
         self.telemetry.show_watches(silence=self.informers.silence(), restarts=self.informers.restarts())
@@ -305,26 +304,9 @@ class Parts:
         return self.telemetry.expose()
 
     async def leave(self) -> None:
-        """Give the lease up, and hold it no longer; nothing but Events is written afterwards. Done once or twice."""
-        if self.lease is None or self.lost_lease is None:
-            return
-        await cancel(self.lost_lease)
-        self.left = self.left or self.lease.writes_allowed()
-        await self.lease.release()
-        if self.neighbours is not None:
-            await self.neighbours.release()
-
-    def _may_tell(self) -> bool:
-        """Whether Events may be sent: also those of what was done before the lease was given up in good order."""
-        return self.lease is None or self.left or self.lease.writes_allowed()
-
-    def _seconds_left(self) -> float:
-        if self.lease is None or self.neighbours is None:
-            return math.inf
-        return min(self.lease.seconds_left(), self.neighbours.seconds_left())
-
-    def _seconds_to_tell(self) -> float:
-        return math.inf if self.left else self._seconds_left()
+        """Give up what is led, once it is at rest; nothing but Events is written afterwards."""
+        if self.leases is not None:
+            await self.leases.leave()
 
     async def close(self) -> None:
         """End what runs beside the passes, and send the last Events."""
@@ -343,6 +325,11 @@ class Parts:
 
     def _changed(self, kind: Kind, namespace: str, model_deployment: str | None, manifest: Json | None) -> None:
         self.engine.changed(kind, namespace, model_deployment, manifest)
+
+    def _request_done(self, verb: str, outcome: str, seconds: float) -> None:
+        self.telemetry.request_done(verb, outcome, seconds)
+        if outcome == "Cancelled" and verb not in {"get", "list"}:
+            note_unsettled()
 
     def _count_pass(self, seconds: float, failure: Exception | None) -> None:
         self.telemetry.pass_seconds.observe(seconds)
@@ -374,19 +361,19 @@ async def _main(config: Config, kubeconfig: str | None) -> None:
     await Operator(config, await find_endpoint(kubeconfig)).run(stop)
 
 
-def _election(
-    config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock
-) -> tuple[LeaderLease | None, Neighbours | None]:
+def _leases(
+    config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock, deciders: Deciders
+) -> ShardLeases | None:
     """Make what decides who writes."""
     if not config.leader_election.enabled:
-        return None, None
-    # A client of its own: the lease must be renewed before it allows writes.
+        return None
+    # A client of its own: a lease must be renewed before it allows writes.
     unfenced, name = KubernetesCluster(connection, clock), _lease_name(config, endpoint)
     seconds = config.leader_election.lease_seconds
-    lease = LeaderLease(unfenced, clock, name, seconds=seconds)
+    neighbours: Neighbours = OtherInstalls(unfenced, clock, name, seconds=seconds)
     if name.watched:
-        return lease, NamespaceLeases(unfenced, clock, name, seconds=seconds)
-    return lease, OtherInstalls(unfenced, clock, name, seconds=seconds)
+        neighbours = NamespaceLeases(unfenced, clock, name, seconds=seconds)
+    return ShardLeases(unfenced, clock, name, seconds=seconds, neighbours=neighbours, deciders=deciders)
 
 
 def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:
@@ -396,4 +383,5 @@ def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:
         # A container that was killed comes back in the same pod: it need not wait for its own lease to run out.
         identity=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         watched=config.watch_namespaces,
+        shards=config.shards,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from serinus.config_places import ArtifactHost, ClaimName, ClusterDomain, EndpointUrl, HostFolder, RegisteredModels
 from serinus.config_sources import (
@@ -26,6 +26,7 @@ from serinus.config_sources import (
 )
 from serinus.core.model.errors import SerinusError
 from serinus.core.model.names import CLUSTER_DOMAIN
+from serinus.core.model.shards import MOST_SHARDS
 from serinus.core.model.source import BasicAuth, Source, TlsFiles, without_secrets
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.plan.artifacts import Fetching
@@ -166,13 +167,14 @@ class ModelCacheConfig(Strict):
 class LeaderElection(Strict):
     """Which operator writes if several run. The default namespace is the operator's own.
 
-    The pods of one install share a Lease; two installs need one each, or each would be taken for the other's standby.
+    The pods of one install share a Lease, or one for each of its shards; two installs need names of their own, or each
+    would be taken for the other's standby.
     """
 
     enabled: bool = True
     namespace: str = ""
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "serinus"
-    lease_seconds: Annotated[int, Field(ge=5, le=300)] = 15
+    lease_seconds: Annotated[int, Field(ge=5, le=300)] = 5
 
 
 class Config(Strict):
@@ -191,8 +193,17 @@ class Config(Strict):
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     metrics_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     leader_election: LeaderElection = LeaderElection()
+    shards: Annotated[int, Field(ge=1, le=MOST_SHARDS)] = 1
     artifacts: ArtifactsConfig = ArtifactsConfig()
     model_cache: ModelCacheConfig = ModelCacheConfig()
+
+    @field_validator("shards")
+    @classmethod
+    def _are_led_by_election(cls, shards: int, info: ValidationInfo) -> int:
+        election = info.data.get("leader_election")
+        if shards > 1 and election is not None and not election.enabled:
+            raise ValueError("an operator without leader election does all the work: set leaderElection.enabled: true")
+        return shards
 
     @field_validator("export_to")
     @classmethod

@@ -54,10 +54,12 @@ async def world(
 
 @pytest.fixture
 async def operator(world: RealWorld, watched: tuple[str, ...]) -> AsyncIterator[Operator]:
-    """The operator as the chart runs it, lease and all."""
+    """The operator as the chart runs it, with leases of several shards."""
     kubeconfig = world.plane.service_account_kubeconfig(chart.NAMESPACE, chart.service_account())
     election = {"enabled": True, "namespace": chart.NAMESPACE, "leaseSeconds": 5}
-    async with embedded(kubeconfig, world.prometheus.url, leaderElection=election, watchNamespaces=watched) as running:
+    async with embedded(
+        kubeconfig, world.prometheus.url, leaderElection=election, shards=4, watchNamespaces=watched
+    ) as running:
         yield running
 
 

@@ -170,6 +170,40 @@ async def test_a_prefix_that_a_younger_model_serves_is_not_taken_from_it() -> No
     assert (prefix_of(world), world.routed) == ("/taken", {"1": 50, "2": 50})
 
 
+def claimed(world: World) -> frozenset[str]:
+    """The hosts of the live route."""
+    return frozenset() if world.route is None else world.provider.read_claims(world.route).hosts
+
+
+@WITH_EACH_API
+async def test_a_host_that_two_begin_to_claim_at_once_goes_to_the_older() -> None:
+    """Another process decides the other, and neither had heard of the other's route: the younger gives it back."""
+    world = World()
+    world.models["1"] = Model()
+    commit(world, "1", "/fraud")
+    await world.until(lambda w: HOST in claimed(w))
+    neighbour(world, "/fraud", older_by=1)
+    await world.run(2)
+    assert HOST not in claimed(world)
+    assert world.condition("Stalled")["reason"] == "HostConflict"
+    world.api.remove(world.provider.route, "ml", "neighbour")
+    await world.run(2)
+    assert HOST in claimed(world)
+
+
+@WITH_EACH_API
+async def test_a_host_that_was_begun_long_ago_is_not_given_back() -> None:
+    """An older route that is led to it by an edit came later all the same."""
+    world = World()
+    world.models["1"] = Model()
+    commit(world, "1", "/fraud")
+    await world.until(lambda w: HOST in claimed(w))
+    await world.run(31)
+    neighbour(world, "/fraud")
+    await world.run(2)
+    assert HOST in claimed(world)
+
+
 @WITH_EACH_API
 async def test_a_restarted_operator_reads_the_split_below_a_prefix() -> None:
     """By the route alone."""

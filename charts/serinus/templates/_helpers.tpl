@@ -52,6 +52,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- eq $name "serinus-install" | ternary "serinus-install-leader" $name -}}
 {{- end -}}
 
+{{- /* The Leases of all shards that there may be, and the list of replicas; as a JSON list. */ -}}
+{{- define "serinus.leaseNames" -}}
+{{- $name := include "serinus.leaseName" . -}}
+{{- $names := list $name -}}
+{{- range untilStep 1 16 1 -}}
+{{- $names = append $names (printf "%s-shard-%d" $name .) -}}
+{{- end -}}
+{{- append $names (printf "%s-replicas" $name) | toJson -}}
+{{- end -}}
+
 {{- /* Where else Gateways are looked for, as a JSON list: the namespaces of those that are granted. */ -}}
 {{- define "serinus.gatewayNamespaces" -}}
 {{- $found := list -}}

@@ -11,6 +11,7 @@ class Beside:
 
     def __init__(self) -> None:
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     def __contains__(self, rollout: str) -> bool:
         return rollout in self._running
@@ -30,6 +31,12 @@ class Beside:
         running = self._running.pop(rollout, None)
         if running is not None:
             running.cancel()
+            self._ending.add(running)
+            running.add_done_callback(self._ending.discard)
+
+    async def ended(self) -> None:
+        """Wait until nothing is under way any more of what was forgotten."""
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def settle(self) -> None:
         """Wait until everything that was asked is answered."""

@@ -29,9 +29,10 @@ from serinus.core.traffic.hosts import (
 )
 from serinus.core.traffic.listeners import Listeners, unreached
 from serinus.core.traffic.provider import TrafficProvider
+from serinus.runtime.fresh_claims import FreshClaims
 from serinus.runtime.memory import Memory
 from serinus.runtime.ours import our_routes
-from serinus.runtime.ports import Cache
+from serinus.runtime.ports import Cache, Clock
 
 KEPT = "; until then the route keeps what it had, and goes on serving"
 
@@ -70,6 +71,7 @@ class Claims:
     `wake` is told which ModelDeployments are to be judged anew, because a route that overlaps theirs, or a Gateway that
     they name, came, changed what it claims or listens for, or went. Gateways are known in `gateway_namespaces`, or
     everywhere without any: of others nothing is said.
+    Of two ModelDeployments that have begun to claim a host at once the younger one gives it back.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Claims:
         *,
         sources: tuple[str, ...],
         provider: TrafficProvider,
+        clock: Clock,
         gateway_namespaces: Sequence[str] = (),
         wake: Callable[[Key], None] = nobody,
     ) -> None:
@@ -88,6 +91,7 @@ class Claims:
         self._provider = provider
         self._gateway_namespaces = frozenset(gateway_namespaces)
         self._wake = wake
+        self._fresh = FreshClaims(clock)
         self._claimants = Claimants()
         self._ours = Claimants()
         self._asked: dict[Key, Sequence[OurRoute]] = {}
@@ -239,7 +243,11 @@ class Claims:
         had = self._provider.read_claims(live) if live is not None else None
         lost = _Lost()
         for one in self.conflicts(view):
-            if (had and live and self._has(one, had, live)) or not (one.blocking or self._is_moved_to(one, had)):
+            if had and live and self._has(one, had, live):
+                if self._was_begun_at_once(one, had):
+                    lost.hosts.add(one.host)
+                continue
+            if not (one.blocking or self._is_moved_to(one, had)):
                 continue
             if had is None or one.host not in had.hosts:
                 lost.hosts.add(one.host)
@@ -255,6 +263,12 @@ class Claims:
         bound = had is not None and conflict.host in had.hosts and conflict.gateway in had.gateways
         return bound and theirs is not None and conflict.host in theirs.hosts
 
+    def _was_begun_at_once(self, conflict: HostConflict, had: ForeignRoute) -> bool:
+        """Whether our route has begun to claim a host while the older one of another ModelDeployment did."""
+        theirs = self._claimants.of(conflict.theirs)
+        new = self._fresh.holds(had.key, (conflict.gateway, conflict.host))
+        return new and conflict.blocking and theirs is not None and theirs.managed
+
     def _has(self, conflict: HostConflict, had: ForeignRoute, live: Json) -> bool:
         """Whether our live route already has what it claims beside another."""
         theirs = self._claimants.of(conflict.theirs)
@@ -269,6 +283,8 @@ class Claims:
         if before == now:
             return
         self._changes += 1
+        if key in self._owners:
+            self._fresh.note(key, before, now)
         if now is None:
             self._claimants.drop(key)
         else:
@@ -302,6 +318,7 @@ class Claims:
         if manifest is None:
             self._found.pop(key, None)
             for route in self._asked.pop(key, ()):
+                self._fresh.forget(route.key)
                 self._ours.drop(route.key)
                 del self._owners[route.key]
 

@@ -17,7 +17,7 @@ from serinus.core.traffic.provider import TrafficProvider
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.claims import Claims, nobody
 from serinus.runtime.memory import Memory
-from serinus.runtime.ports import Cache
+from serinus.runtime.ports import Cache, Clock
 
 MOST_NAMED: Final = 3
 """Routes in one message: the first that is mended shows the next."""
@@ -39,6 +39,7 @@ class ClaimsByApi:
         *,
         sources: tuple[str, ...],
         providers: TrafficProviders,
+        clock: Clock,
         gateway_namespaces: Sequence[str] = (),
         wake: Callable[[Key], None] = nobody,
     ) -> ClaimsByApi:
@@ -50,6 +51,7 @@ class ClaimsByApi:
                 tenancy,
                 sources=sources,
                 provider=provider,
+                clock=clock,
                 gateway_namespaces=gateway_namespaces,
                 wake=wake,
             )

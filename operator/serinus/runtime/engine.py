@@ -1,9 +1,12 @@
-"""Runs workers over one queue of ModelDeployments: a change of anything that belongs to one wakes its key."""
+"""Runs workers over one queue of ModelDeployments: a change of anything that belongs to one wakes its key.
+
+Only what this process leads is looked at; each pass runs under the tenure of its shard.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Protocol
 
 import structlog
@@ -11,6 +14,7 @@ import structlog
 from serinus.core.model.errors import ClusterError, Conflict, Gone
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import ROLLOUT, Json, Kind
+from serinus.runtime.leading import Leading, under
 from serinus.runtime.ports import Cache, Clock
 from serinus.runtime.queue import WorkQueue
 from serinus.runtime.reconcile import PassResult
@@ -29,6 +33,9 @@ class Passes(Protocol):
 
     async def reconcile(self, key: Key) -> PassResult | None: ...
 
+    def forget(self, key: Key) -> None:
+        """Keep nothing of it: somebody else decides it now, or nobody."""
+
 
 class Engine:
     """Runs passes: one at a time for a key, several keys at once, live rollouts first."""
@@ -42,7 +49,10 @@ class Engine:
         reread: Callable[[Key], Awaitable[None]],
         monotonic: Callable[[], float],
         workers: int = 8,
+        leading: Leading | None = None,
     ) -> None:
+        self._leading = leading or Leading.everything()
+        self._under_way: dict[Key, asyncio.Event] = {}
         self._reconciler = reconciler
         self._reread = reread
         self._cache = cache
@@ -55,8 +65,9 @@ class Engine:
         self.on_pass: Callable[[float, Exception | None], None] = lambda seconds, failure: None
 
     def wake(self, key: Key) -> None:
-        """Look at a ModelDeployment soon."""
-        self.queue.add(key)
+        """Look at a ModelDeployment soon, if it is ours to decide."""
+        if self._leading.of(key) is not None:
+            self.queue.add(key)
 
     def changed(self, kind: Kind, namespace: str, model_deployment: str | None, manifest: Json | None) -> None:
         """Take a change from a watch: wake the owner. Whom a foreign route concerns is for `Claims` to say."""
@@ -72,11 +83,23 @@ class Engine:
 
     def find_live(self) -> None:
         """Put in front what had weight when the last process ended: its revert must not wait for all that is idle."""
-        for (namespace, _), rollout in self._cache.all(ROLLOUT).items():
-            owner = (rollout["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
-            if owner is not None and _is_shown(rollout.get("status") or {}):
-                self._live.add(Key(namespace, owner))
-                self.wake(Key(namespace, owner))
+        for key in shown_to_anybody(self._cache):
+            if self._leading.of(key) is not None:
+                self._live.add(key)
+                self.wake(key)
+
+    async def finished(self, shard: int) -> None:
+        """Wait until no pass over any ModelDeployment of a shard is under way."""
+        while ends := [one for key, one in self._under_way.items() if self._leading.shard_of(key) == shard]:
+            await ends[0].wait()
+
+    def drop(self, keys: Iterable[Key]) -> None:
+        """Keep nothing of what somebody else decides now."""
+        for key in keys:
+            self._live.discard(key)
+            self._conflicts.pop(key, None)
+            self.queue.forget(key)
+            self._reconciler.forget(key)
 
     async def _work(self) -> None:
         while True:
@@ -85,6 +108,24 @@ class Engine:
 
     async def run_pass(self, key: Key) -> bool:
         """Run one pass; tell whether it went well. Nothing that it raises ends the worker."""
+        tenure = self._leading.of(key)
+        if tenure is None:
+            return True
+        ended = self._under_way[key] = asyncio.Event()
+        try:
+            with under(tenure):
+                done = await self._pass(key)
+        finally:
+            del self._under_way[key]
+            ended.set()
+        if self._leading.of(key) is tenure:
+            return done
+        # It was taken from us meanwhile, and the pass may have remembered something since then.
+        self.drop((key,))
+        self.wake(key)
+        return True
+
+    async def _pass(self, key: Key) -> bool:
         started = self._monotonic()
         failure: Exception | None = None
         outcome = None
@@ -132,6 +173,14 @@ class Engine:
         if outcome.put_off:
             self.queue.add(key)
         return True
+
+
+def shown_to_anybody(cache: Cache) -> Iterator[Key]:
+    """Name the ModelDeployments with a Rollout that sends somebody to its canary."""
+    for (namespace, _), rollout in cache.all(ROLLOUT).items():
+        owner = (rollout["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
+        if owner is not None and _is_shown(rollout.get("status") or {}):
+            yield Key(namespace, owner)
 
 
 def _is_shown(status: Json) -> bool:

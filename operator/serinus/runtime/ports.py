@@ -19,6 +19,21 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+class Tenure(Protocol):
+    """The time from when this process was given a shard until it loses it; one that is over never comes back.
+
+    `left` says that it was given up in good order.
+    """
+
+    left: bool
+
+    def seconds_left(self) -> float:
+        """Give the seconds within which a write must have ended; none is left when it is over."""
+
+    def unsettle(self) -> None:
+        """Take in that a write was given up on its way: it may still arrive for as long as it was allowed to."""
+
+
 class Cluster(Protocol):
     """Writes to the API server, and the few reads that no cache serves.
 

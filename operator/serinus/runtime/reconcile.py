@@ -120,11 +120,11 @@ class Reconciler:
         """Look and act once; None when the ModelDeployment is gone. Raises ClusterError after doing what it could."""
         manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         if manifest is None or manifest["metadata"].get("deletionTimestamp"):
-            self._forget(key)
+            self.forget(key)
             return None
         if self._memories.is_of_another(key, manifest["metadata"]["uid"]):
             # It was deleted and made again, and no pass has seen it gone.
-            self._forget(key)
+            self.forget(key)
         outcome, stale = PassResult(None, live=False), None
         for number in range(ROUNDS):
             manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
@@ -167,7 +167,8 @@ class Reconciler:
             await self._recorder.record(about, reason=note.reason, message=note.message, warning=True)
         return PassResult(None, live=False)
 
-    def _forget(self, key: Key) -> None:
+    def forget(self, key: Key) -> None:
+        """Keep nothing of a ModelDeployment that is gone, or that another process decides now."""
         self._memories.forget(key)
         self._observer.sampler.forget(key)
         if self._registry is not None:

@@ -87,6 +87,10 @@ class RegistryMarks:
         self._resting.pop(key, None)
         self._beside.forget(str(key))
 
+    async def ended(self) -> None:
+        """Wait until nothing is written any more of what was forgotten."""
+        await self._beside.ended()
+
     async def close(self) -> None:
         """End all telling; the next process goes on with what is not recorded."""
         await self._beside.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.status import Verdict
-from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import ROLLOUT
 from serinus.core.rollout.decision import Decision, Note, StoredState
 from serinus.runtime.ports import Cache, Clock
@@ -18,9 +19,12 @@ log = structlog.get_logger("serinus.decision")
 
 
 class Reports:
-    """Logs and counts what was decided."""
+    """Logs and counts what was decided, and shows what is led: of several replicas each object is one's."""
 
-    def __init__(self, telemetry: Telemetry, cache: Cache, clock: Clock) -> None:
+    def __init__(
+        self, telemetry: Telemetry, cache: Cache, clock: Clock, *, leads: Callable[[Key], bool] = lambda key: True
+    ) -> None:
+        self._leads = leads
         self._telemetry = telemetry
         self._cache = cache
         self._clock = clock
@@ -44,7 +48,11 @@ class Reports:
 
     def before_scrape(self) -> None:
         """Count the Rollouts by phase, and show the weights of those that go on."""
-        statuses = {place: rollout.get("status") or {} for place, rollout in self._cache.all(ROLLOUT).items()}
+        statuses = {
+            place: rollout.get("status") or {}
+            for place, rollout in self._cache.all(ROLLOUT).items()
+            if self._leads(Key(*self._owner(place)))
+        }
         self._telemetry.show_rollouts(Counter(str(status.get("phase", "Pending")) for status in statuses.values()))
         active = (place for place, status in statuses.items() if status.get("settledAt") is None)
         weights = {place: statuses[place].get("weight") for place in active}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -91,7 +91,7 @@ class Telemetry:
             revert_seconds=histogram(
                 "revert_seconds", "Time from the sample that condemned a revision to its weight 0.", REVERT_BUCKETS
             ),
-            leader=gauge("leader", "1 while this process may write."),
+            leader=gauge("leader", "1 while this process may write in a shard.", "shard"),
         )
 
     def request_done(self, verb: str, outcome: str, seconds: float) -> None:
@@ -120,6 +120,11 @@ class Telemetry:
             self.watch_silence_seconds.labels(kind).set(seconds)
         for kind, count in restarts.items():
             self.informer_restarts.labels(kind).set(count)
+
+    def show_shards(self, led: Collection[int], shards: int) -> None:
+        """Take over which shards this process leads, of so many; called before a scrape is answered."""
+        for shard in range(shards):
+            self.leader.labels(str(shard)).set(1 if shard in led else 0)
 
     def show_rollouts(self, by_phase: Mapping[str, int]) -> None:
         """Replace the numbers of Rollouts by phase."""

@@ -134,6 +134,7 @@ class World(Served):
                 sources=("default",),
                 providers=self.providers,
                 wake=self._wake,
+                clock=self.clock,
             ),
             fallbacks=Fallbacks(cache, wake=self._wake),
             members=Members(cache, wake=self._wake),

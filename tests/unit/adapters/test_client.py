@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import aiohttp
 import pytest
 
@@ -148,7 +150,7 @@ async def test_a_process_whose_lease_has_run_out_writes_nothing(
     connection: Connection, server: ScriptedServer, clock: HandClock
 ) -> None:
     """Another process may be the writer by now; reading is still allowed."""
-    cluster = KubernetesCluster(connection, clock, writes_allowed=lambda: False)
+    cluster = KubernetesCluster(connection, clock, write_seconds=lambda: -math.inf)
     server.will(answers(WANTED))
     for write in (
         cluster.apply(WANTED, force=True),
@@ -167,8 +169,8 @@ async def test_the_lease_is_looked_at_before_each_try(
     connection: Connection, server: ScriptedServer, clock: HandClock
 ) -> None:
     """A lease may run out while a busy server is waited for."""
-    allowed = iter([True, False])
-    cluster = KubernetesCluster(connection, clock, writes_allowed=lambda: next(allowed))
+    left = iter([math.inf, -math.inf])
+    cluster = KubernetesCluster(connection, clock, write_seconds=lambda: next(left))
     server.will(BUSY)
     with pytest.raises(Unavailable, match="lease"):
         await cluster.apply(WANTED, force=True)

@@ -7,7 +7,7 @@ import copy
 
 import pytest
 
-from serinus.adapters.kubernetes.lease import MARGIN_SECONDS, LeaderLease, LeaseName
+from serinus.adapters.kubernetes.lease import MARGIN_SECONDS, LeaderLease, LeaseName, shards_of
 from serinus.core.model.errors import Conflict, Unavailable
 from serinus.core.model.kinds import Json, Kind
 from tests.support.hand_clock import HandClock
@@ -34,6 +34,7 @@ class Store:
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
         self._check()
+        await asyncio.sleep(0)
         assert self.lease is not None
         if patch["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"]:
             raise Conflict("it has changed")
@@ -49,7 +50,13 @@ class Store:
         assert self.lease is not None
         self.version += 1
         self.lease["metadata"]["resourceVersion"] = str(self.version)
-        return self.lease
+        return copy.deepcopy(self.lease)
+
+    def edit(self, **spec: object) -> None:
+        """Let somebody else write the record."""
+        assert self.lease is not None
+        self.lease["spec"].update(spec)
+        self._bump()
 
 
 @pytest.fixture
@@ -95,7 +102,7 @@ async def test_a_renewal_keeps_the_second_out(store: Store, clock: HandClock) ->
     first, second = lease(store, clock, "first"), lease(store, clock, "second")
     await first.acquire()
     for _ in range(5):
-        assert not await second._try("acquired")
+        assert not await second.try_once()
         clock.move(10)
         await first.acquire()
     assert first.writes_allowed()
@@ -103,7 +110,7 @@ async def test_a_renewal_keeps_the_second_out(store: Store, clock: HandClock) ->
 
 
 async def test_a_released_lease_is_taken_at_once(store: Store, clock: HandClock) -> None:
-    """A rolling update of the operator costs a second, not fifteen."""
+    """A rolling update of the operator costs a second, not five."""
     first, second = lease(store, clock, "first"), lease(store, clock, "second")
     await first.acquire()
     await first.release()
@@ -136,8 +143,7 @@ async def test_a_holder_that_finds_another_name_stops_at_once(store: Store, cloc
     """Somebody edited the lease, or our clock stood still: the other is the writer now."""
     first = lease(store, clock)
     await first.acquire()
-    assert store.lease is not None
-    store.lease["spec"]["holderIdentity"] = "second"
+    store.edit(holderIdentity="second")
     await asyncio.wait_for(first.hold(), 5)
     assert not first.writes_allowed()
     assert len(clock.slept) == 1
@@ -146,7 +152,7 @@ async def test_a_holder_that_finds_another_name_stops_at_once(store: Store, cloc
 async def test_two_that_come_at_once_are_told_apart(store: Store, clock: HandClock) -> None:
     """The resourceVersion decides; the loser waits."""
     first, second = lease(store, clock, "first"), lease(store, clock, "second")
-    await asyncio.gather(first._try("acquired"), second._try("acquired"))
+    await asyncio.gather(first.try_once(), second.try_once())
     assert first.writes_allowed() != second.writes_allowed()
 
 
@@ -160,9 +166,9 @@ async def test_a_renewal_that_hangs_is_given_up_in_time_for_others(store: Store,
         return await get(kind, namespace, name)
 
     store.get = hang  # type: ignore[method-assign]
-    assert not await asyncio.wait_for(first._try("acquired"), 5)
+    assert not await asyncio.wait_for(first.try_once(), 5)
     store.get = get  # type: ignore[method-assign]
-    assert await first._try("acquired")
+    assert await first.try_once()
 
 
 async def test_the_record_says_what_is_watched_and_who_leads(store: Store, clock: HandClock) -> None:
@@ -177,9 +183,78 @@ async def test_the_record_says_what_is_watched_and_who_leads(store: Store, clock
     await first.acquire()
     assert said() == ("*", "false")
     await first.claim()
-    await first._try("renewed")
+    await first.renew()
     assert said() == ("*", "true")
     await first.release()
     second = LeaderLease(store, clock, LeaseName("serinus", "operator", "second", ("ml", "web")), seconds=15)
     await second.acquire()
     assert said() == ("ml,web", "false")
+
+
+async def test_a_renewal_is_one_request(store: Store, clock: HandClock) -> None:
+    """While nobody else writes the record it need not be read."""
+    first = lease(store, clock)
+    await first.acquire()
+    store.get = never_asked  # type: ignore[method-assign]
+    clock.move(3)
+    assert await first.renew()
+    assert first.seconds_left() == 15 - MARGIN_SECONDS
+
+
+async def never_asked(kind: Kind, namespace: str, name: str) -> Json | None:
+    raise AssertionError("it was read")
+
+
+async def test_an_edited_record_that_still_names_us_is_renewed(store: Store, clock: HandClock) -> None:
+    """Somebody may annotate it; a renewal of our own may have gone unanswered."""
+    first = lease(store, clock)
+    await first.acquire()
+    store.edit(renewTime="2024-01-01T00:00:00.000000Z")
+    assert await first.renew()
+
+
+@pytest.mark.parametrize("holder", ["second", ""], ids=["another's", "nobody's"])
+async def test_what_was_lost_is_not_renewed(store: Store, clock: HandClock, holder: str) -> None:
+    """Whoever had it meanwhile has written; to lead again is another tenure."""
+    first = lease(store, clock)
+    await first.acquire()
+    store.edit(holderIdentity=holder)
+    assert not await first.renew()
+    assert not first.writes_allowed()
+
+
+async def test_who_sleeps_through_its_lease_does_not_renew_it(store: Store, clock: HandClock) -> None:
+    """A frozen process wakes up after its time, and another install may lead although the record is untouched."""
+    first = lease(store, clock)
+    await first.acquire()
+    clock.move(15)
+    assert not await first.renew()
+    assert not first.writes_allowed()
+
+
+async def test_what_was_given_up_is_not_taken_back_by_a_renewal_under_way(store: Store, clock: HandClock) -> None:
+    """Both wait for one another; the release is the last word."""
+    first = lease(store, clock)
+    await first.acquire()
+    await asyncio.gather(first.renew(), first.release(), first.renew())
+    assert not first.writes_allowed()
+    assert store.lease is not None
+    assert store.lease["spec"]["holderIdentity"] == ""
+
+
+async def test_an_older_version_divides_nothing(store: Store, clock: HandClock) -> None:
+    """It takes the record over and leaves standing what the holder before it has written about itself."""
+    name = LeaseName("serinus", "operator", "first", shards=4)
+    first = LeaderLease(store, clock, name, seconds=15)
+    await first.acquire()
+    assert store.lease is not None
+    assert shards_of(store.lease) == 4
+    store.edit(holderIdentity="old")
+    assert shards_of(store.lease) == 1
+
+
+def test_the_first_shards_lease_is_the_only_one_of_older_versions() -> None:
+    """So an upgrade never has two writers."""
+    name = LeaseName("serinus", "operator", "first", shards=3)
+    assert [name.of_shard(shard).name for shard in range(3)] == ["operator", "operator-shard-1", "operator-shard-2"]
+    assert {name.of_shard(shard).of_install for shard in range(3)} == {"serinus/operator"}

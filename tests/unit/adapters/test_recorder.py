@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 
 import pytest
 
@@ -21,18 +22,23 @@ FRAUD: Json = {
 }
 
 
+SPEAKER: ContextVar[str] = ContextVar("speaker", default="")
+
+
 class Events:
     """The Events of a cluster."""
 
     def __init__(self) -> None:
         self.kept: dict[str, Json] = {}
         self.broken = False
+        self.sent_by: list[str] = []
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
         return self.kept.get(name)
 
     async def create(self, manifest: Json) -> Json:
         name = manifest["metadata"]["name"]
+        self.sent_by.append(SPEAKER.get())
         if self.broken:
             raise Unavailable("busy")
         if name in self.kept:
@@ -67,6 +73,16 @@ async def recorder(events: Events, clock: HandClock) -> AsyncIterator[EventRecor
 async def say(recorder: EventRecorder, message: str) -> None:
     await recorder.record(FRAUD, reason="Reverted", message=message, warning=True)
     await recorder.flush()
+
+
+async def test_an_event_is_sent_in_the_context_of_whoever_said_it(recorder: EventRecorder, events: Events) -> None:
+    """It says under which tenure that was: once it is over, somebody else speaks for the object."""
+    for speaker in ("one", "other"):
+        token = SPEAKER.set(speaker)
+        await recorder.record(FRAUD, reason="Reverted", message=speaker, warning=True)
+        SPEAKER.reset(token)
+    await recorder.flush()
+    assert events.sent_by == ["one", "other"]
 
 
 async def test_the_same_words_are_one_event_with_a_count(

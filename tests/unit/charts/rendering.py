@@ -20,6 +20,7 @@ MATRIX: dict[str, dict[str, Any]] = {
     "two-replicas": {"replicas": 2},
     "no-leader": {"config": {"leaderElection": {"enabled": False}}},
     "lease-elsewhere": {"config": {"leaderElection": {"enabled": True, "namespace": "leases"}}},
+    "shards": {"replicas": 2, "config": {"shards": 4}},
     "own-account": {"serviceAccount": {"create": False, "name": "mine"}},
     "no-rights": {"rbac": {"create": False, "aggregate": False}, "admissionPolicy": {"enabled": False}},
     "restorer": {"admissionPolicy": {"allow": ["system:serviceaccount:velero:velero"]}},

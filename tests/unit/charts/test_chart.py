@@ -9,7 +9,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from serinus.adapters.kubernetes.lease import LeaseName
 from serinus.config import load_config
+from serinus.core.model.shards import MOST_SHARDS
 from serinus_local import chart
 from tests.unit.charts.rendering import KUBERNETES, MATRIX, MONITORS, helm, kinds, render
 
@@ -18,6 +20,11 @@ BY_THE_SCHEMA = "values don't meet the specifications of the schema"
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "typing-error": ({"replica": 2}, BY_THE_SCHEMA),
     "two-without-a-leader": ({"replicas": 2, "config": {"leaderElection": {"enabled": False}}}, BY_THE_SCHEMA),
+    "two-shards-without-a-leader": (
+        {"config": {"shards": 2, "leaderElection": {"enabled": False}}},
+        BY_THE_SCHEMA,
+    ),
+    "too-many-shards": ({"config": {"shards": 17}}, BY_THE_SCHEMA),
     "no-source": ({"config": {"prometheus": []}}, BY_THE_SCHEMA),
     "source-without-url": ({"config": {"prometheus": [{"name": "default"}]}}, BY_THE_SCHEMA),
     "source-without-host": ({"config": {"prometheus": [SOURCE | {"url": "http://"}]}}, BY_THE_SCHEMA),
@@ -221,7 +228,8 @@ def test_the_configuration_is_mounted_as_written(tmp_path: Path) -> None:
     (config,) = kinds(documents, "ConfigMap")
     written = yaml.safe_load(config["data"]["config.yaml"])
     assert written["prometheus"] == MATRIX["two-sources"]["config"]["prometheus"]
-    assert written["leaderElection"] == {"enabled": True, "namespace": "", "name": "serinus", "leaseSeconds": 15}
+    assert written["leaderElection"] == {"enabled": True, "namespace": "", "name": "serinus", "leaseSeconds": 5}
+    assert written["shards"] == 1
     (deployment,) = kinds(documents, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert {"name": "config", "mountPath": "/etc/serinus", "readOnly": True} in container["volumeMounts"]
@@ -242,6 +250,12 @@ def test_the_lease_is_where_the_configuration_says(tmp_path: Path) -> None:
     assert [role["metadata"]["namespace"] for role in roles] == ["leases", "leases"]
 
 
+def lease_names(lease: str) -> list[str]:
+    """Name the Leases of as many shards as there may be, as the operator does, and its list of replicas."""
+    name = LeaseName("serinus-system", lease, "pod", shards=MOST_SHARDS)
+    return [*(name.of_shard(shard).name for shard in range(MOST_SHARDS)), f"{lease}-replicas"]
+
+
 @pytest.mark.parametrize(
     ("release", "lease"),
     [("serinus", "serinus"), ("team", "team-serinus"), ("serinus-install", "serinus-install-leader")],
@@ -253,7 +267,8 @@ def test_each_release_has_a_lease_of_its_own(tmp_path: Path, release: str, lease
     (config,) = kinds(documents, "ConfigMap")
     assert yaml.safe_load(config["data"]["config.yaml"])["leaderElection"]["name"] == lease
     (leader,) = kinds(documents, "Role")
-    assert [rule["resourceNames"] for rule in leader["rules"] if "resourceNames" in rule] == [[lease]]
+    (names,) = (rule["resourceNames"] for rule in leader["rules"] if "resourceNames" in rule)
+    assert names == lease_names(lease)
 
 
 def test_some_namespaces_need_no_right_elsewhere(tmp_path: Path) -> None:
@@ -278,12 +293,12 @@ def test_some_namespaces_need_no_right_elsewhere(tmp_path: Path) -> None:
         assert selected["values"] == ["ml", "shop"]
 
 
-def test_the_lease_is_the_only_one_that_may_be_written(tmp_path: Path) -> None:
-    """Other components keep theirs in the same namespace."""
+def test_the_leases_are_the_only_ones_that_may_be_written(tmp_path: Path) -> None:
+    """Other components keep theirs in the same namespace; an older number of shards may still be in use."""
     (role,) = (each for each in kinds(render(tmp_path, {}), "Role") if each["metadata"]["name"] == "serinus-leader")
     assert {tuple(rule["verbs"]): rule.get("resourceNames") for rule in role["rules"]} == {
         ("create",): None,
-        ("get", "patch"): ["serinus"],
+        ("get", "patch"): lease_names("serinus"),
     }
 
 

@@ -39,5 +39,27 @@ async def test_to_close_ends_what_nobody_answers() -> None:
     assert question.cancelled()
 
 
+async def test_what_was_forgotten_can_be_waited_for() -> None:
+    """It may be in the middle of a write, which takes a moment to give up."""
+    beside, may_end, ended = Beside(), asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await may_end.wait()
+            ended.set()
+
+    beside.begin("fraud-1", slow())
+    await asyncio.sleep(0)
+    beside.forget("fraud-1")
+    waiting = asyncio.create_task(beside.ended())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    may_end.set()
+    await asyncio.wait_for(waiting, 5)
+    assert ended.is_set()
+
+
 async def _asked(answer: asyncio.Event) -> None:
     await answer.wait()

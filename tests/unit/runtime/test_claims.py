@@ -19,6 +19,7 @@ from serinus.core.traffic.hosts import ForeignRoute, OurRoute, host_conflicts
 from serinus.core.traffic.istio.provider import Istio
 from serinus.runtime.claims import Claims
 from serinus.runtime.memory import Memory
+from tests.support.world.clock import VirtualClock
 from tests.unit.core.rollout.given import deployment
 
 ISTIO = Istio(mesh=True)
@@ -26,7 +27,7 @@ TENANCY = Tenancy((Grant("ml", hosts=("*.ml.example.com",), sources=("default",)
 
 
 def claims(cache: ObjectCache | None = None) -> Claims:
-    return Claims(cache or ObjectCache(), TENANCY, sources=("default", "other"), provider=ISTIO)
+    return Claims(cache or ObjectCache(), TENANCY, sources=("default", "other"), provider=ISTIO, clock=VirtualClock())
 
 
 def reasons(traffic: Json | None = None, **analysis: Any) -> list[str]:
@@ -81,16 +82,15 @@ def test_the_default_source_is_granted_like_any_other(
     source: str | None, granted: tuple[str, ...], expected: list[str]
 ) -> None:
     """Whether a metric names it or not."""
-    judge = Claims(
-        ObjectCache(), Tenancy((Grant("ml", sources=granted),)), sources=("default", "other"), provider=ISTIO
-    )
+    tenancy = Tenancy((Grant("ml", sources=granted),))
+    judge = Claims(ObjectCache(), tenancy, sources=("default", "other"), provider=ISTIO, clock=VirtualClock())
     view = deployment(analysis={"metrics": [metric(source)]})
     assert [one.reason for one in judge.obstacles(view, Memory())] == expected
 
 
 def test_metrics_by_default_ask_the_default_source() -> None:
     """A spec without analysis is watched all the same."""
-    judge = Claims(ObjectCache(), Tenancy(()), sources=("default",), provider=ISTIO)
+    judge = Claims(ObjectCache(), Tenancy(()), sources=("default",), provider=ISTIO, clock=VirtualClock())
     view = deployment()
     view = replace(view, spec=view.spec.model_copy(update={"analysis": None}))
     assert {one.reason for one in judge.obstacles(view, Memory())} == {"SourceNotAllowed"}
@@ -100,7 +100,7 @@ def test_a_delegate_needs_neither_a_grant_nor_a_gateway() -> None:
     """Its root's owner has both, also where there are no routes for the mesh."""
     view = deployment(traffic={"pathPrefix": "/fraud", "istio": {"delegate": True}})
     for provider in (ISTIO, Istio(mesh=False)):
-        judge = Claims(ObjectCache(), TENANCY, sources=("default",), provider=provider)
+        judge = Claims(ObjectCache(), TENANCY, sources=("default",), provider=provider, clock=VirtualClock())
         assert list(judge.obstacles(view, Memory())) == []
         assert judge.unreached(view) is None
         assert judge.admitted(view) == view.spec.traffic
@@ -205,6 +205,7 @@ class Neighbours:
             TENANCY,
             sources=("default",),
             provider=ISTIO,
+            clock=VirtualClock(),
             wake=lambda key: self.woken.append(key.name),
         )
         for name in ("a", "b", "c"):
@@ -316,10 +317,9 @@ def test_nothing_is_told_of_gateways_that_cannot_be_seen() -> None:
     """Where some namespaces are watched, one elsewhere may well be there."""
     traffic = {"hosts": ["fraud.ml.svc.cluster.local"], "istio": {"gateways": ["infra/public"]}}
     tenancy = Tenancy((Grant("ml", gateways=("*",)),))
+    known: dict[str, Any] = {"sources": ("default",), "provider": ISTIO, "clock": VirtualClock()}
     seen = [
-        Claims(ObjectCache(), tenancy, sources=("default",), provider=ISTIO, gateway_namespaces=each).unreached(
-            deployment(traffic=traffic)
-        )
+        Claims(ObjectCache(), tenancy, **known, gateway_namespaces=each).unreached(deployment(traffic=traffic))
         for each in ((), ("ml",), ("ml", "infra"))
     ]
     assert [each is None for each in seen] == [False, True, False]

@@ -42,6 +42,9 @@ class Bench:
             raise self.failures.pop(0)
         return PassResult(None, live=False)
 
+    def forget(self, key: Key) -> None:
+        self.looked.clear()
+
     async def reread(self, key: Key) -> None:
         self.read.append(key)
         if self.unreadable is not None:

@@ -50,9 +50,9 @@ class Writer(Protocol):
 
 
 class KubernetesCluster:
-    """The API server. `writes_allowed` is asked before each write: false once our lease has run out.
+    """The API server. `write_seconds` is asked before each write within which time it must have ended.
 
-    `write_seconds` says within which time a write must have ended: the API server is told, and we wait no longer.
+    The API server is told, and we wait no longer; once our lease has run out nothing is sent.
     """
 
     def __init__(
@@ -60,13 +60,11 @@ class KubernetesCluster:
         connection: Connection,
         clock: MonotonicClock,
         *,
-        writes_allowed: Callable[[], bool] = lambda: True,
         write_seconds: Callable[[], float] = lambda: math.inf,
         on_request: OnRequest = unobserved,
     ) -> None:
         self._connection = connection
         self._clock = clock
-        self._writes_allowed = writes_allowed
         self._write_seconds = write_seconds
         self._on_request = on_request
 
@@ -195,7 +193,7 @@ class KubernetesCluster:
     def _fenced(self, request: Request) -> Request:
         """Let a write take no longer than it is ours to make; raises Unavailable when it is not, or hardly."""
         left = self._write_seconds()
-        if not self._writes_allowed() or left < SHORTEST_WRITE:
+        if left < SHORTEST_WRITE:
             raise _Fenced("nothing is written: this process does not hold the lease any more")
         if left == math.inf:
             return request

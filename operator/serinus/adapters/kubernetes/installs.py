@@ -8,6 +8,9 @@ One that watches some namespaces only may not list the Leases of all: it holds o
 watches, under one name for all installs. So two of these exclude each other, and one that lists sees them. One that
 watches all and leads takes each of these Leases that it finds, but from one that led before it: who comes later finds
 it taken. Where the Lease was not there before, who makes it gives such a leader the time to find it.
+
+Pods of one install that divide its work by another number of shards are kept apart in the same way: an upgrade that
+changes the number waits until the last of the older pods has gone.
 """
 
 from __future__ import annotations
@@ -23,23 +26,23 @@ from serinus.adapters.kubernetes.client import Writer
 from serinus.adapters.kubernetes.lease import (
     ALL_NAMESPACES,
     LEASE_LABEL,
+    LEASE_SECONDS,
     NAMESPACES_ANNOTATION,
     LeaderLease,
     LeaseName,
     holder_of,
+    install_of,
     says_it_leads,
+    shards_of,
 )
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone
 from serinus.core.model.kinds import LEASE, Json, Kind
 
-AGAIN_SECONDS: Final = 5.0
-"""Between two claims of an install that has been refused."""
 LOOK_SECONDS: Final = 1.0
 GUARD_SECONDS: Final = 2.0
 """Between two looks of one that leads in all namespaces."""
 OBJECTION_SECONDS: Final = 3 * GUARD_SECONDS
 """For which a new Lease of a namespace is held before its holder leads."""
-DEFAULT_SECONDS: Final = 15.0
 NAMESPACE_LEASE: Final = "serinus-install"
 
 log = logging.getLogger(__name__)
@@ -51,13 +54,19 @@ class Neighbours(Protocol):
     said: str
 
     async def may_lead(self) -> bool:
-        """Whether nobody else leads in our namespaces; asked after our own Lease was taken; raises ClusterError."""
+        """Whether nobody else leads in our namespaces; asked after our own Lease was taken.
+
+        Raises ClusterError and TimeoutError.
+        """
 
     async def hold(self) -> None:
         """Keep others away; returns when that does not hold any more."""
 
     async def release(self) -> None:
         """Let others lead."""
+
+    def abandon(self) -> None:
+        """Hold nothing more, and let it run out: others of our install may still hold it."""
 
     def seconds_left(self) -> float:
         """Give the seconds within which a write must have ended."""
@@ -81,7 +90,7 @@ class OtherInstalls:
     """Looks at the others' Leases, and takes those of single namespaces; `said` names the one that is in the way."""
 
     def __init__(
-        self, cluster: Lister, clock: MonotonicClock, name: LeaseName, *, seconds: int = int(DEFAULT_SECONDS)
+        self, cluster: Lister, clock: MonotonicClock, name: LeaseName, *, seconds: int = LEASE_SECONDS
     ) -> None:
         self.said = ""
         self._cluster = cluster
@@ -121,7 +130,7 @@ class OtherInstalls:
 
     async def _take(self, lease: Json) -> None:
         namespace = _place(lease)[0]
-        name = LeaseName(namespace, NAMESPACE_LEASE, install_of(self._name))
+        name = _of_namespace(self._name, namespace)
         taken = self._taken.setdefault(namespace, LeaderLease(self._cluster, self._clock, name, seconds=self._seconds))
         try:
             await taken.seize(lease)
@@ -133,8 +142,13 @@ class OtherInstalls:
 
     async def release(self) -> None:
         """Give up what was taken beside our own Lease."""
-        for lease in self._taken.values():
-            await lease.release()
+        if self._name.shards == 1:
+            for lease in self._taken.values():
+                await lease.release()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Take no more of them."""
         self._taken.clear()
 
     def seconds_left(self) -> float:
@@ -149,8 +163,16 @@ class OtherInstalls:
             return Turn.LEAD
         first = min(others, key=lambda one: (not says_it_leads(one), _place(one)))
         self._say(first)
-        late = says_it_leads(first) or _place(first) < (self._name.namespace, self._name.name)
-        return Turn.GIVE_WAY if late else Turn.WAIT
+        return Turn.GIVE_WAY if says_it_leads(first) or self._goes_before(first) else Turn.WAIT
+
+    def _goes_before(self, lease: Json) -> bool:
+        """Whether the other goes first of two that have only just begun: by name, and of one install the less divided.
+
+        That is what an older version does of itself, which is not divided at all.
+        """
+        if _install_holding(lease) == self._name.of_install:
+            return shards_of(lease) < self._name.shards
+        return _place(lease) < (self._name.namespace, self._name.name)
 
     async def _leases(self) -> list[Json]:
         try:
@@ -166,7 +188,7 @@ class OtherInstalls:
         self._warned.add(text)
 
     def _is_in_the_way(self, lease: Json) -> bool:
-        ours = _place(lease) == (self._name.namespace, self._name.name) or holder_of(lease) == install_of(self._name)
+        ours = _partition_of(lease) == self._name.of_partition
         return not ours and bool(holder_of(lease)) and self._overlaps(lease) and self._is_alive(lease)
 
     def _overlaps(self, lease: Json) -> bool:
@@ -178,9 +200,12 @@ class OtherInstalls:
         place, version, now = _place(lease), str(lease["metadata"]["resourceVersion"]), self._clock.monotonic()
         if self._seen.get(place, ("", 0.0))[0] != version:
             self._seen[place] = (version, now)
-        return now - self._seen[place][1] < float(lease["spec"].get("leaseDurationSeconds") or DEFAULT_SECONDS)
+        return now - self._seen[place][1] < float(lease["spec"].get("leaseDurationSeconds") or LEASE_SECONDS)
 
     def _say(self, lease: Json) -> None:
+        if _install_holding(lease) == self._name.of_install:
+            _log_own(holder_of(lease), self._name)
+            return
         text = _in_the_way(_place(lease), holder_of(lease), _watched(lease))
         if text != self.said:
             log.error("%s", text)
@@ -193,10 +218,9 @@ class NamespaceLeases:
     def __init__(self, cluster: Writer, clock: MonotonicClock, name: LeaseName, *, seconds: int) -> None:
         self.said = ""
         self._clock = clock
-        identity = install_of(name)
+        self._name = name
         self._leases = tuple(
-            LeaderLease(cluster, clock, LeaseName(each, NAMESPACE_LEASE, identity, (each,)), seconds=seconds)
-            for each in name.watched
+            LeaderLease(cluster, clock, _of_namespace(name, each), seconds=seconds) for each in name.watched
         )
 
     async def may_lead(self) -> bool:
@@ -229,18 +253,28 @@ class NamespaceLeases:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _end(*tasks)
+            await end_tasks(*tasks)
 
     async def release(self) -> None:
-        """Give up those that are held."""
+        """Give up those that are held; where several pods lead, another one may count on them, and they run out."""
+        if self._name.shards == 1:
+            for lease in self._leases:
+                await lease.release()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Hold them no longer."""
         for lease in self._leases:
-            await lease.release()
+            lease.abandon()
 
     def seconds_left(self) -> float:
         return min(lease.seconds_left() for lease in self._leases)
 
     def _say(self, lease: LeaderLease) -> None:
         place = (lease.name.namespace, lease.name.name)
+        if lease.other.partition("#")[0] == self._name.of_install:
+            _log_own(lease.other, self._name)
+            return
         if lease.other:
             text = _in_the_way(place, lease.other, set(lease.name.watched))
         else:
@@ -250,47 +284,33 @@ class NamespaceLeases:
         self.said = text
 
 
-async def take_turn(lease: LeaderLease, neighbours: Neighbours) -> asyncio.Task[None] | None:
-    """Take our own Lease and keep others away; give the task that holds both and ends when either is lost.
-
-    None, and nothing held, where another install is in the way.
-    """
-    holding: asyncio.Task[None] | None = None
-    renewing = None
-    try:
-        await lease.acquire()
-        renewing = asyncio.create_task(lease.hold())
-        if await neighbours.may_lead():
-            await lease.claim()
-            holding = asyncio.create_task(_hold(lease, neighbours))
-    except ClusterError as error:
-        log.warning("which other installs there are cannot be told: %s", error)
-    finally:
-        if renewing is not None:
-            await _end(renewing)
-        if holding is None:
-            await neighbours.release()
-            await lease.release()
-    return holding
-
-
-async def _hold(lease: LeaderLease, neighbours: Neighbours) -> None:
-    tasks = [asyncio.create_task(lease.hold()), asyncio.create_task(neighbours.hold())]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await _end(*tasks)
-
-
-async def _end(*tasks: asyncio.Task[None]) -> None:
+async def end_tasks(*tasks: asyncio.Task[None]) -> None:
+    """End tasks, and wait until they have ended."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def install_of(name: LeaseName) -> str:
-    """Name an install, whichever of its pods it is."""
-    return f"{name.namespace}/{name.name}"
+def _of_namespace(name: LeaseName, namespace: str) -> LeaseName:
+    """Name the Lease of a namespace as it is held by an install, whichever of its pods it is."""
+    return LeaseName(namespace, NAMESPACE_LEASE, name.of_partition, (namespace,), name.shards, name.of_install)
+
+
+def _partition_of(lease: Json) -> str:
+    """Name the install that holds a Lease, as it is divided; that of a namespace says so as its holder."""
+    if _place(lease)[1] == NAMESPACE_LEASE:
+        return holder_of(lease)
+    shards = shards_of(lease)
+    return install_of(lease) if shards == 1 else f"{install_of(lease)}#{shards}"
+
+
+def _install_holding(lease: Json) -> str:
+    """Name the install that holds a Lease."""
+    return holder_of(lease).partition("#")[0] if _place(lease)[1] == NAMESPACE_LEASE else install_of(lease)
+
+
+def _log_own(holder: str, name: LeaseName) -> None:
+    log.info("waits for %s, which does not divide the work of this install by %d", holder, name.shards)
 
 
 def _in_the_way(place: tuple[str, str], holder: str, watched: set[str]) -> str:

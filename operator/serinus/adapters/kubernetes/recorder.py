@@ -12,6 +12,7 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -40,6 +41,8 @@ class _Word:
     message: str
     warning: bool
     at: float
+    context: Context
+    """That of whoever says it: it may be no longer for them to say by the time that it is sent."""
 
     @property
     def namespace(self) -> str:
@@ -69,7 +72,8 @@ class EventRecorder:
     async def record(self, about: Json, *, reason: str, message: str, warning: bool) -> None:
         """Line up an Event about an object reference (apiVersion, kind, namespace, name, uid); returns at once."""
         try:
-            self._line.put_nowait(_Word(about, reason, message[:LONGEST_MESSAGE], warning, self._clock.now()))
+            said = message[:LONGEST_MESSAGE]
+            self._line.put_nowait(_Word(about, reason, said, warning, self._clock.now(), copy_context()))
         except asyncio.QueueFull:
             self.dropped += 1
             log.warning("an Event was dropped: %s of %s: %s", reason, about.get("name"), message)
@@ -80,7 +84,7 @@ class EventRecorder:
             word = await self._line.get()
             try:
                 await self._let_pass()
-                await self._send(word)
+                await asyncio.create_task(self._send(word), context=word.context)
             except ClusterError as error:
                 self.failed += 1
                 log.warning("the Event %s of %s was not written: %s", word.reason, word.about.get("name"), error)

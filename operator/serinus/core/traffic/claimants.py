@@ -31,7 +31,7 @@ class Claimants:
         """Take in a route, or what it claims now."""
         self.drop(route.key)
         self._routes[route.key] = route
-        for claim in _claims(route):
+        for claim in claims_of(route):
             self._shelf(claim).setdefault(claim, set()).add(route.key)
             for element in _elements(route.paths):
                 self._by_element.setdefault((claim, element), set()).add(route.key)
@@ -45,7 +45,7 @@ class Claimants:
         route = self._routes.pop(key, None)
         if route is None:
             return
-        for claim in _claims(route):
+        for claim in claims_of(route):
             _take_off(self._shelf(claim), claim, key)
             for element in _elements(route.paths):
                 _take_off(self._by_element, (claim, element), key)
@@ -113,5 +113,6 @@ def _take_off(shelf: dict[_Label, set[Key]], label: _Label, key: Key) -> None:
         del shelf[label]
 
 
-def _claims(route: ForeignRoute) -> Iterator[Claim]:
+def claims_of(route: ForeignRoute) -> Iterator[Claim]:
+    """List what a route claims."""
     return ((gateway, host) for gateway in route.gateways for host in route.hosts)

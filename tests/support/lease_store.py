@@ -1,0 +1,77 @@
+"""All Leases of a cluster, as the API server keeps them: conflicts, merge patches, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+
+from serinus.core.model.errors import Conflict, Forbidden, Gone, Unavailable
+from serinus.core.model.kinds import Json, Kind
+
+
+class LeaseStore:
+    """The port that leases are written by; `away` while it answers nobody."""
+
+    def __init__(self) -> None:
+        self.stored: dict[tuple[str, str], Json] = {}
+        self.forbidden = False
+        self.unpatched = False
+        self.away = False
+        self._version = 0
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        self._answer()
+        return copy.deepcopy(self.stored.get((namespace, name)))
+
+    async def create(self, manifest: Json) -> Json:
+        self._answer()
+        place = (manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        if place in self.stored:
+            raise Conflict("it exists")
+        return self._store(place, copy.deepcopy(manifest))
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        self._answer()
+        if self.unpatched:
+            raise Forbidden("leases")
+        live = self.stored.get((namespace, name))
+        if live is None:
+            raise Gone("there is none")
+        version = live["metadata"]["resourceVersion"]
+        if patch["metadata"].get("resourceVersion", version) != version:
+            raise Conflict("it has changed")
+        return self._store((namespace, name), _merged(live, patch))
+
+    async def list(self, kind: Kind, namespace: str, *, label_selector: str = "") -> list[Json]:
+        self._answer()
+        if self.forbidden:
+            raise Forbidden("leases")
+        labelled = (one for one in self.stored.values() if label_selector in (one["metadata"].get("labels") or {}))
+        return [copy.deepcopy(one) for one in labelled]
+
+    def holder(self, namespace: str, name: str) -> str:
+        """Say who holds a Lease; nobody, too, where there is none."""
+        there = self.stored.get((namespace, name))
+        return "" if there is None else str(there["spec"].get("holderIdentity") or "")
+
+    def _answer(self) -> None:
+        if self.away:
+            raise Unavailable("the API server is away")
+
+    def _store(self, place: tuple[str, str], lease: Json) -> Json:
+        self._version += 1
+        lease["metadata"]["resourceVersion"] = str(self._version)
+        self.stored[place] = lease
+        return copy.deepcopy(lease)
+
+
+def _merged(live: Json, patch: Json) -> Json:
+    """Apply a JSON merge patch (RFC 7386)."""
+    merged = dict(live)
+    for field, value in patch.items():
+        if value is None:
+            merged.pop(field, None)
+        elif isinstance(value, dict):
+            merged[field] = _merged(merged.get(field) or {}, value)
+        else:
+            merged[field] = value
+    return merged

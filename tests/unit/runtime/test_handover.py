@@ -1,0 +1,217 @@
+"""From the lease of a shard to passes over what belongs to it, and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from serinus.adapters.kubernetes.cache import ObjectCache
+from serinus.api import API_VERSION
+from serinus.core.model.errors import Unavailable
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
+from serinus.core.model.shards import shard_of
+from serinus.runtime.engine import Engine
+from serinus.runtime.handover import Handover
+from serinus.runtime.leading import Leading
+from serinus.runtime.reconcile import PassResult
+from tests.support.world.clock import VirtualClock
+from tests.unit.runtime.test_leading import Tenured
+
+SHARDS = 2
+NAMES = [f"model-{number}" for number in range(12)]
+OURS = [name for name in NAMES if shard_of(Key("ml", name), SHARDS) == 1]
+
+
+def stored(kind: Kind, version: int, name: str, **status: Any) -> Json:
+    labels = {MODEL_DEPLOYMENT_LABEL: name}
+    metadata = {"namespace": "ml", "name": name, "labels": labels, "resourceVersion": str(version)}
+    return {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "status": status}
+
+
+@dataclass
+class Desk:
+    """A process that is given shard 1 of two; what is stored is read when the test lets it."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    cache: ObjectCache = field(default_factory=ObjectCache)
+    passes: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    may_read: asyncio.Event = field(default_factory=asyncio.Event)
+    under_way: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: int = 0
+    unreadable: int = 0
+
+    def __post_init__(self) -> None:
+        self.may_read.set()
+        self.under_way.set()
+        self.leading = Leading(SHARDS)
+        self.engine = Engine(
+            self, self.cache, self.clock, reread=self, monotonic=self.clock.monotonic, leading=self.leading
+        )
+        self.cache._on_change = self.engine.changed
+        self.handover = Handover(
+            self.leading,
+            self.engine,
+            self.cache,
+            reread=self,
+            settled=self.settled,
+            sleep=self.clock.sleep,
+            opened=self.open_one,
+        )
+        for version, name in enumerate(NAMES, start=1):
+            self.cache.store(stored(MODEL_DEPLOYMENT, version, name))
+
+    async def reconcile(self, key: Key) -> PassResult | None:
+        self.passes.append(key.name)
+        await self.under_way.wait()
+        return PassResult(None, live=False)
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key.name)
+
+    async def __call__(self, key: Key) -> None:
+        self.read.append(key.name)
+
+    async def everything(self, kind: Kind) -> None:
+        await self.may_read.wait()
+        if self.unreadable:
+            self.unreadable -= 1
+            raise Unavailable("down")
+        self.read.append(kind.plural)
+
+    async def settled(self) -> None:
+        self.read.append("settled")
+
+    def open_one(self) -> None:
+        self.opened += 1
+
+    async def rest(self) -> None:
+        """Let everything be done that can be."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    made = Desk()
+    running = [asyncio.create_task(work) for work in (made.engine.run(), made.handover.run())]
+    yield made
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_nothing_is_decided_before_it_is_ours(desk: Desk) -> None:
+    """Whatever is heard of it."""
+    desk.cache.store(stored(MODEL_DEPLOYMENT, 100, OURS[0]))
+    await desk.rest()
+    assert desk.passes == []
+
+
+async def test_a_shard_is_read_anew_and_then_decided(desk: Desk) -> None:
+    """All of it, and nothing of another shard; what changes later wakes a pass."""
+    desk.may_read.clear()
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    assert desk.passes == []
+    desk.may_read.set()
+    await desk.rest()
+    assert (sorted(desk.passes), desk.opened) == (sorted(OURS), 1)
+    assert set(desk.read) == {MODEL_DEPLOYMENT.plural, ROLLOUT.plural}
+    desk.cache.store(stored(MODEL_DEPLOYMENT, 100, OURS[0]))
+    await desk.rest()
+    assert len(desk.passes) == len(OURS) + 1
+
+
+async def test_what_is_shown_to_anybody_is_read_and_decided_first(desk: Desk) -> None:
+    """A revert does not wait until ten thousand others are read."""
+    desk.cache.store(stored(ROLLOUT, 50, OURS[1], weight=10))
+    desk.may_read.clear()
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    assert (desk.read, desk.passes) == ([OURS[1]], [OURS[1]])
+    desk.may_read.set()
+    await desk.rest()
+    assert set(desk.passes) == set(OURS)
+
+
+async def test_a_rollout_that_is_only_found_by_reading_goes_before_the_idle(desk: Desk) -> None:
+    """A new process knows of none."""
+    found = stored(ROLLOUT, 50, OURS[1], weight=10)
+
+    async def reading(kind: Kind) -> None:
+        if kind == MODEL_DEPLOYMENT:
+            await desk.may_read.wait()
+        else:
+            desk.cache.store(found)
+
+    desk.everything = reading  # type: ignore[method-assign]
+    desk.may_read.clear()
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    assert desk.passes == [OURS[1]]
+
+
+async def test_what_cannot_be_read_is_tried_again(desk: Desk) -> None:
+    """A second later; nothing is decided meanwhile."""
+    desk.unreadable = 1
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    assert desk.passes == []
+    desk.clock.move(1)
+    await desk.rest()
+    assert sorted(desk.passes) == sorted(OURS)
+
+
+async def test_a_shard_that_was_lost_while_it_was_read_is_not_opened(desk: Desk) -> None:
+    """Nor by the tenure before, if it is ours again."""
+    desk.may_read.clear()
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    desk.handover.end(1)
+    desk.may_read.set()
+    await desk.rest()
+    assert (desk.passes, desk.opened) == ([], 0)
+
+
+async def test_a_shard_is_finished_with_when_its_passes_have_ended(desk: Desk) -> None:
+    """What is written beside them has ended as well, and nothing is begun meanwhile."""
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    desk.under_way.clear()
+    desk.cache.store(stored(MODEL_DEPLOYMENT, 100, OURS[0]))
+    await desk.rest()
+    done = len(desk.passes)
+    finishing = asyncio.create_task(desk.handover.finish(1))
+    desk.cache.store(stored(MODEL_DEPLOYMENT, 101, OURS[1]))
+    await desk.rest()
+    assert not finishing.done()
+    desk.under_way.set()
+    await asyncio.wait_for(finishing, 5)
+    assert len(desk.passes) == done
+    assert desk.read[-1] == "settled"
+    assert set(OURS) <= set(desk.forgotten)
+
+
+async def test_a_pass_that_outlives_its_tenure_leaves_nothing_behind(desk: Desk) -> None:
+    """In the next tenure its object is looked at anew, and at once."""
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    desk.under_way.clear()
+    desk.cache.store(stored(MODEL_DEPLOYMENT, 100, OURS[0]))
+    await desk.rest()
+    desk.handover.end(1)
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    desk.passes.clear()
+    desk.forgotten.clear()
+    desk.under_way.set()
+    await desk.rest()
+    assert OURS[0] in desk.forgotten
+    assert OURS[0] in desk.passes
