@@ -114,20 +114,20 @@ class Children:
         return Applied(stored, created=False, drifted=same_intent(live, stamped) and left != differs)
 
     def carry(self, owner: Owner, wish: tuple[object, ...], memory: Memory) -> bool:
-        """Whether the children were found to carry this very wish, and not one of them is another object by now."""
+        """Whether the children were found to carry this very wish, and not one of them has changed by now."""
         known = memory.carried
         return (
             known is not None
             and known.wish == wish
-            and all(self._cache.get(kind, owner.namespace, name) is live for kind, name, live in known.live)
+            and all(self._cache.version(kind, owner.namespace, name) == version for kind, name, version in known.live)
         )
 
     def remember(
         self, owner: Owner, wish: tuple[object, ...], memory: Memory, names: Iterable[tuple[Kind, str]]
     ) -> None:
         """Remember which live objects carry a wish; `names` are those of all that it asks for."""
-        found = [(kind, name, self._cache.get(kind, owner.namespace, name)) for kind, name in names]
-        live = tuple((kind, name, one) for kind, name, one in found if one is not None)
+        found = [(kind, name, self._cache.version(kind, owner.namespace, name)) for kind, name in names]
+        live = tuple((kind, name, version) for kind, name, version in found if version is not None)
         memory.carried = Carried(wish, live) if len(live) == len(found) else None
 
     async def _introduce(self, owner: Owner, stamped: Json, memory: Memory) -> Applied | None:

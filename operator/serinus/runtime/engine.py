@@ -45,14 +45,16 @@ class Engine:
     ) -> None:
         self._reconciler = reconciler
         self._reread = reread
-        self._cache = cache
         self._clock = clock
         self._monotonic = monotonic
         self._workers = workers
         self._live: set[Key] = set()
+        self._shown: dict[Key, Key] = {}
+        """By Rollout that sends anybody to its canary: whose it is."""
         self._conflicts: dict[Key, int] = {}
         self.queue: WorkQueue[Key] = WorkQueue(monotonic, is_urgent=self._live.__contains__)
         self.on_pass: Callable[[float, Exception | None], None] = lambda seconds, failure: None
+        cache.follow(ROLLOUT, self._rolled)
 
     def wake(self, key: Key) -> None:
         """Look at a ModelDeployment soon."""
@@ -72,11 +74,17 @@ class Engine:
 
     def find_live(self) -> None:
         """Put in front what had weight when the last process ended: its revert must not wait for all that is idle."""
-        for (namespace, _), rollout in self._cache.all(ROLLOUT).items():
-            owner = (rollout["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
-            if owner is not None and _is_shown(rollout.get("status") or {}):
-                self._live.add(Key(namespace, owner))
-                self.wake(Key(namespace, owner))
+        for key in self._shown.values():
+            self._live.add(key)
+            self.wake(key)
+
+    def _rolled(self, namespace: str, name: str, rollout: Json | None) -> None:
+        """Follow which Rollouts anybody is sent to."""
+        owner = ((rollout or {}).get("metadata", {}).get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
+        if rollout is not None and owner is not None and _is_shown(rollout.get("status") or {}):
+            self._shown[Key(namespace, name)] = Key(namespace, owner)
+        else:
+            self._shown.pop(Key(namespace, name), None)
 
     async def _work(self) -> None:
         while True:

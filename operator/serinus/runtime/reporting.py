@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from sys import intern
 
 import structlog
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.status import Verdict
-from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
-from serinus.core.model.kinds import ROLLOUT
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
+from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.core.rollout.decision import Decision, Note, StoredState
 from serinus.runtime.ports import Cache, Clock
 from serinus.runtime.telemetry import Telemetry
@@ -22,8 +23,12 @@ class Reports:
 
     def __init__(self, telemetry: Telemetry, cache: Cache, clock: Clock) -> None:
         self._telemetry = telemetry
-        self._cache = cache
         self._clock = clock
+        self._phases: dict[Key, str] = {}
+        """By Rollout."""
+        self._weights: dict[Key, tuple[tuple[str, str], int]] = {}
+        """By Rollout that goes on: whose it is, and what is shown."""
+        cache.follow(ROLLOUT, self._rolled)
 
     def note(self, view: ModelDeploymentView, note: Note) -> None:
         """Write the line of a decision, and count it."""
@@ -44,18 +49,23 @@ class Reports:
 
     def before_scrape(self) -> None:
         """Count the Rollouts by phase, and show the weights of those that go on."""
-        statuses = {place: rollout.get("status") or {} for place, rollout in self._cache.all(ROLLOUT).items()}
-        self._telemetry.show_rollouts(Counter(str(status.get("phase", "Pending")) for status in statuses.values()))
-        active = (place for place, status in statuses.items() if status.get("settledAt") is None)
-        weights = {place: statuses[place].get("weight") for place in active}
-        self._telemetry.show_weights(
-            {self._owner(place): weight for place, weight in weights.items() if isinstance(weight, int)}
-        )
+        self._telemetry.show_rollouts(Counter(self._phases.values()))
+        self._telemetry.show_weights(dict(self._weights.values()))
 
-    def _owner(self, place: tuple[str, str]) -> tuple[str, str]:
-        """Find whose Rollout it is; one without our label goes by its own name."""
-        labels = self._cache.all(ROLLOUT)[place]["metadata"].get("labels") or {}
-        return place[0], str(labels.get(MODEL_DEPLOYMENT_LABEL, place[1]))
+    def _rolled(self, namespace: str, name: str, rollout: Json | None) -> None:
+        """Follow what a scrape shows of a Rollout: reading all of them for each would take seconds."""
+        place = Key(namespace, name)
+        self._weights.pop(place, None)
+        if rollout is None:
+            self._phases.pop(place, None)
+            return
+        status = rollout.get("status") or {}
+        self._phases[place] = intern(str(status.get("phase", "Pending")))
+        weight = status.get("weight")
+        if status.get("settledAt") is None and isinstance(weight, int):
+            # One without our label goes by its own name.
+            labels = rollout["metadata"].get("labels") or {}
+            self._weights[place] = (namespace, str(labels.get(MODEL_DEPLOYMENT_LABEL, name))), weight
 
     def _verdict(self, stored: StoredState) -> None:
         assessment = stored.state.assessment

@@ -184,7 +184,7 @@ def test_the_error_that_asks_for_another_look_goes_first() -> None:
 
 
 def test_a_manifest_is_read_once() -> None:
-    """And anew when the cache holds another object, equal or not."""
+    """And anew when the cache holds another version, equal or not."""
     readings: Readings[int] = Readings()
     calls: list[Json] = []
 
@@ -193,6 +193,7 @@ def test_a_manifest_is_read_once() -> None:
         return len(calls)
 
     first, second = service(), service()
+    second["metadata"]["resourceVersion"] = "another"
     assert [readings.of(one, read) for one in (first, first, second, second)] == [1, 1, 2, 2]
     readings.keep({})
     assert readings.of(second, read) == 3
