@@ -65,7 +65,7 @@ async def test_a_look_at_what_rests_reads_and_writes_nothing() -> None:
     """All that it needs is kept, packed."""
     world = await serving()
     await world.run(60)
-    assert memory_of(world).carried is None
+    assert memory_of(world).views.source(KEY.name) is None
     world.api.reads.clear()
     world.api.writes.clear()
     world.engine.wake(KEY)
@@ -80,7 +80,7 @@ async def test_a_rollout_that_goes_on_does_not_rest() -> None:
     await world.run(3)
     assert memory_of(world).goes_on
     assert memory_of(world).rollouts.keys() == before.keys()
-    assert memory_of(world).carried is not None
+    assert memory_of(world).views.source(KEY.name) is not None
 
 
 async def test_a_revision_that_is_deleted_while_its_model_deployment_rests_is_restored_as_it_was() -> None:
@@ -102,7 +102,7 @@ async def test_a_revision_that_is_deleted_while_its_model_deployment_rests_is_re
 @pytest.mark.parametrize("most", [0, 2])
 async def test_the_idle_that_were_looked_at_last_are_kept_ready(most: int) -> None:
     """So many, and no more: what wakes one usually wakes it several times."""
-    before = AWAKE.set(most)
+    AWAKE.set(most)
     world = await serving(**PLAIN)
     await world.run(60)
     keys = copy_of_all(world, 4)
@@ -111,6 +111,5 @@ async def test_the_idle_that_were_looked_at_last_are_kept_ready(most: int) -> No
     for key in keys:
         world.engine.wake(key)
     await look_at_all(world)
-    AWAKE.reset(before)
-    ready = [key for key in keys if memory_of(world, key).carried is not None]
+    ready = [key for key in keys if memory_of(world, key).views.source(key.name) is not None]
     assert ready == keys[len(keys) - most :]

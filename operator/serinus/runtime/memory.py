@@ -16,7 +16,7 @@ from serinus.api.traffic import Traffic
 from serinus.core.model.answers import ProbeAnswer
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import Json, Kind
+from serinus.core.model.kinds import Json
 from serinus.core.model.packing import Packed
 from serinus.core.model.revision import Revision, named_only
 from serinus.core.model.rollout import RolloutPlan, RolloutState, refreshed
@@ -24,6 +24,7 @@ from serinus.core.model.snapshot import Fleet, Obstacle
 from serinus.core.model.split import Split
 from serinus.core.plan.diff import Difference
 from serinus.runtime.budget import WriteTurn
+from serinus.runtime.carried import Carried
 from serinus.runtime.drains import Draining
 
 T = TypeVar("T")
@@ -79,17 +80,6 @@ class Refusal:
     at: float
     tries: int = 1
     state: RolloutState | None = None
-
-
-@dataclass(frozen=True)
-class Carried:
-    """Live children that were found to carry a wish: while all are the same there is nothing to render or compare.
-
-    They are named by kind, name and resourceVersion.
-    """
-
-    wish: tuple[object, ...]
-    live: tuple[tuple[Kind, str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -189,7 +179,7 @@ class Memory:
             name: one if isinstance(one, Packed) else packed(one) or one for name, one in self.revisions.items()
         }
         self.views, self.rollouts_read, self.revisions_read = Readings(), Readings(), Readings()
-        self.carried = None
+        self.carried = self.carried.in_brief() if self.carried else None
         if self.uid not in self.refusals:
             self.status = None
         if self.wish is not None and self.wish[1].revision is not None:

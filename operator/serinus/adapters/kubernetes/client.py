@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol, TypeAlias
 
 import aiohttp
+import orjson
 
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.answers import Expired, error_from
@@ -240,7 +241,7 @@ def _encoded(body: Json) -> bytes:
 
 def _read(text: str) -> Json:
     try:
-        answer: Any = json.loads(text)
+        answer: Any = orjson.loads(text)
     except ValueError as error:
         raise Unavailable(f"the answer is not JSON: {text[:200]!r}") from error
     if not isinstance(answer, dict):

@@ -6,16 +6,17 @@ tenth of its JSON is left of it, and less than a twentieth of what Python makes 
 
 from __future__ import annotations
 
-import json
 import zlib
 from dataclasses import dataclass
 from typing import Final
+
+import orjson
 
 from serinus.core.model.kinds import Json
 
 _RAW: Final = -zlib.MAX_WBITS
 """Deflate without header and checksum (RFC 1951): these bytes leave no process."""
-_LEVEL: Final = 1
+_LEVEL: Final = 6
 _LONGEST_DICTIONARY: Final = 32_768 - 262
 """What deflate looks back upon, less its longest look ahead (zlib.h, deflateSetDictionary)."""
 
@@ -30,7 +31,7 @@ class Packing:
 
     def pack(self, manifest: Json) -> bytes:
         """Pack a manifest as it is on the wire; only `unpack` of this very object reads it."""
-        text = json.dumps(manifest, separators=(",", ":")).encode()
+        text = orjson.dumps(manifest)
         if not self._dictionary:
             self._dictionary = text[-_LONGEST_DICTIONARY:]
         deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, zdict=self._dictionary)
@@ -39,7 +40,7 @@ class Packing:
     def unpack(self, packed: bytes) -> Json:
         """Give the manifest, each time as an object of its own."""
         inflate = zlib.decompressobj(_RAW, zdict=self._dictionary)
-        manifest: Json = json.loads(inflate.decompress(packed))
+        manifest: Json = orjson.loads(inflate.decompress(packed))
         return manifest
 
 
