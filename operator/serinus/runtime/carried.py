@@ -19,16 +19,18 @@ LiveChildren: TypeAlias = tuple[tuple[Kind, str, int], ...]
 class Carried:
     """The wish, or while nobody looks its digest; and the children that carry it."""
 
-    wish: tuple[object, ...] | bytes
+    wish: tuple[object, ...] | None
     live: LiveChildren
+    digest: bytes = b""
+    """Of the wish, where that is in brief or has been."""
 
     def holds(self, wish: tuple[object, ...]) -> bool:
         """Whether it is this very wish that is carried."""
-        return self.wish == (wish if isinstance(self.wish, tuple) else digest_of(wish))
+        return self.wish == wish if self.wish is not None else self.digest == digest_of(wish)
 
     def in_brief(self) -> Carried:
         """Keep the digest of the wish alone."""
-        return replace(self, wish=digest_of(self.wish)) if isinstance(self.wish, tuple) else self
+        return self if self.wish is None else Carried(None, self.live, self.digest or digest_of(self.wish))
 
 
 def digest_of(wish: Iterable[object]) -> bytes:

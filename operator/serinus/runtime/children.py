@@ -120,8 +120,7 @@ class Children:
         known = memory.carried
         if known is None or not known.holds(wish):
             return False
-        if known.wish is not wish:
-            # Found by its digest, perhaps: the next passes of a ModelDeployment that is awake need none.
+        if known.wish is None:
             memory.carried = replace(known, wish=wish)
         return all(self._cache.version(kind, owner.namespace, name) == version for kind, name, version in known.live)
 

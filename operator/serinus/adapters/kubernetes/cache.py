@@ -244,7 +244,10 @@ class ObjectCache:
         return entry.owner is not None and (place[0], entry.owner) in self._open
 
     def _shelf(self, kind: Kind) -> _Shelf:
-        return self._shelves.setdefault(kind, _Shelf())
+        shelf = self._shelves.get(kind)
+        if shelf is None:
+            shelf = self._shelves[kind] = _Shelf()
+        return shelf
 
 
 def owner_of(kind: Kind, manifest: Json) -> str | None:
