@@ -182,8 +182,8 @@ class Memory:
         self.carried = self.carried.in_brief() if self.carried else None
         if self.uid not in self.refusals:
             self.status = None
-        if self.wish is not None and self.wish[1].revision is not None:
-            generation, wish = self.wish
+        generation, wish = self.wish or (0, Wish())
+        if wish.revision is not None:
             self.wish = generation, replace(wish, revision=named_only(wish.revision))
 
     def _is_on_record(self, plan: RolloutPlan, status: RolloutStatus) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from serinus.api.served_model import Probe
@@ -39,7 +39,7 @@ class Cluster(Protocol):
         self, kind: Kind, namespace: str, *, label_selector: str = "", field_selector: str = ""
     ) -> list[Json]: ...
 
-    def pages(self, kind: Kind, namespace: str) -> AsyncIterator[list[Json]]:
+    def pages(self, kind: Kind, namespace: str) -> AsyncIterator[Sequence[Json]]:
         """List page by page, so that all of them are never in memory at once; some may come twice."""
 
     async def delete(
