@@ -11,6 +11,7 @@ from tests.support.invariants import Watchdog
 from tests.support.world import World, trying
 from tests.support.world.given import HALF
 from tests.support.world.platform import ROUTING
+from tests.support.world.world import AWAKE
 
 
 @pytest.fixture
@@ -20,6 +21,14 @@ async def half() -> World:
     await world.run(3)
     Watchdog(world)
     return world
+
+
+@pytest.fixture(autouse=True)
+def resting() -> Iterator[None]:
+    """Let each ModelDeployment rest as soon as nothing goes on: so each story tells that nothing is lost by it."""
+    before = AWAKE.set(0)
+    yield
+    AWAKE.reset(before)
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def settings() -> kopf.OperatorSettings:
     # Idle workers are what memory goes to in a burst; worker_limit stays off, since idle ones would hold the slots.
     made.queueing.idle_timeout = 0.05
     # `initial_streaming` stays off: a connection cut during the initial list loses objects without a word.
-    made.watching.chunk_size = 500
+    made.watching.chunk_size = 100
     made.watching.server_timeout = 300
     made.networking.request_timeout = 15
     made.networking.connect_timeout = 5

@@ -7,7 +7,8 @@ dead) that very object is read and compared again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from sys import intern
 
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid
 from serinus.core.model.identity import Owner, controller_uid
@@ -26,8 +27,9 @@ from serinus.core.model.snapshot import Obstacle
 from serinus.core.plan.artifacts import pin_name
 from serinus.core.plan.diff import Difference, carries, differences, same_intent, with_intent
 from serinus.core.traffic.providers import TrafficProviders
+from serinus.runtime.carried import Carried
 from serinus.runtime.introducing import introduce
-from serinus.runtime.memory import Carried, Memory
+from serinus.runtime.memory import Memory
 from serinus.runtime.ours import ours
 from serinus.runtime.ports import Cache, Cluster
 from serinus.runtime.rereading import TRIES, read_anew
@@ -126,20 +128,20 @@ class Children:
         )
 
     def carry(self, owner: Owner, wish: tuple[object, ...], memory: Memory) -> bool:
-        """Whether the children were found to carry this very wish, and not one of them is another object by now."""
+        """Whether the children were found to carry this very wish, and not one of them has changed by now."""
         known = memory.carried
-        return (
-            known is not None
-            and known.wish == wish
-            and all(self._cache.get(kind, owner.namespace, name) is live for kind, name, live in known.live)
-        )
+        if known is None or not known.holds(wish):
+            return False
+        if known.wish is None:
+            memory.carried = replace(known, wish=wish)
+        return all(self._cache.version(kind, owner.namespace, name) == version for kind, name, version in known.live)
 
     def remember(
         self, owner: Owner, wish: tuple[object, ...], memory: Memory, names: Iterable[tuple[Kind, str]]
     ) -> None:
         """Remember which live objects carry a wish; `names` are those of all that it asks for."""
-        found = [(kind, name, self._cache.get(kind, owner.namespace, name)) for kind, name in names]
-        live = tuple((kind, name, one) for kind, name, one in found if one is not None)
+        found = [(kind, intern(name), self._cache.version(kind, owner.namespace, name)) for kind, name in names]
+        live = tuple((kind, name, version) for kind, name, version in found if version is not None)
         memory.carried = Carried(wish, live) if len(live) == len(found) else None
 
     async def _introduce(self, owner: Owner, stamped: Json, memory: Memory, *, surely_there: bool) -> Applied | None:

@@ -46,14 +46,14 @@ class _Found:
     """The conflicts of a ModelDeployment, and what they were found of."""
 
     view: ModelDeploymentView
-    live: tuple[Json | None, ...]
+    live: tuple[int | None, ...]
+    """The versions of its routes."""
     changes: int
     conflicts: tuple[HostConflict, ...]
 
-    def holds(self, view: ModelDeploymentView, live: tuple[Json | None, ...], changes: int) -> bool:
+    def holds(self, view: ModelDeploymentView, live: tuple[int | None, ...], changes: int) -> bool:
         """Whether all of it is still the very same."""
-        same = all(ours is theirs for ours, theirs in zip(self.live, live, strict=True))
-        return self.view is view and same and self.changes == changes
+        return self.view is view and self.live == live and self.changes == changes
 
 
 @dataclass
@@ -212,11 +212,16 @@ class Claims:
         Found anew only when the spec, our routes or what others claim has changed.
         """
         key = Key(view.namespace, view.name)
-        live = tuple(self._live(view).values())
+        names = self._provider.route_names(view.name)
+        live = tuple(self._cache.version(self._provider.route, view.namespace, name) for name in names)
         known = self._found.get(key)
         if known is None or not known.holds(view, live, self._changes):
             known = self._found[key] = _Found(view, live, self._changes, self._conflicts(view))
         return known.conflicts
+
+    def rest(self, key: Key) -> None:
+        """Forget what is found anew by the next pass."""
+        self._found.pop(key, None)
 
     def _conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
         routes = self._our_claims(view)

@@ -80,5 +80,10 @@ class ClaimsByApi:
         found = (one for claims in self.claims for one in claims.bypasses(services))
         return "; ".join(islice(found, MOST_NAMED))
 
+    def rest(self, key: Key) -> None:
+        """Forget what is found anew by the next pass."""
+        for claims in self.claims:
+            claims.rest(key)
+
     def _of(self, view: ModelDeploymentView) -> Claims:
         return self.claims[self.providers.each.index(self.providers.of(view.spec.traffic))]

@@ -6,7 +6,7 @@ Only what this process leads is looked at; each pass runs under the tenure of it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 import structlog
@@ -55,14 +55,16 @@ class Engine:
         self._under_way: dict[Key, asyncio.Event] = {}
         self._reconciler = reconciler
         self._reread = reread
-        self._cache = cache
         self._clock = clock
         self._monotonic = monotonic
         self._workers = workers
         self._live: set[Key] = set()
+        self._shown: dict[Key, Key] = {}
+        """By Rollout that sends anybody to its canary: whose it is."""
         self._conflicts: dict[Key, int] = {}
         self.queue: WorkQueue[Key] = WorkQueue(monotonic, is_urgent=self._live.__contains__)
         self.on_pass: Callable[[float, Exception | None], None] = lambda seconds, failure: None
+        cache.follow(ROLLOUT, self._rolled)
 
     def wake(self, key: Key) -> None:
         """Look at a ModelDeployment soon, if it is ours to decide."""
@@ -83,10 +85,22 @@ class Engine:
 
     def find_live(self) -> None:
         """Put in front what had weight when the last process ended: its revert must not wait for all that is idle."""
-        for key in shown_to_anybody(self._cache):
+        for key in self.shown():
             if self._leading.of(key) is not None:
                 self._live.add(key)
                 self.wake(key)
+
+    def shown(self) -> set[Key]:
+        """Name the ModelDeployments with a Rollout that sends somebody to its canary, whoever leads them."""
+        return set(self._shown.values())
+
+    def _rolled(self, namespace: str, name: str, rollout: Json | None) -> None:
+        """Follow which Rollouts anybody is sent to."""
+        owner = ((rollout or {}).get("metadata", {}).get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
+        if rollout is not None and owner is not None and _is_shown(rollout.get("status") or {}):
+            self._shown[Key(namespace, name)] = Key(namespace, owner)
+        else:
+            self._shown.pop(Key(namespace, name), None)
 
     async def finished(self, shard: int) -> None:
         """Wait until no pass over any ModelDeployment of a shard is under way."""
@@ -173,14 +187,6 @@ class Engine:
         if outcome.put_off:
             self.queue.add(key)
         return True
-
-
-def shown_to_anybody(cache: Cache) -> Iterator[Key]:
-    """Name the ModelDeployments with a Rollout that sends somebody to its canary."""
-    for (namespace, _), rollout in cache.all(ROLLOUT).items():
-        owner = (rollout["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL)
-        if owner is not None and _is_shown(rollout.get("status") or {}):
-            yield Key(namespace, owner)
 
 
 def _is_shown(status: Json) -> bool:

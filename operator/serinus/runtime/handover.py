@@ -15,7 +15,7 @@ import structlog
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Kind
-from serinus.runtime.engine import Engine, shown_to_anybody
+from serinus.runtime.engine import Engine
 from serinus.runtime.leading import Leading
 from serinus.runtime.ports import Cache, Tenure
 
@@ -106,7 +106,7 @@ class Handover:
 
     async def _take_early(self, due: dict[int, Tenure]) -> None:
         """Decide at once what sends anybody to a canary: its revert must not wait for all that is idle."""
-        shown = {key for key in shown_to_anybody(self._cache) if self._leading.shard_of(key) in due}
+        shown = {key for key in self._engine.shown() if self._leading.shard_of(key) in due}
         early = [key for key in shown if self._leading.of(key) is None]
         if not early or len(shown) > EARLY:
             return
@@ -126,5 +126,5 @@ class Handover:
         self._opened()
 
     def _keys(self, shard: int) -> list[Key]:
-        places = (Key(*place) for place in self._cache.all(MODEL_DEPLOYMENT))
+        places = (Key(*place) for place in self._cache.versions(MODEL_DEPLOYMENT))
         return [key for key in places if self._leading.shard_of(key) == shard]

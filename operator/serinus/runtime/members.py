@@ -78,6 +78,13 @@ class Members:
             rollout=rollout,
         )
 
+    def rest(self, key: Key) -> None:
+        """Forget what was read of the members of a ModelDeployment's group: the next pass of one reads it anew."""
+        known = self._known.get(key)
+        for name in self._groups.get(known.group, ()) if known is not None else ():
+            beside = self._known[Key(key.namespace, name)]
+            beside.views, beside.rollouts = Readings(), Readings()
+
     def _newest(self, known: _Known, key: Key) -> MemberRollout | str | None:
         """The Rollout that decides a member's split, or decided it last; why it cannot be read."""
         owned = dict(self._cache.owned(ROLLOUT, key.namespace, key.name))

@@ -16,20 +16,24 @@ from serinus.api.traffic import Traffic
 from serinus.core.model.answers import ProbeAnswer
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import Json, Kind
-from serinus.core.model.revision import Revision
-from serinus.core.model.rollout import RolloutPlan, RolloutState
+from serinus.core.model.kinds import Json
+from serinus.core.model.packing import Packed
+from serinus.core.model.revision import Revision, named_only
+from serinus.core.model.rollout import RolloutPlan, RolloutState, refreshed
 from serinus.core.model.snapshot import Fleet, Obstacle
 from serinus.core.model.split import Split
 from serinus.core.plan.diff import Difference
 from serinus.runtime.budget import WriteTurn
+from serinus.runtime.carried import Carried
 from serinus.runtime.drains import Draining
 
 T = TypeVar("T")
 
 
 class Readings(Generic[T]):
-    """What was read from manifests, by name; read anew only when the cache holds another object than it did."""
+    """What was read from manifests, by name; read anew only when the cache holds another version than it did."""
+
+    __slots__ = ("_read",)
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[Json, T]] = {}
@@ -38,16 +42,20 @@ class Readings(Generic[T]):
         """Give what a manifest says; what `read` raises is not remembered."""
         name = manifest["metadata"]["name"]
         known = self._read.get(name)
-        if known is not None and known[0] is manifest:
+        if known is not None and _same_version(known[0], manifest):
             return known[1]
         value = read(manifest)
         self._read[name] = (manifest, value)
         return value
 
     def known(self, manifest: Json) -> T | None:
-        """Give what was read of this very manifest, if it was read last."""
+        """Give what was read of a manifest, if it is the version that was read last."""
         known = self._read.get(manifest["metadata"]["name"])
-        return known[1] if known is not None and known[0] is manifest else None
+        return known[1] if known is not None and _same_version(known[0], manifest) else None
+
+    def all(self) -> Iterable[T]:
+        """Give all that was read."""
+        return (value for _, value in self._read.values())
 
     def source(self, name: str) -> Json | None:
         """Give the manifest that was read last under a name."""
@@ -60,7 +68,7 @@ class Readings(Generic[T]):
             self._read = {name: known for name, known in self._read.items() if name in names}
 
 
-@dataclass
+@dataclass(slots=True)
 class Remembered:
     """One rollout's state between two writes of its status."""
 
@@ -77,14 +85,6 @@ class Refusal:
     at: float
     tries: int = 1
     state: RolloutState | None = None
-
-
-@dataclass(frozen=True)
-class Carried:
-    """Live children that were found to carry a wish: while all are the same there is nothing to render or compare."""
-
-    wish: tuple[object, ...]
-    live: tuple[tuple[Kind, str, Json], ...]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class AskedAgain:
     answer: ProbeAnswer
 
 
-@dataclass
+@dataclass(slots=True)
 class Memory:
     """What is remembered of one ModelDeployment; `uid` is its own, so that the next of its name remembers nothing."""
 
@@ -150,7 +150,8 @@ class Memory:
     """By kind and name: what the API server's answer to our own apply had otherwise than it was sent."""
     events: dict[str, tuple[float, list[Json]]] = field(default_factory=dict)
     listing: set[str] = field(default_factory=set)
-    revisions: Mapping[str, Json] = field(default_factory=dict)
+    revisions: Mapping[str, Json | Packed] = field(default_factory=dict)
+    """ControllerRevisions as they were seen last."""
     views: Readings[ModelDeploymentView] = field(default_factory=Readings)
     revisions_read: Readings[Revision] = field(default_factory=Readings)
     rollouts_read: Readings[tuple[RolloutPlan, RolloutStatus, RolloutState] | str] = field(default_factory=Readings)
@@ -172,6 +173,37 @@ class Memory:
     """What is heard of the revisions that have lost their traffic."""
     used_names: set[str] = field(default_factory=set)
     """Rollouts that exist and cannot be seen: their names are taken."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a Rollout that was read has not settled."""
+        read = (one for one in self.rollouts_read.all() if not isinstance(one, str))
+        return any(self.state_of(plan.uid, status, state).active for plan, status, state in read)
+
+    def rest(self, packed: Callable[[Json], Packed | None]) -> None:
+        """Drop what the next pass reads from the caches again; `packed` gives a manifest in few bytes, if it can.
+
+        Only what is on record and has settled may be dropped: a state that goes on holds more than its status.
+        """
+        read = (one for one in self.rollouts_read.all() if not isinstance(one, str))
+        on_record = {plan.uid for plan, status, _ in read if self._is_on_record(plan, status)}
+        self.rollouts = {uid: known for uid, known in self.rollouts.items() if uid not in on_record}
+        self.revisions = {
+            name: one if isinstance(one, Packed) else packed(one) or one for name, one in self.revisions.items()
+        }
+        self.views, self.rollouts_read, self.revisions_read = Readings(), Readings(), Readings()
+        self.carried = self.carried.in_brief() if self.carried else None
+        if self.uid not in self.refusals:
+            self.status = None
+        generation, wish = self.wish or (0, Wish())
+        if wish.revision is not None:
+            self.wish = generation, replace(wish, revision=named_only(wish.revision))
+
+    def _is_on_record(self, plan: RolloutPlan, status: RolloutStatus) -> bool:
+        known = self.rollouts.get(plan.uid)
+        if known is None or known.stored != status or plan.uid in self.refusals:
+            return False
+        return not known.state.active and refreshed(status, known.state, plan) == status
 
     def state_of(self, uid: str, stored: RolloutStatus, read: RolloutState) -> RolloutState:
         """Go on from memory while the stored status is the one that we wrote; else trust what is stored."""
@@ -267,11 +299,24 @@ def _since(known: Mapping[str, float], names: Iterable[str], now: float) -> dict
     return {name: known.get(name, now) for name in names}
 
 
+def _same_version(known: Json, manifest: Json) -> bool:
+    """Whether two manifests are one object as it was at one time; what was never stored is only itself."""
+    if known is manifest:
+        return True
+    mine, other = known["metadata"], manifest["metadata"]
+    version = mine.get("resourceVersion")
+    return version is not None and version == other.get("resourceVersion") and mine.get("uid") == other.get("uid")
+
+
 class Memories:
     """One Memory for each ModelDeployment that exists."""
 
     def __init__(self) -> None:
         self._kept: dict[Key, Memory] = {}
+
+    def get(self, key: Key) -> Memory | None:
+        """Give what is remembered under a name, if anything is."""
+        return self._kept.get(key)
 
     def of(self, key: Key, uid: str) -> Memory:
         """Give what is remembered of this very object."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from serinus.api.served_model import Probe
 from serinus.core.model.answers import MetricsAnswer, ProbeAnswer
 from serinus.core.model.kinds import Json, Kind
+from serinus.core.model.packing import Packed
 from serinus.core.model.registry import Marking
 
 
@@ -55,6 +56,9 @@ class Cluster(Protocol):
     async def list(
         self, kind: Kind, namespace: str, *, label_selector: str = "", field_selector: str = ""
     ) -> list[Json]: ...
+
+    def pages(self, kind: Kind, namespace: str) -> AsyncIterator[Sequence[Json]]:
+        """List page by page, so that all of them are never in memory at once; some may come twice."""
 
     async def delete(
         self,
@@ -131,6 +135,21 @@ class Cache(Protocol):
         """Take in a deletion as of a resourceVersion; an object that was made again since then stays."""
 
     def all(self, kind: Kind) -> Mapping[tuple[str, str], Json]: ...
+
+    def version(self, kind: Kind, namespace: str, name: str) -> int | None:
+        """Give the resourceVersion of one object; of one kind they may be compared as numbers."""
+
+    def versions(self, kind: Kind) -> Mapping[tuple[str, str], str]:
+        """Give the resourceVersion of each object of a kind, by namespace and name."""
+
+    def unpack(self, namespace: str, model_deployment: str) -> None:
+        """Keep what belongs to a ModelDeployment ready to be read, until it is packed again."""
+
+    def pack(self, namespace: str, model_deployment: str) -> None:
+        """Keep what belongs to a ModelDeployment in few bytes; whoever asks for it reads it anew each time."""
+
+    def packed(self, kind: Kind, namespace: str, name: str) -> Packed | None:
+        """Give one object in few bytes, for whoever has to know it when it is gone."""
 
     def follow(self, kind: Kind, follower: Callable[[str, str, Json | None], None]) -> None:
         """Tell of every object of a kind (namespace, name, manifest), those of now too; None when one is gone."""

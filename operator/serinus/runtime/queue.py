@@ -19,6 +19,8 @@ FIRST_BACKOFF: Final = 0.1
 LONGEST_BACKOFF: Final = 10.0
 LONGEST_URGENT_BACKOFF: Final = 2.0
 """Of a live rollout: when the API server is back, its weight must not wait for ten more seconds."""
+REPLACED: Final = 64
+"""Entries that a sooner one has replaced, besides as many as there are others; more are dropped before their time."""
 ORDINARY_SHARE: Final = 16
 """One in so many is an ordinary key even while urgent ones wait: none may starve."""
 
@@ -81,6 +83,9 @@ class WorkQueue(Generic[K]):
         self._later_at[key] = at
         self._pushed += 1
         heapq.heappush(self._later, (at, self._pushed, key))
+        if len(self._later) > 2 * len(self._later_at) + REPLACED:
+            self._later = [(at, number, key) for number, (key, at) in enumerate(self._later_at.items())]
+            heapq.heapify(self._later)
         self._changed.set()
 
     async def get(self) -> K:

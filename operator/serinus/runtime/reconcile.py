@@ -53,6 +53,7 @@ from serinus.runtime.recording import (
 )
 from serinus.runtime.registry_marks import RegistryMarks
 from serinus.runtime.rereading import read_anew
+from serinus.runtime.resting import MOST_AWAKE, Resting
 from serinus.runtime.routing import Routes
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Stale, Statuses, rises
@@ -99,6 +100,7 @@ class Reconciler:
         providers: TrafficProviders,
         report: Report | None = None,
         registry: RegistryMarks | None = None,
+        awake: int = MOST_AWAKE,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
@@ -115,9 +117,14 @@ class Reconciler:
         self._takedown = Takedown(cluster, cache, self._children, observer, self._tell)
         self._statuses = Statuses(cluster, cache, clock)
         self._unreadable = UnreadableDeployments(cluster, cache, clock)
+        self._resting = Resting(cache, memories, observer.claims, observer.members, most=awake)
 
     async def reconcile(self, key: Key) -> PassResult | None:
         """Look and act once; None when the ModelDeployment is gone. Raises ClusterError after doing what it could."""
+        with self._resting.awake(key):
+            return await self._pass(key)
+
+    async def _pass(self, key: Key) -> PassResult | None:
         manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         if manifest is None or manifest["metadata"].get("deletionTimestamp"):
             self.forget(key)
@@ -171,6 +178,7 @@ class Reconciler:
         """Keep nothing of a ModelDeployment that is gone, or that another process decides now."""
         self._memories.forget(key)
         self._observer.sampler.forget(key)
+        self._resting.forget(key)
         if self._registry is not None:
             self._registry.forget(key)
 

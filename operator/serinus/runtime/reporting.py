@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from sys import intern
 
 import structlog
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.status import Verdict
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
-from serinus.core.model.kinds import ROLLOUT
+from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.core.rollout.decision import Decision, Note, StoredState
 from serinus.runtime.ports import Cache, Clock
 from serinus.runtime.telemetry import Telemetry
 
 log = structlog.get_logger("serinus.decision")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a scrape shows of a Rollout; the weight of one that goes on."""
+
+    owner: Key
+    phase: str
+    weight: int | None
 
 
 class Reports:
@@ -26,8 +37,9 @@ class Reports:
     ) -> None:
         self._leads = leads
         self._telemetry = telemetry
-        self._cache = cache
         self._clock = clock
+        self._rollouts: dict[Key, _Shown] = {}
+        cache.follow(ROLLOUT, self._rolled)
 
     def note(self, view: ModelDeploymentView, note: Note) -> None:
         """Write the line of a decision, and count it."""
@@ -48,22 +60,26 @@ class Reports:
 
     def before_scrape(self) -> None:
         """Count the Rollouts by phase, and show the weights of those that go on."""
-        statuses = {
-            place: rollout.get("status") or {}
-            for place, rollout in self._cache.all(ROLLOUT).items()
-            if self._leads(Key(*self._owner(place)))
-        }
-        self._telemetry.show_rollouts(Counter(str(status.get("phase", "Pending")) for status in statuses.values()))
-        active = (place for place, status in statuses.items() if status.get("settledAt") is None)
-        weights = {place: statuses[place].get("weight") for place in active}
+        led = [known for known in self._rollouts.values() if self._leads(known.owner)]
+        self._telemetry.show_rollouts(Counter(known.phase for known in led))
         self._telemetry.show_weights(
-            {self._owner(place): weight for place, weight in weights.items() if isinstance(weight, int)}
+            {(known.owner.namespace, known.owner.name): known.weight for known in led if known.weight is not None}
         )
 
-    def _owner(self, place: tuple[str, str]) -> tuple[str, str]:
-        """Find whose Rollout it is; one without our label goes by its own name."""
-        labels = self._cache.all(ROLLOUT)[place]["metadata"].get("labels") or {}
-        return place[0], str(labels.get(MODEL_DEPLOYMENT_LABEL, place[1]))
+    def _rolled(self, namespace: str, name: str, rollout: Json | None) -> None:
+        """Follow what a scrape shows of a Rollout: reading all of them for each would take seconds."""
+        place = Key(namespace, name)
+        if rollout is None:
+            self._rollouts.pop(place, None)
+            return
+        status = rollout.get("status") or {}
+        # One without our label goes by its own name.
+        owner = (rollout["metadata"].get("labels") or {}).get(MODEL_DEPLOYMENT_LABEL, name)
+        weight = status.get("weight") if status.get("settledAt") is None else None
+        phase = intern(str(status.get("phase", "Pending")))
+        self._rollouts[place] = _Shown(
+            Key(namespace, intern(str(owner))), phase, weight if isinstance(weight, int) else None
+        )
 
     def _verdict(self, stored: StoredState) -> None:
         assessment = stored.state.assessment

@@ -42,11 +42,13 @@ class Rereading:
 
     async def everything(self, kind: Kind) -> None:
         """Read all objects of a kind, and wake the owners of what the watch did not tell of; raises ClusterError."""
-        before = {place: one["metadata"]["resourceVersion"] for place, one in self._cache.all(kind).items()}
-        listed = [one for each in self._namespaces for one in await self._cluster.list(kind, each)]
-        for manifest in listed:
-            self._cache.store(manifest)
-        for namespace, name in before.keys() - {_place(manifest) for manifest in listed}:
+        before, listed = self._cache.versions(kind), set()
+        for each in self._namespaces:
+            async for page in self._cluster.pages(kind, each):
+                for manifest in page:
+                    self._cache.store(manifest)
+                    listed.add(_place(manifest))
+        for namespace, name in before.keys() - listed:
             self._cache.forget(kind, namespace, name, before[namespace, name])
 
     async def _rollouts(self, key: Key) -> None:

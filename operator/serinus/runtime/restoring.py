@@ -13,6 +13,7 @@ from serinus.api.parsing import ModelDeploymentView
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import REVISION_LABEL, Owner, controller_uid
 from serinus.core.model.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, Json
+from serinus.core.model.packing import Packed
 from serinus.core.plan.revisions import rebuilt_revision, with_recorded_spec
 from serinus.runtime.introducing import introduce
 from serinus.runtime.memory import Memory
@@ -41,9 +42,10 @@ async def restore_revisions(
 
 def _remembered(memory: Memory, view: ModelDeploymentView, owner: Owner, name: str) -> Json | None:
     """The ControllerRevision as we saw it last, as a wish of its owner."""
-    seen = memory.revisions.get(name)
-    if seen is None:
+    kept = memory.revisions.get(name)
+    if kept is None:
         return None
+    seen = kept.manifest() if isinstance(kept, Packed) else kept
     wished = {key: value for key, value in seen["metadata"].items() if key in _WISHED}
     restored = {**seen, "metadata": {**wished, "ownerReferences": [owner.reference()]}}
     return with_recorded_spec(restored, view.spec)

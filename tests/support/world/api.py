@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid, Unavailable
@@ -110,6 +110,9 @@ class InMemoryApi:
     ) -> list[Json]:
         self._read("list", kind, field_selector)
         return [copied(one) for (k, ns, _), one in self.objects.items() if k == kind and namespace in ("", ns)]
+
+    async def pages(self, kind: Kind, namespace: str) -> AsyncIterator[Objects]:
+        yield await self.list(kind, namespace)
 
     async def delete(
         self,

@@ -10,6 +10,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable
+from contextvars import ContextVar
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api.served_model import Probe
@@ -28,6 +29,7 @@ from serinus.runtime.probes import Probes
 from serinus.runtime.reconcile import Reconciler
 from serinus.runtime.registry_marks import RegistryMarks
 from serinus.runtime.rereading import Rereading
+from serinus.runtime.resting import MOST_AWAKE
 from serinus.runtime.sampler import Sampler
 from serinus.runtime.wish import Wishes
 from tests.support.world.api import InMemoryApi, Killed
@@ -42,6 +44,8 @@ from tests.support.world.versions import Versions
 __all__ = ["KEY", "START", "Model", "World", "rules_of"]
 
 KEY = Key("ml", "fraud")
+AWAKE: ContextVar[int] = ContextVar("AWAKE", default=MOST_AWAKE)
+"""How many idle ModelDeployments an operator keeps ready."""
 DRAIN_SECONDS = 5.0
 STEPS_BESIDE = 10
 """Of the event loop: a question to Prometheus takes several."""
@@ -159,6 +163,7 @@ class World(Served):
             memories=self.memories,
             providers=self.providers,
             registry=self.marks,
+            awake=AWAKE.get(),
         )
         self.rereading = Rereading(self.api, cache)
         self.engine = Engine(reconciler, cache, self.clock, reread=self.rereading, monotonic=self.clock.monotonic)

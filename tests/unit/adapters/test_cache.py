@@ -244,3 +244,44 @@ def test_of_a_foreign_route_with_very_many_rules_every_path_is_believed(cache: O
     kept = [cache.get(HTTP_ROUTE, "ml", name) for name in ("rules", "matches")]
     assert [len(one["spec"]["rules"]) for one in kept if one] == [65, 1]
     assert [one["spec"]["rules"][-1] for one in kept if one] == [{}, {}]
+
+
+def test_what_is_looked_at_is_one_object_until_it_is_packed(cache: ObjectCache) -> None:
+    """And says the same afterwards, in few bytes."""
+    manifest = an(SERVICE, "a", 1, spec={"ports": [{"port": 80, "name": "http"}], "type": "ClusterIP", "é": None})
+    cache.store(manifest)
+    cache.unpack("ml", "fraud")
+    first = cache.get(SERVICE, "ml", "a")
+    assert first is cache.get(SERVICE, "ml", "a") is cache.owned(SERVICE, "ml", "fraud")["a"]
+    cache.pack("ml", "fraud")
+    again = cache.get(SERVICE, "ml", "a")
+    assert again is not first
+    assert again == first == manifest
+
+
+def test_what_is_packed_is_told_as_it_was(cache: ObjectCache) -> None:
+    """Although the object is gone, and others of its kind have come."""
+    cache.store(an(CONTROLLER_REVISION, "a", 1, data={"hash": "x"}, revision=1))
+    seen, packed = cache.get(CONTROLLER_REVISION, "ml", "a"), cache.packed(CONTROLLER_REVISION, "ml", "a")
+    cache.forget(CONTROLLER_REVISION, "ml", "a", "2")
+    cache.store(an(CONTROLLER_REVISION, "b", 3, data={"hash": "y"}, revision=1))
+    assert packed is not None
+    assert packed.manifest() == seen
+    assert cache.packed(CONTROLLER_REVISION, "ml", "a") is None
+
+
+@pytest.mark.parametrize("looked_at", [True, False], ids=["looked at", "packed"])
+def test_a_change_replaces_what_is_packed_as_well(cache: ObjectCache, told: Told, looked_at: bool) -> None:
+    """And a status of somebody else's route is no news, whichever way the one before is kept."""
+    if looked_at:
+        cache.unpack("ml", "fraud")
+    for version, port in ((1, 80), (2, 81)):
+        cache.store(an(SERVICE, "a", version, spec={"port": port}))
+    found = cache.get(SERVICE, "ml", "a")
+    assert found is not None
+    assert found["spec"] == {"port": 81}
+    assert cache.version(SERVICE, "ml", "a") == 2
+    assert cache.versions(SERVICE) == {("ml", "a"): "2"}
+    for version, host in ((3, "h"), (4, "h"), (5, "i")):
+        cache.store(an(VIRTUAL_SERVICE, "theirs", version, owner=None, spec={"hosts": [host]}))
+    assert told[2:] == [("VirtualService", "ml", None, True)] * 2

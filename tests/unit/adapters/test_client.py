@@ -214,6 +214,20 @@ async def test_a_list_whose_token_expires_is_started_once_more(
     assert [each["metadata"]["name"] for each in await cluster.list(SERVICE, "ml")] == ["a"]
 
 
+async def test_pages_are_handed_on_one_by_one_and_all_again_when_the_token_expires(
+    cluster: KubernetesCluster, server: ScriptedServer
+) -> None:
+    """Whoever takes in ten thousand objects need not hold them all at once."""
+    server.will(
+        answers({"metadata": {"continue": "old"}, "items": [{"metadata": {"name": "a"}}]}),
+        answers({"message": "expired"}, 410),
+        answers({"metadata": {"continue": "new"}, "items": [{"metadata": {"name": "a"}}]}),
+        answers({"metadata": {}, "items": [{"metadata": {"name": "b"}}]}),
+    )
+    pages = [[each["metadata"]["name"] for each in page] async for page in cluster.pages(SERVICE, "ml")]
+    assert pages == [["a"], ["a"], ["b"]]
+
+
 async def test_a_refused_token_is_read_again_once(server: ScriptedServer, clock: HandClock) -> None:
     """A token that was replaced on disk costs one request."""
     tokens = iter(["Bearer old", "Bearer new"])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from serinus.core.model.errors import Conflict, Gone, Unavailable
 from serinus.core.model.identity import Owner
 from serinus.core.model.kinds import SERVICE, VIRTUAL_SERVICE, Json, Kind, kind_of
+from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Obstacle
+from serinus.core.plan.wanted import Workload
+from serinus.runtime.carried import digest_of
 from serinus.runtime.children import Children, first_error, forget_unwanted
 from serinus.runtime.memory import Memory, Readings
 from serinus.runtime.rereading import TRIES
@@ -16,6 +21,7 @@ from tests.support.world.clock import VirtualClock
 from tests.support.world.platform import PROVIDERS
 
 OWNER = Owner("ml", "fraud", "uid-md")
+REVISION = Revision("fraud-1", "1", 1, "v1", "fraud", {"spec": {}}, uid="uid-revision")
 
 
 class Desk:
@@ -190,6 +196,41 @@ async def test_children_that_carry_a_wish_are_not_looked_at_again() -> None:
     assert not desk.children.carry(OWNER, wish, desk.memory)
 
 
+async def test_a_wish_is_known_by_its_digest_while_nobody_looks() -> None:
+    """So a pass over a ModelDeployment that has rested renders nothing either."""
+    desk = Desk()
+    await desk.ensure(service())
+    wish = ((Workload(REVISION, 2),), None)
+    desk.children.remember(OWNER, wish, desk.memory, [(SERVICE, "fraud")])
+    assert desk.memory.carried is not None
+    resting = desk.memory.carried = desk.memory.carried.in_brief()
+    assert resting.wish is None
+    assert not desk.children.carry(OWNER, ((Workload(REVISION, 3),), None), desk.memory)
+    assert desk.children.carry(OWNER, wish, desk.memory)
+    desk.api.edit(SERVICE, "fraud", lambda one: one["spec"].update(ports=[]))
+    desk.memory.carried = resting
+    assert not desk.children.carry(OWNER, wish, desk.memory)
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        pytest.param(replace(REVISION, template={"read": "again"}), True, id="what is immutable goes by the uid"),
+        pytest.param(replace(REVISION, uid="another"), False, id="another object of its name"),
+        pytest.param(replace(REVISION, succeeded_at=1.0), False, id="a mark"),
+    ],
+)
+def test_of_a_revision_on_record_only_what_may_change_is_digested(other: Revision, same: bool) -> None:
+    """Its template is larger than all the rest."""
+    assert (digest_of((Workload(REVISION, 1), other)) == digest_of((Workload(REVISION, 1), REVISION))) is same
+
+
+def test_of_a_revision_that_is_on_no_record_the_template_is_digested() -> None:
+    """It was made anew, and nothing says that it is what it was."""
+    first, second = (replace(REVISION, uid="", template={"made": made}) for made in ("once", "twice"))
+    assert digest_of([first]) != digest_of([second])
+
+
 async def test_a_missing_child_is_never_remembered_as_carried() -> None:
     """It has still to be made."""
     desk = Desk()
@@ -214,7 +255,7 @@ def test_the_error_that_asks_for_another_look_goes_first() -> None:
 
 
 def test_a_manifest_is_read_once() -> None:
-    """And anew when the cache holds another object, equal or not."""
+    """And anew when the cache holds another version, equal or not."""
     readings: Readings[int] = Readings()
     calls: list[Json] = []
 
@@ -223,6 +264,7 @@ def test_a_manifest_is_read_once() -> None:
         return len(calls)
 
     first, second = service(), service()
+    second["metadata"]["resourceVersion"] = "another"
     assert [readings.of(one, read) for one in (first, first, second, second)] == [1, 1, 2, 2]
     readings.keep({})
     assert readings.of(second, read) == 3

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from serinus.runtime.queue import LONGEST_BACKOFF, LONGEST_URGENT_BACKOFF, ORDINARY_SHARE, WorkQueue
+from serinus.runtime.queue import LONGEST_BACKOFF, LONGEST_URGENT_BACKOFF, ORDINARY_SHARE, REPLACED, WorkQueue
 
 
 class Hand:
@@ -161,6 +161,18 @@ def test_an_event_does_not_shorten_a_back_off(queue: WorkQueue[str], hand: Hand)
     assert queue.take() is None
     hand.move(0.11)
     assert drained(queue) == ["a"]
+
+
+def test_times_that_sooner_ones_have_replaced_do_not_pile_up(queue: WorkQueue[str], hand: Hand) -> None:
+    """A key that is woken each second asks each time to be looked at in five minutes as well."""
+    queue.add_after("idle", 200)
+    for _ in range(10 * REPLACED):
+        queue.add("busy")
+        assert drained(queue) == ["busy"]
+        queue.add_after("busy", 300)
+    assert len(queue._later) <= 2 * queue.scheduled + REPLACED
+    hand.move(300)
+    assert drained(queue) == ["idle", "busy"]
 
 
 def test_a_forgotten_key_does_not_come_back(queue: WorkQueue[str], hand: Hand) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeAlias
 
 import aiohttp
+import orjson
 
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.answers import Expired, error_from
@@ -103,9 +104,18 @@ class KubernetesCluster:
         selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
         params = {name: value for name, value in selectors.items() if value}
         try:
-            return await self._pages(kind, namespace, params)
+            return [one async for page in self._pages(kind, namespace, params) for one in page]
         except Expired:
-            return await self._pages(kind, namespace, params)
+            return [one async for page in self._pages(kind, namespace, params) for one in page]
+
+    async def pages(self, kind: Kind, namespace: str) -> AsyncIterator[Manifests]:
+        """List page by page; of a list whose continue token expires half way all come once more."""
+        try:
+            async for page in self._pages(kind, namespace, {}):
+                yield page
+        except Expired:
+            async for page in self._pages(kind, namespace, {}):
+                yield page
 
     async def delete(
         self,
@@ -162,16 +172,15 @@ class KubernetesCluster:
         )
         return await self._send(verb, request)
 
-    async def _pages(self, kind: Kind, namespace: str, params: Mapping[str, str]) -> Manifests:
-        found: Manifests = []
+    async def _pages(self, kind: Kind, namespace: str, params: Mapping[str, str]) -> AsyncIterator[Manifests]:
         token = ""
         while True:
             page = {**params, "limit": str(PAGE_SIZE), **({"continue": token} if token else {})}
             answer = await self._send("list", Request("GET", collection(kind, namespace), params=page))
-            found += [{**entry, "apiVersion": kind.api_version, "kind": kind.name} for entry in answer["items"] or ()]
+            yield [{**entry, "apiVersion": kind.api_version, "kind": kind.name} for entry in answer["items"] or ()]
             token = answer["metadata"].get("continue") or ""
             if not token:
-                return found
+                return
 
     async def _send(self, verb: str, request: Request) -> Json:
         """Send, and send again after 429, 5xx or no connection; the last refusal is raised."""
@@ -242,7 +251,7 @@ def _encoded(body: Json) -> bytes:
 
 def _read(text: str) -> Json:
     try:
-        answer: Any = json.loads(text)
+        answer: Any = orjson.loads(text)
     except ValueError as error:
         raise Unavailable(f"the answer is not JSON: {text[:200]!r}") from error
     if not isinstance(answer, dict):

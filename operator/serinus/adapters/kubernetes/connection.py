@@ -17,7 +17,8 @@ from serinus.core.model.kinds import Kind
 
 CONNECTIONS = 32
 """As many as requests may be under way; the API server's own 429 says when that is too many."""
-PAGE_SIZE: Final = 500
+PAGE_SIZE: Final = 100
+"""Of all kinds at once: what Python makes of five hundred Deployments is 30 MiB, and little of that is given back."""
 QUICK = aiohttp.ClientTimeout(total=10, sock_connect=5)
 
 

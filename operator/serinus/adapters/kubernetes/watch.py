@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import aiohttp
+import orjson
 
 from serinus.adapters.kubernetes.answers import Expired, error_from
 from serinus.adapters.kubernetes.connection import Connection, Request, collection
@@ -93,10 +93,10 @@ async def read_page(connection: Connection, watched: Watched, token: str, page_s
     """Read one page of a list; raises the tree of errors and aiohttp's."""
     params = {"limit": str(page_size), **_selected(watched), **({"continue": token} if token else {})}
     async with connection.send(Request("GET", _path(watched), params)) as response:
-        text = await response.text("utf-8")
+        text = await response.read()
     if response.status != 200:
-        raise error_from(response.status, text, response.headers.get("Retry-After"))
-    answer = json.loads(text)
+        raise error_from(response.status, text.decode(errors="replace"), response.headers.get("Retry-After"))
+    answer = orjson.loads(text)
     kind = watched.kind
     return Page(
         tuple({**entry, "apiVersion": kind.api_version, "kind": kind.name} for entry in answer["items"] or ()),
@@ -120,7 +120,7 @@ async def watch(connection: Connection, watched: Watched, resource_version: str)
             raise error_from(response.status, await response.text("utf-8"), response.headers.get("Retry-After"))
         try:
             async for line in _lines(response.content):
-                event = json.loads(line)
+                event = orjson.loads(line)
                 if event["type"] == "ERROR":
                     raise Expired(f"the stream cannot be gone on with: {event['object'].get('message')}")
                 yield event

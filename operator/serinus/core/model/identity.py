@@ -16,7 +16,7 @@ _APP = "triton"
 single revision is called by its own server."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Key:
     """The place of an object: also what the work queue holds for a ModelDeployment."""
 

@@ -6,6 +6,7 @@ Everything is compared and granted in this form, so that another spelling is not
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 MESH: Final = "mesh"
@@ -39,6 +40,12 @@ def normal_gateway(gateway: str, namespace: str) -> str:
         return f"{namespace if place == '.' else place}/{name}"
     name, dot, rest = gateway.partition(".")
     return f"{rest.partition('.')[0] if dot else namespace}/{name}"
+
+
+@lru_cache(maxsize=4096)
+def normal_gateways(gateways: tuple[str, ...], namespace: str) -> frozenset[str]:
+    """Write gateways as namespace/name; all routes of the same gateways share one set."""
+    return frozenset(normal_gateway(gateway, namespace) for gateway in gateways)
 
 
 def cluster_namespace(host: str, domain: str = CLUSTER_DOMAIN) -> str | None:

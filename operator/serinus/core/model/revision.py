@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from serinus.api.canonical import digest
@@ -48,6 +48,11 @@ class Revision:
     def succeeded(self) -> bool:
         """Whether it carries the success mark: it was stable once."""
         return self.succeeded_at is not None
+
+
+def named_only(revision: Revision) -> Revision:
+    """Leave out what is large, for whoever only has to know which one it was."""
+    return replace(revision, template={}, probe=None, artifact=None)
 
 
 def revision_hash(spec: ModelDeploymentSpec, content_digest: str | None = None) -> str:

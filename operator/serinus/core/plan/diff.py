@@ -64,6 +64,7 @@ _WHOLE: frozenset[Path] = frozenset(
 """Values that an apply replaces as a whole, so that anything added to them by hand is a difference."""
 
 _COMPARED = ("labels", "annotations", "ownerReferences")
+_PLAIN = frozenset({str, int, bool, float})
 _PRECONDITIONS = frozenset({"uid", "resourceVersion"})
 _QUANTITY_PARENTS = frozenset({"requests", "limits"})
 
@@ -158,7 +159,7 @@ def _keys(path: Path) -> tuple[str, ...] | None:
 
 def _place(element: Json, keys: tuple[str, ...]) -> tuple[Any, ...]:
     """Give what the API server knows an element of a merged list by."""
-    return tuple(element.get(key, _KEY_DEFAULTS.get(key)) for key in keys)
+    return tuple([element.get(key, _KEY_DEFAULTS.get(key)) for key in keys])
 
 
 def _metadata_carries(live: Json, wanted: Json) -> bool:
@@ -170,13 +171,27 @@ def _value_carries(live: Any, wanted: Any, path: Path) -> bool:
         return True  # nearly every value of nearly every pass
     if path in _WHOLE:
         return _same(live, wanted)
-    if _is_unset(live, wanted, path):
-        return True
     if isinstance(wanted, dict) and isinstance(live, dict):
-        return all(_value_carries(live.get(key), value, (*path, key)) for key, value in wanted.items())
+        return _fields_carry(live, wanted, path)
     if isinstance(wanted, list) and isinstance(live, list):
         return _list_carries(live, wanted, path)
+    if _is_unset(live, wanted, path):
+        return True
     return same_quantity(live, wanted) if _is_quantity(path) else _same(live, wanted)
+
+
+def _fields_carry(live: Json, wanted: Json, path: Path) -> bool:
+    for key, value in wanted.items():
+        had = live.get(key)
+        if not _is_plainly(had, value) and not _value_carries(had, value, (*path, key)):
+            return False
+    return True
+
+
+def _is_plainly(live: Any, wanted: Any) -> bool:
+    """Tell whether both are the same plain value, as nearly all values of nearly all passes are."""
+    kind = wanted.__class__
+    return kind in _PLAIN and live.__class__ is kind and bool(live == wanted)
 
 
 def _is_unset(live: Any, wanted: Any, path: Path) -> bool:
@@ -190,7 +205,8 @@ def _is_unset(live: Any, wanted: Any, path: Path) -> bool:
 def _list_carries(live: list[Any], wanted: list[Any], path: Path) -> bool:
     keys = _keys(path)
     if keys is None:
-        return len(live) == len(wanted) and all(map(_value_carries, live, wanted, [path] * len(wanted)))
+        pairs = zip(live, wanted, strict=False)
+        return len(live) == len(wanted) and all(_is_plainly(*one) or _value_carries(*one, path) for one in pairs)
     found = {_place(element, keys): element for element in live}
     return all(_value_carries(found.get(_place(element, keys)), element, path) for element in wanted)
 
@@ -203,6 +219,8 @@ def _is_quantity(path: Path) -> bool:
 
 def _same(live: Any, wanted: Any) -> bool:
     """Compare two JSON values; True is not 1 and "1" is not 1."""
+    if _is_plainly(live, wanted):
+        return True
     if isinstance(live, dict) and isinstance(wanted, dict):
         return live.keys() == wanted.keys() and all(_same(live[key], wanted[key]) for key in wanted)
     if isinstance(live, list) and isinstance(wanted, list):

@@ -13,7 +13,7 @@ from typing import Final
 
 from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Key, Owner
-from serinus.core.model.names import CLUSTER_DOMAIN, normal_gateway, normal_host, overlap, service_fqdn
+from serinus.core.model.names import CLUSTER_DOMAIN, normal_gateways, normal_host, overlap, service_fqdn
 from serinus.core.model.snapshot import Obstacle
 
 EVERY_PATH: Final = frozenset({"/"})
@@ -27,7 +27,7 @@ class Delegation:
     below: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ForeignRoute:
     """Anybody's route, trimmed to what it claims; hosts and gateways are normalised. `kind` is its object's.
 
@@ -88,7 +88,7 @@ class OurRoute:
 
     @cached_property
     def normal_gateways(self) -> frozenset[str]:
-        return frozenset(normal_gateway(gateway, self.key.namespace) for gateway in self.gateways)
+        return normal_gateways(self.gateways, self.key.namespace)
 
 
 def listener_of(gateway: str, section: str | None) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from serinus.core.model.matches import By
@@ -39,10 +40,16 @@ def path_header_below(prefix: str, interface: Interface = OPEN_INFERENCE) -> str
 def claimed_paths(prefix: str, interface: Interface = OPEN_INFERENCE, *, all_paths: bool) -> frozenset[str]:
     """List what the path of every request that a route admits begins with."""
     if all_paths:
-        return frozenset({f"{prefix}/"})
+        return _shared(frozenset({f"{prefix}/"}))
     if prefix:
-        return frozenset({f"{prefix}{interface.root}"})
-    return frozenset({interface.root, *interface.grpc_services})
+        return _shared(frozenset({f"{prefix}{interface.root}"}))
+    return _shared(frozenset({interface.root, *interface.grpc_services}))
+
+
+@lru_cache(maxsize=1024)
+def _shared(paths: frozenset[str]) -> frozenset[str]:
+    """Give one set for all that are equal: thousands of routes admit the same paths."""
+    return paths
 
 
 def few(paths: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -8,7 +8,7 @@ from typing import Final
 from serinus.core.model.identity import Key, is_ours
 from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.matches import By
-from serinus.core.model.names import CLUSTER_DOMAIN, EVERYTHING, MESH, normal_gateway, normal_host
+from serinus.core.model.names import CLUSTER_DOMAIN, EVERYTHING, MESH, normal_gateways, normal_host
 from serinus.core.model.timestamps import from_rfc3339
 from serinus.core.traffic.hosts import EVERY_PATH, Delegation, ForeignRoute
 from serinus.core.traffic.istio.settings import read_settings
@@ -28,7 +28,7 @@ def read_foreign_route(manifest: Json, domain: str = CLUSTER_DOMAIN) -> ForeignR
         kind=VIRTUAL_SERVICE.name,
         key=Key(namespace, metadata["name"]),
         hosts=frozenset(normal_host(host, namespace, domain) for host in spec.get("hosts") or ()),
-        gateways=frozenset(normal_gateway(gateway, namespace) for gateway in spec.get("gateways") or (MESH,)),
+        gateways=normal_gateways(tuple(spec.get("gateways") or (MESH,)), namespace),
         created=from_rfc3339(metadata["creationTimestamp"]),
         paths=read_settings(rules).claims if ours else _paths(rules),
         managed=ours,
