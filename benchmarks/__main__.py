@@ -6,23 +6,27 @@ import argparse
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import flattened
+from benchmarks.figures import Numbers, flattened
+from benchmarks.ground import Tell
 from benchmarks.live import USUAL_INTERVAL
 from benchmarks.parts import PARTS, Wish, measured
 from serinus.adapters.clock import SystemClock
 
 PROGRESS = Console(stderr=True)
+IN_FILE_ALONE = "by_resource"
+"""Too much for a table."""
 
 
-def main() -> None:
-    """Measure what is asked for."""
+def main() -> int:
+    """Measure what is asked for; 1 where something could not be measured."""
     chosen = _options()
     clock, names = SystemClock(), chosen.only or list(PARTS)
     began = clock.monotonic()
@@ -31,11 +35,19 @@ def main() -> None:
     def tell(text: str) -> None:
         PROGRESS.print(f"{clock.monotonic() - began:4.0f} s  {text}", highlight=False, markup=False, soft_wrap=True)
 
-    numbers = asyncio.run(measured(names, wish, tell))
+    numbers = asyncio.run(_measured(names, wish, tell, chosen.json))
     tell("done")
     Console().print(_table(numbers))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(numbers, indent=1) + "\n")
+    return 1 if "failed_parts" in numbers else 0
+
+
+async def _measured(names: Sequence[str], wish: Wish, tell: Tell, file: Path | None) -> Numbers:
+    """Measure, and write the file anew after each part: an hour's numbers must not be lost with its last minute."""
+    numbers: Numbers = {}
+    async for numbers in measured(names, wish, tell):
+        if file is not None:
+            await asyncio.to_thread(file.write_text, json.dumps(numbers, indent=1) + "\n")
+    return numbers
 
 
 def _options() -> argparse.Namespace:
@@ -54,10 +66,11 @@ def _options() -> argparse.Namespace:
 def _table(numbers: Mapping[str, Any]) -> Table:
     table = Table("measured", "", title="Serinus")
     for path, value in flattened(numbers):
-        table.add_row(path, value)
+        if IN_FILE_ALONE not in path:
+            table.add_row(path, value)
     table.caption = f"{os.cpu_count()} cores; loads are of one minute, our own work included"
     return table
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from benchmarks.figures import Numbers
 from serinus_local.control_plane import ControlPlane
 
 NOT_PASSED_ON = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
@@ -119,7 +120,7 @@ def asked(method: str, path: str, query: Mapping[str, str], headers: Mapping[str
     return Asked(verb, resource, code)
 
 
-def told(seen: Requests) -> dict[str, object]:
+def told(seen: Requests) -> Numbers:
     """Give the figures: all that an object caused, by verb and code, and by what they were about."""
     caused = {one: count for one, count in seen.items() if not one.is_beside}
     by_verb, by_resource = Counter[str](), Counter[str]()

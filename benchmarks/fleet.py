@@ -17,7 +17,9 @@ from tests.support.cluster_api import ClusterApi
 from tests.support.mirror import Change, Mirror
 
 AT_ONCE = 16
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 60.0
+PATIENCE_EACH_SECONDS = 0.3
+"""Longer for more of them: an operator that does not keep up is to be measured, too."""
 
 
 @dataclass(frozen=True)
@@ -73,26 +75,26 @@ class Fleet:
 
         await asyncio.gather(*(one(name) for name in names))
 
-    async def until_routed(self, weight: int, names: Sequence[str] = (), *, limit: float = PATIENCE_SECONDS) -> None:
+    async def until_routed(self, weight: int, names: Sequence[str] = ()) -> None:
         """Wait until every route gives the version this weight."""
         wanted = names or self.names
 
         def routed() -> bool:
             return all(self._weight(name) == weight for name in wanted)
 
-        await self._mirror.until(routed, f"{weight}% to version {self._version} everywhere", limit=limit)
+        await self._mirror.until(routed, f"{weight}% to version {self._version} everywhere", limit=self._patience)
 
-    async def until_phase(self, phase: str, *, limit: float = PATIENCE_SECONDS) -> None:
+    async def until_phase(self, phase: str) -> None:
         """Wait until the newest Rollout of the version is in a phase, everywhere."""
 
         def there() -> bool:
             return all(name in self._tried and self._tried[name].phase == phase for name in self.names)
 
-        await self._mirror.until(there, f"{phase} everywhere", limit=limit)
+        await self._mirror.until(there, f"{phase} everywhere", limit=self._patience)
 
-    async def until_taken(self, names: Sequence[str], *, limit: float = PATIENCE_SECONDS) -> dict[str, float]:
+    async def until_taken(self, names: Sequence[str]) -> dict[str, float]:
         """Wait until the version has weight 0 at all of these; give when each was seen, on the monotonic clock."""
-        await self._mirror.until(lambda: self.taken_at.keys() >= set(names), "weight 0", limit=limit)
+        await self._mirror.until(lambda: self.taken_at.keys() >= set(names), "weight 0", limit=self._patience)
         return {name: self.taken_at[name] for name in names}
 
     def canary(self, name: str) -> str:
@@ -109,7 +111,11 @@ class Fleet:
         def is_live() -> bool:
             return all(0 < (self._weight(name) or 0) < 100 for name in self.names)
 
-        await self._mirror.until(is_live, "live everywhere", limit=PATIENCE_SECONDS)
+        await self._mirror.until(is_live, "live everywhere", limit=self._patience)
+
+    @property
+    def _patience(self) -> float:
+        return PATIENCE_SECONDS + PATIENCE_EACH_SECONDS * len(self.names)
 
     def _weight(self, name: str) -> int | None:
         tried = self._tried.get(name)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+
+import aiohttp
 
 from benchmarks import creation, idle, in_process, kill, live, requests
 from benchmarks.figures import Numbers, load
 from benchmarks.ground import Tell
 from benchmarks.live import USUAL_INTERVAL, Load
 from benchmarks.manifests import Mode
+
+LONGEST_TOLD = 500
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Wish:
 
     def loads(self, mode: Mode) -> Sequence[Load]:
         """Give the loads of live rollouts."""
-        usual = live.FULL if self.full else live.REDUCED if mode is Mode.DEFAULT else live.SHORTENED
+        usual: Sequence[Load] = live.FULL if self.full else live.REDUCED if mode is Mode.DEFAULT else live.SHORTENED
         if self.live:
             usual = [Load(count, 20, rounds=2 if count > 1 else 0, interval=self.interval) for count in self.live]
         return usual if self.victims is None else [replace(each, victims=self.victims) for each in usual]
@@ -81,12 +85,20 @@ PARTS: dict[str, Callable[[Wish, Tell], Awaitable[Numbers]]] = {
 }
 
 
-async def measured(names: Sequence[str], wish: Wish, tell: Tell) -> Numbers:
-    """Measure some parts; the load that each began and ended with stands beside them."""
+async def measured(names: Sequence[str], wish: Wish, tell: Tell) -> AsyncIterator[Numbers]:
+    """Measure some parts; gives all that is known after each.
+
+    The load that each began and ended with stands beside them. One that fails is said, and leaves the others.
+    """
     found: Numbers = {}
     loads: Numbers = {}
+    failed: Numbers = {}
     for name in names:
         before = load()
-        found |= await PARTS[name](wish, tell)
+        try:
+            found |= await PARTS[name](wish, tell)
+        except (AssertionError, OSError, RuntimeError, TimeoutError, aiohttp.ClientError) as error:
+            failed[name] = f"{type(error).__name__}: {error}"[:LONGEST_TOLD]
+            tell(f"{name} could not be measured: {failed[name]}")
         loads[name] = {"before": before, "after": load()}
-    return {**found, "load_of_parts": loads}
+        yield {**found, "load_of_parts": loads, **({"failed_parts": failed} if failed else {})}

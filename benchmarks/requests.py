@@ -36,7 +36,7 @@ async def measure(tell: Tell, policy: Policy = PLAIN) -> Numbers:
             weighed = Requests(server.seen)
             await until_quiet(operator)
             canary = _taken(server.seen)
-    found = {
+    found: Numbers = {
         "to_serving": told(serving),
         "to_serving_route": told(routed),
         "to_first_weight": told(weighed),

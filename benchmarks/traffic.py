@@ -22,7 +22,7 @@ import numpy.typing as npt
 BORN_SECONDS = 3600
 PER_SECOND = 50.0
 BAD_ANSWERS = 5000
-"""Of one burst: more than a stage has good ones, so that the first look that sees it can condemn."""
+"""A second: more than a stage has good ones, so that the first look that sees them is over every limit."""
 BOUNDS_MS = (
     "0.5", "1", "5", "10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000", "30000", "60000", "300000",
     "600000", "1800000", "3600000", "+Inf",
@@ -40,12 +40,12 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Told:
-    """What somebody has said of a Service: when it answers badly, and between which seconds nobody calls it.
+    """What somebody has said of a Service: between which seconds it answers badly, and between which nobody calls it.
 
-    Whole seconds of Unix time; an `away` without an end lasts.
+    Whole seconds of Unix time; what has no end lasts.
     """
 
-    spoilt: tuple[int, ...] = ()
+    spoilt: tuple[tuple[int, float], ...] = ()
     away: tuple[tuple[int, float], ...] = ()
 
     def seconds_of_traffic(self, born: int, until: int) -> int:
@@ -53,13 +53,18 @@ class Told:
         missed = sum(max(0, min(until, back) - left) for left, back in self.away)
         return int(until - born - missed)
 
+    def bad_answers(self, until: int) -> int:
+        """Count the bad answers up to a time."""
+        return BAD_ANSWERS * int(sum(max(0, min(until + 1, end) - began) for began, end in self.spoilt))
+
     def sent(self, now: int, *, there: bool) -> Told:
         """Let requests reach the Service from now on, or none."""
         is_away = bool(self.away) and math.isinf(self.away[-1][1])
         if there == (not is_away):
             return self
         away = (*self.away[:-1], (self.away[-1][0], now)) if there else (*self.away, (now, math.inf))
-        return replace(self, away=away)
+        spoilt = self.spoilt if there else tuple((began, min(end, now + 1)) for began, end in self.spoilt)
+        return replace(self, spoilt=spoilt, away=away)
 
 
 class Traffic:
@@ -76,7 +81,7 @@ class Traffic:
         """Let a Service answer badly; give the time of the first scrape that shows it."""
         shown = self.next_scrape(service, now)
         known = self._told.get(service, Told())
-        self._told[service] = replace(known, spoilt=(*known.spoilt, math.floor(shown)))
+        self._told[service] = replace(known, spoilt=(*known.spoilt, (math.floor(shown), math.inf)))
         return shown
 
     def send(self, service: str, now: float, *, there: bool) -> None:
@@ -120,7 +125,7 @@ class Traffic:
     def _written(self, profile: int, told: Told, seconds: range, phase: float) -> list[str]:
         stamps = [f'[{second + phase:.3f},"' for second in seconds]
         rows = [told.seconds_of_traffic(self.born, second) for second in seconds]
-        bad = [BAD_ANSWERS * sum(spoilt <= second for spoilt in told.spoilt) for second in seconds]
+        bad = [told.bad_answers(second) for second in seconds]
         good = self._good[profile]
         counts = np.array([_after(good, row) for row in rows], dtype=np.int64).reshape(-1, len(BOUNDS_MS))
         shown = [(stamp, value) for stamp, value in zip(stamps, bad, strict=True) if value]

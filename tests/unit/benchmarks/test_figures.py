@@ -7,8 +7,10 @@ from collections import Counter
 
 import pytest
 
+from benchmarks import parts
 from benchmarks.counted import Asked, Requests, asked, told
-from benchmarks.figures import Samples, flattened, more_requests, pass_ms, quantile, spread
+from benchmarks.figures import Numbers, Samples, flattened, more_requests, pass_ms, quantile, spread
+from benchmarks.ground import Tell
 from benchmarks.live import Load
 from benchmarks.manifests import Mode
 from benchmarks.memory import Flat, Plan
@@ -143,6 +145,24 @@ def test_sizes_can_be_asked_for() -> None:
     (asked_for,) = Wish(live=(300,), interval="10s", victims=5).loads(Mode.DEFAULT)
     assert asked_for == Load(300, victims=5, rounds=2, interval="10s")
     assert (asked_for.key, Load(300, victims=5, rounds=2).key) == ("300 at 10s", "300")
+
+
+async def test_a_part_that_fails_is_said_and_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour's numbers are not lost with one part, and what was found so far is known after each."""
+
+    async def fails(wish: Wish, tell: Tell) -> Numbers:
+        raise AssertionError("not within 60 s: weight 0")
+
+    async def works(wish: Wish, tell: Tell) -> Numbers:
+        return {"create": {"100": 1}}
+
+    monkeypatch.setattr(parts, "PARTS", {"kill": fails, "create": works})
+    said: list[str] = []
+    first, last = [found async for found in parts.measured(["kill", "create"], Wish(), said.append)]
+    assert "create" not in first
+    assert last["create"] == {"100": 1}
+    assert last["failed_parts"] == {"kill": "AssertionError: not within 60 s: weight 0"}
+    assert said == ["kill could not be measured: AssertionError: not within 60 s: weight 0"]
 
 
 def test_figures_are_shown_with_the_path_of_their_keys() -> None:

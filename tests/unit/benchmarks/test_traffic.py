@@ -77,14 +77,25 @@ def test_counters_grow_by_what_is_asked_of_a_service(server: Server) -> None:
         assert grown == pytest.approx(60 * PER_SECOND, rel=0.1)
 
 
-def test_a_bad_burst_shows_at_the_next_scrape_and_not_before(server: Server) -> None:
+def test_bad_answers_show_at_the_next_scrape_and_not_before(server: Server) -> None:
     """The clock of a revert begins there; the other revision has none of it."""
     shown = server.traffic.spoil(CANARY, NOW)
     assert NOW < shown <= NOW + 1
     assert total(counters(server, shown - 0.01), CANARY, Count.SERVER_ERROR) == 0
     assert total(counters(server, shown + 0.01), CANARY, Count.SERVER_ERROR) == BAD_ANSWERS
-    assert total(counters(server, shown + 9), CANARY, Count.SERVER_ERROR) == BAD_ANSWERS
-    assert total(counters(server, shown + 9), STABLE, Count.SERVER_ERROR) == 0
+    assert total(counters(server, shown + 2.01), CANARY, Count.SERVER_ERROR) == 3 * BAD_ANSWERS
+    assert total(counters(server, shown + 2.01), STABLE, Count.SERVER_ERROR) == 0
+
+
+def test_bad_answers_end_when_nobody_calls_and_do_not_come_back(server: Server) -> None:
+    """What is tried again is good until it is spoilt again."""
+    shown = server.traffic.spoil(CANARY, NOW)
+    server.traffic.send(CANARY, shown + 1.01, there=False)
+    ended = total(counters(server, shown + 5), CANARY, Count.SERVER_ERROR)
+    server.traffic.send(CANARY, shown + 5, there=True)
+    assert total(counters(server, shown + 20), CANARY, Count.SERVER_ERROR) == ended
+    again = server.traffic.spoil(CANARY, shown + 20)
+    assert total(counters(server, again + 0.01), CANARY, Count.SERVER_ERROR) == ended + BAD_ANSWERS
 
 
 def test_a_service_that_nobody_calls_keeps_what_it_has_counted(server: Server) -> None:
