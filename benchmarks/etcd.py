@@ -61,7 +61,7 @@ class Etcd:
                 await self._all(session, puts)
 
     async def age(self, name: str, seconds: float) -> None:
-        """Move all that the revisions and Rollouts of a name say of time into the past; nobody may be at work on them."""
+        """Move the times of a name's revisions and Rollouts into the past, while nobody is at work on them."""
         found = await self.take(name)
         older = {key: aged(value, seconds) for key, value in found.items() if key.startswith(AGED)}
         puts = [{"requestPut": {"key": _coded(key), "value": _coded(value)}} for key, value in older.items()]

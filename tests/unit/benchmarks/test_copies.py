@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.etcd import copied
+from benchmarks.etcd import aged, copied
 
 OWN, OTHERS = "11111111-aaaa-4bbb-8ccc-222222222222", "33333333-dddd-4eee-9fff-444444444444"
 TEMPLATE = {
@@ -36,3 +36,10 @@ def test_a_name_of_another_length_is_refused() -> None:
     """It would break what is copied."""
     with pytest.raises(ValueError, match="as long as model-00000"):
         copied(TEMPLATE, "model-00000", "model-1")
+
+
+def test_times_are_moved_into_the_past_in_their_own_length() -> None:
+    """Across midnight too, with and without fractions of a second."""
+    text = b'"a":"2026-12-01T00:10:00Z","b":"2026-12-01T00:59:59.123Z","c":"2026-12-01"'
+    earlier = b'"a":"2026-11-30T23:10:00Z","b":"2026-11-30T23:59:59.123Z","c":"2026-12-01"'
+    assert aged(text, 3600) == earlier
