@@ -1,8 +1,7 @@
 """Makes thousands of ModelDeployments out of one, within seconds: by copies of all its objects in etcd.
 
 To have the operator make them takes minutes, and is measured elsewhere (`creation`). A copy is the same bytes with
-another name of the same length and other uids: that holds for JSON and for the API server's protobuf alike. What a
-restarted operator finds is what it would have left itself.
+another name of the same length and other uids: that holds for JSON and for the API server's protobuf alike.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.figures import Numbers, leads, load, spread
 from benchmarks.fleet import Fleet, fleet_of
-from benchmarks.ground import Ground, Tell, ground
+from benchmarks.ground import Ground, Tell, ground, names
 from benchmarks.manifests import LIVE_WEIGHT, NAMESPACE, Mode, held
 from benchmarks.template import TRIED, live
 from serinus.adapters.clock import SystemClock
@@ -72,10 +72,10 @@ async def measure(rounds: int, tell: Tell) -> Numbers:
     """Kill so often, each of the ways; the lease is never released."""
     found: Numbers = {}
     async with ground(tell) as here:
-        template = await live(here, "model", POLICY)
+        await live(here, "model", POLICY)
         here.rest()
-        made, killed = await template.copy(here, 1), Killed(here)
-        async with fleet_of(here.api, POLICY, made, version=TRIED) as fleet:
+        killed = Killed(here)
+        async with fleet_of(here.api, POLICY, names("model", 1), version=TRIED) as fleet:
             for way, words in WAYS.items():
                 seen = [await killed.round(fleet, way) for _ in range(rounds)]
                 since_kill, since_start = zip(*seen, strict=True)

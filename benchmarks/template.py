@@ -17,6 +17,8 @@ STABLE, TRIED = "1", "2"
 LOOKED_AT_SECONDS = 12.0
 """For so long a canary is looked at before it is copied: its status shows its first numbers by then."""
 STABLE_SECONDS = 3000.0
+LOOKS_EACH = 3
+"""Of live ones an operator that does not keep up has always some more to look at."""
 QUIET_SECONDS = 2.0
 LOOKED_AT_LIMIT_SECONDS = 180.0
 ASKED_SECONDS = 0.25
@@ -29,13 +31,20 @@ class Template:
 
     name: str
     objects: Stored
+    is_live: bool = False
 
     async def copy(self, ground: Ground, count: int) -> tuple[str, ...]:
-        """Make so many of it in place of what is there of that word; give their names."""
+        """Make so many of it in place of what is there of that word; give their names.
+
+        An operator goes over them once: the marks by which it knows what it has applied hold uids, which are new.
+        """
         word = self.name.rpartition("-")[0]
         await ground.etcd.remove(f"{word}-")
         made = names(word, count)
         await ground.etcd.copy(self.objects, self.name, made)
+        operator = ground.operator("maker")
+        async with at_work(operator):
+            await until_looked_at(operator, count * (LOOKS_EACH if self.is_live else 1), all_done=not self.is_live)
         return made
 
 
@@ -63,7 +72,7 @@ async def live(ground: Ground, word: str, policy: Policy) -> Template:
         await fleet.commit(TRIED)
         await fleet.until_routed(LIVE_WEIGHT)
         await asyncio.sleep(LOOKED_AT_SECONDS)
-    return Template(name[0], await ground.etcd.take(name[0]))
+    return Template(name[0], await ground.etcd.take(name[0]), is_live=True)
 
 
 async def until_quiet(operator: OperatorProcess) -> None:
