@@ -18,7 +18,7 @@ ARGS ?=
 # Tests start hundreds of Python processes: none should compile its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up down image test check explore lint crds pictures bench bench-switch bench-fetch soak-traffic lock clean fmt test-quick test-api test-node test-alone test-statistics bench-statistics
+.PHONY: help demo up down image test check explore lint crds pictures bench bench-switch bench-fetch soak soak-traffic lock clean fmt test-quick test-api test-node test-alone test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -87,7 +87,7 @@ crds: $(INSTALLED) ## Generate crds/, the chart's copy and docs/api-fields.md fr
 pictures: $(INSTALLED) ## Draw the pictures of docs/strategies.md: each strategy is played on virtual time
 	$(PY) -m scripts.pictures
 
-bench: $(INSTALLED) ## Measure reverts, CPU and memory against a real API server (ARGS="--json FILE")
+bench: $(INSTALLED) ## Measure reverts, CPU, memory and requests against a real API server (ARGS="--full --json FILE", "--only live idle")
 	$(LOCAL) build --only control-plane
 	$(PY) -m benchmarks $(ARGS)
 
@@ -97,6 +97,10 @@ bench-switch: $(INSTALLED) ## Measure a blue-green switch and its way back on th
 
 bench-fetch: $(INSTALLED) ## Measure serinus-fetch beside rclone and s5cmd, and a warm cache beside none (ARGS="--json FILE")
 	$(PY) -m benchmarks.fetch $(ARGS)
+
+soak: $(INSTALLED) ## See that the operator's memory stays flat while rollouts come and go: minutes (ARGS=--hour: an hour)
+	$(LOCAL) build --only control-plane
+	$(PY) -m benchmarks.memory $(ARGS)
 
 soak-traffic: $(INSTALLED) ## Lose no request in 300 promotions, reverts, scale-downs and deleted pods on each routing API
 	$(LOCAL) build

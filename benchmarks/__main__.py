@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--json FILE]`: measures, prints a table, and writes the numbers."""
+"""`python -m benchmarks [--full] [--only PART ...] [--json FILE]`: measures, prints a table, and writes the numbers."""
 
 from __future__ import annotations
 
@@ -6,109 +6,71 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
-import tempfile
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.fleet import NAMESPACE
-from benchmarks.idle import idle_pass_ms
-from benchmarks.reverts import Bench, Load, Measured
-from benchmarks.scrape import scrape_ms
-from serinus.api import crds
-from serinus_local.control_plane import ControlPlane, control_plane
-from serinus_local.gateway import istio_gateway
-from tests.support.cluster_api import ClusterApi
-from tests.support.fake_prometheus import FakePrometheus
-from tests.support.operator import OperatorProcess
-from tests.support.pods import Kubelets
+from benchmarks.figures import Numbers, flattened
+from benchmarks.ground import Tell
+from benchmarks.live import USUAL_INTERVAL
+from benchmarks.parts import PARTS, Wish, measured
+from serinus.adapters.clock import SystemClock
 
-LOADS = (Load(rollouts=1, rounds=20), Load(rollouts=100, rounds=5))
-DRAIN_SECONDS = 600
-"""What is reverted keeps its pods, so that it can be tried again at once: the way back is the same."""
 PROGRESS = Console(stderr=True)
+IN_FILE_ALONE = "by_resource"
+"""Too much for a table."""
 
 
-def main() -> None:
-    """Run the whole benchmark."""
+def main() -> int:
+    """Measure what is asked for; 1 where something could not be measured."""
+    chosen = _options()
+    clock, names = SystemClock(), chosen.only or list(PARTS)
+    began = clock.monotonic()
+    wish = Wish(chosen.full, chosen.live, chosen.interval, chosen.victims, chosen.idle, chosen.create)
+
+    def tell(text: str) -> None:
+        PROGRESS.print(f"{clock.monotonic() - began:4.0f} s  {text}", highlight=False, markup=False, soft_wrap=True)
+
+    numbers = asyncio.run(_measured(names, wish, tell, chosen.json))
+    tell("done")
+    Console().print(_table(numbers))
+    return 1 if "failed_parts" in numbers else 0
+
+
+async def _measured(names: Sequence[str], wish: Wish, tell: Tell, file: Path | None) -> Numbers:
+    """Measure, and write the file anew after each part: an hour's numbers must not be lost with its last minute."""
+    numbers: Numbers = {}
+    async for numbers in measured(names, wish, tell):
+        if file is not None:
+            await asyncio.to_thread(file.write_text, json.dumps(numbers, indent=1) + "\n")
+    return numbers
+
+
+def _options() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    arguments.add_argument("--full", action="store_true", help="all sizes: most of an hour instead of five minutes")
+    arguments.add_argument("--only", nargs="+", choices=list(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}")
+    arguments.add_argument("--live", nargs="+", type=int, default=(), metavar="N", help="so many live rollouts")
+    arguments.add_argument("--interval", default=USUAL_INTERVAL, help="their analysis.interval, with --live")
+    arguments.add_argument("--victims", type=int, metavar="N", help="so many are reverted one by one")
+    arguments.add_argument("--idle", nargs="+", type=int, default=(), metavar="N", help="so many idle ones")
+    arguments.add_argument("--create", nargs="+", type=int, default=(), metavar="N", help="so many are created")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
-    chosen = arguments.parse_args()
-    idle = asyncio.run(idle_pass_ms())
-    _tell(f"an idle pass takes {idle:.3f} ms")
-    scrape = scrape_ms()
-    _tell(f"a scrape of 200 metrics takes {scrape:.1f} ms")
-    measured = [_measured(load) for load in LOADS]
-    Console().print(_table(measured, idle))
-    if chosen.json:
-        chosen.json.write_text(
-            json.dumps({**_numbers(measured, idle), "scrape_of_200_metrics_ms": round(scrape, 3)}, indent=1) + "\n"
-        )
+    return arguments.parse_args()
 
 
-def _measured(load: Load) -> Measured:
-    """Measure one load on an API server of its own, with an operator that has done nothing before."""
-    state = Path(tempfile.mkdtemp(prefix="serinus-bench-"))
-    try:
-        with control_plane(state) as plane:
-            plane.install_istio_crds()
-            for file in sorted((crds.ROOT / "crds").glob("*.yaml")):
-                plane.apply_crds(file.read_text())
-            plane.kubectl("create", "namespace", NAMESPACE)
-            plane.apply_yaml(istio_gateway(NAMESPACE))
-            return asyncio.run(_with_operator(plane, load))
-    finally:
-        shutil.rmtree(state, ignore_errors=True)
-
-
-async def _with_operator(plane: ControlPlane, load: Load) -> Measured:
-    async with ClusterApi(plane) as api, FakePrometheus() as prometheus, Kubelets(api):
-        operator = OperatorProcess(plane, "operator", prometheus.url, drainSeconds=DRAIN_SECONDS)
-        running = await operator.start()
-        await operator.until_page("/readyz")
-        try:
-            return await Bench(api, prometheus, operator, running.pid, _tell).measure(load)
-        finally:
-            await operator.stop()
-
-
-def _table(measured: list[Measured], idle: float) -> Table:
-    table = Table("live rollouts", "reverts", "p50", "p99", "worst", "CPU cores", "RSS", "pass", title="Serinus")
-    for one in measured:
-        table.add_row(
-            str(one.load.rollouts),
-            str(len(one.revert_seconds)),
-            f"{one.quantile(0.5):.2f} s",
-            f"{one.quantile(0.99):.2f} s",
-            f"{max(one.revert_seconds):.2f} s",
-            f"{one.steady.cpu_cores:.3f}",
-            f"{one.steady.rss_mb:.0f} MiB",
-            f"{one.live_pass_ms:.2f} ms",
-        )
-    table.caption = (
-        f"an idle pass: {idle:.3f} ms; {os.cpu_count()} cores, load {os.getloadavg()[1]:.1f} over five minutes"
-    )
+def _table(numbers: Mapping[str, Any]) -> Table:
+    table = Table("measured", "", title="Serinus")
+    for path, value in flattened(numbers):
+        if IN_FILE_ALONE not in path:
+            table.add_row(path, value)
+    table.caption = f"{os.cpu_count()} cores; loads are of one minute, our own work included"
     return table
 
 
-def _numbers(measured: list[Measured], idle: float) -> dict[str, Any]:
-    def each(value: Any) -> dict[str, Any]:
-        return {str(one.load.rollouts): value(one) for one in measured}
-
-    return {
-        "revert_seconds": each(lambda one: {"p50": round(one.quantile(0.5), 3), "p99": round(one.quantile(0.99), 3)}),
-        "rss_mb": each(lambda one: round(one.steady.rss_mb, 1)),
-        "cpu_cores": each(lambda one: round(one.steady.cpu_cores, 4)),
-        "live_pass_ms": each(lambda one: round(one.live_pass_ms, 3)),
-        "idle_pass_ms": round(idle, 4),
-    }
-
-
-def _tell(text: str) -> None:
-    PROGRESS.print(text)
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Self
 
+from benchmarks.manifests import NAMESPACE, Policy
 from serinus.adapters.clock import SystemClock
+from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
 from serinus.core.traffic.istio.routes import read_split
 from tests.support.cluster_api import ClusterApi
 from tests.support.mirror import Change, Mirror
-from tests.support.world.given import fraud
 
-NAMESPACE = "bench"
-STEPS: list[Json] = [{"setWeight": 10}, {"pause": {}}]
-METRIC = {"name": "error-rate", "preset": "error-rate", "thresholdRange": {"max": "5%"}, "minSamples": 5}
 AT_ONCE = 16
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 60.0
+PATIENCE_EACH_SECONDS = 0.3
+"""Longer for more of them: an operator that does not keep up is to be measured, too."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +29,27 @@ class _Tried:
     rollout: str
     revision: str
     attempt: int
+    phase: str
 
     @classmethod
-    def of(cls, manifest: Json) -> _Tried:
-        spec = manifest["spec"]
-        return cls(manifest["metadata"]["name"], spec["to"]["revision"], spec["attempt"])
+    def of(cls, manifest: Json) -> Self:
+        spec, phase = manifest["spec"], (manifest.get("status") or {}).get("phase", "")
+        return cls(manifest["metadata"]["name"], spec["to"]["revision"], spec["attempt"], phase)
 
 
 class Fleet:
     """So many ModelDeployments of one namespace; a version is committed to all of them."""
 
-    def __init__(self, api: ClusterApi, mirror: Mirror, size: int) -> None:
-        self.names = tuple(f"model-{number:03d}" for number in range(size))
+    def __init__(
+        self, api: ClusterApi, mirror: Mirror, policy: Policy, names: Sequence[str], *, version: str = ""
+    ) -> None:
+        self.names = tuple(names)
         self.taken_at: dict[str, float] = {}
         self._api = api
         self._mirror = mirror
+        self._policy = policy
         self._clock = SystemClock()
-        self._version = ""
+        self._version = version
         self._tried: dict[str, _Tried] = {}
         self._weights: dict[str, dict[str, int]] = {}
         mirror.on_change = self._see
@@ -53,40 +58,64 @@ class Fleet:
         """Ask for a version, everywhere."""
         self._version = version
         self._tried.clear()
-        await self._everywhere(lambda name: self._api.apply(_manifest(name, version)))
+        await self._everywhere(self.names, lambda name: self._api.apply(self._policy.manifest(name, version)))
 
-    async def retry(self, word: str) -> None:
-        """Ask for another attempt with what was reverted, everywhere; its pods are still there."""
+    async def retry(self, word: str, names: Sequence[str] = ()) -> None:
+        """Ask for another attempt with what was reverted; its pods are still there."""
         patch = {"spec": {"retry": word}}
-        await self._everywhere(lambda name: self._api.patch(ROLLOUT, NAMESPACE, self._tried[name].rollout, patch))
+        wanted = names or self.names
+        await self._everywhere(wanted, lambda name: self._api.patch(ROLLOUT, NAMESPACE, self.rollout(name), patch))
 
-    async def _everywhere(self, do: Callable[[str], Awaitable[Json]]) -> None:
+    async def _everywhere(self, names: Sequence[str], do: Callable[[str], Awaitable[Json]]) -> None:
         free = asyncio.Semaphore(AT_ONCE)
 
         async def one(name: str) -> None:
             async with free:
                 await do(name)
 
-        await asyncio.gather(*(one(name) for name in self.names))
+        await asyncio.gather(*(one(name) for name in names))
 
-    async def until_routed(self, weight: int) -> None:
+    async def until_routed(self, weight: int, names: Sequence[str] = ()) -> None:
         """Wait until every route gives the version this weight."""
+        wanted = names or self.names
 
         def routed() -> bool:
-            return all(self._weight(name) == weight for name in self.names)
+            return all(self._weight(name) == weight for name in wanted)
 
-        what = f"{weight}% to version {self._version} everywhere"
-        await self._mirror.until(routed, what, limit=PATIENCE_SECONDS)
+        await self._mirror.until(routed, f"{weight}% to version {self._version} everywhere", limit=self._patience)
 
-    async def until_taken(self) -> dict[str, float]:
-        """Wait until the version has weight 0 everywhere; give when each was seen, on the monotonic clock."""
-        everywhere = len(self.names)
-        await self._mirror.until(lambda: len(self.taken_at) == everywhere, "weight 0", limit=PATIENCE_SECONDS)
-        return self.taken_at
+    async def until_phase(self, phase: str) -> None:
+        """Wait until the newest Rollout of the version is in a phase, everywhere."""
+
+        def there() -> bool:
+            return all(name in self._tried and self._tried[name].phase == phase for name in self.names)
+
+        await self._mirror.until(there, f"{phase} everywhere", limit=self._patience)
+
+    async def until_taken(self, names: Sequence[str]) -> dict[str, float]:
+        """Wait until the version has weight 0 at all of these; give when each was seen, on the monotonic clock."""
+        await self._mirror.until(lambda: self.taken_at.keys() >= set(names), "weight 0", limit=self._patience)
+        return {name: self.taken_at[name] for name in names}
 
     def canary(self, name: str) -> str:
         """Give the revision, and so the Service, that is tried."""
         return self._tried[name].revision
+
+    def rollout(self, name: str) -> str:
+        """Give the newest Rollout of the version."""
+        return self._tried[name].rollout
+
+    async def until_live(self) -> None:
+        """Wait until the version has weight everywhere, and is nowhere all that serves."""
+
+        def is_live() -> bool:
+            return all(0 < (self._weight(name) or 0) < 100 for name in self.names)
+
+        await self._mirror.until(is_live, "live everywhere", limit=self._patience)
+
+    @property
+    def _patience(self) -> float:
+        return PATIENCE_SECONDS + PATIENCE_EACH_SECONDS * len(self.names)
 
     def _weight(self, name: str) -> int | None:
         tried = self._tried.get(name)
@@ -97,6 +126,7 @@ class Fleet:
             self._try(_Tried.of(change.manifest), change.manifest["spec"])
         if change.kind == VIRTUAL_SERVICE:
             self._route(change.name, change.manifest)
+        self._mirror.history.clear()
 
     def _try(self, tried: _Tried, spec: Json) -> None:
         known = self._tried.get(spec["modelDeployment"])
@@ -111,9 +141,13 @@ class Fleet:
             self.taken_at.setdefault(name, self._clock.monotonic())
 
 
-def _manifest(name: str, version: str) -> Json:
-    manifest = copy.deepcopy(fraud(version, steps=STEPS, analysis={"metrics": [METRIC]}))
-    manifest["metadata"] = {"name": name, "namespace": NAMESPACE}
-    manifest["spec"] |= {"scaling": {"minReplicas": 1}, "guard": {"duration": "0s"}, "revisionHistoryLimit": 2}
-    manifest["spec"]["traffic"]["hosts"] = [f"{name}.example.com"]
-    return manifest
+@asynccontextmanager
+async def fleet_of(
+    api: ClusterApi, policy: Policy, names: Sequence[str], *, version: str = "", alone: bool = False
+) -> AsyncIterator[Fleet]:
+    """Watch a fleet for the time of the block, `alone` of all that is there; `version` is what was committed before."""
+    selector = f"{MODEL_DEPLOYMENT_LABEL} in ({','.join(names)})" if alone else ""
+    mirror = Mirror(api, NAMESPACE, [ROLLOUT, VIRTUAL_SERVICE], selector=selector)
+    fleet = Fleet(api, mirror, policy, names, version=version)
+    async with mirror:
+        yield fleet

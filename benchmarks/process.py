@@ -20,19 +20,41 @@ class Cost:
     rss_mb: float
 
 
-async def cost(pid: int, seconds: float) -> Cost:
-    """Watch a process for a time."""
+async def cost(seconds: float, *pids: int) -> list[Cost]:
+    """Watch some processes for a time."""
     clock = SystemClock()
-    began, used = clock.monotonic(), _cpu_seconds(pid)
+    began, used = clock.monotonic(), [cpu_seconds(pid) for pid in pids]
     await asyncio.sleep(seconds)
-    return Cost((_cpu_seconds(pid) - used) / (clock.monotonic() - began), _rss_mb(pid))
+    lasted = clock.monotonic() - began
+    return [Cost((cpu_seconds(pid) - so_far) / lasted, rss_mb(pid)) for pid, so_far in zip(pids, used, strict=True)]
 
 
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+def cpu_seconds(pid: int) -> float:
+    """Give what a process and those that it has started have used so far."""
+    return sum((int(fields[11]) + int(fields[12])) / _TICKS for fields in _session(pid).values())
 
 
-def _rss_mb(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+def rss_mb(pid: int) -> float:
+    """Give the memory that a process and those that it has started hold now, in MiB."""
+    return sum(_rss_kb(each) for each in _session(pid)) / 1024
+
+
+def _session(pid: int) -> dict[int, list[str]]:
+    """Read the lines of /proc/<pid>/stat, after the name, of a session's processes: each program here has its own."""
+    found = {int(folder.name): _stat(folder) for folder in Path("/proc").iterdir() if folder.name.isdigit()}
+    return {each: fields for each, fields in found.items() if fields and (each == pid or fields[3] == str(pid))}
+
+
+def _stat(folder: Path) -> list[str]:
+    try:
+        return (folder / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _rss_kb(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)

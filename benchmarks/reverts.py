@@ -1,117 +1,84 @@
-"""From a bad sample that can be had to weight 0 that is written."""
+"""Reverts of live rollouts: victims one by one, drawn at random, and all of them at once."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from benchmarks.fleet import NAMESPACE, Fleet
-from benchmarks.process import Cost, cost
-from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE
-from tests.support.cluster_api import ClusterApi
-from tests.support.fake_prometheus import FakePrometheus
-from tests.support.mirror import Mirror
-from tests.support.operator import OperatorProcess, requests_made, samples
+from benchmarks.fleet import Fleet
+from benchmarks.ground import Ground
+from benchmarks.manifests import LIVE_WEIGHT
 
-STEADY_SECONDS = 10.0
-
-Tell = Callable[[str], None]
+OVERLAP_SECONDS = 2.0
+"""Where a look is longer in coming than this, the next victim does not wait for it."""
+SETTLE_SECONDS = 3.0
 
 
-@dataclass(frozen=True)
-class Load:
-    """How many rollouts are live at once, and how often all of them are reverted."""
+class Reverts:
+    """Spoils the canaries of a fleet and takes the time; what was reverted is tried again, so that all stay live.
 
-    rollouts: int
-    rounds: int
+    `apart` are the seconds between two looks.
+    """
 
+    def __init__(self, here: Ground, fleet: Fleet, *, apart: float) -> None:
+        self._here = here
+        self._fleet = fleet
+        self._wait = apart if apart > OVERLAP_SECONDS else None
+        self._rng = random.Random(1)  # noqa: S311 - a draw that can be repeated
+        self._tries = 0
 
-@dataclass(frozen=True)
-class Measured:
-    """All that was seen at one load."""
+    async def one_by_one(self, victims: int) -> list[float]:
+        """Revert so many; the next one while the last one comes back."""
+        under_way: list[asyncio.Task[float]] = []
+        back: set[asyncio.Task[None]] = set()
+        for name in drawn(self._fleet.names, victims, self._rng):
+            await self._fleet.until_routed(LIVE_WEIGHT, [name])
+            await asyncio.sleep(self._rng.random())
+            task = asyncio.create_task(self._victim(name, back))
+            under_way.append(task)
+            await asyncio.wait([task], timeout=None if self._wait is None else OVERLAP_SECONDS)
+        taken = await asyncio.gather(*under_way)
+        await asyncio.gather(*back)
+        self._here.tell(f"live: {victims} reverted one by one, the slowest in {max(taken):.2f} s")
+        return list(taken)
 
-    load: Load
-    revert_seconds: tuple[float, ...]
-    steady: Cost
-    live_pass_ms: float
+    async def at_once(self) -> list[float]:
+        """Revert all, and have all of them live again."""
+        everybody = self._fleet.names
+        taken = await self._reverted(everybody)
+        self._here.tell(f"live: all {len(taken)} reverted at once, the slowest in {max(taken):.2f} s")
+        await self._come_back(everybody)
+        await asyncio.sleep(SETTLE_SECONDS)
+        return taken
 
-    def quantile(self, share: float) -> float:
-        """Give the value that this share of the reverts did not exceed."""
-        ordered = sorted(self.revert_seconds)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    async def _victim(self, name: str, back: set[asyncio.Task[None]]) -> float:
+        taken = await self._reverted([name])
+        back.add(asyncio.create_task(self._come_back([name])))
+        return taken[0]
 
+    async def _reverted(self, names: Sequence[str]) -> list[float]:
+        """Spoil some canaries; give the seconds until each had lost its weight."""
+        for name in names:
+            self._fleet.taken_at.pop(name, None)
+        canaries = {name: self._fleet.canary(name) for name in names}
+        shown = await self._here.prometheus.spoil([*canaries.values()])
+        taken = await self._fleet.until_taken(names)
+        await self._here.prometheus.send([*canaries.values()], there=False)
+        return [taken[name] - shown[canaries[name]] for name in names]
 
-@dataclass(frozen=True)
-class Bench:
-    """The parts that a measurement needs."""
-
-    api: ClusterApi
-    prometheus: FakePrometheus
-    operator: OperatorProcess
-    pid: int
-    tell: Tell
-
-    async def measure(self, load: Load) -> Measured:
-        """Let all rollouts live, look at the operator meanwhile, and revert them, several times over."""
-        async with Mirror(self.api, NAMESPACE, [ROLLOUT, VIRTUAL_SERVICE]) as mirror:
-            fleet = Fleet(self.api, mirror, load.rollouts)
-            self.tell(f"{load.rollouts} rollouts: version 1 begins to serve")
-            await fleet.commit("1")
-            await fleet.until_routed(100)
-            await fleet.commit("2")
-            await fleet.until_routed(10)
-            await self._until_idle()
-            self.tell(f"{load.rollouts} rollouts: live and steady for {STEADY_SECONDS:g} s")
-            before = await samples(self.operator.url)
-            steady = await cost(self.pid, STEADY_SECONDS)
-            after = await samples(self.operator.url)
-            taken = await self._reverts(fleet, load)
-            return Measured(load, tuple(taken), steady, _pass_ms(before, after))
-
-    async def _reverts(self, fleet: Fleet, load: Load) -> list[float]:
-        seconds: list[float] = []
-        for number in range(load.rounds):
-            if number:
-                await self._try_again(fleet, f"round {number}")
-            await asyncio.sleep(random.random())  # noqa: S311 - looks and samples must not be in step
-            seconds += await self._revert(fleet)
-            self.tell(f"{load.rollouts} rollouts: revert {number + 1} of {load.rounds}, worst {max(seconds):.2f} s")
-        return seconds
-
-    async def _try_again(self, fleet: Fleet, word: str) -> None:
-        await fleet.retry(word)
-        await fleet.until_routed(10)
-        self._send(fleet, there=True)
-        await self._until_idle()
-
-    def _send(self, fleet: Fleet, *, there: bool) -> None:
-        for name in fleet.names:
-            self.prometheus.send(fleet.canary(name), there=there)
-
-    async def _until_idle(self) -> None:
-        """Wait until a whole second has passed without a request to the API server."""
-        before, now = -1.0, await requests_made(self.operator.url)
-        while before != now:
-            await asyncio.sleep(1.0)
-            before, now = now, await requests_made(self.operator.url)
-
-    async def _revert(self, fleet: Fleet) -> list[float]:
-        fleet.taken_at = {}
-        spoilt = {name: self.prometheus.spoil(fleet.canary(name)) for name in fleet.names}
-        taken = await fleet.until_taken()
-        self._send(fleet, there=False)
-        return [taken[name] - spoilt[name] for name in fleet.names]
+    async def _come_back(self, names: Sequence[str]) -> None:
+        """Try again, with requests as soon as there is weight."""
+        self._tries += 1
+        await self._fleet.retry(f"try {self._tries}", names)
+        await self._fleet.until_routed(LIVE_WEIGHT, names)
+        await self._here.prometheus.send([self._fleet.canary(name) for name in names], there=True)
 
 
-def _pass_ms(
-    before: dict[tuple[str, frozenset[tuple[str, str]]], float],
-    after: dict[tuple[str, frozenset[tuple[str, str]]], float],
-) -> float:
-    """Give the mean duration of the passes between two scrapes."""
-    key = frozenset[tuple[str, str]]()
-    took, ran = (
-        after[name, key] - before[name, key] for name in ("serinus_pass_seconds_sum", "serinus_pass_seconds_count")
-    )
-    return took / ran * 1000 if ran else 0.0
+def drawn(names: Sequence[str], count: int, rng: random.Random) -> Iterator[str]:
+    """Draw so many names at random; none comes again before all others have come."""
+    left: list[str] = []
+    for _ in range(count):
+        if not left:
+            left = rng.sample(names, len(names))
+        yield left.pop()

@@ -68,10 +68,20 @@ def collect_what_kopf_leaves() -> None:
 
 
 class OperatorProcess:
-    """`python -m serinus run` as a process of its own; `kill` is a crash."""
+    """`python -m serinus run` as a process of its own; `kill` is a crash. Its lease knows it by its pod's name."""
 
-    def __init__(self, plane: ControlPlane, name: str, prometheus_url: str, **fields: Any) -> None:
-        self._kubeconfig = plane.kubeconfig
+    def __init__(
+        self,
+        plane: ControlPlane,
+        name: str,
+        prometheus_url: str,
+        *,
+        kubeconfig: Path | None = None,
+        pod: str = "",
+        **fields: Any,
+    ) -> None:
+        self._kubeconfig = kubeconfig or plane.kubeconfig
+        self._pod = {"POD_NAME": pod} if pod else {}
         self._port = plane.ports[name]
         self._config = settings(prometheus_url, metricsPort=self._port, **fields)
         self._processes: Processes = plane.processes
@@ -83,7 +93,7 @@ class OperatorProcess:
         """Start it; return when its pages are served, which is before it leads."""
         file = self._processes.state / f"{self.name}.json"
         file.write_text(json.dumps(self._config))
-        environment = {"SERINUS_CONFIG": str(file), "PYTHONPATH": str(REPOSITORY / "operator")}
+        environment = {"SERINUS_CONFIG": str(file), "PYTHONPATH": str(REPOSITORY / "operator"), **self._pod}
         command = (sys.executable, "-m", "serinus", "run", "--kubeconfig", str(self._kubeconfig))
         running = await asyncio.to_thread(self._processes.start, Program(self.name, command, environment))
         await self.until_page("/healthz")

@@ -23,6 +23,7 @@ class FreshClaims:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._since: dict[Key, dict[Claim, float]] = {}
+        """What was noted last comes last."""
 
     def note(self, route: Key, before: ForeignRoute | None, now: ForeignRoute | None) -> None:
         """Take in what a route claims now, and did not claim before."""
@@ -30,6 +31,7 @@ class FreshClaims:
         has = set(claims_of(now)) if now is not None else set()
         kept = {claim: at for claim, at in self._since.pop(route, {}).items() if claim in has and self._is_new(at)}
         since = kept | dict.fromkeys(has - had, self._clock.now())
+        self._drop_old()
         if since:
             self._since[route] = since
 
@@ -41,6 +43,14 @@ class FreshClaims:
     def forget(self, route: Key) -> None:
         """Drop what is known of a route."""
         self._since.pop(route, None)
+
+    def _drop_old(self) -> None:
+        """Keep nothing of the ten thousand claims that a start has found."""
+        while self._since:
+            oldest = next(iter(self._since))
+            if any(map(self._is_new, self._since[oldest].values())):
+                return
+            del self._since[oldest]
 
     def _is_new(self, at: float) -> bool:
         return self._clock.now() - at < NEW_SECONDS

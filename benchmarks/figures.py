@@ -1,0 +1,74 @@
+"""Figures: quantiles, the load that stands beside each, and what two looks at the operator's own metrics tell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+Samples: TypeAlias = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+"""A page of metrics: values by name and labels."""
+Numbers: TypeAlias = dict[str, Any]
+_BARE = frozenset[tuple[str, str]]()
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Give the value that this share of them does not exceed; raises ValueError where there are none."""
+    if not values:
+        raise ValueError("no values: nothing was measured")
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def spread(values: Sequence[float]) -> Numbers:
+    """Give median and 99th percentile of some seconds, and how many they are."""
+    return {"p50": round(quantile(values, 0.5), 3), "p99": round(quantile(values, 0.99), 3), "measured": len(values)}
+
+
+def load() -> float:
+    """Give the machine's load of the last minute; our own work is part of it."""
+    return round(os.getloadavg()[0], 1)
+
+
+def pass_ms(before: Samples, after: Samples) -> float:
+    """Give the mean duration in milliseconds of the passes between two pages; 0 where there was none."""
+    took = after["serinus_pass_seconds_sum", _BARE] - before["serinus_pass_seconds_sum", _BARE]
+    ran = passes(after) - passes(before)
+    return took / ran * 1000 if ran else 0.0
+
+
+def passes(page: Samples) -> float:
+    """Count the passes so far."""
+    return page.get(("serinus_pass_seconds_count", _BARE), 0.0)
+
+
+def waiting(page: Samples) -> float:
+    """Count the ModelDeployments that wait for a pass."""
+    return page.get(("serinus_queue_depth", _BARE), 0.0)
+
+
+def leads(page: Samples) -> bool:
+    """Tell whether the process may write, and has looked at something."""
+    return page.get(("serinus_leader", _BARE)) == 1 and passes(page) > 0
+
+
+def requests_by_verb(page: Samples) -> dict[str, float]:
+    """Count the requests to the API server by verb, as the operator counts them."""
+    counted = ((dict(labels), value) for (name, labels), value in page.items() if name == "serinus_api_requests_total")
+    return {labels["verb"]: value for labels, value in counted}
+
+
+def more_requests(before: Samples, after: Samples) -> dict[str, float]:
+    """Count by verb the requests between two pages; verbs without any are left out."""
+    known, now = requests_by_verb(before), requests_by_verb(after)
+    return {verb: grown for verb, value in sorted(now.items()) if (grown := value - known.get(verb, 0.0))}
+
+
+def flattened(numbers: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Give each figure with the path of its keys, for a table."""
+    for key, value in numbers.items():
+        path = f"{before} / {key}" if before else key
+        if isinstance(value, Mapping):
+            yield from flattened(value, path)
+        else:
+            yield path, str(value)

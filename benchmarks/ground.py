@@ -1,0 +1,99 @@
+"""What everything is measured on: an API server of its own, the operator as a process, and what it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.etcd import Etcd
+from benchmarks.manifests import NAMESPACE
+from benchmarks.process import cost
+from benchmarks.prometheus import Prometheus, prometheus
+from serinus.api import crds
+from serinus_local.control_plane import API_SERVER, ControlPlane, control_plane
+from serinus_local.gateway import istio_gateway
+from serinus_local.process import Running
+from tests.support.cluster_api import ClusterApi
+from tests.support.operator import OperatorProcess
+
+CONTROLLERS = "kube-controller-manager"
+DRAIN_SECONDS = 600
+"""What is reverted keeps its pods, so that it can be tried again at once: the way back is the same."""
+NAMES_AT_ALL = 5
+"""Digits of a name: all names are equally long."""
+RESTING_CORES, REST_SECONDS = 0.2, 240.0
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """An API server with our kinds, and traffic."""
+
+    plane: ControlPlane
+    api: ClusterApi
+    prometheus: Prometheus
+    tell: Tell
+
+    def operator(
+        self, name: str = "operator", *, kubeconfig: Path | None = None, pod: str = "", **fields: Any
+    ) -> OperatorProcess:
+        """Make an operator that has not been started; `fields` are its configuration's."""
+        config = {"drainSeconds": DRAIN_SECONDS, **fields}
+        return OperatorProcess(self.plane, name, self.prometheus.url, kubeconfig=kubeconfig, pod=pod, **config)
+
+    @property
+    def etcd(self) -> Etcd:
+        """Give the way to what is stored."""
+        return Etcd(f"http://127.0.0.1:{self.plane.ports['etcd']}")
+
+    def rest(self) -> None:
+        """End the controllers: nobody but the operator is to do anything, and what is there stays as it is."""
+        self.plane.processes.stop(CONTROLLERS)
+
+    async def until_server_rests(self) -> None:
+        """Wait until the API server has taken in what was put into etcd."""
+        server = self.plane.processes.running(API_SERVER)
+        assert server is not None
+        async with asyncio.timeout(REST_SECONDS):
+            while (await cost(1.0, server.pid))[0].cpu_cores > RESTING_CORES:
+                continue
+
+
+@asynccontextmanager
+async def ground(tell: Tell) -> AsyncIterator[Ground]:
+    """Start an API server and Prometheus for the time of the block."""
+    state = Path(tempfile.mkdtemp(prefix="serinus-bench-"))
+    try:
+        with control_plane(state) as plane:
+            plane.install_istio_crds()
+            for file in sorted((crds.ROOT / "crds").glob("*.yaml")):
+                plane.apply_crds(file.read_text())
+            plane.kubectl("create", "namespace", NAMESPACE)
+            plane.apply_yaml(istio_gateway(NAMESPACE))
+            async with ClusterApi(plane) as api, prometheus(plane) as source:
+                yield Ground(plane, api, source, tell)
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@asynccontextmanager
+async def at_work(operator: OperatorProcess) -> AsyncIterator[Running]:
+    """Run an operator for the time of the block; its process as it was started at first."""
+    started = await operator.start()
+    try:
+        await operator.until_page("/readyz")
+        yield started
+    finally:
+        await operator.stop()
+
+
+def names(word: str, count: int) -> tuple[str, ...]:
+    """Name so many ModelDeployments, all in the same length."""
+    return tuple(f"{word}-{number:0{NAMES_AT_ALL}d}" for number in range(count))

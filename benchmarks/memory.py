@@ -1,0 +1,157 @@
+"""`python -m benchmarks.memory [--hour]`: does the operator's memory grow while rollouts come and go?
+
+Each round a new version is committed to every ModelDeployment, a third of the canaries turns bad, the others reach
+100 % or are overtaken by the next version, and a tenth of the ModelDeployments is deleted and makes room for new ones.
+The exit code is 1 when the operator holds over 10 % more at the end than after the first sixth: an hour's first ten
+minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.comings import Comings
+from benchmarks.figures import load
+from benchmarks.ground import Ground, Tell, at_work, ground
+from benchmarks.process import rss_mb
+from serinus.adapters.clock import SystemClock
+
+MOST_GROWTH = 0.10
+BEGINNING = 1 / 6
+SAMPLE_SECONDS = 1.0
+DRAIN_SECONDS = 1
+_CONSOLE = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many rollouts begin in each round, how long a round is, and how many there are."""
+
+    rollouts: int
+    seconds: float
+    rounds: int
+
+    @property
+    def lasts(self) -> float:
+        return self.seconds * self.rounds
+
+
+SHORT, HOUR = Plan(25, 15.0, 18), Plan(100, 60.0, 60)
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Resident memory over time: seconds since the beginning, and MiB."""
+
+    plan: Plan
+    samples: Sequence[tuple[float, float]]
+    ended: Mapping[str, int]
+
+    @property
+    def early(self) -> float:
+        """Give the MiB of the round that ends with the first sixth."""
+        return self._mean(self.plan.lasts * BEGINNING)
+
+    @property
+    def late(self) -> float:
+        """Give the MiB of the last round."""
+        return self._mean(self.plan.lasts)
+
+    @property
+    def growth(self) -> float:
+        """Give the share by which it has grown."""
+        return self.late / self.early - 1
+
+    @property
+    def holds(self) -> bool:
+        return self.growth <= MOST_GROWTH
+
+    def _mean(self, until: float) -> float:
+        inside = [mib for at, mib in self.samples if until - self.plan.seconds < at <= until]
+        if not inside:
+            raise ValueError(f"memory was not looked at before second {until:g}")
+        return sum(inside) / len(inside)
+
+    def numbers(self) -> dict[str, Any]:
+        """Give the figures, with one sample a round."""
+        rounds = [self._mean(self.plan.seconds * (number + 1)) for number in range(self.plan.rounds)]
+        return {
+            "minutes": round(self.plan.lasts / 60, 1),
+            "rollouts_ended": dict(sorted(self.ended.items())),
+            "rss_mb_after_first_sixth": round(self.early, 1),
+            "rss_mb_at_end": round(self.late, 1),
+            "growth": round(self.growth, 4),
+            "rss_mb_by_round": [round(each, 1) for each in rounds],
+            "load": load(),
+        }
+
+
+async def soak(plan: Plan, tell: Tell) -> Flat:
+    """Run a plan on an API server of its own."""
+    async with ground(tell) as here, Comings.of(here, plan.rollouts) as comings:
+        operator = here.operator(drainSeconds=DRAIN_SECONDS)
+        async with at_work(operator) as process:
+            await comings.begin()
+            samples: list[tuple[float, float]] = []
+            watching = asyncio.create_task(_watched(process.pid, samples))
+            try:
+                await _rounds(here, comings, plan, samples)
+            finally:
+                watching.cancel()
+            return Flat(plan, samples, Counter(comings.ended()))
+
+
+async def _rounds(here: Ground, comings: Comings, plan: Plan, samples: Sequence[tuple[float, float]]) -> None:
+    clock = SystemClock()
+    began = clock.monotonic()
+    for number in range(plan.rounds):
+        await comings.round(number, plan.seconds)
+        # What came late in one round takes nothing from the length of all.
+        await asyncio.sleep(max(0.0, began + plan.seconds * (number + 1) - clock.monotonic()))
+        here.tell(f"round {number + 1} of {plan.rounds}: {samples[-1][1]:.1f} MiB, {dict(comings.ended())}")
+
+
+async def _watched(pid: int, samples: list[tuple[float, float]]) -> None:
+    clock = SystemClock()
+    began = clock.monotonic()
+    while True:
+        samples.append((clock.monotonic() - began, rss_mb(pid)))
+        await asyncio.sleep(SAMPLE_SECONDS)
+
+
+def main() -> int:
+    """Soak, and say whether memory is flat."""
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    arguments.add_argument("--hour", action="store_true", help="an hour of 100 rollouts a minute; else some minutes")
+    for name, kind in (("rollouts", int), ("rounds", int), ("seconds", float)):
+        arguments.add_argument(f"--{name}", type=kind, metavar="N", help=f"other {name} than the plan's")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
+    options = arguments.parse_args()
+    wished = {name: getattr(options, name) for name in ("rollouts", "rounds", "seconds") if getattr(options, name)}
+    flat = asyncio.run(soak(replace(HOUR if options.hour else SHORT, **wished), _tell))
+    numbers = flat.numbers()
+    _tell(
+        f"{numbers['rss_mb_after_first_sixth']} MiB after the first sixth, {numbers['rss_mb_at_end']} MiB at the end: "
+        f"{'flat' if flat.holds else 'it grows'} ({flat.growth:+.1%}, at most {MOST_GROWTH:.0%})"
+    )
+    if options.json:
+        options.json.write_text(json.dumps(numbers, indent=1) + "\n")
+    return 0 if flat.holds else 1
+
+
+def _tell(text: str) -> None:
+    _CONSOLE.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""The parts of the benchmark, each measured on its own; what they find is put under the keys of the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+import aiohttp
+
+from benchmarks import creation, idle, in_process, kill, live, requests
+from benchmarks.figures import Numbers, load
+from benchmarks.ground import Tell
+from benchmarks.live import USUAL_INTERVAL, Load
+from benchmarks.manifests import Mode
+
+LONGEST_TOLD = 500
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for; an empty list stands for the part's own sizes."""
+
+    full: bool = False
+    live: Sequence[int] = ()
+    interval: str = USUAL_INTERVAL
+    victims: int | None = None
+    idle: Sequence[int] = ()
+    create: Sequence[int] = ()
+
+    def loads(self, mode: Mode) -> Sequence[Load]:
+        """Give the loads of live rollouts."""
+        usual: Sequence[Load] = live.FULL if self.full else live.REDUCED if mode is Mode.DEFAULT else live.SHORTENED
+        if self.live:
+            usual = [Load(count, 20, rounds=2 if count > 1 else 0, interval=self.interval) for count in self.live]
+        return usual if self.victims is None else [replace(each, victims=self.victims) for each in usual]
+
+
+async def passes(wish: Wish, tell: Tell) -> Numbers:
+    """Measure what single steps cost in process."""
+    idle_ms, scrape = await in_process.idle_pass_ms(), in_process.scrape_ms()
+    tell(f"an idle pass takes {idle_ms:.3f} ms, a scrape of 200 metrics {scrape:.1f} ms")
+    return {"idle_pass_ms": round(idle_ms, 4), "scrape_of_200_metrics_ms": round(scrape, 3)}
+
+
+async def default(wish: Wish, tell: Tell) -> Numbers:
+    """Measure live rollouts as teams have them that say nothing."""
+    return await live.measure(wish.loads(Mode.DEFAULT), Mode.DEFAULT, tell)
+
+
+async def threshold(wish: Wish, tell: Tell) -> Numbers:
+    """Measure live rollouts that are judged by limits alone."""
+    return {"threshold": await live.measure(wish.loads(Mode.THRESHOLD), Mode.THRESHOLD, tell)}
+
+
+async def idle_and_restart(wish: Wish, tell: Tell) -> Numbers:
+    """Measure idle ModelDeployments."""
+    sizes = wish.idle or (idle.FULL if wish.full else idle.REDUCED)
+    return await idle.measure(sizes, tell, lasts=idle.IDLE_SECONDS_IN_FULL if wish.full else idle.IDLE_SECONDS)
+
+
+async def create(wish: Wish, tell: Tell) -> Numbers:
+    """Measure how many are created."""
+    sizes = wish.create or (creation.FULL if wish.full else creation.REDUCED)
+    return {"create": {str(size): await creation.measure(size, tell) for size in sizes}}
+
+
+async def killed(wish: Wish, tell: Tell) -> Numbers:
+    """Measure the way back without an operator."""
+    return {"kill": await kill.measure(kill.FULL if wish.full else kill.REDUCED, tell)}
+
+
+async def counted(wish: Wish, tell: Tell) -> Numbers:
+    """Count requests."""
+    return {"requests": await requests.measure(tell)}
+
+
+PARTS: dict[str, Callable[[Wish, Tell], Awaitable[Numbers]]] = {
+    "passes": passes,
+    "requests": counted,
+    "kill": killed,
+    "live": default,
+    "threshold": threshold,
+    "idle": idle_and_restart,
+    "create": create,
+}
+
+
+async def measured(names: Sequence[str], wish: Wish, tell: Tell) -> AsyncIterator[Numbers]:
+    """Measure some parts; gives all that is known after each.
+
+    The load that each began and ended with stands beside them. One that fails is said, and leaves the others.
+    """
+    found: Numbers = {}
+    loads: Numbers = {}
+    failed: Numbers = {}
+    for name in names:
+        before = load()
+        try:
+            found |= await PARTS[name](wish, tell)
+        except (AssertionError, OSError, RuntimeError, TimeoutError, aiohttp.ClientError) as error:
+            failed[name] = f"{type(error).__name__}: {error}"[:LONGEST_TOLD]
+            tell(f"{name} could not be measured: {failed[name]}")
+        loads[name] = {"before": before, "after": load()}
+        yield {**found, "load_of_parts": loads, **({"failed_parts": failed} if failed else {})}

@@ -1,0 +1,173 @@
+"""How the benchmark makes numbers out of what it has seen, and whom it picks."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from benchmarks import parts
+from benchmarks.counted import Asked, Requests, asked, told
+from benchmarks.figures import Numbers, Samples, flattened, more_requests, pass_ms, quantile, spread
+from benchmarks.ground import Tell
+from benchmarks.live import Load
+from benchmarks.manifests import Mode
+from benchmarks.memory import Flat, Plan
+from benchmarks.parts import Wish
+from benchmarks.reverts import drawn
+
+BARE = frozenset[tuple[str, str]]()
+APPLY = {"Content-Type": "application/apply-patch+yaml"}
+MERGE = {"Content-Type": "application/merge-patch+json"}
+OURS = "/apis/serinus.dev/v1alpha1/namespaces/ml/rollouts/fraud-1"
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [
+        pytest.param([3.0], 0.99, 3.0, id="one value"),
+        pytest.param([4.0, 1.0, 3.0, 2.0], 0.5, 3.0, id="the upper of two in the middle"),
+        pytest.param([float(each) for each in range(100)], 0.99, 99.0, id="the worst of a hundred"),
+        pytest.param([float(each) for each in range(1000)], 0.99, 990.0, id="ten of a thousand are worse or equal"),
+        pytest.param([2.0, 1.0], 1.0, 2.0, id="all"),
+    ],
+)
+def test_a_quantile_is_a_value_that_was_seen(values: list[float], share: float, expected: float) -> None:
+    """Nothing is interpolated, and the tail is never told better than it was."""
+    assert quantile(values, share) == expected
+
+
+def test_nothing_has_no_quantile() -> None:
+    """Where nothing was measured no number is made up."""
+    with pytest.raises(ValueError, match="nothing was measured"):
+        spread([])
+
+
+def page(passes: float, seconds: float, **requests: float) -> Samples:
+    """A page of the operator's metrics."""
+    counted = {("serinus_api_requests_total", frozenset({("verb", verb)})): value for verb, value in requests.items()}
+    return {("serinus_pass_seconds_count", BARE): passes, ("serinus_pass_seconds_sum", BARE): seconds, **counted}
+
+
+def test_a_pass_is_the_mean_between_two_pages() -> None:
+    """What was before the first page does not count."""
+    assert pass_ms(page(100, 9.0), page(110, 9.05)) == pytest.approx(5.0)
+    assert pass_ms(page(100, 9.0), page(100, 9.0)) == 0.0
+
+
+def test_requests_are_what_was_added_by_verb() -> None:
+    """A verb that is new counts in full, and one that was not used is not named."""
+    assert more_requests(page(0, 0, apply=5, get=2), page(0, 0, apply=9, get=2, create=3)) == {"apply": 4, "create": 3}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "headers", "expected"),
+    [
+        pytest.param("PATCH", OURS, {}, APPLY, Asked("apply", "rollouts", 200), id="an apply"),
+        pytest.param("PATCH", f"{OURS}/status", {}, APPLY, Asked("apply_status", "rollouts", 200), id="of a status"),
+        pytest.param("PATCH", OURS, {}, MERGE, Asked("merge", "rollouts", 200), id="a merge"),
+        pytest.param("GET", OURS, {}, {}, Asked("get", "rollouts", 200), id="a look-up"),
+        pytest.param("DELETE", OURS, {}, {}, Asked("delete", "rollouts", 200), id="a deletion"),
+        pytest.param(
+            "POST", "/api/v1/namespaces/ml/services", {}, {}, Asked("create", "services", 200), id="a creation"
+        ),
+        pytest.param("GET", "/api/v1/pods", {"limit": "500"}, {}, Asked("list", "pods", 200), id="a list of all"),
+        pytest.param("GET", "/api/v1/pods", {"watch": "true"}, {}, Asked("watch", "pods", 200), id="a watch"),
+        pytest.param("GET", "/api/v1/namespaces/ml", {}, {}, Asked("get", "namespaces", 200), id="a namespace itself"),
+    ],
+)
+def test_a_request_is_named_as_the_client_calls_it(
+    method: str, path: str, query: dict[str, str], headers: dict[str, str], expected: Asked
+) -> None:
+    """Core and group, one object and a collection, object and status."""
+    assert asked(method, path, query, headers, 200) == expected
+
+
+def test_what_comes_by_the_clock_is_not_an_objects_doing() -> None:
+    """Watches, the lease and the lists of each minute are left out; answers of 404 are told apart."""
+    seen = Requests(
+        {
+            Asked("get", "services", 404): 3,
+            Asked("get", "services", 200): 1,
+            Asked("apply", "services", 201): 2,
+            Asked("watch", "pods", 200): 7,
+            Asked("list", "rollouts", 200): 1,
+            Asked("merge", "leases", 200): 4,
+        }
+    )
+    assert told(seen) == {
+        "total": 6,
+        "by_verb_and_code": {"apply 201": 2, "get 200": 1, "get 404": 3},
+        "by_resource": {"apply services 201": 2, "get services 200": 1, "get services 404": 3},
+    }
+
+
+def test_victims_are_drawn_without_repeating_one_before_all_had_their_turn() -> None:
+    """So that each is live again when it is its turn, and the draw can be repeated."""
+    names = [f"model-{number}" for number in range(7)]
+    chosen = [*drawn(names, 20, random.Random(1))]
+    assert len(chosen) == 20
+    assert all(set(chosen[start : start + 7]) == set(names) for start in (0, 7))
+    assert chosen == [*drawn(names, 20, random.Random(1))]
+    assert chosen[:7] != names
+    assert [*drawn(["one"], 3, random.Random(1))] == ["one"] * 3
+
+
+def flat(*by_round: float) -> Flat:
+    """A soak of rounds of ten seconds with this memory in each."""
+    samples = [(10.0 * number + second, mib) for number, mib in enumerate(by_round) for second in range(1, 11)]
+    return Flat(Plan(5, 10.0, len(by_round)), samples, Counter(Succeeded=1))
+
+
+@pytest.mark.parametrize(
+    ("by_round", "holds"),
+    [
+        pytest.param((80, 100, 100, 100, 100, 109, 108, 107, 106, 105, 104, 109), True, id="nine per cent more"),
+        pytest.param((80, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 111), False, id="eleven per cent more"),
+        pytest.param((80, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 60), True, id="less"),
+        pytest.param((100, 80, 85, 90, 90, 90, 90, 90, 90, 90, 90, 90), False, id="more than after the first sixth"),
+    ],
+)
+def test_memory_is_compared_with_the_end_of_the_first_sixth(by_round: tuple[float, ...], holds: bool) -> None:
+    """What an operator needs to begin with is no growth; what it holds more at the end is."""
+    assert flat(*by_round).holds is holds
+
+
+def test_an_hours_first_sixth_is_ten_minutes() -> None:
+    """The short form is scaled."""
+    seconds = [(float(second), 200.0 if second > 600 else 100.0) for second in range(1, 3601)]
+    assert Flat(Plan(100, 60.0, 60), seconds, {}).early == 100.0
+
+
+def test_sizes_can_be_asked_for() -> None:
+    """One load alone, at an interval of its own, is named by both."""
+    (asked_for,) = Wish(live=(300,), interval="10s", victims=5).loads(Mode.DEFAULT)
+    assert asked_for == Load(300, victims=5, rounds=2, interval="10s")
+    assert (asked_for.key, Load(300, victims=5, rounds=2).key) == ("300 at 10s", "300")
+
+
+async def test_a_part_that_fails_is_said_and_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour's numbers are not lost with one part, and what was found so far is known after each."""
+
+    async def fails(wish: Wish, tell: Tell) -> Numbers:
+        raise AssertionError("not within 60 s: weight 0")
+
+    async def works(wish: Wish, tell: Tell) -> Numbers:
+        return {"create": {"100": 1}}
+
+    monkeypatch.setattr(parts, "PARTS", {"kill": fails, "create": works})
+    said: list[str] = []
+    first, last = [found async for found in parts.measured(["kill", "create"], Wish(), said.append)]
+    assert "create" not in first
+    assert last["create"] == {"100": 1}
+    assert last["failed_parts"] == {"kill": "AssertionError: not within 60 s: weight 0"}
+    assert said == ["kill could not be measured: AssertionError: not within 60 s: weight 0"]
+
+
+def test_figures_are_shown_with_the_path_of_their_keys() -> None:
+    """A table of everything that the JSON holds."""
+    assert [*flattened({"kill": {"standby": {"load": 1.5}}, "idle_pass_ms": 0.2})] == [
+        ("kill / standby / load", "1.5"),
+        ("idle_pass_ms", "0.2"),
+    ]
