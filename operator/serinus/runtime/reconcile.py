@@ -13,7 +13,6 @@ from typing import Protocol
 import structlog
 
 from serinus.api.parsing import ModelDeploymentView, parse_model_deployment
-from serinus.api.traffic import Traffic
 from serinus.core.model.errors import ClusterError, Conflict, Gone
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import (
@@ -28,13 +27,12 @@ from serinus.core.model.kinds import (
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.artifacts import pin_name
 from serinus.core.plan.revisions import mark_of_success
-from serinus.core.plan.wanted import plan_children
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_changed, still_takes, takes_traffic
 from serinus.core.rollout.freeze import frozen
-from serinus.core.serving.runtimes import runtime_in, runtime_of
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.children import Applied, Children, first_error, forget_unwanted
+from serinus.runtime.due_children import DueChildren
 from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
 from serinus.runtime.ours import ours
@@ -114,6 +112,14 @@ class Reconciler:
         self._children = Children(cluster, cache, providers)
         self._pins = Pins(cache, self._children)
         self._routes = Routes(cache, providers, self._children)
+        self._due = DueChildren(
+            cache,
+            providers,
+            wishes=observer.wishes,
+            children=self._children,
+            pins=self._pins,
+            routes=self._routes,
+        )
         self._takedown = Takedown(cluster, cache, self._children, observer, self._tell)
         self._statuses = Statuses(cluster, cache, clock)
         self._unreadable = UnreadableDeployments(cluster, cache, clock)
@@ -270,7 +276,7 @@ class Reconciler:
         wish = (traffic, decision.workloads, decision.kept, decision.stable, decision.split)
         if self._children.carry(owner, wish, memory):
             return
-        children, written, failed = await self._wanted(owner, traffic, seen, decision, memory), False, False
+        children, written, failed = await self._due.list(owner, traffic, seen, decision, memory), False, False
         gives = gives_traffic(seen, decision)
         for wanted in children:
             try:
@@ -306,47 +312,6 @@ class Reconciler:
             return None
         insist = kind_of(wanted) not in self._providers.routes or not gives
         return await self._children.ensure(owner, held, memory, insist=insist)
-
-    async def _wanted(
-        self, owner: Owner, traffic: Traffic | None, seen: Snapshot, decision: Decision, memory: Memory
-    ) -> list[Json]:
-        """List the children; the route goes first when it takes weight away, and last when it gives."""
-        provider, interface = self._providers.of(traffic), runtime_of(seen.deployment.spec.runtime).interface
-        routes = self._routes.render(owner, traffic, decision.split, interface)
-        pods = {one.name: seen.fleet(one.name).desired for one in decision.kept}
-        children = plan_children(
-            owner,
-            alone=self._children.alone(
-                owner, {**pods, **{one.revision.name: one.replicas for one in decision.workloads}}
-            ),
-            workloads=decision.workloads,
-            kept=decision.kept,
-            stable_hash=decision.stable.hash if decision.stable else None,
-            ports=runtime_in(decision.stable.template).ports if decision.stable else (),
-            policies=[
-                policy
-                for revision in (*(one.revision for one in decision.workloads), *decision.kept)
-                for policy in provider.render_policies(owner, revision, traffic)
-            ],
-            routes=routes,
-            grpc_protocol=provider.grpc_protocol,
-        )
-        pins = self._pins.missing(owner, (workload.revision for workload in decision.workloads), memory)
-        if takes_traffic(decision) or still_takes(seen, decision):
-            rest = [child for child in children if kind_of(child) not in self._providers.routes]
-            return [*routes, *pins, *rest]
-        return [*await self._lost_copies(owner, decision), *pins, *children]
-
-    async def _lost_copies(self, owner: Owner, decision: Decision) -> list[Json]:
-        """Render the copies of ConfigMaps that are missing: pods wait for them, a revert does not."""
-        lost = [
-            workload.revision
-            for workload in decision.workloads
-            if workload.revision.config_map is not None
-            and self._cache.get(CONFIG_MAP, owner.namespace, workload.revision.config_map) is None
-        ]
-        copies = [await self._observer.wishes.restored_copy(owner, revision) for revision in lost]
-        return [copy for copy in copies if copy is not None]
 
     async def _start(self, owner: Owner, seen: Snapshot, decision: Decision, memory: Memory) -> None:
         if decision.start is not None and seen.wanted is not None:

@@ -138,7 +138,7 @@ class InMemoryApi:
         self._kill_after()
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
-        wanted = {"apiVersion": kind.api_version, "kind": kind.name}
+        wanted: Json = {"apiVersion": kind.api_version, "kind": kind.name}
         wanted["metadata"] = {**patch.get("metadata", {}), "namespace": namespace, "name": name}
         live = self._live(wanted)
         if live is None:
