@@ -48,8 +48,14 @@ def waiting(page: Samples) -> float:
 
 
 def leads(page: Samples) -> bool:
-    """Tell whether the process may write, and has looked at something."""
-    return page.get(("serinus_leader", _BARE)) == 1 and passes(page) > 0
+    """Tell whether the process leads a shard, and has looked at something."""
+    return bool(led(page)) and passes(page) > 0
+
+
+def led(page: Samples) -> frozenset[int]:
+    """Name the shards that the process leads."""
+    shards = (dict(labels)["shard"] for (name, labels), value in page.items() if name == "serinus_leader" and value)
+    return frozenset(map(int, shards))
 
 
 def requests_by_verb(page: Samples) -> dict[str, float]:
