@@ -18,7 +18,7 @@ ARGS ?=
 # Tests start hundreds of Python processes: none should compile its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up down image test check explore lint crds pictures bench bench-switch bench-fetch soak soak-traffic lock clean fmt test-quick test-api test-node test-alone test-statistics bench-statistics
+.PHONY: help built demo up down image test check explore lint crds pictures bench bench-switch bench-fetch soak soak-traffic lock clean fmt test-quick test-api test-node test-alone test-statistics bench-statistics
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -43,10 +43,12 @@ down: $(INSTALLED) ## Stop the local cluster and leave nothing behind
 image: $(INSTALLED) ## Build an image without Docker: dist/serinus.tar, an OCI archive (needs root; ARGS=serving: what fetches models)
 	$(LOCAL) image $(ARGS)
 
-test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to those that need a cluster)
+test: $(INSTALLED) ## Everything: lint, unit, scenarios, contract, cluster, end to end (ARGS go to those that need a cluster)
+	@echo "tests: five parts side by side, each is printed when it is done"
+	@$(MAKE) --no-print-directory -j 6 --output-sync=target lint test-quick test-api test-node test-alone
+
+built: $(INSTALLED)
 	$(LOCAL) build
-	@echo "tests: four parts side by side, each is printed when it is done"
-	@$(MAKE) --no-print-directory -j 4 --output-sync=target test-quick test-api test-node test-alone
 
 # What runs on a node waits most of the time: two files at a time share one stack, what stops or changes a part of it
 # has a second stack, and the rest has room beside them, as long as it gives way. Of what needs an API server each process
@@ -54,13 +56,13 @@ test: lint ## Everything: lint, unit, scenarios, contract, cluster, end to end (
 test-quick: $(INSTALLED) ## Unit tests, scenarios and statistics, at the lowest priority
 	nice -n 19 $(PYTEST) -q -n 2 --dist worksteal --timeout 600 tests/unit tests/scenarios tests/statistics
 
-test-api: $(INSTALLED) ## The adapters and the operator against a real API server, and our images
+test-api: built ## The adapters and the operator against a real API server, and our images
 	nice -n 10 $(PYTEST) -q -m "not node" -n 2 --dist loadfile tests/contract tests/cluster $(ARGS)
 
-test-node: $(INSTALLED) ## Triton, the local stack and what happens on it end to end
+test-node: built ## Triton, the local stack and what happens on it end to end
 	nice -n 5 $(PYTEST) -q -m "node and not alone" -n 2 --dist loadfile tests/contract tests/e2e $(ARGS)
 
-test-alone: $(INSTALLED) ## What stops or changes a part of the stack, on one of its own
+test-alone: built ## What stops or changes a part of the stack, on one of its own
 	SERINUS_STACK=$$($(PY) -c 'from serinus_local.stack import default_state; print(default_state())')-alone \
 	$(PYTEST) -q -m "node and alone" tests/contract tests/e2e $(ARGS)
 

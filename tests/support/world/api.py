@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import AsyncIterator, Callable
+
+import orjson
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid, Unavailable
@@ -20,7 +21,7 @@ WHOLE_GRACE_SECONDS = 45
 
 def copied(manifest: Json) -> Json:
     """Copy a manifest as the wire does."""
-    result: Json = json.loads(json.dumps(manifest))
+    result: Json = orjson.loads(orjson.dumps(manifest))
     return result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from serinus.core.model.kinds import CONFIG_MAP, DEPLOYMENT, POD, Json
 from serinus.core.model.timestamps import from_rfc3339, to_rfc3339
 from serinus.core.plan.fetched import CONTAINER
 from serinus.core.plan.pods import VERSION_ANNOTATION
-from tests.support.world.api import InMemoryApi
+from tests.support.world.api import InMemoryApi, copied
 from tests.support.world.clock import VirtualClock
 from tests.support.world.store import ModelStore
 
@@ -93,7 +92,7 @@ class Kubelet:
             return False
         volume = next(one for one in template["spec"]["volumes"] if "configMap" in one)
         status = self.store.fetch(fetcher, self._api.find(CONFIG_MAP, volume["configMap"]["name"]))
-        changed = copy.deepcopy(pod)
+        changed = copied(pod)
         changed["status"]["initContainerStatuses"] = [status]
         self._api.put(changed)
         return bool(status["ready"])
@@ -104,6 +103,6 @@ class Kubelet:
         ready = model.loads and age >= model.seconds_to_load and pod["metadata"]["name"] not in self.unready
         status = "True" if ready else "False"
         if pod["status"]["conditions"][0]["status"] != status:
-            changed = copy.deepcopy(pod)
+            changed = copied(pod)
             changed["status"]["conditions"][0]["status"] = status
             self._api.put(changed)
