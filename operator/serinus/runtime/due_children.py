@@ -38,7 +38,7 @@ class DueChildren:
         self._pins = pins
         self._routes = routes
 
-    async def list(
+    async def listed(
         self, owner: Owner, traffic: Traffic | None, seen: Snapshot, decision: Decision, memory: Memory
     ) -> list[Json]:
         """List the children; the route goes first when it takes weight away, and last when it gives."""
@@ -55,7 +55,7 @@ class DueChildren:
         """Render the routes by themselves, and all that is not fetched or pinned."""
         provider, interface = self._providers.of(traffic), runtime_of(seen.deployment.spec.runtime).interface
         routes = self._routes.render(owner, traffic, decision.split, interface)
-        pods = {one.name: seen.fleet(one.name).desired for one in decision.kept}
+        pods: dict[str, int | None] = {one.name: seen.fleet(one.name).desired for one in decision.kept}
         pods |= {one.revision.name: one.replicas for one in decision.workloads}
         children = plan_children(
             owner,

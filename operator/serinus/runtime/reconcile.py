@@ -276,7 +276,7 @@ class Reconciler:
         wish = (traffic, decision.workloads, decision.kept, decision.stable, decision.split)
         if self._children.carry(owner, wish, memory):
             return
-        children, written, failed = await self._due.list(owner, traffic, seen, decision, memory), False, False
+        children, written, failed = await self._due.listed(owner, traffic, seen, decision, memory), False, False
         gives = gives_traffic(seen, decision)
         for wanted in children:
             try:
