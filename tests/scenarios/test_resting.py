@@ -113,3 +113,17 @@ async def test_the_idle_that_were_looked_at_last_are_kept_ready(most: int) -> No
     await look_at_all(world)
     ready = [key for key in keys if memory_of(world, key).views.source(key.name) is not None]
     assert ready == keys[len(keys) - most :]
+
+
+async def test_those_whose_passes_fail_rest_as_well() -> None:
+    """A webhook that is down fails the passes over all of them at once, and for as long as it is down."""
+    AWAKE.set(2)
+    world = await serving(**PLAIN)
+    await world.run(60)
+    keys = copy_of_all(world, 6)
+    world.api.refuse = {DEPLOYMENT}
+    world.restart()
+    for key in keys:
+        assert not await world.engine.run_pass(key)
+    ready = [key for key in keys if memory_of(world, key).views.source(key.name) is not None]
+    assert ready == keys[-2:]

@@ -193,7 +193,7 @@ class Memory:
         }
         self.views, self.rollouts_read, self.revisions_read = Readings(), Readings(), Readings()
         self.carried = self.carried.in_brief() if self.carried else None
-        if self.uid not in self.refusals:
+        if self.uid not in self.refusals and not self.owes_status:
             self.status = None
         generation, wish = self.wish or (0, Wish())
         if wish.revision is not None:

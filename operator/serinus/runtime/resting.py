@@ -38,10 +38,16 @@ class Resting:
 
     @contextmanager
     def awake(self, key: Key) -> Iterator[None]:
-        """Keep a ModelDeployment ready for a pass; one that fails is followed by another, and so it stays awake."""
+        """Keep a ModelDeployment ready for a pass and the next; also where it fails, as all may do at once."""
         self._idle.pop(key, None)
         self._cache.unpack(key.namespace, key.name)
-        yield
+        try:
+            yield
+        finally:
+            self._count(key)
+
+    def _count(self, key: Key) -> None:
+        """Count an idle one as the last that was looked at, and let those rest that are too many."""
         memory = self._memories.get(key)
         if memory is not None and memory.goes_on:
             return
