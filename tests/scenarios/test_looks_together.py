@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from serinus.core.analysis import comparison
+from serinus.core.analysis.comparison import Weighed
+from serinus.core.model.assessment import Look, Stage
 from serinus.core.model.kinds import Json
-from serinus.runtime import sampler
+from serinus.core.model.rollout import RolloutPlan
+from serinus.runtime import sampler, sampling
 from tests.support.world.given import ERROR_RATE, fraud, serving
+from tests.support.world.given import STEPS as SHORT
 from tests.support.world.grouped import member
 from tests.support.world.kubelet import Model
-from tests.support.world.world import START, World
+from tests.support.world.served import Served
+from tests.support.world.world import KEY, START, World
 
 LATENCY: Json = {"name": "latency-p99", "preset": "latency", "quantile": "0.99"}
 DEFAULT: Json = {"mode": "Sequential", "metrics": [{**ERROR_RATE, "minSamples": 5}, LATENCY]}
@@ -26,9 +34,14 @@ def manifest(name: str, version: str) -> Json:
     return member(name, version, None, steps=STEPS, analysis=DEFAULT)
 
 
-async def walked() -> tuple[list[Any], int]:
+COHORT: Json = {"setHeaderRoute": {"match": [{"headerName": "X-Tier", "headerValue": {"exact": "premium"}}]}}
+LIMITED: Json = {"mode": "Sequential", "metrics": [{**ERROR_RATE, "minSamples": 5}]}
+
+
+async def walked(*, apart: frozenset[str] = frozenset()) -> tuple[list[Any], int]:
     """Try a version of each at the same time: where they stand, second by second, and how many passes that takes."""
     world = World()
+    world.weighed_apart = apart
     served = {"fraud": world, **{name: world.beside(name) for name in ("prep", "rank")}}
     for name in served:
         world.models[f"{name}-1"], world.models[f"{name}-2"] = Model(error_rate=0.004), MODELS[name]
@@ -51,6 +64,110 @@ async def test_rollouts_are_judged_the_same_whether_together_or_one_by_one(monke
     one_by_one, _ = await walked()
     assert one_by_one == together
     assert {phase for _, phase, _, _ in together[-1]} == {"Paused", "Reverted"}
+
+
+async def test_who_cannot_be_weighed_beside_others_costs_them_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own passes weigh it, all others have their looks, and the log says it once a stage."""
+    together, _ = await walked()
+    stage_of, feed = sampling.stage_of, comparison.feed
+
+    def wrong(plan: RolloutPlan, *rest: Any) -> Stage:
+        stage = stage_of(plan, *rest)
+        return replace(stage, weight=101) if plan.canary.startswith("rank") else stage
+
+    def picky(weighed: Weighed, look: Look, stage: Stage, *streams: Any) -> comparison.Feed:
+        if stage.weight == 101:
+            raise ValueError("not this one")
+        return feed(weighed, look, stage, *streams)
+
+    monkeypatch.setattr(sampling, "stage_of", wrong)
+    monkeypatch.setattr(comparison, "feed", picky)
+    with capture_logs() as logs:
+        apart, _ = await walked(apart=frozenset({"rank"}))
+    assert apart == together
+    assert [one["key"] for one in logs if one["event"] == "a look cannot be weighed beside others"] == ["ml/rank"] * 2
+
+
+async def beside(steps: list[Json], analysis: Json = LIMITED) -> tuple[World, Served]:
+    """Version 2 of `fraud` is about to take these steps, and one of `prep` has a weight for good."""
+    world, long = World(), [{"setWeight": 10}, {"pause": {}}]
+    other = world.beside("prep")
+    for version in ("1", "2", "p1", "p2"):
+        world.models[version] = Model()
+    world.commit(fraud("1", steps=steps, analysis=analysis))
+    world.commit(member("prep", "p1", None, steps=long, analysis=analysis))
+    await world.until(lambda w: w.phase == "Succeeded" and other.phase == "Succeeded")
+    world.cohort = 20.0
+    world.commit(fraud("2", steps=steps, analysis=analysis))
+    world.commit(member("prep", "p2", None, steps=long, analysis=analysis))
+    return world, other
+
+
+async def assert_reverts(world: World, other: Served) -> None:
+    """A bad version beside it is taken back; that its looks may not have been weighed is what `World` asserts."""
+    world.models["p2"].error_rate = 0.5
+    await world.until(lambda w: other.phase == "Reverted", limit=30)
+
+
+async def test_on_the_way_from_copies_to_a_cohort_others_have_their_looks() -> None:
+    """What is gathered on copies waits meanwhile: a cohort is compared with nobody."""
+    world, other = await beside(
+        [{"setMirrorRoute": {"percentage": 50}}, {"pause": {"duration": "20s"}}, COHORT, {"pause": {}}]
+    )
+    await world.until(lambda w: w.state.get("exposure") == "x-tier=premium", limit=90)
+    await world.run(5)
+    await assert_reverts(world, other)
+
+
+async def test_back_at_a_cohort_others_have_their_looks() -> None:
+    """It has lost its pods at a weight, and begins again."""
+    world, other = await beside([COHORT, {"pause": {"duration": "30s"}}, {"setWeight": 50}, {"pause": {}}])
+    await world.until(lambda w: w.weight == 50 and other.weight == 10)
+    await world.run(30)
+    world.break_pods("2", 9)
+    await world.until(lambda w: w.weight == 0, limit=20)
+    world.kubelet.unready = set()
+    await world.until(lambda w: w.state.get("exposure") == "x-tier=premium", limit=60)
+    await assert_reverts(world, other)
+
+
+async def test_what_was_passed_by_counts_where_the_stage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canary loses its pods, and the pass that says so judges no look: the evidence is that of a pass a look."""
+    found = []
+    for most in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", most)
+        world, _ = await beside([{"setWeight": 50}, {"pause": {}}])
+        await world.until(lambda w: w.weight == 50 and w.state.get("verdict") == "Safe")
+        await world.run(33)
+        world.break_pods("2", 9)
+        await world.until(lambda w: w.weight == 0, limit=5)
+        found.append(evidence_of(world))
+    assert found[0] == found[1]
+
+
+def evidence_of(world: World) -> Json:
+    known = world.memories.of(KEY, world.deployment["metadata"]["uid"]).rollouts
+    (state,) = [one.state for one in known.values() if one.state.active]
+    assert isinstance(state.analysis.gathered, Weighed)
+    return state.analysis.gathered.monitor.to_dict()
+
+
+@pytest.mark.parametrize("analysis", [LIMITED, {"mode": "Threshold"}], ids=["Sequential", "Threshold"])
+async def test_a_rise_that_waits_for_the_gateways_is_passed_by_by_no_look(
+    analysis: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They follow again, and the weight rises as soon as where each look has its pass."""
+    took = []
+    for most in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", most)
+        world, _ = await beside(SHORT, analysis)
+        await world.until(lambda w: w.weight == 10)
+        world.stop_istiod()
+        took.append(await world.until(lambda w: w.reason == "RouteNotFollowed"))
+        await world.run(7)
+        world.data_plane.start()
+        took.append(await world.until(lambda w: w.weight == 100, limit=200))
+    assert took[:2] == took[2:]
 
 
 async def test_a_pass_may_wait_only_where_nothing_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from serinus.api.policy import Metric, Pace
 from serinus.core.analysis.assess import stays_within
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.threshold import window_of
-from serinus.core.model.assessment import Look
+from serinus.core.model.assessment import Look, Stage
 from serinus.core.model.identity import Key
 from serinus.core.model.values import revised
 from serinus.runtime.drains import Drains
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger("serinus.sampler")
 
 LOOKS_AT_ONCE: Final = 64
-"""Taken and weighed together, before the passes that they wake have their turn."""
+"""Weighed together, and their rollouts woken."""
+LOOKS_IN_A_ROW: Final = 2
+"""Taken without a break, some five milliseconds: a revert takes a dozen turns of the event loop."""
 FEWEST_TOGETHER: Final = 2
 CALM_PASSES_A_SECOND: Final = 100.0
 """Passes over live rollouts whose looks change nothing: as long as there are no more of them, each look has one."""
@@ -62,6 +64,8 @@ class Sampler:
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
         self._foretold: dict[Key, Foretold] = {}
+        self._apart: dict[Key, Stage | None] = {}
+        """Those that could not be weighed beside others, and in which stage."""
         self._told: dict[Key, tuple[float | None, Look]] = {}
         """The last look that woke a rollout, and in which stage."""
         self._loops: dict[Round, asyncio.Task[None]] = {}
@@ -74,7 +78,8 @@ class Sampler:
             self.forget(watch.key)
             self._since[watch.key] = self._clock.now()
         elif before.known is not watch.known and watch.key in self._looks:
-            # The look has been judged: what it was added to need not be kept for it.
+            # A look has been judged: what it was added to need not be kept for it. Should a newer one lie there by now,
+            # it has woken this rollout itself, and the next pass judges it.
             self._looks[watch.key] = revised(self._looks[watch.key], weighed=None)
             self._foretold.pop(watch.key, None)
             self._tell(watch)
@@ -89,7 +94,7 @@ class Sampler:
         if watch is not None:
             self._own.forget(watch)
             self._pasts.forget(watch)
-        for kept in (self._watches, self._since, self._looks, self._told, self._foretold):
+        for kept in (self._watches, self._since, self._looks, self._told, self._foretold, self._apart):
             kept.pop(key, None)
 
     def look(self, key: Key, rollout: str) -> Look | None:
@@ -151,25 +156,54 @@ class Sampler:
         await self._publish(watches)
 
     async def _publish(self, watches: Sequence[Watch]) -> None:
-        """Give each rollout its look, by what it is watched for now: a stage may have begun meanwhile.
+        """Give each rollout its look, some at a time: a revert must not wait for the looks of all.
 
-        Some at a time: a revert must not wait for the looks of all. Those first whose last pass is longest ago.
+        Those first that are not well, and then those whose last pass is longest ago.
         """
         turns = CALM_PASSES_A_SECOND * max((watch.interval for watch in watches), default=0.0)
-        watches = sorted(watches, key=lambda watch: self._told_at(watch.key))
+        crowded = len(watches) > turns
+        watches = sorted(watches, key=lambda watch: (watch.calm, self._told_at(watch.key)))
         for start in range(0, len(watches), LOOKS_AT_ONCE):
-            known = [(watch, self._watches.get(watch.key)) for watch in watches[start : start + LOOKS_AT_ONCE]]
-            current = [now for watch, now in known if now is not None and now.rollout == watch.rollout]
-            self._looks.update({watch.key: self._look(watch) for watch in current})
-            news = [watch for watch in current if not self._repeats(watch)]
+            news = self._news(await self._looked_at(watches[start : start + LOOKS_AT_ONCE]))
             self._foretell(news)
-            for watch in news:
-                turns -= 1.0
-                if turns < 0.0 and self._may_wait(watch):
-                    continue
+            patient = [watch for watch in news if crowded and self._may_wait(watch)]
+            have_a_turn, turns = patient[: int(max(turns, 0.0))], turns - len(patient)
+            waiting = {watch.key for watch in patient}
+            for watch in (*(each for each in news if each.key not in waiting), *have_a_turn):
                 self._tell(watch)
                 self._wake(watch.key)
+            for watch in patient[len(have_a_turn) :]:
+                self._pass_by(watch)
             await asyncio.sleep(0)
+
+    async def _looked_at(self, watches: Sequence[Watch]) -> list[tuple[Watch, Look]]:
+        """Take looks; every now and then the passes that were woken have a turn."""
+        taken = []
+        for number, watch in enumerate(watches, start=1):
+            current = self._current(watch)
+            if current is not None:
+                taken.append((current, self._look(current)))
+            if number % LOOKS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        return taken
+
+    def _current(self, watch: Watch) -> Watch | None:
+        """Give what a rollout is watched for now: a stage may have begun since the round did."""
+        current = self._watches.get(watch.key)
+        return current if current is not None and current.rollout == watch.rollout else None
+
+    def _news(self, taken: Sequence[tuple[Watch, Look]]) -> list[Watch]:
+        """Put looks where passes find them, and tell who is to be woken; until then no other pass has its turn.
+
+        `watch` relies on it: a look that lies there and has woken nobody would count as judged by a pass of before.
+        """
+        news = []
+        for watch, look in taken:
+            current = self._current(watch)
+            if current is not None:
+                self._looks[current.key] = look if current is watch else self._look(current)
+                news.append(current)
+        return [watch for watch in news if not self._repeats(watch)]
 
     def _told_at(self, key: Key) -> float:
         told = self._told.get(key)
@@ -184,23 +218,58 @@ class Sampler:
         since, told = self._told.get(watch.key, (None, None))
         return told is not None and watch.calm and since == watch.since and self._looks[watch.key].repeats(told)
 
+    def _pass_by(self, watch: Watch) -> None:
+        """Keep what a look brings for the next pass, also where that ends the stage and judges no look of it."""
+        look, found = self._looks[watch.key], self._foretold.get(watch.key)
+        if found is not None and look.weighed is found:
+            passed_by = *found.passed_by[-1:], (look.at, found.after)
+            kept = self._foretold[watch.key] = revised(found, passed_by=passed_by)
+            self._looks[watch.key] = revised(look, weighed=kept)
+
     def _foretell(self, watches: Sequence[Watch]) -> None:
         """Weigh what looks bring, all at once, where the evidence that they add to is known."""
         asked = [watch for watch in watches if watch.known is not None and watch.known.gathered is not None]
+        asked = [watch for watch in asked if watch.stage is not None and self._apart.get(watch.key) != watch.stage]
         if len(asked) < FEWEST_TOGETHER:
             return
-        # Late: numpy is the price of the sequential tests alone.
-        from serinus.core.analysis.comparison import Unjudged, foretell
-
-        unjudged = [
-            Unjudged(self._looks[key], watch.stage, watch.analysis, watch.known.gathered, self._foretold.get(key))
-            for watch in asked
-            if (key := watch.key) and watch.stage is not None and watch.known is not None
-        ]
-        for watch, found in zip(asked, foretell(unjudged), strict=True):
+        try:
+            weighed = self._weighed(asked)
+        except Exception:
+            log.exception("looks cannot be weighed together")
+            weighed = self._weighed_one_by_one(asked)
+        for watch, found in zip(asked, weighed, strict=True):
             self._looks[watch.key] = revised(self._looks[watch.key], weighed=found)
             if found is not None:
                 self._foretold[watch.key] = found
+
+    def _weighed(self, watches: Sequence[Watch]) -> list[Foretold | None]:
+        # Late: numpy is the price of the sequential tests alone.
+        from serinus.core.analysis.comparison import Unjudged, foretell
+
+        return foretell(
+            [
+                Unjudged(self._looks[key], watch.stage, watch.analysis, watch.known.gathered, self._foretold.get(key))
+                for watch in watches
+                if (key := watch.key) and watch.stage is not None and watch.known is not None
+            ]
+        )
+
+    def _weighed_one_by_one(self, watches: Sequence[Watch]) -> list[Foretold | None]:
+        """Find out which look the others must be weighed without; in its stage the passes of that rollout weigh it.
+
+        Where each can be weighed and only all together cannot, that is so for all of them.
+        """
+        weighed: list[Foretold | None] = []
+        apart: list[Watch] = []
+        for watch in watches:
+            try:
+                weighed += self._weighed([watch])
+            except Exception:
+                log.exception("a look cannot be weighed beside others", key=str(watch.key))
+                weighed.append(None)
+                apart.append(watch)
+        self._apart.update({watch.key: watch.stage for watch in apart or watches})
+        return weighed
 
     def _may_wait(self, watch: Watch) -> bool:
         """Whether a look changes nothing: what is written of it is for people, and only every ten seconds."""

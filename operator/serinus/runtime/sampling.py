@@ -17,6 +17,7 @@ from serinus.core.rollout.alone import Span, alone
 from serinus.core.rollout.decision import Decision
 from serinus.core.rollout.judge import stage_of
 from serinus.core.rollout.lives import cold_since
+from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.verbs.steps import is_preview, next_exposure
 from serinus.runtime.watch import Watch
 
@@ -77,9 +78,11 @@ def watched(
 def _is_calm(plan: RolloutPlan, state: RolloutState) -> bool:
     """Whether a look that repeats the last one would change nothing.
 
-    Failing looks are counted, a guard and a budget wait for time, and evidence in doubt for more of it.
+    Failing looks are counted, a guard and a budget wait for time, evidence in doubt for more of it, and a rise that the
+    gateways have not followed for what arrives.
     """
     waits = plan.pace is Pace.EVIDENCE or plan.goal is not None or state.exposure.is_full
+    waits = waits or state.reason == RolloutReason.ROUTE_NOT_FOLLOWED
     known = state.analysis
     counts = known.failures or known.excused or known.exceeded or known.blind_since is not None
     return not waits and not counts and state.assessment is not None and state.verdict is Verdict.SAFE

@@ -78,6 +78,8 @@ class World(Served):
         self.ticks = 0
         self.restarts = 0
         self.after_tick: Callable[[], None] = lambda: None
+        self.weighed_apart = frozenset[str]()
+        """Whose looks may fail to be weighed beside others'; of all others that is a fault."""
         self._start()
 
     def beside(self, name: str) -> Served:
@@ -228,6 +230,7 @@ class World(Served):
             if self.ticks % round(interval) == 0:
                 await self.sampler.take_looks(interval)
         await self.settle()
+        assert {key.name for key in self.sampler._apart} <= self.weighed_apart
         self.after_tick()
 
     async def settle(self) -> None:

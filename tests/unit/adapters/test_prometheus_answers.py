@@ -121,6 +121,7 @@ MATRIX = {
             {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1, "x"]]}]}},
             id="no number",
         ),
+        pytest.param(200, {"status": "success", "data": {"resultType": "matrix"}}, id="no result"),
         pytest.param(200, ["no body"], id="no object"),
     ],
 )

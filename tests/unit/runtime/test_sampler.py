@@ -10,10 +10,10 @@ import pytest
 from serinus.api.defaults import policy_of
 from serinus.core.analysis.promql import Arm
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
-from serinus.core.model.assessment import Measured, Missing, Reason
+from serinus.core.model.assessment import AnalysisState, Look, Measured, Missing, Reason, Stage
 from serinus.core.model.identity import Key
 from serinus.runtime.own_queries import rendered
-from serinus.runtime.sampler import Sampler
+from serinus.runtime.sampler import LOOKS_AT_ONCE, Sampler
 from serinus.runtime.watch import Watch
 from tests.support.world.clock import VirtualClock
 from tests.unit.core.rollout.given import ERROR_RATE, spec
@@ -35,6 +35,8 @@ class Answers:
         self.failure: NoAnswer | None = None
         self.fails = ""
         self.slow = False
+        self.worse = ""
+        """Whose query of his own says 0.9."""
 
     def names(self) -> tuple[str, ...]:
         return ("default",)
@@ -48,7 +50,8 @@ class Answers:
             await asyncio.Event().wait()
         if query.startswith("istio"):
             return SeriesSet(())
-        return SeriesSet((Series({}, ((now, now if query.startswith("max") else 0.1),)),))
+        value = 0.9 if self.worse and f'"{self.worse}"' in query else 0.1
+        return SeriesSet((Series({}, ((now, now if query.startswith("max") else value),)),))
 
 
 class Desk:
@@ -65,6 +68,22 @@ class Desk:
         canary, stable = (Arm("ml", name, f"{letter}{number}", f"{name}-{letter}") for letter in "cs")
         self.sampler.watch(Watch(key, f"uid-{number}", canary, stable, analysis, None))
         return key
+
+    def crowd(self, number: int, *, not_well: int | None = None) -> None:
+        """Watch so many at a weight, judged by a query of their own; all but one are well."""
+        for each in range(number):
+            key = self.watch(each, {**DRIFT, "query": 'psi{modeldeployment="{{name}}"}'})
+            since, watch = self.clock.now() - 50, self.sampler._watches[key]
+            stage, calm = Stage(10, 50, since), each != not_well
+            self.sampler.watch(replace(watch, since=since, calm=calm, known=AnalysisState(), stage=stage))
+
+    async def look_again(self) -> list[str]:
+        """Take the looks of the next second: who is woken, one after the other."""
+        self.clock.move(1.0)
+        self.woken.clear()
+        await self.sampler.take_looks(1.0)
+        await self.sampler.settle()
+        return [key.name for key in self.woken]
 
 
 async def test_a_hundred_rollouts_are_one_question_and_one_for_the_targets() -> None:
@@ -230,3 +249,46 @@ def test_the_window_of_a_users_query_holds_three_scrapes(
     metric = {"name": "rate", "query": "rate(x[{{window}}])", "thresholdRange": {"max": "1"}, **window}
     (parsed,) = policy_of(spec(analysis={"metrics": [metric]})).analysis.metrics
     assert rendered(parsed, Arm("ml", "m", "c", "m-c"), scraped) == f"rate(x[{asked}])"
+
+
+async def test_who_is_not_well_is_looked_at_and_woken_first() -> None:
+    """Of three hundred; the last pass of everybody else is longer ago, as their looks change nothing."""
+    desk = Desk()
+    desk.crowd(300, not_well=7)
+    for _ in range(4):
+        woken = await desk.look_again()
+    assert woken[0] == "m7"
+    assert 1 < len(woken) < 200
+
+
+async def test_a_look_that_changes_something_wakes_before_those_that_change_nothing() -> None:
+    """It stands behind sixty others that have their turn, too."""
+    desk = Desk()
+    desk.crowd(120)
+    for _ in range(3):
+        await desk.look_again()
+    last = sorted(desk.sampler._watches, key=desk.sampler._told_at)[LOOKS_AT_ONCE - 1].name
+    desk.answers.worse = last
+    assert (await desk.look_again())[0] == last
+
+
+async def test_a_pass_is_over_before_looks_at_many_others_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A revert waits for the API server several times, and must not wait for sixty-four looks each time."""
+    desk = Desk()
+    desk.crowd(300)
+    looks, over, passes, take = list[Watch](), list[int](), list[asyncio.Task[None]](), Sampler._look
+
+    def counted(sampler: Sampler, watch: Watch) -> Look:
+        looks.append(watch)
+        return take(sampler, watch)
+
+    async def revert() -> None:
+        for _ in range(12):
+            await asyncio.sleep(0)
+        over.append(len(looks))
+
+    monkeypatch.setattr(Sampler, "_look", counted)
+    monkeypatch.setattr(desk.sampler, "_wake", lambda key: passes or passes.append(asyncio.create_task(revert())))
+    await desk.sampler.take_looks(1.0)
+    assert len(looks) == 300
+    assert over[0] < 2 * LOOKS_AT_ONCE

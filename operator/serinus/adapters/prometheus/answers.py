@@ -47,7 +47,7 @@ class _Matrix(msgspec.Struct):
     """The answer to a range selector."""
 
     result_type: Literal["matrix"] = msgspec.field(name="resultType")
-    result: list[_RawSeries] = []
+    result: list[_RawSeries]
 
 
 class _Body(msgspec.Struct):

@@ -187,7 +187,8 @@ class Feed:
 class Foretold:
     """What looks have been found to bring, the newest of them and those since some evidence was judged by.
 
-    `before` is that evidence, and `whole` says that every metric that decides was compared.
+    `before` is that evidence, and `whole` says that every metric that decides was compared. `passed_by` is what has
+    come of it by looks that changed nothing and were passed by, with the times (s) of the newest two of them.
     """
 
     before: Weighed
@@ -195,6 +196,7 @@ class Foretold:
     answer: MonitorVerdict
     after: Weighed
     whole: bool
+    passed_by: tuple[tuple[float, Weighed], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,9 @@ def foretell(looks: Sequence[Unjudged]) -> list[Foretold | None]:
     """Weigh what many looks bring, all at once; None for one that is weighed by itself when it is judged."""
     fed: dict[int, tuple[Streams, Feed]] = {}
     for place, one in enumerate(looks):
+        if one.stage.is_of_a_cohort:
+            # It is judged by limits alone (`assess`): a test at no weight would judge nobody.
+            continue
         known = one.since is not None and one.since.before is one.gathered and one.since.stage == one.stage
         weighed = one.since.after if one.since is not None and known else one.gathered
         if not isinstance(weighed, Weighed):
@@ -225,9 +230,10 @@ def foretell(looks: Sequence[Unjudged]) -> list[Foretold | None]:
     answers = observe_together([(one.monitor, (one.at, one.observations)) for _, one in fed.values()])
     found: list[Foretold | None] = [None] * len(looks)
     for (place, (streams, taken)), answer in zip(fed.items(), answers, strict=True):
-        before, whole = looks[place].gathered, not (streams.silent or streams.refused)
-        assert isinstance(before, Weighed)
-        found[place] = Foretold(before, looks[place].stage, answer, taken.after, whole)
+        one, whole = looks[place], not (streams.silent or streams.refused)
+        assert isinstance(one.gathered, Weighed)
+        passed_by = one.since.passed_by if one.since is not None and one.since.before is one.gathered else ()
+        found[place] = Foretold(one.gathered, one.stage, answer, taken.after, whole, passed_by)
     return found
 
 

@@ -11,6 +11,8 @@ from typing import Final
 
 ALIVE_INTERVALS: Final = 1.5
 """A reporter without a sample for longer than this many scrape intervals reports no more."""
+LARGEST_COUNT: Final = 2.0**53
+"""Beyond it a double leaves whole numbers out, and so would every sum with it: an exporter's number has underflowed."""
 
 
 @dataclass(slots=True)
@@ -101,5 +103,5 @@ class ReportedCounter:
 
 
 def is_count(value: float) -> bool:
-    """Whether a sample is a count: a stale marker, infinity and what is below zero are none."""
-    return math.isfinite(value) and value >= 0.0
+    """Whether a sample is a count: a stale marker, infinity, what is below zero and what nobody can count are none."""
+    return 0.0 <= value <= LARGEST_COUNT

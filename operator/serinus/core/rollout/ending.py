@@ -11,7 +11,7 @@ from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.diagnosis.reasons import REJECTING
 from serinus.core.rollout.group import companions, fault_of_another, left_behind, release_left
 from serinus.core.rollout.guard import clean, final_verdict
-from serinus.core.rollout.judge import unsafe
+from serinus.core.rollout.judge import unjudged_evidence, unsafe
 from serinus.core.rollout.reasons import RolloutReason
 from serinus.core.rollout.records import Cause, recorded
 from serinus.core.rollout.sizes import taken_exposure
@@ -119,7 +119,8 @@ def without_pods(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: fl
     ready = seen.fleet(plan.canary).ready > 0
     if plan.stable is None or state.exposure.is_nothing or (ready and not seen.on_fallback):
         return state
-    state = replace(state, stage_started_at=now, analysis=state.analysis.for_new_stage(), assessment=None)
+    known = replace(state.analysis.for_new_stage(), gathered=unjudged_evidence(state, seen.look, now))
+    state = replace(state, stage_started_at=now, analysis=known, assessment=None)
     if seen.on_fallback:
         state = _not_yet_shown(state, now)
     if ready:

@@ -7,7 +7,7 @@ from serinus.api.rollout import Outlook
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.threshold import blind_too_long
-from serinus.core.model.assessment import AnalysisState, Assessment, Finding, Look, Reason, Stage
+from serinus.core.model.assessment import AnalysisState, Assessment, Finding, Gathered, Look, Reason, Stage
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.model.values import revised
@@ -40,6 +40,21 @@ def judged(plan: RolloutPlan, state: RolloutState, seen: Snapshot, now: float) -
                 state = with_goal_counted(plan, state, seen, look)
             return _asked(state, look) if state.exposure.is_full else state
     return _overdue(plan, state, now) if overdue(plan, max(last, seen.watched_since), now) else state
+
+
+def unjudged_evidence(state: RolloutState, look: Look | None, now: float) -> Gathered | None:
+    """Give the evidence of a stage that ends now by something else than a look, with what was passed by under load.
+
+    Looks of before that changed nothing were left for the next pass to judge, and this one judges nothing of the stage.
+    """
+    known, weighed = state.analysis.gathered, look.weighed if look is not None else None
+    if known is None or weighed is None:
+        return known
+    # Late: numpy is the price of the sequential tests alone.
+    from serinus.core.analysis.comparison import Foretold
+
+    passed_by = weighed.passed_by if isinstance(weighed, Foretold) and weighed.before is known else ()
+    return next((evidence for at, evidence in reversed(passed_by) if at < now), known)
 
 
 def stage_of(plan: RolloutPlan, state: RolloutState, seen: Snapshot, began: float) -> Stage:

@@ -64,6 +64,19 @@ def test_a_counter_that_two_report_is_counted_once(reporters: list[Labels], toge
     assert counted(*([answer] if together else [[one] for one in answer])).requests == 520
 
 
+@pytest.mark.parametrize("nonsense", [2.0**64, 9.1e18, 1e16, float("inf"), float("nan"), -1.0])
+def test_a_sample_that_is_no_count_spoils_no_later_one(nonsense: float) -> None:
+    """A number of an exporter's that has underflowed: what comes after it is counted to the last request."""
+    tallies = Tallies(read_istio, keep_s=300)
+    for second in range(1, 1000):
+        samples = [(float(second), nonsense if second == 100 else 100.0 * second)]
+        errors = [(float(second), 50.0 * max(0, second - 800))]
+        tallies.ingest([series({}, *samples), series({"response_code": "500"}, *errors)], [OWNER], float(second))
+        tallies.forget(float(second))
+    newest = tallies.totals(OWNER, 939)
+    assert (newest.success, newest.server_errors) == (6000, 3000)
+
+
 def test_a_gap_of_one_reporter_is_filled_by_the_other() -> None:
     """A replica of Prometheus is restarted: nothing is lost, and nothing comes late."""
     a = series({"replica": "a"}, (1000, 0), (1005, 100))

@@ -57,8 +57,10 @@ def _give(owners: Sequence[Bank], name: str, values: Sequence[object] | Iterator
 
 
 def _parts(array: Floats, number: int, axis: int) -> Iterator[Floats]:
-    """Cut an array into so many equal parts."""
+    """Cut an array into so many equal parts, each with memory of its own: a view of one would keep all."""
     rows = array.shape[axis] // number
     if axis == 1:
-        return iter(array.reshape(array.shape[0], number, rows).swapaxes(0, 1))
-    return iter(array.reshape(number, rows, *array.shape[1:]))
+        parts = array.reshape(array.shape[0], number, rows).swapaxes(0, 1)
+    else:
+        parts = array.reshape(number, rows, *array.shape[1:])
+    return (part.copy() for part in parts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +19,6 @@ from serinus.core.analysis.sequential.promotion import StageCounts, excess_upper
 from serinus.core.analysis.sequential.stacking import stacked, unstacked
 from serinus.core.analysis.sequential.state import Floats
 
-FEWEST: Final = 2
-"""Of fewer there is nothing to stack."""
 Scrape = tuple[float, Mapping[str, Any]]
 """A time (s), and what it says by metric."""
 
@@ -33,7 +31,7 @@ def observe_together(fed: Sequence[tuple[RolloutMonitor, Scrape]]) -> list[Monit
         if found.cell is not None:
             alike.setdefault(monitor.shape, []).append((monitor, found.cell))
     for shape, due in alike.items():
-        if shape is None or len(due) < FEWEST:
+        if shape is None or len(due) == 1:
             for monitor, cell in due:
                 monitor.weigh(cell)
         else:
@@ -86,8 +84,9 @@ def _reckon(
     columns = [column.reshape(number, -1) for column in counts.columns()]
     lower, upper = (bound.reshape(2, number, -1).swapaxes(0, 1) for bound in rate_bounds)
     for place, monitor in enumerate(monitors):
-        known = StageCounts(*(column[place] for column in columns))
-        monitor.reckoning.knows(known, excess[place], (lower[place], upper[place]))
+        # Each has memory of its own: a view of one would keep what is known of all.
+        known = StageCounts(*(column[place].copy() for column in columns))
+        monitor.reckoning.knows(known, excess[place].copy(), (lower[place].copy(), upper[place].copy()))
 
 
 def _each(times: Floats, group: Any) -> Floats:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serinus.core.analysis import MetricConfig, MonitorConfig, RolloutMonitor
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
+from serinus.core.analysis.sequential.promotion import StageCounts
+from serinus.core.analysis.sequential.reckoning import Reckoning
+from serinus.core.analysis.sequential.state import Bank
 from serinus.core.analysis.sequential.together import observe_together
 
 DEFAULT = (
@@ -119,3 +123,29 @@ def test_a_rollout_is_judged_as_if_it_were_alone(
     for one, other in zip(alone, among, strict=True):
         for own, theirs in zip(numbers(other.to_dict()), numbers(one.to_dict()), strict=True):
             assert own == (pytest.approx(theirs, rel=1e-9) if isinstance(theirs, float) else theirs)
+
+
+def arrays(owner: object) -> Iterator[Any]:
+    """Give all arrays that a value holds."""
+    if isinstance(owner, np.ndarray):
+        yield owner
+    elif isinstance(owner, list | tuple):
+        for each in owner:
+            yield from arrays(each)
+    elif isinstance(owner, StageCounts):
+        yield from owner.columns()
+    elif isinstance(owner, Bank | Reckoning):
+        for value in vars(owner).values():
+            yield from arrays(value)
+
+
+def test_nobody_keeps_the_memory_of_those_it_was_weighed_beside() -> None:
+    """One that gets no more requests keeps what is its own, however long."""
+    fleet, told = [monitor(DEFAULT, 5.0, "timed") for _ in range(3)], ((50, 1), (450, 9))
+    for t in (5.0, 10.0, 15.0):
+        shares = {name: {"challenger": told[0], "champion": told[1]} for name in ("errors", "errors/4xx")}
+        observe_together([(one, (t, {**shares, "latency": ([40, 9, 1], [400, 45, 5])})) for one in fleet])
+    tests, known = fleet[0].tests, fleet[0].reckoning
+    found = list(arrays([tests.shares, tests.latencies, known]))
+    assert len(found) > 30
+    assert not [each for each in found if each.base is not None and each.base.nbytes > each.nbytes]
