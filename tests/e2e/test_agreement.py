@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_live_backtest_and_explain_decide_alike(cluster: Cluster, tmp_path: Path
         live += [_ended(cluster, 3, fails=given.HALF, steps=TENTH), _ended(cluster, 4, held="LooksWorse", steps=QUICK)]
         past = _backtest(tmp_path, live, url)
         for manifest in live:
-            picture = remembered_picture(_account(manifest), PrometheusArchive(Source("stack", url)), 0.0)
+            picture = remembered_picture(_account(manifest), PrometheusArchive(Source("stack", url)), time.time())
             assert picture.note == ""
             assert picture.connected
     assert [manifest["status"]["phase"] == "Reverted" for manifest in live] == [True, True, False]
