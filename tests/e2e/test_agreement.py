@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from serinus.adapters.clock import SystemClock
 from serinus.api.parsing import parse_rollout, unix_seconds
 from serinus.cli.app import app
 from serinus.cli.explain.account import Account
@@ -46,7 +47,9 @@ def test_live_backtest_and_explain_decide_alike(cluster: Cluster, tmp_path: Path
         live += [_ended(cluster, 3, fails=given.HALF, steps=TENTH), _ended(cluster, 4, held="LooksWorse", steps=QUICK)]
         past = _backtest(tmp_path, live, url)
         for manifest in live:
-            picture = remembered_picture(_account(manifest), PrometheusArchive(Source("stack", url)), 0.0)
+            picture = remembered_picture(
+                _account(manifest), PrometheusArchive(Source("stack", url)), SystemClock().now()
+            )
             assert picture.note == ""
             assert picture.connected
     assert [manifest["status"]["phase"] == "Reverted" for manifest in live] == [True, True, False]
