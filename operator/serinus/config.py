@@ -174,7 +174,7 @@ class LeaderElection(Strict):
     enabled: bool = True
     namespace: str = ""
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "serinus"
-    lease_seconds: Annotated[int, Field(ge=5, le=300)] = 5
+    lease_seconds: Annotated[int, Field(ge=5, le=300, strict=True)] = 5
 
 
 class Config(Strict):
@@ -193,7 +193,7 @@ class Config(Strict):
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     metrics_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     leader_election: LeaderElection = LeaderElection()
-    shards: Annotated[int, Field(ge=1, le=MOST_SHARDS)] = 1
+    shards: Annotated[int, Field(ge=1, le=MOST_SHARDS, strict=True)] = 1
     artifacts: ArtifactsConfig = ArtifactsConfig()
     model_cache: ModelCacheConfig = ModelCacheConfig()
 

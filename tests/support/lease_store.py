@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+from serinus.adapters.kubernetes.lease import LeaderLease
 from serinus.core.model.errors import Conflict, Forbidden, Gone, Unavailable
 from serinus.core.model.kinds import Json, Kind
 
@@ -62,6 +63,12 @@ class LeaseStore:
         lease["metadata"]["resourceVersion"] = str(self._version)
         self.stored[place] = lease
         return copy.deepcopy(lease)
+
+
+async def acquired(lease: LeaderLease) -> None:
+    """Wait until a lease is held."""
+    while not await lease.try_once():
+        await lease._clock.sleep(1.0)
 
 
 def _merged(live: Json, patch: Json) -> Json:

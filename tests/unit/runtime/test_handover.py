@@ -46,6 +46,7 @@ class Desk:
     under_way: asyncio.Event = field(default_factory=asyncio.Event)
     opened: int = 0
     unreadable: int = 0
+    refused: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.may_read.set()
@@ -78,12 +79,13 @@ class Desk:
     async def __call__(self, key: Key) -> None:
         self.read.append(key.name)
 
-    async def everything(self, kind: Kind) -> None:
+    async def everything(self, kind: Kind) -> frozenset[str]:
         await self.may_read.wait()
         if self.unreadable:
             self.unreadable -= 1
             raise Unavailable("down")
         self.read.append(kind.plural)
+        return self.refused
 
     async def settled(self) -> None:
         self.read.append("settled")
@@ -145,11 +147,12 @@ async def test_a_rollout_that_is_only_found_by_reading_goes_before_the_idle(desk
     """A new process knows of none."""
     found = stored(ROLLOUT, 50, OURS[1], weight=10)
 
-    async def reading(kind: Kind) -> None:
+    async def reading(kind: Kind) -> frozenset[str]:
         if kind == MODEL_DEPLOYMENT:
             await desk.may_read.wait()
         else:
             desk.cache.store(found)
+        return frozenset()
 
     desk.everything = reading  # type: ignore[method-assign]
     desk.may_read.clear()
