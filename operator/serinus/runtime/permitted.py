@@ -24,6 +24,7 @@ class Permitted:
         self._sources = sources
 
     def refused(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
+        """Say what it names and may not use."""
         traffic, namespace = view.spec.traffic, view.namespace
         for host in traffic.hosts if traffic else ():
             if not self._tenancy.may_use_host(namespace, host):

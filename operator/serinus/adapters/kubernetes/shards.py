@@ -259,8 +259,11 @@ class ShardLeases:
         """Ask whether another install leads, once a Lease of ours is there to be seen; and say that we do."""
         leads_already = bool(self.led())
         try:
-            if not leads_already and not await self._neighbours.may_lead():
-                return False
+            if not leads_already:
+                if not await self._neighbours.may_lead():
+                    return False
+                # From now on, as what was taken for that has to be renewed.
+                self._keeping = self._keeping or asyncio.create_task(self._keep_others_away())
         except (ClusterError, TimeoutError) as error:
             log.warning("which other installs there are cannot be told: %s", str(error) or "no answer in time")
             return False
@@ -268,8 +271,6 @@ class ShardLeases:
         return await lease.claim() and lease.writes_allowed() and (bool(self.led()) or not leads_already)
 
     def _begin(self, shard: int) -> None:
-        if self._keeping is None:
-            self._keeping = asyncio.create_task(self._keep_others_away())
         tenure = self._tenures[shard] = ShardTenure(self._leases[shard], self._neighbours, self._clock)
         self._deciders.begin(shard, tenure)
 
