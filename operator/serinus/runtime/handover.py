@@ -123,7 +123,7 @@ class Handover:
 
     async def _read_all(self) -> frozenset[str]:
         """Read both kinds; give the namespaces in which we may not."""
-        return frozenset().union(*[await self._reread.everything(kind) for kind in (ROLLOUT, MODEL_DEPLOYMENT)])
+        return frozenset[str]().union(*[await self._reread.everything(kind) for kind in (ROLLOUT, MODEL_DEPLOYMENT)])
 
     def _leave_out(self, unread: frozenset[str]) -> None:
         """Decide nothing in what may not be read: one such namespace must not hold up all others."""

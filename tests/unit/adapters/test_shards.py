@@ -257,11 +257,18 @@ async def test_an_older_version_that_is_there_keeps_the_new_one_out(replicas: Re
 class NamedOnly(LeaseStore):
     """Rights of a Role that was written by hand, and names the first Lease alone; `patched` once it names all."""
 
-    patched = False
+    def __init__(self, *, readable: bool) -> None:
+        super().__init__()
+        self.readable, self.patched = readable, False
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
-        self._permit(name)
+        if not self.readable:
+            self._permit(name)
         return await super().get(kind, namespace, name)
+
+    async def create(self, manifest: Json) -> Json:
+        self._permit(manifest["metadata"]["name"])
+        return await super().create(manifest)
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
         self._permit(name)
@@ -272,16 +279,16 @@ class NamedOnly(LeaseStore):
             raise Forbidden(f'leases "{name}" is forbidden')
 
 
-
+@pytest.mark.parametrize("readable", [False, True], ids=["neither read nor written", "not written"])
 async def test_a_lease_that_the_role_does_not_name_is_said(
-    replicas: Replicas, caplog: pytest.LogCaptureFixture
+    replicas: Replicas, caplog: pytest.LogCaptureFixture, readable: bool
 ) -> None:
     """Nobody leads those shards, so the pod is not ready; each is logged once."""
-    store = replicas.store = NamedOnly()
+    store = replicas.store = NamedOnly(readable=readable)
     one = replicas.start("a")
     await replicas.seconds(20)
     assert one.leases.led() == {0}
-    assert "the Lease ops/serinus-shard-1" in one.leases.said
+    assert "the lease ops/serinus-shard-1" in one.leases.said
     warned = [line for line in caplog.messages if "forbidden" in line]
     assert len(warned) == len(set(warned)) == 4
     store.patched = True

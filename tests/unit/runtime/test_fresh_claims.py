@@ -8,6 +8,7 @@ from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Owner
+from serinus.core.model.kinds import ISTIO_GATEWAY
 from serinus.core.model.split import Split
 from serinus.core.model.tenancy import Grant, Tenancy
 from serinus.core.model.timestamps import to_rfc3339_seconds
@@ -33,6 +34,16 @@ class Decider:
             self.cache, EVERYTHING, sources=("default",), provider=self.provider, clock=self.clock
         )
         self._version = 1
+        for gateway in ("public", "private", "edge"):
+            self._listen(gateway)
+
+    def _listen(self, gateway: str) -> None:
+        metadata = {"name": gateway, "namespace": "ml", "resourceVersion": "1"}
+        servers = [{"port": {"protocol": "HTTP"}, "hosts": ["*"]}]
+        kind = ISTIO_GATEWAY
+        self.cache.store(
+            {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": {"servers": servers}}
+        )
 
     def hear(self, name: str, *gateways: str, age: float, host: str = SHARED) -> None:
         """Hear of a route, which was created so many seconds ago."""

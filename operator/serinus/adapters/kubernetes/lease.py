@@ -69,8 +69,6 @@ class LeaderLease:
         """Whether that one says that it leads."""
         self.was_led = False
         """Whether who held it before us, under whatever name, has led: all who could object have seen it by then."""
-        self.refused = ""
-        """Why it can be neither read nor taken, where we have not the right to; nothing otherwise."""
         self._seconds = seconds
         self._shared = shared
         self._sent = float("-inf")
@@ -86,8 +84,16 @@ class LeaderLease:
         """Whether it may be ours, as we have not heard what became of our taking it."""
         self._term = self._written_in = 0
         """What was begun in an earlier one is not sent any more, and its answer counts for nothing."""
-        self._said = ""
+        self._failed: dict[str, str] = {}
+        """What was said of that which fails, by what it is."""
+        self._refused: set[str] = set()
+        """That of it for which we have no right."""
         self._writing = asyncio.Lock()
+
+    @property
+    def refused(self) -> str:
+        """Why it can be neither read nor taken, where we have not the right to; nothing otherwise."""
+        return next((text for done, text in self._failed.items() if done in self._refused), "")
 
     def writes_allowed(self) -> bool:
         """Tell whether the lease is surely ours at this moment."""
@@ -109,8 +115,12 @@ class LeaderLease:
         except (ClusterError, TimeoutError) as error:
             self._warn("read", error)
             return False
-        self._said = self.refused = ""
-        return not self._is_others(there)
+        if self._is_others(there):
+            self._failed.clear()
+            return False
+        # That it can be read does not say that it can be written.
+        self._failed.pop("read", None)
+        return True
 
     async def try_once(self) -> bool:
         """Take the lease if nobody else holds it."""
@@ -189,19 +199,20 @@ class LeaderLease:
             except (ClusterError, TimeoutError) as error:
                 self._warn(done, error)
                 return False
-        self._said = self.refused = ""
+        self._failed.clear()
         return good
 
     def _warn(self, done: str, error: Exception) -> None:
         """Log once what is found anew at each try."""
         name = f"{self.name.namespace}/{self.name.name}"
         text = f"the lease {name} could not be {done}: {str(error) or 'no answer in time'}"
+        self._refused.discard(done)
         if isinstance(error, Forbidden):
             text = f"{text}: let the operator's Role get, create and patch the Lease {name}"
-            self.refused = text
-        if text != self._said:
+            self._refused.add(done)
+        if text != self._failed.get(done):
             log.warning("%s", text)
-        self._said = text
+        self._failed[done] = text
 
     async def _take(self) -> bool:
         """Write our name into the record, unless somebody else's is there."""
@@ -234,6 +245,8 @@ class LeaderLease:
                 return await self._write(ours, leads=leads or says_it_leads(ours), end=end)
         asked = self._clock.monotonic()
         there = await self._read()
+        if self._written_in != self._term:
+            return False
         if there is None or holder_of(there) != self.name.identity:
             self.abandon()
             return False
