@@ -21,8 +21,8 @@ from serinus.runtime.ports import Cache, Tenure
 
 log = structlog.get_logger("serinus.shards")
 
-AT_ONCE: Final = 32
-"""So many of those that are shown to anybody are read at the same time."""
+READS_AT_ONCE: Final = 8
+"""So many of those that are shown to anybody are read at the same time: their writes need connections, too."""
 AGAIN_SECONDS: Final = 1.0
 UNREAD_SECONDS: Final = 60.0
 """Between two tries to read the namespaces that were left out."""
@@ -67,7 +67,7 @@ class Handover:
         """Whether there may be more to be decided before all is read."""
         self._early: dict[Key, Tenure] = {}
         """What is being read by itself, and for which tenure."""
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(READS_AT_ONCE)
         cache.follow(ROLLOUT, self._rolled)
 
     def begin(self, shard: int, tenure: Tenure) -> None:
