@@ -69,7 +69,9 @@ class Pod:
         """Give the seconds that it took."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        while len(self.leases.led()) < shards and loop.time() < begun + 300:
+        for _ in range(6000):
+            if len(self.leases.led()) >= shards:
+                break
             await asyncio.sleep(0.05)
         return loop.time() - begun
 

@@ -30,9 +30,7 @@ class Decider:
         self.clock = clock or VirtualClock()
         self.cache = ObjectCache()
         self.provider = Istio(mesh=True)
-        self.claims = Claims(
-            self.cache, EVERYTHING, sources=("default",), provider=self.provider, clock=self.clock
-        )
+        self.claims = Claims(self.cache, EVERYTHING, sources=("default",), provider=self.provider, clock=self.clock)
         self._version = 1
         for gateway in ("public", "private", "edge"):
             self._listen(gateway)
