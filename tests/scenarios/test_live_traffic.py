@@ -25,7 +25,7 @@ def restrict(world: World) -> None:
     """Let the namespace use one host, and the Gateways of its own."""
     grants = (Grant("ml", hosts=(OWN,), sources=("*",)),)
     for claims in world.engine._reconciler._observer.claims.claims:
-        claims._tenancy = Tenancy(grants)
+        claims._tenancy = claims._permitted._tenancy = Tenancy(grants)
 
 
 def leave_the_mesh(world: World) -> None:
