@@ -20,8 +20,9 @@ from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
-from serinus.adapters.kubernetes.installs import NamespaceLeases, Neighbours, OtherInstalls
-from serinus.adapters.kubernetes.lease import LeaseName
+from serinus.adapters.kubernetes.installs import Neighbours, OtherInstalls
+from serinus.adapters.kubernetes.lease_record import LeaseName
+from serinus.adapters.kubernetes.namespace_leases import NamespaceLeases
 from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.shards import Deciders, ShardLeases
 from serinus.adapters.kubernetes.watch import watched_within

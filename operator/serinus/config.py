@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from serinus.config_places import ArtifactHost, ClaimName, ClusterDomain, EndpointUrl, HostFolder, RegisteredModels
 from serinus.config_sources import (
@@ -44,6 +44,17 @@ ENVIRONMENT: Final = {
     "SERINUS_METRICS_PORT": "metricsPort",
 }
 """Variables that set a field; SERINUS_CONFIG is the file, and lists are left to it."""
+
+
+def _is_no_truth(value: object) -> object:
+    """Refuse what YAML reads as true or false, which would count as 1 or 0."""
+    if isinstance(value, bool):
+        raise ValueError("write a whole number")
+    return value
+
+
+Number = Annotated[int, BeforeValidator(_is_no_truth)]
+"""One that may come from the environment, as a text."""
 
 
 class ConfigError(SerinusError):
@@ -174,7 +185,7 @@ class LeaderElection(Strict):
     enabled: bool = True
     namespace: str = ""
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "serinus"
-    lease_seconds: Annotated[int, Field(ge=5, le=300)] = 5
+    lease_seconds: Annotated[int, Field(ge=5, le=300, strict=True)] = 5
 
 
 class Config(Strict):
@@ -189,11 +200,11 @@ class Config(Strict):
     export_to: tuple[str, ...] = ()
     watch_namespaces: tuple[Annotated[str, Field(pattern=DNS_LABEL)], ...] = ()
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 5
-    workers: Annotated[int, Field(ge=1, le=64)] = 8
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    workers: Annotated[Number, Field(ge=1, le=64)] = 8
+    metrics_port: Annotated[Number, Field(ge=0, le=65535)] = 8080
     metrics_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     leader_election: LeaderElection = LeaderElection()
-    shards: Annotated[int, Field(ge=1, le=MOST_SHARDS)] = 1
+    shards: Annotated[int, Field(ge=1, le=MOST_SHARDS, strict=True)] = 1
     artifacts: ArtifactsConfig = ArtifactsConfig()
     model_cache: ModelCacheConfig = ModelCacheConfig()
 

@@ -196,6 +196,8 @@ async def test_a_frozen_operator_that_wakes_up_writes_nothing(world: RealWorld, 
     first, second = pods
     frozen = names_of(world, await led_by(first))
     await try_in(world, frozen)
+    # Its Events, too: no watch tells of those that are under way.
+    await at_rest(world)
     before = await freeze(world, first)
     await until_leading(second, each=SHARDS)
     spoil(world, frozen, "2")

@@ -9,8 +9,10 @@ import pytest
 
 from serinus.adapters.clock import SystemClock
 from serinus.adapters.kubernetes.client import KubernetesCluster
-from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
+from serinus.adapters.kubernetes.lease import LeaderLease
+from serinus.adapters.kubernetes.lease_record import LeaseName
 from serinus_local.control_plane import ControlPlane
+from tests.support.lease_store import acquired
 
 pytestmark = pytest.mark.apiserver
 
@@ -22,8 +24,8 @@ async def test_one_of_two_holds_it_and_a_release_hands_it_on(
     first, second = (
         LeaderLease(cluster, SystemClock(), LeaseName(namespace, "operator", who)) for who in ("first", "second")
     )
-    await first.acquire()
-    waiting = asyncio.create_task(second.acquire())
+    await acquired(first)
+    waiting = asyncio.create_task(acquired(second))
     assert holder(plane, namespace) == "first"
     assert first.writes_allowed()
     await first.release()

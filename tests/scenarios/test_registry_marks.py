@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.core.model.registry import Mark
+from serinus.runtime.leading import Leading
 from tests.support.world import Model, World, fraud
+from tests.unit.runtime.test_leading import Tenured
 
 
 def registered(version: str, name: str = "fraud", *, image: str = "triton:1") -> Json:
@@ -212,3 +214,24 @@ async def test_what_never_came_to_a_verdict_is_not_marked() -> None:
     await world.until(lambda w: w.phase == "Superseded")
     await world.run(5)
     assert world.registry.marks == {"fraud/1": Mark.SERVING}
+
+
+async def test_who_does_not_lead_any_more_tells_nothing() -> None:
+    """A registry knows nothing of leases: whoever leads by then may have told it of a later version."""
+    world, tenure = World(), Tenured(left_seconds=1e9)
+    leading = world.engine._leading = Leading()
+    leading.open(0, tenure)
+    in_store(world)
+    world.commit(registered("1"))
+    await world.until(lambda w: w.phase == "Succeeded")
+    await world.run(2)
+    world.registry.down = True
+    await promoted(world, "2")
+    tenure.left_seconds = -1.0
+    world.registry.down = False
+    before = list(world.registry.told)
+    await world.run(60)
+    assert world.registry.told == before
+    tenure.left_seconds = 1e9
+    await world.run(700)
+    assert world.registry.aliases == {"serving": "fraud/2"}

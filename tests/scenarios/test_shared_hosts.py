@@ -10,6 +10,7 @@ from serinus.core.model.kinds import VIRTUAL_SERVICE, Json
 from serinus.core.model.split import Split
 from serinus.core.model.timestamps import to_rfc3339_seconds
 from serinus.core.traffic.provider import RoutePlan
+from serinus.runtime.fresh_claims import AT_ONCE_SECONDS
 from tests.scenarios.apis import WITH_EACH_API
 from tests.support.invariants import Watchdog, healthy
 from tests.support.world import Model, World, fraud, serving, trying
@@ -195,13 +196,44 @@ async def test_a_host_that_two_begin_to_claim_at_once_goes_to_the_older() -> Non
 async def test_a_host_that_was_begun_long_ago_is_not_given_back() -> None:
     """An older route that is led to it by an edit came later all the same."""
     world = World()
+    neighbour(world, "/elsewhere")
     world.models["1"] = Model()
     commit(world, "1", "/fraud")
     await world.until(lambda w: HOST in claimed(w))
-    await world.run(31)
+    await world.run(round(AT_ONCE_SECONDS) + 1)
     neighbour(world, "/fraud")
     await world.run(2)
     assert HOST in claimed(world)
+
+
+@WITH_EACH_API
+async def test_a_host_is_given_back_though_the_older_route_is_heard_of_late() -> None:
+    """Its watch was dead; by then it is told when both were created."""
+    world = World()
+    world.models["1"] = Model()
+    commit(world, "1", "/fraud")
+    await world.until(lambda w: HOST in claimed(w))
+    await world.run(round(AT_ONCE_SECONDS) + 60)
+    neighbour(world, "/fraud", older_by=AT_ONCE_SECONDS + 100)
+    await world.run(2)
+    assert HOST not in claimed(world)
+
+
+@WITH_EACH_API
+async def test_a_host_is_given_back_by_a_process_that_has_seen_neither_begin() -> None:
+    """It was started between the two writes, or has taken a shard over since."""
+    world = World()
+    world.models["1"] = Model()
+    commit(world, "1", "/fraud")
+    await world.until(lambda w: HOST in claimed(w))
+    world.api.unwatched.add(world.provider.route)
+    neighbour(world, "/fraud", older_by=1)
+    world.restart()
+    world.api.unwatched.clear()
+    await world.run(60)
+    stalled = world.condition("Stalled")
+    assert HOST not in claimed(world)
+    assert stalled["message"].endswith("until then the route goes on serving without it")
 
 
 @WITH_EACH_API

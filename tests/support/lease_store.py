@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 
+from serinus.adapters.kubernetes.lease import LeaderLease
 from serinus.core.model.errors import Conflict, Forbidden, Gone, Unavailable
 from serinus.core.model.kinds import Json, Kind
+from tests.support.merge_patch import merge_patched
 
 
 class LeaseStore:
@@ -39,7 +41,7 @@ class LeaseStore:
         version = live["metadata"]["resourceVersion"]
         if patch["metadata"].get("resourceVersion", version) != version:
             raise Conflict("it has changed")
-        return self._store((namespace, name), _merged(live, patch))
+        return self._store((namespace, name), merge_patched(live, patch))
 
     async def list(self, kind: Kind, namespace: str, *, label_selector: str = "") -> list[Json]:
         self._answer()
@@ -64,14 +66,7 @@ class LeaseStore:
         return copy.deepcopy(lease)
 
 
-def _merged(live: Json, patch: Json) -> Json:
-    """Apply a JSON merge patch (RFC 7386)."""
-    merged = dict(live)
-    for field, value in patch.items():
-        if value is None:
-            merged.pop(field, None)
-        elif isinstance(value, dict):
-            merged[field] = _merged(merged.get(field) or {}, value)
-        else:
-            merged[field] = value
-    return merged
+async def acquired(lease: LeaderLease) -> None:
+    """Wait until a lease is held."""
+    while not await lease.try_once():
+        await lease._clock.sleep(1.0)

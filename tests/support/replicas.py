@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from serinus.adapters.kubernetes.installs import NamespaceLeases, Neighbours, OtherInstalls, end_tasks
-from serinus.adapters.kubernetes.lease import LEASE_SECONDS, LeaseName
+from serinus.adapters.kubernetes.installs import Neighbours, OtherInstalls, end_tasks
+from serinus.adapters.kubernetes.lease import LEASE_SECONDS
+from serinus.adapters.kubernetes.lease_record import LeaseName
+from serinus.adapters.kubernetes.namespace_leases import NamespaceLeases
 from serinus.adapters.kubernetes.shards import ShardLeases, ShardTenure
 from serinus.core.model.errors import Unavailable
 from serinus.core.model.kinds import Json, Kind
@@ -49,6 +51,8 @@ class Decided:
     tenures: dict[int, ShardTenure] = field(default_factory=dict)
     begun: list[int] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    live: dict[int, int] = field(default_factory=dict)
+    """Canaries that are shown, by shard."""
     at_rest: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -63,6 +67,9 @@ class Decided:
 
     def end(self, shard: int) -> None:
         self.ended.append(shard)
+
+    def shown(self, shard: int) -> int:
+        return self.live.get(shard, 0)
 
 
 class OwnClock(VirtualClock):

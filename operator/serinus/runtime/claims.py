@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from serinus.api.defaults import default_metrics
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
-from serinus.core.model.names import MESH, cluster_namespace, normal_gateway, normal_host
+from serinus.core.model.names import normal_gateway, normal_host
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.tenancy import Tenancy
 from serinus.core.serving.runtimes import runtime_of
@@ -32,9 +31,11 @@ from serinus.core.traffic.provider import TrafficProvider
 from serinus.runtime.fresh_claims import FreshClaims
 from serinus.runtime.memory import Memory
 from serinus.runtime.ours import our_routes
+from serinus.runtime.permitted import Permitted
 from serinus.runtime.ports import Cache, Clock
 
 KEPT = "; until then the route keeps what it had, and goes on serving"
+WITHOUT = "; until then the route goes on serving without it"
 
 
 def nobody(key: Key) -> None:
@@ -87,7 +88,7 @@ class Claims:
     ) -> None:
         self._cache = cache
         self._tenancy = tenancy
-        self._sources = sources
+        self._permitted = Permitted(tenancy, provider, sources)
         self._provider = provider
         self._gateway_namespaces = frozenset(gateway_namespaces)
         self._wake = wake
@@ -106,13 +107,21 @@ class Claims:
 
     def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
         """The reasons why nothing new may start."""
-        yield from self._refused(view)
-        yield from self._unbound(view)
-        served = any(one is not None for one in self._live(view).values())
-        for conflict in self.conflicts(view):
-            if conflict.blocking:
-                yield Obstacle("HostConflict", f"{conflict.message}{KEPT if served else ''}")
+        yield from self._permitted.refused(view)
+        yield from self._permitted.unbound(view)
+        yield from self._blocked(view)
         yield from memory.conflicts.values()
+
+    def _blocked(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
+        """Name the older routes that have what is asked for, and say what ours does meanwhile."""
+        blocking = [one for one in self.conflicts(view) if one.blocking]
+        if not blocking:
+            return
+        served = any(one is not None for one in self._live(view).values())
+        lost = self._taken(view, self._own(view))
+        for one in blocking:
+            meanwhile = WITHOUT if one.host in lost.hosts else KEPT
+            yield Obstacle("HostConflict", f"{one.message}{meanwhile if served else ''}")
 
     def unreached(self, view: ModelDeploymentView) -> Unreached | None:
         """Why requests from outside do not arrive: a gateway that is not there, or has no server for a host.
@@ -156,8 +165,7 @@ class Claims:
         if traffic is None and self._provider.serves_unbound:
             return None
         traffic = traffic or Traffic()
-        provider = self._provider
-        live = our_routes(self._cache, provider, view).get(provider.route_names(view.name)[0])
+        provider, live = self._provider, self._own(view)
         lost = self._taken(view, live)
         if live is not None and lost.paths:
             kept = provider.read_settings(live)
@@ -238,6 +246,10 @@ class Claims:
         owner, interface = Owner(view.namespace, view.name, view.uid), runtime_of(view.spec.runtime).interface
         return self._provider.claims(owner, view.spec.traffic, live, interface)
 
+    def _own(self, view: ModelDeploymentView) -> Json | None:
+        """Give the route that the user's hosts are in, if it is there and ours."""
+        return our_routes(self._cache, self._provider, view).get(self._provider.route_names(view.name)[0])
+
     def _live(self, view: ModelDeploymentView) -> dict[str, Json | None]:
         """Whatever has the names of our routes, ours or not."""
         names = self._provider.route_names(view.name)
@@ -250,7 +262,7 @@ class Claims:
         for one in self.conflicts(view):
             if had and live and self._has(one, had, live):
                 if self._was_begun_at_once(one, had):
-                    lost.hosts.add(one.host)
+                    self._give_back(one, had, lost)
                 continue
             if not (one.blocking or self._is_moved_to(one, had)):
                 continue
@@ -271,8 +283,17 @@ class Claims:
     def _was_begun_at_once(self, conflict: HostConflict, had: ForeignRoute) -> bool:
         """Whether our route has begun to claim a host while the older one of another ModelDeployment did."""
         theirs = self._claimants.of(conflict.theirs)
-        new = self._fresh.holds(had.key, (conflict.gateway, conflict.host))
-        return new and conflict.blocking and theirs is not None and theirs.managed
+        claim = (conflict.gateway, conflict.host)
+        managed = conflict.blocking and theirs is not None and theirs.managed
+        return managed and self._fresh.begun_at_once(had.key, conflict.theirs, claim)
+
+    def _give_back(self, conflict: HostConflict, had: ForeignRoute, lost: _Lost) -> None:
+        """Give back what is new: the gateway, where the host was served on another one before."""
+        claim = (conflict.gateway, conflict.host)
+        if any(self._fresh.is_newer(had.key, claim, than=(each, conflict.host)) for each in had.gateways):
+            lost.gateways.add(conflict.gateway)
+        else:
+            lost.hosts.add(conflict.host)
 
     def _has(self, conflict: HostConflict, had: ForeignRoute, live: Json) -> bool:
         """Whether our live route already has what it claims beside another."""
@@ -288,8 +309,7 @@ class Claims:
         if before == now:
             return
         self._changes += 1
-        if key in self._owners:
-            self._fresh.note(key, before, now)
+        self._fresh.note(key, before, now)
         if now is None:
             self._claimants.drop(key)
         else:
@@ -323,7 +343,6 @@ class Claims:
         if manifest is None:
             self._found.pop(key, None)
             for route in self._asked.pop(key, ()):
-                self._fresh.forget(route.key)
                 self._ours.drop(route.key)
                 del self._owners[route.key]
 
@@ -336,57 +355,6 @@ class Claims:
             self._owners[route.key] = key
             claimed = (route.normal_hosts, route.normal_gateways)
             self._ours.add(ForeignRoute("", route.key, *claimed, created=0.0, paths=route.paths))
-
-    def _refused(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
-        traffic, namespace = view.spec.traffic, view.namespace
-        for host in traffic.hosts if traffic else ():
-            if not self._tenancy.may_use_host(namespace, host):
-                yield Obstacle("HostNotAllowed", f"spec.traffic.hosts: {self._host_refused(namespace, host)}")
-        for gateway in self._provider.named_gateways(traffic):
-            if not self._tenancy.may_use_gateway(namespace, gateway):
-                refusal = self._provider.refusal_of(gateway, namespace)
-                granted = f"; {self._tenancy.told_gateways(namespace)}" if gateway != MESH else ""
-                text = f"{self._provider.terms.field}: {refusal}{granted}"
-                yield Obstacle("GatewayNotAllowed", text)
-        yield from self._refused_sources(view)
-
-    def _host_refused(self, namespace: str, host: str) -> str:
-        domain = self._tenancy.domain
-        if cluster_namespace(normal_host(host, namespace, domain), domain) is not None:
-            return f"host {host} is the name of another namespace's Service: nobody else may route it"
-        granted = self._tenancy.told_hosts(namespace)
-        return f"namespace {namespace} may not use host {host}: ask your administrator to grant it (tenants); {granted}"
-
-    def _unbound(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
-        """Say that requests for the hosts would reach nothing: the mesh has none of them."""
-        if self._provider.bound_gateways(view.spec.traffic) or (view.spec.traffic and view.spec.traffic.is_delegate):
-            return
-        hosts = view.spec.traffic.hosts if view.spec.traffic else ()
-        usable = [host for host in hosts if self._tenancy.may_use_host(view.namespace, host)]
-        field = self._provider.terms.field
-        if not self._provider.serves_unbound:
-            text = f"the route is bound to no gateway, and the mesh is off here: name one in {field}"
-            yield Obstacle("NoGateway", text)
-        elif usable:
-            text = f"host {usable[0]} is bound to no gateway: name one in {field}"
-            yield Obstacle("NoGateway", text)
-
-    def _refused_sources(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
-        """Say which metrics ask a source that they may not; one that names none asks the first."""
-        for metric in view.spec.analysis.metrics if view.spec.analysis else default_metrics(view.spec.runtime):
-            source = metric.source or next(iter(self._sources), "")
-            if source not in self._sources:
-                known = ", ".join(self._sources)
-                yield Obstacle("SourceUnknown", f"metric {metric.name} asks {source}: the sources are {known}")
-            elif not self._tenancy.may_use_source(view.namespace, source):
-                yield Obstacle("SourceNotAllowed", _source_refused(view.namespace, metric.name, source))
-
-
-def _source_refused(namespace: str, metric: str, source: str) -> str:
-    return (
-        f"metric {metric} asks the metrics source {source}, which namespace {namespace} may not use: ask your "
-        f"administrator to grant it (tenants)"
-    )
 
 
 def _names(routes: Iterable[OurRoute], gateway: str) -> bool:

@@ -59,6 +59,7 @@ class Engine:
         self._monotonic = monotonic
         self._workers = workers
         self._live: set[Key] = set()
+        self._looked_at: set[Key] = set()
         self._shown: dict[Key, Key] = {}
         """By Rollout that sends anybody to its canary: whose it is."""
         self._conflicts: dict[Key, int] = {}
@@ -86,9 +87,17 @@ class Engine:
     def find_live(self) -> None:
         """Put in front what had weight when the last process ended: its revert must not wait for all that is idle."""
         for key in self.shown():
-            if self._leading.of(key) is not None:
-                self._live.add(key)
-                self.wake(key)
+            self.put_in_front(key)
+
+    def put_in_front(self, key: Key) -> None:
+        """Look at a ModelDeployment before those that are idle, if it is ours to decide."""
+        if self._leading.of(key) is not None:
+            self._live.add(key)
+            self.wake(key)
+
+    def remembered(self) -> set[Key]:
+        """Name what a pass has looked at, or is to, whether or not it is there any more."""
+        return self._looked_at | self.queue.known()
 
     def shown(self) -> set[Key]:
         """Name the ModelDeployments with a Rollout that sends somebody to its canary, whoever leads them."""
@@ -111,6 +120,7 @@ class Engine:
         """Keep nothing of what somebody else decides now."""
         for key in keys:
             self._live.discard(key)
+            self._looked_at.discard(key)
             self._conflicts.pop(key, None)
             self.queue.forget(key)
             self._reconciler.forget(key)
@@ -126,6 +136,7 @@ class Engine:
         if tenure is None:
             return True
         ended = self._under_way[key] = asyncio.Event()
+        self._looked_at.add(key)
         try:
             with under(tenure):
                 done = await self._pass(key)
@@ -179,6 +190,7 @@ class Engine:
         self._conflicts.pop(key, None)
         if outcome is None:
             self._live.discard(key)
+            self._looked_at.discard(key)
             self.queue.forget(key)
             return True
         (self._live.add if outcome.live else self._live.discard)(key)

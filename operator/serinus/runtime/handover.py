@@ -1,37 +1,40 @@
 """Takes shards over and hands them on: from the lease of a shard to passes over its ModelDeployments, and back.
 
 The caches may lag behind what the last leader has written, so both kinds are read anew once the lease is ours. That may
-take seconds with ten thousand objects: what is shown to anybody is read one by one before, and decided at once.
+take seconds with ten thousand objects: what is shown to anybody is read by itself beside that, and decided at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Protocol
 
 import structlog
 
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key
-from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Kind
+from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.runtime.engine import Engine
 from serinus.runtime.leading import Leading
 from serinus.runtime.ports import Cache, Tenure
 
 log = structlog.get_logger("serinus.shards")
 
-EARLY: Final = 50
-"""So many are read one by one before all are: of more, all are read sooner."""
+READS_AT_ONCE: Final = 8
+"""So many of those that are shown to anybody are read at the same time: their writes need connections, too."""
 AGAIN_SECONDS: Final = 1.0
+UNREAD_SECONDS: Final = 60.0
+"""Between two tries to read the namespaces that were left out."""
 
 
 class Rereads(Protocol):
-    """Reads what is stored into the cache."""
+    """Reads what is stored into the cache; both raise ClusterError."""
 
     async def __call__(self, key: Key) -> None: ...
 
-    async def everything(self, kind: Kind) -> None: ...
+    async def everything(self, kind: Kind) -> Collection[str]:
+        """Read all objects of a kind; name the namespaces where that is forbidden. Where all are, that is raised."""
 
 
 class Handover:
@@ -60,28 +63,45 @@ class Handover:
         self._opened = opened
         self._due: dict[int, Tenure] = {}
         self._asked = asyncio.Event()
+        self._changed = asyncio.Event()
+        """Whether there may be more to be decided before all is read."""
+        self._early: dict[Key, Tenure] = {}
+        """What is being read by itself, and for which tenure."""
+        self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        cache.follow(ROLLOUT, self._rolled)
 
     def begin(self, shard: int, tenure: Tenure) -> None:
         """Take a shard over, as soon as what is stored has been read."""
         self._due[shard] = tenure
         self._asked.set()
+        self._changed.set()
 
     async def finish(self, shard: int) -> None:
         """Begin nothing more in a shard; return when nothing of it is under way."""
         self._due.pop(shard, None)
         self._leading.finish(shard)
         await self._engine.finished(shard)
-        self._engine.drop(self._keys(shard))
+        self._drop(shard)
         await self._settled()
 
     def end(self, shard: int) -> None:
         """Decide nothing of a shard any more, and keep nothing of it."""
         self._due.pop(shard, None)
         self._leading.close(shard)
-        self._engine.drop(self._keys(shard))
+        self._drop(shard)
+
+    def shown(self, shard: int) -> int:
+        """Give the number of ModelDeployments in a shard that send anybody to a canary."""
+        return sum(self._leading.shard_of(key) == shard for key in self._engine.shown())
 
     async def run(self) -> None:
         """Take over what is due, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._open_all())
+            group.create_task(self._open_early(group))
+            group.create_task(self._read_the_rest())
+
+    async def _open_all(self) -> None:
         while True:
             await self._asked.wait()
             self._asked.clear()
@@ -94,37 +114,90 @@ class Handover:
 
     async def _take_over(self) -> None:
         due = dict(self._due)
-        await self._take_early(due)
-        for kind in (ROLLOUT, MODEL_DEPLOYMENT):
-            await self._reread.everything(kind)
-            await self._take_early(due)
+        self._leave_out(await self._read_all())
         for shard, tenure in due.items():
             # It may have been lost while everything was read, and even be ours again.
             if self._due.get(shard) is tenure:
                 del self._due[shard]
                 self._open(shard, tenure)
 
-    async def _take_early(self, due: dict[int, Tenure]) -> None:
+    async def _read_all(self) -> frozenset[str]:
+        """Read both kinds; give the namespaces in which we may not."""
+        return frozenset[str]().union(*[await self._reread.everything(kind) for kind in (ROLLOUT, MODEL_DEPLOYMENT)])
+
+    def _leave_out(self, unread: frozenset[str]) -> None:
+        """Decide nothing in what may not be read: one such namespace must not hold up all others."""
+        for namespace in sorted(unread - self._leading.left_out):
+            log.error("a namespace may not be read, and is left out", namespace=namespace, again_in=UNREAD_SECONDS)
+        readable, self._leading.left_out = self._leading.left_out - unread, unread
+        for place in self._cache.versions(MODEL_DEPLOYMENT) if readable else ():
+            if place[0] in readable:
+                self._engine.wake(Key(*place))
+
+    async def _read_the_rest(self) -> None:
+        """Try again to read what was left out."""
+        while True:
+            await self._sleep(UNREAD_SECONDS)
+            if not self._leading.left_out:
+                continue
+            try:
+                self._leave_out(await self._read_all())
+            except ClusterError as error:
+                log.warning("what was left out cannot be read", why=str(error))
+
+    def _rolled(self, namespace: str, name: str, rollout: Json | None) -> None:
+        """Take in that a Rollout has changed: one that is heard of late may be shown to somebody."""
+        if self._due:
+            self._changed.set()
+
+    async def _open_early(self, group: asyncio.TaskGroup) -> None:
         """Decide at once what sends anybody to a canary: its revert must not wait for all that is idle."""
-        shown = {key for key in self._engine.shown() if self._leading.shard_of(key) in due}
-        early = [key for key in shown if self._leading.of(key) is None]
-        if not early or len(shown) > EARLY:
-            return
-        for key in early:
-            await self._reread(key)
-        for shard, tenure in due.items():
-            if self._due.get(shard) is tenure:
-                self._leading.open(shard, tenure, only=shown)
-        self._engine.find_live()
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for key in self._engine.shown():
+                tenure = self._due.get(self._leading.shard_of(key))
+                known = self._leading.of(key) is not None or self._early.get(key) is tenure
+                if tenure is not None and not known:
+                    self._early[key] = tenure
+                    group.create_task(self._admit(key, tenure))
+
+    async def _admit(self, key: Key, tenure: Tenure) -> None:
+        """Read one by itself and decide it, unless all are read sooner, or its shard is lost."""
+        said = ""
+        while self._is_early(key, tenure) and (why := await self._not_read(key)):
+            if why != said:
+                log.warning("what is shown cannot be read by itself", key=str(key), why=why)
+            said = why
+            await self._sleep(AGAIN_SECONDS)
+        if self._is_early(key, tenure):
+            self._leading.admit(key, tenure)
+            self._engine.put_in_front(key)
+        if self._early.get(key) is tenure:
+            del self._early[key]
+
+    async def _not_read(self, key: Key) -> str:
+        """Read one, or say why that cannot be."""
+        async with self._slots:
+            try:
+                await self._reread(key)
+            except ClusterError as error:
+                return str(error) or type(error).__name__
+        return ""
+
+    def _is_early(self, key: Key, tenure: Tenure) -> bool:
+        """Whether the shard of a ModelDeployment is still being read."""
+        return self._due.get(self._leading.shard_of(key)) is tenure
 
     def _open(self, shard: int, tenure: Tenure) -> None:
         self._leading.open(shard, tenure)
         self._engine.find_live()
-        for key in self._keys(shard):
-            self._engine.wake(key)
+        for place in self._cache.versions(MODEL_DEPLOYMENT):
+            if self._leading.shard_of(Key(*place)) == shard:
+                self._engine.wake(Key(*place))
         log.info("leads", shard=shard, shards=self._leading.shards)
         self._opened()
 
-    def _keys(self, shard: int) -> list[Key]:
-        places = (Key(*place) for place in self._cache.versions(MODEL_DEPLOYMENT))
-        return [key for key in places if self._leading.shard_of(key) == shard]
+    def _drop(self, shard: int) -> None:
+        """Keep nothing of a shard, nor of what was deleted while it was finished with."""
+        self._engine.drop(key for key in self._engine.remembered() if self._leading.shard_of(key) == shard)

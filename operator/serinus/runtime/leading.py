@@ -7,7 +7,7 @@ sets off: once that is over, nothing of it is written, also where this very proc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -65,7 +65,7 @@ class _Led:
     """A shard that is led: all of it, or some of its ModelDeployments while the rest is being read."""
 
     tenure: Tenure
-    only: frozenset[Key] | None = None
+    only: set[Key] | None = None
     finishing: bool = False
 
 
@@ -74,6 +74,8 @@ class Leading:
     """The shards that this process leads, of so many in all."""
 
     shards: int = 1
+    left_out: frozenset[str] = frozenset()
+    """Namespaces that may not be read: nothing in them is decided."""
     _led: dict[int, _Led] = field(default_factory=dict)
 
     @classmethod
@@ -83,9 +85,17 @@ class Leading:
         leading.open(0, Unending())
         return leading
 
-    def open(self, shard: int, tenure: Tenure, *, only: Iterable[Key] | None = None) -> None:
-        """Decide the ModelDeployments of a shard from now on, or only some of them."""
-        self._led[shard] = _Led(tenure, None if only is None else frozenset(only))
+    def open(self, shard: int, tenure: Tenure) -> None:
+        """Decide all ModelDeployments of a shard from now on."""
+        self._led[shard] = _Led(tenure)
+
+    def admit(self, key: Key, tenure: Tenure) -> None:
+        """Decide one ModelDeployment before its shard is opened; those that were admitted before stay."""
+        led = self._led.get(self.shard_of(key))
+        if led is None or led.tenure is not tenure:
+            led = self._led[self.shard_of(key)] = _Led(tenure, set())
+        if led.only is not None:
+            led.only.add(key)
 
     def finish(self, shard: int) -> None:
         """Begin nothing more in a shard; what is under way may be written."""
@@ -102,7 +112,9 @@ class Leading:
     def of(self, key: Key) -> Tenure | None:
         """Give the tenure under which a ModelDeployment is decided now; None where that is not for us to do."""
         led = self._led.get(shard_of(key, self.shards))
-        if led is None or led.finishing or (led.only is not None and key not in led.only):
+        if led is None or led.finishing or key.namespace in self.left_out:
+            return None
+        if led.only is not None and key not in led.only:
             return None
         return led.tenure
 

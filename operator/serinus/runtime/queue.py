@@ -58,6 +58,10 @@ class WorkQueue(Generic[K]):
         """Give the number of keys that become due later."""
         return len(self._later_at)
 
+    def known(self) -> set[K]:
+        """Give the keys that are due, or become due some time."""
+        return {*self._due, *self._later_at, *self._again}
+
     def add(self, key: K) -> None:
         """Make a key due now, or as soon as its back-off is over."""
         rest = self._not_before.get(key, 0.0) - self._monotonic()

@@ -18,6 +18,7 @@ from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.marks import DueMark, marks_of, told_of
 from serinus.runtime.beside import Beside
+from serinus.runtime.leading import seconds_to_write
 from serinus.runtime.ports import Cache, Clock, Cluster, ModelRegistry, Recorder
 
 log = structlog.get_logger("serinus.registry")
@@ -119,9 +120,14 @@ class RegistryMarks:
         return any(one.named not in tried for one in self._due.get(key, ()))
 
     async def _told_now(self, key: Key, one: DueMark) -> bool:
-        """Tell one mark and record that; a refusal is said, and holds up no other mark."""
+        """Tell one mark and record that; a refusal is said, and holds up no other mark.
+
+        A registry knows nothing of leases: what is told after ours has ended may undo what the next leader has told.
+        """
         try:
             async with self._free:
+                if seconds_to_write() <= 0:
+                    return False
                 await self._tell(key, one)
                 await self._record(key, one)
         except RegistryError as error:

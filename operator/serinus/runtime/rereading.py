@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from serinus.core.model.errors import Forbidden
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.runtime.ports import Cache, Cluster
@@ -40,16 +41,26 @@ class Rereading:
         await read_anew(self._cluster, self._cache, MODEL_DEPLOYMENT, key.namespace, key.name)
         await self._rollouts(key)
 
-    async def everything(self, kind: Kind) -> None:
-        """Read all objects of a kind, and wake the owners of what the watch did not tell of; raises ClusterError."""
-        before, listed = self._cache.versions(kind), set()
+    async def everything(self, kind: Kind) -> frozenset[str]:
+        """Read all objects of a kind, and wake the owners of what the watch did not tell of.
+
+        Gives the namespaces in which we may not, of several; raises ClusterError, and where it is none of them.
+        """
+        before, listed, refused = self._cache.versions(kind), set[tuple[str, str]](), dict[str, Forbidden]()
         for each in self._namespaces:
-            async for page in self._cluster.pages(kind, each):
-                for manifest in page:
-                    self._cache.store(manifest)
-                    listed.add(_place(manifest))
+            try:
+                async for page in self._cluster.pages(kind, each):
+                    for manifest in page:
+                        self._cache.store(manifest)
+                        listed.add(_place(manifest))
+            except Forbidden as error:
+                refused[each] = error
+        if len(refused) == len(self._namespaces):
+            raise next(iter(refused.values()))
         for namespace, name in before.keys() - listed:
-            self._cache.forget(kind, namespace, name, before[namespace, name])
+            if namespace not in refused:
+                self._cache.forget(kind, namespace, name, before[namespace, name])
+        return frozenset(refused)
 
     async def _rollouts(self, key: Key) -> None:
         """By one list: it also brings the Rollout that we do not know of, and could not create for that reason."""

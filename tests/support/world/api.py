@@ -11,6 +11,7 @@ from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid, Unavailable
 from serinus.core.model.kinds import POD, Json, Kind, kind_of
 from serinus.core.model.timestamps import to_rfc3339, to_rfc3339_seconds
+from tests.support.merge_patch import merge_patched
 from tests.support.world.clock import VirtualClock
 
 Place = tuple[Kind, str, str]
@@ -23,18 +24,6 @@ def copied(manifest: Json) -> Json:
     """Copy a manifest as the wire does."""
     result: Json = orjson.loads(orjson.dumps(manifest))
     return result
-
-
-def _merge_patched(live: Json, patch: Json) -> Json:
-    """Patch as RFC 7396 says: null takes a field away."""
-    merged = {key: value for key, value in live.items() if key not in patch}
-    for key, value in patch.items():
-        before = live.get(key)
-        if isinstance(value, dict):
-            merged[key] = _merge_patched(before if isinstance(before, dict) else {}, value)
-        elif value is not None:
-            merged[key] = value
-    return merged
 
 
 class Killed(BaseException):
@@ -147,7 +136,7 @@ class InMemoryApi:
             raise Gone(f"{name} is not there")
 
         def effect() -> Json:
-            merged = _merge_patched(copied(live), copied(patch))
+            merged = merge_patched(copied(live), copied(patch))
             self.admit(merged)
             return merged
 

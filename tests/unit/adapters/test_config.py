@@ -150,6 +150,10 @@ def test_flags_go_before_the_environment_and_both_before_the_file(tmp_path: Path
         ("watchNamespaces: ml", "watchNamespaces: 'ml': write a list"),
         ("leaderElection: {leaseSeconds: 1}", "leaderElection.leaseSeconds: 1: must be at least 5"),
         ("shards: 17", "shards: 17: must be at most 16"),
+        ("workers: true", "workers: True: write a whole number"),
+        ("shards: true", "shards: True: write a whole number"),
+        ('shards: "4"', "shards: '4': write a whole number"),
+        ("leaderElection: {leaseSeconds: true}", "leaderElection.leaseSeconds: True: write a whole number"),
         (
             "leaderElection: {enabled: false}\nshards: 2",
             "shards: 2: an operator without leader election does all the work: set leaderElection.enabled: true",

@@ -6,10 +6,12 @@ import asyncio
 
 import pytest
 
-from serinus.adapters.kubernetes.installs import NamespaceLeases, OtherInstalls, Turn
-from serinus.adapters.kubernetes.lease import LeaderLease, LeaseName
+from serinus.adapters.kubernetes.installs import OtherInstalls, Turn
+from serinus.adapters.kubernetes.lease import LeaderLease
+from serinus.adapters.kubernetes.lease_record import LeaseName
+from serinus.adapters.kubernetes.namespace_leases import NamespaceLeases
 from tests.support.hand_clock import HandClock
-from tests.support.lease_store import LeaseStore
+from tests.support.lease_store import LeaseStore, acquired
 
 
 class Install:
@@ -23,7 +25,7 @@ class Install:
         self.others = OtherInstalls(leases, clock, name)
 
     async def begin(self) -> Turn:
-        await self.lease.acquire()
+        await acquired(self.lease)
         turn = await self.others.turn()
         if turn is Turn.LEAD:
             await self.lease.claim()
@@ -68,8 +70,8 @@ async def test_the_second_gives_way_where_namespaces_overlap(
 async def test_of_two_that_begin_at_once_one_leads(leases: LeaseStore, clock: HandClock) -> None:
     """Both have claimed before either looks: the first by name waits until the other has given way."""
     one, other = Install(leases, clock, "a"), Install(leases, clock, "b")
-    await one.lease.acquire()
-    await other.lease.acquire()
+    await acquired(one.lease)
+    await acquired(other.lease)
     assert (await one.others.turn(), await other.others.turn()) == (Turn.WAIT, Turn.GIVE_WAY)
     await other.lease.release()
     assert await one.others.may_lead()
@@ -82,7 +84,7 @@ async def test_never_do_two_lead_whatever_the_order(leases: LeaseStore, clock: H
         installs, turns = {name: Install(leases, clock, name) for name in "ab"}, {}
         for step, name in enumerate(order):
             if name not in order[:step]:
-                await installs[name].lease.acquire()
+                await acquired(installs[name].lease)
             else:
                 turns[name] = await installs[name].others.turn()
         assert list(turns.values()).count(Turn.LEAD) <= 1, order
@@ -243,8 +245,8 @@ async def test_pods_that_divide_one_install_otherwise_do_not_lead_together(
 async def test_of_two_divisions_that_begin_at_once_the_smaller_leads(leases: LeaseStore, clock: HandClock) -> None:
     """An older version waits for whoever sorts behind it, and is not divided."""
     one, four = Install(leases, clock, "a"), Install(leases, clock, "a", shards=4, shard=2)
-    await four.lease.acquire()
-    await one.lease.acquire()
+    await acquired(four.lease)
+    await acquired(one.lease)
     assert (await one.others.turn(), await four.others.turn()) == (Turn.WAIT, Turn.GIVE_WAY)
     await four.lease.release()
     assert await one.others.may_lead()

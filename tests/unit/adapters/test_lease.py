@@ -7,10 +7,12 @@ import copy
 
 import pytest
 
-from serinus.adapters.kubernetes.lease import MARGIN_SECONDS, LeaderLease, LeaseName, shards_of
+from serinus.adapters.kubernetes.lease import MARGIN_SECONDS, LeaderLease
+from serinus.adapters.kubernetes.lease_record import LeaseName, shards_of
 from serinus.core.model.errors import Conflict, Unavailable
 from serinus.core.model.kinds import Json, Kind
 from tests.support.hand_clock import HandClock
+from tests.support.lease_store import acquired
 
 
 class Store:
@@ -72,14 +74,14 @@ async def test_the_first_takes_a_lease_that_nobody_holds(store: Store, clock: Ha
     """And may write from then on, not before."""
     first = lease(store, clock)
     assert not first.writes_allowed()
-    await first.acquire()
+    await acquired(first)
     assert first.writes_allowed()
 
 
 async def test_writing_ends_before_the_lease_does(store: Store, clock: HandClock) -> None:
     """The margin is for a write that is under way when the time is over."""
     first = lease(store, clock)
-    await first.acquire()
+    await acquired(first)
     clock.move(15 - MARGIN_SECONDS)
     assert not first.writes_allowed()
 
@@ -87,9 +89,9 @@ async def test_writing_ends_before_the_lease_does(store: Store, clock: HandClock
 async def test_a_second_waits_until_the_record_has_stood_still_for_its_duration(store: Store, clock: HandClock) -> None:
     """By its own clock: that of the first may be wrong."""
     first, second = lease(store, clock, "first"), lease(store, clock, "second")
-    await first.acquire()
+    await acquired(first)
     before = clock.monotonic()
-    await asyncio.wait_for(second.acquire(), 5)
+    await asyncio.wait_for(acquired(second), 5)
     assert clock.monotonic() - before >= 15
     assert second.writes_allowed()
     assert not first.writes_allowed()
@@ -100,11 +102,11 @@ async def test_a_second_waits_until_the_record_has_stood_still_for_its_duration(
 async def test_a_renewal_keeps_the_second_out(store: Store, clock: HandClock) -> None:
     """A record that moves is not taken, however long one waits."""
     first, second = lease(store, clock, "first"), lease(store, clock, "second")
-    await first.acquire()
+    await acquired(first)
     for _ in range(5):
         assert not await second.try_once()
         clock.move(10)
-        await first.acquire()
+        await acquired(first)
     assert first.writes_allowed()
     assert not second.writes_allowed()
 
@@ -112,26 +114,26 @@ async def test_a_renewal_keeps_the_second_out(store: Store, clock: HandClock) ->
 async def test_a_released_lease_is_taken_at_once(store: Store, clock: HandClock) -> None:
     """A rolling update of the operator costs a second, not five."""
     first, second = lease(store, clock, "first"), lease(store, clock, "second")
-    await first.acquire()
+    await acquired(first)
     await first.release()
     assert not first.writes_allowed()
-    await second.acquire()
+    await acquired(second)
     assert clock.slept == []
     assert second.writes_allowed()
 
 
 async def test_a_holder_that_comes_back_takes_its_own_lease_at_once(store: Store, clock: HandClock) -> None:
     """A container that was killed and started again in the same pod is the only one of its name."""
-    await lease(store, clock, "pod-1").acquire()
+    await acquired(lease(store, clock, "pod-1"))
     again = lease(store, clock, "pod-1")
-    await again.acquire()
+    await acquired(again)
     assert clock.slept == []
 
 
 async def test_a_holder_that_cannot_renew_stops_writing_in_time(store: Store, clock: HandClock) -> None:
     """An API server that is away for it may be there for the other."""
     first = lease(store, clock)
-    await first.acquire()
+    await acquired(first)
     store.broken = True
     started = clock.monotonic()
     await asyncio.wait_for(first.hold(), 5)
@@ -142,7 +144,7 @@ async def test_a_holder_that_cannot_renew_stops_writing_in_time(store: Store, cl
 async def test_a_holder_that_finds_another_name_stops_at_once(store: Store, clock: HandClock) -> None:
     """Somebody edited the lease, or our clock stood still: the other is the writer now."""
     first = lease(store, clock)
-    await first.acquire()
+    await acquired(first)
     store.edit(holderIdentity="second")
     await asyncio.wait_for(first.hold(), 5)
     assert not first.writes_allowed()
@@ -180,21 +182,21 @@ async def test_the_record_says_what_is_watched_and_who_leads(store: Store, clock
         return annotations["serinus.dev/namespaces"], annotations["serinus.dev/leads"]
 
     first = lease(store, clock)
-    await first.acquire()
+    await acquired(first)
     assert said() == ("*", "false")
     await first.claim()
     await first.renew()
     assert said() == ("*", "true")
     await first.release()
     second = LeaderLease(store, clock, LeaseName("serinus", "operator", "second", ("ml", "web")), seconds=15)
-    await second.acquire()
+    await acquired(second)
     assert said() == ("ml,web", "false")
 
 
 async def test_a_renewal_is_one_request(store: Store, clock: HandClock) -> None:
     """While nobody else writes the record it need not be read."""
     first = lease(store, clock)
-    await first.acquire()
+    await acquired(first)
     store.get = never_asked  # type: ignore[method-assign]
     clock.move(3)
     assert await first.renew()
@@ -208,7 +210,7 @@ async def never_asked(kind: Kind, namespace: str, name: str) -> Json | None:
 async def test_an_edited_record_that_still_names_us_is_renewed(store: Store, clock: HandClock) -> None:
     """Somebody may annotate it; a renewal of our own may have gone unanswered."""
     first = lease(store, clock)
-    await first.acquire()
+    await acquired(first)
     store.edit(renewTime="2024-01-01T00:00:00.000000Z")
     assert await first.renew()
 
@@ -217,7 +219,7 @@ async def test_an_edited_record_that_still_names_us_is_renewed(store: Store, clo
 async def test_what_was_lost_is_not_renewed(store: Store, clock: HandClock, holder: str) -> None:
     """Whoever had it meanwhile has written; to lead again is another tenure."""
     first = lease(store, clock)
-    await first.acquire()
+    await acquired(first)
     store.edit(holderIdentity=holder)
     assert not await first.renew()
     assert not first.writes_allowed()
@@ -226,7 +228,7 @@ async def test_what_was_lost_is_not_renewed(store: Store, clock: HandClock, hold
 async def test_who_sleeps_through_its_lease_does_not_renew_it(store: Store, clock: HandClock) -> None:
     """A frozen process wakes up after its time, and another install may lead although the record is untouched."""
     first = lease(store, clock)
-    await first.acquire()
+    await acquired(first)
     clock.move(15)
     assert not await first.renew()
     assert not first.writes_allowed()
@@ -235,7 +237,7 @@ async def test_who_sleeps_through_its_lease_does_not_renew_it(store: Store, cloc
 async def test_what_was_given_up_is_not_taken_back_by_a_renewal_under_way(store: Store, clock: HandClock) -> None:
     """Both wait for one another; the release is the last word."""
     first = lease(store, clock)
-    await first.acquire()
+    await acquired(first)
     await asyncio.gather(first.renew(), first.release(), first.renew())
     assert not first.writes_allowed()
     assert store.lease is not None
@@ -246,7 +248,7 @@ async def test_an_older_version_divides_nothing(store: Store, clock: HandClock) 
     """It takes the record over and leaves standing what the holder before it has written about itself."""
     name = LeaseName("serinus", "operator", "first", shards=4)
     first = LeaderLease(store, clock, name, seconds=15)
-    await first.acquire()
+    await acquired(first)
     assert store.lease is not None
     assert shards_of(store.lease) == 4
     store.edit(holderIdentity="old")

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from serinus.adapters.kubernetes import shards as module
-from serinus.core.model.kinds import LEASE
+from serinus.core.model.errors import Forbidden
+from serinus.core.model.kinds import LEASE, Json, Kind
+from tests.support.lease_store import LeaseStore
 from tests.support.replicas import Replica, Replicas
 
 TAKEN_OVER_SECONDS = 7
@@ -112,7 +114,9 @@ async def test_a_replica_that_was_cut_off_stops_in_time_and_stands_by(replicas: 
     lost.way.cut = True
     await replicas.seconds(3)
     assert lost.may_write == set()
-    assert sorted(lost.decided.ended[-2:]) == sorted(lost.decided.tenures)
+    assert lost.decided.ended == [], "nobody else can have it yet: what is remembered may still be of use"
+    await replicas.seconds(2)
+    assert sorted(lost.decided.ended) == sorted(lost.decided.tenures)
     await replicas.seconds(TAKEN_OVER_SECONDS)
     assert replicas.shares == {"a": 4, "b": 0}
     lost.way.cut = False
@@ -248,6 +252,102 @@ async def test_an_older_version_that_is_there_keeps_the_new_one_out(replicas: Re
     assert replicas.shares == {"new": 0}
     await replicas.seconds(8)
     assert replicas.shares == {"new": 4}
+
+
+class NamedOnly(LeaseStore):
+    """Rights of a Role that was written by hand, and names the first Lease alone; `patched` once it names all."""
+
+    def __init__(self, *, readable: bool) -> None:
+        super().__init__()
+        self.readable, self.patched = readable, False
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        if not self.readable:
+            self._permit(name)
+        return await super().get(kind, namespace, name)
+
+    async def create(self, manifest: Json) -> Json:
+        self._permit(manifest["metadata"]["name"])
+        return await super().create(manifest)
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        self._permit(name)
+        return await super().merge(kind, namespace, name, patch)
+
+    def _permit(self, name: str) -> None:
+        if name != "serinus" and not self.patched:
+            raise Forbidden(f'leases "{name}" is forbidden')
+
+
+@pytest.mark.parametrize("readable", [False, True], ids=["neither read nor written", "not written"])
+async def test_a_lease_that_the_role_does_not_name_is_said(
+    replicas: Replicas, caplog: pytest.LogCaptureFixture, readable: bool
+) -> None:
+    """Nobody leads those shards, so the pod is not ready; each is logged once."""
+    store = replicas.store = NamedOnly(readable=readable)
+    one = replicas.start("a")
+    await replicas.seconds(20)
+    assert one.leases.led() == {0}
+    assert "the lease ops/serinus-shard-1" in one.leases.said
+    warned = [line for line in caplog.messages if "forbidden" in line]
+    assert len(warned) == len(set(warned)) == 4
+    store.patched = True
+    await replicas.seconds(2)
+    assert (one.leases.led(), one.leases.said) == ({0, 1, 2, 3}, "")
+
+
+class Unhurried(LeaseStore):
+    """Answers whoever writes one Lease when it is told to; it is written by then."""
+
+    def __init__(self, late: str) -> None:
+        super().__init__()
+        self.late, self.answer = late, asyncio.Event()
+
+    async def create(self, manifest: Json) -> Json:
+        created = await super().create(manifest)
+        if manifest["metadata"]["name"] == self.late:
+            await self.answer.wait()
+        return created
+
+
+async def test_a_lease_that_is_being_taken_when_the_process_ends_is_released(replicas: Replicas) -> None:
+    """What was sent may be carried out: the release waits for the answer."""
+    store = replicas.store = Unhurried("serinus-shard-1")
+    one = replicas.start("a", shards=2)
+    await replicas.seconds()
+    assert store.holder("ops", "serinus-shard-1") == "a"
+    leaving = asyncio.create_task(one.leases.leave())
+    await replicas.seconds()
+    assert not leaving.done()
+    store.answer.set()
+    await asyncio.wait_for(leaving, 5)
+    assert [store.holder("ops", name) for name in ("serinus", "serinus-shard-1")] == ["", ""]
+
+
+async def test_a_lease_that_is_deleted_by_hand_has_no_two_writers(replicas: Replicas) -> None:
+    """Its holder hears of that when it renews it; nobody else makes it anew before it would have run out."""
+    one, other = replicas.start("a", shards=1), replicas.start("b", shards=1)
+    await replicas.seconds(3)
+    assert replicas.shares == {"a": 1, "b": 0}
+    del replicas.store.stored["ops", "serinus"]
+    for _ in range(20):
+        for replica in (other, one):
+            replica.age(0.5)
+            await replica.leases.look()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            replicas.check()
+    assert sum(replicas.shares.values()) == 1
+
+
+async def test_the_shard_that_is_given_up_is_one_that_shows_no_canary(replicas: Replicas) -> None:
+    """Until it is led again nothing in it is decided; of several without the last is given up."""
+    busy = replicas.start("a")
+    await replicas.seconds(2)
+    busy.decided.live = {1: 1, 3: 2}
+    replicas.start("b")
+    await replicas.seconds(12)
+    assert busy.decided.ended == [2, 0]
 
 
 @pytest.mark.parametrize("seed", range(25))

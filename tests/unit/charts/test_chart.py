@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from serinus.adapters.kubernetes.lease import LeaseName
+from serinus.adapters.kubernetes.lease_record import LeaseName
 from serinus.config import load_config
 from serinus.core.model.shards import MOST_SHARDS
 from serinus_local import chart

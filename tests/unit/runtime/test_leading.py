@@ -64,7 +64,7 @@ def test_what_is_finished_with_is_led_and_begun_with_no_more() -> None:
 def test_some_of_a_shard_can_be_decided_before_the_rest() -> None:
     """Those that are shown to anybody."""
     leading, tenure = Leading(1), Tenured()
-    leading.open(0, tenure, only=KEYS[:1])
+    leading.admit(KEYS[0], tenure)
     assert [leading.of(key) for key in KEYS[:2]] == [tenure, None]
     leading.open(0, tenure)
     assert [leading.of(key) for key in KEYS[:2]] == [tenure, tenure]

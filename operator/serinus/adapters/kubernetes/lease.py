@@ -11,74 +11,52 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.client import Writer
-from serinus.api import GROUP
-from serinus.core.model.errors import ClusterError, Conflict
+from serinus.adapters.kubernetes.lease_record import (
+    LeaseName,
+    holder_of,
+    lease_marks,
+    says_it_leads,
+    shards_of,
+    version_of,
+)
+from serinus.core.model.errors import ClusterError, Conflict, Forbidden
 from serinus.core.model.kinds import LEASE, Json
 
 LEASE_SECONDS: Final = 5
 MARGIN_SECONDS: Final = 2.0
-RETRY_SECONDS: Final = 1.0
 SOON_SECONDS: Final = 0.1
-"""After a renewal that failed: there is time for one or two more."""
+"""After a renewal that failed."""
 TRIES_A_LEASE: Final = 5
-"""A renewal is begun, and given up, after this part of the lease: one that hangs must not cost it."""
-
-LEASE_LABEL: Final = f"{GROUP}/lease"
-NAMESPACES_ANNOTATION: Final = f"{GROUP}/namespaces"
-LEADS_ANNOTATION: Final = f"{GROUP}/leads"
-INSTALL_ANNOTATION: Final = f"{GROUP}/install"
-SHARDS_ANNOTATION: Final = f"{GROUP}/shards"
-ALL_NAMESPACES: Final = "*"
+"""A renewal is begun after this part of the lease."""
+ANSWER_PART: Final = 0.3
+"""Of the lease, after which a request is given up: neither one that hangs nor one that is slow must cost it."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LeaseName:
-    """Which lease, and as whom: an identity that comes back is taken for the same holder.
-
-    `watched` are the namespaces that the holder looks after; none named is all of them. `install` is the place of the
-    install's first Lease, where that is not this one, and `shards` the number of its Leases.
-    """
-
-    namespace: str
-    name: str
-    identity: str
-    watched: tuple[str, ...] = ()
-    shards: int = 1
-    install: str = ""
-
-    def of_shard(self, shard: int) -> LeaseName:
-        """Name the Lease of a shard. The first has the name of the only one, of any version of Serinus."""
-        if shard == 0:
-            return self
-        return replace(self, name=f"{self.name}-shard-{shard}", install=self.of_install)
-
-    @property
-    def of_install(self) -> str:
-        """Name the install, whichever of its pods and Leases it is."""
-        return self.install or f"{self.namespace}/{self.name}"
-
-    @property
-    def of_partition(self) -> str:
-        """Name the install, as it is divided: two that divide one install otherwise must not lead at the same time."""
-        return self.of_install if self.shards == 1 else f"{self.of_install}#{self.shards}"
+_Answer = TypeVar("_Answer")
 
 
 class LeaderLease:
-    """Acquires, renews and releases. `writes_allowed` is false from before anybody else may have it.
+    """Takes, renews and releases. `writes_allowed` is false from before anybody else may have it.
 
-    `cluster` is not one that asks this very lease whether it may write.
+    `cluster` is not one that asks this very lease whether it may write. A `shared` one is held by several processes
+    under one identity: what one of them has renewed need not be renewed by the others.
     """
 
     def __init__(
-        self, cluster: Writer, clock: MonotonicClock, name: LeaseName, *, seconds: int = LEASE_SECONDS
+        self,
+        cluster: Writer,
+        clock: MonotonicClock,
+        name: LeaseName,
+        *,
+        seconds: int = LEASE_SECONDS,
+        shared: bool = False,
     ) -> None:
         self._cluster = cluster
         self._clock = clock
@@ -87,14 +65,35 @@ class LeaderLease:
         """Who held it when it was looked at last, and it was not ours."""
         self.others_shards = 1
         """By how many Leases that one divides its install."""
-        self.was_created = False
-        """Whether it was not there before."""
+        self.other_leads = False
+        """Whether that one says that it leads."""
+        self.was_led = False
+        """Whether who held it before us, under whatever name, has led: all who could object have seen it by then."""
         self._seconds = seconds
-        self._allowed_until = float("-inf")
+        self._shared = shared
+        self._sent = float("-inf")
+        """When the record was written that makes it ours, at the earliest."""
+        self._known: tuple[str, float] = ("", 0.0)
+        """The version of the record that we have heard of last, and when that was asked."""
         self._seen: tuple[str, float] = ("", 0.0)
+        self._others_until = float("-inf")
+        """Somebody else has it until then, even where it is gone."""
         self._ours: Json | None = None
         """The record as we have written it last: while nobody else does, a renewal need not read it."""
+        self._unanswered = False
+        """Whether it may be ours, as we have not heard what became of our taking it."""
+        self._term = self._written_in = 0
+        """What was begun in an earlier one is not sent any more, and its answer counts for nothing."""
+        self._failed: dict[str, str] = {}
+        """What was said of that which fails, by what it is."""
+        self._refused: set[str] = set()
+        """That of it for which we have no right."""
         self._writing = asyncio.Lock()
+
+    @property
+    def refused(self) -> str:
+        """Why it can be neither read nor taken, where we have not the right to; nothing otherwise."""
+        return next((text for done, text in self._failed.items() if done in self._refused), "")
 
     def writes_allowed(self) -> bool:
         """Tell whether the lease is surely ours at this moment."""
@@ -102,146 +101,223 @@ class LeaderLease:
 
     def seconds_left(self) -> float:
         """Give the seconds within which a write must have ended."""
-        return self._allowed_until - self._clock.monotonic()
+        return self._sent + self._seconds - MARGIN_SECONDS - self._clock.monotonic()
+
+    def holds(self) -> bool:
+        """Tell whether nobody else can have it yet: it may be renewed, also where writes must wait for that."""
+        return self._clock.monotonic() < self._sent + self._seconds
+
+    async def look(self) -> bool:
+        """Look whether nobody holds the lease, and note in `other` who does: nobody, too, where that is not known."""
+        self.other = ""
+        try:
+            there = await self._read()
+        except (ClusterError, TimeoutError) as error:
+            self._warn("read", error)
+            return False
+        if self._is_others(there):
+            self._failed.clear()
+            return False
+        # That it can be read does not say that it can be written.
+        self._failed.pop("read", None)
+        return True
 
     async def try_once(self) -> bool:
         """Take the lease if nobody else holds it."""
+        self._unanswered = True
         return await self._try("acquired", self._take)
 
     async def renew(self) -> bool:
         """Renew the lease once; tell whether it was renewed. One that was lost is not taken again."""
-        return self.writes_allowed() and await self._try("renewed", self._keep)
+        return self.holds() and await self._try("renewed", self._keep)
 
-    async def acquire(self) -> None:
-        """Wait until the lease is ours."""
-        while not await self.try_once():
-            await self._clock.sleep(RETRY_SECONDS)
+    async def claim(self) -> bool:
+        """Say that the holder leads: whoever claims the same namespaces later knows that it is too late."""
+        return self.holds() and await self._try("claimed", partial(self._keep, leads=True))
 
     async def hold(self) -> None:
-        """Renew the lease; returns when it is lost."""
-        renewed = True
+        """Renew the lease; returns when it is lost. A renewal that fails is tried again soon."""
+        renewed, begun = True, self._sent
         while True:
-            await self._clock.sleep(self._seconds / TRIES_A_LEASE if renewed else SOON_SECONDS)
+            now = self._clock.monotonic()
+            rest = begun + self._seconds / TRIES_A_LEASE - now if renewed else 0.0
+            await self._clock.sleep(max(0.0, min(max(SOON_SECONDS, rest), self._sent + self._seconds - now)))
+            begun = self._clock.monotonic()
             renewed = await self.renew()
-            if not renewed and not self.writes_allowed():
+            if not renewed and not self.holds():
                 log.error("the lease %s was lost", self.name.name)
                 return
 
-    async def is_free(self) -> bool:
-        """Look whether somebody holds the lease, and who that is; raises ClusterError."""
-        there = await self._read()
-        return there is None or not self._is_others(there)
-
-    async def claim(self) -> None:
-        """Say that the holder leads: whoever claims the same namespaces later knows that it is too late.
+    async def seize(self, there: Json) -> str:
+        """Take the lease as it was read from whoever holds it, say that we lead, and give the record's version.
 
         Raises ClusterError and TimeoutError.
         """
-        async with asyncio.timeout(self._seconds / TRIES_A_LEASE), self._writing:
-            there = await self._read()
-            if there is not None and holder_of(there) == self.name.identity:
-                self._ours = await self._merge(there, {}, leads=True)
-
-    async def seize(self, there: Json) -> None:
-        """Take the lease as it was read from whoever holds it, and say that we lead; raises ClusterError."""
-        started = self._clock.monotonic()
-        self._ours = await self._merge(there, self._record(there), leads=True)
-        self._allowed_until = started + self._seconds - MARGIN_SECONDS
+        async with self._writing:
+            self._written_in = self._term
+            await self._write(there, leads=True)
+        return self._known[0]
 
     def abandon(self) -> None:
         """Write nothing more under the lease, and let it run out."""
-        self._allowed_until = float("-inf")
+        self._term += 1
+        self._sent = float("-inf")
         self._ours = None
+        self._unanswered = False
 
     async def release(self) -> None:
-        """Give the lease up, so that a successor need not wait for it to run out."""
-        if not self.writes_allowed():
+        """Give the lease up, so that a successor need not wait for it to run out.
+
+        What is under way is waited for: it may be just what makes it ours.
+        """
+        if not (self.writes_allowed() or self._unanswered):
             return
         self.abandon()
         try:
             async with asyncio.timeout(self._seconds), self._writing:
-                self.abandon()
                 there = await self._read()
                 if there is not None and holder_of(there) == self.name.identity:
-                    await self._merge(there, {"holderIdentity": "", "leaseDurationSeconds": 1})
+                    await self._merge(there, {"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}})
         except (ClusterError, TimeoutError) as error:
             log.warning("the lease %s could not be released: %s", self.name.name, str(error) or "no answer in time")
 
     async def _try(self, done: str, write: Callable[[], Awaitable[bool]]) -> bool:
-        """Take or renew the lease once; a failure is a no."""
-        started = self._clock.monotonic()
-        try:
-            async with asyncio.timeout(self._seconds / TRIES_A_LEASE), self._writing:
-                taken = await write()
-        except Conflict:
-            taken = False
-        except TimeoutError:
-            log.warning("the lease %s could not be %s: no answer in time", self.name.name, done)
-            return False
-        except ClusterError as error:
-            log.warning("the lease %s could not be %s: %s", self.name.name, done, error)
-            return False
-        if taken:
-            self._allowed_until = started + self._seconds - MARGIN_SECONDS
-        return taken
+        """Take or renew the lease once; a failure is a no.
+
+        A request that was sent goes on where whoever waits for it is told to end: it may be carried out all the same,
+        and a release waits until that is known.
+        """
+        return await asyncio.shield(asyncio.create_task(self._tried(done, write, self._term)))
+
+    async def _tried(self, done: str, write: Callable[[], Awaitable[bool]], term: int) -> bool:
+        async with self._writing:
+            self._written_in = term
+            try:
+                good = await write()
+            except Conflict:
+                return False
+            except (ClusterError, TimeoutError) as error:
+                self._warn(done, error)
+                return False
+        self._failed.clear()
+        return good
+
+    def _warn(self, done: str, error: Exception) -> None:
+        """Log once what is found anew at each try."""
+        name = f"{self.name.namespace}/{self.name.name}"
+        text = f"the lease {name} could not be {done}: {str(error) or 'no answer in time'}"
+        self._refused.discard(done)
+        if isinstance(error, Forbidden):
+            text = f"{text}: let the operator's Role get, create and patch the Lease {name}"
+            self._refused.add(done)
+        if text != self._failed.get(done):
+            log.warning("%s", text)
+        self._failed[done] = text
 
     async def _take(self) -> bool:
         """Write our name into the record, unless somebody else's is there."""
-        there = await self._read()
-        if there is None:
-            self._ours = await self._cluster.create(self._new())
-            self.was_created = True
-            return True
-        if self._is_others(there):
-            self.abandon()
-            return False
-        is_ours = holder_of(there) == self.name.identity
-        self._ours = await self._merge(there, self._record(there), leads=is_ours and says_it_leads(there))
-        return True
+        answered = True
+        try:
+            there = await self._read()
+            if self._is_others(there):
+                self.abandon()
+                return False
+            self.was_led = there is not None and says_it_leads(there)
+            is_ours = there is not None and holder_of(there) == self.name.identity
+            answered = False
+            taken = await self._write(there, leads=is_ours and self.was_led)
+            answered = True
+        except Conflict:
+            answered = True
+            raise
+        finally:
+            self._unanswered = not answered
+        return taken
 
-    async def _keep(self) -> bool:
-        """Write our name again where it still is; what was given up meanwhile is not taken back."""
-        if not self.writes_allowed():
+    async def _keep(self, *, leads: bool = False) -> bool:
+        """Write our name again where it still is; what was given up or has run out meanwhile is not taken back."""
+        if not self.holds():
             return False
-        if self._ours is not None and await self._taken_again(self._ours):
-            return True
+        end, ours = self._sent + self._seconds, self._ours
+        if ours is not None:
+            # Somebody may have written it: another pod of ours, a hand, or we ourselves, unanswered.
+            with suppress(Conflict):
+                return await self._write(ours, leads=leads or says_it_leads(ours), end=end)
+        asked = self._clock.monotonic()
         there = await self._read()
+        if self._written_in != self._term:
+            return False
         if there is None or holder_of(there) != self.name.identity:
             self.abandon()
             return False
-        self._ours = await self._merge(there, self._record(there), leads=says_it_leads(there))
+        if self._shared and self._was_renewed_beside(there, asked) and not leads:
+            return True
+        return await self._write(there, leads=leads or says_it_leads(there), end=end)
+
+    def _was_renewed_beside(self, there: Json, asked: float) -> bool:
+        """Whether another process has renewed the record since we asked last, so that it lasts until we ask again.
+
+        It was written after that question was sent: from then on it is held at least.
+        """
+        (version, since), self._known = self._known, (version_of(there), asked)
+        now = self._clock.monotonic()
+        next_answer = now + self._seconds / TRIES_A_LEASE + (now - asked)
+        if version == version_of(there) or since + self._seconds - MARGIN_SECONDS <= next_answer:
+            return False
+        self._sent = max(self._sent, since)
         return True
 
-    async def _taken_again(self, ours: Json) -> bool:
-        """Renew the record that is known; False when somebody has written it, or our own write went unanswered."""
-        self._ours = None
-        try:
-            self._ours = await self._merge(ours, self._record(ours), leads=says_it_leads(ours))
-        except Conflict:
+    async def _write(self, there: Json | None, *, leads: bool, end: float = float("inf")) -> bool:
+        """Write the record; what is answered too late, or in another term, counts for nothing."""
+        if self._written_in != self._term:
             return False
+        sent, self._ours = self._clock.monotonic(), None
+        marks, spec = lease_marks(self.name, leads=leads), self._record(there)
+        if there is None:
+            answer = await self._in_time(self._cluster.create(self._new(marks, spec)))
+        else:
+            answer = await self._merge(there, {"metadata": marks, "spec": spec})
+        if self._written_in != self._term:
+            return False
+        if self._clock.monotonic() >= end:
+            self.abandon()
+            return False
+        self._ours, self._sent, self._known = answer, sent, (version_of(answer), sent)
         return True
 
     async def _read(self) -> Json | None:
-        return await self._cluster.get(LEASE, self.name.namespace, self.name.name)
+        return await self._in_time(self._cluster.get(LEASE, *self.name.place))
 
-    async def _merge(self, there: Json, spec: Json, *, leads: bool = False) -> Json:
-        version = there["metadata"]["resourceVersion"]
-        patch: Json = {"metadata": {"resourceVersion": version, **self._marks(leads)}, "spec": spec}
-        return await self._cluster.merge(LEASE, self.name.namespace, self.name.name, patch)
+    async def _merge(self, there: Json, patch: Json) -> Json:
+        metadata = {**patch.get("metadata", {}), "resourceVersion": version_of(there)}
+        return await self._in_time(self._cluster.merge(LEASE, *self.name.place, {**patch, "metadata": metadata}))
 
-    def _is_others(self, there: Json) -> bool:
+    async def _in_time(self, request: Awaitable[_Answer]) -> _Answer:
+        async with asyncio.timeout(self._seconds * ANSWER_PART):
+            return await request
+
+    def _is_others(self, there: Json | None) -> bool:
         """Tell whether somebody else holds the lease, and note who."""
+        now = self._clock.monotonic()
+        if there is None:
+            # Where it was deleted by hand, its holder need not have heard of that yet.
+            return now < self._others_until
         holder = holder_of(there)
         self.other = "" if holder == self.name.identity or (holder and self._has_run_out(there)) else holder
         self.others_shards = shards_of(there)
+        self.other_leads = bool(self.other) and says_it_leads(there)
+        self._others_until = now + self._lasts(there) if self.other else float("-inf")
         return bool(self.other)
 
     def _has_run_out(self, there: Json) -> bool:
         """Tell whether the record has stood still for its duration, as seen by us."""
-        version, now = str(there["metadata"]["resourceVersion"]), self._clock.monotonic()
+        version, now = version_of(there), self._clock.monotonic()
         if version != self._seen[0]:
             self._seen = (version, now)
-        return now - self._seen[1] >= float(there["spec"].get("leaseDurationSeconds") or self._seconds)
+        return now - self._seen[1] >= self._lasts(there)
+
+    def _lasts(self, there: Json) -> float:
+        return float(there["spec"].get("leaseDurationSeconds") or self._seconds)
 
     def _record(self, there: Json | None) -> Json:
         now = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -255,46 +331,10 @@ class LeaderLease:
             record |= {"acquireTime": now, "leaseTransitions": transitions}
         return record
 
-    def _new(self) -> Json:
+    def _new(self, marks: Json, spec: Json) -> Json:
         return {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.name,
-            "metadata": {"name": self.name.name, "namespace": self.name.namespace, **self._marks(False)},
-            "spec": self._record(None),
+            "metadata": {"name": self.name.name, "namespace": self.name.namespace, **marks},
+            "spec": spec,
         }
-
-    def _marks(self, leads: bool) -> Json:
-        """What other installs find it by, and what they want to know of it."""
-        return {
-            "labels": {LEASE_LABEL: "operator"},
-            "annotations": {
-                NAMESPACES_ANNOTATION: ",".join(self.name.watched) or ALL_NAMESPACES,
-                LEADS_ANNOTATION: "true" if leads else "false",
-                INSTALL_ANNOTATION: self.name.of_install,
-                SHARDS_ANNOTATION: f"{self.name.shards} {self.name.identity}",
-            },
-        }
-
-
-def says_it_leads(lease: Json) -> bool:
-    return (lease["metadata"].get("annotations") or {}).get(LEADS_ANNOTATION) == "true"
-
-
-def holder_of(lease: Json) -> str:
-    return str(lease["spec"].get("holderIdentity") or "")
-
-
-def install_of(lease: Json) -> str:
-    """Name the install that a Lease is of; one of an older version has no other Lease."""
-    place = f"{lease['metadata']['namespace']}/{lease['metadata']['name']}"
-    return str((lease["metadata"].get("annotations") or {}).get(INSTALL_ANNOTATION) or place)
-
-
-def shards_of(lease: Json) -> int:
-    """Read by how many Leases the holder divides its install.
-
-    An older version knows of one, and leaves standing what the holder before it has written.
-    """
-    written = str((lease["metadata"].get("annotations") or {}).get(SHARDS_ANNOTATION) or "")
-    number, _, holder = written.partition(" ")
-    return int(number) if number.isdigit() and holder == holder_of(lease) else 1

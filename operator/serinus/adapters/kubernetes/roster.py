@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.client import Writer
-from serinus.adapters.kubernetes.lease import LeaseName
+from serinus.adapters.kubernetes.lease_record import LeaseName
 from serinus.api import GROUP
 from serinus.core.model.errors import Conflict, Gone
 from serinus.core.model.kinds import LEASE, Json

@@ -1,8 +1,9 @@
 """The Leases of an install's shards, as one of its replicas sees them: which it leads, takes, and gives up.
 
-Each second a replica renews what it holds, looks at the rest, and signs the list of those that are there. From who
-holds what and who is there all work out the same shares: who has less takes what is free, who has more gives one up at
-a time, once nothing of it is under way. What a replica loses it stops writing at once; the process goes on.
+What a replica holds it renews, each Lease by itself; each second it looks at the rest, and signs the list of those that
+are there. From who holds what and who is there all work out the same shares: who has less takes what is free, who has
+more gives one up at a time, once nothing of it is under way. What a replica loses it stops writing at once; the process
+goes on.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Final, Protocol
 
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.client import Writer
-from serinus.adapters.kubernetes.installs import Neighbours, end_tasks
-from serinus.adapters.kubernetes.lease import SOON_SECONDS, TRIES_A_LEASE, LeaderLease, LeaseName
+from serinus.adapters.kubernetes.installs import LOOK_SECONDS, Neighbours, end_tasks
+from serinus.adapters.kubernetes.lease import ANSWER_PART, SOON_SECONDS, TRIES_A_LEASE, LeaderLease
+from serinus.adapters.kubernetes.lease_record import LeaseName
 from serinus.adapters.kubernetes.roster import Roster
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.shards import fair_shares
@@ -41,6 +43,9 @@ class Deciders(Protocol):
 
     def end(self, shard: int) -> None:
         """Decide nothing of it any more."""
+
+    def shown(self, shard: int) -> int:
+        """Give the number of canaries in a shard that anybody is sent to."""
 
 
 class ShardTenure:
@@ -83,16 +88,20 @@ class ShardLeases:
     ) -> None:
         self._clock = clock
         self._me = name.identity
-        self._step = seconds / TRIES_A_LEASE
+        self._patience = seconds * ANSWER_PART
         self._neighbours = neighbours
         self._deciders = deciders
         self._leases = tuple(
             LeaderLease(cluster, clock, name.of_shard(shard), seconds=seconds) for shard in range(name.shards)
         )
         # Who has died must be off the list by the time that its Leases run out.
-        self._roster = Roster(cluster, clock, name, seconds=seconds - self._step) if name.shards > 1 else None
+        listed = seconds - seconds / TRIES_A_LEASE
+        self._roster = Roster(cluster, clock, name, seconds=listed) if name.shards > 1 else None
         self._replicas = frozenset({self._me})
-        self._held: set[int] = set()
+        self._unsigned = ""
+        """Why the list could not be signed."""
+        self._holding: dict[int, asyncio.Task[None]] = {}
+        """What renews the Lease of each shard that is held."""
         self._tenures: dict[int, ShardTenure] = {}
         self._holders: list[str] = [UNKNOWN] * name.shards
         self._taking: asyncio.Task[None] | None = None
@@ -103,8 +112,8 @@ class ShardLeases:
 
     @property
     def said(self) -> str:
-        """Which other install is in the way; nothing when there is none."""
-        return self._neighbours.said
+        """What is in the way: another install, or a Lease that we have no right to; nothing when there is none."""
+        return self._neighbours.said or next((lease.refused for lease in self._leases if lease.refused), "")
 
     def led(self) -> frozenset[int]:
         """Give the shards that this replica may write in at this moment."""
@@ -116,16 +125,17 @@ class ShardLeases:
             started = self._clock.monotonic()
             await self.look()
             spent = self._clock.monotonic() - started
-            await self._clock.sleep(max(SOON_SECONDS, self._step - spent))
+            await self._clock.sleep(max(SOON_SECONDS, LOOK_SECONDS - spent))
 
     async def look(self) -> None:
-        """Renew what is ours, look at the rest, and begin to take or give up what is not as it should be."""
-        await asyncio.gather(self._sign(), *(self._visit(shard) for shard in range(len(self._leases))))
-        for begun in (self._taking, self._giving):
-            if begun is not None and not begun.done():
-                return
-            if begun is not None:
+        """Look at what is not ours, and begin to take or give up what is not as it should be."""
+        others = [shard for shard in range(len(self._leases)) if shard not in self._holding]
+        await asyncio.gather(self._sign(), *map(self._visit, others))
+        for begun in (self._taking, self._giving, *self._holding.values()):
+            if begun is not None and begun.done():
                 begun.result()
+        if any(begun is not None and not begun.done() for begun in (self._taking, self._giving)):
+            return
         self._taking = self._giving = None
         if not self._leaving:
             self._change()
@@ -140,18 +150,20 @@ class ShardLeases:
         if self._roster is not None and not known:
             await self._sign_off(self._roster)
         if self._taking is not None:
-            await end_tasks(self._taking)
+            taking, self._taking = self._taking, None
+            await end_tasks(taking)
         if self._giving is not None:
             await asyncio.wait([self._giving])
         await asyncio.gather(*(self._give_up(shard) for shard in list(self._tenures)))
-        for shard in list(self._held):
-            await self._let_go(shard)
+        for shard in list(self._holding):
+            self._stop_holding(shard)
         await self._keep_no_longer()
+        await asyncio.gather(*(lease.release() for lease in self._leases))
 
     async def _sign_off(self, roster: Roster) -> None:
         """Let the others have our share at once; without that they notice it a little later."""
         try:
-            async with asyncio.timeout(self._step):
+            async with asyncio.timeout(self._patience):
                 await roster.leave()
         except (ClusterError, TimeoutError) as error:
             log.warning("the other replicas cannot be told that this one ends: %s", str(error) or "no answer in time")
@@ -161,31 +173,40 @@ class ShardLeases:
         if self._roster is None or self._leaving:
             return
         try:
-            async with asyncio.timeout(self._step):
+            async with asyncio.timeout(self._patience):
                 self._replicas = await self._roster.sign()
+            self._unsigned = ""
         except (ClusterError, TimeoutError) as error:
-            log.warning("which replicas are there cannot be told: %s", str(error) or "no answer in time")
+            why = str(error) or "no answer in time"
+            if why != self._unsigned:
+                log.warning("which replicas are there cannot be told: %s", why)
+            self._unsigned = why
 
     async def _visit(self, shard: int) -> None:
-        """Renew a shard's Lease, or see who holds it."""
+        """See who holds a shard's Lease."""
         lease = self._leases[shard]
-        if shard in self._held:
-            if not await lease.renew() and not lease.writes_allowed():
-                self._lose(shard)
+        free = await lease.look()
+        if shard in self._holding:
             return
-        try:
-            async with asyncio.timeout(self._step):
-                free = await lease.is_free()
-            self._holders[shard] = "" if free else lease.other
-        except (ClusterError, TimeoutError) as error:
-            self._holders[shard] = UNKNOWN
-            log.warning("the lease %s could not be read: %s", lease.name.name, str(error) or "no answer in time")
+        self._holders[shard] = "" if free else lease.other or UNKNOWN
+        if lease.other and lease.other_leads:
+            # A replica of our own leads: what kept us out is gone.
+            self._neighbours.said = ""
+
+    async def _hold(self, shard: int) -> None:
+        await self._leases[shard].hold()
+        self._lose(shard)
+
+    def _stop_holding(self, shard: int) -> None:
+        """Renew a Lease no more."""
+        holding = self._holding.pop(shard, None)
+        if holding is not None and holding is not asyncio.current_task():
+            holding.cancel()
+        self._holders[shard] = UNKNOWN
 
     def _lose(self, shard: int) -> None:
         """Write nothing more in a shard: its Lease is somebody else's, or may be."""
-        log.error("the lease %s was lost", self._leases[shard].name.name)
-        self._held.discard(shard)
-        self._holders[shard] = UNKNOWN
+        self._stop_holding(shard)
         self._leases[shard].abandon()
         tenure = self._tenures.pop(shard, None)
         if tenure is not None:
@@ -198,14 +219,15 @@ class ShardLeases:
             self._neighbours.abandon()
 
     def _change(self) -> None:
-        """Begin to take what we should have, or to give up what we should not."""
-        holders = [self._me if shard in self._held else holder for shard, holder in enumerate(self._holders)]
+        """Begin to take what we should have, or to give up what we should not: where the fewest canaries are shown."""
+        holders = [self._me if shard in self._holding else holder for shard, holder in enumerate(self._holders)]
         share = fair_shares(holders, self._replicas)[self._me]
         free = [shard for shard, holder in enumerate(holders) if not holder]
-        if len(self._held) > share:
-            self._giving = asyncio.create_task(self._give_up(max(self._held)))
-        elif free and len(self._held) < share and self._may_take():
-            self._taking = asyncio.create_task(self._take(free[: share - len(self._held)]))
+        if len(self._holding) > share and self._tenures:
+            quietest = min(self._tenures, key=lambda shard: (self._deciders.shown(shard), -shard))
+            self._giving = asyncio.create_task(self._give_up(quietest))
+        elif free and len(self._holding) < share and self._may_take():
+            self._taking = asyncio.create_task(self._take(free[: share - len(self._holding)]))
 
     def _may_take(self) -> bool:
         """Whether nobody leads who divides this install otherwise, and we were not refused a moment ago."""
@@ -214,38 +236,47 @@ class ShardLeases:
         return alike and self._clock.monotonic() >= self._rests_until
 
     async def _take(self, shards: list[int]) -> None:
-        for shard in shards:
-            lease = self._leases[shard]
-            if not await lease.try_once():
-                continue
-            self._held.add(shard)
-            if not await self._may_lead(lease):
-                await self._let_go(shard)
-                self._rests_until = self._clock.monotonic() + AGAIN_SECONDS
+        """Take them one after the other until one is led, which keeps other installs away, and the rest at once."""
+        rest = list(shards)
+        while rest and not self.led():
+            if self._clock.monotonic() < self._rests_until:
                 return
+            await self._take_one(rest.pop(0))
+        await asyncio.gather(*map(self._take_one, rest))
+
+    async def _take_one(self, shard: int) -> None:
+        lease = self._leases[shard]
+        if not await lease.try_once():
+            return
+        self._holding[shard] = asyncio.create_task(self._hold(shard))
+        if await self._may_lead(lease) and shard in self._holding:
             self._begin(shard)
+            return
+        await self._let_go(shard)
+        self._rests_until = self._clock.monotonic() + AGAIN_SECONDS
 
     async def _may_lead(self, lease: LeaderLease) -> bool:
         """Ask whether another install leads, once a Lease of ours is there to be seen; and say that we do."""
         leads_already = bool(self.led())
         try:
-            if not leads_already and not await self._neighbours.may_lead():
-                return False
-            await lease.claim()
+            if not leads_already:
+                if not await self._neighbours.may_lead():
+                    return False
+                # From now on, as what was taken for that has to be renewed.
+                self._keeping = self._keeping or asyncio.create_task(self._keep_others_away())
         except (ClusterError, TimeoutError) as error:
             log.warning("which other installs there are cannot be told: %s", str(error) or "no answer in time")
             return False
         # What is led already keeps others away; if all of it was lost just now, it does not.
-        return lease.writes_allowed() and (bool(self.led()) or not leads_already)
+        return await lease.claim() and lease.writes_allowed() and (bool(self.led()) or not leads_already)
 
     def _begin(self, shard: int) -> None:
-        if self._keeping is None:
-            self._keeping = asyncio.create_task(self._keep_others_away())
         tenure = self._tenures[shard] = ShardTenure(self._leases[shard], self._neighbours, self._clock)
         self._deciders.begin(shard, tenure)
 
     async def _keep_others_away(self) -> None:
         await self._neighbours.hold()
+        log.error("what keeps other installs away was lost: this one gives up all that it leads")
         self._rests_until = self._clock.monotonic() + AGAIN_SECONDS
         self._keeping = None
         for shard in list(self._tenures):
@@ -273,13 +304,12 @@ class ShardLeases:
         if in_order:
             await self._let_go(shard)
         else:
-            self._held.discard(shard)
+            self._stop_holding(shard)
             self._leases[shard].abandon()
 
     async def _let_go(self, shard: int) -> None:
         """Release a Lease; where it is the last one, what keeps other installs away goes first."""
-        self._held.discard(shard)
-        self._holders[shard] = UNKNOWN
+        self._stop_holding(shard)
         if not self._tenures:
             await self._keep_no_longer()
         await self._leases[shard].release()
