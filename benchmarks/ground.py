@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.counted import CountedServer, counted_server
 from benchmarks.etcd import Etcd
 from benchmarks.manifests import NAMESPACE
 from benchmarks.process import cost
@@ -34,11 +35,12 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Ground:
-    """An API server with our kinds, and traffic."""
+    """An API server with our kinds, a way to it on which requests are counted, and traffic."""
 
     plane: ControlPlane
     api: ClusterApi
     prometheus: Prometheus
+    counted: CountedServer
     tell: Tell
 
     def operator(
@@ -47,6 +49,10 @@ class Ground:
         """Make an operator that has not been started; `fields` are its configuration's."""
         config = {"drainSeconds": DRAIN_SECONDS, **fields}
         return OperatorProcess(self.plane, name, self.prometheus.url, kubeconfig=kubeconfig, pod=pod, **config)
+
+    def maker(self) -> OperatorProcess:
+        """Make an operator whose requests are counted, and whose wishes are known: what it makes can be copied."""
+        return self.operator("maker", kubeconfig=self.counted.kubeconfig)
 
     @property
     def etcd(self) -> Etcd:
@@ -77,8 +83,8 @@ async def ground(tell: Tell) -> AsyncIterator[Ground]:
                 plane.apply_crds(file.read_text())
             plane.kubectl("create", "namespace", NAMESPACE)
             plane.apply_yaml(istio_gateway(NAMESPACE))
-            async with ClusterApi(plane) as api, prometheus(plane) as source:
-                yield Ground(plane, api, source, tell)
+            async with ClusterApi(plane) as api, prometheus(plane) as source, counted_server(plane) as counted:
+                yield Ground(plane, api, source, counted, tell)
     finally:
         shutil.rmtree(state, ignore_errors=True)
 

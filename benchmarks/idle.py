@@ -36,7 +36,6 @@ async def measure(sizes: Sequence[int], tell: Tell, *, lasts: float = IDLE_SECON
         for size in sizes:
             tell(f"idle: {size} are put there")
             await template.copy(here, size)
-            await here.until_server_rests()
             idle[str(size)], last = await _idle(here, size, alone, lasts)
             tell(f"idle: {size} take {idle[str(size)]['rss_mb']} MiB, all were looked at after {last} s")
             restart[str(size)] = {"last_look_seconds": last, **await _restart(here, trial)}
@@ -45,11 +44,11 @@ async def measure(sizes: Sequence[int], tell: Tell, *, lasts: float = IDLE_SECON
 
 async def _one(here: Ground) -> tuple[float, Template]:
     """Make one that serves; gives the MiB of a new operator that has nothing else."""
-    operator = here.operator()
-    async with at_work(operator):
-        template = await serving(here, operator, "model", PLAIN)
+    maker, operator = here.maker(), here.operator()
+    async with at_work(maker):
+        template = await serving(here, maker, "model", PLAIN)
     async with at_work(operator) as process:
-        await until_looked_at(operator, 1)
+        await until_looked_at([operator], 1)
         await until_quiet(operator)
         return rss_mb(process.pid), template
 
@@ -59,19 +58,18 @@ async def _idle(here: Ground, size: int, alone: float, lasts: float) -> tuple[Nu
     clock, operator = SystemClock(), here.operator()
     began = clock.monotonic()
     async with at_work(operator) as process:
-        await until_looked_at(operator, size)
+        await until_looked_at([operator], size)
         looked_at = round(clock.monotonic() - began, 2)
-        written = sum(requests_by_verb(await samples(operator.url)).values())
         await until_quiet(operator)
-        before = await samples(operator.url)
+        before = requests_by_verb(await samples(operator.url))
         (spent,) = await cost(lasts, process.pid)
-        requests = sum(requests_by_verb(await samples(operator.url)).values()) - sum(requests_by_verb(before).values())
+        requests = sum(requests_by_verb(await samples(operator.url)).values()) - sum(before.values())
     numbers = {
         "rss_mb": round(spent.rss_mb, 1),
         "kib_an_object": round((spent.rss_mb - alone) * 1024 / size, 1),
         "cpu_cores": round(spent.cpu_cores, 4),
         "api_requests_a_second": round(requests / lasts, 2),
-        "api_requests_at_start": written,
+        "api_requests_at_start": before,
         "load": load(),
     }
     return numbers, looked_at

@@ -5,6 +5,7 @@ The clock starts when the metrics source can return the bad sample and stops whe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from tests.support.operator import OperatorProcess, samples
 
 STEADY_SECONDS = 10.0
 LOOKS_BEFORE = 5
-"""So often each rollout is looked at by a new operator before anything is measured."""
+"""So often each rollout is looked at by a new operator, once it has seen all, before anything is measured."""
 USUAL_INTERVAL = "1s"
 
 
@@ -106,7 +107,7 @@ async def _at(here: Ground, asked: Load, mode: Mode, template: Template) -> Meas
     made, operator = await template.copy(here, asked.rollouts), here.operator()
     watched = fleet_of(here.api, held(mode, asked.interval), made, version=TRIED)
     async with watched as fleet, at_work(operator) as process:
-        await until_looked_at(operator, LOOKS_BEFORE * asked.rollouts, all_done=False)
+        await settled([operator], asked.rollouts, asked.interval)
         here.tell(f"live, {mode}: {asked.key} steady for {asked.steady_seconds:g} s")
         steady = await _steady(here, operator, process.pid, asked.steady_seconds)
         here.tell(f"live, {mode}: {asked.key} take {steady.operator.cpu_cores:.3f} cores")
@@ -115,6 +116,12 @@ async def _at(here: Ground, asked: Load, mode: Mode, template: Template) -> Meas
         then = load()
         at_once = [each for _ in range(asked.rounds) for each in await reverts.at_once()]
         return Measured(asked, steady, one_by_one, at_once, then)
+
+
+async def settled(operators: Sequence[OperatorProcess], rollouts: int, interval: str) -> None:
+    """Wait until new operators have seen all live rollouts, and have looked at each some times more."""
+    await until_looked_at(operators, rollouts, all_done=False)
+    await asyncio.sleep(LOOKS_BEFORE * seconds(interval))
 
 
 async def _steady(here: Ground, operator: OperatorProcess, pid: int, lasts: float) -> Steady:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 
-from benchmarks import creation, idle, in_process, kill, live, requests
+from benchmarks import creation, idle, in_process, kill, live, requests, sharing
 from benchmarks.figures import Numbers, load
 from benchmarks.ground import Tell
 from benchmarks.live import USUAL_INTERVAL, Load
@@ -69,6 +69,11 @@ async def killed(wish: Wish, tell: Tell) -> Numbers:
     return {"kill": await kill.measure(kill.FULL if wish.full else kill.REDUCED, tell)}
 
 
+async def replicas(wish: Wish, tell: Tell) -> Numbers:
+    """Measure two operators that share the work."""
+    return {"replicas": await sharing.measure(sharing.FULL if wish.full else sharing.REDUCED, tell)}
+
+
 async def counted(wish: Wish, tell: Tell) -> Numbers:
     """Count requests."""
     return {"requests": await requests.measure(tell)}
@@ -80,6 +85,7 @@ PARTS: dict[str, Callable[[Wish, Tell], Awaitable[Numbers]]] = {
     "kill": killed,
     "live": default,
     "threshold": threshold,
+    "replicas": replicas,
     "idle": idle_and_restart,
     "create": create,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.counted import Requests, counted_server, told
+from benchmarks.counted import Requests, told
 from benchmarks.figures import Numbers, load
 from benchmarks.fleet import fleet_of
 from benchmarks.ground import Tell, at_work, ground, names
@@ -20,8 +20,8 @@ async def measure(tell: Tell, policy: Policy = PLAIN) -> Numbers:
     Serving is counted until nothing more is written; a canary both until its first weight and until that.
     """
     name = names("model", 1)
-    async with ground(tell) as here, counted_server(here.plane) as (server, kubeconfig):
-        operator = here.operator(kubeconfig=kubeconfig)
+    async with ground(tell) as here:
+        operator, server = here.maker(), here.counted
         async with at_work(operator), Kubelets(here.api), fleet_of(here.api, policy, name) as fleet:
             await until_quiet(operator)
             server.seen.clear()
