@@ -15,6 +15,7 @@ from benchmarks.counted import CountedServer, counted_server
 from benchmarks.etcd import Etcd
 from benchmarks.manifests import NAMESPACE
 from benchmarks.process import cost
+from benchmarks.prometheus import NAME as PROMETHEUS
 from benchmarks.prometheus import Prometheus, prometheus
 from serinus.api import crds
 from serinus_local.control_plane import API_SERVER, ControlPlane, control_plane
@@ -24,6 +25,9 @@ from tests.support.cluster_api import ClusterApi
 from tests.support.operator import OperatorProcess
 
 CONTROLLERS = "kube-controller-manager"
+SERVERS = frozenset({"etcd", API_SERVER, PROMETHEUS})
+MODEL, TRIAL = "model", "trial"
+"""Words that names begin with, equally long."""
 DRAIN_SECONDS = 600
 """What is reverted keeps its pods, so that it can be tried again at once: the way back is the same."""
 NAMES_AT_ALL = 5
@@ -59,9 +63,23 @@ class Ground:
         """Give the way to what is stored."""
         return Etcd(f"http://127.0.0.1:{self.plane.ports['etcd']}")
 
+    def work(self) -> None:
+        """Have the controllers at work, which make pods."""
+        self.plane.processes.again(CONTROLLERS)
+
     def rest(self) -> None:
         """End the controllers: nobody but the operator is to do anything, and what is there stays as it is."""
         self.plane.processes.stop(CONTROLLERS)
+
+    async def clear(self) -> None:
+        """Leave nothing of what was measured: no process, no object, and nothing that was said of a Service."""
+        for name in self.plane.processes.known():
+            if name not in SERVERS:
+                self.plane.processes.stop(name)
+        for word in (MODEL, TRIAL):
+            await self.etcd.remove(f"/{NAMESPACE}/{word}-")
+        await self.prometheus.forget()
+        await self.until_server_rests()
 
     async def until_server_rests(self) -> None:
         """Wait until the API server has taken in what was put into etcd."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from benchmarks.elected import SHARDS, Replicas, until_lead
 from benchmarks.figures import Numbers, load, spread
 from benchmarks.fleet import Fleet, fleet_of
-from benchmarks.ground import Ground, Tell, ground, names
+from benchmarks.ground import Ground
 from benchmarks.manifests import LIVE_WEIGHT, NAMESPACE, Mode, held
-from benchmarks.template import TRIED, live
+from benchmarks.template import TRIED, Templates
 from serinus.adapters.clock import SystemClock
 from serinus.core.model.identity import Key
 from serinus.core.model.shards import shard_of
@@ -40,11 +40,12 @@ class Killed:
         fleet.taken_at.clear()
         await first.kill()
         killed = self.clock.monotonic()
-        await self.here.prometheus.spoil([fleet.canary(name) for name in fleet.names])
+        (name,) = fleet.names
+        await self.here.prometheus.spoil([fleet.canary(name)], fleet.stage_started(name))
         started = self.clock.monotonic()
         if way in STARTED:
             await follower.start()
-        taken = (await fleet.until_taken(fleet.names))[fleet.names[0]]
+        taken = (await fleet.until_taken([name]))[name]
         await self._come_back(fleet)
         await follower.stop()
         return taken - killed, taken - started
@@ -77,18 +78,17 @@ class Killed:
         await self.here.prometheus.send(canaries, there=True)
 
 
-async def measure(rounds: int, tell: Tell) -> Numbers:
+async def measure(rounds: int, templates: Templates) -> Numbers:
     """Kill so often, each of the ways; the lease is never released."""
-    found: Numbers = {}
-    async with ground(tell) as here:
-        await live(here, "model", POLICY)
-        here.rest()
-        killed = Killed(here)
-        async with fleet_of(here.api, POLICY, names("model", 1), version=TRIED) as fleet:
-            for way, words in WAYS.items():
-                seen = [await killed.round(fleet, way) for _ in range(rounds)]
-                since_kill, since_start = zip(*seen, strict=True)
-                tell(f"kill: weight 0 after {max(since_kill):.2f} s where {words}")
-                started = {"since_start": spread(since_start)} if way in STARTED else {}
-                found[way] = {"since_kill": spread(since_kill), **started, "load": load()}
+    here, found = templates.here, Numbers()
+    template = await templates.live(POLICY)
+    made, killed = await template.copy(here, 1), Killed(here)
+    async with fleet_of(here.api, POLICY, made, version=TRIED) as fleet:
+        for way, words in WAYS.items():
+            seen = [await killed.round(fleet, way) for _ in range(rounds)]
+            since_kill, since_start = zip(*seen, strict=True)
+            here.tell(f"kill: weight 0 after {max(since_kill):.2f} s where {words}")
+            started = {"since_start": spread(since_start)} if way in STARTED else {}
+            found[way] = {"since_kill": spread(since_kill), **started, "load": load()}
+    await here.clear()
     return found

@@ -1,6 +1,6 @@
 """Live rollouts: what they cost while nothing happens, and how long it is from a bad sample to weight 0.
 
-The clock starts when the metrics source can return the bad sample and stops when a watch shows the route.
+The clock starts when the metrics source can return the sample that condemns, and stops when a watch shows the route.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from benchmarks.figures import Numbers, load, pass_ms, passes, requests_by_verb, spread
 from benchmarks.fleet import fleet_of
-from benchmarks.ground import Ground, Tell, at_work, ground
+from benchmarks.ground import Ground, at_work
 from benchmarks.manifests import Mode, held
 from benchmarks.process import Cost, cost
 from benchmarks.reverts import Reverts
-from benchmarks.template import TRIED, Template, live, until_looked_at
+from benchmarks.template import TRIED, Template, Templates, until_looked_at
 from serinus.api.durations import seconds
 from tests.support.operator import OperatorProcess, samples
 
@@ -85,20 +85,17 @@ class Measured:
         return {**told, **at_once, "load": self.load_then}
 
 
-async def measure(loads: Sequence[Load], mode: Mode, tell: Tell) -> Numbers:
+async def measure(loads: Sequence[Load], mode: Mode, templates: Templates) -> Numbers:
     """Measure some loads; one that cannot be measured to its end is said and leaves the others."""
-    found, failed = list[Measured](), dict[str, str]()
-    for interval in dict.fromkeys(each.interval for each in loads):
-        async with ground(tell) as here:
-            tell(f"live, {mode}: one rollout is made that is looked at each {interval}")
-            template = await live(here, "model", held(mode, interval))
-            here.rest()
-            for each in (each for each in loads if each.interval == interval):
-                try:
-                    found.append(await _at(here, each, mode, template))
-                except (AssertionError, TimeoutError) as error:
-                    failed[each.key] = f"{type(error).__name__}: {error}"[:300]
-                    tell(f"live, {mode}: {each.key} could not be measured: {failed[each.key]}")
+    here, found, failed = templates.here, list[Measured](), dict[str, str]()
+    for each in loads:
+        template = await templates.live(held(mode, each.interval))
+        try:
+            found.append(await _at(here, each, mode, template))
+        except (AssertionError, TimeoutError) as error:
+            failed[each.key] = f"{type(error).__name__}: {error}"[:300]
+            here.tell(f"live, {mode}: {each.key} could not be measured: {failed[each.key]}")
+        await here.clear()
     return {**figures(found), **({"failed": failed} if failed else {})}
 
 
@@ -111,11 +108,10 @@ async def _at(here: Ground, asked: Load, mode: Mode, template: Template) -> Meas
         here.tell(f"live, {mode}: {asked.key} steady for {asked.steady_seconds:g} s")
         steady = await _steady(here, operator, process.pid, asked.steady_seconds)
         here.tell(f"live, {mode}: {asked.key} take {steady.operator.cpu_cores:.3f} cores")
-        reverts = Reverts(here, fleet, apart=seconds(asked.interval))
-        one_by_one = await reverts.one_by_one(asked.victims)
-        then = load()
+        reverts = Reverts(here, fleet, mode, apart=seconds(asked.interval))
         at_once = [each for _ in range(asked.rounds) for each in await reverts.at_once()]
-        return Measured(asked, steady, one_by_one, at_once, then)
+        one_by_one = await reverts.one_by_one(asked.victims)
+        return Measured(asked, steady, one_by_one, at_once, load())
 
 
 async def settled(operators: Sequence[OperatorProcess], rollouts: int, interval: str) -> None:

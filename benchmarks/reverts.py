@@ -1,4 +1,10 @@
-"""Reverts of live rollouts: victims one by one, drawn at random, and all of them at once."""
+"""Reverts of live rollouts: victims one by one, drawn at random, and all of them at once.
+
+A victim is a version that is broken: it has been bad since it got its weight, and is condemned by the first scrape that
+tells of nothing else (of another attempt the second one, as the first tells of the time before as well). What is good
+for a minute and turns bad then is condemned, in the default mode, once more than a quarter of the minute's scrapes show
+it (docs/api.md): for all at once the clock starts with the scrape that does.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +14,17 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.fleet import Fleet
 from benchmarks.ground import Ground
-from benchmarks.manifests import LIVE_WEIGHT
+from benchmarks.manifests import LIVE_WEIGHT, Mode
+from benchmarks.traffic import SCRAPED_SECONDS
+from serinus.adapters.clock import SystemClock
 
 OVERLAP_SECONDS = 2.0
 """Where a look is longer in coming than this, the next victim does not wait for it."""
 SETTLE_SECONDS = 3.0
+WINDOW_SECONDS = 62.0
+"""Of this age a stage has a whole window of scrapes, whenever it is looked at."""
+LATER_SCRAPES = {Mode.DEFAULT: 15, Mode.THRESHOLD: 0}
+"""After the first scrape that shows bad answers in such a window, so many more come until the one that condemns."""
 
 
 class Reverts:
@@ -21,9 +33,11 @@ class Reverts:
     `apart` are the seconds between two looks.
     """
 
-    def __init__(self, here: Ground, fleet: Fleet, *, apart: float) -> None:
+    def __init__(self, here: Ground, fleet: Fleet, mode: Mode, *, apart: float) -> None:
         self._here = here
         self._fleet = fleet
+        self._mode = mode
+        self._clock = SystemClock()
         self._wait = apart if apart > OVERLAP_SECONDS else None
         self._rng = random.Random(1)  # noqa: S311 - a draw that can be repeated
         self._tries = 0
@@ -46,33 +60,46 @@ class Reverts:
     async def at_once(self) -> list[float]:
         """Revert all, and have all of them live again."""
         everybody = self._fleet.names
-        taken = await self._reverted(everybody)
+        began = max(self._fleet.stage_started(name) for name in everybody)
+        await asyncio.sleep(max(0.0, began + WINDOW_SECONDS - self._clock.now()))
+        taken = await self._all_reverted()
         self._here.tell(f"live: all {len(taken)} reverted at once, the slowest in {max(taken):.2f} s")
         await self._come_back(everybody)
         await asyncio.sleep(SETTLE_SECONDS)
         return taken
 
-    async def _victim(self, name: str, back: set[asyncio.Task[None]]) -> float:
-        taken = await self._reverted([name])
-        back.add(asyncio.create_task(self._come_back([name])))
-        return taken[0]
-
-    async def _reverted(self, names: Sequence[str]) -> list[float]:
-        """Spoil some canaries; give the seconds until each had lost its weight."""
-        for name in names:
-            self._fleet.taken_at.pop(name, None)
-        canaries = {name: self._fleet.canary(name) for name in names}
+    async def _all_reverted(self) -> list[float]:
+        """Let all turn bad; give the seconds from the scrape that condemns each until it had lost its weight."""
+        self._fleet.taken_at.clear()
+        canaries = {name: self._fleet.canary(name) for name in self._fleet.names}
         shown = await self._here.prometheus.spoil([*canaries.values()])
-        taken = await self._fleet.until_taken(names)
+        taken = await self._fleet.until_taken(self._fleet.names)
         await self._here.prometheus.send([*canaries.values()], there=False)
-        return [taken[name] - shown[canaries[name]] for name in names]
+        return [at - shown[canaries[name]] - LATER_SCRAPES[self._mode] for name, at in taken.items()]
+
+    async def _victim(self, name: str, back: set[asyncio.Task[None]]) -> float:
+        """Give another attempt weight that is bad from then on; seconds from the first scrape until it is taken."""
+        fleet, canary = self._fleet, self._fleet.canary(name)
+        await fleet.abort(name)
+        await self._here.prometheus.send([canary], there=False)
+        await self._try_again([name])
+        fleet.taken_at.pop(name, None)
+        await self._here.prometheus.send([canary], there=True)
+        shown = await self._here.prometheus.spoil([canary], fleet.stage_started(name) + SCRAPED_SECONDS)
+        taken = await fleet.until_taken([name])
+        await self._here.prometheus.send([canary], there=False)
+        back.add(asyncio.create_task(self._come_back([name])))
+        return taken[name] - shown[canary]
 
     async def _come_back(self, names: Sequence[str]) -> None:
         """Try again, with requests as soon as there is weight."""
+        await self._try_again(names)
+        await self._here.prometheus.send([self._fleet.canary(name) for name in names], there=True)
+
+    async def _try_again(self, names: Sequence[str]) -> None:
         self._tries += 1
         await self._fleet.retry(f"try {self._tries}", names)
         await self._fleet.until_routed(LIVE_WEIGHT, names)
-        await self._here.prometheus.send([self._fleet.canary(name) for name in names], there=True)
 
 
 def drawn(names: Sequence[str], count: int, rng: random.Random) -> Iterator[str]:

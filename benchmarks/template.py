@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
 
 from benchmarks.etcd import Stored
 from benchmarks.figures import passes, waiting
-from benchmarks.fleet import fleet_of
-from benchmarks.ground import Ground, at_work, names
+from benchmarks.fleet import Fleet, fleet_of
+from benchmarks.ground import MODEL, Ground, at_work, names
 from benchmarks.manifests import LIVE_WEIGHT, Policy
 from benchmarks.marks import wishes_about
 from serinus.core.model.kinds import Json
@@ -18,9 +18,8 @@ from tests.support.operator import OperatorProcess, requests_made, samples
 from tests.support.pods import Kubelets
 
 STABLE, TRIED = "1", "2"
-LOOKED_AT_SECONDS = 12.0
-"""For so long a canary is looked at before it is copied: its status shows its first numbers by then."""
-STABLE_SECONDS = 3000.0
+STABLE_SECONDS, TRIED_SECONDS = 3000.0, 62.0
+"""By so much they are made older: the tests learn from stable's past, and the canary is warm, with a whole window."""
 QUIET_SECONDS = 2.0
 LOOKED_AT_LIMIT_SECONDS = 180.0
 ASKED_SECONDS = 0.25
@@ -35,46 +34,66 @@ class Template:
     objects: Stored
     wishes: Sequence[Json]
 
-    @classmethod
-    async def of(cls, ground: Ground, name: str) -> Self:
-        """Take what is there of a name; a `maker` must have made it."""
-        return cls(name, await ground.etcd.take(name), wishes_about(name, ground.counted.applied))
-
-    async def copy(self, ground: Ground, count: int) -> tuple[str, ...]:
-        """Make so many of it in place of what is there of that word; give their names."""
-        word = self.name.rpartition("-")[0]
-        await ground.etcd.remove(f"{word}-")
+    async def copy(self, here: Ground, count: int, word: str = MODEL) -> tuple[str, ...]:
+        """Put so many there; give their names, which begin with a word as long as its own."""
         made = names(word, count)
-        await ground.etcd.copy(self.objects, self.name, made, self.wishes)
-        await ground.until_server_rests()
+        await here.etcd.copy(self.objects, self.name, made, self.wishes)
+        await here.until_server_rests()
         return made
 
 
-async def serving(ground: Ground, operator: OperatorProcess, word: str, policy: Policy) -> Template:
-    """Let a first version serve under a running `maker`, until nothing more is written, and take what is there."""
-    name = names(word, 1)
-    async with Kubelets(ground.api), fleet_of(ground.api, policy, name) as fleet:
-        await fleet.commit(STABLE)
-        await fleet.until_phase("Succeeded")
-        await until_quiet(operator)
-    return await Template.of(ground, name[0])
+class Templates:
+    """What was made on some ground to be copied; each is made when it is asked for first."""
 
+    def __init__(self, here: Ground) -> None:
+        self.here = here
+        self._made: dict[str, Template] = {}
 
-async def live(ground: Ground, word: str, policy: Policy) -> Template:
-    """Let a second version have its first weight and be looked at, and take what is there once the operator is gone.
+    async def serving(self, policy: Policy) -> Template:
+        """Give one whose first version serves, and of which nothing more is written."""
+        return self._made.get(str(policy)) or await self._make(policy, self._serve)
 
-    The first one has served alone for most of an hour by then, as far as anybody can tell: the tests learn from that.
-    """
-    name = names(word, 1)
-    operator = ground.maker()
-    async with at_work(operator):
-        await serving(ground, operator, word, policy)
-    await ground.etcd.age(name[0], STABLE_SECONDS)
-    async with at_work(operator), Kubelets(ground.api), fleet_of(ground.api, policy, name) as fleet:
-        await fleet.commit(TRIED)
-        await fleet.until_routed(LIVE_WEIGHT)
-        await asyncio.sleep(LOOKED_AT_SECONDS)
-    return await Template.of(ground, name[0])
+    async def live(self, policy: Policy) -> Template:
+        """Give one whose second version has its first weight, for over a minute, and is well."""
+        return self._made.get(str(policy)) or await self._make(policy, self._bring_to_life)
+
+    async def _make(self, policy: Policy, make: Callable[[Policy], Awaitable[None]]) -> Template:
+        here, (name,) = self.here, names(MODEL, 1)
+        here.tell("one is made to be copied")
+        here.work()
+        await make(policy)
+        here.rest()
+        made = Template(name, await here.etcd.take(name), wishes_about(name, here.counted.applied))
+        await here.clear()
+        self._made[str(policy)] = made
+        return made
+
+    async def _serve(self, policy: Policy) -> None:
+        maker = self.here.maker()
+        async with at_work(maker), self._one(policy) as fleet:
+            await fleet.commit(STABLE)
+            await fleet.until_phase("Succeeded")
+            await until_quiet(maker)
+
+    async def _bring_to_life(self, policy: Policy) -> None:
+        """Each version gets older while no operator runs: the first one serves alone for most of an hour."""
+        maker, etcd, (name,) = self.here.maker(), self.here.etcd, names(MODEL, 1)
+        async with self._one(policy) as fleet:
+            async with at_work(maker):
+                await fleet.commit(STABLE)
+                await fleet.until_phase("Succeeded")
+            await etcd.age(name, STABLE_SECONDS)
+            async with at_work(maker):
+                await fleet.commit(TRIED)
+                await fleet.until_routed(LIVE_WEIGHT)
+            await etcd.age(name, TRIED_SECONDS)
+            async with at_work(maker):
+                await fleet.until_safe()
+
+    @asynccontextmanager
+    async def _one(self, policy: Policy) -> AsyncIterator[Fleet]:
+        async with Kubelets(self.here.api), fleet_of(self.here.api, policy, names(MODEL, 1)) as fleet:
+            yield fleet
 
 
 async def until_quiet(operator: OperatorProcess) -> None:
