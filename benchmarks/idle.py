@@ -18,7 +18,7 @@ from serinus.adapters.clock import SystemClock
 from tests.support.operator import samples
 
 REDUCED, FULL = (1000,), (1000, 10_000)
-IDLE_SECONDS, IDLE_SECONDS_IN_FULL = 15.0, 70.0
+IDLE_SECONDS, IDLE_SECONDS_IN_FULL = 10.0, 70.0
 """For which CPU is counted: once a minute the operator lists what it watches."""
 LIVE = 10
 LIVE_POLICY = held(Mode.DEFAULT, "1s")

@@ -20,7 +20,7 @@ from serinus.api.durations import seconds
 from tests.support.operator import OperatorProcess, samples
 
 STEADY_SECONDS = 10.0
-LOOKS_BEFORE = 5
+LOOKS_BEFORE = 3
 """So often each rollout is looked at by a new operator, once it has seen all, before anything is measured."""
 USUAL_INTERVAL = "1s"
 
@@ -33,6 +33,7 @@ class Load:
     victims: int
     rounds: int
     interval: str = USUAL_INTERVAL
+    steady: float = STEADY_SECONDS
 
     @property
     def key(self) -> str:
@@ -42,16 +43,16 @@ class Load:
     @property
     def steady_seconds(self) -> float:
         """Two looks at least."""
-        return max(STEADY_SECONDS, 2 * seconds(self.interval))
+        return max(self.steady, 2 * seconds(self.interval))
 
 
-REDUCED = (Load(1, victims=10, rounds=0), Load(100, victims=20, rounds=2))
-SHORTENED = (Load(1, victims=6, rounds=0), Load(100, victims=10, rounds=1))
+REDUCED = (Load(1, victims=5, rounds=0), Load(100, victims=5, rounds=1))
+SHORTENED = (Load(1, victims=3, rounds=0, steady=5.0), Load(100, victims=3, rounds=1, steady=5.0))
 FULL = (
     Load(1, victims=20, rounds=0),
-    Load(100, victims=50, rounds=5),
-    Load(300, victims=50, rounds=3),
-    Load(1000, victims=50, rounds=2),
+    Load(100, victims=50, rounds=2),
+    Load(300, victims=50, rounds=2),
+    Load(1000, victims=50, rounds=1),
     Load(1000, victims=50, rounds=1, interval="10s"),
 )
 

@@ -67,7 +67,8 @@ async def create(wish: Wish, templates: Templates) -> Numbers:
 
 async def killed(wish: Wish, templates: Templates) -> Numbers:
     """Measure the way back without an operator."""
-    return {"kill": await kill.measure(kill.FULL if wish.full else kill.REDUCED, templates)}
+    ways, rounds = (kill.FULL, kill.ROUNDS_IN_FULL) if wish.full else (kill.REDUCED, kill.ROUNDS)
+    return {"kill": await kill.measure(ways, rounds, templates)}
 
 
 async def replicas(wish: Wish, templates: Templates) -> Numbers:
@@ -90,6 +91,12 @@ PARTS: dict[str, Callable[[Wish, Templates], Awaitable[Numbers]]] = {
     "idle": idle_and_restart,
     "create": create,
 }
+IN_FULL_ALONE = frozenset({"replicas"})
+
+
+def usual(*, full: bool) -> list[str]:
+    """Name the parts that are measured where none is named."""
+    return [name for name in PARTS if full or name not in IN_FULL_ALONE]
 
 
 async def measured(names: Sequence[str], wish: Wish, tell: Tell) -> AsyncIterator[Numbers]:

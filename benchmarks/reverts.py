@@ -23,8 +23,10 @@ OVERLAP_SECONDS = 2.0
 SETTLE_SECONDS = 3.0
 WINDOW_SECONDS = 62.0
 """Of this age a stage has a whole window of scrapes, whenever it is looked at."""
-LATER_SCRAPES = {Mode.DEFAULT: 15, Mode.THRESHOLD: 0}
-"""After the first scrape that shows bad answers in such a window, so many more come until the one that condemns."""
+LATER_SCRAPES = 15
+"""In the default mode so many more follow the first one that shows bad answers, in such a window, until one condemns.
+
+Where a look is longer in coming than a scrape, what condemns is the second such look: there all of the time is told."""
 
 
 class Reverts:
@@ -36,7 +38,7 @@ class Reverts:
     def __init__(self, here: Ground, fleet: Fleet, mode: Mode, *, apart: float) -> None:
         self._here = here
         self._fleet = fleet
-        self._mode = mode
+        self._later = LATER_SCRAPES if mode is Mode.DEFAULT and apart <= SCRAPED_SECONDS else 0
         self._clock = SystemClock()
         self._wait = apart if apart > OVERLAP_SECONDS else None
         self._rng = random.Random(1)  # noqa: S311 - a draw that can be repeated
@@ -75,7 +77,10 @@ class Reverts:
         shown = await self._here.prometheus.spoil([*canaries.values()])
         taken = await self._fleet.until_taken(self._fleet.names)
         await self._here.prometheus.send([*canaries.values()], there=False)
-        return [at - shown[canaries[name]] - LATER_SCRAPES[self._mode] for name, at in taken.items()]
+        seconds = [at - shown[canaries[name]] - self._later for name, at in taken.items()]
+        if min(seconds) < 0:
+            raise AssertionError(f"fewer than {self._later + 1} scrapes have condemned one: the rule is another")
+        return seconds
 
     async def _victim(self, name: str, back: set[asyncio.Task[None]]) -> float:
         """Give another attempt weight that is bad from then on; seconds from the first scrape until it is taken."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -16,6 +18,7 @@ from benchmarks.manifests import Mode
 from benchmarks.memory import Flat, Plan
 from benchmarks.parts import Wish
 from benchmarks.reverts import drawn
+from benchmarks.template import Templates
 
 BARE = frozenset[tuple[str, str]]()
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
@@ -147,15 +150,39 @@ def test_sizes_can_be_asked_for() -> None:
     assert (asked_for.key, Load(300, victims=5, rounds=2).key) == ("300 at 10s", "300")
 
 
+class NoGround:
+    """Parts that need none are measured on it."""
+
+    def rest(self) -> None:
+        """Nobody is at work."""
+
+    async def clear(self) -> None:
+        """Nothing is there."""
+
+
+@asynccontextmanager
+async def nowhere(tell: Tell) -> AsyncIterator[NoGround]:
+    """Stand in for an API server and all that goes with it."""
+    yield NoGround()
+
+
+@pytest.mark.parametrize(("full", "named"), [(False, False), (True, True)], ids=["the reduced set", "all"])
+def test_two_replicas_are_measured_where_everything_is(full: bool, named: bool) -> None:
+    """The reduced set has to end within five minutes."""
+    assert ("replicas" in parts.usual(full=full)) is named
+    assert {"live", "threshold", "idle", "create", "kill", "requests"} <= set(parts.usual(full=full))
+
+
 async def test_a_part_that_fails_is_said_and_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour's numbers are not lost with one part, and what was found so far is known after each."""
 
-    async def fails(wish: Wish, tell: Tell) -> Numbers:
+    async def fails(wish: Wish, templates: Templates) -> Numbers:
         raise AssertionError("not within 60 s: weight 0")
 
-    async def works(wish: Wish, tell: Tell) -> Numbers:
+    async def works(wish: Wish, templates: Templates) -> Numbers:
         return {"create": {"100": 1}}
 
+    monkeypatch.setattr(parts, "ground", nowhere)
     monkeypatch.setattr(parts, "PARTS", {"kill": fails, "create": works})
     said: list[str] = []
     first, last = [found async for found in parts.measured(["kill", "create"], Wish(), said.append)]
