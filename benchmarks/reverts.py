@@ -39,6 +39,7 @@ class Reverts:
         self._here = here
         self._fleet = fleet
         self._later = LATER_SCRAPES if mode is Mode.DEFAULT and apart <= SCRAPED_SECONDS else 0
+        self._apart = apart
         self._clock = SystemClock()
         self._wait = apart if apart > OVERLAP_SECONDS else None
         self._rng = random.Random(1)  # noqa: S311 - a draw that can be repeated
@@ -50,7 +51,6 @@ class Reverts:
         back: set[asyncio.Task[None]] = set()
         for name in drawn(self._fleet.names, victims, self._rng):
             await self._fleet.until_routed(LIVE_WEIGHT, [name])
-            await asyncio.sleep(self._rng.random())
             task = asyncio.create_task(self._victim(name, back))
             under_way.append(task)
             await asyncio.wait([task], timeout=None if self._wait is None else OVERLAP_SECONDS)
@@ -83,10 +83,15 @@ class Reverts:
         return seconds
 
     async def _victim(self, name: str, back: set[asyncio.Task[None]]) -> float:
-        """Give another attempt weight that is bad from then on; seconds from the first scrape until it is taken."""
+        """Give another attempt weight that is bad from then on; seconds from the first scrape until it is taken.
+
+        Where it is the only one, nobody looks any more before it begins: looks start anew, at another moment between
+        two scrapes.
+        """
         fleet, canary = self._fleet, self._fleet.canary(name)
         await fleet.abort(name)
         await self._here.prometheus.send([canary], there=False)
+        await asyncio.sleep(self._rng.random() + (self._apart if len(fleet.names) == 1 else 0.0))
         await self._try_again([name])
         fleet.taken_at.pop(name, None)
         await self._here.prometheus.send([canary], there=True)
