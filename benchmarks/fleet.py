@@ -19,6 +19,7 @@ from tests.support.cluster_api import ClusterApi
 from tests.support.mirror import Change, Mirror
 
 AT_ONCE = 16
+LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 60.0
 PATIENCE_EACH_SECONDS = 0.3
 """Longer for more of them: an operator that does not keep up is to be measured, too."""
@@ -101,9 +102,23 @@ class Fleet:
         wanted = names or self.names
 
         def routed() -> bool:
-            return all(self._weight(name) == weight == self._tried[name].weight for name in wanted)
+            return all(self._is_routed(name, weight) for name in wanted)
 
         await self._mirror.until(routed, f"{weight}% to version {self._version} everywhere", limit=self._patience)
+
+    async def each_routed(self, weight: int, names: Sequence[str]) -> AsyncIterator[set[str]]:
+        """Give those whose routes give the version this weight, soon after they do, until all have been given."""
+        left = set(names)
+        async with asyncio.timeout(self._patience):
+            while left:
+                there = {name for name in left if self._is_routed(name, weight)}
+                if there:
+                    yield there
+                left -= there
+                await asyncio.sleep(LOOK_SECONDS)
+
+    def _is_routed(self, name: str, weight: int) -> bool:
+        return self._weight(name) == weight == self._tried[name].weight
 
     async def until_phase(self, phase: str) -> None:
         """Wait until the newest Rollout of the version is in a phase, everywhere."""

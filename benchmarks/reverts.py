@@ -92,7 +92,8 @@ class Reverts:
         await fleet.abort(name)
         await self._here.prometheus.send([canary], there=False)
         await asyncio.sleep(self._rng.random() + (self._apart if len(fleet.names) == 1 else 0.0))
-        await self._try_again([name])
+        await self._retry([name])
+        await fleet.until_routed(LIVE_WEIGHT, [name])
         fleet.taken_at.pop(name, None)
         await self._here.prometheus.send([canary], there=True)
         shown = await self._here.prometheus.spoil([canary], fleet.stage_started(name) + SCRAPED_SECONDS)
@@ -102,14 +103,14 @@ class Reverts:
         return taken[name] - shown[canary]
 
     async def _come_back(self, names: Sequence[str]) -> None:
-        """Try again, with requests as soon as there is weight."""
-        await self._try_again(names)
-        await self._here.prometheus.send([self._fleet.canary(name) for name in names], there=True)
+        """Try again, with requests to each as soon as it has weight: one without would be looked at more closely."""
+        await self._retry(names)
+        async for there in self._fleet.each_routed(LIVE_WEIGHT, names):
+            await self._here.prometheus.send([self._fleet.canary(name) for name in there], there=True)
 
-    async def _try_again(self, names: Sequence[str]) -> None:
+    async def _retry(self, names: Sequence[str]) -> None:
         self._tries += 1
         await self._fleet.retry(f"try {self._tries}", names)
-        await self._fleet.until_routed(LIVE_WEIGHT, names)
 
 
 def drawn(names: Sequence[str], count: int, rng: random.Random) -> Iterator[str]:
