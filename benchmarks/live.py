@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from benchmarks.figures import Numbers, load, pass_ms, passes, requests_by_verb, spread
@@ -17,11 +18,14 @@ from benchmarks.process import Cost, cost
 from benchmarks.reverts import Reverts
 from benchmarks.template import TRIED, Template, Templates, until_looked_at
 from serinus.api.durations import seconds
+from serinus.runtime.sampler import CALM_PASSES_A_SECOND
 from tests.support.operator import OperatorProcess, samples
 
 STEADY_SECONDS = 10.0
-LOOKS_BEFORE = 3
-"""So often each rollout is looked at by a new operator, once it has seen all, before anything is measured."""
+LOOKS_TOGETHER = 3
+KEEPS_UP = 0.8
+"""Of the passes that so many looks should have."""
+SETTLE_SECONDS = 60.0
 USUAL_INTERVAL = "1s"
 
 
@@ -116,9 +120,23 @@ async def _at(here: Ground, asked: Load, mode: Mode, template: Template) -> Meas
 
 
 async def settled(operators: Sequence[OperatorProcess], rollouts: int, interval: str) -> None:
-    """Wait until new operators have seen all live rollouts, and have looked at each some times more."""
+    """Wait until new operators have seen all live rollouts, and keep up with them, or for a minute where they do not.
+
+    At its start an operator reads minutes of samples again.
+    """
     await until_looked_at(operators, rollouts, all_done=False)
-    await asyncio.sleep(LOOKS_BEFORE * seconds(interval))
+    apart = LOOKS_TOGETHER * seconds(interval)
+    wanted = KEEPS_UP * apart * min(rollouts / seconds(interval), CALM_PASSES_A_SECOND)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while await _passes_within(operators, apart) < wanted:
+                continue
+
+
+async def _passes_within(operators: Sequence[OperatorProcess], lasts: float) -> float:
+    before = [passes(await samples(one.url)) for one in operators]
+    await asyncio.sleep(lasts)
+    return sum(passes(await samples(one.url)) for one in operators) - sum(before)
 
 
 async def _steady(here: Ground, operator: OperatorProcess, pid: int, lasts: float) -> Steady:
