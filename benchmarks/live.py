@@ -136,7 +136,7 @@ async def settled(operators: Sequence[OperatorProcess], rollouts: int, interval:
 async def _passes_within(operators: Sequence[OperatorProcess], lasts: float) -> float:
     before = [passes(await samples(one.url)) for one in operators]
     await asyncio.sleep(lasts)
-    return sum(passes(await samples(one.url)) for one in operators) - sum(before)
+    return sum([passes(await samples(one.url)) for one in operators]) - sum(before)
 
 
 async def _steady(here: Ground, operator: OperatorProcess, pid: int, lasts: float) -> Steady:
