@@ -1,4 +1,8 @@
-"""The operator is killed in mid-rollout, with leader election, while the canary turns bad: how long until weight 0?"""
+"""The operator is killed in mid-rollout, with leader election: how long until a bad canary has weight 0?
+
+For whoever follows, the canary has been bad since it got its weight: the first look condemns it, and what is measured is
+how soon somebody looks.
+"""
 
 from __future__ import annotations
 

@@ -60,6 +60,7 @@ class Templates:
     async def _make(self, policy: Policy, make: Callable[[Policy], Awaitable[None]]) -> Template:
         here, (name,) = self.here, names(MODEL, 1)
         here.tell("one is made to be copied")
+        here.counted.applied.clear()
         here.work()
         await make(policy)
         here.rest()

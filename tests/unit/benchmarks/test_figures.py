@@ -126,19 +126,34 @@ def flat(*by_round: float) -> Flat:
 @pytest.mark.parametrize(
     ("by_round", "holds"),
     [
-        pytest.param((80, 100, 100, 100, 100, 109, 108, 107, 106, 105, 104, 109), True, id="nine per cent more"),
-        pytest.param((80, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 111), False, id="eleven per cent more"),
-        pytest.param((80, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 60), True, id="less"),
-        pytest.param((100, 80, 85, 90, 90, 90, 90, 90, 90, 90, 90, 90), False, id="more than after the first sixth"),
+        pytest.param((80, 85, 90, 95, 98, 100, 108, 107, 106, 105, 104, 109), True, id="nine per cent more"),
+        pytest.param((80, 85, 90, 95, 98, 100, 100, 100, 100, 100, 100, 111), False, id="eleven per cent more"),
+        pytest.param((80, 85, 90, 95, 98, 100, 100, 100, 100, 100, 100, 60), True, id="less"),
+        pytest.param((100, 100, 100, 95, 90, 80, 85, 90, 90, 90, 90, 90), False, id="less than at first"),
     ],
 )
-def test_memory_is_compared_with_the_end_of_the_first_sixth(by_round: tuple[float, ...], holds: bool) -> None:
-    """What an operator needs to begin with is no growth; what it holds more at the end is."""
+def test_memory_is_compared_with_what_an_operator_has_once_it_has_settled(
+    by_round: tuple[float, ...], holds: bool
+) -> None:
+    """What it needs to begin with is no growth; what it holds more at the end is. Here it has half of the time."""
     assert flat(*by_round).holds is holds
 
 
-def test_an_hours_first_sixth_is_ten_minutes() -> None:
-    """The short form is scaled."""
+@pytest.mark.parametrize(
+    ("plan", "seconds"),
+    [
+        pytest.param(Plan(100, 60.0, 60), 600.0, id="ten minutes of an hour"),
+        pytest.param(Plan(25, 15.0, 60), 360.0, id="six of a quarter of an hour"),
+        pytest.param(Plan(25, 15.0, 6), 45.0, id="half of a minute and a half"),
+    ],
+)
+def test_it_has_some_minutes_to_settle(plan: Plan, seconds: float) -> None:
+    """Minutes of samples are kept: before that memory fills."""
+    assert plan.settled == seconds
+
+
+def test_an_hour_is_compared_with_its_first_ten_minutes() -> None:
+    """By the round that ends then."""
     seconds = [(float(second), 200.0 if second > 600 else 100.0) for second in range(1, 3601)]
     assert Flat(Plan(100, 60.0, 60), seconds, {}).early == 100.0
 
