@@ -1,6 +1,6 @@
 """The operator is killed in mid-rollout, with leader election: how long until a bad canary has weight 0?
 
-For whoever follows, the canary has been bad since it got its weight: the first look condemns it, and what is measured is
+For whoever follows, the canary has been bad since it got its weight: the first look condemns it, and it is measured
 how soon somebody looks.
 """
 
