@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.figures import Numbers, flattened
 from benchmarks.ground import Tell
 from benchmarks.live import USUAL_INTERVAL
-from benchmarks.parts import PARTS, Wish, measured
+from benchmarks.parts import PARTS, Wish, measured, usual
 from serinus.adapters.clock import SystemClock
 
 PROGRESS = Console(stderr=True)
@@ -28,7 +28,7 @@ IN_FILE_ALONE = "by_resource"
 def main() -> int:
     """Measure what is asked for; 1 where something could not be measured."""
     chosen = _options()
-    clock, names = SystemClock(), chosen.only or list(PARTS)
+    clock, names = SystemClock(), chosen.only or usual(full=chosen.full)
     began = clock.monotonic()
     wish = Wish(chosen.full, chosen.live, chosen.interval, chosen.victims, chosen.idle, chosen.create)
 

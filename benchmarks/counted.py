@@ -1,6 +1,7 @@
 """A way to the API server on which every request is counted: by verb, what it is about, and how it was answered.
 
-The operator counts its own requests by verb alone; an answer of 404 is one of the things that are to become fewer.
+The operator counts its own requests by verb alone; an answer of 404 is one of the things that are to become fewer. What
+was applied is kept as well: copies of it need marks of their own (`benchmarks/marks.py`).
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from aiohttp import web
 from yarl import URL
 
 from benchmarks.figures import Numbers
+from serinus.core.model.kinds import Json
 from serinus_local.control_plane import ControlPlane
 
 NOT_PASSED_ON = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 BESIDE = frozenset({"watch", "list modeldeployments", "list rollouts", "get leases", "merge leases", "list leases"})
 """What comes by the clock, however many objects there are."""
+BAD_REQUEST = 400
+"""From this code on nothing was done."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,11 @@ Requests: TypeAlias = Counter[Asked]
 
 
 class CountedServer:
-    """Passes requests on to an API server; `seen` holds all that were answered."""
+    """Passes requests on to an API server; `seen` holds all that were answered, `applied` what was by its path."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self.seen: Requests = Counter()
+        self.applied: dict[str, Json] = {}
         self._plane = plane
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(plane.ca_file)), limit=0),
@@ -61,21 +66,30 @@ class CountedServer:
         application.router.add_route("*", "/{path:.*}", self._pass_on)
         return application
 
-    async def start(self) -> Path:
-        """Listen; gives a kubeconfig that leads here."""
+    @property
+    def kubeconfig(self) -> Path:
+        """Give a kubeconfig that leads here."""
+        return self._plane.state / "counted.kubeconfig"
+
+    async def start(self) -> None:
+        """Listen."""
         await self._runner.setup()
         port = self._plane.ports["counted"]
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         config = json.loads(self._plane.kubeconfig.read_text())
         config["clusters"][0]["cluster"] = {"server": f"http://127.0.0.1:{port}"}
-        file = self._plane.state / "counted.kubeconfig"
-        file.write_text(json.dumps(config))
-        return file
+        self.kubeconfig.write_text(json.dumps(config))
 
     async def close(self) -> None:
         """End all connections."""
         await self._runner.cleanup()
         await self._session.close()
+
+    def _note(self, request: web.Request, code: int, body: bytes) -> None:
+        one = asked(request.method, request.path, request.query, request.headers, code)
+        self.seen[one] += 1
+        if one.verb == "apply" and code < BAD_REQUEST:
+            self.applied[request.path] = json.loads(body)
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in NOT_PASSED_ON}
@@ -83,7 +97,7 @@ class CountedServer:
         async with self._session.request(
             request.method, url, headers=headers, data=await request.read() or None, allow_redirects=False
         ) as answer:
-            self.seen[asked(request.method, request.path, request.query, request.headers, answer.status)] += 1
+            self._note(request, answer.status, await request.read())
             passed = web.StreamResponse(status=answer.status, headers=_kept(answer.headers))
             # Whoever ends a watch closes its connection.
             with suppress(ConnectionError):
@@ -95,11 +109,12 @@ class CountedServer:
 
 
 @asynccontextmanager
-async def counted_server(plane: ControlPlane) -> AsyncIterator[tuple[CountedServer, Path]]:
-    """Serve for the time of the block; gives the server, and the kubeconfig that leads to it."""
+async def counted_server(plane: ControlPlane) -> AsyncIterator[CountedServer]:
+    """Serve for the time of the block."""
     server = CountedServer(plane)
     try:
-        yield server, await server.start()
+        await server.start()
+        yield server
     finally:
         await server.close()
 

@@ -47,11 +47,6 @@ def waiting(page: Samples) -> float:
     return page.get(("serinus_queue_depth", _BARE), 0.0)
 
 
-def leads(page: Samples) -> bool:
-    """Tell whether the process leads a shard, and has looked at something."""
-    return bool(led(page)) and passes(page) > 0
-
-
 def led(page: Samples) -> frozenset[int]:
     """Name the shards that the process leads."""
     shards = (dict(labels)["shard"] for (name, labels), value in page.items() if name == "serinus_leader" and value)

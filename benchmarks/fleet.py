@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from benchmarks.manifests import NAMESPACE, Policy
 from serinus.adapters.clock import SystemClock
+from serinus.api.status import Verdict
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
 from serinus.core.traffic.istio.routes import read_split
@@ -17,6 +19,7 @@ from tests.support.cluster_api import ClusterApi
 from tests.support.mirror import Change, Mirror
 
 AT_ONCE = 16
+LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 60.0
 PATIENCE_EACH_SECONDS = 0.3
 """Longer for more of them: an operator that does not keep up is to be measured, too."""
@@ -30,11 +33,22 @@ class _Tried:
     revision: str
     attempt: int
     phase: str
+    weight: int
+    stage_started: str
+    verdict: str
 
     @classmethod
     def of(cls, manifest: Json) -> Self:
-        spec, phase = manifest["spec"], (manifest.get("status") or {}).get("phase", "")
-        return cls(manifest["metadata"]["name"], spec["to"]["revision"], spec["attempt"], phase)
+        spec, status = manifest["spec"], manifest.get("status") or {}
+        return cls(
+            manifest["metadata"]["name"],
+            spec["to"]["revision"],
+            spec["attempt"],
+            status.get("phase", ""),
+            status.get("weight", 0),
+            status.get("stageStartedAt", ""),
+            status.get("verdict", ""),
+        )
 
 
 class Fleet:
@@ -62,9 +76,17 @@ class Fleet:
 
     async def retry(self, word: str, names: Sequence[str] = ()) -> None:
         """Ask for another attempt with what was reverted; its pods are still there."""
-        patch = {"spec": {"retry": word}}
-        wanted = names or self.names
-        await self._everywhere(wanted, lambda name: self._api.patch(ROLLOUT, NAMESPACE, self.rollout(name), patch))
+        await self._patch(names or self.names, {"retry": word})
+
+    async def abort(self, name: str) -> None:
+        """Take a canary's weight away, as a person would, and wait until it is gone."""
+        self.taken_at.pop(name, None)
+        await self._patch([name], {"abort": True})
+        await self.until_taken([name])
+
+    async def _patch(self, names: Sequence[str], spec: Json) -> None:
+        patch = {"spec": spec}
+        await self._everywhere(names, lambda name: self._api.patch(ROLLOUT, NAMESPACE, self.rollout(name), patch))
 
     async def _everywhere(self, names: Sequence[str], do: Callable[[str], Awaitable[Json]]) -> None:
         free = asyncio.Semaphore(AT_ONCE)
@@ -76,13 +98,27 @@ class Fleet:
         await asyncio.gather(*(one(name) for name in names))
 
     async def until_routed(self, weight: int, names: Sequence[str] = ()) -> None:
-        """Wait until every route gives the version this weight."""
+        """Wait until every route gives the version this weight, and its Rollout was seen to say so."""
         wanted = names or self.names
 
         def routed() -> bool:
-            return all(self._weight(name) == weight for name in wanted)
+            return all(self._is_routed(name, weight) for name in wanted)
 
         await self._mirror.until(routed, f"{weight}% to version {self._version} everywhere", limit=self._patience)
+
+    async def each_routed(self, weight: int, names: Sequence[str]) -> AsyncIterator[set[str]]:
+        """Give those whose routes give the version this weight, soon after they do, until all have been given."""
+        left = set(names)
+        async with asyncio.timeout(self._patience):
+            while left:
+                there = {name for name in left if self._is_routed(name, weight)}
+                if there:
+                    yield there
+                left -= there
+                await asyncio.sleep(LOOK_SECONDS)
+
+    def _is_routed(self, name: str, weight: int) -> bool:
+        return self._weight(name) == weight == self._tried[name].weight
 
     async def until_phase(self, phase: str) -> None:
         """Wait until the newest Rollout of the version is in a phase, everywhere."""
@@ -91,6 +127,14 @@ class Fleet:
             return all(name in self._tried and self._tried[name].phase == phase for name in self.names)
 
         await self._mirror.until(there, f"{phase} everywhere", limit=self._patience)
+
+    async def until_safe(self) -> None:
+        """Wait until the version was found to be well, everywhere."""
+
+        def is_safe() -> bool:
+            return all(name in self._tried and self._tried[name].verdict == Verdict.SAFE for name in self.names)
+
+        await self._mirror.until(is_safe, "Safe everywhere", limit=self._patience)
 
     async def until_taken(self, names: Sequence[str]) -> dict[str, float]:
         """Wait until the version has weight 0 at all of these; give when each was seen, on the monotonic clock."""
@@ -104,6 +148,10 @@ class Fleet:
     def rollout(self, name: str) -> str:
         """Give the newest Rollout of the version."""
         return self._tried[name].rollout
+
+    def stage_started(self, name: str) -> float:
+        """Tell when the canary got its weight (Unix time, s)."""
+        return datetime.fromisoformat(self._tried[name].stage_started).timestamp()
 
     async def until_live(self) -> None:
         """Wait until the version has weight everywhere, and is nowhere all that serves."""

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.counted import CountedServer, counted_server
 from benchmarks.etcd import Etcd
 from benchmarks.manifests import NAMESPACE
 from benchmarks.process import cost
+from benchmarks.prometheus import NAME as PROMETHEUS
 from benchmarks.prometheus import Prometheus, prometheus
 from serinus.api import crds
 from serinus_local.control_plane import API_SERVER, ControlPlane, control_plane
@@ -23,6 +25,9 @@ from tests.support.cluster_api import ClusterApi
 from tests.support.operator import OperatorProcess
 
 CONTROLLERS = "kube-controller-manager"
+SERVERS = frozenset({"etcd", API_SERVER, PROMETHEUS})
+MODEL, TRIAL = "model", "trial"
+"""Words that names begin with, equally long."""
 DRAIN_SECONDS = 600
 """What is reverted keeps its pods, so that it can be tried again at once: the way back is the same."""
 NAMES_AT_ALL = 5
@@ -34,11 +39,12 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Ground:
-    """An API server with our kinds, and traffic."""
+    """An API server with our kinds, a way to it on which requests are counted, and traffic."""
 
     plane: ControlPlane
     api: ClusterApi
     prometheus: Prometheus
+    counted: CountedServer
     tell: Tell
 
     def operator(
@@ -48,14 +54,32 @@ class Ground:
         config = {"drainSeconds": DRAIN_SECONDS, **fields}
         return OperatorProcess(self.plane, name, self.prometheus.url, kubeconfig=kubeconfig, pod=pod, **config)
 
+    def maker(self) -> OperatorProcess:
+        """Make an operator whose requests are counted, and whose wishes are known: what it makes can be copied."""
+        return self.operator("maker", kubeconfig=self.counted.kubeconfig)
+
     @property
     def etcd(self) -> Etcd:
         """Give the way to what is stored."""
         return Etcd(f"http://127.0.0.1:{self.plane.ports['etcd']}")
 
+    def work(self) -> None:
+        """Have the controllers at work, which make pods."""
+        self.plane.processes.again(CONTROLLERS)
+
     def rest(self) -> None:
         """End the controllers: nobody but the operator is to do anything, and what is there stays as it is."""
         self.plane.processes.stop(CONTROLLERS)
+
+    async def clear(self) -> None:
+        """Leave nothing of what was measured: no process, no object, and nothing that was said of a Service."""
+        for name in self.plane.processes.known():
+            if name not in SERVERS:
+                self.plane.processes.stop(name)
+        for word in (MODEL, TRIAL):
+            await self.etcd.remove(f"/{NAMESPACE}/{word}-")
+        await self.prometheus.forget()
+        await self.until_server_rests()
 
     async def until_server_rests(self) -> None:
         """Wait until the API server has taken in what was put into etcd."""
@@ -77,8 +101,8 @@ async def ground(tell: Tell) -> AsyncIterator[Ground]:
                 plane.apply_crds(file.read_text())
             plane.kubectl("create", "namespace", NAMESPACE)
             plane.apply_yaml(istio_gateway(NAMESPACE))
-            async with ClusterApi(plane) as api, prometheus(plane) as source:
-                yield Ground(plane, api, source, tell)
+            async with ClusterApi(plane) as api, prometheus(plane) as source, counted_server(plane) as counted:
+                yield Ground(plane, api, source, counted, tell)
     finally:
         shutil.rmtree(state, ignore_errors=True)
 

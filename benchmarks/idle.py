@@ -1,6 +1,7 @@
 """Thousands of ModelDeployments at which nothing happens: memory, CPU, and how soon a restarted operator has seen all.
 
-Some more are live and turn bad while the operator is away: those must not wait for the idle ones.
+Some more are live, and while the operator is away they have answered badly since they got their weight: its first look
+condemns them, and must not wait for the idle ones.
 """
 
 from __future__ import annotations
@@ -9,49 +10,43 @@ from collections.abc import Sequence
 
 from benchmarks.figures import Numbers, load, requests_by_verb
 from benchmarks.fleet import fleet_of
-from benchmarks.ground import Ground, Tell, at_work, ground
+from benchmarks.ground import TRIAL, Ground, at_work
 from benchmarks.manifests import PLAIN, Mode, held
 from benchmarks.process import cost, rss_mb
-from benchmarks.template import TRIED, Template, live, serving, until_looked_at, until_quiet
+from benchmarks.template import TRIED, Template, Templates, until_looked_at, until_quiet
 from serinus.adapters.clock import SystemClock
 from tests.support.operator import samples
 
 REDUCED, FULL = (1000,), (1000, 10_000)
-IDLE_SECONDS, IDLE_SECONDS_IN_FULL = 15.0, 70.0
+IDLE_SECONDS, IDLE_SECONDS_IN_FULL = 10.0, 70.0
 """For which CPU is counted: once a minute the operator lists what it watches."""
 LIVE = 10
 LIVE_POLICY = held(Mode.DEFAULT, "1s")
 
 
-async def measure(sizes: Sequence[int], tell: Tell, *, lasts: float = IDLE_SECONDS) -> Numbers:
+async def measure(sizes: Sequence[int], templates: Templates, *, lasts: float = IDLE_SECONDS) -> Numbers:
     """Measure some sizes, with CPU over so many seconds; gives the figures as `idle` and as `restart`, by size."""
-    idle: Numbers = {}
-    restart: Numbers = {}
-    async with ground(tell) as here:
-        tell("idle: one that serves is made, and a live one")
-        trial = await live(here, "trial", LIVE_POLICY)
-        await here.etcd.remove("trial-")
-        alone, template = await _one(here)
-        here.rest()
-        for size in sizes:
-            tell(f"idle: {size} are put there")
-            await template.copy(here, size)
-            await here.until_server_rests()
-            idle[str(size)], last = await _idle(here, size, alone, lasts)
-            tell(f"idle: {size} take {idle[str(size)]['rss_mb']} MiB, all were looked at after {last} s")
-            restart[str(size)] = {"last_look_seconds": last, **await _restart(here, trial)}
+    here, idle, restart = templates.here, Numbers(), Numbers()
+    template, trial = await templates.serving(PLAIN), await templates.live(LIVE_POLICY)
+    alone = await _alone(here, template)
+    for size in sizes:
+        here.tell(f"idle: {size} are put there")
+        await template.copy(here, size)
+        idle[str(size)], last = await _idle(here, size, alone, lasts)
+        here.tell(f"idle: {size} take {idle[str(size)]['rss_mb']} MiB, all were looked at after {last} s")
+        restart[str(size)] = {"last_look_seconds": last, **await _restart(here, trial)}
+        await here.clear()
     return {"idle": idle, "restart": restart}
 
 
-async def _one(here: Ground) -> tuple[float, Template]:
-    """Make one that serves; gives the MiB of a new operator that has nothing else."""
+async def _alone(here: Ground, template: Template) -> float:
+    """Give the MiB of a new operator that has one, and nothing else."""
+    await template.copy(here, 1)
     operator = here.operator()
-    async with at_work(operator):
-        template = await serving(here, operator, "model", PLAIN)
     async with at_work(operator) as process:
-        await until_looked_at(operator, 1)
+        await until_looked_at([operator], 1)
         await until_quiet(operator)
-        return rss_mb(process.pid), template
+        return rss_mb(process.pid)
 
 
 async def _idle(here: Ground, size: int, alone: float, lasts: float) -> tuple[Numbers, float]:
@@ -59,35 +54,34 @@ async def _idle(here: Ground, size: int, alone: float, lasts: float) -> tuple[Nu
     clock, operator = SystemClock(), here.operator()
     began = clock.monotonic()
     async with at_work(operator) as process:
-        await until_looked_at(operator, size)
+        await until_looked_at([operator], size)
         looked_at = round(clock.monotonic() - began, 2)
-        written = sum(requests_by_verb(await samples(operator.url)).values())
         await until_quiet(operator)
-        before = await samples(operator.url)
+        before = requests_by_verb(await samples(operator.url))
         (spent,) = await cost(lasts, process.pid)
-        requests = sum(requests_by_verb(await samples(operator.url)).values()) - sum(requests_by_verb(before).values())
+        requests = sum(requests_by_verb(await samples(operator.url)).values()) - sum(before.values())
     numbers = {
         "rss_mb": round(spent.rss_mb, 1),
         "kib_an_object": round((spent.rss_mb - alone) * 1024 / size, 1),
         "cpu_cores": round(spent.cpu_cores, 4),
         "api_requests_a_second": round(requests / lasts, 2),
-        "api_requests_at_start": written,
+        "api_requests_at_start": before,
         "load": load(),
     }
     return numbers, looked_at
 
 
 async def _restart(here: Ground, trial: Template) -> Numbers:
-    """Let live canaries turn bad while no operator runs, and start one; seconds until their weights are 0."""
-    trials = await trial.copy(here, LIVE)
+    """Let live canaries be bad while no operator runs, and start one; seconds until their weights are 0."""
+    trials = await trial.copy(here, LIVE, TRIAL)
     clock, operator = SystemClock(), here.operator()
     async with fleet_of(here.api, LIVE_POLICY, trials, version=TRIED, alone=True) as fleet:
         await fleet.until_live()
-        await here.prometheus.spoil([fleet.canary(name) for name in trials])
+        since = min(fleet.stage_started(name) for name in trials)
+        await here.prometheus.spoil([fleet.canary(name) for name in trials], since)
         began = clock.monotonic()
         async with at_work(operator):
             taken = (await fleet.until_taken(trials)).values()
-    await here.etcd.remove("trial-")
     return {
         "first_live_seconds": round(min(taken) - began, 2),
         "last_live_seconds": round(max(taken) - began, 2),

@@ -1,26 +1,31 @@
 """Live rollouts: what they cost while nothing happens, and how long it is from a bad sample to weight 0.
 
-The clock starts when the metrics source can return the bad sample and stops when a watch shows the route.
+The clock starts when the metrics source can return the sample that condemns, and stops when a watch shows the route.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from benchmarks.figures import Numbers, load, pass_ms, passes, requests_by_verb, spread
 from benchmarks.fleet import fleet_of
-from benchmarks.ground import Ground, Tell, at_work, ground
+from benchmarks.ground import Ground, at_work
 from benchmarks.manifests import Mode, held
 from benchmarks.process import Cost, cost
 from benchmarks.reverts import Reverts
-from benchmarks.template import TRIED, Template, live, until_looked_at
+from benchmarks.template import TRIED, Template, Templates, until_looked_at
 from serinus.api.durations import seconds
+from serinus.runtime.sampler import CALM_PASSES_A_SECOND
 from tests.support.operator import OperatorProcess, samples
 
 STEADY_SECONDS = 10.0
-LOOKS_BEFORE = 5
-"""So often each rollout is looked at by a new operator before anything is measured."""
+LOOKS_TOGETHER = 3
+KEEPS_UP = 0.8
+"""Of the passes that so many looks should have."""
+SETTLE_SECONDS = 60.0
 USUAL_INTERVAL = "1s"
 
 
@@ -32,6 +37,7 @@ class Load:
     victims: int
     rounds: int
     interval: str = USUAL_INTERVAL
+    steady: float = STEADY_SECONDS
 
     @property
     def key(self) -> str:
@@ -41,16 +47,16 @@ class Load:
     @property
     def steady_seconds(self) -> float:
         """Two looks at least."""
-        return max(STEADY_SECONDS, 2 * seconds(self.interval))
+        return max(self.steady, 2 * seconds(self.interval))
 
 
-REDUCED = (Load(1, victims=10, rounds=0), Load(100, victims=20, rounds=2))
-SHORTENED = (Load(1, victims=6, rounds=0), Load(100, victims=10, rounds=1))
+REDUCED = (Load(1, victims=5, rounds=0), Load(100, victims=5, rounds=1))
+SHORTENED = (Load(1, victims=3, rounds=0, steady=5.0), Load(100, victims=3, rounds=1, steady=5.0))
 FULL = (
     Load(1, victims=20, rounds=0),
-    Load(100, victims=50, rounds=5),
-    Load(300, victims=50, rounds=3),
-    Load(1000, victims=50, rounds=2),
+    Load(100, victims=50, rounds=2),
+    Load(300, victims=50, rounds=2),
+    Load(1000, victims=50, rounds=1),
     Load(1000, victims=50, rounds=1, interval="10s"),
 )
 
@@ -84,20 +90,17 @@ class Measured:
         return {**told, **at_once, "load": self.load_then}
 
 
-async def measure(loads: Sequence[Load], mode: Mode, tell: Tell) -> Numbers:
+async def measure(loads: Sequence[Load], mode: Mode, templates: Templates) -> Numbers:
     """Measure some loads; one that cannot be measured to its end is said and leaves the others."""
-    found, failed = list[Measured](), dict[str, str]()
-    for interval in dict.fromkeys(each.interval for each in loads):
-        async with ground(tell) as here:
-            tell(f"live, {mode}: one rollout is made that is looked at each {interval}")
-            template = await live(here, "model", held(mode, interval))
-            here.rest()
-            for each in (each for each in loads if each.interval == interval):
-                try:
-                    found.append(await _at(here, each, mode, template))
-                except (AssertionError, TimeoutError) as error:
-                    failed[each.key] = f"{type(error).__name__}: {error}"[:300]
-                    tell(f"live, {mode}: {each.key} could not be measured: {failed[each.key]}")
+    here, found, failed = templates.here, list[Measured](), dict[str, str]()
+    for each in loads:
+        template = await templates.live(held(mode, each.interval))
+        try:
+            found.append(await _at(here, each, mode, template))
+        except (AssertionError, TimeoutError) as error:
+            failed[each.key] = f"{type(error).__name__}: {error}"[:300]
+            here.tell(f"live, {mode}: {each.key} could not be measured: {failed[each.key]}")
+        await here.clear()
     return {**figures(found), **({"failed": failed} if failed else {})}
 
 
@@ -106,15 +109,34 @@ async def _at(here: Ground, asked: Load, mode: Mode, template: Template) -> Meas
     made, operator = await template.copy(here, asked.rollouts), here.operator()
     watched = fleet_of(here.api, held(mode, asked.interval), made, version=TRIED)
     async with watched as fleet, at_work(operator) as process:
-        await until_looked_at(operator, LOOKS_BEFORE * asked.rollouts, all_done=False)
+        await settled([operator], asked.rollouts, asked.interval)
         here.tell(f"live, {mode}: {asked.key} steady for {asked.steady_seconds:g} s")
         steady = await _steady(here, operator, process.pid, asked.steady_seconds)
         here.tell(f"live, {mode}: {asked.key} take {steady.operator.cpu_cores:.3f} cores")
-        reverts = Reverts(here, fleet, apart=seconds(asked.interval))
-        one_by_one = await reverts.one_by_one(asked.victims)
-        then = load()
+        reverts = Reverts(here, fleet, mode, apart=seconds(asked.interval))
         at_once = [each for _ in range(asked.rounds) for each in await reverts.at_once()]
-        return Measured(asked, steady, one_by_one, at_once, then)
+        one_by_one = await reverts.one_by_one(asked.victims)
+        return Measured(asked, steady, one_by_one, at_once, load())
+
+
+async def settled(operators: Sequence[OperatorProcess], rollouts: int, interval: str) -> None:
+    """Wait until new operators have seen all live rollouts, and keep up with them, or for a minute where they do not.
+
+    At its start an operator reads minutes of samples again.
+    """
+    await until_looked_at(operators, rollouts, all_done=False)
+    apart = LOOKS_TOGETHER * seconds(interval)
+    wanted = KEEPS_UP * apart * min(rollouts / seconds(interval), CALM_PASSES_A_SECOND)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while await _passes_within(operators, apart) < wanted:
+                continue
+
+
+async def _passes_within(operators: Sequence[OperatorProcess], lasts: float) -> float:
+    before = [passes(await samples(one.url)) for one in operators]
+    await asyncio.sleep(lasts)
+    return sum([passes(await samples(one.url)) for one in operators]) - sum(before)
 
 
 async def _steady(here: Ground, operator: OperatorProcess, pid: int, lasts: float) -> Steady:

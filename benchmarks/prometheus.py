@@ -42,6 +42,7 @@ class Server:
         application.router.add_post("/api/v1/query", self._answer)
         application.router.add_post("/spoil", self._spoil)
         application.router.add_post("/send", self._send)
+        application.router.add_post("/forget", self._forget)
         return application
 
     async def _answer(self, request: web.Request) -> web.Response:
@@ -74,14 +75,18 @@ class Server:
         return found(namespaces[0], services, at - _range(query), at)
 
     async def _spoil(self, request: web.Request) -> web.Response:
-        now, ahead = self._clock.now(), self._clock.monotonic() - self._clock.now()
-        shown = {service: self.traffic.spoil(service, now) + ahead for service in await request.json()}
-        return web.json_response(shown)
+        wish, ahead = await request.json(), self._clock.monotonic() - self._clock.now()
+        since = wish["since"] or self._clock.now()
+        return web.json_response({one: self.traffic.spoil(one, since) + ahead for one in wish["services"]})
 
     async def _send(self, request: web.Request) -> web.Response:
         wish = await request.json()
         for service in wish["services"]:
             self.traffic.send(service, self._clock.now(), there=wish["there"])
+        return web.json_response({})
+
+    async def _forget(self, request: web.Request) -> web.Response:
+        self.traffic.forget()
         return web.json_response({})
 
 
@@ -93,15 +98,23 @@ class Prometheus:
         self.pid = pid
         self._session = session
 
-    async def spoil(self, services: Sequence[str]) -> dict[str, float]:
-        """Let Services answer badly; give by Service the time of the first scrape that shows it."""
-        async with self._session.post(f"{self.url}/spoil", json=list(services)) as answer:
+    async def spoil(self, services: Sequence[str], since: float | None = None) -> dict[str, float]:
+        """Let Services answer badly from now on, or since a time that is past (Unix time, s).
+
+        Gives by Service the time of the first scrape that shows it.
+        """
+        async with self._session.post(f"{self.url}/spoil", json={"services": list(services), "since": since}) as answer:
             found: dict[str, float] = await answer.json()
             return found
 
     async def send(self, services: Sequence[str], *, there: bool) -> None:
         """Let requests reach Services, or none any more."""
         async with self._session.post(f"{self.url}/send", json={"services": list(services), "there": there}) as answer:
+            await answer.read()
+
+    async def forget(self) -> None:
+        """Let all Services have had good requests alone."""
+        async with self._session.post(f"{self.url}/forget") as answer:
             await answer.read()
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.counted import Requests, counted_server, told
+from benchmarks.counted import Requests, told
 from benchmarks.figures import Numbers, load
 from benchmarks.fleet import fleet_of
-from benchmarks.ground import Tell, at_work, ground, names
+from benchmarks.ground import MODEL, Ground, at_work, names
 from benchmarks.manifests import PLAIN, Policy
 from benchmarks.template import STABLE, TRIED, until_quiet
 from tests.support.pods import Kubelets
@@ -14,28 +14,28 @@ FIRST_WEIGHT = 5
 """Of the default steps."""
 
 
-async def measure(tell: Tell, policy: Policy = PLAIN) -> Numbers:
+async def measure(here: Ground, policy: Policy = PLAIN) -> Numbers:
     """Count all requests of the operator, with a manifest that says nothing of strategy, analysis or guard.
 
     Serving is counted until nothing more is written; a canary both until its first weight and until that.
     """
-    name = names("model", 1)
-    async with ground(tell) as here, counted_server(here.plane) as (server, kubeconfig):
-        operator = here.operator(kubeconfig=kubeconfig)
-        async with at_work(operator), Kubelets(here.api), fleet_of(here.api, policy, name) as fleet:
-            await until_quiet(operator)
-            server.seen.clear()
-            await fleet.commit(STABLE)
-            await fleet.until_routed(100)
-            routed = Requests(server.seen)
-            await fleet.until_phase("Succeeded")
-            await until_quiet(operator)
-            serving = _taken(server.seen)
-            await fleet.commit(TRIED)
-            await fleet.until_routed(FIRST_WEIGHT)
-            weighed = Requests(server.seen)
-            await until_quiet(operator)
-            canary = _taken(server.seen)
+    here.work()
+    operator, server = here.maker(), here.counted
+    async with at_work(operator), Kubelets(here.api), fleet_of(here.api, policy, names(MODEL, 1)) as fleet:
+        await until_quiet(operator)
+        server.seen.clear()
+        await fleet.commit(STABLE)
+        await fleet.until_routed(100)
+        routed = Requests(server.seen)
+        await fleet.until_phase("Succeeded")
+        await until_quiet(operator)
+        serving = _taken(server.seen)
+        await fleet.commit(TRIED)
+        await fleet.until_routed(FIRST_WEIGHT)
+        weighed = Requests(server.seen)
+        await until_quiet(operator)
+        canary = _taken(server.seen)
+    await here.clear()
     found: Numbers = {
         "to_serving": told(serving),
         "to_serving_route": told(routed),
@@ -44,7 +44,7 @@ async def measure(tell: Tell, policy: Policy = PLAIN) -> Numbers:
         "load": load(),
     }
     for part in ("to_serving", "to_first_weight"):
-        tell(f"requests: {part.replace('_', ' ')}: {found[part]}")
+        here.tell(f"requests: {part.replace('_', ' ')}: {found[part]}")
     return found
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from benchmarks.etcd import Stored
 from benchmarks.figures import passes, waiting
-from benchmarks.fleet import fleet_of
-from benchmarks.ground import Ground, at_work, names
+from benchmarks.fleet import Fleet, fleet_of
+from benchmarks.ground import MODEL, Ground, at_work, names
 from benchmarks.manifests import LIVE_WEIGHT, Policy
+from benchmarks.marks import wishes_about
+from serinus.core.model.kinds import Json
 from tests.support.operator import OperatorProcess, requests_made, samples
 from tests.support.pods import Kubelets
 
 STABLE, TRIED = "1", "2"
-LOOKED_AT_SECONDS = 12.0
-"""For so long a canary is looked at before it is copied: its status shows its first numbers by then."""
-STABLE_SECONDS = 3000.0
-LOOKS_EACH = 3
-"""Of live ones an operator that does not keep up has always some more to look at."""
+STABLE_SECONDS, TRIED_SECONDS = 3000.0, 62.0
+"""By so much they are made older: the tests learn from stable's past, and the canary is warm, with a whole window."""
 QUIET_SECONDS = 2.0
 LOOKED_AT_LIMIT_SECONDS = 180.0
 ASKED_SECONDS = 0.25
@@ -27,52 +28,73 @@ ASKED_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Template:
-    """All objects of one ModelDeployment, by the name that is in them."""
+    """All objects of one ModelDeployment, by the name that is in them, and the wishes that they were applied by."""
 
     name: str
     objects: Stored
-    is_live: bool = False
+    wishes: Sequence[Json]
 
-    async def copy(self, ground: Ground, count: int) -> tuple[str, ...]:
-        """Make so many of it in place of what is there of that word; give their names.
-
-        An operator goes over them once: the marks by which it knows what it has applied hold uids, which are new.
-        """
-        word = self.name.rpartition("-")[0]
-        await ground.etcd.remove(f"{word}-")
+    async def copy(self, here: Ground, count: int, word: str = MODEL) -> tuple[str, ...]:
+        """Put so many there; give their names, which begin with a word as long as its own."""
         made = names(word, count)
-        await ground.etcd.copy(self.objects, self.name, made)
-        operator = ground.operator("maker")
-        async with at_work(operator):
-            await until_looked_at(operator, count * (LOOKS_EACH if self.is_live else 1), all_done=not self.is_live)
+        await here.etcd.copy(self.objects, self.name, made, self.wishes)
+        await here.until_server_rests()
         return made
 
 
-async def serving(ground: Ground, operator: OperatorProcess, word: str, policy: Policy) -> Template:
-    """Let a first version serve under a running operator, until nothing more is written, and take what is there."""
-    name = names(word, 1)
-    async with Kubelets(ground.api), fleet_of(ground.api, policy, name) as fleet:
-        await fleet.commit(STABLE)
-        await fleet.until_phase("Succeeded")
-        await until_quiet(operator)
-    return Template(name[0], await ground.etcd.take(name[0]))
+class Templates:
+    """What was made on some ground to be copied; each is made when it is asked for first."""
 
+    def __init__(self, here: Ground) -> None:
+        self.here = here
+        self._made: dict[str, Template] = {}
 
-async def live(ground: Ground, word: str, policy: Policy) -> Template:
-    """Let a second version have its first weight and be looked at, and take what is there once the operator is gone.
+    async def serving(self, policy: Policy) -> Template:
+        """Give one whose first version serves, and of which nothing more is written."""
+        return self._made.get(str(policy)) or await self._make(policy, self._serve)
 
-    The first one has served alone for most of an hour by then, as far as anybody can tell: the tests learn from that.
-    """
-    name = names(word, 1)
-    operator = ground.operator("maker")
-    async with at_work(operator):
-        await serving(ground, operator, word, policy)
-    await ground.etcd.age(name[0], STABLE_SECONDS)
-    async with at_work(operator), Kubelets(ground.api), fleet_of(ground.api, policy, name) as fleet:
-        await fleet.commit(TRIED)
-        await fleet.until_routed(LIVE_WEIGHT)
-        await asyncio.sleep(LOOKED_AT_SECONDS)
-    return Template(name[0], await ground.etcd.take(name[0]), is_live=True)
+    async def live(self, policy: Policy) -> Template:
+        """Give one whose second version has its first weight, for over a minute, and is well."""
+        return self._made.get(str(policy)) or await self._make(policy, self._bring_to_life)
+
+    async def _make(self, policy: Policy, make: Callable[[Policy], Awaitable[None]]) -> Template:
+        here, (name,) = self.here, names(MODEL, 1)
+        here.tell("one is made to be copied")
+        here.counted.applied.clear()
+        here.work()
+        await make(policy)
+        here.rest()
+        made = Template(name, await here.etcd.take(name), wishes_about(name, here.counted.applied))
+        await here.clear()
+        self._made[str(policy)] = made
+        return made
+
+    async def _serve(self, policy: Policy) -> None:
+        maker = self.here.maker()
+        async with at_work(maker), self._one(policy) as fleet:
+            await fleet.commit(STABLE)
+            await fleet.until_phase("Succeeded")
+            await until_quiet(maker)
+
+    async def _bring_to_life(self, policy: Policy) -> None:
+        """Each version gets older while no operator runs: the first one serves alone for most of an hour."""
+        maker, etcd, (name,) = self.here.maker(), self.here.etcd, names(MODEL, 1)
+        async with self._one(policy) as fleet:
+            async with at_work(maker):
+                await fleet.commit(STABLE)
+                await fleet.until_phase("Succeeded")
+            await etcd.age(name, STABLE_SECONDS)
+            async with at_work(maker):
+                await fleet.commit(TRIED)
+                await fleet.until_routed(LIVE_WEIGHT)
+            await etcd.age(name, TRIED_SECONDS)
+            async with at_work(maker):
+                await fleet.until_safe()
+
+    @asynccontextmanager
+    async def _one(self, policy: Policy) -> AsyncIterator[Fleet]:
+        async with Kubelets(self.here.api), fleet_of(self.here.api, policy, names(MODEL, 1)) as fleet:
+            yield fleet
 
 
 async def until_quiet(operator: OperatorProcess) -> None:
@@ -84,11 +106,11 @@ async def until_quiet(operator: OperatorProcess) -> None:
             before, now = now, await requests_made(operator.url)
 
 
-async def until_looked_at(operator: OperatorProcess, times: int, *, all_done: bool = True) -> None:
-    """Wait until so many passes were made and, but for an operator that may not keep up, nothing waits for one."""
+async def until_looked_at(operators: Sequence[OperatorProcess], times: int, *, all_done: bool = True) -> None:
+    """Wait until so many passes were made and, but for operators that may not keep up, nothing waits for one."""
     async with asyncio.timeout(LOOKED_AT_LIMIT_SECONDS):
         while True:
-            page = await samples(operator.url)
-            if passes(page) >= times and not (all_done and waiting(page)):
+            pages = [await samples(one.url) for one in operators]
+            if sum(map(passes, pages)) >= times and not (all_done and any(map(waiting, pages))):
                 return
             await asyncio.sleep(ASKED_SECONDS)

@@ -29,6 +29,8 @@ BOUNDS_MS = (
 )  # fmt: skip
 """Envoy's own buckets, which Istio keeps (envoy/source/common/stats/histogram_impl.cc)."""
 GATEWAYS = 10
+SCRAPED_SECONDS = 1
+"""Each gateway is scraped this often."""
 PROFILES = 16
 """So many different histories there are; a Service has one of them."""
 MEDIAN_MS, SIGMA = 20.0, 0.6
@@ -77,10 +79,10 @@ class Traffic:
         self._texts: dict[tuple[object, ...], list[str]] = {}
         self._labels: dict[str, list[str]] = {}
 
-    def spoil(self, service: str, now: float) -> float:
-        """Let a Service answer badly; give the time of the first scrape that shows it."""
-        shown = self.next_scrape(service, now)
-        known = self._told.get(service, Told())
+    def spoil(self, service: str, since: float) -> float:
+        """Let a Service be called, and answer badly, since a time; give the time of the first scrape that shows it."""
+        shown = self.next_scrape(service, since)
+        known = self._told.get(service, Told()).sent(math.floor(since), there=True)
         self._told[service] = replace(known, spoilt=(*known.spoilt, (math.floor(shown), math.inf)))
         return shown
 
@@ -88,10 +90,14 @@ class Traffic:
         """Let requests reach a Service, or none any more: what it has counted stays."""
         self._told[service] = self._told.get(service, Told()).sent(math.floor(now), there=there)
 
+    def forget(self) -> None:
+        """Know nothing of what was said: other models have these names from now on."""
+        self._told.clear()
+
     def next_scrape(self, service: str, now: float) -> float:
         """Give the time of the first scrape after a time."""
         phase = _phase(_gateway(service))
-        return math.floor(now - phase) + 1 + phase
+        return math.floor(now - phase) + SCRAPED_SECONDS + phase
 
     def newest_scrape(self, now: float) -> float:
         """Give the time at which any gateway was scraped last."""

@@ -26,7 +26,7 @@ from serinus.core.analysis.own_pods import told_apart
 from serinus.core.analysis.promql import SERVICES_PER_QUERY, Arm
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.streams import LEAST, stream_query
-from serinus.core.analysis.tally import LONGEST_SILENCE, Tallies
+from serinus.core.analysis.tally import LONGEST_SILENCE, Tallies, unasked_for
 from serinus.core.model.answers import NoAnswer, Series, whole
 from serinus.core.model.assessment import Silence
 from serinus.core.model.revision import GRPC_PORT
@@ -47,16 +47,18 @@ class _Heard:
     answers: Tallies
     messages: Tallies
     entered: Tallies
+    unasked_s: float
     waiting: dict[Owner, dict[float, float]] = field(default_factory=dict)
     asked_at: dict[Arm, float] = field(default_factory=dict)
 
     @classmethod
-    def nothing(cls, scope: Scope) -> _Heard:
+    def nothing(cls, scope: Scope, unasked_s: float) -> _Heard:
         """Begin to listen to those whose requests count."""
         answers, messages, entered = (
-            Tallies(read, keep_s=LONGEST_SILENCE, scope=scope) for read in (read_answers, read_messages, read_entered)
+            Tallies(read, keep_s=LONGEST_SILENCE, scope=scope, unasked_s=unasked_s)
+            for read in (read_answers, read_messages, read_entered)
         )
-        return cls(answers, messages, entered)
+        return cls(answers, messages, entered, unasked_s)
 
     def take_waiting(self, series: Sequence[Series], now: float) -> None:
         """Keep what waits, scrape by scrape."""
@@ -74,7 +76,7 @@ class _Heard:
         """Drop what is too old."""
         for tallies in (self.answers, self.messages, self.entered):
             tallies.forget(now)
-        self.asked_at = {arm: at for arm, at in self.asked_at.items() if at > now - LONGEST_SILENCE}
+        self.asked_at = {arm: at for arm, at in self.asked_at.items() if at > now - self.unasked_s}
         self.waiting = {owner: times for owner, times in self.waiting.items() if max(times) > now - LONGEST_SILENCE}
 
 
@@ -131,7 +133,8 @@ class Silences:
         return _silence(heard, _Quiet(group, watch, watch.since, self._presets.times.of(group)), self._clock.now())
 
     async def _ask_group(self, group: Group, watches: Sequence[Watch]) -> None:
-        heard, now = self._heard.setdefault(group, _Heard.nothing(group.scope)), self._clock.now()
+        unasked, now = unasked_for(group.interval), self._clock.now()
+        heard = self._heard.setdefault(group, _Heard.nothing(group.scope, unasked))
         heard.forget(now)
         times = self._presets.times.of(group)
         alike: dict[float, list[Arm]] = {}

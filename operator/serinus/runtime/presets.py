@@ -20,7 +20,7 @@ from serinus.core.analysis.inflight import usual_answers
 from serinus.core.analysis.promql import Arm, in_order
 from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
-from serinus.core.analysis.tally import ALWAYS, Tallies
+from serinus.core.analysis.tally import ALWAYS, Tallies, unasked_for
 from serinus.core.analysis.threshold import exceeded_limit, window_of
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
@@ -309,7 +309,11 @@ class Presets:
         self, group: Group, watches: Sequence[Watch], written: Sequence[SharedQuery], answers: Sequence[MetricsAnswer]
     ) -> None:
         reach, now = max(watch.reach for watch in watches), self._clock.now()
-        tallies = self._tallies.setdefault(group, Tallies(group.reader, keep_s=reach, scope=group.scope))
+        tallies = self._tallies.get(group)
+        if tallies is None:
+            unasked = unasked_for(group.interval)
+            tallies = Tallies(group.reader, keep_s=reach, scope=group.scope, unasked_s=unasked)
+            self._tallies[group] = tallies
         tallies.keep_s = max(tallies.keep_s, reach)
         tallies.forget(now)
         times, failures = self.times.of(group), dict[Arm, NoAnswer]()

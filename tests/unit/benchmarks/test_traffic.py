@@ -87,6 +87,23 @@ def test_bad_answers_show_at_the_next_scrape_and_not_before(server: Server) -> N
     assert total(counters(server, shown + 2.01), STABLE, Count.SERVER_ERROR) == 0
 
 
+def test_bad_answers_can_have_begun_before_anybody_says_so(server: Server) -> None:
+    """A canary that has been bad since it got its weight; requests come again with them."""
+    server.traffic.send(CANARY, NOW - 30, there=False)
+    shown = server.traffic.spoil(CANARY, NOW - 10)
+    assert NOW - 10 < shown <= NOW - 9
+    assert total(counters(server, shown - 0.01), CANARY, Count.SERVER_ERROR) == 0
+    assert total(counters(server, NOW), CANARY, Count.SERVER_ERROR) >= 9 * BAD_ANSWERS
+    assert total(counters(server, NOW), CANARY, Count.SUCCESS) > total(counters(server, shown), CANARY, Count.SUCCESS)
+
+
+def test_what_was_said_of_a_service_is_forgotten(server: Server) -> None:
+    """Another model has its name by then."""
+    server.traffic.spoil(CANARY, NOW - 10)
+    server.traffic.forget()
+    assert total(counters(server, NOW), CANARY, Count.SERVER_ERROR) == 0
+
+
 def test_bad_answers_end_when_nobody_calls_and_do_not_come_back(server: Server) -> None:
     """What is tried again is good until it is spoilt again."""
     shown = server.traffic.spoil(CANARY, NOW)

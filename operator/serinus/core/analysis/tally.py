@@ -22,6 +22,10 @@ from serinus.core.model.answers import Series
 ALWAYS = -math.inf
 LONGEST_SILENCE = 900.0
 """Seconds after which a vanished place, or a revision that nobody asks for any more, is forgotten."""
+UNASKED_S = 60.0
+"""Where revisions come and go, one that nobody asks for any more is forgotten after so long: it takes over 100 KiB."""
+UNASKED_LOOKS = 3
+"""Or after so many looks, where one is longer in coming."""
 TIDIED_EVERY = 30.0
 """Seconds between two walks over all that is known."""
 
@@ -34,11 +38,22 @@ class LastSample:
     fresh: bool
 
 
-class Tallies:
-    """The increments of one metrics source; `keep_s` is the longest window that is asked for."""
+def unasked_for(interval: float) -> float:
+    """Tell after how many seconds what is looked at each `interval` (s), and is not any more, is forgotten."""
+    return max(UNASKED_S, UNASKED_LOOKS * interval)
 
-    def __init__(self, read: Reader, *, keep_s: float, scope: Scope | None = None) -> None:
+
+class Tallies:
+    """The increments of one metrics source; `keep_s` is the longest window that is asked for.
+
+    A revision that nobody has asked for in `unasked_s` is forgotten: whoever asks again reads its samples again.
+    """
+
+    def __init__(
+        self, read: Reader, *, keep_s: float, scope: Scope | None = None, unasked_s: float = LONGEST_SILENCE
+    ) -> None:
         self.keep_s = keep_s
+        self._unasked_s = unasked_s
         self._scope = scope or Scope()
         self._read = read
         self._register = Register(self._read_ours, self._scope.marks)
@@ -252,11 +267,11 @@ class Tallies:
             ledger.forget(now - self.keep_s)
         if abs(now - self._tidied_at) >= TIDIED_EVERY:
             self._tidied_at, self._slowest = now, None
-            self._forget_silent(now - LONGEST_SILENCE)
+            self._forget_silent(now - LONGEST_SILENCE, now - self._unasked_s)
 
-    def _forget_silent(self, limit: float) -> None:
-        """Drop places, revisions and names of which nothing has been heard since."""
-        gone = {owner for owner, at in self._asked_last.items() if at < limit}
+    def _forget_silent(self, limit: float, asked_since: float) -> None:
+        """Drop places and names of which nothing has been heard since, and revisions that nobody has asked for."""
+        gone = {owner for owner, at in self._asked_last.items() if at < asked_since}
         self._register.forget(limit, gone)
         for owner in gone:
             for kept in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serinus.core.analysis.exposition import read_istio
-from serinus.core.analysis.tally import Tallies
+from serinus.core.analysis.tally import Tallies, unasked_for
 from serinus.core.model.answers import Series
 
 CANARY, STABLE = ("ml", "fraud-canary"), ("ml", "fraud-stable")
@@ -149,6 +149,26 @@ def test_a_revision_is_as_fresh_as_its_targets() -> None:
         [series([(9, 10)]), series([(9, 80)], service="fraud-stable")],
     )
     assert tallies.freshness(CANARY, 10.0, 1.0).fresh
+
+
+@pytest.mark.parametrize(
+    ("unasked_s", "kept"),
+    [pytest.param(600.0, True, id="asked for lately"), pytest.param(60.0, False, id="not asked for in a minute")],
+)
+def test_a_revision_that_nobody_asks_for_is_kept_as_long_as_was_said(unasked_s: float, kept: bool) -> None:
+    """Hundreds come and go in an hour; one that comes again is read again, and counts as if it were new."""
+    tallies = Tallies(read_istio, keep_s=600.0, unasked_s=unasked_s)
+    tallies.ingest([series([(1, 100), (2, 110)])], [CANARY], 2)
+    tallies.forget(100.0)
+    assert requests(tallies) == ((10, 0) if kept else (0, 0))
+    tallies.ingest([series([(1, 100), (2, 110), (101, 130)])], [CANARY], 102)
+    assert requests(tallies) == (30, 0)
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [(1.0, 60.0), (60.0, 180.0)], ids=["each second", "each minute"])
+def test_what_is_looked_at_seldom_is_kept_for_some_looks(interval: float, seconds: float) -> None:
+    """Or it would be forgotten between two of them."""
+    assert unasked_for(interval) == seconds
 
 
 def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
