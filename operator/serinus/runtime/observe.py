@@ -133,6 +133,7 @@ class Observer:
             ),
             look=self._look(view, memory, newest, revisions) if newest else None,
             watched_since=self.sampler.watched_since(key),
+            turn_seconds=self.sampler.turn_seconds(key),
             drain_seconds=self.drain_seconds,
             drains={name: one.drain for name, one in memory.drains.items() if one.drain is not None},
         )

@@ -21,6 +21,7 @@ from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
 from serinus.core.model.values import revised
 from serinus.runtime.drains import Drains
+from serinus.runtime.glances import Glance, Glances, may_be_glanced_at
 from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.pasts import Pasts
@@ -30,7 +31,7 @@ from serinus.runtime.streams import StreamCounts
 from serinus.runtime.watch import Watch
 
 if TYPE_CHECKING:
-    from serinus.core.analysis.comparison import Foretold
+    from serinus.core.analysis.foretelling import Foretold
 
 log = structlog.get_logger("serinus.sampler")
 
@@ -58,12 +59,15 @@ class Sampler:
         self.silences = Silences(metrics, clock, self._presets)
         self.drains = Drains(metrics, clock, self._presets, self.silences)
         self._streams = StreamCounts(metrics, clock, self._presets)
+        self._glances = Glances(self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
         self._foretold: dict[Key, Foretold] = {}
         self._told: dict[Key, tuple[float | None, Look]] = {}
         """The last look that woke a rollout, and in which stage."""
+        self._put_off: set[Key] = set()
+        """At which no look was taken the last time, as a glance has found nothing: who asks for one has it taken."""
         self._loops: dict[Round, asyncio.Task[None]] = {}
         self.autostart = True
 
@@ -76,7 +80,7 @@ class Sampler:
         elif before.known is not watch.known and watch.key in self._looks:
             # The look has been judged: what it was added to need not be kept for it.
             self._looks[watch.key] = revised(self._looks[watch.key], weighed=None)
-            self._foretold.pop(watch.key, None)
+            self._go_on(watch)
             self._tell(watch)
         self._watches[watch.key] = watch
         together = self._round_of(watch)
@@ -91,15 +95,29 @@ class Sampler:
             self._pasts.forget(watch)
         for kept in (self._watches, self._since, self._looks, self._told, self._foretold):
             kept.pop(key, None)
+        self._put_off.discard(key)
 
     def look(self, key: Key, rollout: str) -> Look | None:
-        """Give the newest look at a rollout."""
+        """Give the newest look at a rollout; one that was put off is taken now."""
         watch = self._watches.get(key)
-        return self._looks.get(key) if watch is not None and watch.rollout == rollout else None
+        if watch is None or watch.rollout != rollout:
+            return None
+        if key in self._put_off:
+            self._put_off.discard(key)
+            if (foretold := self._foretold_of(watch)) is not None:
+                self._looks[key] = revised(self._look(watch, timed=False), weighed=foretold)
+        return self._looks.get(key)
 
     def watched_since(self, key: Key) -> float:
         """Tell when this process began to look."""
         return self._since.get(key, self._clock.now())
+
+    def turn_seconds(self, key: Key) -> float:
+        """Tell for how long (s) a look that changes nothing may wait for its pass; 0 where each look has one."""
+        watch, live = self._watches.get(key), len(self._watches)
+        if watch is None or live <= CALM_PASSES_A_SECOND * watch.interval:
+            return 0.0
+        return live / max(CALM_PASSES_A_SECOND, 1.0)
 
     def sources(self) -> Mapping[str, tuple[float, float]]:
         """Tell of each source how far its clock is ahead of ours, and how old its newest sample always is."""
@@ -144,23 +162,58 @@ class Sampler:
 
     async def _take(self, together: Round) -> None:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
-        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in watches}
-        await asyncio.gather(self._presets.ask(watches), self._own.ask(watches, scraped))
+        turns = CALM_PASSES_A_SECOND * together[0]
+        calm = [watch for watch in watches if len(watches) > turns and self._may_be_put_off(watch)]
+        put_off = {watch.key for watch in calm}
+        looked_at = [watch for watch in watches if watch.key not in put_off] if put_off else watches
+        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in looked_at}
+        await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(looked_at, scraped))
         await asyncio.gather(self.silences.ask(watches), self._streams.ask(watches))
         self._pasts.begin(watches)
-        await self._publish(watches)
+        found = self._glanced(calm)
+        # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
+        await self._presets.ask_histograms(found[Glance.NEWS])
+        turns = await self._publish([*found[Glance.NEWS], *looked_at], turns)
+        await self._presets.ask_histograms(found[Glance.CELL])
+        await self._publish(found[Glance.CELL], turns)
 
-    async def _publish(self, watches: Sequence[Watch]) -> None:
+    def _may_be_put_off(self, watch: Watch) -> bool:
+        """Whether a glance can tell that a look says nothing: all is well, and what the tests say is known."""
+        return may_be_glanced_at(watch) and self._goes_on_as_told(watch) and self._foretold_of(watch) is not None
+
+    def _glanced(self, watches: Sequence[Watch]) -> dict[Glance, list[Watch]]:
+        """Glance at rollouts; the looks at those of which nothing is found are put off."""
+        found: dict[Glance, list[Watch]] = {glance: [] for glance in Glance}
+        now = self._clock.now()
+        for watch in watches:
+            found[self._glance(watch, now)].append(watch)
+        self._put_off.update(watch.key for watch in found[Glance.NOTHING])
+        return found
+
+    def _glance(self, asked: Watch, now: float) -> Glance:
+        watch = self._watches.get(asked.key)
+        if watch is None or watch.rollout != asked.rollout or not self._may_be_put_off(watch):
+            return Glance.NEWS
+        foretold, look = self._foretold_of(watch), self._looks.get(watch.key)
+        if foretold is None or look is None or self.silences.of(watch) is not None:
+            return Glance.NEWS
+        _, told = self._told[watch.key]
+        if self._streams.messages(watch) != look.stream_messages or self._pasts.of(watch) is not told.past:
+            return Glance.NEWS
+        return self._glances.at(watch, look, foretold, now)
+
+    async def _publish(self, watches: Sequence[Watch], turns: float) -> float:
         """Give each rollout its look, by what it is watched for now: a stage may have begun meanwhile.
 
-        Some at a time: a revert must not wait for the looks of all. Those first whose last pass is longest ago.
+        Some at a time: a revert must not wait for the looks of all. Those first whose last pass is longest ago. `turns`
+        are passes that there is time for where nothing asks for one; gives how many of them are left.
         """
-        turns = CALM_PASSES_A_SECOND * max((watch.interval for watch in watches), default=0.0)
         watches = sorted(watches, key=lambda watch: self._told_at(watch.key))
         for start in range(0, len(watches), LOOKS_AT_ONCE):
             known = [(watch, self._watches.get(watch.key)) for watch in watches[start : start + LOOKS_AT_ONCE]]
             current = [now for watch, now in known if now is not None and now.rollout == watch.rollout]
             self._looks.update({watch.key: self._look(watch) for watch in current})
+            self._put_off.difference_update(watch.key for watch in current)
             news = [watch for watch in current if not self._repeats(watch)]
             self._foretell(news)
             for watch in news:
@@ -170,6 +223,7 @@ class Sampler:
                 self._tell(watch)
                 self._wake(watch.key)
             await asyncio.sleep(0)
+        return turns
 
     def _told_at(self, key: Key) -> float:
         told = self._told.get(key)
@@ -190,7 +244,7 @@ class Sampler:
         if len(asked) < FEWEST_TOGETHER:
             return
         # Late: numpy is the price of the sequential tests alone.
-        from serinus.core.analysis.comparison import Unjudged, foretell
+        from serinus.core.analysis.foretelling import Unjudged, foretell
 
         unjudged = [
             Unjudged(self._looks[key], watch.stage, watch.analysis, watch.known.gathered, self._foretold.get(key))
@@ -204,11 +258,36 @@ class Sampler:
 
     def _may_wait(self, watch: Watch) -> bool:
         """Whether a look changes nothing: what is written of it is for people, and only every ten seconds."""
-        since, told = self._told.get(watch.key, (None, None))
-        look = self._looks[watch.key]
-        if told is None or not watch.calm or since != watch.since or look.past is not told.past:
+        look, told = self._looks[watch.key], self._told.get(watch.key)
+        if told is None or look.past is not told[1].past:
             return False
-        return self._stays_safe(watch, look)
+        return self._goes_on_as_told(watch) and self._stays_safe(watch, look)
+
+    def _goes_on_as_told(self, watch: Watch) -> bool:
+        """Whether all was well at the last pass, and it is in the same stage."""
+        told = self._told.get(watch.key)
+        return told is not None and watch.calm and told[0] == watch.since
+
+    def _foretold_of(self, watch: Watch) -> Foretold | None:
+        """Give what looks have brought since the last pass, or nothing: what the tests say is what they have said."""
+        found = self._foretold.get(watch.key)
+        if found is None or watch.known is None:
+            return None
+        # Late: numpy is the price of the sequential tests alone.
+        from serinus.core.analysis.foretelling import answers
+
+        return found if answers(found, watch.known.gathered, watch.stage) else None
+
+    def _go_on(self, watch: Watch) -> None:
+        """Keep what the tests have said where a pass has taken in just that."""
+        found = self._foretold.pop(watch.key, None)
+        if found is None or watch.known is None:
+            return
+        from serinus.core.analysis.foretelling import going_on
+
+        goes_on = going_on(found, watch.known.gathered, watch.stage)
+        if goes_on is not None:
+            self._foretold[watch.key] = goes_on
 
     def _stays_safe(self, watch: Watch, look: Look) -> bool:
         if watch.known is None or watch.stage is None:
@@ -219,13 +298,13 @@ class Sampler:
             return True
         if look.weighed is None:
             return False
-        from serinus.core.analysis.comparison import Foretold, stays_safe
+        from serinus.core.analysis.foretelling import Foretold, stays_safe
 
         return isinstance(look.weighed, Foretold) and stays_safe(look.weighed, Pace.TIMED)
 
-    def _look(self, watch: Watch) -> Look:
+    def _look(self, watch: Watch, *, timed: bool = True) -> Look:
         observations = {
-            metric.name: self._presets.observe(watch, metric)
+            metric.name: self._presets.observe(watch, metric, timed=timed)
             if metric.preset is not None
             else self._own.observe(watch, metric, self._requests(watch, metric))
             for metric in watch.analysis.metrics

@@ -96,6 +96,9 @@ class Count(StrEnum):
     SECONDS = "seconds"
 
 
+ERRORS: Final = frozenset({Count.SERVER_ERROR, Count.CLIENT_ERROR})
+
+
 @dataclass(frozen=True)
 class Meaning:
     """Whose series it is, what it counts, in which unit.

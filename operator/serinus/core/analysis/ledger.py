@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequen
 from operator import add, sub
 from typing import Any, Final, TypeVar
 
+from serinus.core.analysis.exposition import ERRORS, Count
 from serinus.core.analysis.lines import Row, Told, Totals, laid_out, totals_of
 from serinus.core.analysis.places import Place, half_of
 
@@ -147,6 +148,20 @@ class Ledger:
         for place in range(bisect_right(self._ats, after), len(self._ats)):
             if self._unseens[place] >= wholly_after:
                 yield self._row(place), self._amounts(place)
+
+    def most_errors(self, after: float) -> float:
+        """Tell the largest share of errors of what any place told in one scrape after a time."""
+        errors = [column for told, column in self._columns.items() if told[0] in ERRORS]
+        if not errors:
+            return 0.0
+        requests = [column for told, column in self._columns.items() if told[0] is Count.SUCCESS] + errors
+        worst = 0.0
+        for place in range(bisect_right(self._ats, after), len(self._ats)):
+            amounts = self._amounts(place)
+            wrong = sum(amounts[column] for column in errors)
+            if wrong > 0.0:
+                worst = max(worst, wrong / sum(amounts[column] for column in requests))
+        return worst
 
     def rows(self, after: float, wholly_after: float) -> Iterator[Row]:
         """Give the rows that were scraped after a time."""

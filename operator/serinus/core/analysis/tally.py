@@ -15,7 +15,7 @@ from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
 from serinus.core.analysis.ledger import Amounts, Ledger
 from serinus.core.analysis.lines import Row, Totals, points
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Scrapes, half_of
-from serinus.core.analysis.register import Growth, Register, Reported, Samples
+from serinus.core.analysis.register import Growth, Register, Reported, Samples, Span
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
 
@@ -110,18 +110,27 @@ class Tallies:
     def _rows(self, growths: Iterable[Growth]) -> dict[Owner, dict[Row, Amounts]]:
         """Put increments into the rows of their owners."""
         grown: dict[Owner, dict[Row, Amounts]] = {}
-        known: tuple[object, ...] = ()
-        amounts: Amounts = {}
-        for since, unseen_since, at, meaning, place, amount in growths:
-            if (meaning.owner, place, since, unseen_since, at) != known:
-                known = meaning.owner, place, since, unseen_since, at
-                # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
-                behind = min(at, max(since, self._laid_out.get(meaning.owner, since)))
-                row = Row(behind, at, unseen_since, place)
-                amounts = grown.setdefault(meaning.owner, {}).setdefault(row, {})
+        known: tuple[object, object] = None, None
+        rows: list[Amounts] = []
+        for spans, meaning, place, grew in growths:
+            # The series of a revision come one after the other, nearly all with the very same spans.
+            if spans is not known[0] or meaning.owner != known[1]:
+                known = spans, meaning.owner
+                rows = self._rows_of(spans, meaning.owner, place, grown.setdefault(meaning.owner, {}))
             told = meaning.count, meaning.bound_s, meaning.code
-            amounts[told] = amounts.get(told, 0.0) + amount * meaning.scale
-        return grown
+            for amounts, amount in zip(rows, grew, strict=True):
+                if amount:
+                    amounts[told] = amounts.get(told, 0.0) + amount * meaning.scale
+        return {owner: {row: amounts for row, amounts in there.items() if amounts} for owner, there in grown.items()}
+
+    def _rows_of(self, spans: Sequence[Span], owner: Owner, place: Place, there: dict[Row, Amounts]) -> list[Amounts]:
+        """Give what is known of each span.
+
+        Where cells have been handed over already, what comes late is laid behind them: it is not lost.
+        """
+        behind = self._laid_out.get(owner, ALWAYS)
+        rows = (Row(min(at, max(since, behind)), at, unseen_since, place) for since, unseen_since, at in spans)
+        return [there.setdefault(row, {}) for row in rows]
 
     def seen(self, owner: Owner) -> bool:
         """Whether any series of this revision has come."""
@@ -143,6 +152,11 @@ class Tallies:
         """
         ledger = self._ledger(owner, since)
         return ledger.totals(since, wholly_after) if ledger is not None else Totals()
+
+    def most_errors(self, owner: Owner, after: float) -> float:
+        """Tell the largest share of errors that any place has told of an owner in one scrape after a time."""
+        ledger = self._ledger(owner, after)
+        return ledger.most_errors(after) if ledger is not None else 0.0
 
     def scrapes(
         self, owner: Owner, after: float, half: int | None = None, *, wholly_after: float = ALWAYS

@@ -95,6 +95,13 @@ class TimeGrid:
         """Whether a scrape at `t` (s) shows that the open cell is over, or no scrape will show it any more."""
         return bool(self._pending) and self._index(t) > self._cell
 
+    def ends_by(self, t: float) -> bool:
+        """Whether scrapes up to `t` (s) may end a cell: none that comes before does."""
+        if self._anchor_s is None:
+            return True
+        first = max(self._cell, self._weighed + 1)
+        return t >= self._anchor_s + (first - SLACK) * self.cell_s or self.passed(t)
+
     def add(self, t: float, observations: Mapping[str, Any]) -> bool:
         """Take the observations of one scrape; True when it is the last of its cell."""
         if not observations:

@@ -227,6 +227,10 @@ class RolloutMonitor:
         self._clock.take(t, [name for name, seen in parsed.items() if seen is not None])
         return LaidOut(t, self._lay_out(t, parsed, stage), believed=True)
 
+    def ends_cell_by(self, t: float) -> bool:
+        """Whether scrapes up to `t` (s) may end a cell: until one does the tests say what they have said."""
+        return self._grid.ends_by(t)
+
     def weighed(
         self, cell: GridCell, tests: tuple[ShareGroup, LatencyGroup], answered: Sequence[bool], news: Any
     ) -> None:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serinus.core.analysis import RolloutMonitor, Verdict
+from serinus.core.analysis import MetricConfig, RolloutMonitor, Verdict
+from serinus.core.analysis.sequential.grid import TimeGrid
+from serinus.core.analysis.sequential.observations import ShareObservation
 
 Scrape = tuple[float, dict[str, Any]]
 METRICS = {"metrics": ["errors", {"name": "drift", "kind": "drift", "bins": 3}]}
@@ -129,3 +131,24 @@ def test_a_cell_in_the_middle_survives_a_restart() -> None:
         verdict = restored.observe(t, observed)
     assert verdict == expected
     assert restored.to_dict() == live.to_dict()
+
+
+GAPS = st.sampled_from([0.4, 1.0, 1.0, 2.0, 4.5, 5.0, 5.4, 5.6, 12.0])
+ARMS = st.sampled_from([((10, 0), (10, 0)), ((10, 0), (10, 0)), ((10, 0), None), (None, (10, 0))])
+
+
+@given(st.lists(st.lists(st.tuples(GAPS, ARMS), min_size=1, max_size=4), min_size=1, max_size=10))
+def test_no_cell_ends_before_it_may(looks: list[list[tuple[float, Any]]]) -> None:
+    """Nobody has to look at scrapes up to a time of which the grid says that they end none."""
+    grid, t = TimeGrid([MetricConfig("errors")], 1.0), 100.0
+    for scrapes in looks:
+        may_end, ended = grid.ends_by(t + sum(gap for gap, _ in scrapes)), False
+        for gap, (own, other) in scrapes:
+            t += gap
+            if grid.passed(t):
+                ended = True
+                grid.take(t, compared=True)
+            if grid.add(t, {"errors": ShareObservation(own, other)}):
+                ended = True
+                grid.take(t, compared=True)
+        assert may_end or not ended
