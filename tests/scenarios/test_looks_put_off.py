@@ -61,7 +61,7 @@ async def stands(seconds: int, world: World, served: dict[str, Served]) -> list[
     "model",
     [
         pytest.param(Model(error_rate=0.3), id="over-the-limit"),
-        pytest.param(Model(error_rate=0.03), id="worse-than-stable"),
+        pytest.param(Model(error_rate=0.045), id="worse-than-stable"),
         pytest.param(Model(seconds_to_answer=1.5), id="slower-than-stable"),
     ],
 )

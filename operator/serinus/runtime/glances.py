@@ -8,18 +8,20 @@ histograms, twenty series for each, only when a look is taken.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from serinus.api.judging import Mode
 from serinus.api.policy import Metric, Preset
 from serinus.core.analysis.exposition import Owner
-from serinus.core.analysis.readings import Window
 from serinus.core.analysis.tally import Tallies
-from serinus.core.analysis.threshold import exceeded_limit
+from serinus.core.analysis.threshold import window_of
 from serinus.core.model.assessment import Look, Measured
+from serinus.core.model.identity import Key
+from serinus.runtime.groups import Group
 from serinus.runtime.presets import Presets
 from serinus.runtime.watch import Watch
 
@@ -36,22 +38,51 @@ class Glance(Enum):
 
 
 @dataclass(frozen=True)
-class _Counts:
-    """The counters of both revisions, and the time that a metric's value is taken over."""
+class _Counted:
+    """What counts the requests of both revisions, and over which time: the newest `window` (s), of `began` and later.
 
-    tallies: Tallies
+    What was counted across `wholly_after` is left out.
+    """
+
+    group: Group
     canary: Owner
     stable: Owner
-    span: Window
+    window: float
+    began: float
     wholly_after: float
 
-    def fresh(self) -> bool:
-        """Whether both are known up to now, each of one cluster."""
-        until, interval = self.span.until, self.span.scrape_interval
-        return all(
-            self.tallies.freshness(one, until, interval).fresh and self.tallies.several(one, self.span.since) is None
-            for one in (self.canary, self.stable)
-        )
+
+@dataclass(frozen=True)
+class _Range:
+    """How many requests there must be, and how large a share of them may be errors."""
+
+    least: float = 0.0
+    most: float = math.inf
+    errors: float = math.inf
+
+    def narrowed_by(self, metric: Metric) -> _Range:
+        """Give the range in which all is well by a metric, too."""
+        bounds = metric.bounds
+        if metric.preset is Preset.REQUEST_COUNT:
+            return _Range(max(self.least, bounds.lower or 0.0), min(self.most, _or_all(bounds.upper)), self.errors)
+        errors = _or_all(bounds.upper) if metric.preset is Preset.ERROR_RATE else math.inf
+        return _Range(max(self.least, metric.least_samples or 0.0), self.most, min(self.errors, errors))
+
+
+Plan = dict[_Counted, _Range]
+"""What a glance at one rollout asks."""
+_NO_PLAN: Final[Plan] = {}
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """What is known of a group's source now: up to when its samples are to be had, and how often they come (s)."""
+
+    tallies: Tallies
+    until: float
+    interval: float
+    learnt: float | None
+    delay: float
 
 
 class Glances:
@@ -59,54 +90,96 @@ class Glances:
 
     def __init__(self, presets: Presets) -> None:
         self._presets = presets
+        self._plans: dict[Key, tuple[Watch, Plan]] = {}
+        self._now = -math.inf
+        self._moments: dict[Group, _Moment | None] = {}
+
+    def forget(self, key: Key) -> None:
+        """Drop what is kept for a rollout."""
+        self._plans.pop(key, None)
+
+    def cover(self, watch: Watch) -> bool:
+        """Whether a rollout is one that can be glanced at."""
+        return bool(self._plan_of(watch))
 
     def at(self, watch: Watch, look: Look, foretold: Foretold, now: float) -> Glance:
         """Glance at a rollout; `look` is its last one, and `foretold` what the tests have said since then."""
         # Late: numpy is the price of the sequential test alone.
         from serinus.core.analysis.foretelling import may_say_more
 
-        counts = [*self._counts(watch, now)]
-        if not counts or not all(map(_is_measured, look.observations.values())) or not self._repeats(watch, look):
+        if now != self._now:
+            self._now, self._moments = now, {}
+        if not all(isinstance(seen.canary, Measured) for seen in look.observations.values()):
             return Glance.NEWS
-        if not all(one.fresh() for _, one in counts) or not all(_is_well(*each, look.at) for each in counts):
+        plan, learnt, delay, horizon = self._plan_of(watch), list[float](), 0.0, -math.inf
+        for asked, wished in plan.items():
+            moment = self._moment(asked.group, now)
+            if moment is None or asked.began > now or self._presets.failure(watch, asked.group) is not None:
+                return Glance.NEWS
+            if not self._is_well(asked, wished, moment, look.at):
+                return Glance.NEWS
+            learnt += [] if moment.learnt is None else [moment.learnt]
+            delay = max(delay, moment.delay)
+            owners = asked.canary, asked.stable
+            horizon = max(horizon, moment.tallies.horizon(owners, moment.until, moment.interval))
+        if max(learnt, default=None) != look.scrape_interval or delay != look.delay:
             return Glance.NEWS
-        horizons = (
-            one.tallies.horizon((one.canary, one.stable), one.span.until, one.span.scrape_interval) for _, one in counts
-        )
-        return Glance.CELL if may_say_more(foretold, max(horizons)) else Glance.NOTHING
+        return Glance.CELL if may_say_more(foretold, horizon) else Glance.NOTHING
 
-    def _counts(self, watch: Watch, now: float) -> Iterator[tuple[Metric, _Counts]]:
-        """Give the counters behind each metric; none at all where one of them cannot be read."""
-        found = []
+    def _plan_of(self, watch: Watch) -> Plan:
+        known = self._plans.get(watch.key)
+        if known is None or known[0] is not watch:
+            plan = dict(self._planned(watch)) if _is_told_by_counters(watch) else _NO_PLAN
+            known = self._plans[watch.key] = watch, plan
+        return known[1]
+
+    def _planned(self, watch: Watch) -> Iterator[tuple[_Counted, _Range]]:
+        """Put together the metrics that are read from the same counters over the same time."""
+        wished: Plan = {}
         for metric in watch.presets:
-            group, began = self._presets.group_for(watch, metric), watch.counts_from(metric)
-            tallies = self._presets.counters_of(group)
-            if tallies is None or watch.stable is None or began > now or self._presets.unknown(watch, group):
-                return
-            span = self._presets.span(watch, group, metric, now)
-            owners = group.owner(watch.canary), group.owner(watch.stable)
-            found.append((metric, _Counts(tallies, *owners, span, watch.wholly_after(metric))))
-        yield from found
+            group = self._presets.group_for(watch, metric)
+            arms = group.owner(watch.canary), group.owner(watch.stable or watch.canary)
+            span = window_of(metric), watch.counts_from(metric), watch.wholly_after(metric)
+            counted = _Counted(group, *arms, *span)
+            wished[counted] = wished.get(counted, _Range()).narrowed_by(metric)
+        yield from wished.items()
 
-    def _repeats(self, watch: Watch, look: Look) -> bool:
-        """Whether what a look says beside its metrics still holds."""
-        return (
-            self._presets.not_yet(watch) is None
-            and self._presets.scrape_interval(watch) == look.scrape_interval
-            and self._presets.delay(watch) == look.delay
-        )
+    def _moment(self, group: Group, now: float) -> _Moment | None:
+        """Give what is known of a source now; None where it cannot be judged by."""
+        if group not in self._moments:
+            times, tallies, moment = self._presets.times.of(group), self._presets.counters_of(group), None
+            if tallies is not None and times.failure is None and times.not_yet(now) is None:
+                delay = times.delay
+                moment = _Moment(tallies, now - delay, times.interval, times.learnt_interval, delay)
+            self._moments[group] = moment
+        return self._moments[group]
+
+    def _is_well(self, asked: _Counted, wished: _Range, moment: _Moment, looked_at: float) -> bool:
+        """Whether both revisions are known up to now, and neither is over a limit, whatever counts as an error."""
+        tallies, until = moment.tallies, moment.until
+        since = max(until - self._presets.times.of(asked.group).window(asked.window), asked.began)
+        for owner in (asked.canary, asked.stable):
+            if tallies.several(owner, since) is not None or not tallies.freshness(owner, until, moment.interval).fresh:
+                return False
+            requests, errors = tallies.requests_and_errors(owner, since, wholly_after=asked.wholly_after)
+            if not 0.0 < requests <= wished.most or requests < wished.least or errors > wished.errors * requests:
+                return False
+        # What a single scrape of stable's shows excuses the canary for a while: it must be looked at, too.
+        newest = min(looked_at, until) - moment.interval
+        return wished.errors == math.inf or tallies.most_errors(asked.stable, newest) <= wished.errors
 
 
-def may_be_glanced_at(watch: Watch) -> bool:
+def _is_told_by_counters(watch: Watch) -> bool:
     """Whether the counters tell all that a look could find between two ends of cells.
 
     A latency with a limit may exceed it in any scrape, and a query of a user's may say anything.
     """
-    compared = watch.analysis.mode is not Mode.THRESHOLD and not watch.queries and not watch.mirrored
-    return compared and all(map(_is_told_by_counters, watch.presets))
+    if watch.analysis.mode is Mode.THRESHOLD or watch.stable is None or watch.queries or watch.mirrored:
+        return False
+    return not watch.whole_stage and all(map(_is_a_count, watch.presets))
 
 
-def _is_told_by_counters(metric: Metric) -> bool:
+def _is_a_count(metric: Metric) -> bool:
     if metric.preset is Preset.REQUEST_COUNT:
         return True
     if metric.preset is Preset.ERROR_RATE:
@@ -114,26 +187,5 @@ def _is_told_by_counters(metric: Metric) -> bool:
     return metric.has_histogram and metric.threshold_range is None
 
 
-def _is_measured(seen: object) -> bool:
-    return isinstance(getattr(seen, "canary", None), Measured)
-
-
-def _is_well(metric: Metric, counts: _Counts, since: float) -> bool:
-    """Whether neither revision is over a limit, whatever counts as an error, in the window or in any scrape since."""
-    for owner in (counts.canary, counts.stable):
-        totals = counts.tallies.totals(owner, counts.span.since, wholly_after=counts.wholly_after)
-        requests = totals.requests
-        if requests <= 0.0 or requests < (metric.least_samples or 0):
-            return False
-        if metric.preset is Preset.REQUEST_COUNT:
-            lower = metric.bounds.lower
-            if exceeded_limit(metric, requests) is not None or (lower is not None and requests < lower):
-                return False
-        elif metric.preset is Preset.ERROR_RATE and (upper := metric.bounds.upper) is not None:
-            if (totals.server_errors + totals.client_errors) / requests > upper:
-                return False
-            # What a single scrape of stable's shows excuses the canary for a while: it must be looked at, too.
-            newest = min(since, counts.span.until) - counts.span.scrape_interval
-            if owner == counts.stable and counts.tallies.most_errors(owner, newest) > upper:
-                return False
-    return True
+def _or_all(bound: float | None) -> float:
+    return math.inf if bound is None else bound

@@ -20,6 +20,7 @@ from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.tally import ALWAYS, Tallies
 from serinus.core.analysis.threshold import exceeded_limit, window_of
+from serinus.core.model.answers import NoAnswer
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 from serinus.core.model.drain import FOLLOWS_SECONDS, Arrivals
 from serinus.runtime.groups import Group, reads_histogram, shown_query
@@ -136,7 +137,8 @@ class Presets:
             # A source of users' own queries alone, which counts no requests, has nothing to say of them.
             return False
         since = max(watch.since, self._clock.now() - times.delay - max(QUIET_SECONDS, times.interval))
-        return tallies.totals(group.owner(watch.canary), since).success == 0
+        requests, errors = tallies.requests_and_errors(group.owner(watch.canary), since)
+        return requests == errors
 
     def groups_of(self, watch: Watch) -> list[Group]:
         """List what a rollout's presets read."""
@@ -289,10 +291,14 @@ class Presets:
             return None
         return tallies.totals(group.owner(arm), since).requests
 
+    def failure(self, watch: Watch, group: Group) -> NoAnswer | None:
+        """Say why the newest samples of a rollout's revisions are not known."""
+        return self._counters.failure(group, watch.arms) or self._histograms.failure(group, watch.arms)
+
     def unknown(self, watch: Watch, group: Group) -> Missing | None:
         """Say why nothing is known of a rollout's presets."""
-        times, arms = self.times.of(group), watch.arms
-        failure = times.failure or self._counters.failure(group, arms) or self._histograms.failure(group, arms)
+        times = self.times.of(group)
+        failure = times.failure or self.failure(watch, group)
         return no_answer(failure) if failure is not None else times.too_late(self._clock.now())
 
     def span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:

@@ -21,7 +21,7 @@ from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
 from serinus.core.model.values import revised
 from serinus.runtime.drains import Drains
-from serinus.runtime.glances import Glance, Glances, may_be_glanced_at
+from serinus.runtime.glances import Glance, Glances
 from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.pasts import Pasts
@@ -40,6 +40,9 @@ LOOKS_AT_ONCE: Final = 64
 FEWEST_TOGETHER: Final = 2
 CALM_PASSES_A_SECOND: Final = 100.0
 """Passes over live rollouts whose looks change nothing: as long as there are no more of them, each look has one."""
+CROWDED_SHARE: Final = 0.4
+"""Where there are more, so large a part of these passes is made: what they write is for people, and waits for its turn
+in the budget of all writes, which is less still."""
 Round = tuple[float, frozenset[str]]
 """What is looked at together: the interval, and the sources of the presets."""
 
@@ -96,6 +99,7 @@ class Sampler:
         for kept in (self._watches, self._since, self._looks, self._told, self._foretold):
             kept.pop(key, None)
         self._put_off.discard(key)
+        self._glances.forget(key)
 
     def look(self, key: Key, rollout: str) -> Look | None:
         """Give the newest look at a rollout; one that was put off is taken now."""
@@ -117,7 +121,7 @@ class Sampler:
         watch, live = self._watches.get(key), len(self._watches)
         if watch is None or live <= CALM_PASSES_A_SECOND * watch.interval:
             return 0.0
-        return live / max(CALM_PASSES_A_SECOND, 1.0)
+        return live / max(CROWDED_SHARE * CALM_PASSES_A_SECOND, 1.0)
 
     def sources(self) -> Mapping[str, tuple[float, float]]:
         """Tell of each source how far its clock is ahead of ours, and how old its newest sample always is."""
@@ -163,7 +167,9 @@ class Sampler:
     async def _take(self, together: Round) -> None:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
         turns = CALM_PASSES_A_SECOND * together[0]
-        calm = [watch for watch in watches if len(watches) > turns and self._may_be_put_off(watch)]
+        crowded = len(watches) > turns
+        calm = [watch for watch in watches if self._may_be_put_off(watch)] if crowded else []
+        turns *= CROWDED_SHARE if crowded else 1.0
         put_off = {watch.key for watch in calm}
         looked_at = [watch for watch in watches if watch.key not in put_off] if put_off else watches
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in looked_at}
@@ -179,7 +185,7 @@ class Sampler:
 
     def _may_be_put_off(self, watch: Watch) -> bool:
         """Whether a glance can tell that a look says nothing: all is well, and what the tests say is known."""
-        return may_be_glanced_at(watch) and self._goes_on_as_told(watch) and self._foretold_of(watch) is not None
+        return self._goes_on_as_told(watch) and self._glances.cover(watch) and self._foretold_of(watch) is not None
 
     def _glanced(self, watches: Sequence[Watch]) -> dict[Glance, list[Watch]]:
         """Glance at rollouts; the looks at those of which nothing is found are put off."""

@@ -14,7 +14,7 @@ from operator import add, sub
 from typing import Any, Final, TypeVar
 
 from serinus.core.analysis.exposition import ERRORS, Count
-from serinus.core.analysis.lines import Row, Told, Totals, laid_out, totals_of
+from serinus.core.analysis.lines import Cells, Row, Told, Totals, laid_out, totals_of
 from serinus.core.analysis.places import Place, half_of
 
 T = TypeVar("T")
@@ -34,6 +34,9 @@ class Ledger:
 
     def __init__(self) -> None:
         self._columns: dict[Told, int] = {}
+        self._answered: list[int] = []
+        self._errors: list[int] = []
+        """The columns that count well answered requests, and errors."""
         self._width = 0
         self._ats = array(_DOUBLES)
         self._sinces = array(_DOUBLES)
@@ -49,17 +52,38 @@ class Ledger:
 
     def take(self, grown: Mapping[Row, Amounts]) -> None:
         """Take what one answer brings; of a row that is there already it is more."""
+        rows: dict[Row, list[float]] = {}
+        for row, amounts in grown.items():
+            for told, amount in amounts.items():
+                column = self.column(told)
+                there = rows.setdefault(row, [])
+                there += [0.0] * (column + 1 - len(there))
+                there[column] += amount
+        self.take_rows(rows)
+
+    def column(self, told: Told) -> int:
+        """Tell in which column of a row something is counted."""
+        column = self._columns.get(told)
+        if column is None:
+            column = self._columns[told] = len(self._columns)
+            if told[0] in ERRORS:
+                self._errors.append(column)
+            elif told[0] is Count.SUCCESS:
+                self._answered.append(column)
+        return column
+
+    def take_rows(self, taken: Mapping[Row, list[float]]) -> None:
+        """Take rows by column, which may be shorter than others; what is nothing but zeros is no row."""
         self._answers.clear()
-        for amounts in grown.values():
-            for told in amounts:
-                self._columns.setdefault(told, len(self._columns))
         if len(self._columns) > self._width:
             self._widen()
-        rows = self._cut(min(row.at for row in grown))
-        for row, amounts in grown.items():
-            there = rows.setdefault(row, [0.0] * self._width)
-            for told, amount in amounts.items():
-                there[self._columns[told]] += amount
+        new = {row: [*amounts, *[0.0] * (self._width - len(amounts))] for row, amounts in taken.items() if any(amounts)}
+        if not new:
+            return
+        rows = self._cut(min(row.at for row in new))
+        for row, amounts in new.items():
+            there = rows.get(row)
+            rows[row] = amounts if there is None else [*map(add, there, amounts)]
         for row in sorted(rows, key=lambda one: one.at):
             self._push(row, rows[row])
 
@@ -151,17 +175,26 @@ class Ledger:
 
     def most_errors(self, after: float) -> float:
         """Tell the largest share of errors of what any place told in one scrape after a time."""
-        errors = [column for told, column in self._columns.items() if told[0] in ERRORS]
-        if not errors:
-            return 0.0
-        requests = [column for told, column in self._columns.items() if told[0] is Count.SUCCESS] + errors
         worst = 0.0
-        for place in range(bisect_right(self._ats, after), len(self._ats)):
+        for place in range(bisect_right(self._ats, after), len(self._ats)) if self._errors else ():
             amounts = self._amounts(place)
-            wrong = sum(amounts[column] for column in errors)
-            if wrong > 0.0:
-                worst = max(worst, wrong / sum(amounts[column] for column in requests))
+            errors = sum(amounts[column] for column in self._errors)
+            if errors > 0.0:
+                worst = max(worst, errors / (errors + sum(amounts[column] for column in self._answered)))
         return worst
+
+    def requests_and_errors(self, since: float, wholly_after: float) -> tuple[float, float]:
+        """Count the requests of a window, as `totals` does, and those of them that were errors."""
+        if self._reaches_before(wholly_after):
+            totals = self.totals(since, wholly_after)
+            return totals.requests, totals.server_errors + totals.client_errors
+        first, width = bisect_right(self._ats, since), self._width
+        if first == len(self._ats):
+            return 0.0, 0.0
+        sums, end = self._sums, (len(self._ats) - 1) * width
+        before, start = (sums, (first - 1) * width) if first else (self._before, 0)
+        errors = sum(sums[end + column] - before[start + column] for column in self._errors)
+        return errors + sum(sums[end + column] - before[start + column] for column in self._answered), errors
 
     def rows(self, after: float, wholly_after: float) -> Iterator[Row]:
         """Give the rows that were scraped after a time."""
@@ -178,19 +211,15 @@ class Ledger:
                 by_time[row.at] = amounts if there is None else [*map(add, there, amounts)]
         return {at: totals_of(self._columns, sums) for at, sums in by_time.items()}
 
-    def cells(
-        self, after: float, wholly_after: float, half: int | None, ends: Sequence[float], began: float
-    ) -> dict[float, Totals]:
+    def cells(self, after: float, wholly_after: float, half: int | None, ends: Sequence[float], began: float) -> Cells:
         """Sum the rows cell by cell, from a time to each of `ends`; two metrics of one revision ask for the same."""
         edges = (after, *ends)
         return self._once((edges, wholly_after, half, began), lambda: self._laid_out(edges, wholly_after, half, began))
 
-    def _laid_out(
-        self, edges: Sequence[float], wholly_after: float, half: int | None, began: float
-    ) -> dict[float, Totals]:
+    def _laid_out(self, edges: Sequence[float], wholly_after: float, half: int | None, began: float) -> Cells:
         recent = self._recent(edges[0], wholly_after)
         rows = ((row, amounts) for row, amounts in recent if half is None or half_of(row.place) == half)
-        return {end: totals_of(self._columns, sums) for end, sums in laid_out(rows, edges, began).items()}
+        return Cells(self._columns, laid_out(rows, edges, began))
 
     def _once(self, question: tuple[object, ...], answer: Callable[[], T]) -> T:
         """Give the answer to a question that was asked before, while no other scrape has come."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from serinus.core.analysis.clusters import Clusters, Several
 from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
-from serinus.core.analysis.ledger import Amounts, Ledger
-from serinus.core.analysis.lines import Row, Totals, points
+from serinus.core.analysis.ledger import Ledger
+from serinus.core.analysis.lines import NO_CELLS, Cells, Row, Totals, points
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Scrapes, half_of
 from serinus.core.analysis.register import Growth, Register, Reported, Samples, Span
 from serinus.core.analysis.scope import Scope, reporter_of
@@ -64,7 +64,7 @@ class Tallies:
         read = self._register.read(answer, resets=resets)
         self._note(read.series)
         for owner, rows in self._rows(self._register.grown(read, self._asked_at)).items():
-            self._ledgers.setdefault(owner, Ledger()).take(rows)
+            self._ledgers[owner].take_rows(rows)
         for owner in asked:
             self._asked_at.setdefault(owner, now)
             self._asked_last[owner] = now
@@ -107,30 +107,36 @@ class Tallies:
                 noted = owner, one.place, one.marks, first, last
                 self._clusters.setdefault(owner, Clusters()).see(one.marks, one.place, first, last)
 
-    def _rows(self, growths: Iterable[Growth]) -> dict[Owner, dict[Row, Amounts]]:
-        """Put increments into the rows of their owners."""
-        grown: dict[Owner, dict[Row, Amounts]] = {}
+    def _rows(self, growths: Iterable[Growth]) -> dict[Owner, dict[Row, list[float]]]:
+        """Put increments into rows of their owners' ledgers."""
+        grown: dict[Owner, dict[Row, list[float]]] = {}
         known: tuple[object, object] = None, None
-        rows: list[Amounts] = []
-        for spans, meaning, place, grew in growths:
+        rows: list[list[float]] = []
+        for spans, meaning, place, amounts in growths:
+            owner = meaning.owner
             # The series of a revision come one after the other, nearly all with the very same spans.
-            if spans is not known[0] or meaning.owner != known[1]:
-                known = spans, meaning.owner
-                rows = self._rows_of(spans, meaning.owner, place, grown.setdefault(meaning.owner, {}))
-            told = meaning.count, meaning.bound_s, meaning.code
-            for amounts, amount in zip(rows, grew, strict=True):
-                if amount:
-                    amounts[told] = amounts.get(told, 0.0) + amount * meaning.scale
-        return {owner: {row: amounts for row, amounts in there.items() if amounts} for owner, there in grown.items()}
+            if spans is not known[0] or owner != known[1]:
+                known = spans, owner
+                rows = self._rows_of(spans, owner, place, grown.setdefault(owner, {}))
+            column, scale = self._ledgers[owner].column(meaning.told), meaning.scale
+            for row, amount in zip(rows, amounts, strict=True):
+                if column >= len(row):
+                    row.extend([0.0] * (column + 1 - len(row)))
+                row[column] += amount * scale
+        return grown
 
-    def _rows_of(self, spans: Sequence[Span], owner: Owner, place: Place, there: dict[Row, Amounts]) -> list[Amounts]:
+    def _rows_of(
+        self, spans: Sequence[Span], owner: Owner, place: Place, there: dict[Row, list[float]]
+    ) -> list[list[float]]:
         """Give what is known of each span.
 
         Where cells have been handed over already, what comes late is laid behind them: it is not lost.
         """
+        if owner not in self._ledgers:
+            self._ledgers[owner] = Ledger()
         behind = self._laid_out.get(owner, ALWAYS)
         rows = (Row(min(at, max(since, behind)), at, unseen_since, place) for since, unseen_since, at in spans)
-        return [there.setdefault(row, {}) for row in rows]
+        return [there.setdefault(row, []) for row in rows]
 
     def seen(self, owner: Owner) -> bool:
         """Whether any series of this revision has come."""
@@ -144,6 +150,11 @@ class Tallies:
     def strangers(self, owner: Owner, since: float) -> tuple[str, ...]:
         """Name who else reports requests of a revision; theirs are not counted."""
         return tuple(sorted(name for name, at in self._strangers.get(owner, {}).items() if at > since))
+
+    def requests_and_errors(self, owner: Owner, since: float, *, wholly_after: float = ALWAYS) -> tuple[float, float]:
+        """Count an owner's requests of a window, as `totals` does, and those of them that were errors of anybody's."""
+        ledger = self._ledger(owner, since)
+        return ledger.requests_and_errors(since, wholly_after) if ledger is not None else (0.0, 0.0)
 
     def totals(self, owner: Owner, since: float, *, wholly_after: float = ALWAYS) -> Totals:
         """Sum an owner's increments that were scraped after `since`, and had begun by `wholly_after` at the earliest.
@@ -195,16 +206,16 @@ class Tallies:
         began: float,
         half: int | None = None,
         wholly_after: float = ALWAYS,
-    ) -> dict[float, Totals]:
+    ) -> Cells:
         """Sum an owner's increments cell by cell, from a time to each of `ends`; of one half, if asked.
 
         What happened between two samples is spread evenly between them, but not before `began`.
         """
         if not ends:
-            return {}
+            return NO_CELLS
         self._laid_out[owner] = max(ends[-1], self._laid_out.get(owner, ends[-1]))
         ledger = self._ledger(owner, after)
-        return ledger.cells(after, wholly_after, half, ends, began) if ledger is not None else {}
+        return ledger.cells(after, wholly_after, half, ends, began) if ledger is not None else NO_CELLS
 
     def horizon(self, owners: Iterable[Owner], now: float, interval: float) -> float:
         """Tell up to when all scrapes of these owners are surely here: targets are not scraped at the same moment.
