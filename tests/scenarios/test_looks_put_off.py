@@ -15,7 +15,9 @@ from tests.support.world.served import Served
 from tests.support.world.world import World
 
 LATENCY: Json = {"name": "latency-p99", "preset": "latency", "quantile": "0.99"}
-DEFAULT: Json = {"mode": "Sequential", "metrics": [{**ERROR_RATE, "minSamples": 5}, LATENCY]}
+LIMITED = [{**ERROR_RATE, "minSamples": 5}, LATENCY]
+COMPARED = [{"name": "error-rate", "preset": "error-rate"}, LATENCY]
+"""Without any limit: only the comparison with stable decides."""
 NAMES = "fraud", "prep", "rank"
 CALM_SECONDS = 40
 Standing = tuple[Any, ...]
@@ -27,22 +29,23 @@ def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", 0.0)
 
 
-def manifest(name: str, version: str) -> Json:
+def manifest(name: str, version: str, metrics: list[Json]) -> Json:
+    analysis = {"mode": "Sequential", "metrics": metrics}
     if name == "fraud":
-        return fraud(version, steps=HALF, analysis=DEFAULT)
-    return member(name, version, None, steps=HALF, analysis=DEFAULT)
+        return fraud(version, steps=HALF, analysis=analysis)
+    return member(name, version, None, steps=HALF, analysis=analysis)
 
 
-async def half_way() -> tuple[World, dict[str, Served]]:
+async def half_way(metrics: list[Json] = LIMITED) -> tuple[World, dict[str, Served]]:
     """Three canaries with half of the requests, each as good as stable, and everybody knows it."""
     world = World(requests_per_second=200)
     served: dict[str, Served] = {"fraud": world, **{name: world.beside(name) for name in NAMES[1:]}}
     for name in NAMES:
         world.models[f"{name}-1"] = world.models[f"{name}-2"] = Model(error_rate=0.004)
-        world.commit(manifest(name, f"{name}-1"))
+        world.commit(manifest(name, f"{name}-1", metrics))
     await world.until(lambda _: all(one.phase == "Succeeded" for one in served.values()))
     for name in NAMES:
-        world.commit(manifest(name, f"{name}-2"))
+        world.commit(manifest(name, f"{name}-2", metrics))
     await world.until(lambda _: all(one.state.get("verdict") == "Safe" for one in served.values()))
     await world.run(20)
     return world, served
@@ -58,19 +61,21 @@ async def stands(seconds: int, world: World, served: dict[str, Served]) -> list[
 
 
 @pytest.mark.parametrize(
-    "model",
+    ("metrics", "model"),
     [
-        pytest.param(Model(error_rate=0.3), id="over-the-limit"),
-        pytest.param(Model(error_rate=0.045), id="worse-than-stable"),
-        pytest.param(Model(seconds_to_answer=1.5), id="slower-than-stable"),
+        pytest.param(LIMITED, Model(error_rate=0.3), id="over-the-limit"),
+        pytest.param(COMPARED, Model(error_rate=0.3), id="worse-than-stable"),
+        pytest.param(LIMITED, Model(seconds_to_answer=1.5), id="slower-than-stable"),
     ],
 )
-async def test_a_fault_is_found_in_the_same_second(monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
+async def test_a_fault_is_found_in_the_same_second(
+    monkeypatch: pytest.MonkeyPatch, metrics: list[Json], model: Model
+) -> None:
     """Whether each look is taken, or none that can say nothing."""
     told = []
     for passes in (sampler.CALM_PASSES_A_SECOND, 0.0):
         monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", passes)
-        world, served = await half_way()
+        world, served = await half_way(metrics)
         world.models["prep-2"] = model
         told.append(await stands(120, world, served))
     assert told[0] == told[1]

@@ -91,7 +91,7 @@ class Glances:
     def __init__(self, presets: Presets) -> None:
         self._presets = presets
         self._plans: dict[Key, tuple[Watch, Plan]] = {}
-        self._now = -math.inf
+        self._now = 0.0
         self._moments: dict[Group, _Moment | None] = {}
 
     def forget(self, key: Key) -> None:
@@ -102,19 +102,21 @@ class Glances:
         """Whether a rollout is one that can be glanced at."""
         return bool(self._plan_of(watch))
 
-    def at(self, watch: Watch, look: Look, foretold: Foretold, now: float) -> Glance:
+    def begin(self, now: float) -> None:
+        """Begin to glance at some at once: all by what is known of their sources now."""
+        self._now, self._moments = now, {}
+
+    def at(self, watch: Watch, look: Look, foretold: Foretold) -> Glance:
         """Glance at a rollout; `look` is its last one, and `foretold` what the tests have said since then."""
         # Late: numpy is the price of the sequential test alone.
         from serinus.core.analysis.foretelling import may_say_more
 
-        if now != self._now:
-            self._now, self._moments = now, {}
         if not all(isinstance(seen.canary, Measured) for seen in look.observations.values()):
             return Glance.NEWS
         plan, learnt, delay, horizon = self._plan_of(watch), list[float](), 0.0, -math.inf
         for asked, wished in plan.items():
-            moment = self._moment(asked.group, now)
-            if moment is None or asked.began > now or self._presets.failure(watch, asked.group) is not None:
+            moment = self._moment(asked.group)
+            if moment is None or asked.began > self._now or self._presets.failure(watch, asked.group) is not None:
                 return Glance.NEWS
             if not self._is_well(asked, wished, moment, look.at):
                 return Glance.NEWS
@@ -144,13 +146,14 @@ class Glances:
             wished[counted] = wished.get(counted, _Range()).narrowed_by(metric)
         yield from wished.items()
 
-    def _moment(self, group: Group, now: float) -> _Moment | None:
+    def _moment(self, group: Group) -> _Moment | None:
         """Give what is known of a source now; None where it cannot be judged by."""
         if group not in self._moments:
-            times, tallies, moment = self._presets.times.of(group), self._presets.counters_of(group), None
-            if tallies is not None and times.failure is None and times.not_yet(now) is None:
+            times, tallies = self._presets.times.of(group), self._presets.counters_of(group)
+            moment: _Moment | None = None
+            if tallies is not None and times.failure is None and times.not_yet(self._now) is None:
                 delay = times.delay
-                moment = _Moment(tallies, now - delay, times.interval, times.learnt_interval, delay)
+                moment = _Moment(tallies, self._now - delay, times.interval, times.learnt_interval, delay)
             self._moments[group] = moment
         return self._moments[group]
 

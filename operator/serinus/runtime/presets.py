@@ -155,14 +155,14 @@ class Presets:
         """
         now, group = self._clock.now(), self.group_for(watch, metric)
         query = shown_query(group, watch.canary, window_of(metric), latency=metric.is_latency)
-        if (unknown := self.unknown(watch, group)) is not None:
+        if (unknown := self._unknown(watch, group)) is not None:
             return Observation(unknown, None, query)
         tallies, read = self._read_by(group, metric)
         began = watch.counts_from(metric)
         owners = [group.owner(arm) for arm in (watch.canary, watch.stable or watch.canary)]
         if began > now:
             return self._warming(watch, metric, query, read, owners)
-        span, fresh = self.span(watch, group, metric, now), self.times.of(group).targets_fresh(now)
+        span, fresh = self._span(watch, group, metric, now), self.times.of(group).targets_fresh(now)
         told = dict.fromkeys((tallies, read))
         several = next(filter(None, (each.several(one, span.since) for each in told for one in owners)), None)
         if several is not None:
@@ -261,7 +261,7 @@ class Presets:
         """
         group = self.group_of(watch)
         tallies = self._counters.of(group) if group is not None else None
-        if watch.stable is None or watch.mirrored or group is None or tallies is None or self.unknown(watch, group):
+        if watch.stable is None or watch.mirrored or group is None or tallies is None or self._unknown(watch, group):
             return ()
         times = self.times.of(group)
         until = self._clock.now() - times.delay
@@ -281,7 +281,7 @@ class Presets:
 
     def _requests(self, watch: Watch, group: Group, arm: Arm, window: float) -> float | None:
         tallies = self._counters.of(group)
-        if tallies is None or self.unknown(watch, group) is not None:
+        if tallies is None or self._unknown(watch, group) is not None:
             return None
         times, now = self.times.of(group), self._clock.now()
         until = now - times.delay
@@ -295,13 +295,13 @@ class Presets:
         """Say why the newest samples of a rollout's revisions are not known."""
         return self._counters.failure(group, watch.arms) or self._histograms.failure(group, watch.arms)
 
-    def unknown(self, watch: Watch, group: Group) -> Missing | None:
+    def _unknown(self, watch: Watch, group: Group) -> Missing | None:
         """Say why nothing is known of a rollout's presets."""
         times = self.times.of(group)
         failure = times.failure or self.failure(watch, group)
         return no_answer(failure) if failure is not None else times.too_late(self._clock.now())
 
-    def span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:
+    def _span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:
         """Tell the time that a metric's value is taken over."""
         times, began = self.times.of(group), watch.counts_from(metric)
         until = now - times.delay

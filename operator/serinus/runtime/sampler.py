@@ -190,13 +190,13 @@ class Sampler:
     def _glanced(self, watches: Sequence[Watch]) -> dict[Glance, list[Watch]]:
         """Glance at rollouts; the looks at those of which nothing is found are put off."""
         found: dict[Glance, list[Watch]] = {glance: [] for glance in Glance}
-        now = self._clock.now()
+        self._glances.begin(self._clock.now())
         for watch in watches:
-            found[self._glance(watch, now)].append(watch)
+            found[self._glance(watch)].append(watch)
         self._put_off.update(watch.key for watch in found[Glance.NOTHING])
         return found
 
-    def _glance(self, asked: Watch, now: float) -> Glance:
+    def _glance(self, asked: Watch) -> Glance:
         watch = self._watches.get(asked.key)
         if watch is None or watch.rollout != asked.rollout or not self._may_be_put_off(watch):
             return Glance.NEWS
@@ -206,7 +206,7 @@ class Sampler:
         _, told = self._told[watch.key]
         if self._streams.messages(watch) != look.stream_messages or self._pasts.of(watch) is not told.past:
             return Glance.NEWS
-        return self._glances.at(watch, look, foretold, now)
+        return self._glances.at(watch, look, foretold)
 
     async def _publish(self, watches: Sequence[Watch], turns: float) -> float:
         """Give each rollout its look, by what it is watched for now: a stage may have begun meanwhile.

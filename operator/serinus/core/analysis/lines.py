@@ -103,7 +103,7 @@ class Cells:
         amounts = self.sums.get(end)
         if amounts is None:
             return 0.0, 0.0, 0.0
-        success, server, client = (sum(amounts[column] for column in columns) for columns in self._by_outcome)
+        success, server, client = (sum((amounts[column] for column in columns), 0.0) for columns in self._by_outcome)
         return success + server + client, server, client
 
     def error_answers(self, end: float) -> tuple[ErrorAnswers, ...]:

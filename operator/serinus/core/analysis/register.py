@@ -43,7 +43,7 @@ class Reported:
     counter: ReportedCounter | None = None
 
 
-class Span(NamedTuple):
+class Stretch(NamedTuple):
     """Within which time something was counted: a counter tells only that it happened between two of its samples.
 
     `since` is `at` after a gap so long that nobody has waited for it; `unseen_since` is the scrape before, however long
@@ -56,9 +56,9 @@ class Span(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """What samples of one series add, each within a span of its own."""
+    """What samples of one series add, each within a stretch of time of its own."""
 
-    spans: Sequence[Span]
+    stretches: Sequence[Stretch]
     meaning: Meaning
     place: Place
     amounts: Sequence[float]
@@ -86,7 +86,7 @@ class Register:
         self._numbers = itertools.count()
         self._counters: dict[_Core, dict[Labels, ReportedCounter]] = {}
         self.scrapes: dict[Place, Scrapes] = {}
-        self._spans: tuple[tuple[object, ...], list[Span]] = (), []
+        self._stretches: tuple[tuple[object, ...], list[Stretch]] = (), []
         """Those of the last series: of a place nearly all have the same times."""
 
     def read(self, answer: Iterable[Series], *, resets: bool = True) -> ReadAnswer:
@@ -99,7 +99,8 @@ class Register:
         longest_first = sorted(read, key=lambda pair: len(pair[1]), reverse=True)
         if any(one.counter is None for one, _ in read):
             return self._with_times(read, longest_first)
-        place, times = None, list[float]()
+        place: Place | None = None
+        times: list[float] = []
         for one, samples in longest_first:
             ats = [at for at, _ in samples]
             # What another series of the place has just told says nothing new, but to the one that tells the time.
@@ -189,7 +190,7 @@ class Register:
                 if amounts is None or last is None:
                     yield from self._taken(one.counter, [(at, value, one) for at, value in samples])
                 elif any(amounts):
-                    yield Growth(self._spans_after(last, one.place, samples), one.meaning, one.place, amounts)
+                    yield Growth(self._stretches_after(last, one.place, samples), one.meaning, one.place, amounts)
             else:
                 by_counter.setdefault(one.counter, []).extend((at, value, one) for at, value in samples)
         for counter, moments in by_counter.items():
@@ -203,21 +204,21 @@ class Register:
             if amount:
                 since = at - interval if last is None else last
                 before = self.scrapes[one.place].before(at) if last is None else last
-                span = Span(since if _is_waited_for(at - since, interval) else at, before, at)
-                yield Growth((span,), one.meaning, one.place, (amount,))
+                stretch = Stretch(since if _is_waited_for(at - since, interval) else at, before, at)
+                yield Growth((stretch,), one.meaning, one.place, (amount,))
 
-    def _spans_after(self, last: float, place: Place, samples: Samples) -> list[Span]:
-        """Give the spans between samples of a series, the first of them since its `last`."""
+    def _stretches_after(self, last: float, place: Place, samples: Samples) -> list[Stretch]:
+        """Give the stretches between samples of a series, the first of them since its `last`."""
         ats = [at for at, _ in samples]
         asked = place, last, ats
-        if self._spans[0] != asked:
+        if self._stretches[0] != asked:
             interval, befores = self._interval(place), [last, *ats[:-1]]
-            spans = [
-                Span(before if _is_waited_for(at - before, interval) else at, before, at)
+            stretches = [
+                Stretch(before if _is_waited_for(at - before, interval) else at, before, at)
                 for before, at in zip(befores, ats, strict=True)
             ]
-            self._spans = asked, spans
-        return self._spans[1]
+            self._stretches = asked, stretches
+        return self._stretches[1]
 
     def _counter(
         self, one: Reported, sample: tuple[float, float], read: ReadAnswer, asked_at: float | None

@@ -15,7 +15,7 @@ from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
 from serinus.core.analysis.ledger import Ledger
 from serinus.core.analysis.lines import NO_CELLS, Cells, Row, Totals, points
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Scrapes, half_of
-from serinus.core.analysis.register import Growth, Register, Reported, Samples, Span
+from serinus.core.analysis.register import Growth, Register, Reported, Samples, Stretch
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
 
@@ -112,12 +112,12 @@ class Tallies:
         grown: dict[Owner, dict[Row, list[float]]] = {}
         known: tuple[object, object] = None, None
         rows: list[list[float]] = []
-        for spans, meaning, place, amounts in growths:
+        for stretches, meaning, place, amounts in growths:
             owner = meaning.owner
-            # The series of a revision come one after the other, nearly all with the very same spans.
-            if spans is not known[0] or owner != known[1]:
-                known = spans, owner
-                rows = self._rows_of(spans, owner, place, grown.setdefault(owner, {}))
+            # The series of a revision come one after the other, nearly all with the very same stretches.
+            if stretches is not known[0] or owner != known[1]:
+                known = stretches, owner
+                rows = self._rows_of(stretches, owner, place, grown.setdefault(owner, {}))
             column, scale = self._ledgers[owner].column(meaning.told), meaning.scale
             for row, amount in zip(rows, amounts, strict=True):
                 if column >= len(row):
@@ -126,7 +126,7 @@ class Tallies:
         return grown
 
     def _rows_of(
-        self, spans: Sequence[Span], owner: Owner, place: Place, there: dict[Row, list[float]]
+        self, stretches: Sequence[Stretch], owner: Owner, place: Place, there: dict[Row, list[float]]
     ) -> list[list[float]]:
         """Give what is known of each span.
 
@@ -135,7 +135,7 @@ class Tallies:
         if owner not in self._ledgers:
             self._ledgers[owner] = Ledger()
         behind = self._laid_out.get(owner, ALWAYS)
-        rows = (Row(min(at, max(since, behind)), at, unseen_since, place) for since, unseen_since, at in spans)
+        rows = (Row(min(at, max(since, behind)), at, unseen_since, place) for since, unseen_since, at in stretches)
         return [there.setdefault(row, []) for row in rows]
 
     def seen(self, owner: Owner) -> bool:
