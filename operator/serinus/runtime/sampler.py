@@ -168,7 +168,7 @@ class Sampler:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
         turns = CALM_PASSES_A_SECOND * together[0]
         crowded = len(watches) > turns
-        calm = [watch for watch in watches if self._may_be_put_off(watch)] if crowded else []
+        calm = [watch for watch in watches if self._known_of(watch) is not None] if crowded else []
         turns *= CROWDED_SHARE if crowded else 1.0
         put_off = {watch.key for watch in calm}
         looked_at = [watch for watch in watches if watch.key not in put_off] if put_off else watches
@@ -183,9 +183,11 @@ class Sampler:
         await self._presets.ask_histograms(found[Glance.CELL])
         await self._publish(found[Glance.CELL], turns)
 
-    def _may_be_put_off(self, watch: Watch) -> bool:
-        """Whether a glance can tell that a look says nothing: all is well, and what the tests say is known."""
-        return self._goes_on_as_told(watch) and self._glances.cover(watch) and self._foretold_of(watch) is not None
+    def _known_of(self, watch: Watch) -> Foretold | None:
+        """Give what the tests say of a rollout at which a glance is enough: all was well when it was passed by."""
+        if not (self._goes_on_as_told(watch) and self._glances.cover(watch)):
+            return None
+        return self._foretold_of(watch)
 
     def _glanced(self, watches: Sequence[Watch]) -> dict[Glance, list[Watch]]:
         """Glance at rollouts; the looks at those of which nothing is found are put off."""
@@ -198,10 +200,9 @@ class Sampler:
 
     def _glance(self, asked: Watch) -> Glance:
         watch = self._watches.get(asked.key)
-        if watch is None or watch.rollout != asked.rollout or not self._may_be_put_off(watch):
-            return Glance.NEWS
-        foretold, look = self._foretold_of(watch), self._looks.get(watch.key)
-        if foretold is None or look is None or self.silences.of(watch) is not None:
+        foretold = self._known_of(watch) if watch is not None and watch.rollout == asked.rollout else None
+        look = self._looks.get(asked.key)
+        if watch is None or foretold is None or look is None or self.silences.of(watch) is not None:
             return Glance.NEWS
         _, told = self._told[watch.key]
         if self._streams.messages(watch) != look.stream_messages or self._pasts.of(watch) is not told.past:

@@ -149,18 +149,23 @@ class Ledger:
         return self._once((since, wholly_after), lambda: self._summed(since, wholly_after))
 
     def _summed(self, since: float, wholly_after: float) -> Totals:
+        first = self._first_of(since, wholly_after)
+        if first == len(self._ats):
+            return Totals()
+        if first is not None:
+            return totals_of(self._columns, map(sub, self._up_to(len(self._ats)), self._up_to(first)))
+        sums = [0.0] * self._width
+        for _, amounts in self._recent(since, wholly_after):
+            sums = [*map(add, sums, amounts)]
+        return totals_of(self._columns, sums)
+
+    def _first_of(self, since: float, wholly_after: float) -> int | None:
+        """Give the first row of a window; None where some later one in it is left out, as it had begun before."""
         first, unseens = bisect_right(self._ats, since), self._unseens
         until = self._reaches_before(wholly_after)
         while first < until and unseens[first] < wholly_after:
             first += 1
-        if first == len(self._ats):
-            return Totals()
-        sums: Sequence[float] = [*map(sub, self._up_to(len(self._ats)), self._up_to(first))]
-        if any(unseens[place] < wholly_after for place in range(first, until)):
-            sums = [0.0] * self._width
-            for _, amounts in self._recent(since, wholly_after):
-                sums = [*map(add, sums, amounts)]
-        return totals_of(self._columns, sums)
+        return None if any(unseens[place] < wholly_after for place in range(first, until)) else first
 
     def _reaches_before(self, moment: float) -> int:
         """From which row on none has begun before a moment, however long ago the scrapes before them were."""
@@ -176,25 +181,30 @@ class Ledger:
     def most_errors(self, after: float) -> float:
         """Tell the largest share of errors of what any place told in one scrape after a time."""
         worst = 0.0
-        for place in range(bisect_right(self._ats, after), len(self._ats)) if self._errors else ():
-            amounts = self._amounts(place)
-            errors = sum(amounts[column] for column in self._errors)
+        if not self._errors:
+            return worst
+        for place in range(bisect_right(self._ats, after), len(self._ats)):
+            errors = self._grown(place, place + 1, self._errors)
             if errors > 0.0:
-                worst = max(worst, errors / (errors + sum(amounts[column] for column in self._answered)))
+                worst = max(worst, errors / (errors + self._grown(place, place + 1, self._answered)))
         return worst
 
     def requests_and_errors(self, since: float, wholly_after: float) -> tuple[float, float]:
         """Count the requests of a window, as `totals` does, and those of them that were errors."""
-        if self._reaches_before(wholly_after):
+        first, end = self._first_of(since, wholly_after), len(self._ats)
+        if first is None:
             totals = self.totals(since, wholly_after)
             return totals.requests, totals.server_errors + totals.client_errors
-        first, width = bisect_right(self._ats, since), self._width
-        if first == len(self._ats):
+        if first == end:
             return 0.0, 0.0
-        sums, end = self._sums, (len(self._ats) - 1) * width
-        before, start = (sums, (first - 1) * width) if first else (self._before, 0)
-        errors = sum(sums[end + column] - before[start + column] for column in self._errors)
-        return errors + sum(sums[end + column] - before[start + column] for column in self._answered), errors
+        errors = self._grown(first, end, self._errors)
+        return errors + self._grown(first, end, self._answered), errors
+
+    def _grown(self, first: int, end: int, columns: Sequence[int]) -> float:
+        """Add up some columns of the rows from one to before another."""
+        sums, last = self._sums, (end - 1) * self._width
+        before, start = (sums, (first - 1) * self._width) if first else (self._before, 0)
+        return sum((sums[last + column] - before[start + column] for column in columns), 0.0)
 
     def rows(self, after: float, wholly_after: float) -> Iterator[Row]:
         """Give the rows that were scraped after a time."""

@@ -41,6 +41,8 @@ class Reported:
     last: float
     marks: Labels
     counter: ReportedCounter | None = None
+    column: int = -1
+    """Where its owner's ledger keeps what it adds; negative until it has added something."""
 
 
 class Stretch(NamedTuple):
@@ -59,8 +61,7 @@ class Growth(NamedTuple):
     """What samples of one series add, each within a stretch of time of its own."""
 
     stretches: Sequence[Stretch]
-    meaning: Meaning
-    place: Place
+    one: Reported
     amounts: Sequence[float]
 
 
@@ -190,7 +191,7 @@ class Register:
                 if amounts is None or last is None:
                     yield from self._taken(one.counter, [(at, value, one) for at, value in samples])
                 elif any(amounts):
-                    yield Growth(self._stretches_after(last, one.place, samples), one.meaning, one.place, amounts)
+                    yield Growth(self._stretches_after(last, one.place, samples), one, amounts)
             else:
                 by_counter.setdefault(one.counter, []).extend((at, value, one) for at, value in samples)
         for counter, moments in by_counter.items():
@@ -205,7 +206,7 @@ class Register:
                 since = at - interval if last is None else last
                 before = self.scrapes[one.place].before(at) if last is None else last
                 stretch = Stretch(since if _is_waited_for(at - since, interval) else at, before, at)
-                yield Growth((stretch,), one.meaning, one.place, (amount,))
+                yield Growth((stretch,), one, (amount,))
 
     def _stretches_after(self, last: float, place: Place, samples: Samples) -> list[Stretch]:
         """Give the stretches between samples of a series, the first of them since its `last`."""

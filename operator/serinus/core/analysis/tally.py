@@ -112,13 +112,15 @@ class Tallies:
         grown: dict[Owner, dict[Row, list[float]]] = {}
         known: tuple[object, object] = None, None
         rows: list[list[float]] = []
-        for stretches, meaning, place, amounts in growths:
-            owner = meaning.owner
+        for stretches, one, amounts in growths:
+            owner, scale = one.meaning.owner, one.meaning.scale
             # The series of a revision come one after the other, nearly all with the very same stretches.
             if stretches is not known[0] or owner != known[1]:
                 known = stretches, owner
-                rows = self._rows_of(stretches, owner, place, grown.setdefault(owner, {}))
-            column, scale = self._ledgers[owner].column(meaning.told), meaning.scale
+                rows = self._rows_of(stretches, owner, one.place, grown.setdefault(owner, {}))
+            if one.column < 0:
+                one.column = self._ledgers[owner].column(one.meaning.told)
+            column = one.column
             for row, amount in zip(rows, amounts, strict=True):
                 if column >= len(row):
                     row.extend([0.0] * (column + 1 - len(row)))
@@ -128,7 +130,7 @@ class Tallies:
     def _rows_of(
         self, stretches: Sequence[Stretch], owner: Owner, place: Place, there: dict[Row, list[float]]
     ) -> list[list[float]]:
-        """Give what is known of each span.
+        """Give what is known of each stretch of time.
 
         Where cells have been handed over already, what comes late is laid behind them: it is not lost.
         """
