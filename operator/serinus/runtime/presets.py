@@ -65,7 +65,7 @@ class Presets:
 
     def sources_of(self, watch: Watch) -> frozenset[str]:
         """Name the sources that are asked for a rollout, besides those of the users' own queries."""
-        return frozenset(group.source for group in self._counted(watch))
+        return frozenset(each.source or self._metrics.names()[0] for each in watch.counters)
 
     async def ask(self, watches: Sequence[Watch], *, timed_alone: Sequence[Watch] | None = None) -> None:
         """Ask everything that these rollouts' presets need; if told, for the histograms of some of them alone."""
