@@ -111,3 +111,18 @@ async def test_who_asks_for_a_look_that_was_put_off_is_told_of_now(crowded: None
             assert look is not None
             ages.append(world.clock.now() - look.at)
     assert max(ages) < 0.5
+
+
+async def test_an_outage_that_both_share_is_excused_in_the_same_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stable's own scrapes are glanced at, too: what they show for a moment excuses the canary for a while."""
+    told = []
+    for passes in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", passes)
+        world, served = await half_way()
+        good, out = world.models["prep-1"], Model(error_rate=0.5)
+        world.models["prep-1"] = world.models["prep-2"] = out
+        stood = await stands(4, world, served)
+        world.models["prep-1"] = world.models["prep-2"] = good
+        told.append([*stood, *await stands(90, world, served)])
+    assert told[0] == told[1]
+    assert {one.phase for one in served.values()} == {"Paused"}
