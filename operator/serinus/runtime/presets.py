@@ -271,8 +271,7 @@ class Presets:
         spans = dict.fromkeys(max(after, until - times.window(seconds)) for seconds in ARRIVAL_SECONDS)
         arms = group.owner(watch.canary), group.owner(watch.stable)
         counted = (
-            (since, [tallies.requests_and_errors(arm, since, wholly_after=since)[0] for arm in arms])
-            for since in spans
+            (since, [tallies.requests_and_errors(arm, since, wholly_after=since)[0] for arm in arms]) for since in spans
         )
         return tuple(Arrivals(since, until, *requests) for since, requests in counted if since < until)
 
