@@ -91,7 +91,7 @@ class Claims:
     ) -> None:
         self._cache = cache
         self._tenancy = tenancy
-        self._refused = RefusedClaims(tenancy, sources, provider)
+        self._sources = sources
         self._provider = provider
         self._gateway_namespaces = frozenset(gateway_namespaces)
         self._wake = wake
@@ -110,12 +110,15 @@ class Claims:
 
     def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
         """The reasons why nothing new may start."""
-        yield from self._once(view, "refused", lambda: tuple(self._refused.obstacles(view)))
+        yield from self._once(view, "refused", lambda: tuple(self._refused(view).obstacles()))
         served = any(one is not None for one in self._live(view).values())
         for conflict in self.conflicts(view):
             if conflict.blocking:
                 yield Obstacle("HostConflict", f"{conflict.message}{KEPT if served else ''}")
         yield from memory.conflicts.values()
+
+    def _refused(self, view: ModelDeploymentView) -> RefusedClaims:
+        return RefusedClaims(view, self._tenancy, self._sources, self._provider)
 
     def unreached(self, view: ModelDeploymentView) -> Unreached | None:
         """Why requests from outside do not arrive: a gateway that is not there, or has no server for a host.

@@ -26,7 +26,7 @@ from serinus.runtime.presets import Presets
 from serinus.runtime.watch import Watch
 
 if TYPE_CHECKING:
-    from serinus.core.analysis.foretelling import Foretold
+    from serinus.core.analysis.comparison import Foretold
 
 
 class Glance(Enum):

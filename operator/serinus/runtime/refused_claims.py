@@ -15,15 +15,16 @@ from serinus.core.traffic.provider import TrafficProvider
 
 @dataclass(frozen=True)
 class RefusedClaims:
-    """Judges specs by the operator's configuration alone: whoever asks twice is told the same."""
+    """Judges a spec by the operator's configuration alone: whoever asks twice is told the same."""
 
+    _view: ModelDeploymentView
     _tenancy: Tenancy
     _sources: tuple[str, ...]
     _provider: TrafficProvider
 
-    def obstacles(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
+    def obstacles(self) -> Iterator[Obstacle]:
         """Say what nothing new may start with."""
-        traffic, namespace = view.spec.traffic, view.namespace
+        traffic, namespace = self._view.spec.traffic, self._view.namespace
         for host in traffic.hosts if traffic else ():
             if not self._tenancy.may_use_host(namespace, host):
                 yield Obstacle("HostNotAllowed", f"spec.traffic.hosts: {self._host_refused(namespace, host)}")
@@ -33,8 +34,8 @@ class RefusedClaims:
                 granted = f"; {self._tenancy.told_gateways(namespace)}" if gateway != MESH else ""
                 text = f"{self._provider.terms.field}: {refusal}{granted}"
                 yield Obstacle("GatewayNotAllowed", text)
-        yield from self._refused_sources(view)
-        yield from self._unbound(view)
+        yield from self._refused_sources()
+        yield from self._unbound()
 
     def _host_refused(self, namespace: str, host: str) -> str:
         domain = self._tenancy.domain
@@ -43,12 +44,14 @@ class RefusedClaims:
         granted = self._tenancy.told_hosts(namespace)
         return f"namespace {namespace} may not use host {host}: ask your administrator to grant it (tenants); {granted}"
 
-    def _unbound(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
+    def _unbound(self) -> Iterator[Obstacle]:
         """Say that requests for the hosts would reach nothing: the mesh has none of them."""
-        if self._provider.bound_gateways(view.spec.traffic) or (view.spec.traffic and view.spec.traffic.is_delegate):
+        if self._provider.bound_gateways(self._view.spec.traffic) or (
+            self._view.spec.traffic and self._view.spec.traffic.is_delegate
+        ):
             return
-        hosts = view.spec.traffic.hosts if view.spec.traffic else ()
-        usable = [host for host in hosts if self._tenancy.may_use_host(view.namespace, host)]
+        hosts = self._view.spec.traffic.hosts if self._view.spec.traffic else ()
+        usable = [host for host in hosts if self._tenancy.may_use_host(self._view.namespace, host)]
         field = self._provider.terms.field
         if not self._provider.serves_unbound:
             text = f"the route is bound to no gateway, and the mesh is off here: name one in {field}"
@@ -57,15 +60,17 @@ class RefusedClaims:
             text = f"host {usable[0]} is bound to no gateway: name one in {field}"
             yield Obstacle("NoGateway", text)
 
-    def _refused_sources(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
+    def _refused_sources(self) -> Iterator[Obstacle]:
         """Say which metrics ask a source that they may not; one that names none asks the first."""
-        for metric in view.spec.analysis.metrics if view.spec.analysis else default_metrics(view.spec.runtime):
+        for metric in (
+            self._view.spec.analysis.metrics if self._view.spec.analysis else default_metrics(self._view.spec.runtime)
+        ):
             source = metric.source or next(iter(self._sources), "")
             if source not in self._sources:
                 known = ", ".join(self._sources)
                 yield Obstacle("SourceUnknown", f"metric {metric.name} asks {source}: the sources are {known}")
-            elif not self._tenancy.may_use_source(view.namespace, source):
-                yield Obstacle("SourceNotAllowed", _source_refused(view.namespace, metric.name, source))
+            elif not self._tenancy.may_use_source(self._view.namespace, source):
+                yield Obstacle("SourceNotAllowed", _source_refused(self._view.namespace, metric.name, source))
 
 
 def _source_refused(namespace: str, metric: str, source: str) -> str:

@@ -31,7 +31,7 @@ from serinus.runtime.streams import StreamCounts
 from serinus.runtime.watch import Watch
 
 if TYPE_CHECKING:
-    from serinus.core.analysis.foretelling import Foretold
+    from serinus.core.analysis.comparison import Foretold
 
 log = structlog.get_logger("serinus.sampler")
 
@@ -305,7 +305,8 @@ class Sampler:
             return True
         if look.weighed is None:
             return False
-        from serinus.core.analysis.foretelling import Foretold, stays_safe
+        from serinus.core.analysis.comparison import Foretold
+        from serinus.core.analysis.foretelling import stays_safe
 
         return isinstance(look.weighed, Foretold) and stays_safe(look.weighed, Pace.TIMED)
 
