@@ -46,11 +46,10 @@ class RefusedClaims:
 
     def _unbound(self) -> Iterator[Obstacle]:
         """Say that requests for the hosts would reach nothing: the mesh has none of them."""
-        if self._provider.bound_gateways(self._view.spec.traffic) or (
-            self._view.spec.traffic and self._view.spec.traffic.is_delegate
-        ):
+        traffic = self._view.spec.traffic
+        if self._provider.bound_gateways(traffic) or (traffic and traffic.is_delegate):
             return
-        hosts = self._view.spec.traffic.hosts if self._view.spec.traffic else ()
+        hosts = traffic.hosts if traffic else ()
         usable = [host for host in hosts if self._tenancy.may_use_host(self._view.namespace, host)]
         field = self._provider.terms.field
         if not self._provider.serves_unbound:
@@ -62,9 +61,8 @@ class RefusedClaims:
 
     def _refused_sources(self) -> Iterator[Obstacle]:
         """Say which metrics ask a source that they may not; one that names none asks the first."""
-        for metric in (
-            self._view.spec.analysis.metrics if self._view.spec.analysis else default_metrics(self._view.spec.runtime)
-        ):
+        spec = self._view.spec
+        for metric in spec.analysis.metrics if spec.analysis else default_metrics(spec.runtime):
             source = metric.source or next(iter(self._sources), "")
             if source not in self._sources:
                 known = ", ".join(self._sources)
