@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from serinus.api.defaults import default_metrics
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import Traffic
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json
-from serinus.core.model.names import MESH, cluster_namespace, normal_gateway, normal_host
+from serinus.core.model.names import normal_gateway, normal_host
 from serinus.core.model.snapshot import Obstacle, Unreached
 from serinus.core.model.tenancy import Tenancy
 from serinus.core.serving.runtimes import runtime_of
@@ -33,7 +33,9 @@ from serinus.runtime.fresh_claims import FreshClaims
 from serinus.runtime.memory import Memory
 from serinus.runtime.ours import our_routes
 from serinus.runtime.ports import Cache, Clock
+from serinus.runtime.refused_claims import RefusedClaims
 
+T = TypeVar("T")
 KEPT = "; until then the route keeps what it had, and goes on serving"
 
 
@@ -50,6 +52,8 @@ class _Found:
     """The versions of its routes."""
     changes: int
     conflicts: tuple[HostConflict, ...]
+    answers: dict[str, object] = field(default_factory=dict)
+    """What else was found of just that: a live rollout is passed by again and again."""
 
     def holds(self, view: ModelDeploymentView, live: tuple[int | None, ...], changes: int) -> bool:
         """Whether all of it is still the very same."""
@@ -99,26 +103,31 @@ class Claims:
         self._listening: dict[str, Listeners] = {}
         self._found: dict[Key, _Found] = {}
         self._changes = 0
-        """How often what a route claims has changed."""
+        """How often what a route claims, or a gateway listens for, has changed."""
         cache.follow(provider.route, self._routed)
         cache.follow(provider.gateway, self._listened)
         cache.follow(MODEL_DEPLOYMENT, self._deployed)
 
     def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
         """The reasons why nothing new may start."""
-        yield from self._refused(view)
-        yield from self._unbound(view)
+        yield from self._once(view, "refused", lambda: tuple(self._refused(view).obstacles()))
         served = any(one is not None for one in self._live(view).values())
         for conflict in self.conflicts(view):
             if conflict.blocking:
                 yield Obstacle("HostConflict", f"{conflict.message}{KEPT if served else ''}")
         yield from memory.conflicts.values()
 
+    def _refused(self, view: ModelDeploymentView) -> RefusedClaims:
+        return RefusedClaims(view, self._tenancy, self._sources, self._provider)
+
     def unreached(self, view: ModelDeploymentView) -> Unreached | None:
         """Why requests from outside do not arrive: a gateway that is not there, or has no server for a host.
 
         Nothing is said of what the namespace may not use: it is refused, and whether it exists is its owner's business.
         """
+        return self._once(view, "unreached", lambda: self._unreached(view))
+
+    def _unreached(self, view: ModelDeploymentView) -> Unreached | None:
         tenancy, place, traffic = self._tenancy, view.namespace, view.spec.traffic
         hosts = tuple(host for host in (traffic.hosts if traffic else ()) if tenancy.may_use_host(place, host))
         gateways = tuple(one for one in self._provider.bound_gateways(traffic) if tenancy.may_use_gateway(place, one))
@@ -152,6 +161,12 @@ class Claims:
         A route that would be left without any gateway, and serves nobody then, keeps those that it has: a revert must
         reach it, and so must requests while a name is misspelt.
         """
+        if self.conflicts(view):
+            # Who was first is for a while a question of time.
+            return self._admitted(view)
+        return self._once(view, "admitted", lambda: self._admitted(view))
+
+    def _admitted(self, view: ModelDeploymentView) -> Traffic | None:
         traffic = view.spec.traffic
         if traffic is None and self._provider.serves_unbound:
             return None
@@ -189,6 +204,9 @@ class Claims:
 
     def concern(self, view: ModelDeploymentView) -> Obstacle | None:
         """What people should know although it stops nothing: a younger route on our host, or an idle delegate."""
+        return self._once(view, "concern", lambda: self._concern(view))
+
+    def _concern(self, view: ModelDeploymentView) -> Obstacle | None:
         reported = (one for one in self.conflicts(view) if not one.blocking and self._claimants.claims(one))
         conflict = next(reported, None)
         return Obstacle("HostConflict", conflict.message) if conflict else self._not_delegated(view)
@@ -207,17 +225,26 @@ class Claims:
                 yield f"{route.kind} {route.key} sends requests to {service} itself"
 
     def conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
-        """Hosts of ours that another route claims too.
+        """Hosts of ours that another route claims too."""
+        return self._current(view).conflicts
 
-        Found anew only when the spec, our routes or what others claim has changed.
-        """
+    def _once(self, view: ModelDeploymentView, question: str, find: Callable[[], T]) -> T:
+        """Give an answer that nothing but the spec, our routes, what others claim and gateways decide."""
+        answers = self._current(view).answers
+        if question not in answers:
+            answers[question] = find()
+        answer: T = answers[question]  # type: ignore[assignment]
+        return answer
+
+    def _current(self, view: ModelDeploymentView) -> _Found:
+        """Give what is found of a spec: anew only when it, our routes or what others claim has changed."""
         key = Key(view.namespace, view.name)
         names = self._provider.route_names(view.name)
         live = tuple(self._cache.version(self._provider.route, view.namespace, name) for name in names)
         known = self._found.get(key)
         if known is None or not known.holds(view, live, self._changes):
             known = self._found[key] = _Found(view, live, self._changes, self._conflicts(view))
-        return known.conflicts
+        return known
 
     def rest(self, key: Key) -> None:
         """Forget what is found anew by the next pass."""
@@ -311,6 +338,7 @@ class Claims:
         now = self._provider.read_listeners(manifest) if manifest is not None else None
         if before == now:
             return
+        self._changes += 1
         if now is None:
             del self._listening[gateway]
         else:
@@ -336,57 +364,6 @@ class Claims:
             self._owners[route.key] = key
             claimed = (route.normal_hosts, route.normal_gateways)
             self._ours.add(ForeignRoute("", route.key, *claimed, created=0.0, paths=route.paths))
-
-    def _refused(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
-        traffic, namespace = view.spec.traffic, view.namespace
-        for host in traffic.hosts if traffic else ():
-            if not self._tenancy.may_use_host(namespace, host):
-                yield Obstacle("HostNotAllowed", f"spec.traffic.hosts: {self._host_refused(namespace, host)}")
-        for gateway in self._provider.named_gateways(traffic):
-            if not self._tenancy.may_use_gateway(namespace, gateway):
-                refusal = self._provider.refusal_of(gateway, namespace)
-                granted = f"; {self._tenancy.told_gateways(namespace)}" if gateway != MESH else ""
-                text = f"{self._provider.terms.field}: {refusal}{granted}"
-                yield Obstacle("GatewayNotAllowed", text)
-        yield from self._refused_sources(view)
-
-    def _host_refused(self, namespace: str, host: str) -> str:
-        domain = self._tenancy.domain
-        if cluster_namespace(normal_host(host, namespace, domain), domain) is not None:
-            return f"host {host} is the name of another namespace's Service: nobody else may route it"
-        granted = self._tenancy.told_hosts(namespace)
-        return f"namespace {namespace} may not use host {host}: ask your administrator to grant it (tenants); {granted}"
-
-    def _unbound(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
-        """Say that requests for the hosts would reach nothing: the mesh has none of them."""
-        if self._provider.bound_gateways(view.spec.traffic) or (view.spec.traffic and view.spec.traffic.is_delegate):
-            return
-        hosts = view.spec.traffic.hosts if view.spec.traffic else ()
-        usable = [host for host in hosts if self._tenancy.may_use_host(view.namespace, host)]
-        field = self._provider.terms.field
-        if not self._provider.serves_unbound:
-            text = f"the route is bound to no gateway, and the mesh is off here: name one in {field}"
-            yield Obstacle("NoGateway", text)
-        elif usable:
-            text = f"host {usable[0]} is bound to no gateway: name one in {field}"
-            yield Obstacle("NoGateway", text)
-
-    def _refused_sources(self, view: ModelDeploymentView) -> Iterator[Obstacle]:
-        """Say which metrics ask a source that they may not; one that names none asks the first."""
-        for metric in view.spec.analysis.metrics if view.spec.analysis else default_metrics(view.spec.runtime):
-            source = metric.source or next(iter(self._sources), "")
-            if source not in self._sources:
-                known = ", ".join(self._sources)
-                yield Obstacle("SourceUnknown", f"metric {metric.name} asks {source}: the sources are {known}")
-            elif not self._tenancy.may_use_source(view.namespace, source):
-                yield Obstacle("SourceNotAllowed", _source_refused(view.namespace, metric.name, source))
-
-
-def _source_refused(namespace: str, metric: str, source: str) -> str:
-    return (
-        f"metric {metric} asks the metrics source {source}, which namespace {namespace} may not use: ask your "
-        f"administrator to grant it (tenants)"
-    )
 
 
 def _names(routes: Iterable[OurRoute], gateway: str) -> bool:
