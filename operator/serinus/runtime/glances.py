@@ -132,7 +132,7 @@ class Glances:
         return Glance.CELL if may_say_more(foretold, max(horizons), self._now) else Glance.NOTHING
 
     def reached(self, key: Key) -> float:
-        """Tell up to when (s) all scrapes of a rollout were there at the last glance; minus infinity before the first."""
+        """Tell up to when (s) all scrapes were there at the last glance; minus infinity before the first."""
         return self._reached.get(key, -math.inf)
 
     def _plan_of(self, watch: Watch) -> Plan:
@@ -179,7 +179,9 @@ class Glances:
                 return False
         # What a single scrape of stable's shows excuses the canary for a while: it must be looked at, too. It lies in a
         # cell that is known only when the last of all targets is scraped.
-        return wished.errors == math.inf or tallies.most_errors(asked.stable, before - SILENT * interval) <= wished.errors
+        return (
+            wished.errors == math.inf or tallies.most_errors(asked.stable, before - SILENT * interval) <= wished.errors
+        )
 
 
 def _is_told_by_counters(watch: Watch) -> bool:

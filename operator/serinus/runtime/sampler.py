@@ -128,14 +128,18 @@ class Sampler:
 
         Tells whether there was anything. A source that does not answer at once is not waited for.
         """
-        watch, put_off = self._watches.get(key), self._put_off.get(key)
-        if watch is None or put_off is None:
+        watch, put_off, look = self._watches.get(key), self._put_off.get(key), self._looks.get(key)
+        if watch is None or put_off is None or look is None:
             return False
-        look, answered = revised(self._look(watch), at=put_off[-1].at), await self._asked_at_once(watch)
+        if look.at <= put_off[-1].at:
+            look, answered = revised(self._look(watch), at=put_off[-1].at), await self._asked_at_once(watch)
+            look = self._look(watch) if answered else look
+        elif look.weighed is None:
+            # One was taken in full since then, and is judged.
+            return False
         if self._watches.get(key) is not watch:
             return False
-        now = self._look(watch)
-        self._looks[key] = self._weighing.in_full(watch, now if answered else look, put_off, now.at)
+        self._looks[key] = self._weighing.in_full(watch, look, put_off, round(self._clock.now(), 3))
         return True
 
     async def _asked_at_once(self, watch: Watch) -> bool:

@@ -30,7 +30,7 @@ _Taken = tuple[Watch, Look]
 
 @dataclass(frozen=True)
 class PutOff:
-    """A look that was not taken at a time (s), as it would have changed nothing; scrapes up to `until` (s) were there."""
+    """A look that was not taken at a time (s), as it would have changed nothing; scrapes reached up to `until` (s)."""
 
     at: float
     until: float
@@ -70,13 +70,13 @@ class Weighing:
         return {watch.key: self._kept(watch, look, found) for (watch, look), found in zip(asked, weighed, strict=True)}
 
     def in_full(self, watch: Watch, look: Look, put_off: Sequence[PutOff], now: float) -> Look:
-        """Weigh a look that brings all that was put off, and by itself what the last one of before `now` (s) would have.
+        """Weigh a look that brings all that was put off, and apart what the last one before `now` (s) would have.
 
         The pass that asks for it ends the stage, and may do so without judging a look: then it goes by the latter.
         """
         if not self._is_weighed_here(watch):
             return look
-        found = self._alone(watch, look)
+        found = self._alone(watch, look) if look.weighed is None else self.of(watch)
         if found is None:
             return look
         brought = dict(found.passed_by)

@@ -61,7 +61,7 @@ class Gateway:
 def test_what_excuses_the_canary_shows_in_a_scrape_that_a_glance_sees(
     looks: list[list[tuple[bool, int]]], phase: float
 ) -> None:
-    """Stable's newest cell may be known only when the last gateway is scraped, long after the scrape with the errors."""
+    """Stable's newest cell may be known only when the last gateway is scraped, long after the scrape with errors."""
     tallies, gateways = Tallies(read_istio, keep_s=3600), (Gateway(1, 0.0), Gateway(2, phase))
     for number in range(4):
         now = BEGAN - EVERY * (4 - number)

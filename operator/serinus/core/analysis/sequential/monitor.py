@@ -228,7 +228,7 @@ class RolloutMonitor:
         return LaidOut(t, self._lay_out(t, parsed, stage), believed=True)
 
     def may_say_more(self, t: float, now: float) -> bool:
-        """Whether a look at `now` (s), with the scrapes up to `t` (s), may end a cell, or find that none comes any more.
+        """Whether a look at `now` (s), with the scrapes up to `t` (s), may end a cell, or find that none comes.
 
         As long as it does neither the tests say what they have said.
         """
