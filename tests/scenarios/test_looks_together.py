@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from serinus.core.analysis import comparison
-from serinus.core.analysis.comparison import Weighed
+from serinus.core.analysis import foretelling
+from serinus.core.analysis.comparison import Feed, Weighed
 from serinus.core.model.assessment import Look, Stage
 from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import RolloutPlan
-from serinus.runtime import sampler, sampling
+from serinus.runtime import sampler, sampling, weighing
 from tests.support.world.given import ERROR_RATE, fraud, serving
 from tests.support.world.given import STEPS as SHORT
 from tests.support.world.grouped import member
@@ -60,7 +60,7 @@ async def walked(*, apart: frozenset[str] = frozenset()) -> tuple[list[Any], int
 async def test_rollouts_are_judged_the_same_whether_together_or_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Verdicts, reasons and the numbers in them, second by second; one of them is worse, and is taken back."""
     together, _ = await walked()
-    monkeypatch.setattr(sampler, "FEWEST_TOGETHER", 1000)
+    monkeypatch.setattr(weighing, "FEWEST_TOGETHER", 1000)
     one_by_one, _ = await walked()
     assert one_by_one == together
     assert {phase for _, phase, _, _ in together[-1]} == {"Paused", "Reverted"}
@@ -69,19 +69,19 @@ async def test_rollouts_are_judged_the_same_whether_together_or_one_by_one(monke
 async def test_who_cannot_be_weighed_beside_others_costs_them_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own passes weigh it, all others have their looks, and the log says it once a stage."""
     together, _ = await walked()
-    stage_of, feed = sampling.stage_of, comparison.feed
+    stage_of, feed = sampling.stage_of, foretelling.feed
 
     def wrong(plan: RolloutPlan, *rest: Any) -> Stage:
         stage = stage_of(plan, *rest)
         return replace(stage, weight=101) if plan.canary.startswith("rank") else stage
 
-    def picky(weighed: Weighed, look: Look, stage: Stage, *streams: Any) -> comparison.Feed:
+    def picky(weighed: Weighed, look: Look, stage: Stage, *streams: Any) -> Feed:
         if stage.weight == 101:
             raise ValueError("not this one")
         return feed(weighed, look, stage, *streams)
 
     monkeypatch.setattr(sampling, "stage_of", wrong)
-    monkeypatch.setattr(comparison, "feed", picky)
+    monkeypatch.setattr(foretelling, "feed", picky)
     with capture_logs() as logs:
         apart, _ = await walked(apart=frozenset({"rank"}))
     assert apart == together
@@ -131,17 +131,40 @@ async def test_back_at_a_cohort_others_have_their_looks() -> None:
     await assert_reverts(world, other)
 
 
-async def test_what_was_passed_by_counts_where_the_stage_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The canary loses its pods, and the pass that says so judges no look: the evidence is that of a pass a look."""
+@pytest.mark.parametrize(
+    ("analysis", "seconds"),
+    [pytest.param(LIMITED, 33, id="error-rate")]
+    + [pytest.param(DEFAULT, seconds, id=f"with-histograms-{seconds}s") for seconds in (41, 42, 43, 44, 45)],
+)
+async def test_what_was_passed_by_counts_where_the_stage_ends(
+    analysis: Json, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The canary loses its pods, and the pass that says so judges no look: the evidence is that of a pass a look.
+
+    Wherever in a cell of five seconds that is.
+    """
     found = []
     for most in (sampler.CALM_PASSES_A_SECOND, 0.0):
         monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", most)
-        world, _ = await beside([{"setWeight": 50}, {"pause": {}}])
+        world, _ = await beside([{"setWeight": 50}, {"pause": {}}], analysis)
         await world.until(lambda w: w.weight == 50 and w.state.get("verdict") == "Safe")
-        await world.run(33)
+        await world.run(seconds)
         world.break_pods("2", 9)
         await world.until(lambda w: w.weight == 0, limit=5)
         found.append(evidence_of(world))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("pause", ["62s", "64s"])
+async def test_what_was_put_off_counts_where_the_weight_rises(pause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counters and histograms of a cell that the next stage cuts off: the evidence is that of a pass a look."""
+    found = []
+    for most in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", most)
+        steps: list[Json] = [{"setWeight": 50}, {"pause": {"duration": pause}}, {"setWeight": 80}, {"pause": {}}]
+        world, _ = await beside(steps, DEFAULT)
+        took = await world.until(lambda w: w.weight == 80)
+        found.append((took, evidence_of(world)))
     assert found[0] == found[1]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import Traffic
@@ -34,6 +35,7 @@ from serinus.runtime.ours import our_routes
 from serinus.runtime.permitted import Permitted
 from serinus.runtime.ports import Cache, Clock
 
+T = TypeVar("T")
 KEPT = "; until then the route keeps what it had, and goes on serving"
 WITHOUT = "; until then the route goes on serving without it"
 
@@ -51,6 +53,8 @@ class _Found:
     """The versions of its routes."""
     changes: int
     conflicts: tuple[HostConflict, ...]
+    answers: dict[str, object] = field(default_factory=dict)
+    """What else was found of just that: a live rollout is passed by again and again."""
 
     def holds(self, view: ModelDeploymentView, live: tuple[int | None, ...], changes: int) -> bool:
         """Whether all of it is still the very same."""
@@ -100,15 +104,15 @@ class Claims:
         self._listening: dict[str, Listeners] = {}
         self._found: dict[Key, _Found] = {}
         self._changes = 0
-        """How often what a route claims has changed."""
+        """How often what a route claims, or a gateway listens for, has changed."""
         cache.follow(provider.route, self._routed)
         cache.follow(provider.gateway, self._listened)
         cache.follow(MODEL_DEPLOYMENT, self._deployed)
 
     def obstacles(self, view: ModelDeploymentView, memory: Memory) -> Iterator[Obstacle]:
         """The reasons why nothing new may start."""
-        yield from self._permitted.refused(view)
-        yield from self._permitted.unbound(view)
+        permitted = self._permitted
+        yield from self._once(view, "refused", lambda: (*permitted.refused(view), *permitted.unbound(view)))
         yield from self._blocked(view)
         yield from memory.conflicts.values()
 
@@ -128,6 +132,9 @@ class Claims:
 
         Nothing is said of what the namespace may not use: it is refused, and whether it exists is its owner's business.
         """
+        return self._once(view, "unreached", lambda: self._unreached(view))
+
+    def _unreached(self, view: ModelDeploymentView) -> Unreached | None:
         tenancy, place, traffic = self._tenancy, view.namespace, view.spec.traffic
         hosts = tuple(host for host in (traffic.hosts if traffic else ()) if tenancy.may_use_host(place, host))
         gateways = tuple(one for one in self._provider.bound_gateways(traffic) if tenancy.may_use_gateway(place, one))
@@ -161,6 +168,12 @@ class Claims:
         A route that would be left without any gateway, and serves nobody then, keeps those that it has: a revert must
         reach it, and so must requests while a name is misspelt.
         """
+        if self.conflicts(view):
+            # Who was first is for a while a question of time.
+            return self._admitted(view)
+        return self._once(view, "admitted", lambda: self._admitted(view))
+
+    def _admitted(self, view: ModelDeploymentView) -> Traffic | None:
         traffic = view.spec.traffic
         if traffic is None and self._provider.serves_unbound:
             return None
@@ -197,6 +210,9 @@ class Claims:
 
     def concern(self, view: ModelDeploymentView) -> Obstacle | None:
         """What people should know although it stops nothing: a younger route on our host, or an idle delegate."""
+        return self._once(view, "concern", lambda: self._concern(view))
+
+    def _concern(self, view: ModelDeploymentView) -> Obstacle | None:
         reported = (one for one in self.conflicts(view) if not one.blocking and self._claimants.claims(one))
         conflict = next(reported, None)
         return Obstacle("HostConflict", conflict.message) if conflict else self._not_delegated(view)
@@ -215,17 +231,26 @@ class Claims:
                 yield f"{route.kind} {route.key} sends requests to {service} itself"
 
     def conflicts(self, view: ModelDeploymentView) -> tuple[HostConflict, ...]:
-        """Hosts of ours that another route claims too.
+        """Hosts of ours that another route claims too."""
+        return self._current(view).conflicts
 
-        Found anew only when the spec, our routes or what others claim has changed.
-        """
+    def _once(self, view: ModelDeploymentView, question: str, find: Callable[[], T]) -> T:
+        """Give an answer that nothing but the spec, our routes, what others claim and gateways decide."""
+        answers = self._current(view).answers
+        if question not in answers:
+            answers[question] = find()
+        answer: T = answers[question]  # type: ignore[assignment]
+        return answer
+
+    def _current(self, view: ModelDeploymentView) -> _Found:
+        """Give what is found of a spec: anew only when it, our routes or what others claim has changed."""
         key = Key(view.namespace, view.name)
         names = self._provider.route_names(view.name)
         live = tuple(self._cache.version(self._provider.route, view.namespace, name) for name in names)
         known = self._found.get(key)
         if known is None or not known.holds(view, live, self._changes):
             known = self._found[key] = _Found(view, live, self._changes, self._conflicts(view))
-        return known.conflicts
+        return known
 
     def rest(self, key: Key) -> None:
         """Forget what is found anew by the next pass."""
@@ -331,6 +356,7 @@ class Claims:
         now = self._provider.read_listeners(manifest) if manifest is not None else None
         if before == now:
             return
+        self._changes += 1
         if now is None:
             del self._listening[gateway]
         else:

@@ -11,8 +11,11 @@ from serinus.core.analysis.exposition import Owner, Reader, reader_of
 from serinus.core.analysis.own_pods import owner_of, told_apart
 from serinus.core.analysis.places import LONGEST_INTERVAL
 from serinus.core.analysis.promql import (
+    EVERY_KIND,
     SERVICES_PER_QUERY,
     Arm,
+    SeriesKind,
+    asked_apart,
     gateways_scraped,
     in_order,
     newest_scrape,
@@ -57,7 +60,14 @@ class Group:
         """Take the series of these revisions out of an answer, named as their owners are."""
         return tuple(series) if self.provider.by_service else tuple(told_apart(series, arms))
 
-    def queries(self, arms: Sequence[Arm], range_s: float, *, latency: bool) -> list[str]:
+    @property
+    def has_histograms(self) -> bool:
+        """Whether its histograms are asked for apart from its counters."""
+        return asked_apart(self.provider)
+
+    def queries(
+        self, arms: Sequence[Arm], range_s: float, *, latency: bool, kinds: frozenset[SeriesKind] = EVERY_KIND
+    ) -> list[str]:
         """Write the questions about revisions."""
         named = ("*",) if self.scope.mesh else self.scope.gateways
         matchers = self.scope.matchers
@@ -69,6 +79,7 @@ class Group:
             gateways=named,
             matchers=matchers,
             histogram=self.histogram,
+            kinds=kinds,
         )
 
     @property
@@ -76,18 +87,18 @@ class Group:
         """What reads their answers."""
         return reader_of(self.provider, self.histogram)
 
-    def targets(self, arms: Sequence[Arm]) -> str:
+    def targets(self, arms: Iterable[Arm]) -> str:
         """Write the question when what is scraped for these revisions was scraped last.
 
         Its answer is a value that is evaluated: its time is the source's clock.
         """
         return newest_scrape(*self._scraped(arms))
 
-    def scrapes(self, arms: Sequence[Arm]) -> str:
+    def scrapes(self, arms: Iterable[Arm]) -> str:
         """Write the question how often that was scraped in `COUNTED_SECONDS`."""
         return scrapes_within(*self._scraped(arms), seconds=COUNTED_SECONDS)
 
-    def _scraped(self, arms: Sequence[Arm]) -> tuple[str, ...]:
+    def _scraped(self, arms: Iterable[Arm]) -> tuple[str, ...]:
         if self.scope.targets:
             return (self.scope.targets,)
         if self.provider.is_servers_own or self.provider is Provider.SIDECAR:
@@ -110,30 +121,23 @@ class SharedQuery:
 
 
 def questions(
-    group: Group, arms: Mapping[Arm, bool], answered: Mapping[Arm, float], reach: float, now: float
+    group: Group, kind: SeriesKind, known: Mapping[Arm, float | None], reach: float, now: float
 ) -> Iterator[SharedQuery]:
-    """Ask revisions together that were answered at the same time and need the same series.
-
-    `arms` says of each whether its histogram is asked for.
-    """
-    alike: dict[tuple[float, bool], list[Arm]] = {}
-    for arm, latency in arms.items():
-        gap = min(now - answered[arm] + SLACK, reach) if arm in answered else reach
-        alike.setdefault((gap + group.interval, latency), []).append(arm)
-    for (range_s, latency), members in alike.items():
+    """Ask revisions together whose samples are `known` up to the same time; None where nothing is."""
+    alike: dict[float, list[Arm]] = {}
+    for arm, until in known.items():
+        gap = reach if until is None else min(now - until + SLACK, reach)
+        alike.setdefault(gap + group.interval, []).append(arm)
+    kinds, latency = frozenset({kind}), kind is SeriesKind.HISTOGRAMS
+    for range_s, members in alike.items():
         for chunk in _chunks(in_order(members)):
-            for query in group.queries(chunk, range_s, latency=latency):
+            for query in group.queries(chunk, range_s, latency=latency, kinds=kinds):
                 yield SharedQuery(chunk, query)
 
 
-def arms_and_latency(watches: Iterable[Watch]) -> dict[Arm, bool]:
-    """List the revisions, and whether their histograms are asked for."""
-    arms: dict[Arm, bool] = {}
-    for watch in watches:
-        latency = any(metric.is_latency for metric in watch.presets)
-        for arm in watch.arms:
-            arms[arm] = arms.get(arm, False) or latency
-    return arms
+def reads_histogram(watch: Watch) -> bool:
+    """Whether any preset of a rollout is a quantile of a time."""
+    return any(metric.is_latency for metric in watch.presets)
 
 
 def _chunks(arms: Sequence[Arm]) -> Iterator[tuple[Arm, ...]]:

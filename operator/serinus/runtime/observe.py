@@ -133,6 +133,7 @@ class Observer:
             ),
             look=self._look(view, memory, newest, revisions) if newest else None,
             watched_since=self.sampler.watched_since(key),
+            turn_seconds=self.sampler.turn_seconds(key),
             drain_seconds=self.drain_seconds,
             drains={name: one.drain for name, one in memory.drains.items() if one.drain is not None},
         )
@@ -147,6 +148,12 @@ class Observer:
             up_since=memory.count_up(fleets, now),
             unrecorded=unrecorded(seen, memory),
         )
+
+    async def caught_up(self, view: ModelDeploymentView, memory: Memory, seen: Snapshot) -> Snapshot:
+        """Look again where looks were put off: what they would have brought belongs to the stage that ends now."""
+        if seen.newest is None or not await self.sampler.catch_up(Key(view.namespace, view.name)):
+            return seen
+        return revised(seen, look=self._look(view, memory, seen.newest, seen.revisions))
 
     @cached_property
     def refusals(self) -> Refusals:

@@ -67,10 +67,11 @@ class Pasts:
     def begin(self, watches: Sequence[Watch]) -> None:
         """Begin to ask for the past of those for which nobody has; goes on beside whatever follows."""
         for watch in watches:
-            interval = self._presets.scrape_interval(watch)
-            if interval is None or not _wanted(watch) or watch.rollout in self._found or watch.rollout in self._beside:
+            if watch.rollout in self._found or watch.rollout in self._beside or not _wanted(watch):
                 continue
-            self._beside.begin(watch.rollout, self._ask(watch, interval))
+            interval = self._presets.scrape_interval(watch)
+            if interval is not None:
+                self._beside.begin(watch.rollout, self._ask(watch, interval))
 
     def of(self, watch: Watch) -> Past | None:
         """Give the past of a rollout's stable, once it is known or known not to be had."""

@@ -1,7 +1,4 @@
-"""Queries the presets of all rollouts together: raw samples since each revision's last answer, in chunks.
-
-A chunk that fails leaves only its own revisions without data.
-"""
+"""What presets say of each rollout, by the counters and histograms that all of them are asked for together."""
 
 from __future__ import annotations
 
@@ -17,16 +14,18 @@ from serinus.core.analysis.bursts import in_steps, with_beyond
 from serinus.core.analysis.exposition import Owner
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
 from serinus.core.analysis.inflight import usual_answers
-from serinus.core.analysis.promql import Arm, in_order
+from serinus.core.analysis.lines import Totals
+from serinus.core.analysis.promql import Arm, SeriesKind
 from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
-from serinus.core.analysis.tally import ALWAYS, Tallies, unasked_for
+from serinus.core.analysis.tally import ALWAYS, Tallies
 from serinus.core.analysis.threshold import exceeded_limit, window_of
-from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
+from serinus.core.model.answers import NoAnswer
 from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
 from serinus.core.model.drain import FOLLOWS_SECONDS, Arrivals
-from serinus.runtime.groups import Group, SharedQuery, arms_and_latency, questions, shown_query
+from serinus.runtime.groups import Group, reads_histogram, shown_query
 from serinus.runtime.ports import Clock, Metrics
+from serinus.runtime.shared_series import Asked, SharedSeries
 from serinus.runtime.source_times import SourceTimes
 from serinus.runtime.watch import COUNTS_COPIES, WARM_UP_SECONDS, Counters, Watch
 
@@ -57,9 +56,8 @@ class Presets:
         self.times = SourceTimes()
         self._groups: dict[tuple[str | None, Provider, float, str], Group] = {}
         """One of each: what is found by its group is found by the very same."""
-        self._tallies: dict[Group, Tallies] = {}
-        self._answered_at: dict[Group, dict[Arm, float]] = {}
-        self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
+        self._counters = SharedSeries(SeriesKind.COUNTERS, metrics, clock, self.times)
+        self._histograms = SharedSeries(SeriesKind.HISTOGRAMS, metrics, clock, self.times)
 
     def scope_of(self, source: str) -> Scope:
         """Tell whose requests count at a source."""
@@ -67,23 +65,62 @@ class Presets:
 
     def sources_of(self, watch: Watch) -> frozenset[str]:
         """Name the sources that are asked for a rollout, besides those of the users' own queries."""
-        return frozenset(group.source for group in self._counted(watch))
+        return frozenset(each.source or self._metrics.names()[0] for each in watch.counters)
 
-    async def ask(self, watches: Sequence[Watch]) -> None:
-        """Ask everything that these rollouts' presets need."""
+    async def ask(self, watches: Sequence[Watch], *, timed_alone: Sequence[Watch] | None = None) -> None:
+        """Ask everything that these rollouts' presets need; if told, for the histograms of some of them alone."""
+        groups = self._groups_of(watches)
+        asked = [self._asked(self._counters, group, served) for group, served in groups.items()]
+        timed = self._asked_histograms(watches if timed_alone is None else timed_alone)
+        answers = asyncio.gather(*map(self._counters.answers, asked))
+        times = asyncio.gather(*map(self._histograms.answers, timed))
+        # A source's clock is known before its samples are counted.
+        await asyncio.gather(answers, times, *(self._ask_targets(group, served) for group, served in groups.items()))
+        for one, found in zip(asked, await answers, strict=True):
+            tallies = self._counters.take(one, found)
+            newest, shown = tallies.newest, tallies.scrape_interval
+            self.times.of(one.group).samples.see(newest, self._clock.now(), shown=shown)
+        for one, found in zip(timed, await times, strict=True):
+            self._histograms.take(one, found)
+        unknown = [group for group in groups if self.times.of(group).wants_count(self._clock.now())]
+        await asyncio.gather(*(self._count_scrapes(group, groups[group]) for group in unknown))
+        self.times.say()
+        self._forget(groups)
+
+    async def ask_histograms(self, watches: Sequence[Watch]) -> None:
+        """Ask for the histograms that these rollouts' presets need."""
+        timed = self._asked_histograms(watches)
+        answers = await asyncio.gather(*map(self._histograms.answers, timed))
+        for one, found in zip(timed, answers, strict=True):
+            self._histograms.take(one, found)
+
+    def counters_of(self, group: Group) -> Tallies | None:
+        """Give what counts the answers of a group's revisions; None where nothing was answered yet."""
+        return self._counters.of(group)
+
+    def _groups_of(self, watches: Sequence[Watch]) -> dict[Group, list[Watch]]:
+        """Put together which rollouts are served by the same questions."""
         groups: dict[Group, list[Watch]] = {}
         for watch in watches:
             for group in self._asked_for(watch):
                 groups.setdefault(group, []).append(watch)
-        asked = {group: self._asked(group, served) for group, served in groups.items()}
-        answers = asyncio.gather(*(self._ask_all(group, written) for group, written in asked.items()))
-        # A source's clock is known before its samples are counted.
-        await asyncio.gather(answers, *(self._ask_targets(group, served) for group, served in groups.items()))
-        for (group, written), found in zip(asked.items(), await answers, strict=True):
-            self._take(group, groups[group], written, found)
-        unknown = [group for group in groups if self.times.of(group).wants_count(self._clock.now())]
-        await asyncio.gather(*(self._count_scrapes(group, groups[group]) for group in unknown))
-        self.times.say()
+        return groups
+
+    def _asked(self, series: SharedSeries, group: Group, watches: Sequence[Watch]) -> Asked:
+        return series.asked(group, _arms(watches), max(watch.reach for watch in watches))
+
+    def _asked_histograms(self, watches: Sequence[Watch]) -> list[Asked]:
+        """Write the questions for the histograms of those who read one, where they are a question of their own."""
+        groups = self._groups_of([watch for watch in watches if reads_histogram(watch)])
+        apart = ((group, served) for group, served in groups.items() if group.has_histograms)
+        return [self._asked(self._histograms, group, served) for group, served in apart]
+
+    def _forget(self, groups: Mapping[Group, Sequence[Watch]]) -> None:
+        """Drop what is known of revisions that nobody watches: who comes again is asked about from the beginning."""
+        for group, served in groups.items():
+            arms = _arms(served)
+            self._counters.forget(group, arms)
+            self._histograms.forget(group, arms)
 
     def group_of(self, watch: Watch) -> Group | None:
         """Tell whose counters know of this rollout's requests: the gateway's before the server's."""
@@ -92,14 +129,16 @@ class Presets:
     def is_quiet(self, watch: Watch) -> bool:
         """Whether a canary with weight was seen to answer nothing well in the last seconds."""
         group = self.group_of(watch)
-        if watch.mirrored or watch.since is None or group not in self._tallies:
+        tallies = self._counters.of(group) if group is not None else None
+        if watch.mirrored or watch.since is None or group is None or tallies is None:
             return False
-        times, tallies = self.times.of(group), self._tallies[group]
+        times = self.times.of(group)
         if not watch.presets and not any(tallies.seen(group.owner(arm)) for arm in watch.arms):
             # A source of users' own queries alone, which counts no requests, has nothing to say of them.
             return False
         since = max(watch.since, self._clock.now() - times.delay - max(QUIET_SECONDS, times.interval))
-        return tallies.totals(group.owner(watch.canary), since).success == 0
+        requests, errors = tallies.requests_and_errors(group.owner(watch.canary), since)
+        return requests == errors
 
     def groups_of(self, watch: Watch) -> list[Group]:
         """List what a rollout's presets read."""
@@ -109,24 +148,29 @@ class Presets:
         """Tell what a preset reads."""
         return self._chosen(watch, watch.counters_of(metric))
 
-    def observe(self, watch: Watch, metric: Metric) -> Observation:
-        """Say what is known of a preset now."""
+    def observe(self, watch: Watch, metric: Metric, *, timed: bool = True) -> Observation:
+        """Say what is known of a preset now; without `timed` the histograms are not as new as the counters.
+
+        Then nothing of a histogram is given to be compared: it comes with the next look that has it all.
+        """
         now, group = self._clock.now(), self.group_for(watch, metric)
         query = shown_query(group, watch.canary, window_of(metric), latency=metric.is_latency)
         if (unknown := self._unknown(watch, group)) is not None:
             return Observation(unknown, None, query)
-        tallies, began = self._tallies[group], watch.counts_from(metric)
+        tallies, read = self._read_by(group, metric)
+        began = watch.counts_from(metric)
         owners = [group.owner(arm) for arm in (watch.canary, watch.stable or watch.canary)]
         if began > now:
-            return self._warming(watch, metric, query, tallies, owners)
+            return self._warming(watch, metric, query, read, owners)
         span, fresh = self._span(watch, group, metric, now), self.times.of(group).targets_fresh(now)
-        several = next(filter(None, (tallies.several(owner, span.since) for owner in owners)), None)
+        told = dict.fromkeys((tallies, read))
+        several = next(filter(None, (each.several(one, span.since) for each in told for one in owners)), None)
         if several is not None:
             return Observation(Missing(Verdict.BLIND, Reason.SEVERAL_SERIES, several.message), None, query)
         apart = watch.wholly_after(metric)
         canary, stable = (
             (
-                tallies.totals(owner, span.since, wholly_after=apart),
+                _totals(tallies, read, owner, span.since, wholly_after=apart),
                 tallies.freshness(owner, span.until, span.scrape_interval),
             )
             for owner in owners
@@ -144,15 +188,25 @@ class Presets:
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
         if isinstance(seen.canary, Measured) and exceeded_limit(metric, seen.canary.value) is not None:
-            scraped = (tallies.scrapes(one, span.since, wholly_after=apart) for one in owners)
+            scraped = (read.scrapes(one, span.since, wholly_after=apart) for one in owners)
             steps = [in_steps(one, span.since, span.scrape_interval) for one in scraped]
             seen = with_beyond(metric, seen, (canary[0], stable[0]), (steps[0], steps[1]))
+        why = _incomparable(metric, read, owners)
+        if read is not tallies and not timed:
+            return replace(seen, bounds=histogram_bounds(read, *owners), incomparable=why)
         # Evidence may reach into our future: it is of a leader whose clock was ahead.
-        until = tallies.horizon(owners, span.until, span.scrape_interval)
+        until = min(each.horizon(owners, span.until, span.scrape_interval) for each in told)
         within = max(began, min(watch.taken_until(metric), now)), until
         arms = owners[0], owners[1]
-        increments, bounds = preset_increments(metric, tallies, *arms, within, began=began, wholly_after=apart)
-        return replace(seen, increments=increments, bounds=bounds, incomparable=_incomparable(metric, tallies, owners))
+        increments, bounds = preset_increments(metric, read, *arms, within, began=began, wholly_after=apart)
+        return replace(seen, increments=increments, bounds=bounds, incomparable=why)
+
+    def _read_by(self, group: Group, metric: Metric) -> tuple[Tallies, Tallies]:
+        """Give the counters of a group that has been answered, and what a preset's own numbers are read from."""
+        counters = self._counters.of(group)
+        assert counters is not None
+        histograms = self._histograms.of(group) if metric.is_latency and group.has_histograms else None
+        return counters, histograms or counters
 
     def _warming(
         self, watch: Watch, metric: Metric, query: str, tallies: Tallies, owners: Sequence[Owner]
@@ -206,19 +260,18 @@ class Presets:
         say more of the old route than of the new one.
         """
         group = self.group_of(watch)
-        if watch.stable is None or watch.mirrored or group not in self._tallies or self._unknown(watch, group):
+        tallies = self._counters.of(group) if group is not None else None
+        if watch.stable is None or watch.mirrored or group is None or tallies is None or self._unknown(watch, group):
             return ()
-        times, tallies = self.times.of(group), self._tallies[group]
+        times = self.times.of(group)
         until = self._clock.now() - times.delay
-        after = (
-            (watch.since or 0.0)
-            + FOLLOWS_SECONDS
-            + _answers_take(tallies, [group.owner(one) for one in watch.arms], until)
-        )
+        timed = self._histograms.of(group) if group.has_histograms else tallies
+        taken = 0.0 if timed is None else _answers_take(timed, [group.owner(one) for one in watch.arms], until)
+        after = (watch.since or 0.0) + FOLLOWS_SECONDS + taken
         spans = dict.fromkeys(max(after, until - times.window(seconds)) for seconds in ARRIVAL_SECONDS)
         arms = group.owner(watch.canary), group.owner(watch.stable)
         counted = (
-            (since, [tallies.totals(arm, since, wholly_after=since).requests for arm in arms]) for since in spans
+            (since, [tallies.requests_and_errors(arm, since, wholly_after=since)[0] for arm in arms]) for since in spans
         )
         return tuple(Arrivals(since, until, *requests) for since, requests in counted if since < until)
 
@@ -227,9 +280,10 @@ class Presets:
         return self.times.sources()
 
     def _requests(self, watch: Watch, group: Group, arm: Arm, window: float) -> float | None:
-        if self._unknown(watch, group) is not None or group not in self._tallies:
+        tallies = self._counters.of(group)
+        if tallies is None or self._unknown(watch, group) is not None:
             return None
-        tallies, times, now = self._tallies[group], self.times.of(group), self._clock.now()
+        times, now = self.times.of(group), self._clock.now()
         until = now - times.delay
         since = until - times.window(window)
         fresh = any(tallies.freshness(group.owner(one), until, times.interval).fresh for one in watch.arms)
@@ -237,10 +291,14 @@ class Presets:
             return None
         return tallies.totals(group.owner(arm), since).requests
 
+    def failure(self, watch: Watch, group: Group) -> NoAnswer | None:
+        """Say why the newest samples of a rollout's revisions are not known."""
+        return self._counters.failure(group, watch.arms) or self._histograms.failure(group, watch.arms)
+
     def _unknown(self, watch: Watch, group: Group) -> Missing | None:
         """Say why nothing is known of a rollout's presets."""
-        failures, times = self._failures.get(group, {}), self.times.of(group)
-        failure = times.failure or next((failures[arm] for arm in watch.arms if arm in failures), None)
+        times = self.times.of(group)
+        failure = times.failure or self.failure(watch, group)
         return no_answer(failure) if failure is not None else times.too_late(self._clock.now())
 
     def _span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:
@@ -271,7 +329,7 @@ class Presets:
         return next((one for one in able if self._counts(one, watch)), able[0]) if len(able) > 1 else able[0]
 
     def _counts(self, group: Group, watch: Watch) -> bool:
-        tallies = self._tallies.get(group)
+        tallies = self._counters.of(group)
         return tallies is not None and watch.stable is not None and tallies.seen(group.owner(watch.stable))
 
     def _group(self, watch: Watch, counters: Counters, provider: Provider) -> Group:
@@ -295,40 +353,13 @@ class Presets:
         answer = await self._metrics.ask(group.source, group.scrapes(_arms(watches)))
         self.times.of(group).take_count(answer, self._clock.now())
 
-    def _asked(self, group: Group, watches: Sequence[Watch]) -> list[SharedQuery]:
-        """Write the questions of a group."""
-        arms, answered = arms_and_latency(watches), self._answered_at.get(group, {})
-        newest = self.times.of(group).samples.newest
-        since = {arm: at if newest is None else min(at, newest) for arm, at in answered.items() if arm in arms}
-        return list(questions(group, arms, since, max(watch.reach for watch in watches), self._clock.now()))
 
-    async def _ask_all(self, group: Group, written: Sequence[SharedQuery]) -> list[MetricsAnswer]:
-        return list(await asyncio.gather(*(self._metrics.ask(group.source, one.query) for one in written)))
-
-    def _take(
-        self, group: Group, watches: Sequence[Watch], written: Sequence[SharedQuery], answers: Sequence[MetricsAnswer]
-    ) -> None:
-        reach, now = max(watch.reach for watch in watches), self._clock.now()
-        tallies = self._tallies.get(group)
-        if tallies is None:
-            unasked = unasked_for(group.interval)
-            tallies = Tallies(group.reader, keep_s=reach, scope=group.scope, unasked_s=unasked)
-            self._tallies[group] = tallies
-        tallies.keep_s = max(tallies.keep_s, reach)
-        tallies.forget(now)
-        times, failures = self.times.of(group), dict[Arm, NoAnswer]()
-        for question, answer in zip(written, map(whole, answers), strict=True):
-            if isinstance(answer, NoAnswer):
-                failures.update(dict.fromkeys(question.arms, answer))
-            else:
-                owners = [group.owner(arm) for arm in question.arms]
-                series = group.of(question.arms, times.clock.ours(answer.series))
-                tallies.ingest(series, owners, now, resets=not times.clock.goes_over)
-        times.samples.see(tallies.newest, now, shown=tallies.scrape_interval)
-        self._failures[group] = failures
-        arms = arms_and_latency(watches)
-        known = {arm: at for arm, at in self._answered_at.get(group, {}).items() if arm in arms}
-        self._answered_at[group] = {**known, **dict.fromkeys(arms.keys() - failures.keys(), now)}
+def _totals(counters: Tallies, timed: Tallies, owner: Owner, since: float, *, wholly_after: float) -> Totals:
+    """Sum what a revision answered, with the times of its answers where these are kept apart."""
+    totals = counters.totals(owner, since, wholly_after=wholly_after)
+    if timed is counters:
+        return totals
+    return replace(totals, slower=timed.totals(owner, since, wholly_after=wholly_after).slower)
 
 
 def _answers_take(tallies: Tallies, owners: Sequence[Owner], until: float) -> float:
@@ -338,8 +369,8 @@ def _answers_take(tallies: Tallies, owners: Sequence[Owner], until: float) -> fl
     return max(known, default=0.0)
 
 
-def _arms(watches: Sequence[Watch]) -> list[Arm]:
-    return in_order(arm for watch in watches for arm in watch.arms)
+def _arms(watches: Sequence[Watch]) -> set[Arm]:
+    return {arm for watch in watches for arm in watch.arms}
 
 
 def _incomparable(metric: Metric, tallies: Tallies, owners: Sequence[Owner]) -> str:

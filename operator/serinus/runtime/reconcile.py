@@ -28,7 +28,15 @@ from serinus.core.model.snapshot import Snapshot
 from serinus.core.plan.artifacts import pin_name
 from serinus.core.plan.revisions import mark_of_success
 from serinus.core.rollout.decide import decide
-from serinus.core.rollout.decision import Decision, Note, gives_traffic, phase_changed, still_takes, takes_traffic
+from serinus.core.rollout.decision import (
+    Decision,
+    Note,
+    ends_a_stage,
+    gives_traffic,
+    phase_changed,
+    still_takes,
+    takes_traffic,
+)
 from serinus.core.rollout.freeze import frozen
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.children import Applied, Children, first_error, forget_unwanted
@@ -195,6 +203,9 @@ class Reconciler:
         """
         seen = await self._observer.observe(view, memory)
         decision = self._decide(seen)
+        if ends_a_stage(decision):
+            seen = await self._observer.caught_up(view, memory, seen)
+            decision = self._decide(seen)
         watch = watch_of(view, seen, decision)
         if watch is not None:
             # Before the writes: a look that is taken while they last must count from the new stage on.

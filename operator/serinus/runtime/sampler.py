@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from serinus.api.judging import Mode
-from serinus.api.policy import Metric, Pace
-from serinus.core.analysis.assess import stays_within
+from serinus.api.policy import Metric
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.threshold import window_of
-from serinus.core.model.assessment import Look, Stage
+from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
 from serinus.core.model.values import revised
 from serinus.runtime.drains import Drains
+from serinus.runtime.glances import Glance, Glances
 from serinus.runtime.inflight import Silences
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.pasts import Pasts
@@ -28,6 +27,7 @@ from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
 from serinus.runtime.streams import StreamCounts
 from serinus.runtime.watch import Watch
+from serinus.runtime.weighing import PutOff, Weighing
 
 if TYPE_CHECKING:
     from serinus.core.analysis.comparison import Foretold
@@ -38,9 +38,13 @@ LOOKS_AT_ONCE: Final = 64
 """Weighed together, and their rollouts woken."""
 LOOKS_IN_A_ROW: Final = 2
 """Taken without a break, some five milliseconds: a revert takes a dozen turns of the event loop."""
-FEWEST_TOGETHER: Final = 2
 CALM_PASSES_A_SECOND: Final = 100.0
 """Passes over live rollouts whose looks change nothing: as long as there are no more of them, each look has one."""
+CROWDED_SHARE: Final = 0.4
+"""Where there are more, so large a part of these passes is made: what they write is for people, and waits for its turn
+in the budget of all writes, which is less still."""
+HISTOGRAMS_WITHIN: Final = 0.25
+"""Seconds that a pass waits for what was put off: it may be one that takes weight away."""
 Round = tuple[float, frozenset[str]]
 """What is looked at together: the interval, and the sources of the presets."""
 
@@ -60,14 +64,17 @@ class Sampler:
         self.silences = Silences(metrics, clock, self._presets)
         self.drains = Drains(metrics, clock, self._presets, self.silences)
         self._streams = StreamCounts(metrics, clock, self._presets)
+        self._glances = Glances(self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
-        self._foretold: dict[Key, Foretold] = {}
-        self._apart: dict[Key, Stage | None] = {}
-        """Those that could not be weighed beside others, and in which stage."""
+        self._weighing = Weighing()
         self._told: dict[Key, tuple[float | None, Look]] = {}
         """The last look that woke a rollout, and in which stage."""
+        self._put_off: dict[Key, tuple[PutOff, ...]] = {}
+        """The newest two looks of a stage that were not taken, as a glance has found nothing."""
+        self._waits: dict[Round, float] = {}
+        """For how long (s) a look of a round may wait for its pass, where not each has one."""
         self._loops: dict[Round, asyncio.Task[None]] = {}
         self.autostart = True
 
@@ -81,8 +88,10 @@ class Sampler:
             # A look has been judged: what it was added to need not be kept for it. Should a newer one lie there by now,
             # it has woken this rollout itself, and the next pass judges it.
             self._looks[watch.key] = revised(self._looks[watch.key], weighed=None)
-            self._foretold.pop(watch.key, None)
+            self._weighing.go_on(watch)
             self._tell(watch)
+            if before.since != watch.since:
+                self._put_off.pop(watch.key, None)
         self._watches[watch.key] = watch
         together = self._round_of(watch)
         if self.autostart and together not in self._loops:
@@ -94,17 +103,62 @@ class Sampler:
         if watch is not None:
             self._own.forget(watch)
             self._pasts.forget(watch)
-        for kept in (self._watches, self._since, self._looks, self._told, self._foretold, self._apart):
+        for kept in (self._watches, self._since, self._looks, self._told, self._put_off):
             kept.pop(key, None)
+        self._weighing.forget(key)
+        self._glances.forget(key)
 
     def look(self, key: Key, rollout: str) -> Look | None:
-        """Give the newest look at a rollout."""
+        """Give the newest look at a rollout; one that was put off is taken now, and is of when it was put off.
+
+        What it says of histograms is of the last one that was not, and so is what the tests say.
+        """
         watch = self._watches.get(key)
-        return self._looks.get(key) if watch is not None and watch.rollout == rollout else None
+        if watch is None or watch.rollout != rollout:
+            return None
+        look, put_off = self._looks.get(key), self._put_off.get(key)
+        if look is None or put_off is None or put_off[-1].at <= look.at:
+            return look
+        found = revised(self._look(watch, timed=False), at=put_off[-1].at, weighed=self._weighing.of(watch))
+        self._looks[key] = found
+        return found
+
+    async def catch_up(self, key: Key) -> bool:
+        """Take a look with all that was put off, before its stage ends: what is not weighed by then never is.
+
+        Tells whether there was anything. A source that does not answer at once is not waited for.
+        """
+        watch, put_off, look = self._watches.get(key), self._put_off.get(key), self._looks.get(key)
+        if watch is None or put_off is None or look is None:
+            return False
+        if look.at <= put_off[-1].at:
+            look, answered = revised(self._look(watch), at=put_off[-1].at), await self._asked_at_once(watch)
+            look = self._look(watch) if answered else look
+        elif look.weighed is None:
+            # One was taken in full since then, and is judged.
+            return False
+        if self._watches.get(key) is not watch:
+            return False
+        self._looks[key] = self._weighing.in_full(watch, look, put_off, round(self._clock.now(), 3))
+        return True
+
+    async def _asked_at_once(self, watch: Watch) -> bool:
+        """Ask for a rollout's histograms; tells whether all of them are here in time."""
+        try:
+            async with asyncio.timeout(HISTOGRAMS_WITHIN):
+                await self._presets.ask_histograms([watch])
+        except TimeoutError:
+            return False
+        return not any(self._presets.failure(watch, group) for group in self._presets.groups_of(watch))
 
     def watched_since(self, key: Key) -> float:
         """Tell when this process began to look."""
         return self._since.get(key, self._clock.now())
+
+    def turn_seconds(self, key: Key) -> float:
+        """Tell for how long (s) a look that changes nothing may wait for its pass; 0 where each look has one."""
+        watch = self._watches.get(key)
+        return self._waits.get(self._round_of(watch), 0.0) if watch is not None else 0.0
 
     def sources(self) -> Mapping[str, tuple[float, float]]:
         """Tell of each source how far its clock is ahead of ours, and how old its newest sample always is."""
@@ -146,35 +200,89 @@ class Sampler:
                 log.exception("a look failed", interval=interval)
             await self._clock.sleep(max(0.05, interval - (self._clock.now() - started)))
         self._loops.pop(together, None)
+        self._waits.pop(together, None)
 
     async def _take(self, together: Round) -> None:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
-        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in watches}
-        await asyncio.gather(self._presets.ask(watches), self._own.ask(watches, scraped))
+        turns = self._turns(together, len(watches))
+        calm = [] if turns is None else [watch for watch in watches if self._known_of(watch) is not None]
+        put_off = {watch.key for watch in calm}
+        looked_at = [watch for watch in watches if watch.key not in put_off] if put_off else watches
+        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in looked_at}
+        await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(looked_at, scraped))
         await asyncio.gather(self.silences.ask(watches), self._streams.ask(watches))
         self._pasts.begin(watches)
-        await self._publish(watches)
+        found = self._glanced(calm)
+        # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
+        await self._presets.ask_histograms(found[Glance.NEWS])
+        first = [*found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
+        others = [watch for watch in looked_at if watch.calm]
+        turns = await self._publish([*self._in_line(first), *self._in_line(others)], turns)
+        await self._presets.ask_histograms(found[Glance.CELL])
+        await self._publish(self._in_line(found[Glance.CELL]), turns)
 
-    async def _publish(self, watches: Sequence[Watch]) -> None:
+    def _turns(self, together: Round, live: int) -> int | None:
+        """Tell how many of a round may have a pass although nothing asks for one; None where each look has one."""
+        interval, _ = together
+        if live <= CALM_PASSES_A_SECOND * interval:
+            self._waits.pop(together, None)
+            return None
+        passes = CROWDED_SHARE * CALM_PASSES_A_SECOND
+        self._waits[together] = live / max(passes, 1.0)
+        return int(passes * interval)
+
+    def _known_of(self, watch: Watch) -> Foretold | None:
+        """Give what the tests say of a rollout at which a glance is enough: all was well when it was passed by."""
+        if not (self._goes_on_as_told(watch) and self._glances.cover(watch)):
+            return None
+        return self._weighing.of(watch)
+
+    def _glanced(self, watches: Sequence[Watch]) -> dict[Glance, list[Watch]]:
+        """Glance at rollouts; the looks at those of which nothing is found are put off."""
+        found: dict[Glance, list[Watch]] = {glance: [] for glance in Glance}
+        now = round(self._clock.now(), 3)
+        self._glances.begin(now)
+        for watch in watches:
+            found[self._glance(watch)].append(watch)
+        for watch in found[Glance.NOTHING]:
+            one = PutOff(now, self._glances.reached(watch.key))
+            self._put_off[watch.key] = (*self._put_off.get(watch.key, ())[-1:], one)
+        return found
+
+    def _glance(self, asked: Watch) -> Glance:
+        watch = self._current(asked)
+        foretold = self._known_of(watch) if watch is not None else None
+        look = self._looks.get(asked.key)
+        if watch is None or foretold is None or look is None or self.silences.of(watch) is not None:
+            return Glance.NEWS
+        _, told = self._told[watch.key]
+        if self._streams.messages(watch) != look.stream_messages or self._pasts.of(watch) is not told.past:
+            return Glance.NEWS
+        return self._glances.at(watch, look, foretold)
+
+    def _in_line(self, watches: Sequence[Watch]) -> list[Watch]:
+        """Put those first whose last pass is longest ago."""
+        return sorted(watches, key=lambda watch: self._told_at(watch.key))
+
+    async def _publish(self, watches: Sequence[Watch], turns: int | None) -> int | None:
         """Give each rollout its look, some at a time: a revert must not wait for the looks of all.
 
-        Those first that are not well, and then those whose last pass is longest ago.
+        `turns` are the passes that there is time for where nothing asks for one, None where each look has one; gives
+        how many of them are left.
         """
-        turns = CALM_PASSES_A_SECOND * max((watch.interval for watch in watches), default=0.0)
-        crowded = len(watches) > turns
-        watches = sorted(watches, key=lambda watch: (watch.calm, self._told_at(watch.key)))
         for start in range(0, len(watches), LOOKS_AT_ONCE):
             news = self._news(await self._looked_at(watches[start : start + LOOKS_AT_ONCE]))
-            self._foretell(news)
-            patient = [watch for watch in news if crowded and self._may_wait(watch)]
-            have_a_turn, turns = patient[: int(max(turns, 0.0))], turns - len(patient)
-            waiting = {watch.key for watch in patient}
+            self._looks.update(self._weighing.together([(watch, self._looks[watch.key]) for watch in news]))
+            patient = [] if turns is None else [watch for watch in news if self._may_wait(watch)]
+            have_a_turn, waiting = patient[:turns], {watch.key for watch in patient}
             for watch in (*(each for each in news if each.key not in waiting), *have_a_turn):
                 self._tell(watch)
                 self._wake(watch.key)
             for watch in patient[len(have_a_turn) :]:
-                self._pass_by(watch)
+                self._looks[watch.key] = self._weighing.pass_by(watch, self._looks[watch.key])
+            turns = None if turns is None else turns - len(have_a_turn)
             await asyncio.sleep(0)
+        return turns
 
     async def _looked_at(self, watches: Sequence[Watch]) -> list[tuple[Watch, Look]]:
         """Take looks; every now and then the passes that were woken have a turn."""
@@ -218,83 +326,21 @@ class Sampler:
         since, told = self._told.get(watch.key, (None, None))
         return told is not None and watch.calm and since == watch.since and self._looks[watch.key].repeats(told)
 
-    def _pass_by(self, watch: Watch) -> None:
-        """Keep what a look brings for the next pass, also where that ends the stage and judges no look of it."""
-        look, found = self._looks[watch.key], self._foretold.get(watch.key)
-        if found is not None and look.weighed is found:
-            passed_by = *found.passed_by[-1:], (look.at, found.after)
-            kept = self._foretold[watch.key] = revised(found, passed_by=passed_by)
-            self._looks[watch.key] = revised(look, weighed=kept)
-
-    def _foretell(self, watches: Sequence[Watch]) -> None:
-        """Weigh what looks bring, all at once, where the evidence that they add to is known."""
-        asked = [watch for watch in watches if watch.known is not None and watch.known.gathered is not None]
-        asked = [watch for watch in asked if watch.stage is not None and self._apart.get(watch.key) != watch.stage]
-        if len(asked) < FEWEST_TOGETHER:
-            return
-        try:
-            weighed = self._weighed(asked)
-        except Exception:
-            log.exception("looks cannot be weighed together")
-            weighed = self._weighed_one_by_one(asked)
-        for watch, found in zip(asked, weighed, strict=True):
-            self._looks[watch.key] = revised(self._looks[watch.key], weighed=found)
-            if found is not None:
-                self._foretold[watch.key] = found
-
-    def _weighed(self, watches: Sequence[Watch]) -> list[Foretold | None]:
-        # Late: numpy is the price of the sequential tests alone.
-        from serinus.core.analysis.comparison import Unjudged, foretell
-
-        return foretell(
-            [
-                Unjudged(self._looks[key], watch.stage, watch.analysis, watch.known.gathered, self._foretold.get(key))
-                for watch in watches
-                if (key := watch.key) and watch.stage is not None and watch.known is not None
-            ]
-        )
-
-    def _weighed_one_by_one(self, watches: Sequence[Watch]) -> list[Foretold | None]:
-        """Find out which look the others must be weighed without; in its stage the passes of that rollout weigh it.
-
-        Where each can be weighed and only all together cannot, that is so for all of them.
-        """
-        weighed: list[Foretold | None] = []
-        apart: list[Watch] = []
-        for watch in watches:
-            try:
-                weighed += self._weighed([watch])
-            except Exception:
-                log.exception("a look cannot be weighed beside others", key=str(watch.key))
-                weighed.append(None)
-                apart.append(watch)
-        self._apart.update({watch.key: watch.stage for watch in apart or watches})
-        return weighed
-
     def _may_wait(self, watch: Watch) -> bool:
         """Whether a look changes nothing: what is written of it is for people, and only every ten seconds."""
-        since, told = self._told.get(watch.key, (None, None))
-        look = self._looks[watch.key]
-        if told is None or not watch.calm or since != watch.since or look.past is not told.past:
+        look, told = self._looks[watch.key], self._told.get(watch.key)
+        if told is None or look.past is not told[1].past:
             return False
-        return self._stays_safe(watch, look)
+        return self._goes_on_as_told(watch) and self._weighing.stays_safe(watch, look)
 
-    def _stays_safe(self, watch: Watch, look: Look) -> bool:
-        if watch.known is None or watch.stage is None:
-            return False
-        if not stays_within(look, watch.known, watch.stage, watch.analysis):
-            return False
-        if watch.analysis.mode is Mode.THRESHOLD or watch.stage.is_of_a_cohort:
-            return True
-        if look.weighed is None:
-            return False
-        from serinus.core.analysis.comparison import Foretold, stays_safe
+    def _goes_on_as_told(self, watch: Watch) -> bool:
+        """Whether all was well at the last pass, and it is in the same stage."""
+        told = self._told.get(watch.key)
+        return told is not None and watch.calm and told[0] == watch.since
 
-        return isinstance(look.weighed, Foretold) and stays_safe(look.weighed, Pace.TIMED)
-
-    def _look(self, watch: Watch) -> Look:
+    def _look(self, watch: Watch, *, timed: bool = True) -> Look:
         observations = {
-            metric.name: self._presets.observe(watch, metric)
+            metric.name: self._presets.observe(watch, metric, timed=timed)
             if metric.preset is not None
             else self._own.observe(watch, metric, self._requests(watch, metric))
             for metric in watch.analysis.metrics

@@ -230,7 +230,7 @@ class World(Served):
             if self.ticks % round(interval) == 0:
                 await self.sampler.take_looks(interval)
         await self.settle()
-        assert {key.name for key in self.sampler._apart} <= self.weighed_apart
+        assert {key.name for key in self.sampler._weighing.apart} <= self.weighed_apart
         self.after_tick()
 
     async def settle(self) -> None:

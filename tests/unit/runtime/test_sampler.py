@@ -292,3 +292,14 @@ async def test_a_pass_is_over_before_looks_at_many_others_are_taken(monkeypatch:
     await desk.sampler.take_looks(1.0)
     assert len(looks) == 300
     assert over[0] < 2 * LOOKS_AT_ONCE
+
+
+async def test_who_looks_seldom_does_not_wait_for_a_turn_because_others_look_often() -> None:
+    """How long a look may wait for its pass is a matter of those that are looked at together."""
+    desk = Desk()
+    desk.crowd(120)
+    seldom = desk.watch(200, interval="5s")
+    await desk.look_again()
+    await desk.sampler.take_looks(5.0)
+    assert desk.sampler.turn_seconds(Key("ml", "m0")) == pytest.approx(3.0)
+    assert desk.sampler.turn_seconds(seldom) == 0.0

@@ -39,27 +39,41 @@ class Clusters:
     _places: dict[Place, tuple[float, float]] = field(default_factory=dict)
     _asked: dict[float, Several | None] = field(default_factory=dict)
     """What was found since a time: a look asks a dozen times for two or three."""
+    _one: bool | None = None
+    """Whether each label has one value, and every place has it; None until that is asked."""
 
     def see(self, marks: Labels, place: Place, first: float, last: float) -> None:
         """Take in a series by its labels of this kind, and the times of its first and last sample."""
         span = self._places.get(place)
+        if span is None:
+            self._one = None
         if span is None or first < span[0] or last > span[1]:
             self._places[place] = _joined(span, first, last)
             self._asked = {}
         for label, value in marks:
             values = self._seen.setdefault(label, {}).setdefault(place, {})
             span = values.get(value)
+            if span is None:
+                self._one = None
             if span is None or first < span[0] or last > span[1]:
                 values[value] = _joined(span, first, last)
                 self._asked = {}
 
     def several(self, since: float) -> Several | None:
         """Name the label that has several values at one time, after `since`; a value that follows another is one."""
+        if self._one is None:
+            self._one = all(self._is_one(places) for places in self._seen.values())
+        if self._one:
+            return None
         if since not in self._asked:
             if len(self._asked) >= _MOST_ASKED:
                 self._asked = {}
             self._asked[since] = self._several(since)
         return self._asked[since]
+
+    def _is_one(self, places: Mapping[Place, Mapping[str, object]]) -> bool:
+        values = {value for there in places.values() for value in there}
+        return len(values) == 1 and places.keys() == self._places.keys()
 
     def _several(self, since: float) -> Several | None:
         for label, places in sorted(self._seen.items()):
@@ -75,7 +89,7 @@ class Clusters:
 
     def forget(self, limit: float) -> None:
         """Drop what has not been seen since."""
-        self._asked = {}
+        self._asked, self._one = {}, None
         self._places = {place: span for place, span in self._places.items() if span[1] >= limit}
         for places in self._seen.values():
             for values in places.values():

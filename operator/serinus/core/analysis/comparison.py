@@ -16,12 +16,11 @@ from typing import Any, Final
 from serinus.api.policy import Analysis, Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import Stream, Streams, metric_of, monitor_config, streams_of
-from serinus.core.analysis.comparison_words import comparisons_of, meaning_of, outdone_of, verdict_of
+from serinus.core.analysis.comparison_words import comparisons_of, meaning_of, outdone_of
 from serinus.core.analysis.past_words import calibration_words, parse_past, render_past
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
 from serinus.core.analysis.sequential.monitor import RolloutMonitor
 from serinus.core.analysis.sequential.state import UnknownStateSchemaError
-from serinus.core.analysis.sequential.together import observe_together
 from serinus.core.analysis.words import shown_duration
 from serinus.core.model.assessment import (
     AnalysisState,
@@ -145,7 +144,7 @@ def compare(
         return remembered, _held_by(guardrail, streams, stage)
     if weighed is None:
         weighed = _anew(look, stage, policy, streams.known, pace)
-    elif new := [stream for stream in streams.known if not _fits(stream, weighed.monitor)]:
+    elif new := [stream for stream in streams.known if not fits(stream, weighed.monitor)]:
         weighed = _joined_by(weighed, new, stage)
     answer, weighed = _fed(weighed, look, stage, streams.known)
     assessment = _idle(_aged(_combined(guardrail, answer, weighed.errors, policy, pace), weighed, look), look)
@@ -197,50 +196,6 @@ class Foretold:
     after: Weighed
     whole: bool
     passed_by: tuple[tuple[float, Weighed], ...] = ()
-
-
-@dataclass(frozen=True)
-class Unjudged:
-    """A look that no pass has judged yet; `gathered` is what the last pass has left of evidence.
-
-    `since` is what looks since then were found to bring.
-    """
-
-    look: Look
-    stage: Stage
-    policy: Analysis
-    gathered: Gathered | None
-    since: Foretold | None = None
-
-
-def foretell(looks: Sequence[Unjudged]) -> list[Foretold | None]:
-    """Weigh what many looks bring, all at once; None for one that is weighed by itself when it is judged."""
-    fed: dict[int, tuple[Streams, Feed]] = {}
-    for place, one in enumerate(looks):
-        if one.stage.is_of_a_cohort:
-            # It is judged by limits alone (`assess`): a test at no weight would judge nobody.
-            continue
-        known = one.since is not None and one.since.before is one.gathered and one.since.stage == one.stage
-        weighed = one.since.after if one.since is not None and known else one.gathered
-        if not isinstance(weighed, Weighed):
-            continue
-        streams = streams_of(one.look, one.policy, weighed.bins)
-        if streams.known and all(_fits(stream, weighed.monitor) for stream in streams.known):
-            fed[place] = streams, feed(weighed, one.look, one.stage, streams.known)
-    answers = observe_together([(one.monitor, (one.at, one.observations)) for _, one in fed.values()])
-    found: list[Foretold | None] = [None] * len(looks)
-    for (place, (streams, taken)), answer in zip(fed.items(), answers, strict=True):
-        one, whole = looks[place], not (streams.silent or streams.refused)
-        assert isinstance(one.gathered, Weighed)
-        passed_by = one.since.passed_by if one.since is not None and one.since.before is one.gathered else ()
-        found[place] = Foretold(one.gathered, one.stage, answer, taken.after, whole, passed_by)
-    return found
-
-
-def stays_safe(foretold: Foretold, pace: Pace) -> bool:
-    """Whether nothing of what is compared holds the weight, or takes it."""
-    verdict, _ = verdict_of(foretold.answer, pace)
-    return foretold.whole and verdict is Verdict.SAFE and foretold.answer.outdone is None
 
 
 def _fed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]) -> tuple[MonitorVerdict, Weighed]:
@@ -320,7 +275,7 @@ def _taken_after(taken: Mapping[str, float], streams: tuple[Stream, ...]) -> dic
     return {**taken, **{one.name: max([*one.observations, taken[one.name]]) for one in streams}}
 
 
-def _fits(stream: Stream, monitor: RolloutMonitor) -> bool:
+def fits(stream: Stream, monitor: RolloutMonitor) -> bool:
     """Whether the monitor was made for this stream: a histogram whose buckets have changed is another one."""
     metric = next((one for one in monitor.config.metrics if one.name == stream.name), None)
     return metric is not None and (metric.bounds_s, metric.bins) == (stream.config.bounds_s, stream.config.bins)

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 from serinus.api.policy import Metric, Provider
@@ -96,6 +96,9 @@ class Count(StrEnum):
     SECONDS = "seconds"
 
 
+ERRORS: Final = frozenset({Count.SERVER_ERROR, Count.CLIENT_ERROR})
+
+
 @dataclass(frozen=True)
 class Meaning:
     """Whose series it is, what it counts, in which unit.
@@ -108,6 +111,11 @@ class Meaning:
     scale: float = 1.0
     bound_s: float = 0.0
     code: str = ""
+
+    @cached_property
+    def told(self) -> tuple[Count, float, str]:
+        """What an increment adds to, whoever's it is."""
+        return self.count, self.bound_s, self.code
 
 
 Reader = Callable[[Mapping[str, str]], Meaning | None]

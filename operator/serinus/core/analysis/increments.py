@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from serinus.api.policy import Metric, Preset
 from serinus.core.analysis.exposition import Owner
-from serinus.core.analysis.lines import Totals
+from serinus.core.analysis.lines import Cells
 from serinus.core.analysis.tally import ALWAYS, Tallies
 from serinus.core.model.assessment import Increment
 
@@ -31,11 +31,11 @@ def preset_increments(
     first = after if began is None else began
     ends = tallies.ends(canary, stable, span, began=first, wholly_after=wholly_after)
 
-    def laid_out(owner: Owner, half: int | None = None) -> dict[float, Totals]:
+    def laid_out(owner: Owner, half: int | None = None) -> Cells:
         return tallies.laid_out(owner, after, ends, began=first, half=half, wholly_after=wholly_after)
 
     ours, theirs = laid_out(canary), laid_out(stable)
-    times = sorted({*ours, *theirs})
+    times = sorted({*ours.sums, *theirs.sums})
     if metric.preset is Preset.ERROR_RATE:
         halves = _halves(metric, tallies, stable, lambda half: laid_out(stable, half))
         return tuple(_error_increment(at, ours, theirs, halves) for at in times), ()
@@ -43,32 +43,22 @@ def preset_increments(
     if not metric.is_latency or not finite:
         return (), ()
     bounds = (*finite, math.inf)
-    increments = (Increment(at, _buckets(ours.get(at), bounds), _buckets(theirs.get(at), bounds)) for at in times)
+    increments = (Increment(at, ours.buckets(at, bounds), theirs.buckets(at, bounds)) for at in times)
     return tuple(increments), finite
 
 
 def _halves(
-    metric: Metric, tallies: Tallies, stable: Owner, laid_out: Callable[[int], Mapping[float, Totals]]
-) -> tuple[Mapping[float, Totals], Mapping[float, Totals]] | None:
+    metric: Metric, tallies: Tallies, stable: Owner, laid_out: Callable[[int], Cells]
+) -> tuple[Cells, Cells] | None:
     """Split stable by its pods; a gateway's series are not per pod, so its halves would say nothing of them."""
     if not metric.counted_by.is_servers_own or tallies.halves(stable) < 2:
         return None
     return laid_out(0), laid_out(1)
 
 
-def _error_increment(
-    at: float,
-    ours: Mapping[float, Totals],
-    theirs: Mapping[float, Totals],
-    halves: tuple[Mapping[float, Totals], Mapping[float, Totals]] | None,
-) -> Increment:
-    split = None if halves is None else (_counts(halves[0].get(at)), _counts(halves[1].get(at)))
-    own = ours.get(at)
-    return Increment(at, _counts(own), _counts(theirs.get(at)), split, own.error_answers if own else ())
-
-
-def _counts(totals: Totals | None) -> tuple[float, ...]:
-    return (0.0, 0.0, 0.0) if totals is None else (totals.requests, totals.server_errors, totals.client_errors)
+def _error_increment(at: float, ours: Cells, theirs: Cells, halves: tuple[Cells, Cells] | None) -> Increment:
+    split = None if halves is None else (halves[0].counts(at), halves[1].counts(at))
+    return Increment(at, ours.counts(at), theirs.counts(at), split, ours.error_answers(at))
 
 
 def histogram_bounds(tallies: Tallies, *owners: Owner) -> tuple[float, ...]:
@@ -78,13 +68,3 @@ def histogram_bounds(tallies: Tallies, *owners: Owner) -> tuple[float, ...]:
         return ()
     bounds = known[0] if known else set[float]()
     return tuple(sorted(bounds - {math.inf})) if math.inf in bounds else ()
-
-
-def _buckets(totals: Totals | None, bounds: tuple[float, ...]) -> tuple[float, ...]:
-    """Answers of each bucket: the differences of the cumulative counts."""
-    below, counts = 0.0, []
-    for bound in bounds:
-        cumulative = max(below, totals.slower.get(bound, below)) if totals else 0.0
-        counts.append(cumulative - below)
-        below = cumulative
-    return tuple(counts)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequen
 from operator import add, sub
 from typing import Any, Final, TypeVar
 
-from serinus.core.analysis.lines import Row, Told, Totals, laid_out, totals_of
+from serinus.core.analysis.exposition import ERRORS, Count
+from serinus.core.analysis.lines import Cells, Row, Told, Totals, laid_out, totals_of
 from serinus.core.analysis.places import Place, half_of
 
 T = TypeVar("T")
@@ -33,6 +34,9 @@ class Ledger:
 
     def __init__(self) -> None:
         self._columns: dict[Told, int] = {}
+        self._answered: list[int] = []
+        self._errors: list[int] = []
+        """The columns that count well answered requests, and errors."""
         self._width = 0
         self._ats = array(_DOUBLES)
         self._sinces = array(_DOUBLES)
@@ -48,17 +52,38 @@ class Ledger:
 
     def take(self, grown: Mapping[Row, Amounts]) -> None:
         """Take what one answer brings; of a row that is there already it is more."""
+        rows: dict[Row, list[float]] = {}
+        for row, amounts in grown.items():
+            for told, amount in amounts.items():
+                column = self.column(told)
+                there = rows.setdefault(row, [])
+                there += [0.0] * (column + 1 - len(there))
+                there[column] += amount
+        self.take_rows(rows)
+
+    def column(self, told: Told) -> int:
+        """Tell in which column of a row something is counted."""
+        column = self._columns.get(told)
+        if column is None:
+            column = self._columns[told] = len(self._columns)
+            if told[0] in ERRORS:
+                self._errors.append(column)
+            elif told[0] is Count.SUCCESS:
+                self._answered.append(column)
+        return column
+
+    def take_rows(self, taken: Mapping[Row, list[float]]) -> None:
+        """Take rows by column, which may be shorter than others; what is nothing but zeros is no row."""
         self._answers.clear()
-        for amounts in grown.values():
-            for told in amounts:
-                self._columns.setdefault(told, len(self._columns))
         if len(self._columns) > self._width:
             self._widen()
-        rows = self._cut(min(row.at for row in grown))
-        for row, amounts in grown.items():
-            there = rows.setdefault(row, [0.0] * self._width)
-            for told, amount in amounts.items():
-                there[self._columns[told]] += amount
+        new = {row: [*amounts, *[0.0] * (self._width - len(amounts))] for row, amounts in taken.items() if any(amounts)}
+        if not new:
+            return
+        rows = self._cut(min(row.at for row in new))
+        for row, amounts in new.items():
+            there = rows.get(row)
+            rows[row] = amounts if there is None else [*map(add, there, amounts)]
         for row in sorted(rows, key=lambda one: one.at):
             self._push(row, rows[row])
 
@@ -124,18 +149,23 @@ class Ledger:
         return self._once((since, wholly_after), lambda: self._summed(since, wholly_after))
 
     def _summed(self, since: float, wholly_after: float) -> Totals:
+        first = self._first_of(since, wholly_after)
+        if first == len(self._ats):
+            return Totals()
+        if first is not None:
+            return totals_of(self._columns, map(sub, self._up_to(len(self._ats)), self._up_to(first)))
+        sums = [0.0] * self._width
+        for _, amounts in self._recent(since, wholly_after):
+            sums = [*map(add, sums, amounts)]
+        return totals_of(self._columns, sums)
+
+    def _first_of(self, since: float, wholly_after: float) -> int | None:
+        """Give the first row of a window; None where some later one in it is left out, as it had begun before."""
         first, unseens = bisect_right(self._ats, since), self._unseens
         until = self._reaches_before(wholly_after)
         while first < until and unseens[first] < wholly_after:
             first += 1
-        if first == len(self._ats):
-            return Totals()
-        sums: Sequence[float] = [*map(sub, self._up_to(len(self._ats)), self._up_to(first))]
-        if any(unseens[place] < wholly_after for place in range(first, until)):
-            sums = [0.0] * self._width
-            for _, amounts in self._recent(since, wholly_after):
-                sums = [*map(add, sums, amounts)]
-        return totals_of(self._columns, sums)
+        return None if any(unseens[place] < wholly_after for place in range(first, until)) else first
 
     def _reaches_before(self, moment: float) -> int:
         """From which row on none has begun before a moment, however long ago the scrapes before them were."""
@@ -147,6 +177,34 @@ class Ledger:
         for place in range(bisect_right(self._ats, after), len(self._ats)):
             if self._unseens[place] >= wholly_after:
                 yield self._row(place), self._amounts(place)
+
+    def most_errors(self, after: float) -> float:
+        """Tell the largest share of errors of what any place told in one scrape after a time."""
+        worst = 0.0
+        if not self._errors:
+            return worst
+        for place in range(bisect_right(self._ats, after), len(self._ats)):
+            errors = self._grown(place, place + 1, self._errors)
+            if errors > 0.0:
+                worst = max(worst, errors / (errors + self._grown(place, place + 1, self._answered)))
+        return worst
+
+    def requests_and_errors(self, since: float, wholly_after: float) -> tuple[float, float]:
+        """Count the requests of a window, as `totals` does, and those of them that were errors."""
+        first, end = self._first_of(since, wholly_after), len(self._ats)
+        if first is None:
+            totals = self.totals(since, wholly_after)
+            return totals.requests, totals.server_errors + totals.client_errors
+        if first == end:
+            return 0.0, 0.0
+        errors = self._grown(first, end, self._errors)
+        return errors + self._grown(first, end, self._answered), errors
+
+    def _grown(self, first: int, end: int, columns: Sequence[int]) -> float:
+        """Add up some columns of the rows from one to before another."""
+        sums, last = self._sums, (end - 1) * self._width
+        before, start = (sums, (first - 1) * self._width) if first else (self._before, 0)
+        return sum((sums[last + column] - before[start + column] for column in columns), 0.0)
 
     def rows(self, after: float, wholly_after: float) -> Iterator[Row]:
         """Give the rows that were scraped after a time."""
@@ -163,19 +221,15 @@ class Ledger:
                 by_time[row.at] = amounts if there is None else [*map(add, there, amounts)]
         return {at: totals_of(self._columns, sums) for at, sums in by_time.items()}
 
-    def cells(
-        self, after: float, wholly_after: float, half: int | None, ends: Sequence[float], began: float
-    ) -> dict[float, Totals]:
+    def cells(self, after: float, wholly_after: float, half: int | None, ends: Sequence[float], began: float) -> Cells:
         """Sum the rows cell by cell, from a time to each of `ends`; two metrics of one revision ask for the same."""
         edges = (after, *ends)
         return self._once((edges, wholly_after, half, began), lambda: self._laid_out(edges, wholly_after, half, began))
 
-    def _laid_out(
-        self, edges: Sequence[float], wholly_after: float, half: int | None, began: float
-    ) -> dict[float, Totals]:
+    def _laid_out(self, edges: Sequence[float], wholly_after: float, half: int | None, began: float) -> Cells:
         recent = self._recent(edges[0], wholly_after)
         rows = ((row, amounts) for row, amounts in recent if half is None or half_of(row.place) == half)
-        return {end: totals_of(self._columns, sums) for end, sums in laid_out(rows, edges, began).items()}
+        return Cells(self._columns, laid_out(rows, edges, began))
 
     def _once(self, question: tuple[object, ...], answer: Callable[[], T]) -> T:
         """Give the answer to a question that was asked before, while no other scrape has come."""

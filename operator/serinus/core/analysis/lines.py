@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from serinus.core.analysis.exposition import Count
@@ -87,6 +88,51 @@ def totals_of(columns: Iterable[Told], amounts: Iterable[float]) -> Totals:
     )
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Sums cell by cell, by the end of each (s): one column for each thing that is counted.
+
+    A cell in which nothing grew is not there.
+    """
+
+    columns: Mapping[Told, int]
+    sums: Mapping[float, Sequence[float]]
+
+    def counts(self, end: float) -> tuple[float, float, float]:
+        """Give the requests of a cell, and its errors: the server's and the callers'."""
+        amounts = self.sums.get(end)
+        if amounts is None:
+            return 0.0, 0.0, 0.0
+        success, server, client = (sum((amounts[column] for column in columns), 0.0) for columns in self._by_outcome)
+        return success + server + client, server, client
+
+    def error_answers(self, end: float) -> tuple[ErrorAnswers, ...]:
+        """List the errors of a cell, the most frequent first."""
+        _, server, client = self.counts(end)
+        return totals_of(self.columns, self.sums[end]).error_answers if server or client else ()
+
+    def buckets(self, end: float, bounds: Sequence[float]) -> tuple[float, ...]:
+        """Count the answers of a cell in each bucket: the differences of what is below each bound (s)."""
+        amounts = self.sums.get(end)
+        if amounts is None:
+            return (0.0,) * len(bounds)
+        below, counts = 0.0, []
+        for bound in bounds:
+            column = self.columns.get((Count.SLOWER, bound, ""))
+            reached = below if column is None else max(below, amounts[column])
+            counts.append(reached - below)
+            below = reached
+        return tuple(counts)
+
+    @cached_property
+    def _by_outcome(self) -> tuple[list[int], ...]:
+        outcomes = Count.SUCCESS, Count.SERVER_ERROR, Count.CLIENT_ERROR
+        return tuple([column for told, column in self.columns.items() if told[0] is one] for one in outcomes)
+
+
+NO_CELLS: Final = Cells({}, {})
+
+
 def points(
     own: Collection[float], others: Collection[float], *, began: float, after: float, until: float, every: float
 ) -> tuple[float, ...]:
@@ -131,7 +177,7 @@ def laid_out(
             part = _part(since, row.at, edges[end - 1], edges[end])
             there = cells.get(end)
             if there is None:
-                cells[end] = [amount * part for amount in amounts]
+                cells[end] = [*amounts] if part == 1.0 else [amount * part for amount in amounts]
             else:
                 cells[end] = [known + amount * part for known, amount in zip(there, amounts, strict=True)]
     return {edges[end]: cells[end] for end in sorted(cells)}

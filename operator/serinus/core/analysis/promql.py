@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
@@ -17,6 +18,17 @@ BOTH_PORTS = f"({HTTP_PORT}|{GRPC_PORT})"
 _IN_ORDER: Final = attrgetter("namespace", "name", "revision", "service")
 SERVICES_PER_QUERY = 100
 """A query's text stays well under the limits of proxies in front of Prometheus."""
+
+
+class SeriesKind(StrEnum):
+    """What a provider is asked for at once: what counts answers, or in which time they were given."""
+
+    COUNTERS = "counters"
+    HISTOGRAMS = "histograms"
+
+
+EVERY_KIND: Final = frozenset(SeriesKind)
+_COUNTED_APART: Final = frozenset({Provider.ISTIO, Provider.ENVOY, Provider.SIDECAR})
 
 
 @dataclass(frozen=True, order=True)
@@ -71,10 +83,12 @@ def preset_queries(
     gateways: Sequence[str] = ("*",),
     matchers: Sequence[str] = (),
     histogram: str = "",
+    kinds: frozenset[SeriesKind] = EVERY_KIND,
 ) -> list[str]:
     """Ask a provider for the raw samples of all arms' counters, and of their histograms where `latency` is read.
 
-    `histogram` is the one that is read of a provider that has several.
+    `histogram` is the one that is read of a provider that has several. `kinds` may ask for one of both alone, of a
+    provider that is asked for them apart.
     """
     match provider:
         case Provider.TRITON:
@@ -83,11 +97,18 @@ def preset_queries(
             wanted = "|".join(filter(None, (VLLM_COUNTERS.requests, histogram)))
             return own_queries(wanted, arms, seconds=seconds, matchers=matchers)
         case Provider.ENVOY:
-            return envoy_queries(arms, seconds=seconds, latency=latency, gateways=gateways, matchers=matchers)
+            queries = envoy_queries(arms, seconds=seconds, latency=latency, gateways=gateways, matchers=matchers)
         case Provider.ISTIO:
-            return istio_queries(arms, seconds=seconds, latency=latency, matchers=matchers)
+            queries = istio_queries(arms, seconds=seconds, latency=latency, matchers=matchers)
         case Provider.SIDECAR:
-            return sidecar_queries(arms, seconds=seconds, latency=latency, matchers=matchers)
+            queries = sidecar_queries(arms, seconds=seconds, latency=latency, matchers=matchers)
+    of_kind = (SeriesKind.COUNTERS, SeriesKind.HISTOGRAMS) if latency else (SeriesKind.COUNTERS,)
+    return [query for place, query in enumerate(queries) if of_kind[place % len(of_kind)] in kinds]
+
+
+def asked_apart(provider: Provider) -> bool:
+    """Whether a provider's histograms are a question of their own: a server's own series are few, and asked at once."""
+    return provider in _COUNTED_APART
 
 
 def istio_queries(arms: Sequence[Arm], *, seconds: float, latency: bool, matchers: Sequence[str] = ()) -> list[str]:

@@ -9,7 +9,8 @@ allows for the jitter of a scrape interval unless the times prove it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -40,10 +41,12 @@ class Reported:
     last: float
     marks: Labels
     counter: ReportedCounter | None = None
+    column: int = -1
+    """Where its owner's ledger keeps what it adds; negative until it has added something."""
 
 
-class Growth(NamedTuple):
-    """What one sample adds, and since when: a counter tells only that it happened between two of its samples.
+class Stretch(NamedTuple):
+    """Within which time something was counted: a counter tells only that it happened between two of its samples.
 
     `since` is `at` after a gap so long that nobody has waited for it; `unseen_since` is the scrape before, however long
     ago.
@@ -52,9 +55,14 @@ class Growth(NamedTuple):
     since: float
     unseen_since: float
     at: float
-    meaning: Meaning
-    place: Place
-    amount: float
+
+
+class Growth(NamedTuple):
+    """What samples of one series add, each within a stretch of time of its own."""
+
+    stretches: Sequence[Stretch]
+    one: Reported
+    amounts: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,8 @@ class Register:
         self._numbers = itertools.count()
         self._counters: dict[_Core, dict[Labels, ReportedCounter]] = {}
         self.scrapes: dict[Place, Scrapes] = {}
+        self._stretches: tuple[tuple[object, ...], list[Stretch]] = (), []
+        """Those of the last series: of a place nearly all have the same times."""
 
     def read(self, answer: Iterable[Series], *, resets: bool = True) -> ReadAnswer:
         """Recognise the series of an answer, and note when their places were scraped.
@@ -90,8 +100,14 @@ class Register:
         longest_first = sorted(read, key=lambda pair: len(pair[1]), reverse=True)
         if any(one.counter is None for one, _ in read):
             return self._with_times(read, longest_first)
+        place: Place | None = None
+        times: list[float] = []
         for one, samples in longest_first:
-            self._see(one, samples)
+            ats = [at for at, _ in samples]
+            # What another series of the place has just told says nothing new, but to the one that tells the time.
+            if one.place != place or ats != times or self.scrapes[place].clock == one.number:
+                place, times = one.place, ats
+                self._see(one, samples)
         return ReadAnswer(read, {}, {}, {}, {})
 
     def _with_times(
@@ -171,7 +187,11 @@ class Register:
             if one.counter is None:
                 continue
             if one.counter.is_told_by(one.number):
-                yield from self._taken(one.counter, [(at, value, one) for at, value in samples])
+                last, amounts = one.counter.at, one.counter.take_all(one.number, samples)
+                if amounts is None or last is None:
+                    yield from self._taken(one.counter, [(at, value, one) for at, value in samples])
+                elif any(amounts):
+                    yield Growth(self._stretches_after(last, one.place, samples), one, amounts)
             else:
                 by_counter.setdefault(one.counter, []).extend((at, value, one) for at, value in samples)
         for counter, moments in by_counter.items():
@@ -185,8 +205,21 @@ class Register:
             if amount:
                 since = at - interval if last is None else last
                 before = self.scrapes[one.place].before(at) if last is None else last
-                waited = at - since <= STALE_INTERVALS * interval
-                yield Growth(since if waited else at, before, at, one.meaning, one.place, amount)
+                stretch = Stretch(since if _is_waited_for(at - since, interval) else at, before, at)
+                yield Growth((stretch,), one, (amount,))
+
+    def _stretches_after(self, last: float, place: Place, samples: Samples) -> list[Stretch]:
+        """Give the stretches between samples of a series, the first of them since its `last`."""
+        ats = [at for at, _ in samples]
+        asked = place, last, ats
+        if self._stretches[0] != asked:
+            interval, befores = self._interval(place), [last, *ats[:-1]]
+            stretches = [
+                Stretch(before if _is_waited_for(at - before, interval) else at, before, at)
+                for before, at in zip(befores, ats, strict=True)
+            ]
+            self._stretches = asked, stretches
+        return self._stretches[1]
 
     def _counter(
         self, one: Reported, sample: tuple[float, float], read: ReadAnswer, asked_at: float | None
@@ -214,15 +247,22 @@ class Register:
         return self.scrapes[place].interval or LONGEST_INTERVAL
 
 
+def _is_waited_for(gap: float, interval: float) -> bool:
+    """Whether a sample after a gap (s) tells of all of it."""
+    return gap <= STALE_INTERVALS * interval
+
+
 def _news(series: Series, known: Reported | None, *, resets: bool) -> Samples:
     """Give the samples that were not taken before: ranges overlap, so that no scrape is missed."""
     if known is None:
         return [one for one in series.samples if is_count(one[1])]
-    first = len(series.samples)
-    while first and series.samples[first - 1][0] > known.last:
+    told, last = series.samples, known.last
+    first = len(told)
+    while first and told[first - 1][0] > last:
         first -= 1
     least = 0.0 if resets or known.counter is None else known.counter.value
-    return [one for one in series.samples[first:] if is_count(one[1]) and one[1] >= least]
+    # Neither a stale marker nor infinity is a count.
+    return [one for one in told[first:] if least <= one[1] < math.inf]
 
 
 def _predecessor(

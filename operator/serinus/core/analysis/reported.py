@@ -6,6 +6,7 @@ It is one line, which never counts a request twice and never misses one that any
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,6 +65,28 @@ class ReportedCounter:
         self._reporters[reporter] = _Reporter(at, value, shown)
         self.at = at
         return increment
+
+    def take_all(self, reporter: object, samples: Sequence[tuple[float, float]]) -> list[float] | None:
+        """Take samples that simply go on, the oldest first, and give what each adds.
+
+        None where it is not as simple as that: then nothing is taken.
+        """
+        before = self._reporters.get(reporter)
+        if before is None or samples[0][0] <= before.at or not self._goes_on(before, samples[0][0]):
+            return None
+        told_at, last, amounts = before.at, self.value, list[float]()
+        if before.value != last:
+            return None
+        for at, value in samples:
+            amount = value - last
+            # What is no number is neither.
+            if at <= told_at or not 0.0 <= amount < math.inf or value > LARGEST_COUNT:
+                return None
+            amounts.append(amount)
+            told_at, last = at, value
+        before.at = self.at = told_at
+        before.value = self.value = last
+        return amounts
 
     def is_told_by(self, reporter: object) -> bool:
         """Whether this reporter is the only one."""

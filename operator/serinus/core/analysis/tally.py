@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from serinus.core.analysis.clusters import Clusters, Several
 from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
-from serinus.core.analysis.ledger import Amounts, Ledger
-from serinus.core.analysis.lines import Row, Totals, points
+from serinus.core.analysis.ledger import Ledger
+from serinus.core.analysis.lines import NO_CELLS, Cells, Row, Totals, points
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Scrapes, half_of
-from serinus.core.analysis.register import Growth, Register, Reported, Samples
+from serinus.core.analysis.register import Growth, Register, Reported, Samples, Stretch
 from serinus.core.analysis.scope import Scope, reporter_of
 from serinus.core.model.answers import Series
 
@@ -79,7 +79,7 @@ class Tallies:
         read = self._register.read(answer, resets=resets)
         self._note(read.series)
         for owner, rows in self._rows(self._register.grown(read, self._asked_at)).items():
-            self._ledgers.setdefault(owner, Ledger()).take(rows)
+            self._ledgers[owner].take_rows(rows)
         for owner in asked:
             self._asked_at.setdefault(owner, now)
             self._asked_last[owner] = now
@@ -122,21 +122,38 @@ class Tallies:
                 noted = owner, one.place, one.marks, first, last
                 self._clusters.setdefault(owner, Clusters()).see(one.marks, one.place, first, last)
 
-    def _rows(self, growths: Iterable[Growth]) -> dict[Owner, dict[Row, Amounts]]:
-        """Put increments into the rows of their owners."""
-        grown: dict[Owner, dict[Row, Amounts]] = {}
-        known: tuple[object, ...] = ()
-        amounts: Amounts = {}
-        for since, unseen_since, at, meaning, place, amount in growths:
-            if (meaning.owner, place, since, unseen_since, at) != known:
-                known = meaning.owner, place, since, unseen_since, at
-                # Where cells have been handed over already, what comes late is laid behind them: it is not lost.
-                behind = min(at, max(since, self._laid_out.get(meaning.owner, since)))
-                row = Row(behind, at, unseen_since, place)
-                amounts = grown.setdefault(meaning.owner, {}).setdefault(row, {})
-            told = meaning.count, meaning.bound_s, meaning.code
-            amounts[told] = amounts.get(told, 0.0) + amount * meaning.scale
+    def _rows(self, growths: Iterable[Growth]) -> dict[Owner, dict[Row, list[float]]]:
+        """Put increments into rows of their owners' ledgers."""
+        grown: dict[Owner, dict[Row, list[float]]] = {}
+        known: tuple[object, object] = None, None
+        rows: list[list[float]] = []
+        for stretches, one, amounts in growths:
+            owner, scale = one.meaning.owner, one.meaning.scale
+            # The series of a revision come one after the other, nearly all with the very same stretches.
+            if stretches is not known[0] or owner != known[1]:
+                known = stretches, owner
+                rows = self._rows_of(stretches, owner, one.place, grown.setdefault(owner, {}))
+            if one.column < 0:
+                one.column = self._ledgers[owner].column(one.meaning.told)
+            column = one.column
+            for row, amount in zip(rows, amounts, strict=True):
+                if column >= len(row):
+                    row.extend([0.0] * (column + 1 - len(row)))
+                row[column] += amount * scale
         return grown
+
+    def _rows_of(
+        self, stretches: Sequence[Stretch], owner: Owner, place: Place, there: dict[Row, list[float]]
+    ) -> list[list[float]]:
+        """Give what is known of each stretch of time.
+
+        Where cells have been handed over already, what comes late is laid behind them: it is not lost.
+        """
+        if owner not in self._ledgers:
+            self._ledgers[owner] = Ledger()
+        behind = self._laid_out.get(owner, ALWAYS)
+        rows = (Row(min(at, max(since, behind)), at, unseen_since, place) for since, unseen_since, at in stretches)
+        return [there.setdefault(row, []) for row in rows]
 
     def seen(self, owner: Owner) -> bool:
         """Whether any series of this revision has come."""
@@ -151,6 +168,11 @@ class Tallies:
         """Name who else reports requests of a revision; theirs are not counted."""
         return tuple(sorted(name for name, at in self._strangers.get(owner, {}).items() if at > since))
 
+    def requests_and_errors(self, owner: Owner, since: float, *, wholly_after: float = ALWAYS) -> tuple[float, float]:
+        """Count an owner's requests of a window, as `totals` does, and those of them that were errors of anybody's."""
+        ledger = self._ledger(owner, since)
+        return ledger.requests_and_errors(since, wholly_after) if ledger is not None else (0.0, 0.0)
+
     def totals(self, owner: Owner, since: float, *, wholly_after: float = ALWAYS) -> Totals:
         """Sum an owner's increments that were scraped after `since`, and had begun by `wholly_after` at the earliest.
 
@@ -158,6 +180,11 @@ class Tallies:
         """
         ledger = self._ledger(owner, since)
         return ledger.totals(since, wholly_after) if ledger is not None else Totals()
+
+    def most_errors(self, owner: Owner, after: float) -> float:
+        """Tell the largest share of errors that any place has told of an owner in one scrape after a time."""
+        ledger = self._ledger(owner, after)
+        return ledger.most_errors(after) if ledger is not None else 0.0
 
     def scrapes(
         self, owner: Owner, after: float, half: int | None = None, *, wholly_after: float = ALWAYS
@@ -196,16 +223,16 @@ class Tallies:
         began: float,
         half: int | None = None,
         wholly_after: float = ALWAYS,
-    ) -> dict[float, Totals]:
+    ) -> Cells:
         """Sum an owner's increments cell by cell, from a time to each of `ends`; of one half, if asked.
 
         What happened between two samples is spread evenly between them, but not before `began`.
         """
         if not ends:
-            return {}
+            return NO_CELLS
         self._laid_out[owner] = max(ends[-1], self._laid_out.get(owner, ends[-1]))
         ledger = self._ledger(owner, after)
-        return ledger.cells(after, wholly_after, half, ends, began) if ledger is not None else {}
+        return ledger.cells(after, wholly_after, half, ends, began) if ledger is not None else NO_CELLS
 
     def horizon(self, owners: Iterable[Owner], now: float, interval: float) -> float:
         """Tell up to when all scrapes of these owners are surely here: targets are not scraped at the same moment.

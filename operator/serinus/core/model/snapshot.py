@@ -91,7 +91,8 @@ class Snapshot:
     `obstacle` keeps anything new from being tried, `concern` is only said, `caution` is
     said where there is nothing worse, `bypass` names routes that send requests past ours, `awaited` passes by itself at
     `look_again_at`, when what no watch tells of is looked at anyway. `watched_since` is when this process began
-    to ask for the metrics: looks before that are nobody's fault. `unrouted_since` is when this process first saw the
+    to ask for the metrics: looks before that are nobody's fault. `turn_seconds` is for how long a look that changes
+    nothing may wait for its pass, where very many are live. `unrouted_since` is when this process first saw the
     live route without weight for a revision; with `route_unread` there are routes, and what they say is not ours, or
     they differ. `down_since` is when it first saw a revision that wants pods without a ready one, `up_since` when it
     first saw one with. `unreached` stops
@@ -129,6 +130,7 @@ class Snapshot:
     freeze: Freeze | None = None
     look: Look | None = None
     watched_since: float = 0.0
+    turn_seconds: float = 0.0
     drain_seconds: float = 5.0
     drains: Mapping[str, Drain] = field(default_factory=dict)
     weighed: frozenset[str] = frozenset()

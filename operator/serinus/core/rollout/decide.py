@@ -185,7 +185,7 @@ def _wake_at(
     # Of a route that is written only now no watch tells us: the writer knows.
     drains += [now + seen.drain_seconds for name in leaving if seen.routed(name)]
     drains += [now + look_seconds(seen) for _ in draining(seen, leaving, now)]
-    own = next_wake(active.plan, active.state, now, seen.look) if active else None
+    own = next_wake(active.plan, active.state, now, seen.look, seen.turn_seconds) if active else None
     again = [now + OBSTACLE_SECONDS] if seen.obstacle else []
     again += [] if back is None else [back]
     known = knows_at(active.plan, active.state, seen) if active else None

@@ -81,6 +81,14 @@ def takes_traffic(decision: Decision) -> bool:
     return any(stored.before.exposure.exceeds(stored.state.exposure) for stored in decision.states)
 
 
+def ends_a_stage(decision: Decision) -> bool:
+    """Whether a rollout that goes on is in another stage from now on: what its evidence lacks of the last is lost."""
+    return any(
+        stored.state.active and stored.before.stage_started_at not in {None, stored.state.stage_started_at}
+        for stored in decision.states
+    )
+
+
 def still_takes(seen: Snapshot, decision: Decision) -> bool:
     """Whether the live route gives a revision beside stable more than it shall have: a revert that was cut short."""
     stable = decision.stable.name if decision.stable else None

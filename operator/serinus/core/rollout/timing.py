@@ -21,9 +21,14 @@ OBSTACLE_SECONDS = 10.0
 """What is in the way may go without an event that we see: a ConfigMap, or a Service, of the user's is not watched."""
 
 
-def next_wake(plan: RolloutPlan, state: RolloutState, now: float, look: Look | None = None) -> float | None:
-    """The earliest time in the future at which time alone changes the decision; the newest look tells the guard's."""
-    return min((at for at in _times(plan, state, now, look) if at > now), default=None)
+def next_wake(
+    plan: RolloutPlan, state: RolloutState, now: float, look: Look | None = None, turn_seconds: float = 0.0
+) -> float | None:
+    """The earliest time in the future at which time alone changes the decision; the newest look tells the guard's.
+
+    A look may have to wait for `turn_seconds` until its pass comes: it is not late before that.
+    """
+    return min((at for at in _times(plan, state, now, look, turn_seconds) if at > now), default=None)
 
 
 def drained_at(seen: Snapshot, revision: str) -> float:
@@ -44,7 +49,9 @@ def drained_at(seen: Snapshot, revision: str) -> float:
     return max(*settled, seen.unrouted_since.get(revision, 0.0), 0.0) + seen.drain_seconds
 
 
-def _times(plan: RolloutPlan, state: RolloutState, now: float, look: Look | None) -> Iterator[float]:
+def _times(
+    plan: RolloutPlan, state: RolloutState, now: float, look: Look | None, turn_seconds: float
+) -> Iterator[float]:
     yield from (at for at in (fails_at(state), early_at(plan, state)) if at is not None)
     if state.phase.ended:
         return
@@ -58,4 +65,4 @@ def _times(plan: RolloutPlan, state: RolloutState, now: float, look: Look | None
     if state.analysis.blind_since is not None and analysis.on_blind is OnBlind.REVERT:
         yield state.analysis.blind_since + seconds(analysis.blind_timeout or "5m")
     if not state.exposure.is_nothing and plan.stable is not None:
-        yield now + OVERDUE_INTERVALS * seconds(analysis.interval or "5s") + OVERDUE_SLACK_SECONDS
+        yield now + OVERDUE_INTERVALS * seconds(analysis.interval or "5s") + OVERDUE_SLACK_SECONDS + turn_seconds

@@ -61,6 +61,27 @@ def test_a_window_holds_what_was_scraped_in_it(
         assert sum(one.requests for one in by_scrape.values()) == expected.requests
 
 
+@given(answers, st.integers(-1, 121), st.one_of(st.just(-math.inf), st.integers(-1, 121)))
+def test_a_glance_counts_what_a_window_holds(
+    given_answers: Sequence[Mapping[Row, Amounts]], since: float, wholly_after: float
+) -> None:
+    """Requests and errors, and the scrape of one gateway with the largest share of errors."""
+    ledger, rows = Ledger(), list[tuple[Row, Amounts]]()
+    for answer in given_answers:
+        ledger.take(answer)
+        rows += answer.items()
+        told = ledger.totals(since, wholly_after)
+        errors = told.server_errors + told.client_errors
+        assert ledger.requests_and_errors(since, wholly_after) == (told.requests, errors)
+    places = {(row.at, row.place, row.since, row.unseen_since): dict[Told, float]() for row, _ in rows}
+    for row, amounts in rows:
+        there = places[row.at, row.place, row.since, row.unseen_since]
+        there |= {what: there.get(what, 0.0) + amount for what, amount in amounts.items()}
+    shown = [totals_of(there, there.values()) for (at, *_), there in places.items() if at > since]
+    shares = [(one.server_errors + one.client_errors) / one.requests for one in shown if one.requests]
+    assert ledger.most_errors(since) == max(shares, default=0.0)
+
+
 @given(answers, st.integers(0, 120), st.integers(0, 120))
 def test_what_is_forgotten_is_of_no_window(
     given_answers: Sequence[Mapping[Row, Amounts]], limit: float, later: float

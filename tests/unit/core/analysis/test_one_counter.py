@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -195,6 +198,29 @@ def test_another_reporter_never_adds_a_request(growth: list[int], offset: float,
     other = [(at + offset, value) for at, value in ((1000.0 + 5 * i, float(v)) for i, v in enumerate(values))]
     alone = counted([series({}, *first)]).requests
     assert alone <= counted([series({}, *first), series({"replica": "b"}, *other)]).requests <= values[-1] - values[0]
+
+
+@given(
+    values=st.lists(st.sampled_from([0, 1, 2, 5, 20, -1, 10**6, math.nan]), min_size=2, max_size=12),
+    cuts=st.sets(st.integers(1, 11)),
+    codes=st.sampled_from([("200",), ("200", "500"), ("200", "404", "500")]),
+)
+def test_scrapes_that_come_together_count_as_each_by_itself(
+    values: list[float], cuts: set[int], codes: tuple[str, ...]
+) -> None:
+    """Whether the counter rises, stands still, is reset or shows no number."""
+    scrapes = [(1005.0 + 5 * i, float(sum(values[: i + 1]) if value >= 0 else value)) for i, value in enumerate(values)]
+    before = [series({"response_code": code}, (995.0, 0.0), (1000.0, 0.0)) for code in codes]
+    one_by_one, together = Tallies(read_istio, keep_s=3600), Tallies(read_istio, keep_s=3600)
+    edges = [0, *sorted(cut for cut in cuts if cut < len(scrapes)), len(scrapes)]
+    parts = [scrapes[start:end] for start, end in itertools.pairwise(edges)]
+    for tallies, told in ((one_by_one, [[scrape] for scrape in scrapes]), (together, parts)):
+        tallies.ingest(before, [OWNER], 1000.0)
+        for part in told:
+            tallies.ingest([series({"response_code": code}, *part) for code in codes], [OWNER], part[-1][0])
+    assert together.totals(OWNER, 0) == one_by_one.totals(OWNER, 0)
+    assert together.scrapes(OWNER, 0) == one_by_one.scrapes(OWNER, 0)
+    assert together.scrape_interval == one_by_one.scrape_interval
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,13 @@ def test_the_next_time_at_which_time_alone_decides(state: RolloutState, seconds:
     assert at == (None if seconds is None else pytest.approx(NOW + seconds))
 
 
+def test_a_look_that_waits_for_its_turn_is_not_overdue() -> None:
+    """Where very many are live, a pass comes later; the end of a pause does not."""
+    assert next_wake(plan(), PAUSING, NOW, turn_seconds=3.0) == pytest.approx(NOW + 6.0)
+    begun = replace(PAUSING, step_started_at=NOW)
+    assert next_wake(plan(), begun, NOW, turn_seconds=3.0) == pytest.approx(NOW + 8.0)
+
+
 @pytest.mark.parametrize(("on_blind", "seconds"), [("Revert", 2.0), ("Hold", 5.0)])
 def test_the_end_of_the_blind_timeout_counts_where_it_has_a_consequence(on_blind: str, seconds: float) -> None:
     """Otherwise nobody waits for it."""

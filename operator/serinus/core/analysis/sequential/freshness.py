@@ -71,6 +71,13 @@ class Freshness:
         # An answer of the future is no fresh one: nothing tells what has come since.
         return not -STALE_INTERVALS * interval <= t - start < waited * interval - 1e-9
 
+    def is_late(self, t: float) -> bool:
+        """Whether a metric may have had no answer for longer than usual: looks from now on count against it."""
+        return any(
+            last is None or t - last >= max(self._interval_s[name], min(self._gaps_s[name], default=0.0))
+            for name, last in self._last_s.items()
+        )
+
     def answered(self, name: str) -> bool:
         """Whether the metric ever answered."""
         return self._last_s[name] is not None

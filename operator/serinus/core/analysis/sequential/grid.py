@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 
 from serinus.core.analysis.sequential.blocks import SHORTEST_BLOCK_S
-from serinus.core.analysis.sequential.cleaning import clean_bins
+from serinus.core.analysis.sequential.cleaning import MOST, clean_bins
 from serinus.core.analysis.sequential.config import MetricConfig
 from serinus.core.analysis.sequential.observations import parse_observation
-from serinus.core.analysis.sequential.state import State, number
+from serinus.core.analysis.sequential.state import Floats, State, number
 
 ARMS: Final = ("challenger", "champion", "champion_a", "champion_b")
 LATE_CELLS: Final = 2
@@ -95,6 +95,14 @@ class TimeGrid:
         """Whether a scrape at `t` (s) shows that the open cell is over, or no scrape will show it any more."""
         return bool(self._pending) and self._index(t) > self._cell
 
+    def ends_by(self, t: float, now: float) -> bool:
+        """Whether scrapes up to `t` (s) may end a cell, or a look at `now` (s) without one: none before that does."""
+        if self._anchor_s is None:
+            return True
+        first = max(self._cell, self._weighed + 1)
+        over = t > self._last_s and self._index(now) > first
+        return t >= self._anchor_s + (first - SLACK) * self.cell_s or over or self.passed(now)
+
     def add(self, t: float, observations: Mapping[str, Any]) -> bool:
         """Take the observations of one scrape; True when it is the last of its cell."""
         if not observations:
@@ -168,12 +176,28 @@ def _counts(metric: MetricConfig, observation: Any) -> Iterator[tuple[str, Any]]
 def _merged(metric: MetricConfig, parts: Sequence[Any]) -> Any:
     """The sum of several scrapes, arm by arm; what is no count is left out."""
     sums: dict[str, Any] = {}
-    for part in parts:
-        for arm, counts in _counts(metric, part):
-            sums[arm] = sums[arm] + counts if arm in sums else counts
+    for arm in ARMS:
+        told = [counts for part in parts if (counts := getattr(part, arm, None)) is not None]
+        if told and (summed := _sum_of(told, width(metric))) is not None:
+            sums[arm] = summed
     if "champion" not in sums and {"champion_a", "champion_b"} <= sums.keys():
         sums["champion"] = sums["champion_a"] + sums["champion_b"]
     return parse_observation(metric.kind, sums)
+
+
+def _sum_of(told: Sequence[Any], length: int) -> Floats | None:
+    """Add up counts, [length] each; None where none of them is one."""
+    try:
+        counts = np.array(told, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        counts = np.array(math.nan)
+    if counts.shape != (len(told), length) or not 0.0 <= float(counts.min()) <= float(counts.max()) <= MOST:
+        clean = [one for one in (clean_bins(each, length) for each in told) if one is not None]
+        if not clean:
+            return None
+        counts = np.array(clean)
+    summed: Floats = counts.sum(axis=0)
+    return summed
 
 
 def _lacks_an_arm(metric: MetricConfig, parts: Sequence[Any]) -> bool:

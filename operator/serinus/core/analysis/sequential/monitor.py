@@ -227,6 +227,13 @@ class RolloutMonitor:
         self._clock.take(t, [name for name, seen in parsed.items() if seen is not None])
         return LaidOut(t, self._lay_out(t, parsed, stage), believed=True)
 
+    def may_say_more(self, t: float, now: float) -> bool:
+        """Whether a look at `now` (s), with the scrapes up to `t` (s), may end a cell, or find that none comes.
+
+        As long as it does neither the tests say what they have said.
+        """
+        return self._grid.ends_by(t, now) or self._freshness.is_late(now)
+
     def weighed(
         self, cell: GridCell, tests: tuple[ShareGroup, LatencyGroup], answered: Sequence[bool], news: Any
     ) -> None:

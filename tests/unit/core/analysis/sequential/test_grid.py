@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serinus.core.analysis import RolloutMonitor, Verdict
+from serinus.core.analysis import MetricConfig, RolloutMonitor, Verdict
+from serinus.core.analysis.sequential.grid import TimeGrid
+from serinus.core.analysis.sequential.observations import ShareObservation
 
 Scrape = tuple[float, dict[str, Any]]
 METRICS = {"metrics": ["errors", {"name": "drift", "kind": "drift", "bins": 3}]}
@@ -129,3 +131,42 @@ def test_a_cell_in_the_middle_survives_a_restart() -> None:
         verdict = restored.observe(t, observed)
     assert verdict == expected
     assert restored.to_dict() == live.to_dict()
+
+
+GAPS = st.sampled_from([0.4, 1.0, 1.0, 2.0, 3.4, 4.5, 5.0, 5.4, 5.6, 12.0])
+ARMS = st.sampled_from([((10, 0), (10, 0)), ((10, 0), (10, 0)), ((10, 0), None), (None, (10, 0))])
+LOOKS = st.tuples(st.lists(st.tuples(GAPS, ARMS), max_size=3), st.sampled_from([0.1, 1.0, 3.0]))
+
+
+def taken_by(grid: TimeGrid, t: float, observations: dict[str, Any]) -> bool:
+    """Put a scrape on a grid, or a look that has none; tells whether a cell ends, as `RolloutMonitor` does."""
+    passed = grid.passed(t)
+    if passed:
+        grid.take(t, compared=True)
+    complete = grid.add(t, observations)
+    if complete:
+        grid.take(t, compared=True)
+    return passed or complete
+
+
+@given(st.lists(LOOKS, min_size=1, max_size=14))
+def test_no_cell_ends_before_it_may(looks: list[tuple[list[tuple[float, Any]], float]]) -> None:
+    """Nobody has to look as long as a grid that has not seen the newest scrapes says that they end no cell.
+
+    Nor does time end one that goes by without a scrape.
+    """
+    grid, t, now = TimeGrid([MetricConfig("errors")], 1.0), 100.0, 100.0
+    known = grid.copied()
+    for scrapes, wait in looks:
+        ended = False
+        for gap, (own, other) in scrapes:
+            t = max(t, now) + gap
+            now = t
+            ended |= taken_by(grid, t, {"errors": ShareObservation(own, other)})
+        now += wait
+        if not scrapes:
+            ended = taken_by(grid, now, {})
+        may_end = known.ends_by(t, now)
+        assert may_end or not ended
+        if may_end:
+            known = grid.copied()
