@@ -170,3 +170,22 @@ def test_no_cell_ends_before_it_may(looks: list[tuple[list[tuple[float, Any]], f
         assert may_end or not ended
         if may_end:
             known = grid.copied()
+
+
+def test_until_a_look_may_say_more_it_says_what_the_last_one_has() -> None:
+    """No scrape comes any more, and nobody has to look before the first look that counts against the metric."""
+    monitor, counts = (
+        RolloutMonitor({"metrics": ["errors"], "scrape_interval_s": 5.0}),
+        ShareObservation((9, 0), (9, 0)),
+    )
+    monitor.start_stage(10, 50, 100.0)
+    said = [monitor.observe(100.0 + 5.0 * scrape, {"errors": counts}) for scrape in range(1, 21)][-1]
+    known, told = monitor.branch(), set[str]()
+    for now in range(201, 230):
+        may_say_more = known.may_say_more(200.0, float(now))
+        answer = monitor.observe(float(now), {})
+        told.add(answer.reason)
+        assert may_say_more or (answer.action, answer.reason) == (said.action, said.reason)
+        if may_say_more:
+            known, said = monitor.branch(), answer
+    assert len(told) == 2
