@@ -22,8 +22,6 @@ from tests.support.real_world import LASTING, RealWorld
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
 
-LEASE_SECONDS = 5
-
 
 async def trying(world: RealWorld) -> None:
     """Let version 1 serve and version 2 stay at ten per cent."""
@@ -89,7 +87,7 @@ async def test_a_spec_that_the_api_server_refuses_is_a_line_in_the_log(
 
 async def test_one_of_two_writes_and_the_other_follows(world: RealWorld) -> None:
     """The second operator writes nothing while the first holds the lease, and takes over when that one is killed."""
-    election = {"enabled": True, "namespace": world.namespace, "leaseSeconds": LEASE_SECONDS}
+    election = {"enabled": True, "namespace": world.namespace}
     names = [f"{world.namespace}-{place}" for place in ("first", "second")]
     first, second = (
         OperatorProcess(world.plane, name, world.prometheus.url, leaderElection=election) for name in names

@@ -56,7 +56,7 @@ async def world(
 async def operator(world: RealWorld, watched: tuple[str, ...]) -> AsyncIterator[Operator]:
     """The operator as the chart runs it, with leases of several shards."""
     kubeconfig = world.plane.service_account_kubeconfig(chart.NAMESPACE, chart.service_account())
-    election = {"enabled": True, "namespace": chart.NAMESPACE, "leaseSeconds": 5}
+    election = {"enabled": True, "namespace": chart.NAMESPACE}
     async with embedded(
         kubeconfig, world.prometheus.url, leaderElection=election, shards=4, watchNamespaces=watched
     ) as running:

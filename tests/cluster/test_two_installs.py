@@ -33,7 +33,7 @@ async def until_it_says(operator: Operator, text: str) -> None:
 
 
 def election(namespace: str, name: str = "serinus") -> Json:
-    return {"enabled": True, "namespace": namespace, "name": name, "leaseSeconds": 5}
+    return {"enabled": True, "namespace": namespace, "name": name}
 
 
 @dataclass(frozen=True)

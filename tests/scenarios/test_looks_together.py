@@ -176,7 +176,7 @@ def evidence_of(world: World) -> Json:
 
 
 @pytest.mark.parametrize("analysis", [LIMITED, {"mode": "Threshold"}], ids=["Sequential", "Threshold"])
-async def test_a_rise_that_waits_for_the_gateways_is_passed_by_by_no_look(
+async def test_a_rise_that_waits_for_the_gateways_is_never_passed_by(
     analysis: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They follow again, and the weight rises as soon as where each look has its pass."""

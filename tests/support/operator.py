@@ -41,7 +41,10 @@ def settings(prometheus_url: str, **fields: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def embedded(kubeconfig: Path, prometheus_url: str, **fields: Any) -> AsyncIterator[Operator]:
-    """Run the operator in this event loop for the time of the block; what ends it early ends the test."""
+    """Run the operator in this event loop for the time of the block; a test in which it ends by itself fails for that.
+
+    Such a test has the lease that users get: a shorter one is lost on a busy machine.
+    """
     config = Config.model_validate(settings(prometheus_url, **fields))
     operator = Operator(config, await find_endpoint(str(kubeconfig)))
     stop = asyncio.Event()
@@ -54,10 +57,12 @@ async def embedded(kubeconfig: Path, prometheus_url: str, **fields: Any) -> Asyn
             running.result()
         yield operator
     finally:
+        ended_by_itself = running.done()
         stop.set()
         ready.cancel()
         await running
         collect_what_kopf_leaves()
+        assert not ended_by_itself, "the operator ended before the test did: was its lease lost?"
 
 
 def collect_what_kopf_leaves() -> None:

@@ -17,16 +17,20 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass
 class Past:
-    """Counters of a gateway, and of pods; each call of `serve` is one stretch of traffic."""
+    """Counters of a gateway, and of pods; each call of `serve` is one stretch of traffic.
+
+    A scrape is up to `late_s` seconds late.
+    """
 
     seed: int = 1
+    late_s: float = 0.0
     now: float = START
     counters: dict[Labels, float] = field(default_factory=dict)
     samples: dict[Labels, list[tuple[float, float]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
+        self.random, self.lateness = random.Random(self.seed), random.Random(self.seed)
 
     def serve(self, seconds: float, rates: Mapping[str, tuple[float, float]], *, pods: int = 2) -> Past:
         """Let each Service have (requests a second, share of errors) for a time."""
@@ -35,8 +39,9 @@ class Past:
             for service, (rate, errors) in rates.items():
                 for pod in range(pods):
                     self._count(service, pod, rate / pods, errors)
+            at = round(self.now + self.lateness.uniform(0.0, self.late_s), 3)
             for labels, value in self.counters.items():
-                self.samples.setdefault(labels, []).append((self.now, value))
+                self.samples.setdefault(labels, []).append((at, value))
         return self
 
     def _count(self, service: str, pod: int, rate: float, errors: float) -> None:

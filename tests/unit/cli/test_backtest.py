@@ -90,6 +90,17 @@ def test_a_canary_that_was_out_within_seconds_is_judged(seconds: int, rate: floa
     assert (found.reverted, found.reason, found.metric) == (True, "LimitExceeded", "error-rate")
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_every_scrape_is_looked_at_before_the_next_one_comes(seed: int) -> None:
+    """Scrapes are some milliseconds late: what broke in one of them is not taken for a burst within two."""
+    past = Past(seed, late_s=0.01).serve(300, {OLD: (80.0, GOOD)})
+    past.serve(5, {OLD: (72.0, GOOD), NEW: (8.0, 0.9)})
+    past.serve(5, {OLD: (72.0, GOOD), NEW: (8.0, 0.0)})
+    past.serve(60, {OLD: (80.0, GOOD)})
+    (found,) = replayed_from(past, policy(), options(past))
+    assert (found.reverted, found.reason, found.metric) == (True, "LimitExceeded", "error-rate")
+
+
 @pytest.mark.parametrize(("errors", "reason"), [(0.03, "Worse"), (GOOD, "WithinLimits")], ids=["worse", "equal"])
 def test_a_ratio_is_asked_for_as_of_each_look(errors: float, reason: str) -> None:
     """Its counters are read and compared as the operator would have done then."""

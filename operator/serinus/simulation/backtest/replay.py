@@ -6,6 +6,7 @@ product's own: its sampler asks the past, and its judge says what it makes of th
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ async def replay(subject: Subject, past: PastRollout, metrics: RecordedMetrics, 
     began = past.stages[0].started if past.stages else trial.started
     rollout = JudgedRollout(subject, (past.canary, past.stable), metrics, clock, alone=past.alone)
     waiting = list(past.stages)
-    for at in _times(began, trial.ended, interval):
+    for at in _times(began, trial.ended, interval, between=_between_scrapes(past)):
         while waiting and waiting[0].started < at:
             stage = waiting.pop(0)
             rollout.set_weight(stage.weight, stage.started)
@@ -140,9 +141,20 @@ def _cost(past: PastRollout, until: float) -> tuple[float, float]:
     return requests, wrong
 
 
-def _times(began: float, ended: float, interval: float) -> Iterator[float]:
-    """Look from before the first weight until every scrape has been judged."""
-    at = began - BEFORE_S
+def _between_scrapes(past: PastRollout) -> float:
+    """Give the middle between the canary's first scrape and stable's one before it.
+
+    At the very time of a scrape it would be chance whether a look sees it, or the next one sees it together with
+    another: what broke in a single scrape would pass for a burst.
+    """
+    first = past.trial.started
+    before = max((at for at in past.activity.get(past.trial.stable, {}) if at < first), default=first)
+    return (before + first) / 2.0
+
+
+def _times(began: float, ended: float, interval: float, *, between: float) -> Iterator[float]:
+    """Look from before the first weight until every scrape has been judged, every so often from a time `between`."""
+    at = between - math.ceil((between - began + BEFORE_S) / interval) * interval
     while at <= ended + LOOKS_AFTER * interval:
         yield round(at, 3)
         at += interval
