@@ -168,9 +168,6 @@ class Claims:
         A route that would be left without any gateway, and serves nobody then, keeps those that it has: a revert must
         reach it, and so must requests while a name is misspelt.
         """
-        if self.conflicts(view):
-            # Who was first is for a while a question of time.
-            return self._admitted(view)
         return self._once(view, "admitted", lambda: self._admitted(view))
 
     def _admitted(self, view: ModelDeploymentView) -> Traffic | None:
@@ -235,11 +232,16 @@ class Claims:
         return self._current(view).conflicts
 
     def _once(self, view: ModelDeploymentView, question: str, find: Callable[[], T]) -> T:
-        """Give an answer that nothing but the spec, our routes, what others claim and gateways decide."""
-        answers = self._current(view).answers
-        if question not in answers:
-            answers[question] = find()
-        answer: T = answers[question]  # type: ignore[assignment]
+        """Give an answer that nothing but the spec, our routes, what others claim and gateways decide.
+
+        Where others claim the same, who was first is for a while a question of time: then it is found anew.
+        """
+        found = self._current(view)
+        if found.conflicts:
+            return find()
+        if question not in found.answers:
+            found.answers[question] = find()
+        answer: T = found.answers[question]  # type: ignore[assignment]
         return answer
 
     def _current(self, view: ModelDeploymentView) -> _Found:
