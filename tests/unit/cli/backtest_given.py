@@ -1,4 +1,4 @@
-"""A past: revisions that came and went, with their counters every five seconds."""
+"""A past: revisions that came and went, with their counters at every scrape."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ Labels = tuple[tuple[str, str], ...]
 class Past:
     """Counters of a gateway, and of pods; each call of `serve` is one stretch of traffic.
 
-    A scrape is up to `late_s` seconds late.
+    A scrape comes every `step_s` seconds, up to `late_s` late.
     """
 
     seed: int = 1
     late_s: float = 0.0
+    step_s: float = STEP
     now: float = START
     counters: dict[Labels, float] = field(default_factory=dict)
     samples: dict[Labels, list[tuple[float, float]]] = field(default_factory=dict)
@@ -34,8 +35,8 @@ class Past:
 
     def serve(self, seconds: float, rates: Mapping[str, tuple[float, float]], *, pods: int = 2) -> Past:
         """Let each Service have (requests a second, share of errors) for a time."""
-        for _ in range(int(seconds / STEP)):
-            self.now += STEP
+        for _ in range(int(seconds / self.step_s)):
+            self.now += self.step_s
             for service, (rate, errors) in rates.items():
                 for pod in range(pods):
                     self._count(service, pod, rate / pods, errors)
@@ -45,7 +46,7 @@ class Past:
         return self
 
     def _count(self, service: str, pod: int, rate: float, errors: float) -> None:
-        requests = max(0, round(self.random.gauss(rate * STEP, (rate * STEP) ** 0.5)))
+        requests = max(0, round(self.random.gauss(rate * self.step_s, (rate * self.step_s) ** 0.5)))
         failed = sum(self.random.random() < errors for _ in range(requests))
         for code, count in (("200", requests - failed), ("500", failed)):
             for reporter, where in (("source", "gateway-0"), ("destination", f"{service}-{pod}")):

@@ -101,6 +101,26 @@ def test_every_scrape_is_looked_at_before_the_next_one_comes(seed: int) -> None:
     assert (found.reverted, found.reason, found.metric) == (True, "LimitExceeded", "error-rate")
 
 
+@pytest.mark.parametrize("seconds", [73, 76, 79])
+def test_what_came_last_is_weighed_although_its_block_ends_later(seconds: int) -> None:
+    """Evidence counts in blocks of scrapes, and live the block may have ended a scrape earlier."""
+    past = Past(step_s=1.0).serve(100, {OLD: (100.0, GOOD)})
+    past.serve(seconds, {OLD: (90.0, GOOD), NEW: (10.0, 0.05)})
+    past.serve(60, {OLD: (100.0, GOOD)})
+    often = subject(metrics=[{**ERRORS, "thresholdRange": {"max": "50%"}}], analysis={"interval": "1s"})
+    (found,) = replayed_from(past, often, options(past))
+    assert (found.weights, found.reverted, found.reason) == ((10,), True, "Worse")
+
+
+def test_a_first_weight_begins_with_the_time_of_its_first_scrape() -> None:
+    """Of that time the canary had only a part, as the weight was set in the middle of it."""
+    past = Past().serve(300, {OLD: (100.0, GOOD)})
+    past.serve(5, {OLD: (97.0, GOOD), NEW: (3.0, GOOD)})
+    past.serve(115, {OLD: (92.5, GOOD), NEW: (7.5, GOOD)})
+    (found,) = replayed_from(past, policy(), options(past))
+    assert (found.weights, found.started) == ((10,), START + 300.0)
+
+
 @pytest.mark.parametrize(("errors", "reason"), [(0.03, "Worse"), (GOOD, "WithinLimits")], ids=["worse", "equal"])
 def test_a_ratio_is_asked_for_as_of_each_look(errors: float, reason: str) -> None:
     """Its counters are read and compared as the operator would have done then."""

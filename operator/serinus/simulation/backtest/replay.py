@@ -15,6 +15,7 @@ from typing import Final
 from serinus.api.durations import seconds
 from serinus.api.status import Verdict
 from serinus.core.analysis.promql import Arm
+from serinus.core.analysis.sequential.blocks import BLOCK_WITHOUT_HISTORY_S
 from serinus.core.model.assessment import Reason
 from serinus.core.rollout.alone import Span
 from serinus.simulation.backtest.record import Activity
@@ -29,6 +30,8 @@ BEFORE_S: Final = 30.0
 """Looked at before the first weight, as live: by then it is known how often is scraped."""
 LOOKS_AFTER: Final = 3
 """The look that judges the last scrape comes after it."""
+WEIGHED_WITHIN_S: Final = BLOCK_WITHOUT_HISTORY_S + 5.0
+"""Within this the last of a canary's requests are weighed: with those of a block of scrapes, when that is full."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,15 @@ async def replay(subject: Subject, past: PastRollout, metrics: RecordedMetrics, 
     began = past.stages[0].started if past.stages else trial.started
     rollout = JudgedRollout(subject, (past.canary, past.stable), metrics, clock, alone=past.alone)
     waiting = list(past.stages)
-    for at in _times(began, trial.ended, interval, between=_between_scrapes(past)):
+    told_until = trial.ended + LOOKS_AFTER * interval
+    until = told_until if _goes_on(past) else max(told_until, trial.ended + WEIGHED_WITHIN_S)
+    for at in _times(began, until, interval, between=_between_scrapes(past)):
         while waiting and waiting[0].started < at:
             stage = waiting.pop(0)
             rollout.set_weight(stage.weight, stage.started)
             tale.weights.append(stage.weight)
         cause = await rollout.look(at)
-        if tale.weights:
+        if tale.weights and (at <= told_until or cause is not None):
             tale.see(rollout)
         if cause is not None:
             tale.reason, tale.metric = cause.reason, cause.finding.metric if cause.finding else None
@@ -152,10 +157,17 @@ def _between_scrapes(past: PastRollout) -> float:
     return (before + first) / 2.0
 
 
-def _times(began: float, ended: float, interval: float, *, between: float) -> Iterator[float]:
+def _goes_on(past: PastRollout) -> bool:
+    """Whether the canary was asked after its trial, too: what it did then is not of the trial."""
+    ended, later = past.trial.ended, past.trial.ended + WEIGHED_WITHIN_S
+    own = past.activity.get(past.trial.canary, {})
+    return any(ended < at <= later and totals.requests > 0 for at, totals in own.items())
+
+
+def _times(began: float, until: float, interval: float, *, between: float) -> Iterator[float]:
     """Look from before the first weight until every scrape has been judged, every so often from a time `between`."""
     at = between - math.ceil((between - began + BEFORE_S) / interval) * interval
-    while at <= ended + LOOKS_AFTER * interval:
+    while at <= until:
         yield round(at, 3)
         at += interval
 

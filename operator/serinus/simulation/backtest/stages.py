@@ -44,13 +44,13 @@ def stages_of(activity: Activity, trial: Trial, weights: Sequence[int]) -> tuple
     found: list[PastStage] = []
     for place, scrape in enumerate(scrapes):
         known = found[-1].weight if found else 0
-        rung = _rung(scrapes[place:], rungs)
+        rung = _rung(scrapes[place:], rungs) if found else _first_rung(scrapes[place:], rungs)
         if rung <= known or (found and not _itself_above(scrape, known, rung)):
             continue
         if found and _rung(scrapes[place + 1 :] or scrapes[place:], rungs) < rung:
             continue
         last = scrapes[place - 1].at if place else before
-        found.append(PastStage(rung, max(last, _changed_at(scrape, last, known, rung))))
+        found.append(PastStage(rung, max(last, _changed_at(scrape, last, known, rung)) if found else last))
     return tuple(found)
 
 
@@ -62,11 +62,23 @@ def _scrapes(activity: Activity, trial: Trial) -> list[_Scrape]:
     return [one for one in found if one.canary + one.stable > 0]
 
 
+def _first_rung(scrapes: Sequence[_Scrape], rungs: Sequence[int]) -> int:
+    """Give the first weight's rung: its first scrape tells of a time before it, too, and shows less than it was.
+
+    So its stage begins with that scrape's time: the canary had no request before.
+    """
+    chosen = list(_ahead(scrapes))
+    return max(_nearest(chosen, rungs), _nearest(chosen[1:] or chosen, rungs))
+
+
 def _rung(scrapes: Sequence[_Scrape], rungs: Sequence[int]) -> int:
     """Give the rung that is nearest to the share of the next scrapes."""
-    chosen = list(_ahead(scrapes))
-    own = sum(one.canary for one in chosen)
-    share = own / max(own + sum(one.stable for one in chosen), 1e-9)
+    return _nearest(list(_ahead(scrapes)), rungs)
+
+
+def _nearest(scrapes: Sequence[_Scrape], rungs: Sequence[int]) -> int:
+    own = sum(one.canary for one in scrapes)
+    share = own / max(own + sum(one.stable for one in scrapes), 1e-9)
     return min(rungs, key=lambda rung: abs(_log_odds(rung / 100.0) - _log_odds(share)))
 
 
