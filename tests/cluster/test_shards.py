@@ -18,7 +18,7 @@ from serinus.core.traffic.istio.routes import read_split
 from serinus_local.process import Running
 from tests.support.operator import OperatorProcess, samples
 from tests.support.real_world import LASTING, RealWorld
-from tests.support.request_log import PROGRAM, printed_in
+from tests.support.request_log import PROGRAM, logged_in
 from tests.support.world import fraud
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(240)]
@@ -51,7 +51,7 @@ class Pod:
 
     def written(self) -> list[str]:
         """What it has begun to write, in order."""
-        return printed_in(self.process.lines())
+        return logged_in(self.process.lines())
 
     def decided(self) -> set[str]:
         """The ModelDeployments that it has decided anything about."""
@@ -145,9 +145,11 @@ async def try_in(world: RealWorld, names: list[str], *, group: str = "") -> None
 async def led_once_awake(pod: Pod) -> set[int]:
     """Ask what it leads when it has found out what it has lost."""
     async with asyncio.timeout(30):
-        while " was lost" not in pod.process.log.read_text():
+        while True:
+            led = await pod.led()
+            if " was lost" in pod.process.log.read_text():
+                return led
             await asyncio.sleep(0.05)
-    return await pod.led()
 
 
 async def at_rest(world: RealWorld) -> None:

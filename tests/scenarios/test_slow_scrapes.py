@@ -85,6 +85,17 @@ async def test_requests_that_nobody_has_seen_yet_are_seen_when_they_come(
     assert await world.until(lambda w: w.phase == "Reverted", limit=300) <= late + max(3 * every, 30) + look
 
 
+@pytest.mark.parametrize(("every", "late"), [(5, 45), (10, 30)], ids=lambda seconds: f"{seconds} s")
+async def test_a_look_between_two_late_scrapes_is_not_blind(every: int, late: int) -> None:
+    """The newest scrape is always that old: nothing has failed to come, and no rise waits for it."""
+    world = await begun("Sequential", every, late=late, look=1)
+    await world.until(lambda w: w.sampler.sources()["default"][1] >= late, limit=120)
+    seen = set[str]()
+    world.after_tick = lambda: seen.add(world.state.get("verdict", ""))
+    await world.until(lambda w: w.phase == "Guarding", limit=800)
+    assert seen == {"Undecided", "Safe"}
+
+
 async def test_latency_without_a_scrape_since_its_warm_up_is_no_want_of_traffic() -> None:
     """Thirty seconds into a stage its window begins, and is empty until the next scrape."""
     world = await begun("Sequential", 30)

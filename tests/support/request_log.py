@@ -1,12 +1,12 @@
 """Lists what an operator in this process asks of the API server, in order; what its watches ask is left out.
 
 It stands in the operator's own connection: what it lists was really sent, and really answered. Run as a program it is
-an operator that prints each write just before it is sent: a line in its log, which nobody who froze it can miss.
+an operator that logs each write just before it is sent, which nobody who froze it can miss.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from serinus.cli.app import main
 from serinus.core.model.kinds import LEASE, Kind
 
 PROGRAM = "tests.support.request_log"
-PRINTED_BY = "tests.write"
+LOGGED_BY = "tests.writes"
 VERBS = {"application/apply-patch+yaml": "APPLY", "application/merge-patch+json": "MERGE"}
 
 
@@ -93,23 +93,23 @@ def request_log(monkeypatch: pytest.MonkeyPatch) -> RequestLog:
     return log
 
 
-class PrintedConnection(Connection):
-    """A connection that prints what is to be written; who leads is left out, and written by everybody."""
+class LoggedWrites(Connection):
+    """A connection that logs what is to be written; who leads is left out, as everybody writes that."""
 
     @asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
         sent = Sent(VERBS.get(request.content_type, request.method), request.path, 0)
         if request.method != "GET" and not sent.about(LEASE):
-            print(json.dumps({"logger": PRINTED_BY, "verb": sent.verb, "of": sent.of}), flush=True)
+            logging.getLogger(LOGGED_BY).info("%s %s", sent.verb, sent.of)
         async with super().send(request) as response:
             yield response
 
 
-def printed_in(lines: Iterable[Mapping[str, object]]) -> list[str]:
-    """Read the writes that were printed in a log, a line each."""
-    return [f"{one['verb']} {one['of']}" for one in lines if one.get("logger") == PRINTED_BY]
+def logged_in(lines: Iterable[Mapping[str, object]]) -> list[str]:
+    """Read the writes of such a log."""
+    return [str(one["event"]) for one in lines if one.get("logger") == LOGGED_BY]
 
 
 if __name__ == "__main__":
-    vars(app)["Connection"] = PrintedConnection
+    vars(app)["Connection"] = LoggedWrites
     main()
