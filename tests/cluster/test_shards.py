@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -17,8 +16,9 @@ from serinus.core.model.kinds import CONTROLLER_REVISION, LEASE, MODEL_DEPLOYMEN
 from serinus.core.model.shards import shard_of
 from serinus.core.traffic.istio.routes import read_split
 from serinus_local.process import Running
-from tests.support.operator import WRITES, OperatorProcess, samples
+from tests.support.operator import OperatorProcess, samples
 from tests.support.real_world import LASTING, RealWorld
+from tests.support.request_log import PROGRAM, logged_in
 from tests.support.world import fraud
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(240)]
@@ -41,24 +41,21 @@ class Pod:
     def identity(self) -> str:
         return f"{socket.gethostname()}-{self.running.pid}"
 
-    async def seen(self) -> tuple[set[int], float]:
-        """Which shards it leads, and how much it has written, at one moment."""
+    async def led(self) -> set[int]:
+        """Which shards it leads at one moment."""
         page = await samples(self.process.url)
-        led = {int(dict(labels)["shard"]) for (name, labels), on in page.items() if name == "serinus_leader" and on}
-        written = sum(
-            count
-            for (name, labels), count in page.items()
-            if name == "serinus_api_requests_total" and dict(labels)["verb"] in WRITES
-        )
-        return led, written
+        return {int(dict(labels)["shard"]) for (name, labels), on in page.items() if name == "serinus_leader" and on}
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.running.pid, number)
 
+    def written(self) -> list[str]:
+        """What it has begun to write, in order."""
+        return logged_in(self.process.lines())
+
     def decided(self) -> set[str]:
         """The ModelDeployments that it has decided anything about."""
-        lines = (line for line in self.process.log.read_text().splitlines() if line.startswith("{"))
-        said = [one for one in map(json.loads, lines) if one.get("logger") == DECIDED]
+        said = [one for one in self.process.lines() if one.get("logger") == DECIDED]
         return {str(one["name"]) for one in said if "name" in one}
 
 
@@ -66,8 +63,7 @@ async def until_leading(*pods: Pod, each: int) -> None:
     """Wait until they lead so many shards each, and none two."""
     async with asyncio.timeout(60):
         while True:
-            led = [shards for shards, _ in [await pod.seen() for pod in pods]]
-            if all(len(shards) == each for shards in led):
+            if all([len(await pod.led()) == each for pod in pods]):
                 return
             await asyncio.sleep(0.2)
 
@@ -78,7 +74,12 @@ async def pods(world: RealWorld) -> AsyncIterator[tuple[Pod, Pod]]:
     election = {"enabled": True, "namespace": world.namespace, "leaseSeconds": LEASE_SECONDS}
     made = [
         OperatorProcess(
-            world.plane, f"{world.namespace}-{place}", world.prometheus.url, leaderElection=election, shards=SHARDS
+            world.plane,
+            f"{world.namespace}-{place}",
+            world.prometheus.url,
+            program=PROGRAM,
+            leaderElection=election,
+            shards=SHARDS,
         )
         for place in ("first", "second")
     ]
@@ -141,27 +142,13 @@ async def try_in(world: RealWorld, names: list[str], *, group: str = "") -> None
             await until_weights(world, name, {version: weight})
 
 
-async def led_by(pod: Pod) -> set[int]:
-    return (await pod.seen())[0]
-
-
-async def freeze(world: RealWorld, pod: Pod) -> float:
-    """Freeze it between two writes; give how many it has made."""
-    while True:
-        _, written = await pod.seen()
-        pod.send(signal.SIGSTOP)
-        if not await world.mirror.written_within(0.5):
-            return written
-        pod.send(signal.SIGCONT)
-
-
-async def seen_once_awake(pod: Pod) -> tuple[set[int], float]:
-    """Look at it when it has found out what it has lost."""
+async def led_once_awake(pod: Pod) -> set[int]:
+    """Ask what it leads when it has found out what it has lost."""
     async with asyncio.timeout(30):
         while True:
-            seen = await pod.seen()
+            led = await pod.led()
             if " was lost" in pod.process.log.read_text():
-                return seen
+                return led
             await asyncio.sleep(0.05)
 
 
@@ -175,7 +162,7 @@ async def test_what_a_killed_operator_led_is_led_again_in_seconds(world: RealWor
     """The other reverts what has turned bad; nothing was decided by both, and no weight comes back."""
     first, second = pods
     names = names_of(world, range(SHARDS))
-    dead = set(names_of(world, await led_by(first)))
+    dead = set(names_of(world, await first.led()))
     await try_in(world, names)
     assert first.decided() == dead
     assert second.decided() == set(names) - dead
@@ -194,24 +181,25 @@ async def test_what_a_killed_operator_led_is_led_again_in_seconds(world: RealWor
 async def test_a_frozen_operator_that_wakes_up_writes_nothing(world: RealWorld, pods: tuple[Pod, Pod]) -> None:
     """It would take back a canary that another has promoted meanwhile; it loses its leases, and shares again later."""
     first, second = pods
-    frozen = names_of(world, await led_by(first))
+    frozen = names_of(world, await first.led())
     await try_in(world, frozen)
-    # Its Events, too: no watch tells of those that are under way.
-    await at_rest(world)
-    before = await freeze(world, first)
+    first.send(signal.SIGSTOP)
     await until_leading(second, each=SHARDS)
     spoil(world, frozen, "2")
     for name in frozen:
         await until_weights(world, name, {"1": 100})
+    # What was on its way when it was frozen was sent before; Events, too, are not to be sent afterwards.
+    before = first.written()
     first.send(signal.SIGCONT)
-    assert await seen_once_awake(first) == (set(), before)
+    assert await led_once_awake(first) == set()
+    assert first.written()[len(before) :] == []
     await until_leading(first, second, each=2)
     assert {name: history(world, name) for name in frozen} == {name: [0, 10, 0] for name in frozen}
 
 
 async def test_a_host_that_two_operators_claim_at_once_goes_to_one(world: RealWorld, pods: tuple[Pod, Pod]) -> None:
     """Each decides one of two ModelDeployments, and neither has heard of the other's route."""
-    names = [names_of(world, [min(await led_by(pod))])[0] for pod in pods]
+    names = [names_of(world, [min(await pod.led())])[0] for pod in pods]
     host = f"shared.{world.namespace}.example.com"
     wanted = [fraud("1", traffic={"hosts": [host], "istio": {"gateways": ["public"]}}) for _ in names]
     for name, manifest in zip(names, wanted, strict=True):
@@ -234,7 +222,7 @@ async def test_members_of_a_group_go_back_together_though_two_operators_decide_t
     world: RealWorld, pods: tuple[Pod, Pod]
 ) -> None:
     """Each reads of the others what is stored, whoever stored it."""
-    names = [names_of(world, [min(await led_by(pod))])[0] for pod in pods]
+    names = [names_of(world, [min(await pod.led())])[0] for pod in pods]
     await try_in(world, names, group="shop")
     spoil(world, names[:1], "2")
     for name in names:

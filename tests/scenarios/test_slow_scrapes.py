@@ -1,4 +1,7 @@
-"""Prometheus scrapes every half minute or minute: a canary is judged by scrapes, not by looks between them."""
+"""Prometheus scrapes every half minute or minute: a canary is judged by scrapes, not by looks between them.
+
+Or it shows them late: what has come is judged, and what has not come yet is waited for.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,20 @@ from tests.support.world.kubelet import Model
 
 SCRAPED = pytest.mark.parametrize("every", [15, 30, 60], ids=lambda every: f"every {every} s")
 MODES = pytest.mark.parametrize("mode", ["Threshold", "Sequential"])
+LATE = pytest.mark.parametrize(
+    ("every", "late", "look"),
+    [(5, 20, 5), (5, 45, 10), (15, 30, 5), (30, 45, 5)],
+    ids=lambda seconds: f"{seconds} s",
+)
 METRICS = [ERROR_RATE, {"name": "latency", "preset": "latency", "thresholdRange": {"max": "900ms"}}]
 STEPS = [{"setWeight": 10}, {"pause": {"duration": "4m"}}, {"setWeight": 50}, {"pause": {"duration": "4m"}}]
 
 
-async def begun(mode: str, every: int) -> World:
-    analysis = {"mode": mode, "interval": "5s", "metrics": METRICS}
+async def begun(mode: str, every: int, *, late: float = 0, look: int = 5) -> World:
+    analysis = {"mode": mode, "interval": f"{look}s", "metrics": METRICS}
     spec: dict[str, Any] = {"analysis": analysis, "steps": STEPS, "guard": {"duration": "5m"}}
     world = World()
-    world.prometheus.every = every
+    world.prometheus.every, world.prometheus.late = every, late
     await serving(world=world, **spec)
     await world.run(2 * every)
     world.models["2"] = Model()
@@ -63,6 +71,29 @@ async def test_a_bad_version_is_reverted_by_the_first_scrapes_that_show_it(mode:
     await world.run(90)
     world.models["2"].error_rate = 0.5
     assert await world.until(lambda w: w.phase == "Reverted", limit=300) <= 3 * every + 5
+
+
+@LATE
+@MODES
+async def test_requests_that_nobody_has_seen_yet_are_seen_when_they_come(
+    mode: str, every: int, late: int, look: int
+) -> None:
+    """Nobody was asked about before, and nothing is shown yet when the first looks are taken."""
+    world = await begun(mode, every, late=late, look=look)
+    await world.until(lambda w: w.state.get("verdict") == "Safe", limit=late + 100)
+    world.models["2"].error_rate = 0.5
+    assert await world.until(lambda w: w.phase == "Reverted", limit=300) <= late + max(3 * every, 30) + look
+
+
+@pytest.mark.parametrize(("every", "late"), [(5, 45), (10, 30)], ids=lambda seconds: f"{seconds} s")
+async def test_a_look_between_two_late_scrapes_is_not_blind(every: int, late: int) -> None:
+    """The newest scrape is always that old: nothing has failed to come, and no rise waits for it."""
+    world = await begun("Sequential", every, late=late, look=1)
+    await world.until(lambda w: w.sampler.sources()["default"][1] >= late, limit=120)
+    seen = set[str]()
+    world.after_tick = lambda: seen.add(world.state.get("verdict", ""))
+    await world.until(lambda w: w.phase == "Guarding", limit=800)
+    assert seen == {"Undecided", "Safe"}
 
 
 async def test_latency_without_a_scrape_since_its_warm_up_is_no_want_of_traffic() -> None:

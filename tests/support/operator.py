@@ -73,7 +73,10 @@ def collect_what_kopf_leaves() -> None:
 
 
 class OperatorProcess:
-    """`python -m serinus run` as a process of its own; `kill` is a crash. Its lease knows it by its pod's name."""
+    """`python -m serinus run` as a process of its own; `kill` is a crash. Its lease knows it by its pod's name.
+
+    Another `program` is one that runs the operator, too.
+    """
 
     def __init__(
         self,
@@ -83,10 +86,12 @@ class OperatorProcess:
         *,
         kubeconfig: Path | None = None,
         pod: str = "",
+        program: str = "serinus",
         **fields: Any,
     ) -> None:
         self._kubeconfig = kubeconfig or plane.kubeconfig
         self._pod = {"POD_NAME": pod} if pod else {}
+        self._program = program
         self._port = plane.ports[name]
         self._config = settings(prometheus_url, metricsPort=self._port, **fields)
         self._processes: Processes = plane.processes
@@ -98,8 +103,9 @@ class OperatorProcess:
         """Start it; return when its pages are served, which is before it leads."""
         file = self._processes.state / f"{self.name}.json"
         file.write_text(json.dumps(self._config))
-        environment = {"SERINUS_CONFIG": str(file), "PYTHONPATH": str(REPOSITORY / "operator"), **self._pod}
-        command = (sys.executable, "-m", "serinus", "run", "--kubeconfig", str(self._kubeconfig))
+        path = f"{REPOSITORY / 'operator'}:{REPOSITORY}"
+        environment = {"SERINUS_CONFIG": str(file), "PYTHONPATH": path, **self._pod}
+        command = (sys.executable, "-m", self._program, "run", "--kubeconfig", str(self._kubeconfig))
         running = await asyncio.to_thread(self._processes.start, Program(self.name, command, environment))
         await self.until_page("/healthz")
         return running
@@ -117,6 +123,10 @@ class OperatorProcess:
                 if self._processes.running(self.name) is None:
                     raise AssertionError(f"{self.name} has ended: {self.log.read_text()[-2000:]}")
                 await asyncio.sleep(0.05)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Read what it has logged so far; what libraries print is left out."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     async def kill(self) -> None:
         """Kill it as a crash would: nothing is released."""

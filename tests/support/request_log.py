@@ -1,20 +1,26 @@
 """Lists what an operator in this process asks of the API server, in order; what its watches ask is left out.
 
-It stands in the operator's own connection: what it lists was really sent, and really answered.
+It stands in the operator's own connection: what it lists was really sent, and really answered. Run as a program it is
+an operator that logs each write just before it is sent, which nobody who froze it can miss.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 import pytest
 
+from serinus import app
 from serinus.adapters.kubernetes.connection import Connection, Request
-from serinus.core.model.kinds import Kind
+from serinus.cli.app import main
+from serinus.core.model.kinds import LEASE, Kind
 
+PROGRAM = "tests.support.request_log"
+LOGGED_BY = "tests.writes"
 VERBS = {"application/apply-patch+yaml": "APPLY", "application/merge-patch+json": "MERGE"}
 
 
@@ -85,3 +91,25 @@ def request_log(monkeypatch: pytest.MonkeyPatch) -> RequestLog:
     log = RequestLog()
     monkeypatch.setattr("serinus.app.Connection", logged_connection(log))
     return log
+
+
+class LoggedWrites(Connection):
+    """A connection that logs what is to be written; who leads is left out, as everybody writes that."""
+
+    @asynccontextmanager
+    async def send(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        sent = Sent(VERBS.get(request.content_type, request.method), request.path, 0)
+        if request.method != "GET" and not sent.about(LEASE):
+            logging.getLogger(LOGGED_BY).info("%s %s", sent.verb, sent.of)
+        async with super().send(request) as response:
+            yield response
+
+
+def logged_in(lines: Iterable[Mapping[str, object]]) -> list[str]:
+    """Read the writes of such a log."""
+    return [str(one["event"]) for one in lines if one.get("logger") == LOGGED_BY]
+
+
+if __name__ == "__main__":
+    vars(app)["Connection"] = LoggedWrites
+    main()

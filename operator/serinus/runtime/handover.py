@@ -81,6 +81,7 @@ class Handover:
         self._due.pop(shard, None)
         self._leading.finish(shard)
         await self._engine.finished(shard)
+        # That ends what is written beside the passes, too.
         self._drop(shard)
         await self._settled()
 

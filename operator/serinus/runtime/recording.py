@@ -7,7 +7,7 @@ usually comes first, and then the route is written whether or not the record was
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from serinus.core.model.errors import ClusterError, Unavailable
@@ -44,8 +44,7 @@ async def recording(
     statuses: Statuses, owner: Owner, states: Sequence[StoredState], memory: Memory
 ) -> AsyncIterator[Recording]:
     """Begin to write states, if there is one to write; nothing of it is left over afterwards."""
-    later = iter(states)
-    due = next((one for one in (statuses.due(owner, stored, memory) for stored in later) if one is not None), None)
+    due, later = _first_due(statuses, owner, states, memory)
     task = asyncio.create_task(_store(statuses, owner, due, later, memory)) if due is not None else None
     try:
         yield Recording(task)
@@ -55,8 +54,19 @@ async def recording(
             await asyncio.gather(task, return_exceptions=True)
 
 
+def _first_due(
+    statuses: Statuses, owner: Owner, states: Sequence[StoredState], memory: Memory
+) -> tuple[DueStatus | None, Sequence[StoredState]]:
+    """Take states in up to the first that is to be written; give that, and those that come after it."""
+    for number, stored in enumerate(states, 1):
+        due = statuses.take_in(owner, stored, memory)
+        if due is not None:
+            return due, states[number:]
+    return None, ()
+
+
 async def _store(
-    statuses: Statuses, owner: Owner, due: DueStatus, later: Iterable[StoredState], memory: Memory
+    statuses: Statuses, owner: Owner, due: DueStatus, later: Sequence[StoredState], memory: Memory
 ) -> None:
     await statuses.write(owner, due, memory)
     for stored in later:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from serinus.core.analysis.promql import Arm, SeriesKind
+from serinus.core.analysis.source_time import LONGEST_DELAY
 from serinus.core.analysis.tally import Tallies, unasked_for
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
 from serinus.runtime.groups import Group, SharedQuery, questions
@@ -85,8 +86,8 @@ class SharedSeries:
                 tallies.ingest(series, owners, now, resets=not times.clock.goes_over)
         kept = {arm: failure for arm, failure in self._failures.get(group, _NOTHING).items() if arm not in told}
         self._failures[group] = {**kept, **failures}
-        newest = tallies.newest
-        until = now if newest is None else min(now, newest)
+        until = min(now, tallies.newest or times.targets.newest or now - LONGEST_DELAY)
+        # While nothing has come it may still come late: whoever asks for the last seconds alone would never see it.
         self._known_until.setdefault(group, {}).update(dict.fromkeys(told - failures.keys(), until))
         return tallies
 

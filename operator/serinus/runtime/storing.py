@@ -54,8 +54,8 @@ class Statuses:
         self._clock = clock
         self._budget = WriteBudget()
 
-    def due(self, owner: Owner, stored: StoredState, memory: Memory) -> DueStatus | None:
-        """Give the status to write, if the state is worth a write now; else it is gone on from in memory."""
+    def take_in(self, owner: Owner, stored: StoredState, memory: Memory) -> DueStatus | None:
+        """Give the status to write, if the state is worth a write now; else keep the state in memory."""
         plan, state = stored.plan, stored.state
         known, (on_record, recorded) = memory.rollouts.get(plan.uid), self._on_record(owner, plan, memory)
         now = self._clock.now()
@@ -82,7 +82,7 @@ class Statuses:
 
     async def store_rollout(self, owner: Owner, stored: StoredState, memory: Memory) -> bool:
         """Store a Rollout's state if it is worth a write; tell whether it was written. Raises Stale."""
-        due = self.due(owner, stored, memory)
+        due = self.take_in(owner, stored, memory)
         return due is not None and await self.write(owner, due, memory)
 
     async def write(self, owner: Owner, due: DueStatus, memory: Memory) -> bool:

@@ -165,3 +165,25 @@ async def test_one_pod_that_dies_costs_the_others_no_lease_of_a_namespace(replic
         assert sum(replicas.shares.values()) == 3
         for each, tenures in kept.items():
             assert not [shard for shard, tenure in tenures.items() if tenure.ended and not tenure.left], each
+
+
+@pytest.mark.parametrize("watched", [(), ("ml",)], ids=["all namespaces", "one namespace"])
+@pytest.mark.parametrize("unsettled", [True, False], ids=["a write under way", "at rest"])
+async def test_the_lease_of_a_namespace_is_not_released_while_a_write_may_still_arrive(
+    replicas: Replicas, watched: tuple[str, ...], unsettled: bool
+) -> None:
+    """Another install goes by it alone, and would lead at once."""
+    replicas.start("other", install="other", shards=1, watched=("ml",))
+    await replicas.seconds(8)
+    await replicas.stop("other")
+    one = replicas.start("one", shards=1, watched=watched)
+    await replicas.seconds(8)
+    assert one.may_write == {0}
+    if unsettled:
+        one.decided.tenures[0].unsettle()
+    await replicas.stop("one")
+    replicas.start("next", install="other", shards=1, watched=("ml",))
+    await replicas.seconds(3)
+    assert replicas.shares == {"next": 0 if unsettled else 1}
+    await replicas.seconds(8)
+    assert replicas.shares == {"next": 1}

@@ -208,10 +208,7 @@ class ShardLeases:
         """Write nothing more in a shard: its Lease is somebody else's, or may be."""
         self._stop_holding(shard)
         self._leases[shard].abandon()
-        tenure = self._tenures.pop(shard, None)
-        if tenure is not None:
-            tenure.ended = True
-            self._deciders.end(shard)
+        self._end(shard)
         if not self._tenures and self._keeping is not None:
             # Another pod of this install may count on what we kept others away by: it is left to run out.
             self._keeping.cancel()
@@ -288,24 +285,33 @@ class ShardLeases:
         tenure = self._tenures.get(shard)
         if tenure is None:
             return
+        finished = await self._finished(shard)
+        if tenure.ended:
+            return
+        if not finished or tenure.unsettled or tenure.seconds_left() <= 0:
+            # Something may still arrive: what we hold runs out, that of namespaces, too.
+            self._lose(shard)
+            return
+        tenure.left = True
+        self._end(shard)
+        await self._let_go(shard)
+
+    async def _finished(self, shard: int) -> bool:
+        """Begin nothing more in a shard, and tell whether what was under way has ended in time."""
         try:
             async with asyncio.timeout(FINISH_SECONDS):
                 await self._deciders.finish(shard)
-            finished = True
         except TimeoutError:
             log.warning("what is under way in shard %d does not end: its lease is left to run out", shard)
-            finished = False
-        if tenure.ended:
-            return
-        in_order = finished and not tenure.unsettled and tenure.seconds_left() > 0
-        tenure.left, tenure.ended = in_order, True
-        del self._tenures[shard]
-        self._deciders.end(shard)
-        if in_order:
-            await self._let_go(shard)
-        else:
-            self._stop_holding(shard)
-            self._leases[shard].abandon()
+            return False
+        return True
+
+    def _end(self, shard: int) -> None:
+        """End the tenure of a shard, if there is one: nothing is written under it any more."""
+        tenure = self._tenures.pop(shard, None)
+        if tenure is not None:
+            tenure.ended = True
+            self._deciders.end(shard)
 
     async def _let_go(self, shard: int) -> None:
         """Release a Lease; where it is the last one, what keeps other installs away goes first."""

@@ -226,7 +226,7 @@ def feed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
         for at, observation in stream.observations.items():
             if at > taken[stream.name]:
                 scrapes.setdefault(at, {})[stream.name] = observation
-    *earlier, newest = sorted(scrapes) or [look.at]
+    *earlier, newest = sorted(scrapes) or [_shown_until(look, stage)]
     for at in earlier:
         monitor.take(at, scrapes[at])
     errors = {
@@ -236,6 +236,11 @@ def feed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
     taken_now = _taken_after(taken, streams)
     after = Weighed(monitor, stage.started, taken_now, weighed.bins, errors, past, taught)
     return Feed(monitor, newest, scrapes.get(newest, {}), after)
+
+
+def _shown_until(look: Look, stage: Stage) -> float:
+    """Tell up to when (s) a look without a scrape says that there was none: a source may show its samples late."""
+    return min(look.at, max(look.at - look.delay, stage.started))
 
 
 def _taught(monitor: RolloutMonitor, weighed: Weighed, past: Past | None) -> tuple[Past | None, frozenset[str]]:
