@@ -14,7 +14,7 @@ from typing import Final
 from serinus.adapters.clock import MonotonicClock
 
 TRIMMED_SECONDS: Final = 30.0
-"""It takes some 4 ms for each 100 MiB in use, and 13 for each 100 that are given back; nothing else happens meanwhile."""
+"""It takes some 4 ms for each 100 MiB in use, and 13 for each 100 given back; nothing else happens meanwhile."""
 
 
 def give_back() -> bool:
