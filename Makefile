@@ -100,7 +100,7 @@ bench-switch: $(INSTALLED) ## Measure a blue-green switch and its way back on th
 bench-fetch: $(INSTALLED) ## Measure serinus-fetch beside rclone and s5cmd, and a warm cache beside none (ARGS="--json FILE")
 	$(PY) -m benchmarks.fetch $(ARGS)
 
-soak: $(INSTALLED) ## See that the operator's memory stays flat while rollouts come and go: minutes (ARGS=--hour: an hour)
+soak: $(INSTALLED) ## See that the operator's memory stays flat while rollouts come and go: a smoke test of minutes (ARGS=--hour: the proof)
 	$(LOCAL) build --only control-plane
 	$(PY) -m benchmarks.memory $(ARGS)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from serinus.adapters.allocator import give_back_now_and_then
 from serinus.adapters.clock import SystemClock
 from serinus.adapters.http_server import serve
 from serinus.adapters.kubernetes.cache import ObjectCache
@@ -113,7 +114,7 @@ class Operator:
         await held.enter_async_context(parts.metrics)
         if parts.registry is not None:
             await held.enter_async_context(parts.registry)
-        for background in (parts.informers.run(), parts.recorder.run()):
+        for background in (parts.informers.run(), parts.recorder.run(), give_back_now_and_then(SystemClock())):
             held.push_async_callback(cancel, asyncio.create_task(background))
         self.url = await held.enter_async_context(
             serve(

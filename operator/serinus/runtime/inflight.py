@@ -110,6 +110,15 @@ class Silences:
                 groups.setdefault(group, []).append(watch)
         await asyncio.gather(*(self._ask_group(group, watches) for group, watches in groups.items()))
 
+    def forget(self, watch: Watch) -> None:
+        """Drop what is kept for a rollout; what its revisions have answered is forgotten when nobody asks for it."""
+        self._quiet.discard(watch.rollout)
+
+    def tidy(self) -> None:
+        """Drop what was heard of sources that no rollout is watched by any more."""
+        heard = self._heard.items()
+        self._heard = {group: known for group, known in heard if self._presets.counters_of(group) is not None}
+
     async def still_open(self, arm: Arm, source: str | None = None) -> StillOpen:
         """Tell what is open at a revision; nothing, where nothing counts it.
 
@@ -134,7 +143,9 @@ class Silences:
 
     async def _ask_group(self, group: Group, watches: Sequence[Watch]) -> None:
         unasked, now = unasked_for(group.interval), self._clock.now()
-        heard = self._heard.setdefault(group, _Heard.nothing(group.scope, unasked))
+        heard = self._heard.get(group)
+        if heard is None:
+            heard = self._heard[group] = _Heard.nothing(group.scope, unasked)
         heard.forget(now)
         times = self._presets.times.of(group)
         alike: dict[float, list[Arm]] = {}

@@ -122,6 +122,12 @@ class Presets:
             self._counters.forget(group, arms)
             self._histograms.forget(group, arms)
 
+    def keep(self, watches: Sequence[Watch]) -> None:
+        """Drop what is known of sources that none of these rollouts is watched by: all of a crowd that has ended."""
+        groups = self._groups_of(watches)
+        self._counters.keep(groups)
+        self._histograms.keep(groups)
+
     def group_of(self, watch: Watch) -> Group | None:
         """Tell whose counters know of this rollout's requests: the gateway's before the server's."""
         return min(self._counted(watch), key=lambda group: not group.provider.by_service, default=None)

@@ -101,12 +101,16 @@ class Sampler:
         """Look no more."""
         watch = self._watches.get(key)
         if watch is not None:
-            self._own.forget(watch)
-            self._pasts.forget(watch)
+            self._forget_answers(watch)
         for kept in (self._watches, self._since, self._looks, self._told, self._put_off):
             kept.pop(key, None)
         self._weighing.forget(key)
         self._glances.forget(key)
+
+    def _forget_answers(self, watch: Watch) -> None:
+        """Drop what was asked for a rollout alone."""
+        for kept in (self._own, self._pasts, self.silences, self._streams):
+            kept.forget(watch)
 
     def look(self, key: Key, rollout: str) -> Look | None:
         """Give the newest look at a rollout; one that was put off is taken now, and is of when it was put off.
@@ -201,9 +205,20 @@ class Sampler:
             await self._clock.sleep(max(0.05, interval - (self._clock.now() - started)))
         self._loops.pop(together, None)
         self._waits.pop(together, None)
+        self._presets.keep([*self._watches.values()])
+        self.silences.tidy()
 
     async def _take(self, together: Round) -> None:
         watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
+        try:
+            await self._take_looks_at(watches, together)
+        finally:
+            # Of what has ended meanwhile something may have been asked since.
+            for watch in watches:
+                if self._current(watch) is None:
+                    self._forget_answers(watch)
+
+    async def _take_looks_at(self, watches: Sequence[Watch], together: Round) -> None:
         turns = self._turns(together, len(watches))
         calm = [] if turns is None else [watch for watch in watches if self._known_of(watch) is not None]
         put_off = {watch.key for watch in calm}

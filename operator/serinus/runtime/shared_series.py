@@ -91,6 +91,12 @@ class SharedSeries:
         self._known_until.setdefault(group, {}).update(dict.fromkeys(told - failures.keys(), until))
         return tallies
 
+    def keep(self, groups: Collection[Group]) -> None:
+        """Keep only what is known of these groups."""
+        for group in self._tallies.keys() - {*groups}:
+            for kept in (self._tallies, self._known_until, self._failures):
+                kept.pop(group, None)
+
     def forget(self, group: Group, arms: Collection[Arm]) -> None:
         """Keep only what is known of these revisions: the others are watched no more."""
         known, failures = self._known_until.get(group, {}), self._failures.get(group, {})

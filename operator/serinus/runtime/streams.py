@@ -43,6 +43,10 @@ class StreamCounts:
         """Tell what was counted for a canary."""
         return self._messages.get((watch.canary.namespace, watch.canary.service), 0.0)
 
+    def forget(self, watch: Watch) -> None:
+        """Drop what was counted for a canary."""
+        self._messages.pop((watch.canary.namespace, watch.canary.service), None)
+
     async def _ask_group(self, group: Group, watches: Sequence[Watch]) -> None:
         arms = sorted({watch.canary for watch in watches})
         for start in range(0, len(arms), SERVICES_PER_QUERY):

@@ -7,16 +7,17 @@ Series that no configured gateway reports, and series of several clusters at onc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from serinus.core.analysis.admission import Admission
 from serinus.core.analysis.clusters import Clusters, Several
-from serinus.core.analysis.exposition import Count, Meaning, Owner, Reader
+from serinus.core.analysis.exposition import Count, Owner, Reader
 from serinus.core.analysis.ledger import Ledger
 from serinus.core.analysis.lines import NO_CELLS, Cells, Row, Totals, points
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Scrapes, half_of
 from serinus.core.analysis.register import Growth, Register, Reported, Samples, Stretch
-from serinus.core.analysis.scope import Scope, reporter_of
+from serinus.core.analysis.scope import Scope
 from serinus.core.model.answers import Series
 
 ALWAYS = -math.inf
@@ -54,15 +55,13 @@ class Tallies:
     ) -> None:
         self.keep_s = keep_s
         self._unasked_s = unasked_s
-        self._scope = scope or Scope()
-        self._read = read
-        self._register = Register(self._read_ours, self._scope.marks)
-        self._now = 0.0
+        scope = scope or Scope()
+        self._admission = Admission(read, scope)
+        self._register = Register(self._admission.read, scope.marks)
         self._ledgers: dict[Owner, Ledger] = {}
         self._owner_places: dict[Owner, set[Place]] = {}
         self._bounds: dict[Owner, dict[float, float]] = {}
         self._clusters: dict[Owner, Clusters] = {}
-        self._strangers: dict[Owner, dict[str, float]] = {}
         self._asked_at: dict[Owner, float] = {}
         self._asked_last: dict[Owner, float] = {}
         self._laid_out: dict[Owner, float] = {}
@@ -75,7 +74,7 @@ class Tallies:
 
         Without `resets` a counter that fell was not reset: a source whose clock was set back shows its past again.
         """
-        self._now, self._slowest = now, None
+        self._admission.now, self._slowest = now, None
         read = self._register.read(answer, resets=resets)
         self._note(read.series)
         for owner, rows in self._rows(self._register.grown(read, self._asked_at)).items():
@@ -97,14 +96,6 @@ class Tallies:
             scraped = (one.interval for one in self._register.scrapes.values() if one.last >= alive)
             self._slowest = (max((interval for interval in scraped if interval is not None), default=None),)
         return self._slowest[0]
-
-    def _read_ours(self, labels: Mapping[str, str]) -> Meaning | None:
-        """Read a series that a gateway of ours reports; who else reports is remembered."""
-        meaning = self._read(labels)
-        if meaning is None or self._scope.admits(labels):
-            return meaning
-        self._strangers.setdefault(meaning.owner, {})[reporter_of(labels)] = self._now
-        return None
 
     def _note(self, series: Iterable[tuple[Reported, Samples]]) -> None:
         """Note where revisions' series live, and what else they say of themselves."""
@@ -166,7 +157,7 @@ class Tallies:
 
     def strangers(self, owner: Owner, since: float) -> tuple[str, ...]:
         """Name who else reports requests of a revision; theirs are not counted."""
-        return tuple(sorted(name for name, at in self._strangers.get(owner, {}).items() if at > since))
+        return self._admission.strangers(owner, since)
 
     def requests_and_errors(self, owner: Owner, since: float, *, wholly_after: float = ALWAYS) -> tuple[float, float]:
         """Count an owner's requests of a window, as `totals` does, and those of them that were errors of anybody's."""
@@ -300,6 +291,7 @@ class Tallies:
         """Drop places and names of which nothing has been heard since, and revisions that nobody has asked for."""
         gone = {owner for owner, at in self._asked_last.items() if at < asked_since}
         self._register.forget(limit, gone)
+        self._admission.forget(limit, gone)
         for owner in gone:
             for kept in (
                 self._asked_at,
@@ -311,12 +303,8 @@ class Tallies:
             ):
                 kept.pop(owner, None)
             self._clusters.pop(owner, None)
-            self._strangers.pop(owner, None)
         for clusters in self._clusters.values():
             clusters.forget(limit)
-        for names in self._strangers.values():
-            for name in [name for name, at in names.items() if at < limit]:
-                del names[name]
 
 
 def _limit(scrapes: Scrapes, interval: float) -> float:

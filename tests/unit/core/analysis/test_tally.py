@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from serinus.core.analysis.exposition import read_istio
@@ -185,3 +188,16 @@ def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
     assert tallies.freshness(("ml", "gone"), 2.0, 1.0).newest == 2.0
     tallies.forget(2000.0)
     assert tallies.freshness(("ml", "gone"), 2000.0, 1.0).newest is None
+
+
+def test_what_is_dropped_is_freed_at_once() -> None:
+    """The garbage collector of an operator looks seldom: what waits for it piles up while rollouts come and go."""
+    gc.disable()
+    try:
+        tallies = tallied([series([(1, 100), (2, 110)])], [series([(3, 120)])])
+        assert requests(tallies) == (20, 0)
+        dropped = weakref.ref(tallies)
+        del tallies
+        assert dropped() is None
+    finally:
+        gc.enable()
