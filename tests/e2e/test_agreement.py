@@ -36,7 +36,8 @@ def test_live_backtest_and_explain_decide_alike(cluster: Cluster, tmp_path: Path
     """One that only the test sees, one that the limit sees within seconds, and one that is as good as stable.
 
     Of the first fewer than thirty wrong answers are given, at a hundred requests a second, until it is out. The last
-    may be held on a busy machine, where its answers are slower for a while; nobody reverts it.
+    may be held on a busy machine, where its answers are slower for a while. Such a hold need not be found again, as
+    blocks of scrapes may begin at another one; nobody reverts it.
     """
     url = cluster.stack.prometheus_url
     with served(cluster, NAME, rate=100, **WISHES) as asked:
@@ -85,12 +86,10 @@ def _account(manifest: given.Manifest) -> Account:
 
 
 def _assert_alike(live: given.Manifest, past: given.Manifest) -> None:
-    """The same stable version, the same end for the same reason, at the same scrape."""
+    """The same stable version, the same end for the same reason, within a few scrapes."""
     status = live["status"]
     assert past["from"] == live["spec"]["from"]["revision"]
     assert past["reverted"] is (status["phase"] == "Reverted"), past
-    if status["reason"] == "LooksWorse":
-        assert "LooksWorse" in past["reasons"], past
     if past["reverted"]:
         assert past["reason"] == status["reason"], past
         apart = unix_seconds(past["revertedAt"]) - unix_seconds(status["finishedAt"])
