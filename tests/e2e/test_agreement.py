@@ -36,8 +36,8 @@ def test_live_backtest_and_explain_decide_alike(cluster: Cluster, tmp_path: Path
     """One that only the test sees, one that the limit sees within seconds, and one that is as good as stable.
 
     Of the first fewer than thirty wrong answers are given, at a hundred requests a second, until it is out. The last
-    may be held on a busy machine, where its answers are slower for a while: then it is compared as far as it came. Such a
-    hold need not be found again, as blocks of scrapes may begin at another one; nobody reverts it.
+    may be held on a busy machine, where its answers are slower for a while. Such a hold need not be found again, as
+    blocks of scrapes may begin at another one; nobody reverts it.
     """
     url = cluster.stack.prometheus_url
     with served(cluster, NAME, rate=100, **WISHES) as asked:
