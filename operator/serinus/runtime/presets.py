@@ -77,22 +77,28 @@ class Presets:
         # A source's clock is known before its samples are counted.
         await asyncio.gather(answers, times, *(self._ask_targets(group, served) for group, served in groups.items()))
         for one, found in zip(asked, await answers, strict=True):
-            tallies = self._counters.take(one, found)
+            tallies = await self._counters.take(one, found)
             newest, shown = tallies.newest, tallies.scrape_interval
             self.times.of(one.group).samples.see(newest, self._clock.now(), shown=shown)
         for one, found in zip(timed, await times, strict=True):
-            self._histograms.take(one, found)
+            await self._histograms.take(one, found)
         unknown = [group for group in groups if self.times.of(group).wants_count(self._clock.now())]
         await asyncio.gather(*(self._count_scrapes(group, groups[group]) for group in unknown))
         self.times.say()
-        self._forget(groups)
 
     async def ask_histograms(self, watches: Sequence[Watch]) -> None:
         """Ask for the histograms that these rollouts' presets need."""
         timed = self._asked_histograms(watches)
         answers = await asyncio.gather(*map(self._histograms.answers, timed))
         for one, found in zip(timed, answers, strict=True):
-            self._histograms.take(one, found)
+            await self._histograms.take(one, found)
+
+    def reads_past_histograms(self, watch: Watch) -> bool:
+        """Whether a rollout reads histograms for which nobody has asked yet: minutes of them."""
+        if not reads_histogram(watch):
+            return False
+        apart = (group for group in self._asked_for(watch) if group.has_histograms)
+        return not all(self._histograms.was_asked(group, watch.arms) for group in apart)
 
     def counters_of(self, group: Group) -> Tallies | None:
         """Give what counts the answers of a group's revisions; None where nothing was answered yet."""
@@ -115,9 +121,9 @@ class Presets:
         apart = ((group, served) for group, served in groups.items() if group.has_histograms)
         return [self._asked(self._histograms, group, served) for group, served in apart]
 
-    def _forget(self, groups: Mapping[Group, Sequence[Watch]]) -> None:
+    def forget_others(self, watches: Sequence[Watch]) -> None:
         """Drop what is known of revisions that nobody watches: who comes again is asked about from the beginning."""
-        for group, served in groups.items():
+        for group, served in self._groups_of(watches).items():
             arms = _arms(served)
             self._counters.forget(group, arms)
             self._histograms.forget(group, arms)

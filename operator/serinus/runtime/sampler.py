@@ -1,8 +1,4 @@
-"""Queries the metrics of all live rollouts, one interval at a time, and wakes each with its look.
-
-Rollouts are queried together if they share an interval and the sources of their presets, so that a source that hangs
-delays only the rollouts that use it.
-"""
+"""Queries the metrics of all live rollouts, one interval at a time, and wakes each with its look."""
 
 from __future__ import annotations
 
@@ -21,10 +17,12 @@ from serinus.core.model.values import revised
 from serinus.runtime.drains import Drains
 from serinus.runtime.glances import Glance, Glances
 from serinus.runtime.inflight import Silences
+from serinus.runtime.newcomers import Newcomers
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.pasts import Pasts
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
+from serinus.runtime.rounds import Round, Rounds
 from serinus.runtime.streams import StreamCounts
 from serinus.runtime.watch import Watch
 from serinus.runtime.weighing import PutOff, Weighing
@@ -45,8 +43,6 @@ CROWDED_SHARE: Final = 0.4
 in the budget of all writes, which is less still."""
 HISTOGRAMS_WITHIN: Final = 0.25
 """Seconds that a pass waits for what was put off: it may be one that takes weight away."""
-Round = tuple[float, frozenset[str]]
-"""What is looked at together: the interval, and the sources of the presets."""
 
 
 class Sampler:
@@ -65,6 +61,7 @@ class Sampler:
         self.drains = Drains(metrics, clock, self._presets, self.silences)
         self._streams = StreamCounts(metrics, clock, self._presets)
         self._glances = Glances(self._presets)
+        self._newcomers = Newcomers(self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
@@ -75,7 +72,7 @@ class Sampler:
         """The newest two looks of a stage that were not taken, as a glance has found nothing."""
         self._waits: dict[Round, float] = {}
         """For how long (s) a look of a round may wait for its pass, where not each has one."""
-        self._loops: dict[Round, asyncio.Task[None]] = {}
+        self._rounds = Rounds(clock, take=self._take, take_new=self._take_new, goes_on=self._goes_on)
         self.autostart = True
 
     def watch(self, watch: Watch) -> None:
@@ -93,9 +90,8 @@ class Sampler:
             if before.since != watch.since:
                 self._put_off.pop(watch.key, None)
         self._watches[watch.key] = watch
-        together = self._round_of(watch)
-        if self.autostart and together not in self._loops:
-            self._loops[together] = asyncio.create_task(self._run(together))
+        if self.autostart:
+            self._rounds.begin(self._round_of(watch), somebody_is_new=watch.key not in self._looks)
 
     def forget(self, key: Key) -> None:
         """Look no more."""
@@ -170,17 +166,14 @@ class Sampler:
 
     async def close(self) -> None:
         """End all looking."""
-        for task in self._loops.values():
-            task.cancel()
-        await asyncio.gather(*self._loops.values(), return_exceptions=True)
-        self._loops.clear()
+        await self._rounds.close()
         await self._own.close()
         await self._pasts.close()
 
     async def take_looks(self, interval: float) -> None:
         """Look at the rollouts of one interval, whatever their sources."""
         rounds = {self._round_of(watch) for watch in self._watches.values() if watch.interval == interval}
-        await asyncio.gather(*(self._take(together) for together in rounds))
+        await asyncio.gather(*(self._take(together, self._clock.now() + interval) for together in rounds))
 
     async def settle(self) -> None:
         """Wait for what is asked beside the looks: who plays the past looks faster than anybody answers."""
@@ -189,37 +182,60 @@ class Sampler:
     def _round_of(self, watch: Watch) -> Round:
         return watch.interval, self._presets.sources_of(watch)
 
-    async def _run(self, together: Round) -> None:
-        interval, _ = together
-        while any(self._round_of(watch) == together for watch in self._watches.values()):
-            started = self._clock.now()
-            try:
-                await self._take(together)
-            except Exception:
-                # A loop that ends would blind every rollout of this round; one lost look blinds nobody.
-                log.exception("a look failed", interval=interval)
-            await self._clock.sleep(max(0.05, interval - (self._clock.now() - started)))
-        self._loops.pop(together, None)
-        self._waits.pop(together, None)
+    def _of(self, together: Round) -> list[Watch]:
+        return [watch for watch in self._watches.values() if self._round_of(watch) == together]
 
-    async def _take(self, together: Round) -> None:
-        watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
+    def _goes_on(self, together: Round) -> bool:
+        """Whether anything is left in a round to be looked at."""
+        if any(self._round_of(watch) == together for watch in self._watches.values()):
+            return True
+        self._waits.pop(together, None)
+        return False
+
+    async def _take(self, together: Round, until: float) -> None:
+        """Look at a round."""
+        watches = self._of(together)
         turns = self._turns(together, len(watches))
         calm = [] if turns is None else [watch for watch in watches if self._known_of(watch) is not None]
-        put_off = {watch.key for watch in calm}
-        looked_at = [watch for watch in watches if watch.key not in put_off] if put_off else watches
-        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in looked_at}
-        await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(looked_at, scraped))
-        await asyncio.gather(self.silences.ask(watches), self._streams.ask(watches))
+        await self._streams.ask(watches)
+        await self._take_looks(watches, calm, turns, until)
+        self._presets.forget_others([*self._watches.values()])
+
+    async def _take_new(self, together: Round, until: float) -> None:
+        """Look at those of a round at which nobody has looked yet."""
+        new = [watch for watch in self._of(together) if watch.key not in self._looks]
+        if new:
+            await self._take_looks(new, [], None, until)
+
+    async def _take_looks(
+        self, watches: Sequence[Watch], calm: Sequence[Watch], turns: int | None, until: float
+    ) -> None:
+        """Look at some rollouts, at the `calm` of them only where a glance finds anything.
+
+        Where many are new, as at a start, the last of these wait for the next round, if that is due before it is done.
+        """
+        asked = _without(watches, calm)
+        new = self._newcomers.among(asked)
+        looked_at = _without(asked, new)
+        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in asked}
+        await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(asked, scraped))
+        await self.silences.ask(watches)
         self._pasts.begin(watches)
-        found = self._glanced(calm)
+        found, blind = self._glanced(calm), self._newcomers.unanswered(new)
+        portions = self._newcomers.in_portions(_without(new, blind))
+        newest = next(portions, [])
         # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
-        await self._presets.ask_histograms(found[Glance.NEWS])
-        first = [*found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
+        await self._presets.ask_histograms([*found[Glance.NEWS], *newest])
+        first = [*newest, *blind, *found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
         others = [watch for watch in looked_at if watch.calm]
         turns = await self._publish([*self._in_line(first), *self._in_line(others)], turns)
         await self._presets.ask_histograms(found[Glance.CELL])
         await self._publish(self._in_line(found[Glance.CELL]), turns)
+        for portion in portions:
+            if self._clock.now() >= until:
+                return
+            await self._presets.ask_histograms(portion)
+            await self._publish(portion, None)
 
     def _turns(self, together: Round, live: int) -> int | None:
         """Tell how many of a round may have a pass although nothing asks for one; None where each look has one."""
@@ -356,3 +372,8 @@ class Sampler:
             past=self._pasts.of(watch),
             arrivals=self._presets.arrivals(watch),
         )
+
+
+def _without(watches: Sequence[Watch], others: Sequence[Watch]) -> list[Watch]:
+    left_out = {watch.key for watch in others}
+    return [watch for watch in watches if watch.key not in left_out]

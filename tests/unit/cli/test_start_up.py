@@ -21,6 +21,14 @@ def test_start_up_is_light() -> None:
     assert answer.stdout.strip() == "[]"
 
 
+def test_an_operator_starts_without_what_it_may_never_need() -> None:
+    """A canary may be waiting for it; kopf would take the official client with it, which others can still import."""
+    light = f"print([name for name in {HEAVY} if name in sys.modules and name not in ('kopf', 'aiohttp')])"
+    code = f"import sys, serinus.app; {light}; import kubernetes.client"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.strip() == "[]"
+
+
 def test_the_package_is_the_program() -> None:
     """`python -m serinus` has the same commands as the scripts."""
     answer = subprocess.run(
