@@ -132,7 +132,7 @@ class Engine:
             key = await self.queue.get()
             self.queue.done(key, backoff=not await self.run_pass(key))
             async with self._turn:
-                # A pass over an idle one waits for nobody: without this thousands of them would be one turn of the loop.
+                # A pass over an idle one waits for nobody: without this, thousands would be one turn of the loop.
                 await asyncio.sleep(0)
 
     async def run_pass(self, key: Key) -> bool:

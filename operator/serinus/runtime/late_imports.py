@@ -1,6 +1,6 @@
 """Imports what the tests need in a thread, as soon as a rollout is heard of that they judge.
 
-numpy and SciPy are the price of Sequential mode alone, so nothing imports them before that. Without this the second that
+numpy and SciPy are the price of Sequential mode alone, so nothing imports them before that. Without this the time that
 it takes would fall into the first pass that holds or condemns, and hold up all others with it.
 """
 

@@ -1,8 +1,8 @@
 """Puts in order whose minutes of histograms are read first, where many rollouts are new to this process.
 
-A process that starts has all live rollouts before it at once. What counts answers is read of all of them in moments, but
-the histograms are twenty series for each: so those are read of a few at a time, and each few have their look before the
-next are read. Whose counters show that a limit is exceeded comes first: its revert must not wait for those that are well.
+A process that starts has all live rollouts before it at once. What counts answers is read of all in moments, but the
+histograms are twenty series for each: so those are read of a few at a time, and each few have their look before the
+next are read. Whose counters show that a limit is exceeded comes first: a revert must not wait for those that are well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Has looks taken round by round, one an interval; between two of them at whoever is new.
 
 What is looked at together shares an interval and the sources of its presets, so that a source that hangs delays only
-the rollouts that use it. A process that starts comes to know the live rollouts one after the other, and none of them may
-wait an interval for its first look.
+the rollouts that use it. A process that starts comes to know the live rollouts one after the other, and none of them
+may wait an interval for its first look.
 """
 
 from __future__ import annotations

@@ -57,11 +57,11 @@ def test_what_is_named_wins_over_what_is_mounted(tmp_path: Path) -> None:
 
 
 def test_an_operator_leaves_what_was_imported_out_of_each_look_for_cycles() -> None:
-    """A hundred thousand objects of libraries, none of which is ever freed."""
+    """Tens of thousands of objects of libraries, none of which is ever freed."""
     before = gc.get_threshold()
     try:
         spare_the_collector()
-        assert gc.get_freeze_count() > 100_000
+        assert gc.get_freeze_count() > 50_000
         assert gc.get_threshold() == COLLECTED_AFTER
     finally:
         gc.unfreeze()

@@ -89,5 +89,9 @@ def test_no_verdict_imports_anything_more() -> None:
         [sys.executable, "-c", BAD_CANARY], capture_output=True, text=True, timeout=300, check=False, env=environment
     )
     assert ran.returncode == 0, ran.stderr
-    heavy = [name for name in json.loads(ran.stdout.splitlines()[-1]) if name.partition(".")[0] in {"numpy", "scipy", "serinus"}]
+    heavy = [
+        name
+        for name in json.loads(ran.stdout.splitlines()[-1])
+        if name.partition(".")[0] in {"numpy", "scipy", "serinus"}
+    ]
     assert heavy == []

@@ -82,7 +82,9 @@ class Desk:
         self.woken: list[str] = []
         self.sampler = Sampler(self.store, self.clock, wake=lambda key: self.woken.append(key.name))
         self.sampler.autostart = False
-        self.analysis = policy_of(spec(analysis={"mode": "Sequential", "metrics": [ERROR_RATE, LATENCY], "interval": "1s"})).analysis
+        self.analysis = policy_of(
+            spec(analysis={"mode": "Sequential", "metrics": [ERROR_RATE, LATENCY], "interval": "1s"})
+        ).analysis
         for number in range(MANY):
             self.watch(f"m{number:02}")
 
@@ -118,7 +120,9 @@ async def test_each_few_have_their_look_before_more_is_read() -> None:
     """The first pass can begin when the first few are read."""
     desk = Desk()
     read = []
-    desk.sampler._wake = lambda key: read.append(len({one for query in desk.histograms() for one in services_of(query)}))
+    desk.sampler._wake = lambda key: read.append(
+        len({one for query in desk.histograms() for one in services_of(query)})
+    )
     await desk.seen()
     assert read[0] == 2 * READ_AT_ONCE
     assert read[-1] == 2 * MANY

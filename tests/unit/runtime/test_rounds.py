@@ -19,9 +19,7 @@ class Desk:
         self.taken: asyncio.Queue[str] = asyncio.Queue()
         self.fails = self.left = False
         self.due: list[float] = []
-        self.rounds = Rounds(
-            SystemClock(), take=self._take, take_new=self._take_new, goes_on=lambda _: not self.left
-        )
+        self.rounds = Rounds(SystemClock(), take=self._take, take_new=self._take_new, goes_on=lambda _: not self.left)
 
     async def _take(self, together: Round, until: float) -> None:
         self.due.append(until)
@@ -88,8 +86,7 @@ async def test_a_round_that_has_ended_begins_anew(desk: Desk) -> None:
     """The next rollout is looked at like the first."""
     desk.left = True
     desk.rounds.begin((0.0, frozenset()), somebody_is_new=True)
-    while desk.rounds._loops:
-        await asyncio.sleep(0)
+    await asyncio.gather(*desk.rounds._loops.values())
     desk.left = False
     desk.rounds.begin(TOGETHER, somebody_is_new=True)
     assert await desk.next() == "all"

@@ -33,7 +33,7 @@ One that says that it is ready knows them, and is believed at the look after tha
 most clusters do not have.
 """
 READY_PATH: Final = "/readyz"
-"""Answered by 200 once the CRDs are read (kube-apiserver's check poststarthook/crd-informer-synced); open to anybody."""
+"""Answered by 200 once the CRDs are read (its check poststarthook/crd-informer-synced); anybody may ask."""
 
 log = logging.getLogger(__name__)
 
