@@ -64,7 +64,7 @@ class Engine:
         """By Rollout that sends anybody to its canary: whose it is."""
         self._conflicts: dict[Key, int] = {}
         self._turn = asyncio.Lock()
-        """Between two passes: one begins at a time, and looks and answers have their turn."""
+        """One pass begins in a turn of the loop: between two, looks and answers have theirs."""
         self.queue: WorkQueue[Key] = WorkQueue(monotonic, is_urgent=self._live.__contains__)
         self.on_pass: Callable[[float, Exception | None], None] = lambda seconds, failure: None
         cache.follow(ROLLOUT, self._rolled)
@@ -129,11 +129,11 @@ class Engine:
 
     async def _work(self) -> None:
         while True:
-            key = await self.queue.get()
-            self.queue.done(key, backoff=not await self.run_pass(key))
             async with self._turn:
                 # A pass over an idle one waits for nobody: without this, thousands would be one turn of the loop.
                 await asyncio.sleep(0)
+                key = await self.queue.get()
+            self.queue.done(key, backoff=not await self.run_pass(key))
 
     async def run_pass(self, key: Key) -> bool:
         """Run one pass; tell whether it went well. Nothing that it raises ends the worker."""
