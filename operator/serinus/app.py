@@ -169,6 +169,7 @@ class Parts:
             self.metrics,
             clock,
             wake=self._wake,
+            wake_first=lambda key: self.engine.wake(key, pressing=True),
             scopes={one.name: one.scope() for one in config.prometheus},
         )
         self.probes = Probes(InferenceProbe(), clock, wake=self._wake)

@@ -69,10 +69,10 @@ class Engine:
         self.on_pass: Callable[[float, Exception | None], None] = lambda seconds, failure: None
         cache.follow(ROLLOUT, self._rolled)
 
-    def wake(self, key: Key) -> None:
-        """Look at a ModelDeployment soon, if it is ours to decide."""
+    def wake(self, key: Key, *, pressing: bool = False) -> None:
+        """Look at a ModelDeployment soon, if it is ours to decide; what is pressing goes before all that is live."""
         if self._leading.of(key) is not None:
-            self.queue.add(key)
+            self.queue.add(key, pressing=pressing)
 
     def changed(self, kind: Kind, namespace: str, model_deployment: str | None, manifest: Json | None) -> None:
         """Take a change from a watch: wake the owner. Whom a foreign route concerns is for `Claims` to say."""

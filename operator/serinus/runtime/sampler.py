@@ -10,8 +10,8 @@ import structlog
 
 from serinus.api.policy import Metric
 from serinus.core.analysis.scope import Scope
-from serinus.core.analysis.threshold import window_of
-from serinus.core.model.assessment import Look
+from serinus.core.analysis.threshold import exceeded_limit, window_of
+from serinus.core.model.assessment import Look, Measured
 from serinus.core.model.identity import Key
 from serinus.core.model.values import revised
 from serinus.runtime.drains import Drains
@@ -49,11 +49,18 @@ class Sampler:
     """Keeps the newest look of each watched rollout."""
 
     def __init__(
-        self, metrics: Metrics, clock: Clock, *, wake: Callable[[Key], None], scopes: Mapping[str, Scope] | None = None
+        self,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        wake: Callable[[Key], None],
+        wake_first: Callable[[Key], None] | None = None,
+        scopes: Mapping[str, Scope] | None = None,
     ) -> None:
         self.metrics = metrics
         self._clock = clock
         self._wake = wake
+        self._wake_first = wake_first or wake
         self._presets = Presets(metrics, clock, scopes or {})
         self._own = OwnQueries(metrics, clock)
         self._pasts = Pasts(metrics, clock, self._presets)
@@ -293,7 +300,8 @@ class Sampler:
             have_a_turn, waiting = patient[:turns], {watch.key for watch in patient}
             for watch in (*(each for each in news if each.key not in waiting), *have_a_turn):
                 self._tell(watch)
-                self._wake(watch.key)
+                # A pass over each of a hundred live ones takes seconds: a revert must not stand in line behind them.
+                (self._wake_first if _exceeds(watch, self._looks[watch.key]) else self._wake)(watch.key)
             for watch in patient[len(have_a_turn) :]:
                 self._looks[watch.key] = self._weighing.pass_by(watch, self._looks[watch.key])
             turns = None if turns is None else turns - len(have_a_turn)
@@ -377,3 +385,9 @@ class Sampler:
 def _without(watches: Sequence[Watch], others: Sequence[Watch]) -> list[Watch]:
     left_out = {watch.key for watch in others}
     return [watch for watch in watches if watch.key not in left_out]
+
+
+def _exceeds(watch: Watch, look: Look) -> bool:
+    """Whether a look finds any limit exceeded: its pass may take weight away."""
+    values = ((metric, look.observations[metric.name].canary) for metric in watch.analysis.metrics)
+    return any(isinstance(one, Measured) and exceeded_limit(metric, one.value) is not None for metric, one in values)

@@ -80,7 +80,13 @@ class Desk:
         self.clock = VirtualClock()
         self.store = Store(self.clock)
         self.woken: list[str] = []
-        self.sampler = Sampler(self.store, self.clock, wake=lambda key: self.woken.append(key.name))
+        self.pressing: list[str] = []
+        self.sampler = Sampler(
+            self.store,
+            self.clock,
+            wake=lambda key: self.woken.append(key.name),
+            wake_first=lambda key: self.pressing.append(key.name),
+        )
         self.sampler.autostart = False
         self.analysis = policy_of(
             spec(analysis={"mode": "Sequential", "metrics": [ERROR_RATE, LATENCY], "interval": "1s"})
@@ -108,11 +114,22 @@ class Desk:
 
 
 async def test_whose_counters_are_over_a_limit_is_looked_at_first() -> None:
-    """A revert does not wait for the histograms of those that are well."""
+    """A revert does not wait for the histograms of those that are well, nor its pass for theirs."""
     desk = Desk()
     desk.store.bad = {"m17-c"}
+    ahead = []
+    desk.sampler._wake_first = lambda key: ahead.append((key.name, [*desk.woken]))
     await desk.seen()
-    assert desk.woken[0] == "m17"
+    assert ahead == [("m17", [])]
+    assert sorted(desk.woken) == [name for name in desk.names if name != "m17"]
+
+
+async def test_whose_limits_hold_presses_nobody() -> None:
+    """Stable's errors are no reason to hurry."""
+    desk = Desk()
+    desk.store.bad = {"m03-s"}
+    await desk.seen()
+    assert desk.pressing == []
     assert sorted(desk.woken) == desk.names
 
 
