@@ -11,9 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from serinus.api.policy import Metric
-from serinus.core.analysis.threshold import exceeded_limit
-from serinus.core.model.assessment import Measured
+from serinus.api.policy import Metric, Preset
 from serinus.runtime.groups import Group
 from serinus.runtime.presets import Presets
 from serinus.runtime.watch import Watch
@@ -46,9 +44,16 @@ class Newcomers:
             yield line[start : start + READ_AT_ONCE]
 
     def _is_over_a_limit(self, watch: Watch) -> bool:
-        """Whether the counters alone show more than a limit allows."""
-        return any(self._exceeds(watch, metric) for metric in watch.presets if not metric.is_latency)
+        """Whether the counters alone show more errors than a limit allows, whoever is to blame for them.
+
+        It is only about who comes first, and asked of all again and again: a look says it exactly.
+        """
+        return any(self._exceeds(watch, metric) for metric in watch.presets if metric.preset is Preset.ERROR_RATE)
 
     def _exceeds(self, watch: Watch, metric: Metric) -> bool:
-        reading = self._presets.observe(watch, metric).canary
-        return isinstance(reading, Measured) and exceeded_limit(metric, reading.value) is not None
+        group, limit = self._presets.group_for(watch, metric), metric.bounds.upper
+        tallies = self._presets.counters_of(group)
+        if tallies is None or limit is None:
+            return False
+        requests, errors = tallies.requests_and_errors(group.owner(watch.canary), watch.counts_from(metric))
+        return errors > limit * requests

@@ -233,7 +233,8 @@ class Sampler:
         newest = next(portions, [])
         # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
         await self._presets.ask_histograms([*found[Glance.NEWS], *newest])
-        first = [*newest, *blind, *found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
+        await self._publish(newest, None)
+        first = [*blind, *found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
         others = [watch for watch in looked_at if watch.calm]
         turns = await self._publish([*self._in_line(first), *self._in_line(others)], turns)
         await self._presets.ask_histograms(found[Glance.CELL])
