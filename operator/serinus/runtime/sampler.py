@@ -226,14 +226,13 @@ class Sampler:
         looked_at = _without(asked, new)
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in asked}
         await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(asked, scraped))
-        await self.silences.ask(watches)
+        await self.silences.ask(_without(watches, new))
         self._pasts.begin(watches)
         found, blind = self._glanced(calm), self._newcomers.unanswered(new)
         portions = self._newcomers.in_portions(_without(new, blind))
-        newest = next(portions, [])
+        await self._introduce(next(portions, []))
         # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
-        await self._presets.ask_histograms([*found[Glance.NEWS], *newest])
-        await self._publish(newest, None)
+        await self._presets.ask_histograms(found[Glance.NEWS])
         first = [*blind, *found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
         others = [watch for watch in looked_at if watch.calm]
         turns = await self._publish([*self._in_line(first), *self._in_line(others)], turns)
@@ -242,8 +241,14 @@ class Sampler:
         for portion in portions:
             if self._clock.now() >= until:
                 return
-            await self._presets.ask_histograms(portion)
-            await self._publish(portion, None)
+            await self._introduce(portion)
+
+    async def _introduce(self, new: Sequence[Watch]) -> None:
+        """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old."""
+        if new:
+            await self._presets.ask_histograms(new)
+            await self.silences.ask(new)
+            await self._publish(new, None)
 
     def _turns(self, together: Round, live: int) -> int | None:
         """Tell how many of a round may have a pass although nothing asks for one; None where each look has one."""
