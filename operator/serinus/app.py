@@ -41,6 +41,7 @@ from serinus.runtime.claims_by_api import ClaimsByApi
 from serinus.runtime.engine import Engine
 from serinus.runtime.fallbacks import Fallbacks
 from serinus.runtime.handover import Handover
+from serinus.runtime.late_imports import LateImports
 from serinus.runtime.leading import Leading, Unending, note_unsettled, seconds_to_tell, seconds_to_write
 from serinus.runtime.members import Members
 from serinus.runtime.memory import Memories
@@ -145,6 +146,7 @@ class Parts:
             self.connection, clock, write_seconds=seconds_to_write, on_request=self._request_done
         )
         self.cache = ObjectCache(on_change=self._changed)
+        self.late_imports = LateImports(self.cache)
         self.informers = Informers(
             self.connection,
             watched_within(config.providers(), config.watch_namespaces, config.gateway_namespaces()),
@@ -168,6 +170,7 @@ class Parts:
             self.metrics,
             clock,
             wake=self._wake,
+            wake_first=lambda key: self.engine.wake(key, pressing=True),
             scopes={one.name: one.scope() for one in config.prometheus},
         )
         self.probes = Probes(InferenceProbe(), clock, wake=self._wake)

@@ -63,14 +63,16 @@ class Engine:
         self._shown: dict[Key, Key] = {}
         """By Rollout that sends anybody to its canary: whose it is."""
         self._conflicts: dict[Key, int] = {}
+        self._turn = asyncio.Lock()
+        """One pass begins in a turn of the loop: between two, looks and answers have theirs."""
         self.queue: WorkQueue[Key] = WorkQueue(monotonic, is_urgent=self._live.__contains__)
         self.on_pass: Callable[[float, Exception | None], None] = lambda seconds, failure: None
         cache.follow(ROLLOUT, self._rolled)
 
-    def wake(self, key: Key) -> None:
-        """Look at a ModelDeployment soon, if it is ours to decide."""
+    def wake(self, key: Key, *, pressing: bool = False) -> None:
+        """Look at a ModelDeployment soon, if it is ours to decide; what is pressing goes before all that is live."""
         if self._leading.of(key) is not None:
-            self.queue.add(key)
+            self.queue.add(key, pressing=pressing)
 
     def changed(self, kind: Kind, namespace: str, model_deployment: str | None, manifest: Json | None) -> None:
         """Take a change from a watch: wake the owner. Whom a foreign route concerns is for `Claims` to say."""
@@ -127,7 +129,10 @@ class Engine:
 
     async def _work(self) -> None:
         while True:
-            key = await self.queue.get()
+            async with self._turn:
+                # A pass over an idle one waits for nobody: without this, thousands would be one turn of the loop.
+                await asyncio.sleep(0)
+                key = await self.queue.get()
             self.queue.done(key, backoff=not await self.run_pass(key))
 
     async def run_pass(self, key: Key) -> bool:

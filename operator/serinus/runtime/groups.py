@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Final
 
 from serinus.api.policy import Provider
 from serinus.core.analysis.exposition import Owner, Reader, reader_of
@@ -29,6 +30,16 @@ from serinus.runtime.watch import Watch
 
 SLACK = 3.0
 """Seconds asked for beyond the last answer: scrapes that were still on their way then."""
+SCRAPES_AT_ONCE: Final = {SeriesKind.COUNTERS: 30_000.0, SeriesKind.HISTOGRAMS: 2_500.0}
+"""Of all revisions of a question together: its answer is in memory at once, and is taken in without a break.
+
+A hundred revisions' counters of five minutes, but only eight revisions' histograms, where each second is scraped.
+"""
+PAST_SCRAPES: Final = 30.0
+"""A question that reaches back so far is for what nobody has asked lately: since a start, or since the source was away.
+"""
+SHORTEST_SCRAPED: Final = 1.0
+"""Seconds between two scrapes, where nobody knows how often they come."""
 COUNTED_SECONDS = 2 * LONGEST_INTERVAL
 """Two scrapes at least, of whatever is scraped at all."""
 
@@ -114,25 +125,41 @@ def shown_query(group: Group, arm: Arm, window: float, *, latency: bool) -> str:
 
 @dataclass(frozen=True)
 class SharedQuery:
-    """One query, and the revisions that it is about."""
+    """One query, the revisions that it is about, and how many scrapes it reaches back."""
 
     arms: tuple[Arm, ...]
     query: str
+    scrapes: float
+
+    @property
+    def is_of_the_past(self) -> bool:
+        """Whether its answer is long, and there may be many like it."""
+        return self.scrapes > PAST_SCRAPES
 
 
 def questions(
-    group: Group, kind: SeriesKind, known: Mapping[Arm, float | None], reach: float, now: float
+    group: Group,
+    kind: SeriesKind,
+    known: Mapping[Arm, float | None],
+    reach: float,
+    now: float,
+    *,
+    scraped: float | None = None,
 ) -> Iterator[SharedQuery]:
-    """Ask revisions together whose samples are `known` up to the same time; None where nothing is."""
+    """Ask revisions together whose samples are `known` up to the same time; None where nothing is.
+
+    `scraped` is how often samples come (s), None where nobody knows.
+    """
     alike: dict[float, list[Arm]] = {}
     for arm, until in known.items():
         gap = reach if until is None else min(now - until + SLACK, reach)
         alike.setdefault(gap + group.interval, []).append(arm)
     kinds, latency = frozenset({kind}), kind is SeriesKind.HISTOGRAMS
     for range_s, members in alike.items():
-        for chunk in _chunks(in_order(members)):
+        scrapes = range_s / (scraped or SHORTEST_SCRAPED)
+        for chunk in _chunks(in_order(members), SCRAPES_AT_ONCE[kind] / scrapes):
             for query in group.queries(chunk, range_s, latency=latency, kinds=kinds):
-                yield SharedQuery(chunk, query)
+                yield SharedQuery(chunk, query, scrapes)
 
 
 def reads_histogram(watch: Watch) -> bool:
@@ -140,6 +167,8 @@ def reads_histogram(watch: Watch) -> bool:
     return any(metric.is_latency for metric in watch.presets)
 
 
-def _chunks(arms: Sequence[Arm]) -> Iterator[tuple[Arm, ...]]:
-    for start in range(0, len(arms), SERVICES_PER_QUERY):
-        yield tuple(arms[start : start + SERVICES_PER_QUERY])
+def _chunks(arms: Sequence[Arm], most: float) -> Iterator[tuple[Arm, ...]]:
+    """Put so many together, two at least: both revisions of a rollout stand side by side."""
+    size = min(SERVICES_PER_QUERY, max(2, int(most) // 2 * 2))
+    for start in range(0, len(arms), size):
+        yield tuple(arms[start : start + size])

@@ -27,16 +27,11 @@ from serinus.runtime.groups import Group, reads_histogram, shown_query
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.shared_series import Asked, SharedSeries
 from serinus.runtime.source_times import SourceTimes
-from serinus.runtime.watch import COUNTS_COPIES, WARM_UP_SECONDS, Counters, Watch
+from serinus.runtime.watch import COUNTS_COPIES, WARMING_UP, Counters, Watch
 
 QUIET_SECONDS = 5.0
 ARRIVAL_SECONDS = 60.0, 300.0
 """Whether the route is followed is told by the newest requests, if there are enough."""
-WARMING_UP = Missing(
-    Verdict.UNDECIDED,
-    Reason.INSUFFICIENT_DATA,
-    f"its pods warm up: the first {WARM_UP_SECONDS:.0f} s of new pods do not count for latency",
-)
 COPIES_NOT_COUNTED = Missing(
     Verdict.UNDECIDED,
     Reason.MIRROR_NOT_COUNTED,
@@ -77,22 +72,28 @@ class Presets:
         # A source's clock is known before its samples are counted.
         await asyncio.gather(answers, times, *(self._ask_targets(group, served) for group, served in groups.items()))
         for one, found in zip(asked, await answers, strict=True):
-            tallies = self._counters.take(one, found)
+            tallies = await self._counters.take(one, found)
             newest, shown = tallies.newest, tallies.scrape_interval
             self.times.of(one.group).samples.see(newest, self._clock.now(), shown=shown)
         for one, found in zip(timed, await times, strict=True):
-            self._histograms.take(one, found)
+            await self._histograms.take(one, found)
         unknown = [group for group in groups if self.times.of(group).wants_count(self._clock.now())]
         await asyncio.gather(*(self._count_scrapes(group, groups[group]) for group in unknown))
         self.times.say()
-        self._forget(groups)
 
     async def ask_histograms(self, watches: Sequence[Watch]) -> None:
         """Ask for the histograms that these rollouts' presets need."""
         timed = self._asked_histograms(watches)
         answers = await asyncio.gather(*map(self._histograms.answers, timed))
         for one, found in zip(timed, answers, strict=True):
-            self._histograms.take(one, found)
+            await self._histograms.take(one, found)
+
+    def reads_past_histograms(self, watch: Watch) -> bool:
+        """Whether a rollout reads histograms for which nobody has asked yet: minutes of them."""
+        if not reads_histogram(watch):
+            return False
+        apart = (group for group in self._asked_for(watch) if group.has_histograms)
+        return not all(self._histograms.was_asked(group, watch.arms) for group in apart)
 
     def counters_of(self, group: Group) -> Tallies | None:
         """Give what counts the answers of a group's revisions; None where nothing was answered yet."""
@@ -115,18 +116,17 @@ class Presets:
         apart = ((group, served) for group, served in groups.items() if group.has_histograms)
         return [self._asked(self._histograms, group, served) for group, served in apart]
 
-    def _forget(self, groups: Mapping[Group, Sequence[Watch]]) -> None:
-        """Drop what is known of revisions that nobody watches: who comes again is asked about from the beginning."""
-        for group, served in groups.items():
-            arms = _arms(served)
-            self._counters.forget(group, arms)
-            self._histograms.forget(group, arms)
+    def forget_others(self, watches: Sequence[Watch], *, of_all_sources: bool = False) -> None:
+        """Drop what is known of revisions that nobody watches, also of sources by which none of these is watched.
 
-    def keep(self, watches: Sequence[Watch]) -> None:
-        """Drop what is known of sources that none of these rollouts is watched by: all of a crowd that has ended."""
+        Who comes again is asked about from the beginning.
+        """
         groups = self._groups_of(watches)
-        self._counters.keep(groups)
-        self._histograms.keep(groups)
+        for series in (self._counters, self._histograms):
+            if of_all_sources:
+                series.keep(groups)
+            for group, served in groups.items():
+                series.forget(group, _arms(served))
 
     def group_of(self, watch: Watch) -> Group | None:
         """Tell whose counters know of this rollout's requests: the gateway's before the server's."""

@@ -1,7 +1,8 @@
 """The work queue: which ModelDeployment is handled next.
 
 A key is queued only once, however often it is added, and is handled by one worker at a time; if it is added meanwhile,
-it runs again afterwards. Keys with a live rollout go first: a revert must not wait behind ten thousand idle objects.
+it runs again afterwards. Keys with a live rollout go first: a revert must not wait behind ten thousand idle objects;
+of these first of all whoever may have to be reverted: at a start there are hundreds, and each has a pass to be made.
 After a failure a key waits, whatever wakes it meanwhile: its own writes may.
 """
 
@@ -11,9 +12,19 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Final, Generic, TypeVar
 
 K = TypeVar("K")
+
+
+class Rank(IntEnum):
+    """Which keys go before which others."""
+
+    ORDINARY = 0
+    LIVE = 1
+    PRESSING = 2
+
 
 FIRST_BACKOFF: Final = 0.1
 LONGEST_BACKOFF: Final = 10.0
@@ -31,11 +42,11 @@ class WorkQueue(Generic[K]):
     def __init__(self, monotonic: Callable[[], float], *, is_urgent: Callable[[K], bool] = lambda key: False) -> None:
         self._monotonic = monotonic
         self._is_urgent = is_urgent
-        self._urgent: deque[K] = deque()
-        self._ordinary: deque[K] = deque()
-        self._due: dict[K, bool] = {}
+        self._lines: dict[Rank, deque[K]] = {rank: deque() for rank in sorted(Rank, reverse=True)}
+        self._due: dict[K, Rank] = {}
         self._processed: set[K] = set()
-        self._again: set[K] = set()
+        self._again: dict[K, bool] = {}
+        """What was added while it was processed, and whether that was pressing."""
         self._later: list[tuple[float, int, K]] = []
         self._later_at: dict[K, float] = {}
         self._failures: dict[K, int] = {}
@@ -51,7 +62,7 @@ class WorkQueue(Generic[K]):
     @property
     def urgent(self) -> int:
         """Give the number of urgent keys that wait for a worker."""
-        return len(self._urgent)
+        return len(self._lines[Rank.LIVE]) + len(self._lines[Rank.PRESSING])
 
     @property
     def scheduled(self) -> int:
@@ -62,21 +73,21 @@ class WorkQueue(Generic[K]):
         """Give the keys that are due, or become due some time."""
         return {*self._due, *self._later_at, *self._again}
 
-    def add(self, key: K) -> None:
-        """Make a key due now, or as soon as its back-off is over."""
+    def add(self, key: K, *, pressing: bool = False) -> None:
+        """Make a key due now, or as soon as its back-off is over; one that is urgent may be more pressing still."""
         rest = self._not_before.get(key, 0.0) - self._monotonic()
         if rest > 0:
             self.add_after(key, rest)
             return
         self._later_at.pop(key, None)
         if key in self._processed:
-            self._again.add(key)
+            self._again[key] = pressing or self._again.get(key, False)
             return
-        urgent = self._is_urgent(key)
-        if self._due.get(key, False) >= urgent and key in self._due:
+        rank = (Rank.PRESSING if pressing else Rank.LIVE) if self._is_urgent(key) else Rank.ORDINARY
+        if key in self._due and self._due[key] >= rank:
             return
-        self._due[key] = urgent
-        (self._urgent if urgent else self._ordinary).append(key)
+        self._due[key] = rank
+        self._lines[rank].append(key)
         self._changed.set()
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -109,13 +120,14 @@ class WorkQueue(Generic[K]):
         """Take a key that is due; None when there is none."""
         self._promote()
         self._taken += 1
-        lines = [self._urgent, self._ordinary]
+        ranks = [*self._lines]
         if self._taken % ORDINARY_SHARE == 0:
-            lines.reverse()
-        for line in lines:
+            ranks.reverse()
+        for rank in ranks:
+            line = self._lines[rank]
             while line:
                 key = line.popleft()
-                if self._due.get(key) == (line is self._urgent):
+                if self._due.get(key) is rank:
                     del self._due[key]
                     self._processed.add(key)
                     return key
@@ -128,21 +140,20 @@ class WorkQueue(Generic[K]):
     def done(self, key: K, *, backoff: bool) -> None:
         """Give a key back; after a failure it comes again by itself, each time later."""
         self._processed.discard(key)
-        again = key in self._again
-        self._again.discard(key)
+        again = self._again.pop(key, None)
         if backoff:
             self._back_off(key)
             return
         self._failures.pop(key, None)
         self._not_before.pop(key, None)
-        if again:
-            self.add(key)
+        if again is not None:
+            self.add(key, pressing=again)
 
     def forget(self, key: K) -> None:
         """Drop what is remembered of a key that exists no more."""
         for remembered in (self._later_at, self._failures, self._not_before):
             remembered.pop(key, None)
-        self._again.discard(key)
+        self._again.pop(key, None)
 
     def _back_off(self, key: K) -> None:
         failures = self._failures.get(key, 0)

@@ -1,16 +1,10 @@
-"""Queries the metrics of all live rollouts, one interval at a time, and wakes each with its look.
-
-Rollouts are queried together if they share an interval and the sources of their presets, so that a source that hangs
-delays only the rollouts that use it.
-"""
+"""Queries the metrics of all live rollouts, one interval at a time, and wakes each with its look."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
-
-import structlog
 
 from serinus.api.policy import Metric
 from serinus.core.analysis.scope import Scope
@@ -21,18 +15,18 @@ from serinus.core.model.values import revised
 from serinus.runtime.drains import Drains
 from serinus.runtime.glances import Glance, Glances
 from serinus.runtime.inflight import Silences
+from serinus.runtime.newcomers import Newcomers
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.pasts import Pasts
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
+from serinus.runtime.rounds import Round, Rounds
 from serinus.runtime.streams import StreamCounts
-from serinus.runtime.watch import Watch
+from serinus.runtime.watch import Watch, exceeds_a_limit, without
 from serinus.runtime.weighing import PutOff, Weighing
 
 if TYPE_CHECKING:
     from serinus.core.analysis.comparison import Foretold
-
-log = structlog.get_logger("serinus.sampler")
 
 LOOKS_AT_ONCE: Final = 64
 """Weighed together, and their rollouts woken."""
@@ -45,19 +39,24 @@ CROWDED_SHARE: Final = 0.4
 in the budget of all writes, which is less still."""
 HISTOGRAMS_WITHIN: Final = 0.25
 """Seconds that a pass waits for what was put off: it may be one that takes weight away."""
-Round = tuple[float, frozenset[str]]
-"""What is looked at together: the interval, and the sources of the presets."""
 
 
 class Sampler:
     """Keeps the newest look of each watched rollout."""
 
     def __init__(
-        self, metrics: Metrics, clock: Clock, *, wake: Callable[[Key], None], scopes: Mapping[str, Scope] | None = None
+        self,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        wake: Callable[[Key], None],
+        wake_first: Callable[[Key], None] | None = None,
+        scopes: Mapping[str, Scope] | None = None,
     ) -> None:
         self.metrics = metrics
         self._clock = clock
         self._wake = wake
+        self._wake_first = wake_first or wake
         self._presets = Presets(metrics, clock, scopes or {})
         self._own = OwnQueries(metrics, clock)
         self._pasts = Pasts(metrics, clock, self._presets)
@@ -65,6 +64,7 @@ class Sampler:
         self.drains = Drains(metrics, clock, self._presets, self.silences)
         self._streams = StreamCounts(metrics, clock, self._presets)
         self._glances = Glances(self._presets)
+        self._newcomers = Newcomers(self._presets)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
@@ -75,7 +75,7 @@ class Sampler:
         """The newest two looks of a stage that were not taken, as a glance has found nothing."""
         self._waits: dict[Round, float] = {}
         """For how long (s) a look of a round may wait for its pass, where not each has one."""
-        self._loops: dict[Round, asyncio.Task[None]] = {}
+        self._rounds = Rounds(clock, take=self._take, take_new=self._take_new, goes_on=self._goes_on)
         self.autostart = True
 
     def watch(self, watch: Watch) -> None:
@@ -93,9 +93,8 @@ class Sampler:
             if before.since != watch.since:
                 self._put_off.pop(watch.key, None)
         self._watches[watch.key] = watch
-        together = self._round_of(watch)
-        if self.autostart and together not in self._loops:
-            self._loops[together] = asyncio.create_task(self._run(together))
+        if self.autostart:
+            self._rounds.begin(self._round_of(watch), somebody_is_new=watch.key not in self._looks)
 
     def forget(self, key: Key) -> None:
         """Look no more."""
@@ -174,17 +173,14 @@ class Sampler:
 
     async def close(self) -> None:
         """End all looking."""
-        for task in self._loops.values():
-            task.cancel()
-        await asyncio.gather(*self._loops.values(), return_exceptions=True)
-        self._loops.clear()
+        await self._rounds.close()
         await self._own.close()
         await self._pasts.close()
 
     async def take_looks(self, interval: float) -> None:
         """Look at the rollouts of one interval, whatever their sources."""
         rounds = {self._round_of(watch) for watch in self._watches.values() if watch.interval == interval}
-        await asyncio.gather(*(self._take(together) for together in rounds))
+        await asyncio.gather(*(self._take(together, self._clock.now() + interval) for together in rounds))
 
     async def settle(self) -> None:
         """Wait for what is asked beside the looks: who plays the past looks faster than anybody answers."""
@@ -193,48 +189,77 @@ class Sampler:
     def _round_of(self, watch: Watch) -> Round:
         return watch.interval, self._presets.sources_of(watch)
 
-    async def _run(self, together: Round) -> None:
-        interval, _ = together
-        while any(self._round_of(watch) == together for watch in self._watches.values()):
-            started = self._clock.now()
-            try:
-                await self._take(together)
-            except Exception:
-                # A loop that ends would blind every rollout of this round; one lost look blinds nobody.
-                log.exception("a look failed", interval=interval)
-            await self._clock.sleep(max(0.05, interval - (self._clock.now() - started)))
-        self._loops.pop(together, None)
-        self._waits.pop(together, None)
-        self._presets.keep([*self._watches.values()])
-        self.silences.tidy()
+    def _of(self, together: Round) -> list[Watch]:
+        return [watch for watch in self._watches.values() if self._round_of(watch) == together]
 
-    async def _take(self, together: Round) -> None:
-        watches = [watch for watch in self._watches.values() if self._round_of(watch) == together]
+    def _goes_on(self, together: Round) -> bool:
+        """Whether anything is left in a round to be looked at; else what is known of its sources alone is dropped."""
+        if self._of(together):
+            return True
+        self._waits.pop(together, None)
+        self._presets.forget_others([*self._watches.values()], of_all_sources=True)
+        self.silences.tidy()
+        return False
+
+    async def _take(self, together: Round, until: float) -> None:
+        """Look at a round."""
+        watches = self._of(together)
+        turns = self._turns(together, len(watches))
+        calm = [] if turns is None else [watch for watch in watches if self._known_of(watch) is not None]
+        await self._streams.ask(watches)
+        await self._take_looks(watches, calm, turns, until)
+        self._presets.forget_others([*self._watches.values()])
+
+    async def _take_new(self, together: Round, until: float) -> None:
+        """Look at those of a round at which nobody has looked yet."""
+        new = [watch for watch in self._of(together) if watch.key not in self._looks]
+        if new:
+            await self._take_looks(new, [], None, until)
+
+    async def _take_looks(
+        self, watches: Sequence[Watch], calm: Sequence[Watch], turns: int | None, until: float
+    ) -> None:
+        """Look at some rollouts, at the `calm` of them only where a glance finds anything.
+
+        Where many are new, as at a start, the last of these wait for the next round, if that is due before it is done.
+        """
         try:
-            await self._take_looks_at(watches, together)
+            await self._look_at(watches, calm, turns, until)
         finally:
             # Of what has ended meanwhile something may have been asked since.
             for watch in watches:
                 if self._current(watch) is None:
                     self._forget_answers(watch)
 
-    async def _take_looks_at(self, watches: Sequence[Watch], together: Round) -> None:
-        turns = self._turns(together, len(watches))
-        calm = [] if turns is None else [watch for watch in watches if self._known_of(watch) is not None]
-        put_off = {watch.key for watch in calm}
-        looked_at = [watch for watch in watches if watch.key not in put_off] if put_off else watches
-        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in looked_at}
-        await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(looked_at, scraped))
-        await asyncio.gather(self.silences.ask(watches), self._streams.ask(watches))
+    async def _look_at(self, watches: Sequence[Watch], calm: Sequence[Watch], turns: int | None, until: float) -> None:
+        asked = without(watches, calm)
+        new = self._newcomers.among(asked)
+        looked_at = without(asked, new)
+        scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in asked}
+        await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(asked, scraped))
+        await self.silences.ask(without(watches, new))
         self._pasts.begin(watches)
-        found = self._glanced(calm)
+        found, blind = self._glanced(calm), self._newcomers.unanswered(new)
+        portions = self._newcomers.in_portions(without(new, blind))
+        await self._introduce(next(portions, []))
         # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
         await self._presets.ask_histograms(found[Glance.NEWS])
-        first = [*found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
+        first = [*blind, *found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
         others = [watch for watch in looked_at if watch.calm]
         turns = await self._publish([*self._in_line(first), *self._in_line(others)], turns)
         await self._presets.ask_histograms(found[Glance.CELL])
         await self._publish(self._in_line(found[Glance.CELL]), turns)
+        for portion in portions:
+            if self._clock.now() >= until:
+                return
+            await self._introduce(portion)
+
+    async def _introduce(self, new: Sequence[Watch]) -> None:
+        """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old."""
+        if new:
+            await self._presets.ask_histograms(new)
+            await self.silences.ask(new)
+            await self._publish(new, None)
 
     def _turns(self, together: Round, live: int) -> int | None:
         """Tell how many of a round may have a pass although nothing asks for one; None where each look has one."""
@@ -292,7 +317,8 @@ class Sampler:
             have_a_turn, waiting = patient[:turns], {watch.key for watch in patient}
             for watch in (*(each for each in news if each.key not in waiting), *have_a_turn):
                 self._tell(watch)
-                self._wake(watch.key)
+                # A pass over each of a hundred live ones takes seconds: a revert must not stand in line behind them.
+                (self._wake_first if exceeds_a_limit(watch, self._looks[watch.key]) else self._wake)(watch.key)
             for watch in patient[len(have_a_turn) :]:
                 self._looks[watch.key] = self._weighing.pass_by(watch, self._looks[watch.key])
             turns = None if turns is None else turns - len(have_a_turn)

@@ -2,7 +2,8 @@
 
 Counters and histograms are kept apart: a histogram is twenty series for each one that counts answers, and may be asked
 for later than these. Raw samples since each revision's last answer, in chunks; a chunk that fails leaves only its own
-revisions without data.
+revisions without data. What reaches far back is asked for in smaller ones, few at a time, and each answer is dropped
+before the next is read: at a start the minutes of a hundred rollouts would be hundreds of megabytes.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ from serinus.runtime.groups import Group, SharedQuery, questions
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
 
+PAST_AT_ONCE: Final = 2
+"""Questions under way that reach far back: one is answered while the last answer is taken in."""
 _NOTHING: Final[Mapping[Arm, NoAnswer]] = {}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a group at once, and for how long (s) the answers are kept."""
+    """What is asked of a group: at once, and of the past; for how long (s) the answers are kept."""
 
     group: Group
     questions: Sequence[SharedQuery]
+    past: Sequence[SharedQuery]
     reach: float
 
 
@@ -44,6 +48,7 @@ class SharedSeries:
         self._known_until: dict[Group, dict[Arm, float]] = {}
         """Up to when each revision's samples are known that has been answered."""
         self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
+        self._places = asyncio.Semaphore(PAST_AT_ONCE)
 
     def of(self, group: Group) -> Tallies | None:
         """Give the increments of a group; None where nothing was answered yet."""
@@ -54,20 +59,41 @@ class SharedSeries:
         failures = self._failures.get(group, _NOTHING)
         return next((failures[arm] for arm in arms if arm in failures), None) if failures else None
 
+    def was_asked(self, group: Group, arms: Sequence[Arm]) -> bool:
+        """Whether the source has been asked about each of these revisions, whatever it said."""
+        known, failures = self._known_until.get(group, _NOTHING), self._failures.get(group, _NOTHING)
+        return all(arm in known or arm in failures for arm in arms)
+
     def asked(self, group: Group, arms: Collection[Arm], reach: float) -> Asked:
         """Write the questions of a group."""
-        until = self._known_until.get(group, {})
+        until, scraped = self._known_until.get(group, {}), self._times.of(group).learnt_interval
         known = {arm: until.get(arm) for arm in arms}
-        return Asked(group, list(questions(group, self._kind, known, reach, self._clock.now())), reach)
+        recent, past = list[SharedQuery](), list[SharedQuery]()
+        for one in questions(group, self._kind, known, reach, self._clock.now(), scraped=scraped):
+            (past if one.is_of_the_past else recent).append(one)
+        return Asked(group, recent, past, reach)
 
     async def answers(self, asked: Asked) -> list[MetricsAnswer]:
-        """Ask."""
+        """Ask what is asked at once."""
         source = asked.group.source
         return list(await asyncio.gather(*(self._metrics.ask(source, one.query) for one in asked.questions)))
 
-    def take(self, asked: Asked, answers: Sequence[MetricsAnswer]) -> Tallies:
-        """Take in what was answered; a source's clock is known before."""
-        group, now, times = asked.group, self._clock.now(), self._times.of(asked.group)
+    async def take(self, asked: Asked, answers: Sequence[MetricsAnswer]) -> Tallies:
+        """Take in what was answered, then ask for the past and take that in; a source's clock is known before."""
+        tallies = self._tallies_of(asked)
+        self._take(asked.group, tallies, asked.questions, answers, self._clock.now())
+        if asked.past:
+            await asyncio.gather(*(self._take_past(asked.group, tallies, one) for one in asked.past))
+        return tallies
+
+    async def _take_past(self, group: Group, tallies: Tallies, question: SharedQuery) -> None:
+        """Ask and take in at one go; the wait for a place is none for an answer, which has a time limit."""
+        async with self._places:
+            asked_at = self._clock.now()
+            self._take(group, tallies, [question], [await self._metrics.ask(group.source, question.query)], asked_at)
+
+    def _tallies_of(self, asked: Asked) -> Tallies:
+        group, now = asked.group, self._clock.now()
         tallies = self._tallies.get(group)
         if tallies is None:
             unasked = unasked_for(group.interval)
@@ -75,21 +101,32 @@ class SharedSeries:
             self._tallies[group] = tallies
         tallies.keep_s = max(tallies.keep_s, asked.reach)
         tallies.forget(now)
+        return tallies
+
+    def _take(
+        self,
+        group: Group,
+        tallies: Tallies,
+        asked: Sequence[SharedQuery],
+        answers: Sequence[MetricsAnswer],
+        until: float,
+    ) -> None:
+        """Take in answers that tell of nothing later than `until`."""
+        now, clock = self._clock.now(), self._times.of(group).clock
         told, failures = set[Arm](), dict[Arm, NoAnswer]()
-        for question, answer in zip(asked.questions, map(whole, answers), strict=True):
+        for question, answer in zip(asked, map(whole, answers), strict=True):
             told.update(question.arms)
             if isinstance(answer, NoAnswer):
                 failures.update(dict.fromkeys(question.arms, answer))
             else:
                 owners = [group.owner(arm) for arm in question.arms]
-                series = group.of(question.arms, times.clock.ours(answer.series))
-                tallies.ingest(series, owners, now, resets=not times.clock.goes_over)
+                series = group.of(question.arms, clock.ours(answer.series))
+                tallies.ingest(series, owners, now, resets=not clock.goes_over)
         kept = {arm: failure for arm, failure in self._failures.get(group, _NOTHING).items() if arm not in told}
         self._failures[group] = {**kept, **failures}
-        until = min(now, tallies.newest or times.targets.newest or now - LONGEST_DELAY)
         # While nothing has come it may still come late: whoever asks for the last seconds alone would never see it.
-        self._known_until.setdefault(group, {}).update(dict.fromkeys(told - failures.keys(), until))
-        return tallies
+        newest = tallies.newest or self._times.of(group).targets.newest or until - LONGEST_DELAY
+        self._known_until.setdefault(group, {}).update(dict.fromkeys(told - failures.keys(), min(until, newest)))
 
     def keep(self, groups: Collection[Group]) -> None:
         """Keep only what is known of these groups."""

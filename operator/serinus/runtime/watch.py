@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from serinus.api.durations import seconds
 from serinus.api.judging import Mode, QueryType
 from serinus.api.policy import Analysis, Metric, Provider
+from serinus.api.status import Verdict
 from serinus.core.analysis.exposition import histogram_of
 from serinus.core.analysis.promql import Arm, has_baseline
 from serinus.core.analysis.tally import ALWAYS
-from serinus.core.analysis.threshold import window_of
-from serinus.core.model.assessment import AnalysisState, Stage
+from serinus.core.analysis.threshold import exceeded_limit, window_of
+from serinus.core.model.assessment import AnalysisState, Look, Measured, Missing, Reason, Stage
 from serinus.core.model.identity import Key
 
 REPLAYED_SECONDS = 300.0
@@ -22,7 +23,11 @@ to know how often they come."""
 WARM_UP_SECONDS = 30.0
 """Seconds after a pod's first requests that do not count for latency, never for errors: it is cold then, and the series
 of a gateway do not tell which pod answered."""
-
+WARMING_UP = Missing(
+    Verdict.UNDECIDED,
+    Reason.INSUFFICIENT_DATA,
+    f"its pods warm up: the first {WARM_UP_SECONDS:.0f} s of new pods do not count for latency",
+)
 
 COUNTS_COPIES = Provider.ENVOY, Provider.SIDECAR
 """Whose counters know of copies; where both count, the gateway's clusters see what their pods do not: a refusal."""
@@ -138,3 +143,15 @@ class Watch:
         if self.warms_up(metric):
             return self.counts_from(metric)
         return ALWAYS if self.back_since is None else self.back_since
+
+
+def without(watches: Sequence[Watch], others: Sequence[Watch]) -> list[Watch]:
+    """Leave some rollouts out."""
+    left_out = {watch.key for watch in others}
+    return [watch for watch in watches if watch.key not in left_out]
+
+
+def exceeds_a_limit(watch: Watch, look: Look) -> bool:
+    """Whether a look finds any limit exceeded: its pass may take weight away."""
+    values = ((metric, look.observations[metric.name].canary) for metric in watch.analysis.metrics)
+    return any(isinstance(one, Measured) and exceeded_limit(metric, one.value) is not None for metric, one in values)

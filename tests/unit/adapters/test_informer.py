@@ -173,7 +173,8 @@ async def test_an_absent_kind_is_looked_for_slowly_and_reported(
     world: World, server: ScriptedServer, clock: HandClock
 ) -> None:
     """Istio's CRDs may be installed after us; until then there are no objects of that kind, and the rest goes on."""
-    server.will(*[answers("404 page not found", 404)] * 5, listed(10), last())
+    absent, not_ready = answers("404 page not found", 404), answers("[-]poststarthook/crd-informer-synced failed", 500)
+    server.will(absent, not_ready, *[absent] * 4, listed(10), last())
     seen_absent = asyncio.Event()
     world.informer.synced = seen_absent
     task = asyncio.create_task(world.informer.run())
@@ -206,11 +207,36 @@ async def test_a_kind_is_not_believed_to_be_absent_at_the_first_look(
     world: World, server: ScriptedServer, clock: HandClock
 ) -> None:
     """An API server that has just started does not know its CRDs yet: deciding without routes would be blind."""
-    server.will(*[answers("404 page not found", 404)] * 2, listed(10, service("a", 1)), last())
+    absent, not_ready = answers("404 page not found", 404), answers("the server is starting", 500)
+    server.will(absent, not_ready, absent, listed(10, service("a", 1)), last())
     async with world.following():
         assert not world.informer.absent
         assert world.versions() == {"a": "1"}
     assert clock.slept == [0.5, 1.0]
+
+
+async def test_an_api_server_that_is_ready_is_believed_at_the_second_look(
+    world: World, server: ScriptedServer, clock: HandClock
+) -> None:
+    """The first answer may be from before that; a start waits for nothing else."""
+    server.will(answers("404 page not found", 404), answers("ok"), *[answers("404 page not found", 404)] * 2)
+    task = asyncio.create_task(world.informer.run())
+    await asyncio.wait_for(world.informer.synced.wait(), 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert world.informer.absent
+    assert [seen.path for seen in server.seen][:3] == ["/api/v1/services", "/readyz", "/api/v1/services"]
+    assert clock.slept[0] == ABSENT_DELAY
+
+
+async def test_a_kind_that_is_known_once_the_server_is_ready_is_listed_at_once(
+    world: World, server: ScriptedServer, clock: HandClock
+) -> None:
+    """What it said while it started is not held against it."""
+    server.will(answers("404 page not found", 404), answers("ok"), listed(10, service("a", 1)), last())
+    async with world.following():
+        assert world.versions() == {"a": "1"}
+    assert clock.slept == []
 
 
 async def test_nonsense_is_survived_by_a_list(world: World, server: ScriptedServer) -> None:

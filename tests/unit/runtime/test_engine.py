@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,3 +103,19 @@ async def test_a_new_process_looks_first_at_what_is_shown_to_anybody(shown: Json
     await asyncio.wait_for(bench.all_looked.wait(), 5)
     running.cancel()
     assert [key.name for key in bench.looked] == ["live", "done", "waits"]
+
+
+async def test_between_two_passes_others_have_their_turn() -> None:
+    """Looks and answers of live rollouts do not wait until all that is idle was passed over."""
+    bench = Bench()
+    for number in range(30):
+        bench.engine.wake(Key("ml", f"idle-{number}"))
+    running = asyncio.create_task(bench.engine.run())
+    seen = [0]
+    while len(bench.looked) < 30:
+        await asyncio.sleep(0)
+        seen.append(len(bench.looked))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    at_once = [later - before for before, later in itertools.pairwise(seen)]
+    assert max(at_once) == 1

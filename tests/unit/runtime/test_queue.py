@@ -203,3 +203,34 @@ async def test_a_waiting_worker_is_woken_by_the_time_of_a_key() -> None:
     await asyncio.sleep(0)
     queue.add_after("a", 0.01)
     assert await waiting == "a"
+
+
+def test_what_presses_goes_before_all_that_is_live(hand: Hand) -> None:
+    """A revert at a start does not wait for a pass over each of a hundred live rollouts, wherever it stood in line."""
+    queue = WorkQueue[str](hand, is_urgent=lambda key: key.startswith("live"))
+    for key in ("idle", "live-1", "live-2", "live-3"):
+        queue.add(key)
+    queue.add("live-3", pressing=True)
+    queue.add("live-4", pressing=True)
+    queue.add("live-3")
+    assert [queue.take() for _ in range(6)] == ["live-3", "live-4", "live-1", "live-2", "idle", None]
+
+
+def test_what_comes_to_press_during_its_pass_goes_first_afterwards(hand: Hand) -> None:
+    """The pass began before the look that condemns."""
+    queue = WorkQueue[str](hand, is_urgent=lambda key: True)
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.add("a", pressing=True)
+    queue.add("a")
+    queue.add("b")
+    queue.done("a", backoff=False)
+    assert [queue.take(), queue.take()] == ["a", "b"]
+
+
+def test_what_is_idle_cannot_press(hand: Hand) -> None:
+    """It has no weight that could be taken away."""
+    queue = WorkQueue[str](hand, is_urgent=lambda key: key == "live")
+    queue.add("idle", pressing=True)
+    queue.add("live")
+    assert [queue.take(), queue.take()] == ["live", "idle"]

@@ -17,7 +17,7 @@ import aiohttp
 
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.answers import Expired
-from serinus.adapters.kubernetes.connection import PAGE_SIZE, Connection
+from serinus.adapters.kubernetes.connection import PAGE_SIZE, Connection, Request
 from serinus.adapters.kubernetes.watch import Watched, read_page, watch
 from serinus.core.model.errors import ClusterError, Forbidden, Gone, Unavailable
 from serinus.core.model.kinds import Json, Kind
@@ -27,7 +27,13 @@ LONGEST_DELAY: Final = 15.0
 ABSENT_DELAY: Final = 30.0
 """Between two looks for a kind that the cluster does not know (yet): Istio may be installed after us."""
 LOOKS_FOR_ABSENT: Final = 4
-"""An API server that has just started does not know its CRDs for a moment: only then is absence believed."""
+"""An API server that has just started does not know its CRDs for a moment: only then is absence believed.
+
+One that says that it is ready knows them, and is believed at the look after that: a start must not wait for a kind that
+most clusters do not have.
+"""
+READY_PATH: Final = "/readyz"
+"""Answered by 200 once the CRDs are read (its check poststarthook/crd-informer-synced); anybody may ask."""
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +78,21 @@ class Informer:
                     await self._list()
                 await self._follow()
             except Exception as error:
+                if self._is_first_word_of_absence(error) and await self._server_is_ready():
+                    self._failures = LOOKS_FOR_ABSENT - 1
+                    continue
                 await self._clock.sleep(self._delay_after(error))
+
+    def _is_first_word_of_absence(self, error: Exception) -> bool:
+        return isinstance(error, Gone) and not (self.watched.optional or self.absent or self._failures)
+
+    async def _server_is_ready(self) -> bool:
+        """Ask whether the API server has started; no answer is a no."""
+        try:
+            async with self._connection.send(Request("GET", READY_PATH)) as response:
+                return response.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
 
     async def _list(self) -> None:
         """Take in all pages; what the cache knows already costs nothing, what is missing from the list is forgotten."""

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from serinus.core.analysis.exposition import Labels, Meaning, Owner, Reader, own_labels
 from serinus.core.analysis.places import LONGEST_INTERVAL, STALE_INTERVALS, Place, Places, Scrapes
-from serinus.core.analysis.reported import ReportedCounter, is_count
+from serinus.core.analysis.reported import LARGEST_COUNT, ReportedCounter
 from serinus.core.model.answers import LabelSet, Series
 
 JITTER: Final = 1.5
@@ -118,12 +118,20 @@ class Register:
         first_here: dict[Place, float] = {}
         here: dict[tuple[Place, float], float] = {}
         ever: dict[tuple[Place, float], float] = {}
+        place: Place | None = None
+        times, since = list[float](), math.inf
         for one, samples in longest_first:
+            ats, first = [at for at, _ in samples], samples[0][0]
+            # A histogram is twenty series with the same times: all but one of them say nothing new of their place.
+            if one.place == place and ats == times and one.first >= since:
+                if self.scrapes[place].clock == one.number:
+                    self._see(one, samples)
+                continue
+            place, times, since = one.place, ats, one.first
             self._see(one, samples)
-            first = samples[0][0]
-            first_here[one.place] = min(first_here.get(one.place, first), first)
-            for at, _ in samples:
-                moment = one.place, at
+            first_here[place] = min(first_here.get(place, first), first)
+            for at in ats:
+                moment = place, at
                 here[moment] = min(here.get(moment, first), first)
                 ever[moment] = min(ever.get(moment, one.first), one.first)
         return ReadAnswer(read, here, ever, first_here, began)
@@ -182,20 +190,33 @@ class Register:
 
     def _grown(self, series: Iterable[tuple[Reported, Samples]]) -> Iterator[Growth]:
         """Take the samples counter by counter, those of all its reporters in the order of time."""
-        by_counter: dict[ReportedCounter, list[tuple[float, float, Reported]]] = {}
+        by_counter: dict[ReportedCounter, list[tuple[Reported, Samples]]] = {}
         for one, samples in series:
             if one.counter is None:
                 continue
             if one.counter.is_told_by(one.number):
-                last, amounts = one.counter.at, one.counter.take_all(one.number, samples)
-                if amounts is None or last is None:
-                    yield from self._taken(one.counter, [(at, value, one) for at, value in samples])
-                elif any(amounts):
-                    yield Growth(self._stretches_after(last, one.place, samples), one, amounts)
+                yield from self._going_on(one.counter, one, samples)
             else:
-                by_counter.setdefault(one.counter, []).extend((at, value, one) for at, value in samples)
-        for counter, moments in by_counter.items():
-            yield from self._taken(counter, sorted(moments, key=lambda moment: moment[0]))
+                by_counter.setdefault(one.counter, []).append((one, samples))
+        for counter, told in by_counter.items():
+            if len(told) == 1:
+                # The first time of a series that alone reports its counter: from its second sample on it goes on.
+                ((one, samples),) = told
+                yield from self._taken(counter, _moments(one, samples[:1]))
+                yield from self._going_on(counter, one, samples[1:])
+            else:
+                moments = (moment for one, samples in told for moment in _moments(one, samples))
+                yield from self._taken(counter, sorted(moments, key=lambda moment: moment[0]))
+
+    def _going_on(self, counter: ReportedCounter, one: Reported, samples: Samples) -> Iterator[Growth]:
+        """Take samples of one series, all at once where they simply go on."""
+        if not samples:
+            return
+        last, amounts = counter.at, counter.take_all(one.number, samples)
+        if amounts is None or last is None:
+            yield from self._taken(counter, _moments(one, samples))
+        elif any(amounts):
+            yield Growth(self._stretches_after(last, one.place, samples), one, amounts)
 
     def _taken(self, counter: ReportedCounter, moments: Iterable[tuple[float, float, Reported]]) -> Iterator[Growth]:
         """Take samples of one counter, the oldest first."""
@@ -247,6 +268,10 @@ class Register:
         return self.scrapes[place].interval or LONGEST_INTERVAL
 
 
+def _moments(one: Reported, samples: Samples) -> list[tuple[float, float, Reported]]:
+    return [(at, value, one) for at, value in samples]
+
+
 def _is_waited_for(gap: float, interval: float) -> bool:
     """Whether a sample after a gap (s) tells of all of it."""
     return gap <= STALE_INTERVALS * interval
@@ -255,7 +280,7 @@ def _is_waited_for(gap: float, interval: float) -> bool:
 def _news(series: Series, known: Reported | None, *, resets: bool) -> Samples:
     """Give the samples that were not taken before: ranges overlap, so that no scrape is missed."""
     if known is None:
-        return [one for one in series.samples if is_count(one[1])]
+        return [one for one in series.samples if 0.0 <= one[1] <= LARGEST_COUNT]
     told, last = series.samples, known.last
     first = len(told)
     while first and told[first - 1][0] > last:

@@ -1,0 +1,210 @@
+"""Many rollouts that are new at once, as at a start: who is read first, and how much at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+
+import pytest
+
+from serinus.api.defaults import policy_of
+from serinus.core.analysis.promql import Arm, SeriesKind
+from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
+from serinus.core.model.assessment import Measured, Missing, Observation, Reason
+from serinus.core.model.identity import Key
+from serinus.runtime import groups, newcomers
+from serinus.runtime.newcomers import READ_AT_ONCE
+from serinus.runtime.sampler import Sampler
+from serinus.runtime.shared_series import PAST_AT_ONCE
+from serinus.runtime.watch import Watch
+from tests.support.world.clock import START, VirtualClock
+from tests.unit.core.rollout.given import ERROR_RATE, spec
+
+LATENCY = {"name": "latency", "preset": "latency", "quantile": "0.99"}
+MANY = 20
+BOUNDS_MS = "5", "50", "500", "+Inf"
+SCRAPED_S = 300
+
+
+class Store:
+    """A Prometheus that has scraped each Service every second; of the `bad` ones most answers are errors."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.bad: set[str] = set()
+        self.asked: list[str] = []
+        self.failure: NoAnswer | None = None
+        self.under_way: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    def names(self) -> tuple[str, ...]:
+        return ("default",)
+
+    async def ask(self, source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
+        name = query.partition("{")[0]
+        self.asked.append(query)
+        self.under_way[name] += 1
+        self.most[name] = max(self.most[name], self.under_way[name])
+        await asyncio.sleep(0)
+        self.under_way[name] -= 1
+        if self.failure is not None:
+            return self.failure
+        now = self.clock.now()
+        if not query.startswith("istio"):
+            return SeriesSet((Series({}, ((now, now if query.startswith("max") else 0.0),)),))
+        return SeriesSet(tuple(one for service in services_of(query) for one in self._series(name, service, now)))
+
+    def _series(self, name: str, service: str, now: float) -> list[Series]:
+        own = {"__name__": name, "reporter": "source", "source_workload": "istio-ingressgateway", "instance": "gw"}
+        owner = {"destination_service_namespace": "ml", "destination_service_name": service, **own}
+        if name.endswith("_bucket"):
+            every = [{"response_code": "200", "le": bound} for bound in BOUNDS_MS]
+        else:
+            every = [{"response_code": code} for code in (("200", "500") if service in self.bad else ("200",))]
+        times = [float(second) for second in range(int(now) - SCRAPED_S, int(now) + 1)]
+        return [
+            Series({**owner, **each}, tuple((at, 10.0 * (rank + 1) * (at - START + SCRAPED_S)) for at in times))
+            for rank, each in enumerate(every)
+        ]
+
+
+def services_of(query: str) -> list[str]:
+    found = re.search(r'destination_service_name=~"([^"]*)"', query)
+    assert found is not None, query
+    return found[1].split("|")
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.store = Store(self.clock)
+        self.woken: list[str] = []
+        self.pressing: list[str] = []
+        self.sampler = Sampler(
+            self.store,
+            self.clock,
+            wake=lambda key: self.woken.append(key.name),
+            wake_first=lambda key: self.pressing.append(key.name),
+        )
+        self.sampler.autostart = False
+        self.analysis = policy_of(
+            spec(analysis={"mode": "Sequential", "metrics": [ERROR_RATE, LATENCY], "interval": "1s"})
+        ).analysis
+        for number in range(MANY):
+            self.watch(f"m{number:02}")
+
+    def watch(self, name: str) -> None:
+        canary, stable = Arm("ml", name, f"c-{name}", f"{name}-c"), Arm("ml", name, f"s-{name}", f"{name}-s")
+        since = self.clock.now() - 200
+        watch = Watch(Key("ml", name), f"uid-{name}", canary, stable, self.analysis, since, calm=True, calibrated=True)
+        self.sampler.watch(watch)
+
+    async def seen(self) -> dict[str, dict[str, Observation]]:
+        await self.sampler.take_looks(1.0)
+        looks = {name: self.sampler.look(Key("ml", name), f"uid-{name}") for name in self.names}
+        return {name: dict(look.observations) for name, look in looks.items() if look is not None}
+
+    @property
+    def names(self) -> list[str]:
+        return [f"m{number:02}" for number in range(MANY)]
+
+    def histograms(self) -> list[str]:
+        return [query for query in self.store.asked if "_bucket" in query]
+
+
+async def test_whose_counters_are_over_a_limit_is_looked_at_first() -> None:
+    """A revert does not wait for the histograms of those that are well, nor its pass for theirs."""
+    desk = Desk()
+    desk.store.bad = {"m17-c"}
+    ahead = []
+    desk.sampler._wake_first = lambda key: ahead.append((key.name, [*desk.woken]))
+    await desk.seen()
+    assert ahead == [("m17", [])]
+    assert sorted(desk.woken) == [name for name in desk.names if name != "m17"]
+
+
+async def test_whose_limits_hold_presses_nobody() -> None:
+    """Stable's errors are no reason to hurry."""
+    desk = Desk()
+    desk.store.bad = {"m03-s"}
+    await desk.seen()
+    assert desk.pressing == []
+    assert sorted(desk.woken) == desk.names
+
+
+async def test_each_few_have_their_look_before_more_is_read() -> None:
+    """The first pass can begin when the first few are read."""
+    desk = Desk()
+    read = []
+    desk.sampler._wake = lambda key: read.append(
+        len({one for query in desk.histograms() for one in services_of(query)})
+    )
+    await desk.seen()
+    assert read[0] == 2 * READ_AT_ONCE
+    assert read[-1] == 2 * MANY
+
+
+async def test_no_question_of_the_past_is_longer_than_what_is_read_at_once() -> None:
+    """Five minutes of all would be hundreds of megabytes at once."""
+    desk = Desk()
+    await desk.seen()
+    assert all("[301s]" in query for query in desk.histograms())
+    assert max(len(services_of(query)) for query in desk.histograms()) == 2 * READ_AT_ONCE
+
+
+async def test_the_past_of_many_is_read_few_questions_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever they are of: as after minutes without the source, when nobody is new."""
+    monkeypatch.setattr(newcomers, "READ_AT_ONCE", MANY)
+    desk = Desk()
+    await desk.seen()
+    assert len(desk.histograms()) > PAST_AT_ONCE
+    assert desk.store.most["istio_request_duration_milliseconds_bucket"] == PAST_AT_ONCE
+
+
+async def test_what_is_read_in_portions_says_what_it_says_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each number of each look."""
+    in_portions, at_once = Desk(), Desk()
+    in_portions.store.bad = at_once.store.bad = {"m03-c", "m04-s"}
+    seen = await in_portions.seen()
+    monkeypatch.setattr(newcomers, "READ_AT_ONCE", MANY)
+    monkeypatch.setattr(groups, "SCRAPES_AT_ONCE", dict.fromkeys(SeriesKind, 1e9))
+    assert await at_once.seen() == seen
+    assert len(at_once.histograms()) < len(in_portions.histograms())
+    assert isinstance(seen["m03"]["latency"].canary, Measured)
+
+
+async def test_a_source_that_says_nothing_blinds_all_at_once() -> None:
+    """Nobody waits for histograms that are not to be had."""
+    desk = Desk()
+    desk.store.failure = NoAnswer(Failure.UNREACHABLE, "refused")
+    seen = await desk.seen()
+    readings = [one["error-rate"].canary for one in seen.values()]
+    assert len(readings) == MANY
+    assert {one.reason for one in readings if isinstance(one, Missing)} == {Reason.UNREACHABLE}
+
+
+async def test_once_the_source_answers_all_is_read() -> None:
+    """Those that were blind are read like those that have just come."""
+    desk = Desk()
+    desk.store.failure = NoAnswer(Failure.UNREACHABLE, "refused")
+    await desk.seen()
+    desk.store.failure = None
+    desk.store.asked.clear()
+    desk.clock.move(1.0)
+    seen = await desk.seen()
+    assert all(isinstance(one["latency"].canary, Measured) for one in seen.values())
+    assert max(len(services_of(query)) for query in desk.histograms()) == 2 * READ_AT_ONCE
+
+
+async def test_the_last_of_many_wait_for_the_round_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are known have their next look in time."""
+    desk = Desk()
+    ask = desk.store.ask
+
+    async def slow(source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
+        desk.clock.move(0.4 if "_bucket" in query else 0.0)
+        return await ask(source, query, at, own=own)
+
+    monkeypatch.setattr(desk.store, "ask", slow)
+    assert [len(await desk.seen()) for _ in range(3)] == [3 * READ_AT_ONCE, 4 * READ_AT_ONCE, MANY]
