@@ -25,27 +25,30 @@ class StreamCounts:
         self._clock = clock
         self._presets = presets
         self._messages: dict[tuple[str, str], float] = {}
-        self._asked_at: dict[Group, float] = {}
+        self._asked_at: dict[tuple[str, str], float] = {}
+        """By canary: rollouts of several intervals share a source, and each is asked about in a round of its own."""
 
     async def ask(self, watches: Sequence[Watch]) -> None:
         """Ask about the canaries that have weight, where a gateway counts for them."""
         groups: dict[Group, list[Watch]] = {}
-        for watch in watches:
-            group = self._presets.group_of(watch)
-            if group is not None and group.provider is Provider.ISTIO and watch.since is not None:
-                groups.setdefault(group, []).append(watch)
         now = self._clock.now()
-        due = [group for group in groups if now - self._asked_at.get(group, 0.0) >= EVERY_SECONDS]
-        self._asked_at.update(dict.fromkeys(due, now))
-        await asyncio.gather(*(self._ask_group(group, groups[group]) for group in due))
+        for watch in watches:
+            if watch.since is None or now - self._asked_at.get(_service_of(watch), -EVERY_SECONDS) < EVERY_SECONDS:
+                continue
+            group = self._presets.group_of(watch)
+            if group is not None and group.provider is Provider.ISTIO:
+                groups.setdefault(group, []).append(watch)
+                self._asked_at[_service_of(watch)] = now
+        await asyncio.gather(*(self._ask_group(group, served) for group, served in groups.items()))
 
     def messages(self, watch: Watch) -> float:
         """Tell what was counted for a canary."""
-        return self._messages.get((watch.canary.namespace, watch.canary.service), 0.0)
+        return self._messages.get(_service_of(watch), 0.0)
 
     def forget(self, watch: Watch) -> None:
         """Drop what was counted for a canary."""
-        self._messages.pop((watch.canary.namespace, watch.canary.service), None)
+        for kept in (self._messages, self._asked_at):
+            kept.pop(_service_of(watch), None)
 
     async def _ask_group(self, group: Group, watches: Sequence[Watch]) -> None:
         arms = sorted({watch.canary for watch in watches})
@@ -60,3 +63,7 @@ class StreamCounts:
                 labels = series.labels
                 owner = labels.get("destination_service_namespace", ""), labels.get("destination_service_name", "")
                 self._messages[owner] = series.samples[-1][1] if series.samples else 0.0
+
+
+def _service_of(watch: Watch) -> tuple[str, str]:
+    return watch.canary.namespace, watch.canary.service

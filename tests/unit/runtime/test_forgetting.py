@@ -128,7 +128,7 @@ async def test_with_the_last_rollout_go_the_samples_of_all() -> None:
     assert presets._counters._tallies
     assert watched.sampler.silences._heard
     watched.sampler.forget(KEY)
-    while watched.sampler._loops:
+    while watched.sampler._rounds._loops:
         watched.clock.move(1.0)
         await asyncio.sleep(0)
     assert not presets._counters._tallies
