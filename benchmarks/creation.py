@@ -7,7 +7,8 @@ from benchmarks.fleet import fleet_of
 from benchmarks.ground import MODEL, Ground, at_work, names
 from benchmarks.manifests import PLAIN
 from benchmarks.process import cpu_seconds, rss_mb
-from benchmarks.template import STABLE, until_quiet
+from benchmarks.template import STABLE
+from benchmarks.waits import until_quiet
 from serinus.adapters.clock import SystemClock
 from tests.support.operator import samples
 from tests.support.pods import Kubelets

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Self
 
 from benchmarks.manifests import NAMESPACE, Policy
+from benchmarks.waits import within
 from serinus.adapters.clock import SystemClock
 from serinus.api.status import Verdict
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
@@ -109,7 +110,7 @@ class Fleet:
     async def each_routed(self, weight: int, names: Sequence[str]) -> AsyncIterator[set[str]]:
         """Give those whose routes give the version this weight, soon after they do, until all have been given."""
         left = set(names)
-        async with asyncio.timeout(self._patience):
+        async with within(self._patience, f"{weight}% to version {self._version} at each of {len(left)}"):
             while left:
                 there = {name for name in left if self._is_routed(name, weight)}
                 if there:

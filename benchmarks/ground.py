@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +16,7 @@ from benchmarks.manifests import NAMESPACE
 from benchmarks.process import cost
 from benchmarks.prometheus import NAME as PROMETHEUS
 from benchmarks.prometheus import Prometheus, prometheus
+from benchmarks.waits import within
 from serinus.api import crds
 from serinus_local.control_plane import API_SERVER, ControlPlane, control_plane
 from serinus_local.gateway import istio_gateway
@@ -85,7 +85,7 @@ class Ground:
         """Wait until the API server has taken in what was put into etcd."""
         server = self.plane.processes.running(API_SERVER)
         assert server is not None
-        async with asyncio.timeout(REST_SECONDS):
+        async with within(REST_SECONDS, f"the API server takes less than {RESTING_CORES:g} cores"):
             while (await cost(1.0, server.pid))[0].cpu_cores > RESTING_CORES:
                 continue
 
