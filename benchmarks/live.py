@@ -91,7 +91,7 @@ async def _at(here: Ground, asked: Load, mode: Mode, template: Template, find: F
         here.tell(f"live, {mode}: {asked.key} {_told(settled)}; steady for {asked.steady_seconds:g} s")
         steady = await _steady(here, operator, process.pid, asked.steady_seconds)
         here.tell(f"live, {mode}: {asked.key} take {steady['cpu_cores']:.3f} cores, {steady['rss_mb']:.0f} MiB")
-        find(by_load(asked.key, {**steady, "keeps_up_after_seconds": settled}))
+        find(by_load(asked.key, {**steady, "keeps_up_after_seconds": settled and round(settled, 1)}))
         reverts = Reverts(here, fleet, mode, apart=seconds(asked.interval))
         await _one_by_one(reverts, asked, find)
         await _at_once(reverts, asked, find)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmarks.etcd import Stored
 from benchmarks.fleet import Fleet, fleet_of
 from benchmarks.ground import MODEL, Ground, at_work, names
-from benchmarks.manifests import LIVE_WEIGHT, Policy
+from benchmarks.manifests import LIVE_WEIGHT, Mode, Policy
 from benchmarks.marks import wishes_about
 from benchmarks.waits import until_quiet
 from serinus.core.model.kinds import Json
@@ -48,7 +48,7 @@ class Templates:
         return self._made.get(str(policy)) or await self._make(policy, self._serve)
 
     async def live(self, policy: Policy) -> Template:
-        """Give one whose second version has its first weight, for over a minute, and is well."""
+        """Give one whose second version has had its first weight for a minute, and is well; its test is calibrated."""
         return self._made.get(str(policy)) or await self._make(policy, self._bring_to_life)
 
     async def _make(self, policy: Policy, make: Callable[[Policy], Awaitable[None]]) -> Template:
@@ -84,6 +84,8 @@ class Templates:
             await etcd.age(name, TRIED_SECONDS)
             async with at_work(maker):
                 await fleet.until_safe()
+                if policy.mode is Mode.DEFAULT:
+                    await fleet.until_calibrated()
 
     @asynccontextmanager
     async def _one(self, policy: Policy) -> AsyncIterator[Fleet]:
