@@ -13,7 +13,7 @@ from serinus.adapters.clock import SystemClock
 from tests.support.operator import samples
 from tests.support.pods import Kubelets
 
-REDUCED, FULL = (100,), (1000,)
+REDUCED, FULL = (50,), (1000,)
 
 
 async def measure(size: int, here: Ground) -> Numbers:

@@ -24,7 +24,7 @@ from tests.support.mirror import Change, Mirror
 AT_ONCE = 16
 LOOK_SECONDS = 0.05
 CHECKPOINT_SECONDS = 0.5
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 PATIENCE_EACH_SECONDS = 0.3
 """Longer for more of them: an operator that does not keep up is to be measured, too."""
 

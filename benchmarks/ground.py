@@ -33,6 +33,8 @@ DRAIN_SECONDS = 600
 NAMES_AT_ALL = 5
 """Digits of a name: all names are equally long."""
 RESTING_CORES, REST_SECONDS = 0.2, 240.0
+READY_SECONDS = 300.0
+"""Ten thousand objects are read before an operator is ready."""
 
 Tell = Callable[[str], None]
 
@@ -112,7 +114,7 @@ async def at_work(operator: OperatorProcess) -> AsyncIterator[Running]:
     """Run an operator for the time of the block; its process as it was started at first."""
     started = await operator.start()
     try:
-        await operator.until_page("/readyz")
+        await operator.until_page("/readyz", limit=READY_SECONDS)
         yield started
     finally:
         await operator.stop()

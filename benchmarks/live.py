@@ -48,14 +48,14 @@ class Load:
         return max(self.steady, 2 * seconds(self.interval))
 
 
-REDUCED = (Load(1, victims=5, rounds=0), Load(100, victims=5, rounds=1))
+REDUCED = (Load(1, victims=3, rounds=0, steady=5.0), Load(100, victims=4, rounds=1, steady=5.0))
 REDUCED_THRESHOLD = (Load(100, victims=3, rounds=1, steady=5.0),)
 FULL = (
     Load(1, victims=20, rounds=0),
-    Load(100, victims=50, rounds=2),
-    Load(300, victims=50, rounds=2),
-    Load(1000, victims=50, rounds=1, interval="10s"),
-    Load(1000, victims=50, rounds=1),
+    Load(100, victims=40, rounds=2),
+    Load(300, victims=40, rounds=1),
+    Load(1000, victims=40, rounds=1, interval="10s"),
+    Load(1000, victims=40, rounds=1),
 )
 FULL_THRESHOLD = (
     Load(1, victims=10, rounds=0),

@@ -13,7 +13,7 @@ from serinus.api.durations import seconds
 from tests.support.operator import OperatorProcess, requests_made, samples
 
 QUIET_SECONDS = 2.0
-QUIET_LIMIT_SECONDS, LOOKED_AT_LIMIT_SECONDS = 180.0, 180.0
+QUIET_LIMIT_SECONDS, LOOKED_AT_LIMIT_SECONDS = 180.0, 400.0
 ASKED_SECONDS = 0.25
 """Between two pages: each costs the operator some milliseconds."""
 LOOKS, WITHIN_INTERVALS = 2, 2.5
