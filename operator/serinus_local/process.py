@@ -24,7 +24,7 @@ MARK = "SERINUS_LOCAL_STATE"
 _FOR_GO = {"GOGC": "300", "GOMEMLIMIT": "8GiB"}
 """Memory is cheaper here than two cores: an API server that seldom collects garbage starts with a sixth less CPU.
 
-With ten thousand ModelDeployments it took 11 GiB; the limit makes it collect earlier there.
+With ten thousand ModelDeployments it took 14 GiB; the limit makes it collect earlier there.
 """
 
 
