@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import Numbers, flattened
-from benchmarks.ground import Tell
+from benchmarks.figures import Findings, flattened
 from benchmarks.live import USUAL_INTERVAL
 from benchmarks.parts import PARTS, Wish, measured, usual
 from serinus.adapters.clock import SystemClock
@@ -35,26 +33,23 @@ def main() -> int:
     def tell(text: str) -> None:
         PROGRESS.print(f"{clock.monotonic() - began:4.0f} s  {text}", highlight=False, markup=False, soft_wrap=True)
 
-    numbers = asyncio.run(_measured(names, wish, tell, chosen.json))
-    tell("done")
-    Console().print(_table(numbers))
-    return 1 if "failed_parts" in numbers else 0
-
-
-async def _measured(names: Sequence[str], wish: Wish, tell: Tell, file: Path | None) -> Numbers:
-    """Measure, and write the file anew after each part: an hour's numbers must not be lost with its last minute."""
-    numbers: Numbers = {}
-    async for numbers in measured(names, wish, tell):
-        if file is not None:
-            await asyncio.to_thread(file.write_text, json.dumps(numbers, indent=1) + "\n")
-    return numbers
+    findings = Findings(chosen.json)
+    try:
+        asyncio.run(measured(names, wish, tell, findings))
+        tell("done")
+    finally:
+        # Whoever ends it early sees what there is.
+        Console().print(_table(findings.numbers))
+    return 0 if findings.is_whole else 1
 
 
 def _options() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     arguments.add_argument("--full", action="store_true", help="all sizes: most of an hour instead of five minutes")
     arguments.add_argument("--only", nargs="+", choices=list(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}")
-    arguments.add_argument("--live", nargs="+", type=int, default=(), metavar="N", help="so many live rollouts")
+    arguments.add_argument(
+        "--live", nargs="+", type=int, default=(), metavar="N", help="so many live rollouts, of one or two operators"
+    )
     arguments.add_argument("--interval", default=USUAL_INTERVAL, help="their analysis.interval, with --live")
     arguments.add_argument("--victims", type=int, metavar="N", help="so many are reverted one by one")
     arguments.add_argument("--idle", nargs="+", type=int, default=(), metavar="N", help="so many idle ones")

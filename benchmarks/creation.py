@@ -7,12 +7,13 @@ from benchmarks.fleet import fleet_of
 from benchmarks.ground import MODEL, Ground, at_work, names
 from benchmarks.manifests import PLAIN
 from benchmarks.process import cpu_seconds, rss_mb
-from benchmarks.template import STABLE, until_quiet
+from benchmarks.template import STABLE
+from benchmarks.waits import until_quiet
 from serinus.adapters.clock import SystemClock
 from tests.support.operator import samples
 from tests.support.pods import Kubelets
 
-REDUCED, FULL = (100,), (1000,)
+REDUCED, FULL = (50,), (1000,)
 
 
 async def measure(size: int, here: Ground) -> Numbers:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from benchmarks.figures import led, passes
 from benchmarks.ground import Ground
 from benchmarks.manifests import NAMESPACE
+from benchmarks.waits import within
 from tests.support.operator import OperatorProcess, samples
 
 SHARDS: Final = 4
@@ -37,7 +38,7 @@ class Replicas:
 
 async def until_lead(operators: Sequence[OperatorProcess], shards: int) -> list[frozenset[int]]:
     """Wait until each operator leads equally many shards and something was looked at; gives which, by operator."""
-    async with asyncio.timeout(LEADS_SECONDS):
+    async with within(LEADS_SECONDS, f"each of {len(operators)} operators leads its part of {shards} shards"):
         while True:
             pages = [await samples(one.url) for one in operators]
             found = [led(page) for page in pages]

@@ -1,15 +1,52 @@
-"""Figures: quantiles, the load that stands beside each, and what two looks at the operator's own metrics tell."""
+"""Figures: what was found so far, quantiles, the load beside them, what two pages of the operator's metrics tell."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 Samples: TypeAlias = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 """A page of metrics: values by name and labels."""
 Numbers: TypeAlias = dict[str, Any]
 _BARE = frozenset[tuple[str, str]]()
+LONGEST_TOLD = 500
+"""Characters of an error."""
+
+
+class Findings:
+    """All figures so far. A file is written anew with each: an hour's figures must not be lost with its last minute."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.numbers: Numbers = {}
+        self._file = file
+
+    def add(self, more: Mapping[str, Any]) -> None:
+        """Add figures; under keys that are there already they are put beside what is there."""
+        _put_beside(self.numbers, more)
+        if self._file is not None:
+            self._file.write_text(json.dumps(self.numbers, indent=1) + "\n")
+
+    def fail(self, part: str, error: BaseException) -> str:
+        """Note that a part could not be measured to its end; gives the error in short."""
+        text = f"{type(error).__name__}: {error}"[:LONGEST_TOLD]
+        self.add({"failed_parts": {part: text}})
+        return text
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether nothing has failed."""
+        return "failed_parts" not in self.numbers
+
+
+def _put_beside(known: Numbers, more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(known.get(key), dict):
+            _put_beside(known[key], value)
+        else:
+            known[key] = dict(value) if isinstance(value, Mapping) else value
 
 
 def quantile(values: Sequence[float], share: float) -> float:

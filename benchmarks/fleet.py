@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from datetime import datetime
 from typing import Self
 
 from benchmarks.manifests import NAMESPACE, Policy
+from benchmarks.waits import within
 from serinus.adapters.clock import SystemClock
 from serinus.api.status import Verdict
+from serinus.core.analysis.past_words import NOT_KNOWN
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
 from serinus.core.traffic.istio.routes import read_split
@@ -20,7 +23,8 @@ from tests.support.mirror import Change, Mirror
 
 AT_ONCE = 16
 LOOK_SECONDS = 0.05
-PATIENCE_SECONDS = 60.0
+CHECKPOINT_SECONDS = 0.5
+PATIENCE_SECONDS = 120.0
 PATIENCE_EACH_SECONDS = 0.3
 """Longer for more of them: an operator that does not keep up is to be measured, too."""
 
@@ -36,6 +40,12 @@ class _Tried:
     weight: int
     stage_started: str
     verdict: str
+    calibration: str
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Tell whether its test knows stable's past, be that enough or not."""
+        return bool(self.calibration) and self.calibration != NOT_KNOWN
 
     @classmethod
     def of(cls, manifest: Json) -> Self:
@@ -48,6 +58,7 @@ class _Tried:
             status.get("weight", 0),
             status.get("stageStartedAt", ""),
             status.get("verdict", ""),
+            (status.get("outlook") or {}).get("calibration", ""),
         )
 
 
@@ -109,7 +120,7 @@ class Fleet:
     async def each_routed(self, weight: int, names: Sequence[str]) -> AsyncIterator[set[str]]:
         """Give those whose routes give the version this weight, soon after they do, until all have been given."""
         left = set(names)
-        async with asyncio.timeout(self._patience):
+        async with within(self._patience, f"{weight}% to version {self._version} at each of {len(left)}"):
             while left:
                 there = {name for name in left if self._is_routed(name, weight)}
                 if there:
@@ -135,6 +146,17 @@ class Fleet:
             return all(name in self._tried and self._tried[name].verdict == Verdict.SAFE for name in self.names)
 
         await self._mirror.until(is_safe, "Safe everywhere", limit=self._patience)
+
+    async def until_calibrated(self) -> None:
+        """Wait until what is stored has learnt from stable's past, everywhere: it would be learnt anew from there.
+
+        Evidence is written once a minute, or at once when a spec is another: `paused: false` says what nothing says.
+        """
+        turns = itertools.cycle((False, None))
+        async with within(self._patience, "the test knows the history of stable"):
+            while not all(self._tried[name].is_calibrated for name in self.names):
+                await self._patch(self.names, {"paused": next(turns)})
+                await asyncio.sleep(CHECKPOINT_SECONDS)
 
     async def until_taken(self, names: Sequence[str]) -> dict[str, float]:
         """Wait until the version has weight 0 at all of these; give when each was seen, on the monotonic clock."""

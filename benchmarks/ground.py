@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +16,7 @@ from benchmarks.manifests import NAMESPACE
 from benchmarks.process import cost
 from benchmarks.prometheus import NAME as PROMETHEUS
 from benchmarks.prometheus import Prometheus, prometheus
+from benchmarks.waits import within
 from serinus.api import crds
 from serinus_local.control_plane import API_SERVER, ControlPlane, control_plane
 from serinus_local.gateway import istio_gateway
@@ -33,6 +33,8 @@ DRAIN_SECONDS = 600
 NAMES_AT_ALL = 5
 """Digits of a name: all names are equally long."""
 RESTING_CORES, REST_SECONDS = 0.2, 240.0
+READY_SECONDS = 300.0
+"""Ten thousand objects are read before an operator is ready."""
 
 Tell = Callable[[str], None]
 
@@ -85,7 +87,7 @@ class Ground:
         """Wait until the API server has taken in what was put into etcd."""
         server = self.plane.processes.running(API_SERVER)
         assert server is not None
-        async with asyncio.timeout(REST_SECONDS):
+        async with within(REST_SECONDS, f"the API server takes less than {RESTING_CORES:g} cores"):
             while (await cost(1.0, server.pid))[0].cpu_cores > RESTING_CORES:
                 continue
 
@@ -112,7 +114,7 @@ async def at_work(operator: OperatorProcess) -> AsyncIterator[Running]:
     """Run an operator for the time of the block; its process as it was started at first."""
     started = await operator.start()
     try:
-        await operator.until_page("/readyz")
+        await operator.until_page("/readyz", limit=READY_SECONDS)
         yield started
     finally:
         await operator.stop()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.figures import Numbers, load, requests_by_verb
+from benchmarks.figures import Findings, Numbers, load, requests_by_verb
 from benchmarks.fleet import fleet_of
 from benchmarks.ground import TRIAL, Ground, at_work
 from benchmarks.manifests import PLAIN, Mode, held
 from benchmarks.process import cost, rss_mb
-from benchmarks.template import TRIED, Template, Templates, until_looked_at, until_quiet
+from benchmarks.template import TRIED, Template, Templates
+from benchmarks.waits import until_looked_at, until_quiet
 from serinus.adapters.clock import SystemClock
 from tests.support.operator import samples
 
@@ -24,19 +25,19 @@ LIVE = 10
 LIVE_POLICY = held(Mode.DEFAULT, "1s")
 
 
-async def measure(sizes: Sequence[int], templates: Templates, *, lasts: float = IDLE_SECONDS) -> Numbers:
-    """Measure some sizes, with CPU over so many seconds; gives the figures as `idle` and as `restart`, by size."""
-    here, idle, restart = templates.here, Numbers(), Numbers()
+async def measure(sizes: Sequence[int], templates: Templates, findings: Findings, *, lasts: float) -> None:
+    """Measure some sizes, with CPU over so many seconds; finds figures of `idle` and of `restart`, by size."""
+    here = templates.here
     template, trial = await templates.serving(PLAIN), await templates.live(LIVE_POLICY)
     alone = await _alone(here, template)
     for size in sizes:
         here.tell(f"idle: {size} are put there")
         await template.copy(here, size)
-        idle[str(size)], last = await _idle(here, size, alone, lasts)
-        here.tell(f"idle: {size} take {idle[str(size)]['rss_mb']} MiB, all were looked at after {last} s")
-        restart[str(size)] = {"last_look_seconds": last, **await _restart(here, trial)}
+        numbers, last = await _idle(here, size, alone, lasts)
+        here.tell(f"idle: {size} take {numbers['rss_mb']} MiB, all were looked at after {last} s")
+        findings.add({"idle": {str(size): numbers}, "restart": {str(size): {"last_look_seconds": last}}})
+        findings.add({"restart": {str(size): await _restart(here, trial)}})
         await here.clear()
-    return {"idle": idle, "restart": restart}
 
 
 async def _alone(here: Ground, template: Template) -> float:
@@ -44,7 +45,7 @@ async def _alone(here: Ground, template: Template) -> float:
     await template.copy(here, 1)
     operator = here.operator()
     async with at_work(operator) as process:
-        await until_looked_at([operator], 1)
+        await until_looked_at(operator, 1)
         await until_quiet(operator)
         return rss_mb(process.pid)
 
@@ -54,7 +55,7 @@ async def _idle(here: Ground, size: int, alone: float, lasts: float) -> tuple[Nu
     clock, operator = SystemClock(), here.operator()
     began = clock.monotonic()
     async with at_work(operator) as process:
-        await until_looked_at([operator], size)
+        await until_looked_at(operator, size)
         looked_at = round(clock.monotonic() - began, 2)
         await until_quiet(operator)
         before = requests_by_verb(await samples(operator.url))

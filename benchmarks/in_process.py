@@ -12,7 +12,7 @@ import numpy as np
 from tests.support.many_metrics import monitor_of_many, observation_of_many
 from tests.support.world import KEY, serving
 
-PASSES = 2000
+PASSES = 500
 SCRAPES = 100
 
 

@@ -1,32 +1,30 @@
 """Live rollouts: what they cost while nothing happens, and how long it is from a bad sample to weight 0.
 
-The clock starts when the metrics source can return the sample that condemns, and stops when a watch shows the route.
+The clock starts when the metrics source can return a bad sample, and stops when a watch shows the route.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.figures import Numbers, load, pass_ms, passes, requests_by_verb, spread
+from benchmarks.figures import Findings, Numbers, load, pass_ms, passes, requests_by_verb, spread
 from benchmarks.fleet import fleet_of
 from benchmarks.ground import Ground, at_work
 from benchmarks.manifests import Mode, held
-from benchmarks.process import Cost, cost
+from benchmarks.process import cost
 from benchmarks.reverts import Reverts
-from benchmarks.template import TRIED, Template, Templates, until_looked_at
+from benchmarks.template import TRIED, Template, Templates
+from benchmarks.waits import until_keeps_up, within
 from serinus.api.durations import seconds
-from serinus.runtime.sampler import CALM_PASSES_A_SECOND
 from tests.support.operator import OperatorProcess, samples
 
 STEADY_SECONDS = 10.0
-LOOKS_TOGETHER = 3
-KEEPS_UP = 0.8
-"""Of the passes that so many looks should have."""
-SETTLE_SECONDS = 60.0
 USUAL_INTERVAL = "1s"
+LONGEST_SECONDS = 1200.0
+"""For one load: the others have to be measured, too."""
+
+Find = Callable[[Numbers], None]
 
 
 @dataclass(frozen=True)
@@ -50,113 +48,101 @@ class Load:
         return max(self.steady, 2 * seconds(self.interval))
 
 
-REDUCED = (Load(1, victims=5, rounds=0), Load(100, victims=5, rounds=1))
-SHORTENED = (Load(1, victims=3, rounds=0, steady=5.0), Load(100, victims=3, rounds=1, steady=5.0))
+REDUCED = (Load(1, victims=3, rounds=0, steady=5.0), Load(100, victims=4, rounds=1, steady=5.0))
+REDUCED_THRESHOLD = (Load(100, victims=3, rounds=1, steady=5.0),)
 FULL = (
     Load(1, victims=20, rounds=0),
-    Load(100, victims=50, rounds=2),
-    Load(300, victims=50, rounds=2),
-    Load(1000, victims=50, rounds=1),
-    Load(1000, victims=50, rounds=1, interval="10s"),
+    Load(100, victims=40, rounds=2),
+    Load(300, victims=40, rounds=1),
+    Load(1000, victims=40, rounds=1, interval="10s"),
+    Load(1000, victims=40, rounds=1),
+)
+FULL_THRESHOLD = (
+    Load(1, victims=10, rounds=0),
+    Load(100, victims=20, rounds=1),
+    Load(300, victims=20, rounds=1),
+    Load(1000, victims=20, rounds=1),
 )
 
 
-@dataclass(frozen=True)
-class Steady:
-    """What live rollouts cost in some seconds in which nothing happens to them."""
+async def measure(loads: Sequence[Load], mode: Mode, templates: Templates, findings: Findings) -> None:
+    """Measure some loads; one that fails is said, and leaves the others and what it has found."""
+    here = templates.here
 
-    operator: Cost
-    prometheus: Cost
-    pass_ms: float
-    passes_a_second: float
-    requests_a_second: float
-    load: float
+    def find(numbers: Numbers) -> None:
+        findings.add(numbers if mode is Mode.DEFAULT else {str(mode): numbers})
 
-
-@dataclass(frozen=True)
-class Measured:
-    """All that was seen at one load."""
-
-    load: Load
-    steady: Steady
-    one_by_one: Sequence[float]
-    at_once: Sequence[float]
-    load_then: float
-
-    def reverts(self) -> Numbers:
-        """Give the figures of the seconds from sample to weight 0."""
-        told = spread(self.one_by_one)
-        at_once = {"all_at_once": spread(self.at_once)} if self.at_once else {}
-        return {**told, **at_once, "load": self.load_then}
-
-
-async def measure(loads: Sequence[Load], mode: Mode, templates: Templates) -> Numbers:
-    """Measure some loads; one that cannot be measured to its end is said and leaves the others."""
-    here, found, failed = templates.here, list[Measured](), dict[str, str]()
     for each in loads:
-        template = await templates.live(held(mode, each.interval))
         try:
-            found.append(await _at(here, each, mode, template))
-        except (AssertionError, TimeoutError) as error:
-            failed[each.key] = f"{type(error).__name__}: {error}"[:300]
-            here.tell(f"live, {mode}: {each.key} could not be measured: {failed[each.key]}")
+            async with within(LONGEST_SECONDS, f"all of {each.key} live rollouts is measured"):
+                await _at(here, each, mode, await templates.live(held(mode, each.interval)), find)
+        except Exception as error:
+            part = f"live, {mode}: {each.key}"
+            here.tell(f"{part} could not be measured: {findings.fail(part, error)}")
         await here.clear()
-    return {**figures(found), **({"failed": failed} if failed else {})}
 
 
-async def _at(here: Ground, asked: Load, mode: Mode, template: Template) -> Measured:
-    """Measure one load with an operator that is new."""
+async def _at(here: Ground, asked: Load, mode: Mode, template: Template, find: Find) -> None:
+    """Measure one load with an operator that is new; figures are told as they are found."""
     made, operator = await template.copy(here, asked.rollouts), here.operator()
     watched = fleet_of(here.api, held(mode, asked.interval), made, version=TRIED)
     async with watched as fleet, at_work(operator) as process:
-        await settled([operator], asked.rollouts, asked.interval)
-        here.tell(f"live, {mode}: {asked.key} steady for {asked.steady_seconds:g} s")
+        settled = await until_keeps_up(here.prometheus, asked.rollouts, asked.interval)
+        here.tell(f"live, {mode}: {asked.key} {_told(settled)}; steady for {asked.steady_seconds:g} s")
         steady = await _steady(here, operator, process.pid, asked.steady_seconds)
-        here.tell(f"live, {mode}: {asked.key} take {steady.operator.cpu_cores:.3f} cores")
+        here.tell(f"live, {mode}: {asked.key} take {steady['cpu_cores']:.3f} cores, {steady['rss_mb']:.0f} MiB")
+        find(by_load(asked.key, {**steady, "keeps_up_after_seconds": settled and round(settled, 1)}))
         reverts = Reverts(here, fleet, mode, apart=seconds(asked.interval))
-        at_once = [each for _ in range(asked.rounds) for each in await reverts.at_once()]
-        one_by_one = await reverts.one_by_one(asked.victims)
-        return Measured(asked, steady, one_by_one, at_once, load())
+        await _one_by_one(reverts, asked, find)
+        await _at_once(reverts, asked, find)
 
 
-async def settled(operators: Sequence[OperatorProcess], rollouts: int, interval: str) -> None:
-    """Wait until new operators have seen all live rollouts, and keep up with them, or for a minute where they do not.
-
-    At its start an operator reads minutes of samples again.
-    """
-    await until_looked_at(operators, rollouts, all_done=False)
-    apart = LOOKS_TOGETHER * seconds(interval)
-    wanted = KEEPS_UP * apart * min(rollouts / seconds(interval), CALM_PASSES_A_SECOND)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(SETTLE_SECONDS):
-            while await _passes_within(operators, apart) < wanted:
-                continue
+async def _one_by_one(reverts: Reverts, asked: Load, find: Find) -> None:
+    taken: list[float] = []
+    try:
+        await reverts.one_by_one(asked.victims, taken)
+    finally:
+        if taken:
+            find({"revert_seconds": {asked.key: {**spread(taken), "load": load()}}})
 
 
-async def _passes_within(operators: Sequence[OperatorProcess], lasts: float) -> float:
-    before = [passes(await samples(one.url)) for one in operators]
-    await asyncio.sleep(lasts)
-    return sum([passes(await samples(one.url)) for one in operators]) - sum(before)
+async def _at_once(reverts: Reverts, asked: Load, find: Find) -> None:
+    taken: list[float] = []
+    for number in range(asked.rounds):
+        if number:
+            await reverts.come_back()
+        taken += await reverts.at_once()
+        find({"revert_seconds": {asked.key: {"all_at_once": all_at_once(taken, reverts.later)}}})
 
 
-async def _steady(here: Ground, operator: OperatorProcess, pid: int, lasts: float) -> Steady:
-    before = await samples(operator.url)
+def all_at_once(taken: Sequence[float], later: int) -> Numbers:
+    """Give seconds from the scrape that condemns, `later` ones after the first bad one, and from the first bad one."""
+    after = spread([each - later for each in taken])
+    return {**after, "from_first_bad_scrape": spread(taken), "condemned_by_scrape": later + 1, "load": load()}
+
+
+async def _steady(here: Ground, operator: OperatorProcess, pid: int, lasts: float) -> Numbers:
+    """Measure some seconds in which nothing happens to the rollouts."""
+    before, asked = await samples(operator.url), await here.prometheus.asked()
     prometheus, own = await cost(lasts, here.prometheus.pid, pid)
-    after = await samples(operator.url)
+    after, looks = await samples(operator.url), (await here.prometheus.asked()).since(asked).looks
     requests = sum(requests_by_verb(after).values()) - sum(requests_by_verb(before).values())
-    ran = passes(after) - passes(before)
-    return Steady(own, prometheus, pass_ms(before, after), ran / lasts, requests / lasts, load())
-
-
-def figures(found: Sequence[Measured]) -> Numbers:
-    """Give all figures, by load."""
     return {
-        "revert_seconds": {one.load.key: one.reverts() for one in found},
-        "rss_mb": {one.load.key: round(one.steady.operator.rss_mb, 1) for one in found},
-        "cpu_cores": {one.load.key: round(one.steady.operator.cpu_cores, 4) for one in found},
-        "live_pass_ms": {one.load.key: round(one.steady.pass_ms, 3) for one in found},
-        "passes_a_second": {one.load.key: round(one.steady.passes_a_second, 1) for one in found},
-        "api_requests_a_second": {one.load.key: round(one.steady.requests_a_second, 1) for one in found},
-        "prometheus_cpu_cores": {one.load.key: round(one.steady.prometheus.cpu_cores, 4) for one in found},
-        "load": {one.load.key: one.steady.load for one in found},
+        "rss_mb": round(own.rss_mb, 1),
+        "cpu_cores": round(own.cpu_cores, 4),
+        "live_pass_ms": round(pass_ms(before, after), 3),
+        "passes_a_second": round((passes(after) - passes(before)) / lasts, 1),
+        "looks_a_second": round(looks / lasts, 1),
+        "api_requests_a_second": round(requests / lasts, 1),
+        "prometheus_cpu_cores": round(prometheus.cpu_cores, 4),
+        "load": load(),
     }
+
+
+def by_load(key: str, numbers: Numbers) -> Numbers:
+    """Give figures by name and then by load."""
+    return {name: {key: value} for name, value in numbers.items()}
+
+
+def _told(settled: float | None) -> str:
+    return "are not kept up with" if settled is None else f"are kept up with after {settled:.0f} s"

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
@@ -25,8 +26,29 @@ from serinus_local.process import Program
 NAME = "prometheus"
 NO_VECTOR = '{"status":"success","data":{"resultType":"vector","result":[]}}'
 START_SECONDS = 30.0
+LONG_AGO_SECONDS = 60.0
+"""Nobody who keeps up asks for samples of so long."""
+ARMS = 2
+"""Services that a look at a rollout asks about."""
 _UNITS = {"s": 1.0, "ms": 0.001}
 _RANGE = re.compile(r"\[(\d+)(ms|s)\]")
+
+
+@dataclass(frozen=True)
+class AskedFor:
+    """How often Services were asked about: for their requests, as each look does, and for samples of long ago."""
+
+    services: int = 0
+    of_long_ago: int = 0
+
+    @property
+    def looks(self) -> float:
+        """Count the looks at rollouts."""
+        return self.services / ARMS
+
+    def since(self, before: AskedFor) -> AskedFor:
+        """Give what has come since then."""
+        return AskedFor(self.services - before.services, self.of_long_ago - before.of_long_ago)
 
 
 class Server:
@@ -35,11 +57,13 @@ class Server:
     def __init__(self) -> None:
         self._clock = SystemClock()
         self.traffic = traffic.Traffic(self._clock.now())
+        self.asked = AskedFor()
 
     def application(self) -> web.Application:
         """Give the pages."""
         application = web.Application(client_max_size=1 << 24)
         application.router.add_post("/api/v1/query", self._answer)
+        application.router.add_get("/asked", self._asked)
         application.router.add_post("/spoil", self._spoil)
         application.router.add_post("/send", self._send)
         application.router.add_post("/forget", self._forget)
@@ -72,7 +96,14 @@ class Server:
         namespaces, services = (
             _either(query, f"destination_service_{label}").split("|") for label in ("namespace", "name")
         )
+        self.asked = AskedFor(
+            self.asked.services + (len(services) if found == self.traffic.requests else 0),
+            self.asked.of_long_ago + (len(services) if _range(query) > LONG_AGO_SECONDS else 0),
+        )
         return found(namespaces[0], services, at - _range(query), at)
+
+    async def _asked(self, request: web.Request) -> web.Response:
+        return web.json_response(asdict(self.asked))
 
     async def _spoil(self, request: web.Request) -> web.Response:
         wish, ahead = await request.json(), self._clock.monotonic() - self._clock.now()
@@ -111,6 +142,11 @@ class Prometheus:
         """Let requests reach Services, or none any more."""
         async with self._session.post(f"{self.url}/send", json={"services": list(services), "there": there}) as answer:
             await answer.read()
+
+    async def asked(self) -> AskedFor:
+        """Tell what operators have asked for so far."""
+        async with self._session.get(f"{self.url}/asked") as answer:
+            return AskedFor(**await answer.json())
 
     async def forget(self) -> None:
         """Let all Services have had good requests alone."""

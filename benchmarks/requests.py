@@ -7,7 +7,8 @@ from benchmarks.figures import Numbers, load
 from benchmarks.fleet import fleet_of
 from benchmarks.ground import MODEL, Ground, at_work, names
 from benchmarks.manifests import PLAIN, Policy
-from benchmarks.template import STABLE, TRIED, until_quiet
+from benchmarks.template import STABLE, TRIED
+from benchmarks.waits import until_quiet
 from tests.support.pods import Kubelets
 
 FIRST_WEIGHT = 5

@@ -7,27 +7,28 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from benchmarks.elected import SHARDS, Replicas, until_lead
-from benchmarks.figures import Numbers, load
+from benchmarks.figures import Findings, Numbers, load
 from benchmarks.ground import Ground, at_work
-from benchmarks.live import STEADY_SECONDS, USUAL_INTERVAL, settled
+from benchmarks.live import STEADY_SECONDS, USUAL_INTERVAL
 from benchmarks.manifests import NAMESPACE, Mode, held
 from benchmarks.process import Cost, cost
 from benchmarks.template import Templates
+from benchmarks.waits import until_keeps_up
 from serinus.core.model.identity import Key
 from serinus.core.model.shards import shard_of
 
 REDUCED, FULL = (100,), (100, 300)
 
 
-async def measure(sizes: Sequence[int], templates: Templates) -> Numbers:
-    """Measure some sizes, in the default mode; gives what each operator took, by size."""
-    here, found = templates.here, Numbers()
+async def measure(sizes: Sequence[int], templates: Templates, findings: Findings) -> None:
+    """Measure some sizes, in the default mode; finds what each operator took, by size."""
+    here = templates.here
     for size in sizes:
         template = await templates.live(held(Mode.DEFAULT, USUAL_INTERVAL))
-        found[str(size)] = await _shared(here, await template.copy(here, size))
-        here.tell(f"replicas: {size} are shared: {found[str(size)]}")
+        found = await _shared(here, await template.copy(here, size))
+        here.tell(f"replicas: {size} are shared: {found}")
+        findings.add({"replicas": {str(size): found}})
         await here.clear()
-    return found
 
 
 async def _shared(here: Ground, made: Sequence[str]) -> Numbers:
@@ -36,7 +37,7 @@ async def _shared(here: Ground, made: Sequence[str]) -> Numbers:
     async with AsyncExitStack() as held_up:
         running = [await held_up.enter_async_context(at_work(one)) for one in both]
         shards = await until_lead(both, SHARDS)
-        await settled(both, len(made), USUAL_INTERVAL)
+        await until_keeps_up(here.prometheus, len(made), USUAL_INTERVAL)
         spent = await cost(STEADY_SECONDS, *(one.pid for one in running))
     by_shard = Counter(shard_of(Key(NAMESPACE, name), SHARDS) for name in made)
     return figures(spent, [sum(by_shard[shard] for shard in one) for one in shards])

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from benchmarks.etcd import Stored
-from benchmarks.figures import passes, waiting
 from benchmarks.fleet import Fleet, fleet_of
 from benchmarks.ground import MODEL, Ground, at_work, names
-from benchmarks.manifests import LIVE_WEIGHT, Policy
+from benchmarks.manifests import LIVE_WEIGHT, Mode, Policy
 from benchmarks.marks import wishes_about
+from benchmarks.waits import until_quiet
 from serinus.core.model.kinds import Json
-from tests.support.operator import OperatorProcess, requests_made, samples
 from tests.support.pods import Kubelets
 
 STABLE, TRIED = "1", "2"
 STABLE_SECONDS, TRIED_SECONDS = 3000.0, 62.0
 """By so much they are made older: the tests learn from stable's past, and the canary is warm, with a whole window."""
-QUIET_SECONDS = 2.0
-LOOKED_AT_LIMIT_SECONDS = 180.0
-ASKED_SECONDS = 0.25
-"""Between two pages: each costs the operator some milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Templates:
         return self._made.get(str(policy)) or await self._make(policy, self._serve)
 
     async def live(self, policy: Policy) -> Template:
-        """Give one whose second version has its first weight, for over a minute, and is well."""
+        """Give one whose second version has had its first weight for a minute, and is well; its test is calibrated."""
         return self._made.get(str(policy)) or await self._make(policy, self._bring_to_life)
 
     async def _make(self, policy: Policy, make: Callable[[Policy], Awaitable[None]]) -> Template:
@@ -90,27 +84,10 @@ class Templates:
             await etcd.age(name, TRIED_SECONDS)
             async with at_work(maker):
                 await fleet.until_safe()
+                if policy.mode is Mode.DEFAULT:
+                    await fleet.until_calibrated()
 
     @asynccontextmanager
     async def _one(self, policy: Policy) -> AsyncIterator[Fleet]:
         async with Kubelets(self.here.api), fleet_of(self.here.api, policy, names(MODEL, 1)) as fleet:
             yield fleet
-
-
-async def until_quiet(operator: OperatorProcess) -> None:
-    """Wait until for some seconds no request to the API server was made."""
-    before, now = -1.0, await requests_made(operator.url)
-    async with asyncio.timeout(LOOKED_AT_LIMIT_SECONDS):
-        while before != now:
-            await asyncio.sleep(QUIET_SECONDS)
-            before, now = now, await requests_made(operator.url)
-
-
-async def until_looked_at(operators: Sequence[OperatorProcess], times: int, *, all_done: bool = True) -> None:
-    """Wait until so many passes were made and, but for operators that may not keep up, nothing waits for one."""
-    async with asyncio.timeout(LOOKED_AT_LIMIT_SECONDS):
-        while True:
-            pages = [await samples(one.url) for one in operators]
-            if sum(map(passes, pages)) >= times and not (all_done and any(map(waiting, pages))):
-                return
-            await asyncio.sleep(ASKED_SECONDS)

@@ -22,6 +22,8 @@ from serinus_local.process import Processes, Program
 from serinus_local.waiting import until
 
 API_SERVER = "kube-apiserver"
+ETCD_BYTES = 8 << 30
+"""What etcd advises at most (https://etcd.io/docs/v3.6/dev-guide/limit/): thousands of objects outgrow the usual 2."""
 
 
 class ControlPlane:
@@ -126,6 +128,7 @@ class ControlPlane:
         client, peer = (f"http://{LOOPBACK}:{self.ports[name]}" for name in ("etcd", "etcd-peer"))
         return (
             str(self._programs / "etcd"), f"--data-dir={self.state / 'etcd'}", "--unsafe-no-fsync",
+            f"--quota-backend-bytes={ETCD_BYTES}",
             f"--listen-client-urls={client}", f"--advertise-client-urls={client}",
             f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}",
         )  # fmt: skip

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
-from benchmarks import parts
 from benchmarks.counted import Asked, Requests, asked, told
-from benchmarks.figures import Numbers, Samples, flattened, more_requests, pass_ms, quantile, spread
-from benchmarks.ground import Tell
-from benchmarks.live import Load
+from benchmarks.figures import Samples, flattened, more_requests, pass_ms, quantile, spread
+from benchmarks.live import Load, all_at_once
 from benchmarks.manifests import Mode
 from benchmarks.memory import Flat, Plan
 from benchmarks.parts import Wish
 from benchmarks.reverts import drawn
-from benchmarks.template import Templates
 
 BARE = frozenset[tuple[str, str]]()
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
@@ -117,6 +112,14 @@ def test_victims_are_drawn_without_repeating_one_before_all_had_their_turn() -> 
     assert [*drawn(["one"], 3, random.Random(1))] == ["one"] * 3
 
 
+def test_all_at_once_is_told_from_both_scrapes() -> None:
+    """From the one that condemns, the sixteenth, and from the first bad one."""
+    told_of = all_at_once([16.0, 15.5, 19.0], 15)
+    assert (told_of["p50"], told_of["p99"], told_of["measured"]) == (1.0, 4.0, 3)
+    assert told_of["from_first_bad_scrape"] == {"p50": 16.0, "p99": 19.0, "measured": 3}
+    assert told_of["condemned_by_scrape"] == 16
+
+
 def flat(*by_round: float) -> Flat:
     """A soak of rounds of ten seconds with this memory in each."""
     samples = [(10.0 * number + second, mib) for number, mib in enumerate(by_round) for second in range(1, 11)]
@@ -174,48 +177,6 @@ def test_sizes_can_be_asked_for() -> None:
     (asked_for,) = Wish(live=(300,), interval="10s", victims=5).loads(Mode.DEFAULT)
     assert asked_for == Load(300, victims=5, rounds=2, interval="10s")
     assert (asked_for.key, Load(300, victims=5, rounds=2).key) == ("300 at 10s", "300")
-
-
-class NoGround:
-    """Parts that need none are measured on it."""
-
-    def rest(self) -> None:
-        """Nobody is at work."""
-
-    async def clear(self) -> None:
-        """Nothing is there."""
-
-
-@asynccontextmanager
-async def nowhere(tell: Tell) -> AsyncIterator[NoGround]:
-    """Stand in for an API server and all that goes with it."""
-    yield NoGround()
-
-
-@pytest.mark.parametrize(("full", "named"), [(False, False), (True, True)], ids=["the reduced set", "all"])
-def test_two_replicas_are_measured_where_everything_is(full: bool, named: bool) -> None:
-    """The reduced set has to end within five minutes."""
-    assert ("replicas" in parts.usual(full=full)) is named
-    assert {"live", "threshold", "idle", "create", "kill", "requests"} <= set(parts.usual(full=full))
-
-
-async def test_a_part_that_fails_is_said_and_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour's numbers are not lost with one part, and what was found so far is known after each."""
-
-    async def fails(wish: Wish, templates: Templates) -> Numbers:
-        raise AssertionError("not within 60 s: weight 0")
-
-    async def works(wish: Wish, templates: Templates) -> Numbers:
-        return {"create": {"100": 1}}
-
-    monkeypatch.setattr(parts, "ground", nowhere)
-    monkeypatch.setattr(parts, "PARTS", {"kill": fails, "create": works})
-    said: list[str] = []
-    first, last = [found async for found in parts.measured(["kill", "create"], Wish(), said.append)]
-    assert "create" not in first
-    assert last["create"] == {"100": 1}
-    assert last["failed_parts"] == {"kill": "AssertionError: not within 60 s: weight 0"}
-    assert said == ["kill could not be measured: AssertionError: not within 60 s: weight 0"]
 
 
 def test_figures_are_shown_with_the_path_of_their_keys() -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.prometheus import Server
+from benchmarks.prometheus import AskedFor, Server
 from benchmarks.traffic import BAD_ANSWERS, BOUNDS_MS, GATEWAYS, PER_SECOND, Traffic
 from serinus.adapters.prometheus.answers import read_answer
 from serinus.core.analysis.exposition import Count, read_istio
@@ -150,3 +150,12 @@ def test_the_newest_scrape_and_their_number_are_told(server: Server) -> None:
 def test_what_is_no_presets_question_finds_nothing(server: Server) -> None:
     """As a Prometheus that has no such series."""
     assert series(server, "sum(envoy_cluster_upstream_rq_active{})", NOW) == []
+
+
+def test_looks_are_counted_by_what_is_asked(server: Server) -> None:
+    """A look asks for both revisions' requests; who reads the past asks for samples of long ago."""
+    counters(server, NOW)
+    now = server.asked
+    assert (now.looks, now.of_long_ago) == (1, 0)
+    counters(server, NOW, seconds=300.0)
+    assert server.asked.since(now) == AskedFor(services=2, of_long_ago=4)
