@@ -36,15 +36,15 @@ async def api(plane: ControlPlane) -> AsyncIterator[ClusterApi]:
 
 def service(namespace: str, **labels: str) -> Json:
     """A Service of a built-in kind."""
-    spec = {"ports": [{"name": "http", "port": 8000, "protocol": "TCP"}], "selector": {"app": "fraud"}}
-    metadata = {"name": "fraud", "namespace": namespace, "labels": {"app": "fraud", **labels}}
+    spec = {"ports": [{"name": "http", "port": 8000, "protocol": "TCP"}], "selector": {"app": "novel"}}
+    metadata = {"name": "novel", "namespace": namespace, "labels": {"app": "novel", **labels}}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
 def model_deployment(namespace: str, **labels: str) -> Json:
     """An object of a kind that a CRD defines."""
     manifest = fraud("1")
-    return {**manifest, "metadata": {"name": "fraud", "namespace": namespace, "labels": {"app": "fraud", **labels}}}
+    return {**manifest, "metadata": {"name": "novel", "namespace": namespace, "labels": {"app": "novel", **labels}}}
 
 
 OF_EACH_SORT = pytest.mark.parametrize("manifest", [service, model_deployment], ids=["built in", "custom"])
@@ -96,7 +96,7 @@ async def test_a_field_that_is_dropped_later_goes_away(
     made = await cluster.apply_new(manifest(namespace, dropped="later"))
     assert {(one["manager"], one["operation"]) for one in made["metadata"]["managedFields"]} == {("serinus", "Apply")}
     after = await cluster.apply(manifest(namespace), force=True)
-    assert after["metadata"]["labels"] == {"app": "fraud"}
+    assert after["metadata"]["labels"] == {"app": "novel"}
 
 
 async def test_a_namespace_that_is_not_there_is_gone(cluster: KubernetesCluster) -> None:
@@ -108,7 +108,7 @@ async def test_a_namespace_that_is_not_there_is_gone(cluster: KubernetesCluster)
 async def test_what_was_deleted_meanwhile_is_made_again(either: Cluster, namespace: str) -> None:
     """Its name is free."""
     first = await either.apply_new(service(namespace))
-    await either.delete(SERVICE, namespace, "fraud", uid=first["metadata"]["uid"])
+    await either.delete(SERVICE, namespace, "novel", uid=first["metadata"]["uid"])
     second = await either.apply_new(service(namespace))
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
 
@@ -121,8 +121,8 @@ async def test_a_mark_is_put_on_beside_what_is_there(either: Cluster, namespace:
     """A merge patch of one annotation; with null it is taken off."""
     made = await either.apply_new(model_deployment(namespace))
     uid = made["metadata"]["uid"]
-    await either.merge(MODEL_DEPLOYMENT, namespace, "fraud", mark(uid, one="1", two="2"))
-    marked = await either.merge(MODEL_DEPLOYMENT, namespace, "fraud", mark(uid, one=None))
+    await either.merge(MODEL_DEPLOYMENT, namespace, "novel", mark(uid, one="1", two="2"))
+    marked = await either.merge(MODEL_DEPLOYMENT, namespace, "novel", mark(uid, one=None))
     assert marked["metadata"]["annotations"] == {"two": "2"}
     assert marked["spec"] == made["spec"]
 
@@ -131,7 +131,7 @@ async def test_a_mark_is_not_put_on_another_object_of_that_name(either: Cluster,
     """Its uid is a precondition; what is gone is gone."""
     made = await either.apply_new(service(namespace))
     with pytest.raises(Conflict):
-        await either.merge(SERVICE, namespace, "fraud", mark("11111111-1111-1111-1111-111111111111", a="b"))
+        await either.merge(SERVICE, namespace, "novel", mark("11111111-1111-1111-1111-111111111111", a="b"))
     assert "annotations" not in (await stored(either, made))["metadata"]
     with pytest.raises(Gone):
         await either.merge(CONFIG_MAP, namespace, "nothing", mark(made["metadata"]["uid"], a="b"))
@@ -140,5 +140,5 @@ async def test_a_mark_is_not_put_on_another_object_of_that_name(either: Cluster,
 async def test_a_mark_outlives_an_apply_that_does_not_name_it(cluster: KubernetesCluster, namespace: str) -> None:
     """That is why only what is never taken off is put on so."""
     made = await cluster.apply_new(service(namespace))
-    await cluster.merge(SERVICE, namespace, "fraud", mark(made["metadata"]["uid"], kept="yes"))
+    await cluster.merge(SERVICE, namespace, "novel", mark(made["metadata"]["uid"], kept="yes"))
     assert (await cluster.apply(service(namespace), force=True))["metadata"]["annotations"] == {"kept": "yes"}
