@@ -319,6 +319,7 @@ class Presets:
             scrape_interval=times.interval,
             warms_up=watch.warms_up(metric),
             whole=watch.wholly_after(metric) > ALWAYS,
+            scraped=times.targets.newest,
         )
 
     def _counted(self, watch: Watch) -> list[Group]:

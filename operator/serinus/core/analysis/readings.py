@@ -34,7 +34,8 @@ class Window:
     """The time that a value is taken over, (since, until], and what may have left it empty.
 
     Its stage counts from `began` on, after a warm-up where `warms_up`, and what was counted across that moment only
-    where `whole` is not set; `until` is before `now` by as much as the source shows its samples late.
+    where `whole` is not set; `until` is before `now` by as much as the source shows its samples late. `scraped` is when
+    anything was scraped last of what would count requests: neither revision need have had one before that.
     """
 
     began: float
@@ -44,6 +45,7 @@ class Window:
     scrape_interval: float
     warms_up: bool = False
     whole: bool = False
+    scraped: float | None = None
 
     def emptied_by(self, newest: float | None) -> str | None:
         """Say why a window without requests tells nothing, given the newest scrape of either revision.
@@ -79,7 +81,7 @@ def observe_preset(
     """
     value, errors = _value_of(metric, canary[0], stable[0]), _errors_of(metric, canary[0], stable[0])
     seen = [freshness.newest for _, freshness in (canary, stable) if freshness.newest is not None]
-    emptied = span.emptied_by(max(seen)) if span is not None and seen else None
+    emptied = span.emptied_by(max(seen, default=span.scraped)) if span is not None else None
     now = span.now if span is not None else None
     reading = _reading(
         value,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from serinus.core.analysis.readings import Window
+from serinus.api.defaults import METRICS
+from serinus.api.status import Verdict
+from serinus.core.analysis.lines import Totals
+from serinus.core.analysis.readings import Window, observe_preset
 from serinus.core.analysis.source_time import LONGEST_DELAY, Cadence, SourceClock, judged_too_late, least_window
+from serinus.core.analysis.tally import LastSample
 from serinus.core.model.answers import Series
+from serinus.core.model.assessment import Missing, Reason
 
 
 def asked(every: float, *, scraped_every: float, late: float, times: int = 60) -> tuple[Cadence, float]:
@@ -105,3 +112,20 @@ def span(*, warms_up: bool = False, until: float = 112.0) -> Window:
 def test_missing_data_is_told_by_what_emptied_the_window(value: Window, newest: float, said: str | None) -> None:
     """Want of a scrape is no want of traffic, nor is the first one, before which nobody need have asked."""
     assert value.emptied_by(newest) == said
+
+
+@pytest.mark.parametrize(
+    ("scraped", "reason"),
+    [(90.0, Reason.INSUFFICIENT_DATA), (110.0, Reason.INSUFFICIENT_DATA), (131.0, Reason.NO_TRAFFIC)],
+    ids=["before the stage", "soon after it began", "a whole interval later"],
+)
+def test_a_revision_without_a_series_has_no_traffic_once_its_targets_were_scraped(
+    scraped: float, reason: Reason
+) -> None:
+    """Neither revision had a request before the last scrape: that says nothing of what came since."""
+    metric = METRICS[0]
+    nothing = (Totals(), LastSample(None, fresh=False))
+    window = replace(span(until=132.0), scraped=scraped)
+    seen = observe_preset(metric, query="", canary=nothing, stable=nothing, targets_fresh=True, span=window).canary
+    assert isinstance(seen, Missing)
+    assert (seen.verdict, seen.reason) == (Verdict.UNDECIDED, reason)
