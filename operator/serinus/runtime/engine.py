@@ -179,7 +179,7 @@ class Engine:
             return error
         before = self._conflicts.get(key, 0)
         self._conflicts[key] = before + 1
-        self.queue.add_after(key, min(LONGEST_CONFLICT_SECONDS, CONFLICT_SECONDS * 2 ** min(before, 16)))
+        self.queue.retry_after(key, min(LONGEST_CONFLICT_SECONDS, CONFLICT_SECONDS * 2 ** min(before, 16)))
         return None
 
     def _failed(self, key: Key, error: Exception) -> bool:

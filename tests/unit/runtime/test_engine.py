@@ -119,3 +119,18 @@ async def test_between_two_passes_others_have_their_turn() -> None:
     await asyncio.gather(running, return_exceptions=True)
     at_once = [later - before for before, later in itertools.pairwise(seen)]
     assert max(at_once) == 1
+
+
+@pytest.mark.parametrize("failure", [Conflict("old"), Unavailable("503")], ids=["409", "503"])
+async def test_a_revert_that_was_refused_goes_first_again(failure: Exception) -> None:
+    """What is live and was woken meanwhile does not come before its second try."""
+    bench = Bench(failures=[failure])
+    others = [Key("ml", f"live-{number}") for number in range(3)]
+    for key in (KEY, *others):
+        bench.engine.put_in_front(key)
+    bench.engine.wake(KEY, pressing=True)
+    queue = bench.engine.queue
+    assert (key := await queue.get()) == KEY
+    queue.done(key, backoff=not await bench.engine.run_pass(key))
+    bench.clock.move(1.0)
+    assert queue.take() == KEY

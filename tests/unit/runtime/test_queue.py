@@ -6,7 +6,14 @@ import asyncio
 
 import pytest
 
-from serinus.runtime.queue import LONGEST_BACKOFF, LONGEST_URGENT_BACKOFF, ORDINARY_SHARE, REPLACED, WorkQueue
+from serinus.runtime.queue import (
+    LIVE_SHARE,
+    LONGEST_BACKOFF,
+    LONGEST_URGENT_BACKOFF,
+    ORDINARY_SHARE,
+    REPLACED,
+    WorkQueue,
+)
 
 
 class Hand:
@@ -234,3 +241,63 @@ def test_what_is_idle_cannot_press(hand: Hand) -> None:
     queue.add("idle", pressing=True)
     queue.add("live")
     assert [queue.take(), queue.take()] == ["live", "idle"]
+
+
+def test_what_does_not_press_is_not_starved_by_what_does(hand: Hand) -> None:
+    """In an outage that all share each look wakes every rollout as pressing; an abort of another must not wait."""
+    queue = WorkQueue[str](hand, is_urgent=lambda key: not key.startswith("idle"))
+    for number in range(ORDINARY_SHARE):
+        queue.add(f"idle-{number}")
+    queue.add("aborted")
+    taken = []
+    for _ in range(LIVE_SHARE):
+        queue.add("over", pressing=True)
+        key = queue.take()
+        assert key is not None
+        queue.done(key, backoff=False)
+        taken.append(key)
+    assert taken == ["over"] * (LIVE_SHARE - 1) + ["aborted"]
+
+
+def test_what_presses_has_most_of_the_turns(hand: Hand) -> None:
+    """Of sixteen takes one is left to what is idle, and three to what is live."""
+    queue = WorkQueue[str](hand, is_urgent=lambda key: not key.startswith("idle"))
+    for number in range(ORDINARY_SHARE):
+        queue.add(f"idle-{number}")
+        queue.add(f"live-{number}")
+        queue.add(f"over-{number}", pressing=True)
+    taken = [(queue.take() or "").partition("-")[0] for _ in range(ORDINARY_SHARE)]
+    assert {rank: taken.count(rank) for rank in taken} == {"over": 12, "live": 3, "idle": 1}
+
+
+def test_what_pressed_when_its_pass_failed_goes_first_when_it_comes_again(hand: Hand) -> None:
+    """A 503 in a revert does not put it behind all that is live."""
+    queue = WorkQueue[str](hand, is_urgent=lambda key: True)
+    queue.add("over", pressing=True)
+    assert queue.take() == "over"
+    queue.done("over", backoff=True)
+    queue.add("live")
+    hand.move(LONGEST_URGENT_BACKOFF)
+    assert [queue.take(), queue.take()] == ["over", "live"]
+
+
+def test_what_comes_to_press_while_it_waits_after_a_failure_goes_first_then(hand: Hand) -> None:
+    """The back-off delays it, and makes nothing less pressing."""
+    queue = WorkQueue[str](hand, is_urgent=lambda key: True)
+    queue.add("over")
+    assert queue.take() == "over"
+    queue.done("over", backoff=True)
+    queue.add("over", pressing=True)
+    queue.add("live")
+    hand.move(LONGEST_URGENT_BACKOFF)
+    assert [queue.take(), queue.take()] == ["over", "live"]
+
+
+def test_what_has_been_looked_at_presses_no_more(hand: Hand) -> None:
+    """A pass that went well has done what pressed; what wakes the key next says itself whether it presses."""
+    queue = WorkQueue[str](hand, is_urgent=lambda key: True)
+    queue.add("was over", pressing=True)
+    assert drained(queue) == ["was over"]
+    for key in ("live", "was over"):
+        queue.add(key)
+    assert drained(queue) == ["live", "was over"]
