@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 
 import pytest
@@ -187,3 +188,22 @@ async def test_the_lease_of_a_namespace_is_not_released_while_a_write_may_still_
     assert replicas.shares == {"next": 0 if unsettled else 1}
     await replicas.seconds(8)
     assert replicas.shares == {"next": 1}
+
+
+@pytest.mark.parametrize("offset", range(4))
+async def test_an_install_that_lost_the_lease_of_one_namespace_releases_no_other(
+    replicas: Replicas, offset: int
+) -> None:
+    """What it sent before may still arrive; it takes both again while they are its own."""
+    wide = replicas.start("wide", install="wide", shards=1, watched=("ml", "web"))
+    await replicas.seconds(12)
+    waits = replicas.start("waits", install="other", shards=1, watched=("web",))
+    await replicas.seconds(6 + offset)
+    assert (wide.may_write, waits.may_write) == ({0}, set())
+    until = wide.decided.tenures[0].seconds_left()
+    del replicas.store.stored["ml", "serinus-install"]
+    for _ in range(math.ceil(until)):
+        assert waits.may_write == set()
+        await replicas.seconds()
+    await replicas.seconds(12)
+    assert (wide.may_write, waits.may_write) == ({0}, set())

@@ -278,7 +278,8 @@ class ShardLeases:
         self._keeping = None
         for shard in list(self._tenures):
             self._lose(shard)
-        await self._neighbours.release()
+        # What was sent a moment ago may still arrive: what is left of it runs out, as in every other loss.
+        self._neighbours.abandon()
 
     async def _give_up(self, shard: int) -> None:
         """Finish what is under way in a shard, and hand it on."""
