@@ -152,6 +152,7 @@ def without(watches: Sequence[Watch], others: Sequence[Watch]) -> list[Watch]:
 
 
 def exceeds_a_limit(watch: Watch, look: Look) -> bool:
-    """Whether a look finds any limit exceeded: its pass may take weight away."""
-    values = ((metric, look.observations[metric.name].canary) for metric in watch.analysis.metrics)
+    """Whether a look finds a limit exceeded after which its pass may take weight away: not one that is only shown."""
+    gating = (metric for metric in watch.analysis.metrics if metric.gating is not False)
+    values = ((metric, look.observations[metric.name].canary) for metric in gating)
     return any(isinstance(one, Measured) and exceeded_limit(metric, one.value) is not None for metric, one in values)
