@@ -17,7 +17,7 @@ from serinus.adapters.allocator import give_back_now_and_then
 from serinus.adapters.clock import SystemClock
 from serinus.adapters.http_server import serve
 from serinus.adapters.kubernetes.cache import ObjectCache
-from serinus.adapters.kubernetes.client import KubernetesCluster
+from serinus.adapters.kubernetes.client import KubernetesCluster, may_still_arrive
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
@@ -333,7 +333,7 @@ class Parts:
 
     def _request_done(self, verb: str, outcome: str, seconds: float) -> None:
         self.telemetry.request_done(verb, outcome, seconds)
-        if outcome == "Cancelled" and verb not in {"get", "list"}:
+        if may_still_arrive(verb, outcome):
             note_unsettled()
 
     def _count_pass(self, seconds: float, failure: Exception | None) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 import aiohttp
 import pytest
 
-from serinus.adapters.kubernetes.client import KubernetesCluster
+from serinus.adapters.kubernetes.client import KubernetesCluster, may_still_arrive
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid, Unavailable
 from serinus.core.model.kinds import SERVICE, Json
 from tests.support.hand_clock import HandClock
-from tests.support.scripted_server import ScriptedServer, answers, cuts, hangs
+from tests.support.scripted_server import Answer, ScriptedServer, answers, cuts, hangs
 
 WANTED: Json = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "fraud", "namespace": "ml"}}
 BUSY = answers({"message": "too many requests"}, 429, Retry_After="1")
@@ -276,3 +277,36 @@ async def test_a_write_with_hardly_any_time_left_is_not_begun(
     with pytest.raises(Unavailable, match="lease"):
         await cluster.create(WANTED)
     assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "unknown"),
+    [(cuts(), True), (hangs(), True), (answers({"message": "no"}, 409), False), (answers(WANTED), False)],
+    ids=["cut off", "no answer in time", "refused", "done"],
+)
+async def test_a_write_whose_end_nobody_knows_may_still_arrive(
+    server: ScriptedServer, clock: HandClock, answer: Answer, unknown: bool
+) -> None:
+    """What makes it ours to write must run out by itself then; a read leaves nothing behind."""
+    counted: list[tuple[str, str]] = []
+    server.will(answer)
+    limits = aiohttp.ClientTimeout(total=2)  # a busy machine has sent the request by then
+    async with Connection(Endpoint(server.url, "default"), clock, limits=limits) as connection:
+        cluster = KubernetesCluster(
+            connection, clock, on_request=lambda verb, outcome, _: counted.append((verb, outcome))
+        )
+        with suppress(ClusterError):
+            await cluster.apply(WANTED, force=True)
+    assert {may_still_arrive(verb, outcome) for verb, outcome in counted} == {unknown}
+    assert not any(may_still_arrive("get", outcome) for _, outcome in counted)
+
+
+async def test_a_write_for_which_no_connection_was_made_arrives_nowhere(clock: HandClock) -> None:
+    """An API server that is away for a while costs no lease that is given up in good order."""
+    counted: list[tuple[str, str]] = []
+    async with Connection(Endpoint("http://127.0.0.1:1", "default"), clock) as nowhere:
+        cluster = KubernetesCluster(nowhere, clock, on_request=lambda verb, outcome, _: counted.append((verb, outcome)))
+        with pytest.raises(Unavailable):
+            await cluster.apply(WANTED, force=True)
+    assert counted
+    assert not any(may_still_arrive(*one) for one in counted)

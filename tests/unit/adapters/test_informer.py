@@ -11,7 +11,7 @@ import pytest
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.adapters.kubernetes.connection import Connection
-from serinus.adapters.kubernetes.informer import ABSENT_DELAY, LONGEST_DELAY, Informer, Informers
+from serinus.adapters.kubernetes.informer import ABSENT_DELAY, FIRST_DELAY, LONGEST_DELAY, Informer, Informers
 from serinus.adapters.kubernetes.watch import Watched, watched_within
 from serinus.core.model.kinds import SCALED_OBJECT, SERVICE, Json, Kind
 from tests.support.hand_clock import HandClock
@@ -300,3 +300,14 @@ def test_gateways_are_looked_for_where_they_are_granted_too() -> None:
     assert {each.namespace for each in watched if each.kind not in PROVIDERS.gateways} == {"ml"}
     assert {each.namespace for each in watched if each.kind in PROVIDERS.gateways} == {"ml", "istio-ingress"}
     assert {each.namespace for each in watched_within(PROVIDERS, [], [])} == {""}
+
+
+async def test_what_an_api_server_said_while_it_started_does_not_slow_what_comes_later(
+    world: World, server: ScriptedServer, clock: HandClock
+) -> None:
+    """The first failure after the list is waited out as any first one."""
+    absent, busy = answers("404 page not found", 404), answers({"message": "busy"}, 503)
+    server.will(absent, answers("ok"), listed(10, service("a", 1)), busy, last())
+    async with world.following():
+        assert world.versions() == {"a": "1"}
+    assert clock.slept == [FIRST_DELAY]

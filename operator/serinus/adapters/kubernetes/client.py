@@ -231,7 +231,9 @@ class KubernetesCluster:
         except TimeoutError as error:
             raise TimedOut(f"{request.method} {request.path}: no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(f"{request.method} {request.path}: {error or type(error).__name__}") from error
+            # Where no connection was made nothing was sent.
+            kind = Unavailable if isinstance(error, aiohttp.ClientConnectorError) else CutOff
+            raise kind(f"{request.method} {request.path}: {error or type(error).__name__}") from error
         if not 200 <= response.status < 300:
             raise error_from(response.status, text, response.headers.get("Retry-After"))
         return _read(text)
@@ -243,6 +245,15 @@ class _Fenced(Unavailable):
 
 class TimedOut(Unavailable):
     """No answer in time: the caller has waited long enough."""
+
+
+class CutOff(Unavailable):
+    """The connection ended before the answer: what was sent may have arrived, or may still."""
+
+
+def may_still_arrive(verb: str, outcome: str) -> bool:
+    """Tell of a request that was counted whether it is a write that nobody knows the end of."""
+    return verb not in {"get", "list"} and outcome in {"Cancelled", TimedOut.__name__, CutOff.__name__}
 
 
 def _encoded(body: Json) -> bytes:

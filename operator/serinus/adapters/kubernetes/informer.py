@@ -65,6 +65,8 @@ class Informer:
         self._resource_version = ""
         self._heard_at = clock.monotonic()
         self._failures = 0
+        self._believes_absence = False
+        """Whether the server said that it is ready when it did not know the kind: its next word is believed."""
 
     def silence(self) -> float:
         """Give the seconds since the last event, bookmark or list."""
@@ -79,12 +81,13 @@ class Informer:
                 await self._follow()
             except Exception as error:
                 if self._is_first_word_of_absence(error) and await self._server_is_ready():
-                    self._failures = LOOKS_FOR_ABSENT - 1
+                    self._believes_absence = True
                     continue
                 await self._clock.sleep(self._delay_after(error))
 
     def _is_first_word_of_absence(self, error: Exception) -> bool:
-        return isinstance(error, Gone) and not (self.watched.optional or self.absent or self._failures)
+        known = self.watched.optional or self.absent or self._failures or self._believes_absence
+        return isinstance(error, Gone) and not known
 
     async def _server_is_ready(self) -> bool:
         """Ask whether the API server has started; no answer is a no."""
@@ -111,7 +114,7 @@ class Informer:
         self._sink.retain(self.watched.kind, places, page.resource_version, self.watched.namespace)
         self._resource_version = page.resource_version
         self._failures = 0 if self.absent else self._failures
-        self.absent = False
+        self.absent = self._believes_absence = False
         self.synced.set()
 
     async def _follow(self) -> None:
@@ -164,7 +167,8 @@ class Informer:
         """Look again soon at first, then slowly; a kind that is surely absent has no objects, so it is synced."""
         self._resource_version = ""
         self._hear()
-        if self._failures < LOOKS_FOR_ABSENT and not self.watched.optional:
+        is_sure = self.watched.optional or self._believes_absence or self._failures >= LOOKS_FOR_ABSENT
+        if not is_sure:
             return again
         if not self.absent:
             if isinstance(error, Forbidden):
