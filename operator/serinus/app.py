@@ -25,7 +25,7 @@ from serinus.adapters.kubernetes.installs import Neighbours, OtherInstalls
 from serinus.adapters.kubernetes.lease_record import LeaseName
 from serinus.adapters.kubernetes.namespace_leases import NamespaceLeases
 from serinus.adapters.kubernetes.recorder import EventRecorder
-from serinus.adapters.kubernetes.shards import Deciders, ShardLeases
+from serinus.adapters.kubernetes.shards import ShardLeases
 from serinus.adapters.kubernetes.watch import watched_within
 from serinus.adapters.logging import Format, configure_logging
 from serinus.adapters.mlflow import MlflowRegistry
@@ -367,7 +367,7 @@ async def _main(config: Config, kubeconfig: str | None) -> None:
 
 
 def _leases(
-    config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock, deciders: Deciders
+    config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock, handover: Handover
 ) -> ShardLeases | None:
     """Make what decides who writes."""
     if not config.leader_election.enabled:
@@ -377,8 +377,8 @@ def _leases(
     seconds = config.leader_election.lease_seconds
     neighbours: Neighbours = OtherInstalls(unfenced, clock, name, seconds=seconds)
     if name.watched:
-        neighbours = NamespaceLeases(unfenced, clock, name, seconds=seconds)
-    return ShardLeases(unfenced, clock, name, seconds=seconds, neighbours=neighbours, deciders=deciders)
+        neighbours = NamespaceLeases(unfenced, clock, name, seconds=seconds, keep_out_of=handover.keep_out_of)
+    return ShardLeases(unfenced, clock, name, seconds=seconds, neighbours=neighbours, deciders=handover)
 
 
 def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:

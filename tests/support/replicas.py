@@ -51,6 +51,8 @@ class Decided:
     tenures: dict[int, ShardTenure] = field(default_factory=dict)
     begun: list[int] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    unheld: frozenset[str] = frozenset()
+    """The namespaces that it was told to keep out of."""
     live: dict[int, int] = field(default_factory=dict)
     """Canaries that are shown, by shard."""
     at_rest: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,6 +63,9 @@ class Decided:
     def begin(self, shard: int, tenure: ShardTenure) -> None:
         self.begun.append(shard)
         self.tenures[shard] = tenure
+
+    def keep_out_of(self, namespaces: frozenset[str]) -> None:
+        self.unheld = namespaces
 
     async def finish(self, shard: int) -> None:
         await self.at_rest.wait()
@@ -94,7 +99,8 @@ class Replica:
         seconds = LEASE_SECONDS
         neighbours: Neighbours = OtherInstalls(self.way, self.clock, name, seconds=seconds)
         if name.watched:
-            neighbours = NamespaceLeases(self.way, self.clock, name, seconds=seconds)
+            keep_out_of = self.decided.keep_out_of
+            neighbours = NamespaceLeases(self.way, self.clock, name, seconds=seconds, keep_out_of=keep_out_of)
         self.leases = ShardLeases(
             self.way,
             self.clock,

@@ -62,6 +62,8 @@ class Handover:
         self._sleep = sleep
         self._opened = opened
         self._due: dict[int, Tenure] = {}
+        self._unheld = frozenset[str]()
+        """What we were told last to keep out of."""
         self._asked = asyncio.Event()
         self._changed = asyncio.Event()
         """Whether there may be more to be decided before all is read."""
@@ -95,6 +97,13 @@ class Handover:
         """Give the number of ModelDeployments in a shard that send anybody to a canary."""
         return sum(self._leading.shard_of(key) == shard for key in self._engine.shown())
 
+    def keep_out_of(self, namespaces: frozenset[str]) -> None:
+        """Decide nothing in these, from now on; in what is not among them any more once all has been read anew."""
+        self._unheld = namespaces
+        self._leading.unheld |= namespaces
+        if self._leading.unheld != namespaces:
+            self._asked.set()
+
     async def run(self) -> None:
         """Take over what is due, until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -114,8 +123,9 @@ class Handover:
                 self._asked.set()
 
     async def _take_over(self) -> None:
-        due = dict(self._due)
+        due, unheld = dict(self._due), self._unheld
         self._leave_out(await self._read_all())
+        self._come_back(unheld | self._unheld)
         for shard, tenure in due.items():
             # It may have been lost while everything was read, and even be ours again.
             if self._due.get(shard) is tenure:
@@ -131,8 +141,19 @@ class Handover:
         for namespace in sorted(unread - self._leading.left_out):
             log.error("a namespace may not be read, and is left out", namespace=namespace, again_in=UNREAD_SECONDS)
         readable, self._leading.left_out = self._leading.left_out - unread, unread
-        for place in self._cache.versions(MODEL_DEPLOYMENT) if readable else ():
-            if place[0] in readable:
+        self._wake_all_of(readable)
+
+    def _come_back(self, unheld: frozenset[str]) -> None:
+        """Decide again what is in namespaces that are ours again, and have been read since."""
+        ours, self._leading.unheld = self._leading.unheld - unheld, unheld
+        self._wake_all_of(ours)
+
+    def _wake_all_of(self, namespaces: frozenset[str]) -> None:
+        if not namespaces:
+            return
+        self._engine.find_live()
+        for place in self._cache.versions(MODEL_DEPLOYMENT):
+            if place[0] in namespaces:
                 self._engine.wake(Key(*place))
 
     async def _read_the_rest(self) -> None:

@@ -76,6 +76,8 @@ class Leading:
     shards: int = 1
     left_out: frozenset[str] = frozenset()
     """Namespaces that may not be read: nothing in them is decided."""
+    unheld: frozenset[str] = frozenset()
+    """Namespaces out of which we do not keep other installs: another one may decide what is in them."""
     _led: dict[int, _Led] = field(default_factory=dict)
 
     @classmethod
@@ -112,7 +114,7 @@ class Leading:
     def of(self, key: Key) -> Tenure | None:
         """Give the tenure under which a ModelDeployment is decided now; None where that is not for us to do."""
         led = self._led.get(shard_of(key, self.shards))
-        if led is None or led.finishing or key.namespace in self.left_out:
+        if led is None or led.finishing or key.namespace in self.left_out | self.unheld:
             return None
         if led.only is not None and key not in led.only:
             return None

@@ -123,7 +123,7 @@ class World(Served):
         for manifest in (*self.api.objects.values(), *self.platform.gateways.values()):
             cache.store(copy.deepcopy(manifest))
         self.api.cache = cache
-        self.sampler = Sampler(self.prometheus, self.clock, wake=self._wake)
+        self.sampler = Sampler(self.prometheus, self.clock, wake=self._wake, wake_first=self._wake_first)
         self.sampler.autostart = False
         self.probes = Probes(self, self.clock, wake=self._wake)
         self.memories = Memories()
@@ -176,6 +176,9 @@ class World(Served):
 
     def _wake(self, key: Key) -> None:
         self.engine.wake(key)
+
+    def _wake_first(self, key: Key) -> None:
+        self.engine.wake(key, pressing=True)
 
     async def record(self, about: Json, *, reason: str, message: str, warning: bool) -> None:
         """The port `Recorder`: a list."""

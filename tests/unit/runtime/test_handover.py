@@ -278,6 +278,39 @@ async def test_a_namespace_that_may_not_be_read_is_left_out_until_it_may(desk: D
     assert desk.passes == [elsewhere]
 
 
+async def test_what_is_in_a_namespace_that_is_not_kept_from_others_is_decided_once_it_is_and_was_read(
+    desk: Desk,
+) -> None:
+    """Another install may have written there meanwhile: what is cached of it is old."""
+    desk.handover.keep_out_of(frozenset({"ml"}))
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    assert (desk.opened, desk.passes) == (1, [])
+    desk.may_read.clear()
+    desk.read.clear()
+    desk.handover.keep_out_of(frozenset())
+    await desk.rest()
+    assert desk.passes == []
+    desk.may_read.set()
+    await desk.rest()
+    assert desk.read == ["rollouts", "modeldeployments"]
+    assert sorted(desk.passes) == sorted(OURS)
+
+
+async def test_a_namespace_that_is_lost_again_while_it_is_read_is_not_decided(desk: Desk) -> None:
+    """What was told last counts."""
+    desk.handover.keep_out_of(frozenset({"ml"}))
+    desk.handover.begin(1, Tenured())
+    await desk.rest()
+    desk.may_read.clear()
+    desk.handover.keep_out_of(frozenset())
+    await desk.rest()
+    desk.handover.keep_out_of(frozenset({"ml"}))
+    desk.may_read.set()
+    await desk.rest()
+    assert desk.passes == []
+
+
 async def test_what_is_deleted_while_its_shard_is_finished_with_is_forgotten(desk: Desk) -> None:
     """No cache knows of it by then; what is remembered of it would ask questions for ever."""
     desk.handover.begin(1, Tenured())

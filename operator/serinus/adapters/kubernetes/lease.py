@@ -26,7 +26,7 @@ from serinus.adapters.kubernetes.lease_record import (
     shards_of,
     version_of,
 )
-from serinus.core.model.errors import ClusterError, Conflict, Forbidden
+from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone
 from serinus.core.model.kinds import LEASE, Json
 
 LEASE_SECONDS: Final = 5
@@ -69,6 +69,8 @@ class LeaderLease:
         """Whether that one says that it leads."""
         self.was_led = False
         """Whether who held it before us, under whatever name, has led: all who could object have seen it by then."""
+        self.has_no_namespace = False
+        """Whether it could not be made, when that was tried last, as its namespace is gone or is being deleted."""
         self._seconds = seconds
         self._shared = shared
         self._sent = float("-inf")
@@ -217,6 +219,7 @@ class LeaderLease:
     async def _take(self) -> bool:
         """Write our name into the record, unless somebody else's is there."""
         answered = True
+        self.has_no_namespace = False
         try:
             there = await self._read()
             if self._is_others(there):
@@ -274,7 +277,7 @@ class LeaderLease:
         sent, self._ours = self._clock.monotonic(), None
         marks, spec = lease_marks(self.name, leads=leads), self._record(there)
         if there is None:
-            answer = await self._in_time(self._cluster.create(self._new(marks, spec)))
+            answer = await self._create(self._new(marks, spec))
         else:
             answer = await self._merge(there, {"metadata": marks, "spec": spec})
         if self._written_in != self._term:
@@ -287,6 +290,13 @@ class LeaderLease:
 
     async def _read(self) -> Json | None:
         return await self._in_time(self._cluster.get(LEASE, *self.name.place))
+
+    async def _create(self, lease: Json) -> Json:
+        try:
+            return await self._in_time(self._cluster.create(lease))
+        except Gone:
+            self.has_no_namespace = True
+            raise
 
     async def _merge(self, there: Json, patch: Json) -> Json:
         metadata = {**patch.get("metadata", {}), "resourceVersion": version_of(there)}
