@@ -130,7 +130,7 @@ async def test_a_revert_that_was_refused_goes_first_again(failure: Exception) ->
         bench.engine.put_in_front(key)
     bench.engine.wake(KEY, pressing=True)
     queue = bench.engine.queue
-    assert (key := await queue.get()) == KEY
-    queue.done(key, backoff=not await bench.engine.run_pass(key))
+    assert await queue.get() == KEY
+    queue.done(KEY, backoff=not await bench.engine.run_pass(KEY))
     bench.clock.move(1.0)
     assert queue.take() == KEY
