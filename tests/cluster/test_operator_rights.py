@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -86,3 +87,17 @@ async def test_the_charts_rights_are_enough(world: RealWorld, operator: Operator
     }
     assert refused == {}
     assert log.said("orbidden") == []
+
+
+@pytest.mark.parametrize("watched", [(NAMESPACE, "shop")], indirect=True, ids=["some namespaces"])
+@pytest.mark.parametrize("lost", ["namespace shop", "rolebinding --all -n shop"], ids=["namespace", "rights"])
+async def test_a_watched_namespace_that_is_lost_does_not_stop_the_others(
+    world: RealWorld, operator: Operator, log: Lines, lost: str
+) -> None:
+    """Its Lease cannot be had any more: it is left out, and what is in the others is decided again."""
+    await world.commit("1")
+    await world.until_weight(100, version="1")
+    await asyncio.to_thread(world.plane.kubectl, "delete", *lost.split(), "--wait=false")
+    await log.until_said("is left out, and tried again each minute", limit=60)
+    await world.commit("2", steps=LASTING)
+    await world.until_weight(10, version="2")
