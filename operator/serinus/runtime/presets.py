@@ -231,9 +231,9 @@ class Presets:
         known = (self.times.of(group).learnt_interval for group in self._counted(watch))
         return max((one for one in known if one is not None), default=None)
 
-    def delay(self, watch: Watch) -> float:
-        """Tell how old the newest sample of a rollout's presets always is."""
-        return max((self.times.of(group).delay for group in self.groups_of(watch)), default=0.0)
+    def delays(self, watch: Watch) -> Mapping[str, float]:
+        """Tell how old the newest sample of each of a rollout's presets always is: of one source, or of another."""
+        return {metric.name: self.times.of(self.group_for(watch, metric)).delay for metric in watch.presets}
 
     def not_yet(self, watch: Watch) -> Missing | None:
         """Say why no weight can be judged yet, although the source answers."""

@@ -392,7 +392,7 @@ class Sampler:
             silence=self.silences.of(watch),
             stream_messages=self._streams.messages(watch),
             scrape_interval=self._presets.scrape_interval(watch),
-            delay=self._presets.delay(watch),
+            delays=self._presets.delays(watch),
             not_yet=self._presets.not_yet(watch),
             past=self._pasts.of(watch),
             arrivals=self._presets.arrivals(watch),
