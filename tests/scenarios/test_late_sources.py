@@ -65,3 +65,34 @@ async def test_a_bad_version_is_reverted_by_the_punctual_source() -> None:
     await world.run(120)
     world.models["2"].error_rate = 0.5
     assert await world.until(lambda w: w.phase == "Reverted", limit=60) < 30
+
+
+@pytest.mark.parametrize(
+    ("every", "late", "look"), [(5, 45, 1), (10, 33, 1), (15, 90, 5), (30, 100, 5)], ids=lambda seconds: f"{seconds} s"
+)
+async def test_after_a_restart_nobody_is_blind_for_a_delay_that_is_not_known_yet(
+    every: int, late: int, look: int
+) -> None:
+    """The next scrape tells that the newest is always so old; until then nothing is judged."""
+    world = await begun([ERROR_RATE, LATENCY], every, look, late=late)
+    await world.until(lambda w: w.state.get("verdict") == "Safe", limit=300)
+    seen: list[str] = []
+    world.restart()
+    world.after_tick = lambda: seen.append(world.state.get("verdict", ""))
+    await world.run(60)
+    assert "Blind" not in seen
+    assert seen[-1] == "Safe"
+
+
+async def test_after_a_restart_a_source_that_has_ceased_to_scrape_is_blind_when_two_scrapes_were_due() -> None:
+    """It may have been late until then."""
+    world = await begun([ERROR_RATE, LATENCY], 10, 1)
+    await world.until(lambda w: w.state.get("verdict") == "Safe", limit=300)
+    world.prometheus.scrapes = False
+    await world.run(60)
+    world.restart()
+    reasons: set[str] = set()
+    world.after_tick = lambda: reasons.add(world.reason)
+    await world.run(2 * 10 + 3)
+    assert (world.state["verdict"], world.reason) == ("Blind", "Stale")
+    assert "WithinLimits" not in reasons

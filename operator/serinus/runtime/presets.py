@@ -305,7 +305,7 @@ class Presets:
         """Say why nothing is known of a rollout's presets."""
         times = self.times.of(group)
         failure = times.failure or self.failure(watch, group)
-        return no_answer(failure) if failure is not None else times.too_late(self._clock.now())
+        return no_answer(failure) if failure is not None else times.unjudged(self._clock.now())
 
     def _span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:
         """Tell the time that a metric's value is taken over."""
