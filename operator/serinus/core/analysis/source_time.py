@@ -81,7 +81,7 @@ class Cadence:
         self.newest = newest
 
     def may_be_late(self, now: float, interval: float) -> bool:
-        """Whether the newest sample is too old to be fresh, while the next, which tells whether it always is, is awaited.
+        """Whether the newest sample is too old to be fresh, and the next, which tells if it always is, is awaited.
 
         `interval` is that of the scrapes. What has not come in two of them has ceased.
         """
