@@ -163,6 +163,23 @@ def test_one_that_ceases_is_stale_when_three_scrapes_were_due(beside: str, cease
     assert len(blind) == 300 - blind[0][0]
 
 
+def test_a_number_of_now_ends_no_cell_of_what_is_shown_late() -> None:
+    """One target counts the canary's answers and another, seconds later, stable's: they are weighed together."""
+
+    def looks(*, beside: bool) -> Iterator[Look]:
+        for at in range(1, 200):
+            seen, scraped = errors(float(at - LATE_S), float(at % 50 == 0)), (at - LATE_S) % EVERY_S
+            (both,) = seen.increments
+            arms = {0: (replace(both, stable=(0.0,) * 3),), 3: (replace(both, canary=(0.0,) * 3),)}
+            parts = {"errors": replace(seen, increments=arms.get(scraped, ()) if at > LATE_S else ())}
+            others = {"drift": own(float(at))} if beside else {}
+            yield Look(float(at), {**parts, **others}, scrape_interval=5.0, delays={"errors": float(LATE_S)})
+
+    known = [judged(policy(ERRORS, *more), looks(beside=bool(more)))[1].comparisons for more in ((), (OWN,))]
+    assert known[0]
+    assert known[0] == tuple(one for one in known[1] if one.metric != "drift")
+
+
 def test_each_metric_is_told_its_own_time() -> None:
     """What it asks for next begins there."""
     known, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))
