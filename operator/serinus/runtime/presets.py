@@ -231,9 +231,9 @@ class Presets:
         known = (self.times.of(group).learnt_interval for group in self._counted(watch))
         return max((one for one in known if one is not None), default=None)
 
-    def delay(self, watch: Watch) -> float:
-        """Tell how old the newest sample of a rollout's presets always is."""
-        return max((self.times.of(group).delay for group in self.groups_of(watch)), default=0.0)
+    def delays(self, watch: Watch) -> Mapping[str, float]:
+        """Tell how old the newest sample of each of a rollout's presets always is: of one source, or of another."""
+        return {metric.name: self.times.of(self.group_for(watch, metric)).delay for metric in watch.presets}
 
     def not_yet(self, watch: Watch) -> Missing | None:
         """Say why no weight can be judged yet, although the source answers."""
@@ -305,7 +305,7 @@ class Presets:
         """Say why nothing is known of a rollout's presets."""
         times = self.times.of(group)
         failure = times.failure or self.failure(watch, group)
-        return no_answer(failure) if failure is not None else times.too_late(self._clock.now())
+        return no_answer(failure) if failure is not None else times.unjudged(self._clock.now())
 
     def _span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:
         """Tell the time that a metric's value is taken over."""

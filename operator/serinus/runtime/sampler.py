@@ -173,9 +173,8 @@ class Sampler:
 
     async def close(self) -> None:
         """End all looking."""
-        await self._rounds.close()
-        await self._own.close()
-        await self._pasts.close()
+        for asking in (self._rounds, self._own, self._pasts, self._streams):
+            await asking.close()
 
     async def take_looks(self, interval: float) -> None:
         """Look at the rollouts of one interval, whatever their sources."""
@@ -184,7 +183,7 @@ class Sampler:
 
     async def settle(self) -> None:
         """Wait for what is asked beside the looks: who plays the past looks faster than anybody answers."""
-        await asyncio.gather(self._own.settle(), self._pasts.settle())
+        await asyncio.gather(self._own.settle(), self._pasts.settle(), self._streams.settle())
 
     def _round_of(self, watch: Watch) -> Round:
         return watch.interval, self._presets.sources_of(watch)
@@ -206,7 +205,7 @@ class Sampler:
         watches = self._of(together)
         turns = self._turns(together, len(watches))
         calm = [] if turns is None else [watch for watch in watches if self._known_of(watch) is not None]
-        await self._streams.ask(watches)
+        self._streams.begin(watches)
         await self._take_looks(watches, calm, turns, until)
         self._presets.forget_others([*self._watches.values()])
 
@@ -392,7 +391,7 @@ class Sampler:
             silence=self.silences.of(watch),
             stream_messages=self._streams.messages(watch),
             scrape_interval=self._presets.scrape_interval(watch),
-            delay=self._presets.delay(watch),
+            delays=self._presets.delays(watch),
             not_yet=self._presets.not_yet(watch),
             past=self._pasts.of(watch),
             arrivals=self._presets.arrivals(watch),

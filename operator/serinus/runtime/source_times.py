@@ -102,9 +102,21 @@ class GroupTimes:
         late = judged_too_late(self.samples, newest, now, self.asked_every)
         return Missing(Verdict.BLIND, Reason.STALE, late) if late else None
 
+    def unjudged(self, now: float) -> Missing | None:
+        """Say why nothing can be judged now, although the source answers: its samples are too late, or how late they
+        always are is not known yet, as after a restart.
+        """
+        if (late := self.too_late(now)) is not None:
+            return late
+        seen = self.targets if self.samples.newest is None else self.samples
+        if seen.newest is None or not seen.may_be_late(now, self.interval):
+            return None
+        text = f"the newest scrape is {now - seen.newest:.0f} s old: whether it always is, is known with the next"
+        return Missing(Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA, text)
+
     def not_yet(self, now: float) -> Missing | None:
         """Say why no weight can be judged yet, although the source answers."""
-        if (late := self.too_late(now)) is not None:
+        if (late := self.unjudged(now)) is not None:
             return late
         if self.samples.newest is None and self.targets.newest is None:
             text = "the scrape targets are absent: nothing that counts this model's requests has been scraped yet"

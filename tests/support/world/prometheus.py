@@ -24,6 +24,7 @@ class Prometheus:
 
     `layouts` are the buckets of a Service whose histogram has others than everybody's.
     It scrapes every `every` seconds, its clock is `ahead` of the wall clock, and it shows samples `late`; all seconds.
+    `others` are sources besides the default one that have the same samples, and how late (s) each shows them.
     `counts_waiting` says whether the gateway shows what it has sent and what waits, `counts_copies` whether it shows
     what its clusters answered; `counts_hung_up` whether it writes a line for a caller who hung up, as Istio does and a
     plain Envoy does not.
@@ -44,6 +45,8 @@ class Prometheus:
     every: float = 1.0
     ahead: float = 0.0
     late: float = 0.0
+    others: dict[str, float] = field(default_factory=dict)
+    hidden: float = 0.0
     scraped_at: float = 0.0
     scrapes: bool = True
     reachable: bool = True
@@ -53,7 +56,7 @@ class Prometheus:
     asked: list[str] = field(default_factory=list)
 
     def names(self) -> tuple[str, ...]:
-        return ("default",)
+        return "default", *self.others
 
     def count(self, service: str, code: str, requests: float, seconds: float = 0.0) -> None:
         """Count answers of a code, and by how long they took; 0 stands for usual."""
@@ -94,6 +97,7 @@ class Prometheus:
     async def ask(self, source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
         self.asked.append(query)
         self.asked_at = self.now if at is None else min(at, self.now)
+        self.hidden = self.others.get(source, self.late)
         if not self.reachable:
             return NoAnswer(Failure.UNREACHABLE, "connection refused")
         if query.startswith("max(timestamp("):
@@ -169,17 +173,20 @@ class Prometheus:
                 yield Series({**named, "le": bound}, series.samples)
 
     def _shown(self, samples: list[tuple[float, float]], since: float) -> tuple[tuple[float, float], ...]:
-        until, kept = min(self.asked_at, self.now - self.late), samples if self.asked_at < self.now else samples[-400:]
+        until, kept = (
+            min(self.asked_at, self.now - self.hidden),
+            samples if self.asked_at < self.now else samples[-400:],
+        )
         return tuple((at, value) for at, value in kept if since < at <= until)
 
     def _newest_scrape(self) -> tuple[Series, ...]:
         """When anything was scraped last; gaps are not modelled, as every target is scraped at once."""
-        hidden = max(0.0, self.late - (self.now - self.last_scrape))
+        hidden = max(0.0, self.hidden - (self.now - self.last_scrape))
         newest = self.last_scrape - self.every * math.ceil(hidden / self.every)
         return (Series({}, ((self.now, newest),)),) if self.last_scrape else ()
 
     def _scrapes_within(self, seconds: float) -> tuple[Series, ...]:
-        shown = self.now - self.late
+        shown = self.now - self.hidden
         count = sum(shown - seconds < at <= shown for at in self.scrape_times)
         return (Series({}, ((self.now, float(count)),)),) if count else ()
 

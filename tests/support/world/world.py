@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 from serinus.adapters.kubernetes.cache import ObjectCache
@@ -60,7 +60,7 @@ class World(Served):
     `after_tick` is called each second: the place for what must always hold.
     """
 
-    def __init__(self, *, requests_per_second: int = 100) -> None:
+    def __init__(self, *, requests_per_second: int = 100, others: Mapping[str, float] | None = None) -> None:
         super().__init__(KEY.name, requests_per_second)
         self.clock = VirtualClock()
         self.routing = ROUTING.get()
@@ -68,7 +68,7 @@ class World(Served):
         self.api = InMemoryApi(self.clock)
         self.versions = Versions(self.api)
         self.registry = Registry()
-        self.prometheus = Prometheus(self.clock)
+        self.prometheus = Prometheus(self.clock, others=dict(others or {}))
         self.models: dict[str, Model] = {}
         self.kubelet = Kubelet(self.api, self.clock, self.models)
         self.platform = Platform(self.api, self.routing)
@@ -137,7 +137,7 @@ class World(Served):
             claims=ClaimsByApi.build(
                 cache,
                 Tenancy((Grant("*", hosts=("*",), sources=("*",)),)),
-                sources=("default",),
+                sources=self.prometheus.names(),
                 providers=self.providers,
                 wake=self._wake,
                 clock=self.clock,

@@ -226,7 +226,9 @@ def feed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
         for at, observation in stream.observations.items():
             if at > taken[stream.name]:
                 scrapes.setdefault(at, {})[stream.name] = observation
-    *earlier, newest = sorted(scrapes) or [_shown_until(look, stage)]
+    delays = {metric.name: look.delays.get(metric_of(metric.name), 0.0) for metric in monitor.config.metrics}
+    monitor.looked_at(look.at, delays, {name: at for at in sorted(scrapes) for name in scrapes[at]})
+    *earlier, newest = sorted(scrapes) or [_shown_until(look, stage, min(delays.values(), default=0.0))]
     for at in earlier:
         monitor.take(at, scrapes[at])
     errors = {
@@ -238,9 +240,12 @@ def feed(weighed: Weighed, look: Look, stage: Stage, streams: tuple[Stream, ...]
     return Feed(monitor, newest, scrapes.get(newest, {}), after)
 
 
-def _shown_until(look: Look, stage: Stage) -> float:
-    """Tell up to when (s) a look without a scrape says that there was none: a source may show its samples late."""
-    return min(look.at, max(look.at - look.delay, stage.started))
+def _shown_until(look: Look, stage: Stage, delay: float) -> float:
+    """Tell up to when (s) a look without a scrape says that there was none, with the least `delay` (s) of any source.
+
+    Sources that show their samples later still are waited for one by one (`Freshness`).
+    """
+    return min(look.at, max(look.at - delay, stage.started))
 
 
 def _taught(monitor: RolloutMonitor, weighed: Weighed, past: Past | None) -> tuple[Past | None, frozenset[str]]:

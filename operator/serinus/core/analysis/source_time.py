@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.model.answers import Series
 
 TOLERANCE = 1.5
@@ -19,6 +20,7 @@ every weight, before anything could speak against it."""
 WINDOW_SCRAPES = 3
 """A window holds as many scrapes at least: of fewer, one that is late or missed leaves nothing to judge by."""
 PHASE_SLACK = 2.0
+AWAITED_SCRAPES = 2
 REMEMBERED = 5
 
 
@@ -59,6 +61,7 @@ class Cadence:
 
     newest: float | None = None
     shown: float | None = None
+    first_seen_at: float | None = None
     _gaps: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _ages: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
@@ -73,7 +76,18 @@ class Cadence:
         if self.newest is not None:
             self._gaps.append(abs(newest - self.newest))
             self._ages.append(now - newest)
+        else:
+            self.first_seen_at = now
         self.newest = newest
+
+    def may_be_late(self, now: float, interval: float) -> bool:
+        """Whether the newest sample is too old to be fresh, and the next, which tells if it always is, is awaited.
+
+        `interval` is that of the scrapes. What has not come in two of them has ceased.
+        """
+        if self.newest is None or self.first_seen_at is None or self._ages:
+            return False
+        return now - self.newest > STALE_INTERVALS * interval and now - self.first_seen_at <= AWAITED_SCRAPES * interval
 
     def scrape_interval(self, asked_every: float) -> float | None:
         """Tell how often is scraped; None until two scrapes were seen. Who asks seldom sees only every other one."""

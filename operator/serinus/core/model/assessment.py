@@ -161,9 +161,10 @@ class Look:
     `silence` is what is known of a canary that gives no answer; `stream_messages` counts the answers of its gRPC
     streams in a minute, which no metric judges. `refused` is what the canary's pods answer to sample requests that they
     do not take: stable's, and their own where they answered it before. `scrape_interval` (None while it is not known)
-    and `delay`, how old the newest sample always is, are the presets'; both in seconds. `not_yet` says why no weight
-    could be judged, although the source answers. `past` is stable's before the rollout, once it is known.
-    `arrivals` count requests since the stage began, the shortest span first; all end now.
+    is the presets', and `delays` tells of each preset how old its newest sample always is; both in seconds. A query of
+    the user's is answered as of now. `not_yet` says why no weight could be judged, although the source answers. `past`
+    is stable's before the rollout, once it is known. `arrivals` count requests since the stage began, the shortest span
+    first; all end now.
     """
 
     at: float
@@ -171,13 +172,18 @@ class Look:
     silence: Silence | None = None
     stream_messages: float = 0.0
     scrape_interval: float | None = None
-    delay: float = 0.0
+    delays: Mapping[str, float] = field(default_factory=dict)
     not_yet: Missing | None = None
     refused: tuple[ProbeAnswer, ...] = ()
     past: Past | None = None
     arrivals: tuple[Arrivals, ...] = ()
     weighed: object = field(default=None, compare=False)
     """What the sequential test makes of it, where that was worked out for many rollouts at once."""
+
+    @property
+    def delay(self) -> float:
+        """How old (s) the newest sample of that preset always is whose source is the latest."""
+        return max(self.delays.values(), default=0.0)
 
     def repeats(self, other: Look) -> bool:
         """Whether it says only what another one has said; when a weight rises the newest is asked anyway."""

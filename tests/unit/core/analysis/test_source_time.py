@@ -44,6 +44,26 @@ def test_a_source_that_stopped_is_not_merely_late() -> None:
     assert judged_too_late(cadence, cadence.newest, now, 5.0) is not None
 
 
+@pytest.mark.parametrize(
+    ("age", "later", "may_be"),
+    [(10.0, 0.0, False), (45.0, 0.0, True), (45.0, 20.0, True), (45.0, 21.0, False)],
+    ids=["fresh", "old", "old, and the next is due", "old, and two more were due"],
+)
+def test_what_is_old_when_it_is_first_seen_may_always_be_so_old(age: float, later: float, may_be: bool) -> None:
+    """As after a restart: only the next scrape, or want of it, tells a late source from one that has ceased."""
+    cadence = Cadence()
+    cadence.see(1000.0, 1000.0 + age)
+    assert cadence.may_be_late(1000.0 + age + later, 10.0) is may_be
+
+
+def test_once_a_second_scrape_is_seen_it_is_known_how_late_they_are() -> None:
+    """What is older than that has failed to come."""
+    cadence = Cadence()
+    cadence.see(1000.0, 1045.0)
+    cadence.see(1010.0, 1055.0)
+    assert not cadence.may_be_late(1060.0, 10.0)
+
+
 @pytest.mark.parametrize(("late", "judges"), [(30.0, True), (LONGEST_DELAY + 10, False)], ids=["late", "too late"])
 def test_a_source_judges_unless_it_is_too_late(late: float, judges: bool) -> None:
     """Then it says by how many seconds."""

@@ -119,6 +119,67 @@ def test_a_source_that_scrapes_each_half_minute_is_not_stale_beside_one_that_doe
     assert blind == []
 
 
+LATE_S, EVERY_S = 45, 5
+
+
+def shown_late(beside: str, *, ceases: str = "", after: int = 1000) -> Iterator[Look]:
+    """Errors are shown late and what is beside them at once; one of the two may cease to be scraped."""
+
+    def scraped(name: str, at: int) -> Observation:
+        seen = errors(float(at), 0.0)
+        is_there = at > 0 and at % EVERY_S == 0 and not (name == ceases and at > after)
+        return seen if is_there else replace(seen, increments=())
+
+    for at in range(1, 300):
+        others = {"drift": own(float(at))} if beside == "drift" else {"pods": scraped("pods", at)}
+        delays = {"errors": float(LATE_S), "pods": 0.0} if beside == "pods" else {"errors": float(LATE_S)}
+        yield Look(float(at), {"errors": scraped("errors", at - LATE_S), **others}, scrape_interval=5.0, delays=delays)
+
+
+def blind_of(looks: Iterator[Look], beside: str) -> list[tuple[float, str]]:
+    known, blind, analysis = AnalysisState(), [], policy(ERRORS, OWN if beside == "drift" else OTHER)
+    for one in looks:
+        known, assessment = assess(one, known, STAGE, analysis, one.at, pace=Pace.TIMED)
+        if assessment.verdict is Verdict.BLIND and assessment.finding:
+            blind.append((one.at, assessment.finding.metric))
+    return blind
+
+
+@pytest.mark.parametrize("beside", ["drift", "pods"], ids=["a query", "another source"])
+def test_what_a_source_shows_late_is_not_stale_beside_what_is_known_at_once(beside: str) -> None:
+    """Each is as old as it is beyond its own delay: neither the late one is stale nor the other of the future."""
+    assert blind_of(shown_late(beside), beside) == []
+
+
+@pytest.mark.parametrize(
+    ("beside", "ceases", "late"),
+    [("drift", "errors", LATE_S), ("pods", "errors", LATE_S), ("pods", "pods", 0)],
+    ids=["late, beside a query", "late, beside another source", "punctual, beside a late one"],
+)
+def test_one_that_ceases_is_stale_when_three_scrapes_were_due(beside: str, ceases: str, late: int) -> None:
+    """The delay of its own source is waited for, and no other."""
+    blind = blind_of(shown_late(beside, ceases=ceases, after=120), beside)
+    assert blind[0] == (120 + late + 3 * EVERY_S, ceases)
+    assert len(blind) == 300 - blind[0][0]
+
+
+def test_a_number_of_now_ends_no_cell_of_what_is_shown_late() -> None:
+    """One target counts the canary's answers and another, seconds later, stable's: they are weighed together."""
+
+    def looks(*, beside: bool) -> Iterator[Look]:
+        for at in range(1, 200):
+            seen, scraped = errors(float(at - LATE_S), float(at % 50 == 0)), (at - LATE_S) % EVERY_S
+            (both,) = seen.increments
+            arms = {0: (replace(both, stable=(0.0,) * 3),), 3: (replace(both, canary=(0.0,) * 3),)}
+            parts = {"errors": replace(seen, increments=arms.get(scraped, ()) if at > LATE_S else ())}
+            others = {"drift": own(float(at))} if beside else {}
+            yield Look(float(at), {**parts, **others}, scrape_interval=5.0, delays={"errors": float(LATE_S)})
+
+    known = [judged(policy(ERRORS, *more), looks(beside=bool(more)))[1].comparisons for more in ((), (OWN,))]
+    assert known[0]
+    assert known[0] == tuple(one for one in known[1] if one.metric != "drift")
+
+
 def test_each_metric_is_told_its_own_time() -> None:
     """What it asks for next begins there."""
     known, _ = judged(policy(ERRORS, OWN), beside_a_query(2.5, 0.0))

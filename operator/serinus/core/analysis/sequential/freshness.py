@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ class Freshness:
 
     Both count: three looks within one scrape interval prove nothing, and neither does one look after a long pause.
     Metrics are answered at times of their own: one that comes each minute is not late because another comes each
-    second. Of the last two gaps the shorter one is taken for the interval, so that one outage is not.
+    second. Of the last two gaps the shorter one is taken for the interval, so that one outage is not. Nor is one late
+    that a source shows late: each is as old as it is beyond that.
     """
 
     def __init__(self, metrics: Sequence[MetricConfig], scrape_interval_s: float) -> None:
@@ -25,6 +27,20 @@ class Freshness:
         self._misses = dict.fromkeys(self._interval_s, 0)
         self._gaps_s: dict[str, list[float]] = {name: [] for name in self._interval_s}
         self._first_s: float | None = None
+        self._delays_s: Mapping[str, float] = {}
+        self._shown_s: Mapping[str, float] = {}
+
+    def looked_at(self, now: float, delays: Mapping[str, float], newest: Mapping[str, float]) -> None:
+        """Judge by a look at `now` (s), which shows each metric `delays` (s) late; `newest` are its scrapes' times (s).
+
+        Without any the scrape that is judged at tells the time for all.
+        """
+        self._delays_s = delays
+        self._shown_s = {name: max(now - delay, newest.get(name, -math.inf)) for name, delay in delays.items()}
+
+    def shown_by_all(self, t: float) -> float:
+        """Tell up to when (s), at most `t`, every source has shown what it has."""
+        return min((t, *self._shown_s.values()))
 
     def wait_for(self, interval_s: float) -> None:
         """Expect no answer more often than this."""
@@ -62,19 +78,22 @@ class Freshness:
 
     def stale(self, name: str, t: float) -> bool:
         """Three intervals and three looks without an answer."""
-        since = self._last_s[name]
+        since, t = self._last_s[name], self._shown_s.get(name, t)
         start = self._first_s if since is None else since
         if start is None or self._misses[name] < STALE_INTERVALS:
             return False
         waited = STALE_INTERVALS - (1 if since is None else 0)
         interval = max(self._interval_s[name], min(self._gaps_s[name], default=0.0))
-        # An answer of the future is no fresh one: nothing tells what has come since.
-        return not -STALE_INTERVALS * interval <= t - start < waited * interval - 1e-9
+        # An answer of the future is no fresh one: nothing tells what has come since. Of a late source the first is due.
+        ahead = STALE_INTERVALS * interval + (self._delays_s.get(name, 0.0) if since is None else 0.0)
+        return not -ahead <= t - start < waited * interval - 1e-9
 
     def is_late(self, t: float) -> bool:
         """Whether a metric may have had no answer for longer than usual: looks from now on count against it."""
         return any(
-            last is None or t - last >= max(self._interval_s[name], min(self._gaps_s[name], default=0.0))
+            last is None
+            or t - self._delays_s.get(name, 0.0) - last
+            >= max(self._interval_s[name], min(self._gaps_s[name], default=0.0))
             for name, last in self._last_s.items()
         )
 

@@ -190,6 +190,10 @@ class RolloutMonitor:
             self._grid.lasting(seconds)
             self._count_cells()
 
+    def looked_at(self, now: float, delays: Mapping[str, float], newest: Mapping[str, float]) -> None:
+        """Judge at a look at `now` (s) how old each metric's answers are (`Freshness.looked_at`)."""
+        self._freshness.looked_at(now, delays, newest)
+
     def _count_cells(self) -> None:
         """Tell the tests how long the cells are that their blocks consist of."""
         self._shares.scraped_every(self._grid.cell_s)
@@ -262,9 +266,9 @@ class RolloutMonitor:
 
     def _lay_out(self, t: float, parsed: Mapping[str, Any], stage: MonitorStage) -> GridCell | None:
         """Put one scrape on the grid, weigh the cell that it comes after, and give the one that ends with it."""
-        if self._grid.passed(t):
-            self._weigh_cell(t, stage)
         counted = {name: seen for name, seen in parsed.items() if seen is not None and name not in self._scalars}
+        if self._grid.passed(at := t if counted else self._freshness.shown_by_all(t)):
+            self._weigh_cell(at, stage)
         complete = self._grid.add(t, counted)
         for name, seen in parsed.items():
             if name in self._scalars:
@@ -296,7 +300,7 @@ class RolloutMonitor:
         if counting and not stage.full and stage.by_weight:
             self._split.update(stage.weight / FULL_WEIGHT, *news[:, min(counting)[1]].tolist())
         for name in cell.seen:
-            self._freshness.see(name, cell.ended_s, answered=answers.get(name, True))
+            self._freshness.see(name, self._clock.newest_of(name, cell.ended_s), answered=answers.get(name, True))
 
     def _take(self, t: float, seen: Mapping[str, Any], stage: MonitorStage, *, started: bool) -> dict[str, bool]:
         """Hand one cell to the tests and tell which metrics answered."""
@@ -332,9 +336,11 @@ class RolloutMonitor:
 
     def _verdict(self, t: float, stage: MonitorStage) -> MonitorVerdict:
         known = self.reckoning
+        coming = {metric.name for metric in self.config.metrics if self._grid.waits(metric.name)}
         ages = Ages(
-            stale={metric.name: self._freshness.stale(metric.name, t) for metric in self.config.metrics},
+            stale={m.name: m.name not in coming and self._freshness.stale(m.name, t) for m in self.config.metrics},
             silent=[m.name for m in self.config.metrics if m.gating and not self._freshness.answered(m.name)],
+            coming=coming,
         )
         doubts = () if stage.full else self._doubts.found(t)
         answer = judge(known.view(t, stage, ages, self._split, doubts))

@@ -6,7 +6,7 @@ the tests say is worked out when it is first asked for, and asked again at each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,10 +29,14 @@ from serinus.core.analysis.sequential.weights import e_total, parts
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """What becomes old between two cells: which metrics' answers, by name, and which gating ones never came."""
+    """What becomes old between two cells: which metrics' answers, by name, and which gating ones never came.
+
+    Of those that are `coming` something waits for the end of its cell: they are neither old nor without requests.
+    """
 
     stale: Mapping[str, bool]
     silent: Sequence[str]
+    coming: Set[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +139,7 @@ class Reckoning:
             evidence=evidence,
             stale=tuple(metric.name for metric in self._gating() if ages.stale[metric.name]),
             silent=tuple(ages.silent),
+            coming=ages.coming,
             budgeted=self.budgeted,
             counts=self.counts,
             excess=self.excess,

@@ -72,6 +72,10 @@ class ScrapeClock:
         """Whether a metric has not been seen at this time or a later one."""
         return t > self._taken_s.get(name, -math.inf)
 
+    def newest_of(self, name: str, until: float) -> float:
+        """Give the last time that a metric has been seen, up to a time: a cell may end with the scrape of another."""
+        return min(until, self._taken_s.get(name, until))
+
     def take(self, t: float, names: Sequence[str]) -> None:
         """Note that these metrics have been seen at `t` (s)."""
         self._taken_s.update(dict.fromkeys(names, float(t)))

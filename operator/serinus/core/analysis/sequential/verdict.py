@@ -5,7 +5,7 @@ Rollback needs evidence, promotion needs its own proof, and everything between i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,8 +39,9 @@ class MonitorStage:
 class StageView:
     """Everything that the verdict depends on; `counts` and `excess` [N] are of the metrics `budgeted`.
 
-    `requests` are those of this stage that each gating metric rests on, of the challenger and of champion, the fewer.
-    `needed` tells how many more a row needs until its excess fits a margin.
+    Of the metrics `coming` something waits for the end of its cell. `requests` are those of this stage that each gating
+    metric rests on, of the challenger and of champion, the fewer. `needed` tells how many more a row needs until its
+    excess fits a margin.
     """
 
     config: MonitorConfig
@@ -51,6 +52,7 @@ class StageView:
     evidence: Mapping[str, Evidence]
     stale: tuple[str, ...]
     silent: tuple[str, ...]
+    coming: Set[str]
     budgeted: tuple[str, ...]
     counts: StageCounts
     excess: Floats
@@ -118,7 +120,7 @@ def no_traffic(view: StageView) -> Finding | None:
     if view.side_silent:
         return "NoTraffic", None
     waited = view.t - view.stage.started_s >= STALE_INTERVALS * view.config.scrape_interval_s
-    for row in view.gating_rows if waited else ():
+    for row in (row for row in view.gating_rows if waited and view.budgeted[row] not in view.coming):
         champion_needed = not view.stage.full
         if view.counts.n_c[row] <= 0.0 or (champion_needed and view.counts.n_s[row] <= 0.0):
             return "NoTraffic", view.budgeted[row]
