@@ -35,7 +35,7 @@ class Newcomers:
         return [watch for watch in watches if any(map(partial(self._fails, watch), self._presets.groups_of(watch)))]
 
     def _fails(self, watch: Watch, group: Group) -> bool:
-        return (self._presets.times.of(group).failure or self._presets.failure(watch, group)) is not None
+        return self._presets.counters_failure(watch, group) is not None
 
     def in_portions(self, watches: Sequence[Watch]) -> Iterator[list[Watch]]:
         """Give them a few at a time: those over a limit first, then those with which not all was well."""

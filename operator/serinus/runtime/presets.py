@@ -21,24 +21,18 @@ from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.tally import ALWAYS, Tallies
 from serinus.core.analysis.threshold import exceeded_limit, window_of
 from serinus.core.model.answers import NoAnswer
-from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
+from serinus.core.model.assessment import Measured, Missing, Observation, Reason
 from serinus.core.model.drain import FOLLOWS_SECONDS, Arrivals
 from serinus.runtime.groups import Group, reads_histogram, shown_query
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.shared_series import Asked, SharedSeries
 from serinus.runtime.source_times import SourceTimes
+from serinus.runtime.uncounted import COPIES_NOT_COUNTED, naming_strangers
 from serinus.runtime.watch import COUNTS_COPIES, WARMING_UP, Counters, Watch
 
 QUIET_SECONDS = 5.0
 ARRIVAL_SECONDS = 60.0, 300.0
 """Whether the route is followed is told by the newest requests, if there are enough."""
-COPIES_NOT_COUNTED = Missing(
-    Verdict.UNDECIDED,
-    Reason.MIRROR_NOT_COUNTED,
-    "nothing counts the answers to copies: stable's requests show neither in the gateway's clusters "
-    '(envoy_cluster_upstream_rq) nor in sidecars of its pods (istio_requests_total, reporter="destination"). Annotate '
-    "the gateway's pods with proxy.istio.io/config: 'proxyStatsMatcher: {inclusionPrefixes: [\"cluster.outbound\"]}'",
-)
 
 
 class Presets:
@@ -190,7 +184,7 @@ class Presets:
             span=span,
             at_gateways=None if group.provider.by_service else self._at_gateways(watch, metric),
         )
-        seen = replace(seen, canary=_naming(tallies.strangers(owners[0], span.since), seen.canary, group.source))
+        seen = replace(seen, canary=naming_strangers(tallies.strangers(owners[0], span.since), seen.canary, group.source))
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
         if isinstance(seen.canary, Measured) and exceeded_limit(metric, seen.canary.value) is not None:
@@ -301,6 +295,10 @@ class Presets:
         """Say why the newest samples of a rollout's revisions are not known."""
         return self._counters.failure(group, watch.arms) or self._histograms.failure(group, watch.arms)
 
+    def counters_failure(self, watch: Watch, group: Group) -> NoAnswer | None:
+        """Say why not even the counters of a rollout's revisions are known; of histograms it says nothing."""
+        return self.times.of(group).failure or self._counters.failure(group, watch.arms)
+
     def _unknown(self, watch: Watch, group: Group) -> Missing | None:
         """Say why nothing is known of a rollout's presets."""
         times = self.times.of(group)
@@ -386,15 +384,3 @@ def _incomparable(metric: Metric, tallies: Tallies, owners: Sequence[Owner]) -> 
         return ""
     canary, stable = (tallies.bounds(owner) for owner in owners)
     return buckets_apart(canary, stable)
-
-
-def _naming(strangers: Sequence[str], reading: Reading, source: str) -> Reading:
-    """Say who else reports requests of a revision for which no gateway of ours reports any."""
-    if not strangers or not isinstance(reading, Missing) or reading.reason is not Reason.NO_TRAFFIC:
-        return reading
-    more = f", and {len(strangers) - 3} more" if len(strangers) > 3 else ""
-    text = (
-        f"no request has come through a gateway; those of {', '.join(strangers[:3])}{more} do not count: if that is a "
-        f"gateway of yours, name it in `gateways` of the metrics source {source!r} (`mesh: true` counts everybody)"
-    )
-    return replace(reading, message=text)

@@ -81,6 +81,7 @@ class Desk:
         self.store = Store(self.clock)
         self.woken: list[str] = []
         self.pressing: list[str] = []
+        self.rollouts: dict[str, str] = {}
         self.sampler = Sampler(
             self.store,
             self.clock,
@@ -94,15 +95,17 @@ class Desk:
         for number in range(MANY):
             self.watch(f"m{number:02}")
 
-    def watch(self, name: str) -> None:
-        canary, stable = Arm("ml", name, f"c-{name}", f"{name}-c"), Arm("ml", name, f"s-{name}", f"{name}-s")
-        since = self.clock.now() - 200
-        watch = Watch(Key("ml", name), f"uid-{name}", canary, stable, self.analysis, since, calm=True, calibrated=True)
+    def watch(self, name: str, version: int = 1) -> None:
+        letter = "c" * version
+        canary, stable = Arm("ml", name, f"{letter}-{name}", f"{name}-{letter}"), Arm("ml", name, "s", f"{name}-s")
+        rollout, since = f"uid-{name}-{version}", self.clock.now() - 200
+        self.rollouts[name] = rollout
+        watch = Watch(Key("ml", name), rollout, canary, stable, self.analysis, since, calm=True, calibrated=True)
         self.sampler.watch(watch)
 
     async def seen(self) -> dict[str, dict[str, Observation]]:
         await self.sampler.take_looks(1.0)
-        looks = {name: self.sampler.look(Key("ml", name), f"uid-{name}") for name in self.names}
+        looks = {name: self.sampler.look(Key("ml", name), self.rollouts[name]) for name in self.names}
         return {name: dict(look.observations) for name, look in looks.items() if look is not None}
 
     @property
@@ -195,6 +198,19 @@ async def test_once_the_source_answers_all_is_read() -> None:
     seen = await desk.seen()
     assert all(isinstance(one["latency"].canary, Measured) for one in seen.values())
     assert max(len(services_of(query)) for query in desk.histograms()) == 2 * READ_AT_ONCE
+
+
+async def test_who_comes_while_the_source_is_away_is_read_once_it_answers() -> None:
+    """Its stable is known from the rollout before, and has failed since; nobody has asked about its canary."""
+    desk = Desk()
+    await desk.seen()
+    desk.store.failure = NoAnswer(Failure.UNREACHABLE, "refused")
+    await desk.seen()
+    desk.watch("m03", version=2)
+    await desk.seen()
+    desk.store.failure = None
+    desk.clock.move(1.0)
+    assert isinstance((await desk.seen())["m03"]["latency"].canary, Measured)
 
 
 async def test_the_last_of_many_wait_for_the_round_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
