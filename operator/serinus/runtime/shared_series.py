@@ -22,7 +22,7 @@ from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
 
 PAST_AT_ONCE: Final = 2
-"""Questions under way that reach far back: one is answered while the last answer is taken in."""
+"""Questions to a source under way that reach far back: one is answered while the last answer is taken in."""
 _NOTHING: Final[Mapping[Arm, NoAnswer]] = {}
 
 
@@ -48,7 +48,8 @@ class SharedSeries:
         self._known_until: dict[Group, dict[Arm, float]] = {}
         """Up to when each revision's samples are known that has been answered."""
         self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
-        self._places = asyncio.Semaphore(PAST_AT_ONCE)
+        self._places: dict[str, asyncio.Semaphore] = {}
+        """By source: one that hangs keeps its own, and none of another's."""
 
     def of(self, group: Group) -> Tallies | None:
         """Give the increments of a group; None where nothing was answered yet."""
@@ -88,7 +89,7 @@ class SharedSeries:
 
     async def _take_past(self, group: Group, tallies: Tallies, question: SharedQuery) -> None:
         """Ask and take in at one go; the wait for a place is none for an answer, which has a time limit."""
-        async with self._places:
+        async with self._places.setdefault(group.source, asyncio.Semaphore(PAST_AT_ONCE)):
             asked_at = self._clock.now()
             self._take(group, tallies, [question], [await self._metrics.ask(group.source, question.query)], asked_at)
 
