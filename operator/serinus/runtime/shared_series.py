@@ -24,6 +24,7 @@ from serinus.runtime.source_times import SourceTimes
 PAST_AT_ONCE: Final = 2
 """Questions to a source under way that reach far back: one is answered while the last answer is taken in."""
 _NOTHING: Final[Mapping[Arm, NoAnswer]] = {}
+_NOBODY: Final[Mapping[Arm, float]] = {}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,14 @@ class SharedSeries:
         return all(arm in known or arm in failures for arm in arms)
 
     def asked(self, group: Group, arms: Collection[Arm], reach: float) -> Asked:
-        """Write the questions of a group."""
+        """Write the questions of a group, once what is of no use to anybody is dropped.
+
+        Whoever is watched is kept however seldom it is asked about, and while the source is away: what is known up to
+        some time is never asked for again.
+        """
+        if (tallies := self._tallies.get(group)) is not None:
+            tallies.keep_s = max(tallies.keep_s, reach)
+            tallies.forget(self._clock.now(), map(group.owner, self._known_until.get(group, _NOBODY)))
         until, scraped = self._known_until.get(group, {}), self._times.of(group).learnt_interval
         known = {arm: until.get(arm) for arm in arms}
         recent, past = list[SharedQuery](), list[SharedQuery]()
@@ -94,14 +102,12 @@ class SharedSeries:
             self._take(group, tallies, [question], [await self._metrics.ask(group.source, question.query)], asked_at)
 
     def _tallies_of(self, asked: Asked) -> Tallies:
-        group, now = asked.group, self._clock.now()
+        group = asked.group
         tallies = self._tallies.get(group)
         if tallies is None:
             unasked = unasked_for(group.interval)
             tallies = Tallies(group.reader, keep_s=asked.reach, scope=group.scope, unasked_s=unasked)
             self._tallies[group] = tallies
-        tallies.keep_s = max(tallies.keep_s, asked.reach)
-        tallies.forget(now)
         return tallies
 
     def _take(
@@ -131,9 +137,9 @@ class SharedSeries:
 
     def keep(self, groups: Collection[Group]) -> None:
         """Keep only what is known of these groups."""
-        for group in self._tallies.keys() - {*groups}:
-            for kept in (self._tallies, self._known_until, self._failures):
-                kept.pop(group, None)
+        for kept in (self._tallies, self._known_until, self._failures):
+            for group in kept.keys() - {*groups}:
+                del kept[group]
 
     def forget(self, group: Group, arms: Collection[Arm]) -> None:
         """Keep only what is known of these revisions: the others are watched no more."""

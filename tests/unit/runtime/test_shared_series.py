@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from serinus.api.policy import Provider
 from serinus.core.analysis.promql import Arm, SeriesKind
 from serinus.core.analysis.scope import Scope
@@ -47,7 +49,8 @@ class Desk:
         self.store = Store(self.clock)
         self.series = SharedSeries(SeriesKind.COUNTERS, self.store, self.clock, SourceTimes())
 
-    def group(self, source: str = "a") -> Group:
+    @staticmethod
+    def group(source: str = "a") -> Group:
         return Group(source, Provider.ISTIO, 5.0, Scope())
 
     async def ask(self, group: Group) -> None:
@@ -72,3 +75,41 @@ async def test_a_source_that_hangs_holds_up_no_other() -> None:
     for one in hung:
         one.cancel()
     await asyncio.gather(*hung, return_exceptions=True)
+
+
+@pytest.mark.parametrize("away", [True, False], ids=["its-source-is-away", "nobody-asks"])
+async def test_who_is_watched_is_not_forgotten(away: bool) -> None:
+    """What is known is never asked for again: three minutes of a window are none too many."""
+    desk, group = Desk(), Desk.group()
+    await desk.ask(group)
+    for _ in range(20):
+        desk.clock.move(5.0)
+        desk.store.away = away
+        if away:
+            await desk.ask(group)
+    desk.store.away = False
+    await desk.ask(group)
+    assert desk.requests(group) == 2000
+
+
+async def test_who_is_watched_no_more_is_read_again_from_the_beginning() -> None:
+    """It is forgotten after a minute, and so is up to when it was known."""
+    desk, group = Desk(), Desk.group()
+    await desk.ask(group)
+    desk.series.forget(group, [])
+    desk.clock.move(100.0)
+    desk.series.asked(group, [], REACH_S)
+    assert desk.requests(group) == 0
+    await desk.ask(group)
+    assert desk.requests(group) == 2000
+
+
+async def test_a_group_that_is_dropped_leaves_nothing() -> None:
+    """Also one whose last answer has come after its increments were dropped."""
+    desk, group = Desk(), Desk.group()
+    desk.store.away = True
+    await desk.ask(group)
+    desk.series._tallies.clear()
+    desk.series.keep([])
+    assert not desk.series._failures
+    assert not desk.series._known_until
