@@ -8,6 +8,12 @@ from dataclasses import replace
 from serinus.api.status import Verdict
 from serinus.core.model.assessment import Missing, Reading, Reason
 
+NOT_ASKED_YET = Missing(
+    Verdict.UNDECIDED,
+    Reason.INSUFFICIENT_DATA,
+    "what counts its requests from now on has not been asked yet: the next look does",
+)
+"""A stage has begun, or copies have ended, while its look was under way."""
 COPIES_NOT_COUNTED = Missing(
     Verdict.UNDECIDED,
     Reason.MIRROR_NOT_COUNTED,
