@@ -54,6 +54,10 @@ class Newcomers:
         """Name those of which the source does not even say the counters: no histogram would make them less blind."""
         return [watch for watch in watches if any(map(partial(self._fails, watch), self._presets.groups_of(watch)))]
 
+    def not_in_vain(self, watches: Sequence[Watch]) -> list[Watch]:
+        """Name those whose histograms were answered, or not asked for yet."""
+        return [watch for watch in watches if not self._presets.without_histograms(watch)]
+
     def line_up(self, watches: Sequence[Watch]) -> Line:
         """Put them in line: those over a limit first, then those that have waited longest, or are in doubt.
 

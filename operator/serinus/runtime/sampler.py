@@ -238,7 +238,7 @@ class Sampler:
         looked_at = without(asked, new)
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in asked}
         await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(asked, scraped))
-        await self.silences.ask(without(watches, new))
+        await self.silences.ask(without(watches, self._newcomers.not_in_vain(new)))
         self._pasts.begin(watches)
         found, blind = self._glanced(calm), self._newcomers.unanswered(new)
         line = self._newcomers.line_up(without(new, blind))
@@ -254,9 +254,12 @@ class Sampler:
             await self._introduce(line)
 
     async def _introduce(self, line: Line) -> None:
-        """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old."""
+        """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old.
+
+        After a wait in vain they are, and everybody looks quiet: of those the next round asks, while they are new.
+        """
         if few := await self._newcomers.next_few(line):
-            await self.silences.ask(few)
+            await self.silences.ask(self._newcomers.not_in_vain(few))
             await self._publish(few, None)
 
     def _turns(self, together: Round, live: int) -> int | None:

@@ -57,6 +57,7 @@ class Store:
         if self.failure is not None:
             return self.failure
         if name.endswith("_bucket") and self.mute.intersection(services_of(query)):
+            self.clock.move(5.0)
             return NoAnswer(Failure.UNREACHABLE, "no answer within 5 s")
         now = self.clock.now()
         if not query.startswith("istio"):
@@ -262,6 +263,14 @@ async def test_where_no_histogram_is_answered_all_are_blind_at_once() -> None:
     reasons = {getattr(one["latency"].canary, "reason", None) for one in seen.values()}
     assert (len(seen), reasons) == (MANY, {Reason.UNREACHABLE})
     assert len(desk.histograms()) == 1
+
+
+async def test_after_a_wait_in_vain_nobody_is_asked_whether_it_is_quiet() -> None:
+    """By counters of before that wait everybody is, and the question would be as long in vain."""
+    desk = Desk()
+    desk.store.mute = {f"{name}-c" for name in desk.names}
+    await desk.seen()
+    assert desk.store.asked[-1] == desk.histograms()[-1]
 
 
 async def test_whose_histograms_are_not_answered_blinds_the_others_once() -> None:
