@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.world import Model, World, fraud, serving, trying
-from tests.support.world.given import ERROR_RATE
+from tests.support.world.given import ERROR_RATE, HALF
 
 DRIFT = {
     "name": "drift",
@@ -31,6 +31,21 @@ async def test_a_minute_without_prometheus_holds_the_weight_and_then_it_goes_on(
     world.prometheus.reachable = True
     await world.until(lambda w: w.phase == "Succeeded")
     assert world.routed == {"2": 100}
+
+
+async def test_a_version_committed_while_prometheus_is_away_is_judged_once_it_is_back() -> None:
+    """Stable is known from the rollout before; what nobody has said of it since blinds no later one."""
+    latency = {"name": "latency", "preset": "latency", "thresholdRange": {"max": "900ms"}}
+    given = {"steps": HALF, "analysis": {"mode": "Sequential", "metrics": [ERROR_RATE, latency]}}
+    world = await trying(at=50, **given)
+    await world.run(30)
+    world.prometheus.reachable = False
+    await world.run(10)
+    world.models["3"] = Model()
+    world.commit(fraud("3", **given))
+    await world.run(20)
+    world.prometheus.reachable = True
+    await world.until(lambda w: bool(w.routed.get("3")), limit=60)
 
 
 async def test_targets_that_are_scraped_no_more_are_blindness() -> None:

@@ -9,36 +9,28 @@ from dataclasses import replace
 from serinus.api.judging import Mode
 from serinus.api.policy import Metric, Provider
 from serinus.api.status import Verdict
-from serinus.core.analysis.buckets import buckets_apart
 from serinus.core.analysis.bursts import in_steps, with_beyond
 from serinus.core.analysis.exposition import Owner
 from serinus.core.analysis.increments import histogram_bounds, preset_increments
-from serinus.core.analysis.inflight import usual_answers
-from serinus.core.analysis.lines import Totals
 from serinus.core.analysis.promql import Arm, SeriesKind
 from serinus.core.analysis.readings import Window, no_answer, observe_preset
 from serinus.core.analysis.scope import Scope
 from serinus.core.analysis.tally import ALWAYS, Tallies
 from serinus.core.analysis.threshold import exceeded_limit, window_of
 from serinus.core.model.answers import NoAnswer
-from serinus.core.model.assessment import Measured, Missing, Observation, Reading, Reason
+from serinus.core.model.assessment import Measured, Missing, Observation, Reason
 from serinus.core.model.drain import FOLLOWS_SECONDS, Arrivals
 from serinus.runtime.groups import Group, reads_histogram, shown_query
 from serinus.runtime.ports import Clock, Metrics
+from serinus.runtime.revision_numbers import answers_take, incomparable, sum_of
 from serinus.runtime.shared_series import Asked, SharedSeries
 from serinus.runtime.source_times import SourceTimes
+from serinus.runtime.uncounted import COPIES_NOT_COUNTED, NOT_ASKED_YET, naming_strangers
 from serinus.runtime.watch import COUNTS_COPIES, WARMING_UP, Counters, Watch
 
 QUIET_SECONDS = 5.0
 ARRIVAL_SECONDS = 60.0, 300.0
 """Whether the route is followed is told by the newest requests, if there are enough."""
-COPIES_NOT_COUNTED = Missing(
-    Verdict.UNDECIDED,
-    Reason.MIRROR_NOT_COUNTED,
-    "nothing counts the answers to copies: stable's requests show neither in the gateway's clusters "
-    '(envoy_cluster_upstream_rq) nor in sidecars of its pods (istio_requests_total, reporter="destination"). Annotate '
-    "the gateway's pods with proxy.istio.io/config: 'proxyStatsMatcher: {inclusionPrefixes: [\"cluster.outbound\"]}'",
-)
 
 
 class Presets:
@@ -89,11 +81,25 @@ class Presets:
             await self._histograms.take(one, found)
 
     def reads_past_histograms(self, watch: Watch) -> bool:
-        """Whether a rollout reads histograms for which nobody has asked yet: minutes of them."""
-        if not reads_histogram(watch):
-            return False
-        apart = (group for group in self._asked_for(watch) if group.has_histograms)
-        return not all(self._histograms.was_asked(group, watch.arms) for group in apart)
+        """Whether a rollout reads histograms of which minutes are not known: nobody has asked, or nobody was told."""
+        apart = self._with_histograms(watch)
+        return any(self._histograms.lacks_the_past(group, watch.arms, watch.reach) for group in apart)
+
+    def without_histograms(self, watch: Watch) -> dict[Group, NoAnswer]:
+        """Say where a rollout's histograms are not to be had, and why."""
+        failures = {group: self._histograms.failure(group, watch.arms) for group in self._with_histograms(watch)}
+        return {group: failure for group, failure in failures.items() if failure is not None}
+
+    def give_up(self, watch: Watch, failures: Mapping[Group, NoAnswer]) -> bool:
+        """Take it that a rollout's histograms are not to be had either, where it reads any of these groups."""
+        given_up = [group for group in self._with_histograms(watch) if group in failures]
+        for group in given_up:
+            self._histograms.give_up(group, watch.arms, failures[group])
+        return bool(given_up)
+
+    def _with_histograms(self, watch: Watch) -> list[Group]:
+        """List where a rollout's histograms are asked for apart."""
+        return [group for group in self._asked_for(watch) if group.has_histograms] if reads_histogram(watch) else []
 
     def counters_of(self, group: Group) -> Tallies | None:
         """Give what counts the answers of a group's revisions; None where nothing was answered yet."""
@@ -168,7 +174,7 @@ class Presets:
         owners = [group.owner(arm) for arm in (watch.canary, watch.stable or watch.canary)]
         if began > now:
             return self._warming(watch, metric, query, read, owners)
-        span, fresh = self._span(watch, group, metric, now), self.times.of(group).targets_fresh(now)
+        span, fresh = self.span(watch, group, metric, now), self.times.of(group).targets_fresh(now)
         told = dict.fromkeys((tallies, read))
         several = next(filter(None, (each.several(one, span.since) for each in told for one in owners)), None)
         if several is not None:
@@ -176,7 +182,7 @@ class Presets:
         apart = watch.wholly_after(metric)
         canary, stable = (
             (
-                _totals(tallies, read, owner, span.since, wholly_after=apart),
+                sum_of(tallies, read, owner, span.since, wholly_after=apart),
                 tallies.freshness(owner, span.until, span.scrape_interval),
             )
             for owner in owners
@@ -190,14 +196,16 @@ class Presets:
             span=span,
             at_gateways=None if group.provider.by_service else self._at_gateways(watch, metric),
         )
-        seen = replace(seen, canary=_naming(tallies.strangers(owners[0], span.since), seen.canary, group.source))
+        seen = replace(
+            seen, canary=naming_strangers(tallies.strangers(owners[0], span.since), seen.canary, group.source)
+        )
         if watch.since is None or watch.analysis.mode is Mode.THRESHOLD:
             return seen
         if isinstance(seen.canary, Measured) and exceeded_limit(metric, seen.canary.value) is not None:
             scraped = (read.scrapes(one, span.since, wholly_after=apart) for one in owners)
             steps = [in_steps(one, span.since, span.scrape_interval) for one in scraped]
             seen = with_beyond(metric, seen, (canary[0], stable[0]), (steps[0], steps[1]))
-        why = _incomparable(metric, read, owners)
+        why = incomparable(metric, read, owners)
         if read is not tallies and not timed:
             return replace(seen, bounds=histogram_bounds(read, *owners), incomparable=why)
         # Evidence may reach into our future: it is of a leader whose clock was ahead.
@@ -223,7 +231,7 @@ class Presets:
         within = max(watch.since or 0.0, min(watch.taken_until(metric), self._clock.now())), until
         increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within, began=watch.since)
         cold = tuple(replace(one, canary=(0.0,) * len(one.canary)) for one in increments)
-        known, why = bounds or histogram_bounds(tallies, *owners), _incomparable(metric, tallies, owners)
+        known, why = bounds or histogram_bounds(tallies, *owners), incomparable(metric, tallies, owners)
         return Observation(WARMING_UP, None, query, cold, known, incomparable=why)
 
     def scrape_interval(self, watch: Watch) -> float | None:
@@ -272,7 +280,11 @@ class Presets:
         times = self.times.of(group)
         until = self._clock.now() - times.delay
         timed = self._histograms.of(group) if group.has_histograms else tallies
-        taken = 0.0 if timed is None else _answers_take(timed, [group.owner(one) for one in watch.arms], until)
+        taken = (
+            0.0
+            if timed is None
+            else answers_take(timed, [group.owner(one) for one in watch.arms], until, max(ARRIVAL_SECONDS))
+        )
         after = (watch.since or 0.0) + FOLLOWS_SECONDS + taken
         spans = dict.fromkeys(max(after, until - times.window(seconds)) for seconds in ARRIVAL_SECONDS)
         arms = group.owner(watch.canary), group.owner(watch.stable)
@@ -301,13 +313,19 @@ class Presets:
         """Say why the newest samples of a rollout's revisions are not known."""
         return self._counters.failure(group, watch.arms) or self._histograms.failure(group, watch.arms)
 
+    def counters_failure(self, watch: Watch, group: Group) -> NoAnswer | None:
+        """Say why not even the counters of a rollout's revisions are known; of histograms it says nothing."""
+        return self.times.of(group).failure or self._counters.failure(group, watch.arms)
+
     def _unknown(self, watch: Watch, group: Group) -> Missing | None:
         """Say why nothing is known of a rollout's presets."""
         times = self.times.of(group)
         failure = times.failure or self.failure(watch, group)
+        if failure is None and self._counters.of(group) is None:
+            return NOT_ASKED_YET
         return no_answer(failure) if failure is not None else times.unjudged(self._clock.now())
 
-    def _span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:
+    def span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:
         """Tell the time that a metric's value is taken over."""
         times, began = self.times.of(group), watch.counts_from(metric)
         until = now - times.delay
@@ -361,40 +379,5 @@ class Presets:
         self.times.of(group).take_count(answer, self._clock.now())
 
 
-def _totals(counters: Tallies, timed: Tallies, owner: Owner, since: float, *, wholly_after: float) -> Totals:
-    """Sum what a revision answered, with the times of its answers where these are kept apart."""
-    totals = counters.totals(owner, since, wholly_after=wholly_after)
-    if timed is counters:
-        return totals
-    return replace(totals, slower=timed.totals(owner, since, wholly_after=wholly_after).slower)
-
-
-def _answers_take(tallies: Tallies, owners: Sequence[Owner], until: float) -> float:
-    """Tell for how long after a write most answers may be to requests from before it; 0 where no metric says that."""
-    totals = [tallies.totals(owner, until - max(ARRIVAL_SECONDS)) for owner in owners]
-    known = [seconds for one in totals if (seconds := usual_answers(one)) is not None]
-    return max(known, default=0.0)
-
-
 def _arms(watches: Sequence[Watch]) -> set[Arm]:
     return {arm for watch in watches for arm in watch.arms}
-
-
-def _incomparable(metric: Metric, tallies: Tallies, owners: Sequence[Owner]) -> str:
-    """Say why stable and canary cannot be compared by a metric; empty where they can."""
-    if not metric.is_latency:
-        return ""
-    canary, stable = (tallies.bounds(owner) for owner in owners)
-    return buckets_apart(canary, stable)
-
-
-def _naming(strangers: Sequence[str], reading: Reading, source: str) -> Reading:
-    """Say who else reports requests of a revision for which no gateway of ours reports any."""
-    if not strangers or not isinstance(reading, Missing) or reading.reason is not Reason.NO_TRAFFIC:
-        return reading
-    more = f", and {len(strangers) - 3} more" if len(strangers) > 3 else ""
-    text = (
-        f"no request has come through a gateway; those of {', '.join(strangers[:3])}{more} do not count: if that is a "
-        f"gateway of yours, name it in `gateways` of the metrics source {source!r} (`mesh: true` counts everybody)"
-    )
-    return replace(reading, message=text)

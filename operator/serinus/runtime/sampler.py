@@ -15,7 +15,7 @@ from serinus.core.model.values import revised
 from serinus.runtime.drains import Drains
 from serinus.runtime.glances import Glance, Glances
 from serinus.runtime.inflight import Silences
-from serinus.runtime.newcomers import Newcomers
+from serinus.runtime.newcomers import Line, Newcomers
 from serinus.runtime.own_queries import OwnQueries
 from serinus.runtime.pasts import Pasts
 from serinus.runtime.ports import Clock, Metrics
@@ -64,7 +64,7 @@ class Sampler:
         self.drains = Drains(metrics, clock, self._presets, self.silences)
         self._streams = StreamCounts(metrics, clock, self._presets)
         self._glances = Glances(self._presets)
-        self._newcomers = Newcomers(self._presets)
+        self._newcomers = Newcomers(self._presets, clock)
         self._watches: dict[Key, Watch] = {}
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
@@ -108,7 +108,7 @@ class Sampler:
 
     def _forget_answers(self, watch: Watch) -> None:
         """Drop what was asked for a rollout alone."""
-        for kept in (self._own, self._pasts, self.silences, self._streams):
+        for kept in (self._own, self._pasts, self.silences, self._streams, self._newcomers):
             kept.forget(watch)
 
     def look(self, key: Key, rollout: str) -> Look | None:
@@ -155,8 +155,9 @@ class Sampler:
         return not any(self._presets.failure(watch, group) for group in self._presets.groups_of(watch))
 
     def watched_since(self, key: Key) -> float:
-        """Tell when this process began to look."""
-        return self._since.get(key, self._clock.now())
+        """Tell when this process began to look, or when the line last moved in which a rollout waits for that."""
+        watch, since = self._watches.get(key), self._since.get(key, self._clock.now())
+        return since if watch is None else max(since, self._newcomers.waits_since(watch))
 
     def turn_seconds(self, key: Key) -> float:
         """Tell for how long (s) a look that changes nothing may wait for its pass; 0 where each look has one."""
@@ -236,11 +237,11 @@ class Sampler:
         looked_at = without(asked, new)
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in asked}
         await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(asked, scraped))
-        await self.silences.ask(without(watches, new))
+        await self.silences.ask(without(watches, self._newcomers.not_in_vain(new)))
         self._pasts.begin(watches)
         found, blind = self._glanced(calm), self._newcomers.unanswered(new)
-        portions = self._newcomers.in_portions(without(new, blind))
-        await self._introduce(next(portions, []))
+        line = self._newcomers.line_up(without(new, blind))
+        await self._introduce(line)
         # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
         await self._presets.ask_histograms(found[Glance.NEWS])
         first = [*blind, *found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
@@ -248,17 +249,17 @@ class Sampler:
         turns = await self._publish([*self._in_line(first), *self._in_line(others)], turns)
         await self._presets.ask_histograms(found[Glance.CELL])
         await self._publish(self._in_line(found[Glance.CELL]), turns)
-        for portion in portions:
-            if self._clock.now() >= until:
-                return
-            await self._introduce(portion)
+        while line.left and self._clock.now() < until:
+            await self._introduce(line)
 
-    async def _introduce(self, new: Sequence[Watch]) -> None:
-        """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old."""
-        if new:
-            await self._presets.ask_histograms(new)
-            await self.silences.ask(new)
-            await self._publish(new, None)
+    async def _introduce(self, line: Line) -> None:
+        """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old.
+
+        After a wait in vain they are, and everybody looks quiet: of those the next round asks, while they are new.
+        """
+        if few := await self._newcomers.next_few(line):
+            await self.silences.ask(self._newcomers.not_in_vain(few))
+            await self._publish(few, None)
 
     def _turns(self, together: Round, live: int) -> int | None:
         """Tell how many of a round may have a pass although nothing asks for one; None where each look has one."""

@@ -17,13 +17,14 @@ from serinus.core.analysis.promql import Arm, SeriesKind
 from serinus.core.analysis.source_time import LONGEST_DELAY
 from serinus.core.analysis.tally import Tallies, unasked_for
 from serinus.core.model.answers import MetricsAnswer, NoAnswer, whole
-from serinus.runtime.groups import Group, SharedQuery, questions
+from serinus.runtime.groups import PAST_SCRAPES, SHORTEST_SCRAPED, Group, SharedQuery, questions
 from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.source_times import SourceTimes
 
 PAST_AT_ONCE: Final = 2
-"""Questions under way that reach far back: one is answered while the last answer is taken in."""
+"""Questions to a source under way that reach far back: one is answered while the last answer is taken in."""
 _NOTHING: Final[Mapping[Arm, NoAnswer]] = {}
+_NOBODY: Final[Mapping[Arm, float]] = {}
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,10 @@ class SharedSeries:
         self._tallies: dict[Group, Tallies] = {}
         self._known_until: dict[Group, dict[Arm, float]] = {}
         """Up to when each revision's samples are known that has been answered."""
+        self._answered_at: dict[Group, dict[Arm, float]] = {}
         self._failures: dict[Group, dict[Arm, NoAnswer]] = {}
-        self._places = asyncio.Semaphore(PAST_AT_ONCE)
+        self._places: dict[str, asyncio.Semaphore] = {}
+        """By source: one that hangs keeps its own, and none of another's."""
 
     def of(self, group: Group) -> Tallies | None:
         """Give the increments of a group; None where nothing was answered yet."""
@@ -59,13 +62,30 @@ class SharedSeries:
         failures = self._failures.get(group, _NOTHING)
         return next((failures[arm] for arm in arms if arm in failures), None) if failures else None
 
-    def was_asked(self, group: Group, arms: Sequence[Arm]) -> bool:
-        """Whether the source has been asked about each of these revisions, whatever it said."""
-        known, failures = self._known_until.get(group, _NOTHING), self._failures.get(group, _NOTHING)
-        return all(arm in known or arm in failures for arm in arms)
+    def lacks_the_past(self, group: Group, arms: Sequence[Arm], reach: float) -> bool:
+        """Whether more is to be read of any of these revisions than a look brings anyway: it is new, or was not seen.
+
+        What is looked at seldom, or scraped no more, is no past for that.
+        """
+        answered = self._answered_at.get(group, _NOBODY)
+        if any(arm not in answered for arm in arms):
+            return True
+        unseen = self._clock.now() - min(answered[arm] for arm in arms) - group.interval
+        return min(unseen, reach) > PAST_SCRAPES * (self._times.of(group).learnt_interval or SHORTEST_SCRAPED)
+
+    def give_up(self, group: Group, arms: Collection[Arm], failure: NoAnswer) -> None:
+        """Take it that the source would not answer about these revisions either."""
+        self._failures.setdefault(group, {}).update(dict.fromkeys(arms, failure))
 
     def asked(self, group: Group, arms: Collection[Arm], reach: float) -> Asked:
-        """Write the questions of a group."""
+        """Write the questions of a group, once what is of no use to anybody is dropped.
+
+        Whoever is watched is kept however seldom it is asked about, and while the source is away: what is known up to
+        some time is never asked for again.
+        """
+        if (tallies := self._tallies.get(group)) is not None:
+            tallies.keep_s = max(tallies.keep_s, reach)
+            tallies.forget(self._clock.now(), map(group.owner, self._known_until.get(group, _NOBODY)))
         until, scraped = self._known_until.get(group, {}), self._times.of(group).learnt_interval
         known = {arm: until.get(arm) for arm in arms}
         recent, past = list[SharedQuery](), list[SharedQuery]()
@@ -88,19 +108,17 @@ class SharedSeries:
 
     async def _take_past(self, group: Group, tallies: Tallies, question: SharedQuery) -> None:
         """Ask and take in at one go; the wait for a place is none for an answer, which has a time limit."""
-        async with self._places:
+        async with self._places.setdefault(group.source, asyncio.Semaphore(PAST_AT_ONCE)):
             asked_at = self._clock.now()
             self._take(group, tallies, [question], [await self._metrics.ask(group.source, question.query)], asked_at)
 
     def _tallies_of(self, asked: Asked) -> Tallies:
-        group, now = asked.group, self._clock.now()
+        group = asked.group
         tallies = self._tallies.get(group)
         if tallies is None:
             unasked = unasked_for(group.interval)
             tallies = Tallies(group.reader, keep_s=asked.reach, scope=group.scope, unasked_s=unasked)
             self._tallies[group] = tallies
-        tallies.keep_s = max(tallies.keep_s, asked.reach)
-        tallies.forget(now)
         return tallies
 
     def _take(
@@ -126,17 +144,19 @@ class SharedSeries:
         self._failures[group] = {**kept, **failures}
         # While nothing has come it may still come late: whoever asks for the last seconds alone would never see it.
         newest = tallies.newest or self._times.of(group).targets.newest or until - LONGEST_DELAY
-        self._known_until.setdefault(group, {}).update(dict.fromkeys(told - failures.keys(), min(until, newest)))
+        answered = told - failures.keys()
+        self._known_until.setdefault(group, {}).update(dict.fromkeys(answered, min(until, newest)))
+        self._answered_at.setdefault(group, {}).update(dict.fromkeys(answered, now))
 
     def keep(self, groups: Collection[Group]) -> None:
         """Keep only what is known of these groups."""
-        for group in self._tallies.keys() - {*groups}:
-            for kept in (self._tallies, self._known_until, self._failures):
-                kept.pop(group, None)
+        for kept in (self._tallies, self._known_until, self._answered_at, self._failures):
+            for group in kept.keys() - {*groups}:
+                del kept[group]
 
     def forget(self, group: Group, arms: Collection[Arm]) -> None:
         """Keep only what is known of these revisions: the others are watched no more."""
-        known, failures = self._known_until.get(group, {}), self._failures.get(group, {})
-        for arm in {*known, *failures} - {*arms}:
-            known.pop(arm, None)
-            failures.pop(arm, None)
+        for kept in (self._known_until, self._answered_at, self._failures):
+            of_group = kept.get(group, {})
+            for arm in of_group.keys() - {*arms}:
+                del of_group[arm]

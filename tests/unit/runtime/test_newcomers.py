@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
@@ -28,11 +29,16 @@ SCRAPED_S = 300
 
 
 class Store:
-    """A Prometheus that has scraped each Service every second; of the `bad` ones most answers are errors."""
+    """A Prometheus that has scraped each Service every second; of the `bad` ones most answers are errors.
+
+    Errors began `bad_for` seconds before the clock did. It answers no question for histograms of the `mute` ones.
+    """
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.bad: set[str] = set()
+        self.bad_for = float(SCRAPED_S)
+        self.mute: set[str] = set()
         self.asked: list[str] = []
         self.failure: NoAnswer | None = None
         self.under_way: Counter[str] = Counter()
@@ -50,6 +56,9 @@ class Store:
         self.under_way[name] -= 1
         if self.failure is not None:
             return self.failure
+        if name.endswith("_bucket") and self.mute.intersection(services_of(query)):
+            self.clock.move(5.0)
+            return NoAnswer(Failure.UNREACHABLE, "no answer within 5 s")
         now = self.clock.now()
         if not query.startswith("istio"):
             return SeriesSet((Series({}, ((now, now if query.startswith("max") else 0.0),)),))
@@ -64,8 +73,9 @@ class Store:
             every = [{"response_code": code} for code in (("200", "500") if service in self.bad else ("200",))]
         times = [float(second) for second in range(int(now) - SCRAPED_S, int(now) + 1)]
         return [
-            Series({**owner, **each}, tuple((at, 10.0 * (rank + 1) * (at - START + SCRAPED_S)) for at in times))
+            Series({**owner, **each}, tuple((at, 10.0 * (rank + 1) * max(0.0, at - since)) for at in times))
             for rank, each in enumerate(every)
+            for since in [START - (self.bad_for if each["response_code"] == "500" else SCRAPED_S)]
         ]
 
 
@@ -76,11 +86,12 @@ def services_of(query: str) -> list[str]:
 
 
 class Desk:
-    def __init__(self) -> None:
+    def __init__(self, error_rate: Mapping[str, object] = ERROR_RATE) -> None:
         self.clock = VirtualClock()
         self.store = Store(self.clock)
         self.woken: list[str] = []
         self.pressing: list[str] = []
+        self.rollouts: dict[str, str] = {}
         self.sampler = Sampler(
             self.store,
             self.clock,
@@ -89,20 +100,22 @@ class Desk:
         )
         self.sampler.autostart = False
         self.analysis = policy_of(
-            spec(analysis={"mode": "Sequential", "metrics": [ERROR_RATE, LATENCY], "interval": "1s"})
+            spec(analysis={"mode": "Sequential", "metrics": [dict(error_rate), LATENCY], "interval": "1s"})
         ).analysis
         for number in range(MANY):
             self.watch(f"m{number:02}")
 
-    def watch(self, name: str) -> None:
-        canary, stable = Arm("ml", name, f"c-{name}", f"{name}-c"), Arm("ml", name, f"s-{name}", f"{name}-s")
-        since = self.clock.now() - 200
-        watch = Watch(Key("ml", name), f"uid-{name}", canary, stable, self.analysis, since, calm=True, calibrated=True)
+    def watch(self, name: str, version: int = 1) -> None:
+        letter = "c" * version
+        canary, stable = Arm("ml", name, f"{letter}-{name}", f"{name}-{letter}"), Arm("ml", name, "s", f"{name}-s")
+        rollout, since = f"uid-{name}-{version}", self.clock.now() - 200
+        self.rollouts[name] = rollout
+        watch = Watch(Key("ml", name), rollout, canary, stable, self.analysis, since, calm=True, calibrated=True)
         self.sampler.watch(watch)
 
     async def seen(self) -> dict[str, dict[str, Observation]]:
         await self.sampler.take_looks(1.0)
-        looks = {name: self.sampler.look(Key("ml", name), f"uid-{name}") for name in self.names}
+        looks = {name: self.sampler.look(Key("ml", name), self.rollouts[name]) for name in self.names}
         return {name: dict(look.observations) for name, look in looks.items() if look is not None}
 
     @property
@@ -195,6 +208,112 @@ async def test_once_the_source_answers_all_is_read() -> None:
     seen = await desk.seen()
     assert all(isinstance(one["latency"].canary, Measured) for one in seen.values())
     assert max(len(services_of(query)) for query in desk.histograms()) == 2 * READ_AT_ONCE
+
+
+async def test_who_comes_while_the_source_is_away_is_read_once_it_answers() -> None:
+    """Its stable is known from the rollout before, and has failed since; nobody has asked about its canary."""
+    desk = Desk()
+    await desk.seen()
+    desk.store.failure = NoAnswer(Failure.UNREACHABLE, "refused")
+    await desk.seen()
+    desk.watch("m03", version=2)
+    await desk.seen()
+    desk.store.failure = None
+    desk.clock.move(1.0)
+    assert isinstance((await desk.seen())["m03"]["latency"].canary, Measured)
+
+
+async def test_whose_errors_have_just_begun_is_looked_at_first() -> None:
+    """They count in the window of their metric, of which a long stage is many."""
+    desk = Desk()
+    desk.store.bad, desk.store.bad_for = {"m17-c"}, 3.0
+    await desk.seen()
+    assert "m17-c" in services_of(desk.histograms()[0])
+    assert desk.pressing == ["m17"]
+
+
+async def test_a_limit_that_judges_nothing_puts_nobody_first() -> None:
+    """No weight hangs on it."""
+    desk = Desk({**ERROR_RATE, "gating": False})
+    desk.store.bad = {"m17-c"}
+    await desk.seen()
+    assert "m17-c" not in services_of(desk.histograms()[0])
+
+
+async def test_after_a_minute_unseen_each_few_have_their_look_before_more_is_read() -> None:
+    """Whoever was known before is read like one that is new."""
+    desk = Desk()
+    await desk.seen()
+    desk.clock.move(60.0)
+    desk.store.asked.clear()
+    read = []
+    desk.sampler._wake = lambda key: read.append(
+        len({one for query in desk.histograms() for one in services_of(query)})
+    )
+    await desk.seen()
+    assert read[0] == 2 * READ_AT_ONCE
+    assert read[-1] == 2 * MANY
+
+
+async def test_where_no_histogram_is_answered_all_are_blind_at_once() -> None:
+    """Each few more would cost the time that a source has to answer, and the first one's next look with it."""
+    desk = Desk()
+    desk.store.mute = {f"{name}-c" for name in desk.names}
+    seen = await desk.seen()
+    reasons = {getattr(one["latency"].canary, "reason", None) for one in seen.values()}
+    assert (len(seen), reasons) == (MANY, {Reason.UNREACHABLE})
+    assert len(desk.histograms()) == 1
+
+
+async def test_after_a_wait_in_vain_nobody_is_asked_whether_it_is_quiet() -> None:
+    """By counters of before that wait everybody is, and the question would be as long in vain."""
+    desk = Desk()
+    desk.store.mute = {f"{name}-c" for name in desk.names}
+    await desk.seen()
+    assert desk.store.asked[-1] == desk.histograms()[-1]
+
+
+async def test_whose_histograms_are_not_answered_blinds_the_others_once() -> None:
+    """From then on it is asked for last, though it is over a limit."""
+    desk = Desk()
+    desk.store.bad = desk.store.mute = {"m17-c"}
+    await desk.seen()
+    desk.clock.move(1.0)
+    seen = await desk.seen()
+    assert [name for name in desk.names if not isinstance(seen[name]["latency"].canary, Measured)] == [
+        "m00",
+        "m01",
+        "m02",
+        "m17",
+    ]
+
+
+async def test_one_that_ends_while_it_is_read_leaves_nothing() -> None:
+    """Neither its place in the line nor when it was asked for."""
+    desk = Desk()
+    desk.sampler._wake = lambda key: desk.sampler.forget(Key("ml", "m05"))
+    await desk.seen()
+    line = desk.sampler._newcomers
+    assert not {"uid-m05-1"} & {*line._lines, *line._asked_at, *line._in_vain}
+
+
+async def test_who_waits_in_line_is_not_overdue_while_it_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its counters are known, and the process does what it can; once the line stands still the time counts again."""
+    desk = Desk()
+    began, ask = desk.clock.now(), desk.store.ask
+
+    async def slow(source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
+        desk.clock.move(0.4 if "_bucket" in query else 0.0)
+        return await ask(source, query, at, own=own)
+
+    monkeypatch.setattr(desk.store, "ask", slow)
+    await desk.seen()
+    since = [desk.sampler.watched_since(Key("ml", name)) - began for name in ("m00", "m19")]
+    assert since == pytest.approx([0.0, 1.2])
+    desk.store.failure = NoAnswer(Failure.UNREACHABLE, "refused")
+    desk.clock.move(5.0)
+    await desk.seen()
+    assert desk.sampler.watched_since(Key("ml", "m19")) - began == pytest.approx(1.2)
 
 
 async def test_the_last_of_many_wait_for_the_round_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from serinus.api.defaults import policy_of
+from serinus.api.status import Verdict
 from serinus.core.analysis.promql import Arm
 from serinus.core.analysis.scope import Scope
 from serinus.core.model.answers import MetricsAnswer, Series, SeriesSet
@@ -33,6 +37,7 @@ class Store:
         self.asked: list[str] = []
         self.warnings: tuple[str, ...] = ()
         self.reporter = "istio-ingressgateway"
+        self.on_question: Callable[[], object] = lambda: None
         self.more: list[dict[str, str]] = []
 
     def names(self) -> tuple[str, ...]:
@@ -40,6 +45,7 @@ class Store:
 
     async def ask(self, source: str, query: str, at: float | None = None, *, own: bool = False) -> MetricsAnswer:
         self.asked.append(query)
+        self.on_question()
         now = self.clock.now()
         if not query.startswith("istio"):
             return SeriesSet((Series({}, ((now, now if query.startswith("max") else 0.1),)),), self.warnings)
@@ -64,7 +70,8 @@ class Desk:
         self.sampler.autostart = False
         analysis = policy_of(spec(analysis={"metrics": list(metrics), "interval": "1s"})).analysis
         canary, stable = Arm("ml", "m", "c", "m-c"), Arm("ml", "m", "s", "m-s")
-        self.sampler.watch(Watch(KEY, "uid", canary, stable, analysis, None))
+        self.watch = Watch(KEY, "uid", canary, stable, analysis, None)
+        self.sampler.watch(self.watch)
 
     async def seen(self, metric: str) -> Observation:
         await self.sampler.take_looks(1.0)
@@ -117,6 +124,20 @@ async def test_one_malformed_label_costs_nobody_a_look() -> None:
     desk.store.more = [bad, {**bad, "le": "NaN"}, {"__name__": "istio_request_duration_milliseconds_bucket"}]
     for name in ("error-rate", "latency"):
         assert isinstance((await desk.seen(name)).canary, Measured)
+
+
+async def test_copies_that_end_while_a_round_is_under_way_cost_nobody_a_look() -> None:
+    """What counts from then on has not been asked yet: the next look says more."""
+    desk = Desk(ERROR_RATE)
+    copied = replace(desk.watch, mirrored=True)
+    other = replace(copied, key=Key("ml", "o"), rollout="other", canary=Arm("ml", "o", "c", "o-c"))
+    desk.sampler.watch(copied)
+    desk.sampler.watch(other)
+    desk.store.on_question = lambda: desk.sampler.watch(desk.watch)
+    missing = await desk.missing("error-rate")
+    assert (missing.verdict, missing.reason) == (Verdict.UNDECIDED, Reason.INSUFFICIENT_DATA)
+    assert desk.sampler.look(other.key, other.rollout) is not None
+    assert isinstance((await desk.seen("error-rate")).canary, Measured)
 
 
 async def test_several_clusters_are_blind_and_the_matcher_is_named() -> None:

@@ -7,7 +7,7 @@ Series that no configured gateway reports, and series of several clusters at onc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from serinus.core.analysis.admission import Admission
@@ -47,7 +47,8 @@ def unasked_for(interval: float) -> float:
 class Tallies:
     """The increments of one metrics source; `keep_s` is the longest window that is asked for.
 
-    A revision that nobody has asked for in `unasked_s` is forgotten: whoever asks again reads its samples again.
+    A revision that nobody watches, nor has asked for in `unasked_s`, is forgotten: whoever asks again reads its samples
+    again.
     """
 
     def __init__(
@@ -279,17 +280,20 @@ class Tallies:
         # A sample of the future is no fresh one: nobody knows what has come since.
         return LastSample(latest.last, fresh=-limit <= age <= limit)
 
-    def forget(self, now: float) -> None:
-        """Drop what is too old for any window, once a round: it walks over everything that is kept."""
+    def forget(self, now: float, watched: Iterable[Owner] = ()) -> None:
+        """Drop what is too old for any window, once a round: it walks over everything that is kept.
+
+        Who is `watched` is not dropped, however long ago it was asked about.
+        """
         for ledger in self._ledgers.values():
             ledger.forget(now - self.keep_s)
         if abs(now - self._tidied_at) >= TIDIED_EVERY:
             self._tidied_at, self._slowest = now, None
-            self._forget_silent(now - LONGEST_SILENCE, now - self._unasked_s)
+            self._forget_silent(now - LONGEST_SILENCE, now - self._unasked_s, {*watched})
 
-    def _forget_silent(self, limit: float, asked_since: float) -> None:
+    def _forget_silent(self, limit: float, asked_since: float, watched: Collection[Owner]) -> None:
         """Drop places and names of which nothing has been heard since, and revisions that nobody has asked for."""
-        gone = {owner for owner, at in self._asked_last.items() if at < asked_since}
+        gone = {owner for owner, at in self._asked_last.items() if at < asked_since and owner not in watched}
         self._register.forget(limit, gone)
         self._admission.forget(limit, gone)
         for owner in gone:
