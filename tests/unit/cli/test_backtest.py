@@ -112,6 +112,15 @@ def test_what_came_last_is_weighed_although_its_block_ends_later(seconds: int) -
     assert (found.weights, found.reverted, found.reason) == ((10,), True, "Worse")
 
 
+def test_the_end_of_the_record_is_no_blindness() -> None:
+    """A good canary was live until its last sample, and the policy reverts what is not seen for ten seconds."""
+    past = Past(step_s=1.0).serve(100, {OLD: (100.0, GOOD)})
+    past.serve(90, {OLD: (90.0, GOOD), NEW: (10.0, GOOD)})
+    blind = {"interval": "1s", "onBlind": "Revert", "blindTimeout": "10s"}
+    (found,) = replayed_from(past, subject(analysis=blind), options(past))
+    assert (found.reverted, found.weights) == (False, (10,))
+
+
 def test_a_first_weight_begins_with_the_time_of_its_first_scrape() -> None:
     """Of that time the canary had only a part, as the weight was set in the middle of it."""
     past = Past().serve(300, {OLD: (100.0, GOOD)})

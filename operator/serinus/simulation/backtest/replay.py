@@ -78,7 +78,8 @@ async def replay(subject: Subject, past: PastRollout, metrics: RecordedMetrics, 
     rollout = JudgedRollout(subject, (past.canary, past.stable), metrics, clock, alone=past.alone)
     waiting = list(past.stages)
     told_until = trial.ended + LOOKS_AFTER * interval
-    until = told_until if _goes_on(past) else max(told_until, trial.ended + WEIGHED_WITHIN_S)
+    weighed_until = min(trial.ended + WEIGHED_WITHIN_S, _last_scrape(past) + LOOKS_AFTER * interval)
+    until = told_until if _goes_on(past) else max(told_until, weighed_until)
     for at in _times(began, until, interval, between=_between_scrapes(past)):
         while waiting and waiting[0].started < at:
             stage = waiting.pop(0)
@@ -162,6 +163,11 @@ def _goes_on(past: PastRollout) -> bool:
     ended, later = past.trial.ended, past.trial.ended + WEIGHED_WITHIN_S
     own = past.activity.get(past.trial.canary, {})
     return any(ended < at <= later and totals.requests > 0 for at, totals in own.items())
+
+
+def _last_scrape(past: PastRollout) -> float:
+    """Tell when the record ends: who looks for longer calls its end blindness."""
+    return max((at for line in past.activity.values() for at in line), default=past.trial.ended)
 
 
 def _times(began: float, until: float, interval: float, *, between: float) -> Iterator[float]:
