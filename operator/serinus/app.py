@@ -21,11 +21,9 @@ from serinus.adapters.kubernetes.client import KubernetesCluster
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
-from serinus.adapters.kubernetes.installs import Neighbours, OtherInstalls
 from serinus.adapters.kubernetes.lease_record import LeaseName
-from serinus.adapters.kubernetes.namespace_leases import NamespaceLeases
 from serinus.adapters.kubernetes.recorder import EventRecorder
-from serinus.adapters.kubernetes.shards import Deciders, ShardLeases
+from serinus.adapters.kubernetes.shards import ShardLeases
 from serinus.adapters.kubernetes.watch import watched_within
 from serinus.adapters.logging import Format, configure_logging
 from serinus.adapters.mlflow import MlflowRegistry
@@ -52,8 +50,9 @@ from serinus.runtime.registry_marks import RegistryMarks
 from serinus.runtime.reporting import Reports
 from serinus.runtime.rereading import Rereading
 from serinus.runtime.sampler import Sampler
-from serinus.runtime.tasks import cancel, first_of, unless
+from serinus.runtime.tasks import cancel, first_of
 from serinus.runtime.telemetry import Telemetry
+from serinus.runtime.way_back import Early
 from serinus.runtime.wish import Wishes
 
 SYNC_SECONDS = 60.0
@@ -86,17 +85,21 @@ class Operator:
         async with AsyncExitStack() as held:
             parts = await self._assemble(held)
             held.push_async_callback(parts.close)
-            if not await unless(stop, parts.cluster_is_known()):
-                return
-            self.known = True
-            parts.shell.start()
             held.push_async_callback(parts.shell.stop)
-            running = [asyncio.create_task(work) for work in parts.work()]
+            running = [asyncio.create_task(work) for work in (*parts.work(), self._come_to_know(parts))]
             held.push_async_callback(cancel, *running)
             # The last to be pushed is the first to be done: what is under way ends, and once the leases are released a
             # successor waits neither for the last Events nor for kopf.
             held.push_async_callback(parts.leave)
             await first_of(stop.wait(), *running)
+
+    async def _come_to_know(self, parts: Parts) -> None:
+        """Fill the caches beside what is decided early, and begin with all the rest; then look now and then."""
+        await parts.cluster_is_known()
+        self.known = True
+        parts.handover.know()
+        parts.shell.start()
+        await parts.sweep()
 
     def _opened(self) -> None:
         if not self.ready.is_set():
@@ -139,6 +142,7 @@ class Parts:
         sources = [one.source() for one in config.prometheus]
         self.telemetry = telemetry
         self.leading = Leading(config.shards)
+        self.known = asyncio.Event()
         self.connection = Connection(endpoint, clock)
         # A renewal must not stand in line behind a storm of reverts.
         self.leases_connection = Connection(endpoint, clock)
@@ -177,7 +181,7 @@ class Parts:
         told = config.artifacts.registry()
         self.registry = MlflowRegistry(told) if told is not None else None
         self.marks = self._registry_marks(config, clock)
-        self.rereading = Rereading(self.cluster, self.cache, config.watch_namespaces)
+        self.rereading = Rereading(self.cluster, self.cache, config.providers(), config.watch_namespaces)
         self.reports = Reports(telemetry, self.cache, clock, leads=self.leading.leads)
         self.engine = self._engine(config, clock)
         self.handover = Handover(
@@ -188,15 +192,30 @@ class Parts:
             settled=self._settled,
             sleep=clock.sleep,
             opened=opened,
+            known=self.known,
         )
-        self.leases = _leases(config, endpoint, self.leases_connection, clock, self.handover)
+        self.leases = self._leases(config, endpoint, clock)
 
     def work(self) -> list[Coroutine[None, None, None]]:
         """Everything that runs until the operator ends: whoever leads nothing has little to do."""
         if self.leases is None:
             self.handover.begin(0, Unending())
         leases = [self.leases.run()] if self.leases is not None else []
-        return [self.engine.run(), self.sweep(), self.handover.run(), *leases]
+        return [self.engine.run(), self.handover.run(), *leases]
+
+    def _leases(self, config: Config, endpoint: Endpoint, clock: SystemClock) -> ShardLeases | None:
+        """Make what decides who writes."""
+        if not config.leader_election.enabled:
+            return None
+        return ShardLeases.of_install(
+            # A client of its own: a lease must be renewed before it allows writes.
+            KubernetesCluster(self.leases_connection, clock),
+            clock,
+            _lease_name(config, endpoint),
+            seconds=config.leader_election.lease_seconds,
+            deciders=self.handover,
+            ready=self.known.is_set,
+        )
 
     async def _settled(self) -> None:
         if self.marks is not None:
@@ -247,6 +266,7 @@ class Parts:
             providers=config.providers(),
             report=self.reports,
             registry=self.marks,
+            early=Early(self.known.is_set, self.rereading.whole),
         )
         engine = Engine(
             reconciler,
@@ -261,7 +281,7 @@ class Parts:
         return engine
 
     async def cluster_is_known(self) -> None:
-        """Fill the caches before anything is decided; our own two kinds are read once a lease is ours."""
+        """Fill the caches before anything but a way back is decided; our own two kinds are read once a lease is ours."""
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 await self.informers.synced()
@@ -364,21 +384,6 @@ async def _main(config: Config, kubeconfig: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await Operator(config, await find_endpoint(kubeconfig)).run(stop)
-
-
-def _leases(
-    config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock, deciders: Deciders
-) -> ShardLeases | None:
-    """Make what decides who writes."""
-    if not config.leader_election.enabled:
-        return None
-    # A client of its own: a lease must be renewed before it allows writes.
-    unfenced, name = KubernetesCluster(connection, clock), _lease_name(config, endpoint)
-    seconds = config.leader_election.lease_seconds
-    neighbours: Neighbours = OtherInstalls(unfenced, clock, name, seconds=seconds)
-    if name.watched:
-        neighbours = NamespaceLeases(unfenced, clock, name, seconds=seconds)
-    return ShardLeases(unfenced, clock, name, seconds=seconds, neighbours=neighbours, deciders=deciders)
 
 
 def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:

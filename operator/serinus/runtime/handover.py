@@ -1,7 +1,8 @@
 """Takes shards over and hands them on: from the lease of a shard to passes over its ModelDeployments, and back.
 
 The caches may lag behind what the last leader has written, so both kinds are read anew once the lease is ours. That may
-take seconds with ten thousand objects: what is shown to anybody is read by itself beside that, and decided at once.
+take seconds with ten thousand objects: what is shown to anybody is read by itself beside that, and decided at once. So it
+is while the cluster is not known yet; then its passes do nothing but take weight away (`runtime/way_back.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from serinus.core.model.errors import ClusterError
+from serinus.core.model.errors import ClusterError, Invalid
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.runtime.engine import Engine
@@ -29,9 +30,15 @@ UNREAD_SECONDS: Final = 60.0
 
 
 class Rereads(Protocol):
-    """Reads what is stored into the cache; both raise ClusterError."""
+    """Reads what is stored into the cache; all raise ClusterError."""
 
     async def __call__(self, key: Key) -> None: ...
+
+    async def whole(self, key: Key) -> None:
+        """Read all that a pass looks at, while no watch tells of it."""
+
+    async def live(self) -> None:
+        """Read the Rollouts that may send somebody to a canary; Invalid where the API server cannot select them."""
 
     async def everything(self, kind: Kind) -> Collection[str]:
         """Read all objects of a kind; name the namespaces where that is forbidden. Where all are, that is raised."""
@@ -40,7 +47,8 @@ class Rereads(Protocol):
 class Handover:
     """Opens and closes the shards that this process is given; `opened` is told when there is one more.
 
-    `settled` waits for what is written beside the passes, and has been told to end.
+    `settled` waits for what is written beside the passes, and has been told to end. `known` says that the caches are
+    filled; until then only what is shown to anybody is looked at.
     """
 
     def __init__(
@@ -53,6 +61,7 @@ class Handover:
         settled: Callable[[], Awaitable[None]],
         sleep: Callable[[float], Awaitable[None]],
         opened: Callable[[], None],
+        known: asyncio.Event,
     ) -> None:
         self._leading = leading
         self._engine = engine
@@ -61,6 +70,7 @@ class Handover:
         self._settled = settled
         self._sleep = sleep
         self._opened = opened
+        self._known = known
         self._due: dict[int, Tenure] = {}
         self._asked = asyncio.Event()
         self._changed = asyncio.Event()
@@ -95,16 +105,39 @@ class Handover:
         """Give the number of ModelDeployments in a shard that send anybody to a canary."""
         return sum(self._leading.shard_of(key) == shard for key in self._engine.shown())
 
+    def know(self) -> None:
+        """Take in that the caches are filled: what was looked at early is read again, and looked at in whole passes.
+
+        Nobody has watched the ModelDeployments and Rollouts until now.
+        """
+        self._known.set()
+        for shard in self._due:
+            self._leading.close(shard)
+        self._changed.set()
+
     async def run(self) -> None:
         """Take over what is due, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._find_live())
             group.create_task(self._open_all())
             group.create_task(self._open_early(group))
             group.create_task(self._read_the_rest())
 
+    async def _find_live(self) -> None:
+        """Find what is shown to anybody before everything is listed, where the API server can be asked for that."""
+        while not self._known.is_set():
+            try:
+                return await self._reread.live()
+            except Invalid as error:
+                return log.info("live rollouts wait until all is listed: they cannot be selected", why=str(error))
+            except ClusterError as error:
+                log.warning("live rollouts cannot be found", why=str(error))
+                await self._sleep(AGAIN_SECONDS)
+
     async def _open_all(self) -> None:
         while True:
             await self._asked.wait()
+            await self._known.wait()
             self._asked.clear()
             try:
                 await self._take_over()
@@ -181,7 +214,7 @@ class Handover:
         """Read one, or say why that cannot be."""
         async with self._slots:
             try:
-                await self._reread(key)
+                await (self._reread(key) if self._known.is_set() else self._reread.whole(key))
             except ClusterError as error:
                 return str(error) or type(error).__name__
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api import API_VERSION
-from serinus.core.model.errors import Forbidden, Unavailable
+from serinus.core.model.errors import ClusterError, Forbidden, Invalid, Unavailable
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.core.model.shards import shard_of
@@ -50,11 +51,17 @@ class Desk:
     refused: frozenset[str] = frozenset()
     forbidden: set[str] = field(default_factory=set)
     may_read_one: asyncio.Event = field(default_factory=asyncio.Event)
+    known: asyncio.Event = field(default_factory=asyncio.Event)
+    found: list[Json] = field(default_factory=list)
+    """The Rollouts that are found before all is listed."""
+    unfound: list[ClusterError] = field(default_factory=list)
+    """What the API server says instead, one after the other."""
 
     def __post_init__(self) -> None:
         self.may_read.set()
         self.may_read_one.set()
         self.under_way.set()
+        self.known.set()
         self.leading = Leading(SHARDS)
         self.engine = Engine(
             self, self.cache, self.clock, reread=self, monotonic=self.clock.monotonic, leading=self.leading
@@ -68,6 +75,7 @@ class Desk:
             settled=self.settled,
             sleep=self.clock.sleep,
             opened=self.open_one,
+            known=self.known,
         )
         for version, name in enumerate(NAMES, start=1):
             self.cache.store(stored(MODEL_DEPLOYMENT, version, name))
@@ -85,6 +93,16 @@ class Desk:
             raise Forbidden(f"{key.name} is forbidden")
         await self.may_read_one.wait()
         self.read.append(key.name)
+
+    async def whole(self, key: Key) -> None:
+        await self.may_read_one.wait()
+        self.read.append(f"all of {key.name}")
+
+    async def live(self) -> None:
+        if self.unfound:
+            raise self.unfound.pop(0)
+        for manifest in self.found:
+            self.cache.put(manifest)
 
     async def everything(self, kind: Kind) -> frozenset[str]:
         await self.may_read.wait()
@@ -106,14 +124,29 @@ class Desk:
             await asyncio.sleep(0)
 
 
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    made = Desk()
+@asynccontextmanager
+async def at_work(made: Desk) -> AsyncIterator[Desk]:
     running = [asyncio.create_task(work) for work in (made.engine.run(), made.handover.run())]
     yield made
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with at_work(Desk()) as made:
+        yield made
+
+
+@pytest.fixture
+async def early() -> AsyncIterator[Desk]:
+    """One that is given its shard before anything is listed, while the Rollout of one of its own is live."""
+    made = Desk()
+    made.known.clear()
+    made.found = [stored(ROLLOUT, 50, OURS[1], weight=10), stored(ROLLOUT, 51, OURS[2], weight=0)]
+    async with at_work(made):
+        yield made
 
 
 async def test_nothing_is_decided_before_it_is_ours(desk: Desk) -> None:
@@ -166,6 +199,65 @@ async def test_a_rollout_that_is_only_found_by_reading_goes_before_the_idle(desk
     desk.handover.begin(1, Tenured())
     await desk.rest()
     assert desk.passes == [OURS[1]]
+
+
+async def test_before_all_is_known_only_what_is_shown_is_looked_at(early: Desk) -> None:
+    """All that a pass reads of it is read by itself first."""
+    early.handover.begin(1, Tenured())
+    await early.rest()
+    assert (early.read, early.passes, early.opened) == ([f"all of {OURS[1]}"], [OURS[1]], 0)
+    early.engine.wake(Key("ml", OURS[0]))
+    await early.rest()
+    assert early.passes == [OURS[1]]
+
+
+async def test_when_all_is_known_what_was_looked_at_early_is_read_again(early: Desk) -> None:
+    """Nobody has watched it meanwhile; then comes all the rest."""
+    early.handover.begin(1, Tenured())
+    await early.rest()
+    early.read.clear()
+    early.passes.clear()
+    early.may_read.clear()
+    early.handover.know()
+    await early.rest()
+    assert (early.read, early.passes) == ([OURS[1]], [OURS[1]])
+    early.may_read.set()
+    await early.rest()
+    assert (set(early.passes), early.opened) == (set(OURS), 1)
+
+
+async def test_a_pass_that_began_before_all_was_known_is_followed_by_a_whole_one(early: Desk) -> None:
+    """It looked at less, and so may have done less."""
+    early.under_way.clear()
+    early.handover.begin(1, Tenured())
+    await early.rest()
+    early.handover.know()
+    early.under_way.set()
+    await early.rest()
+    assert early.passes.count(OURS[1]) >= 2
+
+
+@pytest.mark.parametrize(
+    ("says", "passes"),
+    [
+        pytest.param(Invalid("field label not supported"), [], id="it cannot select"),
+        pytest.param(Unavailable("down"), [OURS[1]], id="it is away for a moment"),
+    ],
+)
+async def test_what_cannot_be_found_waits_until_all_is_known(says: ClusterError, passes: list[str]) -> None:
+    """An API server that cannot select is asked once, one that is away again."""
+    desk = Desk()
+    desk.known.clear()
+    desk.unfound, desk.found = [says], [stored(ROLLOUT, 50, OURS[1], weight=10)]
+    async with at_work(desk):
+        desk.handover.begin(1, Tenured())
+        for _ in range(3):
+            await desk.rest()
+            desk.clock.move(1)
+        assert desk.passes == passes
+        desk.handover.know()
+        await desk.rest()
+        assert set(desk.passes) == set(OURS)
 
 
 def show(desk: Desk, name: str, version: int = 500, *, weight: int = 10) -> None:
