@@ -127,9 +127,11 @@ class Handover:
         """Find what is shown to anybody before everything is listed, where the API server can be asked for that."""
         while not self._known.is_set():
             try:
-                return await self._reread.live()
+                await self._reread.live()
+                return
             except Invalid as error:
-                return log.info("live rollouts wait until all is listed: they cannot be selected", why=str(error))
+                log.info("live rollouts wait until all is listed: they cannot be selected", why=str(error))
+                return
             except ClusterError as error:
                 log.warning("live rollouts cannot be found", why=str(error))
                 await self._sleep(AGAIN_SECONDS)

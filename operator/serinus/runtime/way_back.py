@@ -30,9 +30,9 @@ from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Stale, Statuses
 from serinus.runtime.wish import Wishes
 
-FRESH_SECONDS: Final = 2.0
+TRUSTED_SECONDS: Final = 2.0
 """What was read so long ago is read again before anything is taken: stable's pods may have gone meanwhile."""
-NOT_KNOWN: Final = "the cluster is not known yet"
+UNKNOWN_YET: Final = "the cluster is not known yet"
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ class ReadsAlone:
 
     @staticmethod
     def _refuse() -> NoReturn:
-        raise Unavailable(NOT_KNOWN)
+        raise Unavailable(UNKNOWN_YET)
 
 
 class _NoWishes(Wishes):
     """What a spec asks for is not asked: who finds out may have to write a ControllerRevision."""
 
     async def look(self, view: ModelDeploymentView, memory: Memory, kept: Sequence[Revision], now: float) -> Wish:
-        return Wish(obstacle=Obstacle("RevisionNotRecorded", NOT_KNOWN))
+        return Wish(obstacle=Obstacle("RevisionNotRecorded", UNKNOWN_YET))
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class WayBack:
 
     async def _read_again(self, key: Key) -> None:
         """Read all of it once more, unless that was done a moment ago; raises Stale, as it may decide otherwise."""
-        if self.clock.now() - self._read_at.get(key, 0.0) < FRESH_SECONDS:
+        if self.clock.now() - self._read_at.get(key, 0.0) < TRUSTED_SECONDS:
             del self._read_at[key]
             return
         await self.early.read(key)
