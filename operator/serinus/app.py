@@ -281,7 +281,7 @@ class Parts:
         return engine
 
     async def cluster_is_known(self) -> None:
-        """Fill the caches before anything but a way back is decided; our own two kinds are read once a lease is ours."""
+        """Fill the caches; until then only ways back are decided. Our own two kinds are read once a lease is ours."""
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 await self.informers.synced()

@@ -65,7 +65,8 @@ async def test_a_bad_canary_is_reverted_before_all_is_listed(
     await live.until_phase("Reverted", version="2")
     await live.until(lambda: live.routed == {"1": 100}, "all traffic on version 1")
     now = live.mirror.get(VIRTUAL_SERVICE, live.name)
-    assert route is not None and now is not None
+    assert route is not None
+    assert now is not None
     assert {**now["spec"], "http": None} == {**route["spec"], "http": None}
     assert not starting.ready.is_set()
     assert live.said("Stalled") != "True"

@@ -1,4 +1,4 @@
-"""A process that has just started, and knows nobody but who sends requests to a canary: it takes weight, and that is all.
+"""A process that has just started, and knows nobody but who sends requests to a canary: it takes weight, no more.
 
 What people and others did while no operator ran is there, and not known.
 """
@@ -158,19 +158,35 @@ async def test_what_stable_cannot_carry_stays() -> None:
     """Its pods went after all was read, and no watch told of it."""
     world = await begun(bad=False)
     await world.run(3)
-    world.break_pods("1", 4)
+    world.break_pods("1", 3)
     await world.run(1)
     world.models["2"].error_rate = 0.5
+    await world.run(10)
+    assert (world.api.writes, world.routed) == ([], {"1": 50, "2": 50})
+    know(world)
     await world.until(lambda w: w.phase == "Reverted", limit=10)
     assert (world.weight, world.routed) == (50, {"1": 50, "2": 50})
+
+
+async def test_what_stable_can_carry_of_it_is_taken() -> None:
+    """The rest follows as its pods come, once all is known."""
+    world = await trying(at=80, steps=[{"setWeight": 80}, {"pause": {}}])
+    await world.run(5)
+    world.break_pods("1", 3)
+    world.kubelet.run()
+    world.models["2"].error_rate = 0.5
+    await restart_early(world)
+    await world.until(lambda w: w.routed == {"1": 50, "2": 50}, limit=10)
+    assert (world.phase, world.state.get("settledAt")) == ("Reverted", None)
 
 
 async def test_a_canary_without_pods_loses_its_weight() -> None:
     """That is no verdict: it begins again, when all is known."""
     world = await begun(bad=False)
     world.break_pods("2", 4)
+    world.kubelet.run()
     await restart_early(world)
-    await world.until(lambda w: w.routed == {"1": 100}, limit=10)
+    await world.until(lambda w: w.routed == {"1": 100, "2": 0}, limit=10)
     assert (world.phase, world.reason) == ("Pending", "CanaryNotReady")
 
 

@@ -1,8 +1,8 @@
 """Takes shards over and hands them on: from the lease of a shard to passes over its ModelDeployments, and back.
 
 The caches may lag behind what the last leader has written, so both kinds are read anew once the lease is ours. That may
-take seconds with ten thousand objects: what is shown to anybody is read by itself beside that, and decided at once. So it
-is while the cluster is not known yet; then its passes do nothing but take weight away (`runtime/way_back.py`).
+take seconds with ten thousand objects: what is shown to anybody is read by itself beside that, and decided at once. So
+it is while the cluster is not known yet, when passes do nothing but take weight away (`runtime/way_back.py`).
 """
 
 from __future__ import annotations

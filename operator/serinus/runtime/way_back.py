@@ -15,7 +15,7 @@ from serinus.core.model.errors import ClusterError, Unavailable
 from serinus.core.model.identity import Key, Owner
 from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.revision import Revision
-from serinus.core.model.snapshot import Obstacle, Snapshot
+from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note
 from serinus.core.rollout.way_back import of_its_own, only_takes, way_back
@@ -87,7 +87,7 @@ class _NoWishes(Wishes):
     """What a spec asks for is not asked: who finds out may have to write a ControllerRevision."""
 
     async def look(self, view: ModelDeploymentView, memory: Memory, kept: Sequence[Revision], now: float) -> Wish:
-        return Wish(obstacle=Obstacle("RevisionNotRecorded", UNKNOWN_YET))
+        return Wish()
 
 
 @dataclass(frozen=True)

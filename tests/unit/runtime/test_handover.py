@@ -12,7 +12,7 @@ import pytest
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api import API_VERSION
-from serinus.core.model.errors import ClusterError, Forbidden, Invalid, Unavailable
+from serinus.core.model.errors import ClusterError, Forbidden, Unavailable
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.core.model.shards import shard_of
@@ -139,16 +139,6 @@ async def desk() -> AsyncIterator[Desk]:
         yield made
 
 
-@pytest.fixture
-async def early() -> AsyncIterator[Desk]:
-    """One that is given its shard before anything is listed, while the Rollout of one of its own is live."""
-    made = Desk()
-    made.known.clear()
-    made.found = [stored(ROLLOUT, 50, OURS[1], weight=10), stored(ROLLOUT, 51, OURS[2], weight=0)]
-    async with at_work(made):
-        yield made
-
-
 async def test_nothing_is_decided_before_it_is_ours(desk: Desk) -> None:
     """Whatever is heard of it."""
     desk.cache.store(stored(MODEL_DEPLOYMENT, 100, OURS[0]))
@@ -199,65 +189,6 @@ async def test_a_rollout_that_is_only_found_by_reading_goes_before_the_idle(desk
     desk.handover.begin(1, Tenured())
     await desk.rest()
     assert desk.passes == [OURS[1]]
-
-
-async def test_before_all_is_known_only_what_is_shown_is_looked_at(early: Desk) -> None:
-    """All that a pass reads of it is read by itself first."""
-    early.handover.begin(1, Tenured())
-    await early.rest()
-    assert (early.read, early.passes, early.opened) == ([f"all of {OURS[1]}"], [OURS[1]], 0)
-    early.engine.wake(Key("ml", OURS[0]))
-    await early.rest()
-    assert early.passes == [OURS[1]]
-
-
-async def test_when_all_is_known_what_was_looked_at_early_is_read_again(early: Desk) -> None:
-    """Nobody has watched it meanwhile; then comes all the rest."""
-    early.handover.begin(1, Tenured())
-    await early.rest()
-    early.read.clear()
-    early.passes.clear()
-    early.may_read.clear()
-    early.handover.know()
-    await early.rest()
-    assert (early.read, early.passes) == ([OURS[1]], [OURS[1]])
-    early.may_read.set()
-    await early.rest()
-    assert (set(early.passes), early.opened) == (set(OURS), 1)
-
-
-async def test_a_pass_that_began_before_all_was_known_is_followed_by_a_whole_one(early: Desk) -> None:
-    """It looked at less, and so may have done less."""
-    early.under_way.clear()
-    early.handover.begin(1, Tenured())
-    await early.rest()
-    early.handover.know()
-    early.under_way.set()
-    await early.rest()
-    assert early.passes.count(OURS[1]) >= 2
-
-
-@pytest.mark.parametrize(
-    ("says", "passes"),
-    [
-        pytest.param(Invalid("field label not supported"), [], id="it cannot select"),
-        pytest.param(Unavailable("down"), [OURS[1]], id="it is away for a moment"),
-    ],
-)
-async def test_what_cannot_be_found_waits_until_all_is_known(says: ClusterError, passes: list[str]) -> None:
-    """An API server that cannot select is asked once, one that is away again."""
-    desk = Desk()
-    desk.known.clear()
-    desk.unfound, desk.found = [says], [stored(ROLLOUT, 50, OURS[1], weight=10)]
-    async with at_work(desk):
-        desk.handover.begin(1, Tenured())
-        for _ in range(3):
-            await desk.rest()
-            desk.clock.move(1)
-        assert desk.passes == passes
-        desk.handover.know()
-        await desk.rest()
-        assert set(desk.passes) == set(OURS)
 
 
 def show(desk: Desk, name: str, version: int = 500, *, weight: int = 10) -> None:

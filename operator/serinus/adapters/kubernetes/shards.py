@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from serinus.adapters.clock import MonotonicClock
-from serinus.adapters.kubernetes.client import Writer
 from serinus.adapters.kubernetes.installs import LOOK_SECONDS, Lister, Neighbours, OtherInstalls, end_tasks
 from serinus.adapters.kubernetes.lease import ANSWER_PART, SOON_SECONDS, TRIES_A_LEASE, LeaderLease
 from serinus.adapters.kubernetes.lease_record import LeaseName

@@ -20,8 +20,11 @@ with both left out."""
 
 
 def of_its_own(seen: Snapshot) -> Snapshot:
-    """Leave out what is known in parts: what the spec asks for now, the other members, and the fallback."""
-    return revised(seen, wanted=None, members=(), fallback=None)
+    """Leave out what is known in parts: what the spec asks for now, the other members, the fallback, and who is in the
+    way of what.
+    """
+    seen = revised(seen, wanted=None, members=(), fallback=None)
+    return revised(seen, obstacle=None, unreached=None, concern=None, bypass="")
 
 
 def way_back(seen: Snapshot, decision: Decision) -> Decision | None:

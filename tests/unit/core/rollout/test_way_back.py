@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ HALF = Split.of(STABLE, CANARY, Exposure(50))
 BAD = look(reading(0.5))
 
 
-def half(**fields: object) -> Snapshot:
+def half(**fields: Any) -> Snapshot:
     """A canary with half of the traffic, at a pause."""
     return seen(at_step(3, 50), route=HALF, **fields)
 
@@ -54,7 +55,8 @@ def decided(snapshot: Snapshot) -> Decision | None:
 def test_what_takes_weight_for_reasons_of_its_own_holds(snapshot: Snapshot, phase: Phase) -> None:
     """All that these rest on was read."""
     back = decided(snapshot)
-    assert back is not None and back.split is not None
+    assert back is not None
+    assert back.split is not None
     assert [(stored.state.phase, stored.state.exposure) for stored in back.states] == [(phase, NOTHING)]
     assert back.split.exposure_of(CANARY) == NOTHING
     assert (back.start, back.workloads, back.retired, back.successes) == (None, (), frozenset(), ())
@@ -65,8 +67,8 @@ def test_what_takes_weight_for_reasons_of_its_own_holds(snapshot: Snapshot, phas
     [
         pytest.param(half(), id="nothing to do"),
         pytest.param(seen(at_step(2, 10, step_started_at=NOW - 60), route=HALF), id="a rise"),
-        pytest.param(half(wanted=seen().revision(OTHER)), id="another spec"),
-        pytest.param(half(wanted=seen().revision(STABLE)), id="the spec set back"),
+        pytest.param(half(wanted=OTHER), id="another spec"),
+        pytest.param(half(wanted=STABLE), id="the spec set back"),
         pytest.param(seen(at_step(0, 0)), id="a first weight"),
         pytest.param(seen(None), id="no rollout"),
         pytest.param(
@@ -94,7 +96,8 @@ def test_what_the_record_says_already_is_carried_out() -> None:
     """The last process ended between the two."""
     over = at_step(3, 0, phase=Phase.REVERTED, finished_at=NOW - 5, settled_at=NOW - 5)
     back = decided(seen(over, route=HALF))
-    assert back is not None and back.split is not None
+    assert back is not None
+    assert back.split is not None
     assert back.split.exposure_of(CANARY) == NOTHING
 
 
@@ -108,7 +111,8 @@ def test_nobody_is_told_of_what_may_not_be_so() -> None:
 def test_a_fallback_that_is_not_known_is_not_asked() -> None:
     """The split is that of the revisions."""
     back = decided(half(look=BAD, fallback=Fallback("fraud-rules")))
-    assert back is not None and back.split is not None
+    assert back is not None
+    assert back.split is not None
     assert back.split.fallback is None
 
 
