@@ -118,7 +118,11 @@ class Operator:
         await held.enter_async_context(parts.metrics)
         if parts.registry is not None:
             await held.enter_async_context(parts.registry)
-        for background in (parts.informers.run(), parts.recorder.run(), give_back_now_and_then(SystemClock())):
+        for background in (
+            parts.informers.run(parts.handover.live_first),
+            parts.recorder.run(),
+            give_back_now_and_then(SystemClock()),
+        ):
             held.push_async_callback(cancel, asyncio.create_task(background))
         self.url = await held.enter_async_context(
             serve(
@@ -142,7 +146,6 @@ class Parts:
         sources = [one.source() for one in config.prometheus]
         self.telemetry = telemetry
         self.leading = Leading(config.shards)
-        self.known = asyncio.Event()
         self.connection = Connection(endpoint, clock)
         # A renewal must not stand in line behind a storm of reverts.
         self.leases_connection = Connection(endpoint, clock)
@@ -182,6 +185,7 @@ class Parts:
         self.registry = MlflowRegistry(told) if told is not None else None
         self.marks = self._registry_marks(config, clock)
         self.rereading = Rereading(self.cluster, self.cache, config.providers(), config.watch_namespaces)
+        self.early = Early(self.rereading.whole)
         self.reports = Reports(telemetry, self.cache, clock, leads=self.leading.leads)
         self.engine = self._engine(config, clock)
         self.handover = Handover(
@@ -192,7 +196,7 @@ class Parts:
             settled=self._settled,
             sleep=clock.sleep,
             opened=opened,
-            known=self.known,
+            early=self.early,
         )
         self.leases = self._leases(config, endpoint, clock)
 
@@ -214,7 +218,7 @@ class Parts:
             _lease_name(config, endpoint),
             seconds=config.leader_election.lease_seconds,
             deciders=self.handover,
-            ready=self.known.is_set,
+            ready=self.early.known.is_set,
         )
 
     async def _settled(self) -> None:
@@ -266,7 +270,7 @@ class Parts:
             providers=config.providers(),
             report=self.reports,
             registry=self.marks,
-            early=Early(self.known.is_set, self.rereading.whole),
+            early=self.early,
         )
         engine = Engine(
             reconciler,
@@ -282,6 +286,7 @@ class Parts:
 
     async def cluster_is_known(self) -> None:
         """Fill the caches; until then only ways back are decided. Our own two kinds are read once a lease is ours."""
+        await self.handover.live_first()
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 await self.informers.synced()

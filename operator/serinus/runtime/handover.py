@@ -19,12 +19,16 @@ from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.runtime.engine import Engine
 from serinus.runtime.leading import Leading
 from serinus.runtime.ports import Cache, Tenure
+from serinus.runtime.way_back import Early
 
 log = structlog.get_logger("serinus.shards")
 
 READS_AT_ONCE: Final = 8
 """So many of those that are shown to anybody are read at the same time: their writes need connections, too."""
 AGAIN_SECONDS: Final = 1.0
+LIVE_FIRST_SECONDS: Final = 5.0
+"""Of others' shards nobody here judges the live ones, and of our own not before a lease is ours."""
+LIVE_LOOK_SECONDS: Final = 0.05
 UNREAD_SECONDS: Final = 60.0
 """Between two tries to read the namespaces that were left out."""
 
@@ -33,9 +37,6 @@ class Rereads(Protocol):
     """Reads what is stored into the cache; all raise ClusterError."""
 
     async def __call__(self, key: Key) -> None: ...
-
-    async def whole(self, key: Key) -> None:
-        """Read all that a pass looks at, while no watch tells of it."""
 
     async def live(self) -> None:
         """Read the Rollouts that may send somebody to a canary; Invalid where the API server cannot select them."""
@@ -47,8 +48,8 @@ class Rereads(Protocol):
 class Handover:
     """Opens and closes the shards that this process is given; `opened` is told when there is one more.
 
-    `settled` waits for what is written beside the passes, and has been told to end. `known` says that the caches are
-    filled; until then only what is shown to anybody is looked at.
+    `settled` waits for what is written beside the passes, and has been told to end. Until `early.known`
+    says that the caches are filled only what is shown to anybody is looked at.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Handover:
         settled: Callable[[], Awaitable[None]],
         sleep: Callable[[float], Awaitable[None]],
         opened: Callable[[], None],
-        known: asyncio.Event,
+        early: Early,
     ) -> None:
         self._leading = leading
         self._engine = engine
@@ -70,7 +71,10 @@ class Handover:
         self._settled = settled
         self._sleep = sleep
         self._opened = opened
-        self._known = known
+        self._known = early.known
+        self._judged = early.judged
+        self._found = False
+        """Whether it was asked who is live."""
         self._due: dict[int, Tenure] = {}
         self._asked = asyncio.Event()
         self._changed = asyncio.Event()
@@ -115,6 +119,13 @@ class Handover:
             self._leading.close(shard)
         self._changed.set()
 
+    async def live_first(self) -> None:
+        """Wait until who is live has been judged, but not for long: lists of all would take all of this process."""
+        for _ in range(round(LIVE_FIRST_SECONDS / LIVE_LOOK_SECONDS)):
+            if self._found and self._engine.shown() <= self._judged:
+                return
+            await self._sleep(LIVE_LOOK_SECONDS)
+
     async def run(self) -> None:
         """Take over what is due, until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -125,13 +136,13 @@ class Handover:
 
     async def _find_live(self) -> None:
         """Find what is shown to anybody before everything is listed, where the API server can be asked for that."""
-        while not self._known.is_set():
+        while not (self._found or self._known.is_set()):
             try:
                 await self._reread.live()
-                return
+                self._found = True
             except Invalid as error:
                 log.info("live rollouts wait until all is listed: they cannot be selected", why=str(error))
-                return
+                self._found = True
             except ClusterError as error:
                 log.warning("live rollouts cannot be found", why=str(error))
                 await self._sleep(AGAIN_SECONDS)
@@ -214,9 +225,12 @@ class Handover:
 
     async def _not_read(self, key: Key) -> str:
         """Read one, or say why that cannot be."""
+        if not self._known.is_set():
+            # Its first pass reads more of it than that.
+            return ""
         async with self._slots:
             try:
-                await (self._reread(key) if self._known.is_set() else self._reread.whole(key))
+                await self._reread(key)
             except ClusterError as error:
                 return str(error) or type(error).__name__
         return ""

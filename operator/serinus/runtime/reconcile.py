@@ -146,6 +146,9 @@ class Reconciler:
             return await self._pass(key)
 
     async def _pass(self, key: Key) -> PassResult | None:
+        early = self._early()
+        if early is not None:
+            await early.prepare(key)
         manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         if manifest is None or manifest["metadata"].get("deletionTimestamp"):
             self.forget(key)
@@ -154,7 +157,6 @@ class Reconciler:
             # It was deleted and made again, and no pass has seen it gone.
             self.forget(key)
         outcome, stale = PassResult(None, live=False), None
-        early = self._early()
         for number in range(ROUNDS):
             manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
             if manifest is None:
@@ -185,7 +187,7 @@ class Reconciler:
     def _early(self) -> WayBack | None:
         """Give what decides while the cluster is not known; None once it is."""
         back = self._way_back
-        return None if back is None or back.early.is_known() else back
+        return None if back is None or back.early.known.is_set() else back
 
     def _view(self, manifest: Json, memory: Memory) -> ModelDeploymentView | str:
         """Read the ModelDeployment; why it cannot be read, for one that another version of the schema wrote."""

@@ -6,6 +6,7 @@ the Rollout's status, and its live routes with other weights.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
@@ -37,10 +38,11 @@ UNKNOWN_YET: Final = "the cluster is not known yet"
 
 @dataclass(frozen=True)
 class Early:
-    """Whether all is known by now, and how to read all of one ModelDeployment until then."""
+    """How to read all of one ModelDeployment until the whole cluster is `known`, and whose metrics were judged."""
 
-    is_known: Callable[[], bool]
     read: Callable[[Key], Awaitable[None]]
+    known: asyncio.Event = field(default_factory=asyncio.Event)
+    judged: set[Key] = field(default_factory=set)
 
 
 class ReadsAlone:
@@ -119,18 +121,22 @@ class WayBack:
         careful = replace(observer, cluster=reads, wishes=_NoWishes(reads, observer.cache))
         return cls(careful, observer.cache, observer.clock, observer.providers, children, statuses, early, tell)
 
+    async def prepare(self, key: Key) -> None:
+        """Read all of a ModelDeployment, unless that was done once; raises ClusterError."""
+        if key not in self._read_at:
+            await self._read(key)
+
     async def round(self, view: ModelDeploymentView, memory: Memory) -> Decision:
         """Look, judge, and go back if that is due. Raises ClusterError, and Stale where all was read anew."""
         seen = of_its_own(await self.observer.observe(view, memory))
         back = way_back(seen, decide(seen, self.clock.now())) if seen.freeze is None else None
-        if back is None:
-            held = Decision(view.status, live=True)
-            self._watch(view, seen, held)
-            return held
-        await self._read_again(Key(view.namespace, view.name))
-        await self._go_back(view, seen, back, memory)
-        self._watch(view, seen, back)
-        return back
+        if back is not None:
+            await self._read_again(Key(view.namespace, view.name))
+            await self._go_back(view, seen, back, memory)
+        self._watch(view, seen, back or Decision(view.status))
+        if back is not None or seen.look is not None or seen.freeze is not None:
+            self.early.judged.add(Key(view.namespace, view.name))
+        return back or Decision(view.status, live=True)
 
     def _watch(self, view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> None:
         watch = watch_of(view, seen, decision)
@@ -141,12 +147,13 @@ class WayBack:
 
     async def _read_again(self, key: Key) -> None:
         """Read all of it once more, unless that was done a moment ago; raises Stale, as it may decide otherwise."""
-        if self.clock.now() - self._read_at.get(key, 0.0) < TRUSTED_SECONDS:
-            del self._read_at[key]
-            return
+        if self.clock.now() - self._read_at[key] >= TRUSTED_SECONDS:
+            await self._read(key)
+            raise Stale("it was read anew")
+
+    async def _read(self, key: Key) -> None:
         await self.early.read(key)
         self._read_at[key] = self.clock.now()
-        raise Stale("it was read anew")
 
     async def _go_back(self, view: ModelDeploymentView, seen: Snapshot, back: Decision, memory: Memory) -> None:
         """Record it, and take the weight out of the live routes."""

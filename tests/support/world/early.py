@@ -14,18 +14,18 @@ ALL_KINDS: Final = frozenset(one for one in vars(kinds).values() if isinstance(o
 
 
 async def restart_early(world: World) -> None:
-    """Start a new process: no watch tells of anything, and whoever sends somebody to a canary is read by itself."""
+    """Start a new process: no watch tells of anything, and who sends somebody to a canary is read by itself."""
     world.known, world.api.unwatched = False, set(ALL_KINDS)
     world.restart()
     await world.rereading.live()
     for key in sorted(world.engine.shown()):
-        await world.rereading.whole(key)
         world.engine.put_in_front(key)
 
 
 def know(world: World) -> None:
     """Let the operator list everything, and watch it from now on."""
     world.known, world.api.unwatched = True, set()
+    world.early.known.set()
     for manifest in (*world.api.objects.values(), *world.platform.gateways.values()):
         world.api.cache.store(copy.deepcopy(manifest))
     now = str(next(world.api._versions))

@@ -127,6 +127,9 @@ class World(Served):
             cache.store(copy.deepcopy(manifest))
         self.api.cache = cache
         self.rereading = Rereading(self.api, cache, self.providers)
+        self.early = Early(self.rereading.whole)
+        if self.known:
+            self.early.known.set()
         self.sampler = Sampler(self.prometheus, self.clock, wake=self._wake)
         self.sampler.autostart = False
         self.probes = Probes(self, self.clock, wake=self._wake)
@@ -170,7 +173,7 @@ class World(Served):
             providers=self.providers,
             registry=self.marks,
             awake=AWAKE.get(),
-            early=Early(lambda: self.known, self.rereading.whole),
+            early=self.early,
         )
         self.engine = Engine(reconciler, cache, self.clock, reread=self.rereading, monotonic=self.clock.monotonic)
         cache._on_change = self.engine.changed

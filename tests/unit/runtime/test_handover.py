@@ -20,6 +20,7 @@ from serinus.runtime.engine import Engine
 from serinus.runtime.handover import UNREAD_SECONDS, Handover
 from serinus.runtime.leading import Leading
 from serinus.runtime.reconcile import PassResult
+from serinus.runtime.way_back import Early
 from tests.support.world.clock import VirtualClock
 from tests.unit.runtime.test_leading import Tenured
 
@@ -51,7 +52,6 @@ class Desk:
     refused: frozenset[str] = frozenset()
     forbidden: set[str] = field(default_factory=set)
     may_read_one: asyncio.Event = field(default_factory=asyncio.Event)
-    known: asyncio.Event = field(default_factory=asyncio.Event)
     found: list[Json] = field(default_factory=list)
     """The Rollouts that are found before all is listed."""
     unfound: list[ClusterError] = field(default_factory=list)
@@ -61,7 +61,8 @@ class Desk:
         self.may_read.set()
         self.may_read_one.set()
         self.under_way.set()
-        self.known.set()
+        self.early = Early(self)
+        self.early.known.set()
         self.leading = Leading(SHARDS)
         self.engine = Engine(
             self, self.cache, self.clock, reread=self, monotonic=self.clock.monotonic, leading=self.leading
@@ -75,7 +76,7 @@ class Desk:
             settled=self.settled,
             sleep=self.clock.sleep,
             opened=self.open_one,
-            known=self.known,
+            early=self.early,
         )
         for version, name in enumerate(NAMES, start=1):
             self.cache.store(stored(MODEL_DEPLOYMENT, version, name))
@@ -93,10 +94,6 @@ class Desk:
             raise Forbidden(f"{key.name} is forbidden")
         await self.may_read_one.wait()
         self.read.append(key.name)
-
-    async def whole(self, key: Key) -> None:
-        await self.may_read_one.wait()
-        self.read.append(f"all of {key.name}")
 
     async def live(self) -> None:
         if self.unfound:
