@@ -85,7 +85,6 @@ class Operator:
         async with AsyncExitStack() as held:
             parts = await self._assemble(held)
             held.push_async_callback(parts.close)
-            held.push_async_callback(parts.shell.stop)
             running = [asyncio.create_task(work) for work in (*parts.work(), self._come_to_know(parts))]
             held.push_async_callback(cancel, *running)
             # The last to be pushed is the first to be done: what is under way ends, and once the leases are released a
@@ -340,8 +339,7 @@ class Parts:
 
     async def close(self) -> None:
         """End what runs beside the passes, and send the last Events."""
-        await self.sampler.close()
-        await self.probes.close()
+        await asyncio.gather(self.shell.stop(), self.sampler.close(), self.probes.close())
         if self.marks is not None:
             await self.marks.close()
         try:
