@@ -21,9 +21,7 @@ from serinus.adapters.kubernetes.client import KubernetesCluster, may_still_arri
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.endpoint import Endpoint, find_endpoint
 from serinus.adapters.kubernetes.informer import Informers
-from serinus.adapters.kubernetes.installs import Neighbours, OtherInstalls
 from serinus.adapters.kubernetes.lease_record import LeaseName
-from serinus.adapters.kubernetes.namespace_leases import NamespaceLeases
 from serinus.adapters.kubernetes.recorder import EventRecorder
 from serinus.adapters.kubernetes.shards import ShardLeases
 from serinus.adapters.kubernetes.watch import watched_within
@@ -52,8 +50,9 @@ from serinus.runtime.registry_marks import RegistryMarks
 from serinus.runtime.reporting import Reports
 from serinus.runtime.rereading import Rereading
 from serinus.runtime.sampler import Sampler
-from serinus.runtime.tasks import cancel, first_of, unless
+from serinus.runtime.tasks import cancel, first_of
 from serinus.runtime.telemetry import Telemetry
+from serinus.runtime.way_back import Early
 from serinus.runtime.wish import Wishes
 
 SYNC_SECONDS = 60.0
@@ -86,17 +85,20 @@ class Operator:
         async with AsyncExitStack() as held:
             parts = await self._assemble(held)
             held.push_async_callback(parts.close)
-            if not await unless(stop, parts.cluster_is_known()):
-                return
-            self.known = True
-            parts.shell.start()
-            held.push_async_callback(parts.shell.stop)
-            running = [asyncio.create_task(work) for work in parts.work()]
+            running = [asyncio.create_task(work) for work in (*parts.work(), self._come_to_know(parts))]
             held.push_async_callback(cancel, *running)
             # The last to be pushed is the first to be done: what is under way ends, and once the leases are released a
             # successor waits neither for the last Events nor for kopf.
             held.push_async_callback(parts.leave)
             await first_of(stop.wait(), *running)
+
+    async def _come_to_know(self, parts: Parts) -> None:
+        """Fill the caches beside what is decided early, and begin with all the rest; then look now and then."""
+        await parts.cluster_is_known()
+        self.known = True
+        parts.handover.know()
+        parts.shell.start()
+        await parts.sweep()
 
     def _opened(self) -> None:
         if not self.ready.is_set():
@@ -115,7 +117,11 @@ class Operator:
         await held.enter_async_context(parts.metrics)
         if parts.registry is not None:
             await held.enter_async_context(parts.registry)
-        for background in (parts.informers.run(), parts.recorder.run(), give_back_now_and_then(SystemClock())):
+        for background in (
+            parts.informers.run(parts.handover.live_first),
+            parts.recorder.run(),
+            give_back_now_and_then(SystemClock()),
+        ):
             held.push_async_callback(cancel, asyncio.create_task(background))
         self.url = await held.enter_async_context(
             serve(
@@ -177,7 +183,8 @@ class Parts:
         told = config.artifacts.registry()
         self.registry = MlflowRegistry(told) if told is not None else None
         self.marks = self._registry_marks(config, clock)
-        self.rereading = Rereading(self.cluster, self.cache, config.watch_namespaces)
+        self.rereading = Rereading(self.cluster, self.cache, config.providers(), config.watch_namespaces)
+        self.early = Early(self.rereading.whole)
         self.reports = Reports(telemetry, self.cache, clock, leads=self.leading.leads)
         self.engine = self._engine(config, clock)
         self.handover = Handover(
@@ -188,15 +195,30 @@ class Parts:
             settled=self._settled,
             sleep=clock.sleep,
             opened=opened,
+            early=self.early,
         )
-        self.leases = _leases(config, endpoint, self.leases_connection, clock, self.handover)
+        self.leases = self._leases(config, endpoint, clock)
 
     def work(self) -> list[Coroutine[None, None, None]]:
         """Everything that runs until the operator ends: whoever leads nothing has little to do."""
         if self.leases is None:
             self.handover.begin(0, Unending())
         leases = [self.leases.run()] if self.leases is not None else []
-        return [self.engine.run(), self.sweep(), self.handover.run(), *leases]
+        return [self.engine.run(), self.handover.run(), *leases]
+
+    def _leases(self, config: Config, endpoint: Endpoint, clock: SystemClock) -> ShardLeases | None:
+        """Make what decides who writes."""
+        if not config.leader_election.enabled:
+            return None
+        return ShardLeases.of_install(
+            # A client of its own: a lease must be renewed before it allows writes.
+            KubernetesCluster(self.leases_connection, clock),
+            clock,
+            _lease_name(config, endpoint),
+            seconds=config.leader_election.lease_seconds,
+            deciders=self.handover,
+            ready=self.early.known.is_set,
+        )
 
     async def _settled(self) -> None:
         if self.marks is not None:
@@ -247,6 +269,7 @@ class Parts:
             providers=config.providers(),
             report=self.reports,
             registry=self.marks,
+            early=self.early,
         )
         engine = Engine(
             reconciler,
@@ -261,7 +284,8 @@ class Parts:
         return engine
 
     async def cluster_is_known(self) -> None:
-        """Fill the caches before anything is decided; our own two kinds are read once a lease is ours."""
+        """Fill the caches; until then only ways back are decided. Our own two kinds are read once a lease is ours."""
+        await self.handover.live_first()
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 await self.informers.synced()
@@ -315,8 +339,7 @@ class Parts:
 
     async def close(self) -> None:
         """End what runs beside the passes, and send the last Events."""
-        await self.sampler.close()
-        await self.probes.close()
+        await asyncio.gather(self.shell.stop(), self.sampler.close(), self.probes.close())
         if self.marks is not None:
             await self.marks.close()
         try:
@@ -364,21 +387,6 @@ async def _main(config: Config, kubeconfig: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await Operator(config, await find_endpoint(kubeconfig)).run(stop)
-
-
-def _leases(
-    config: Config, endpoint: Endpoint, connection: Connection, clock: SystemClock, handover: Handover
-) -> ShardLeases | None:
-    """Make what decides who writes."""
-    if not config.leader_election.enabled:
-        return None
-    # A client of its own: a lease must be renewed before it allows writes.
-    unfenced, name = KubernetesCluster(connection, clock), _lease_name(config, endpoint)
-    seconds = config.leader_election.lease_seconds
-    neighbours: Neighbours = OtherInstalls(unfenced, clock, name, seconds=seconds)
-    if name.watched:
-        neighbours = NamespaceLeases(unfenced, clock, name, seconds=seconds, keep_out_of=handover.keep_out_of)
-    return ShardLeases(unfenced, clock, name, seconds=seconds, neighbours=neighbours, deciders=handover)
 
 
 def _lease_name(config: Config, endpoint: Endpoint) -> LeaseName:

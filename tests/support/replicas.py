@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from serinus.adapters.kubernetes.installs import Neighbours, OtherInstalls, end_tasks
+from serinus.adapters.kubernetes.installs import end_tasks
 from serinus.adapters.kubernetes.lease import LEASE_SECONDS
 from serinus.adapters.kubernetes.lease_record import LeaseName
-from serinus.adapters.kubernetes.namespace_leases import NamespaceLeases
 from serinus.adapters.kubernetes.shards import ShardLeases, ShardTenure
 from serinus.core.model.errors import Unavailable
 from serinus.core.model.kinds import Json, Kind
@@ -96,18 +95,14 @@ class Replica:
         self.way = Way(store)
         self.decided = Decided()
         self.frozen = False
-        seconds = LEASE_SECONDS
-        neighbours: Neighbours = OtherInstalls(self.way, self.clock, name, seconds=seconds)
-        if name.watched:
-            keep_out_of = self.decided.keep_out_of
-            neighbours = NamespaceLeases(self.way, self.clock, name, seconds=seconds, keep_out_of=keep_out_of)
-        self.leases = ShardLeases(
+        self.ready = True
+        self.leases = ShardLeases.of_install(
             self.way,
             self.clock,
             name,
-            seconds=seconds,
-            neighbours=neighbours,
+            seconds=LEASE_SECONDS,
             deciders=self.decided,
+            ready=lambda: self.ready,
         )
 
     def age(self, seconds: float) -> None:

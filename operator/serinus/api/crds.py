@@ -56,6 +56,8 @@ class Definition:
     status: type[ApiModel]
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = ()
+    selectable: tuple[str, ...] = ()
+    """Paths of fields by which objects can be selected, from Kubernetes 1.31 on."""
 
     def manifest(self) -> dict[str, Any]:
         """Render the CustomResourceDefinition."""
@@ -80,12 +82,14 @@ class Definition:
         }
 
     def _version(self) -> dict[str, Any]:
+        selectable = [{"jsonPath": path} for path in self.selectable]
         return {
             "name": VERSION,
             "served": True,
             "storage": True,
             "subresources": {"status": {}},
             "additionalPrinterColumns": [column.manifest() for column in self.columns],
+            **({"selectableFields": selectable} if selectable else {}),
             "schema": {"openAPIV3Schema": self.schema()},
         }
 
@@ -169,6 +173,7 @@ DEFINITIONS = (
             Column("Missing", ".status.outlook.text", priority=1),
             AGE,
         ),
+        selectable=(".status.settledAt",),
     ),
 )
 

@@ -57,9 +57,10 @@ class Shell:
         return self._monotonic() - self._heard_at
 
     async def stop(self) -> None:
-        """End kopf and wait for its thread."""
+        """End kopf, if it was started, and wait for its thread."""
         self._stop.set()
-        await asyncio.to_thread(self._thread.join, STOP_SECONDS)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join, STOP_SECONDS)
 
     def _supervise(self) -> None:
         while not self._stop.is_set():

@@ -1,7 +1,8 @@
 """Takes shards over and hands them on: from the lease of a shard to passes over its ModelDeployments, and back.
 
 The caches may lag behind what the last leader has written, so both kinds are read anew once the lease is ours. That may
-take seconds with ten thousand objects: what is shown to anybody is read by itself beside that, and decided at once.
+take seconds with ten thousand objects: what is shown to anybody is read by itself beside that, and decided at once. So
+it is while the cluster is not known yet, when passes do nothing but take weight away (`runtime/way_back.py`).
 """
 
 from __future__ import annotations
@@ -12,26 +13,33 @@ from typing import Final, Protocol
 
 import structlog
 
-from serinus.core.model.errors import ClusterError
+from serinus.core.model.errors import ClusterError, Invalid
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.runtime.engine import Engine
 from serinus.runtime.leading import Leading
 from serinus.runtime.ports import Cache, Tenure
+from serinus.runtime.way_back import Early
 
 log = structlog.get_logger("serinus.shards")
 
 READS_AT_ONCE: Final = 8
 """So many of those that are shown to anybody are read at the same time: their writes need connections, too."""
 AGAIN_SECONDS: Final = 1.0
+LIVE_FIRST_SECONDS: Final = 5.0
+"""Of others' shards nobody here judges the live ones, and of our own not before a lease is ours."""
+LIVE_LOOK_SECONDS: Final = 0.05
 UNREAD_SECONDS: Final = 60.0
 """Between two tries to read the namespaces that were left out."""
 
 
 class Rereads(Protocol):
-    """Reads what is stored into the cache; both raise ClusterError."""
+    """Reads what is stored into the cache; all raise ClusterError."""
 
     async def __call__(self, key: Key) -> None: ...
+
+    async def live(self) -> None:
+        """Read the Rollouts that may send somebody to a canary; Invalid where the API server cannot select them."""
 
     async def everything(self, kind: Kind) -> Collection[str]:
         """Read all objects of a kind; name the namespaces where that is forbidden. Where all are, that is raised."""
@@ -40,7 +48,8 @@ class Rereads(Protocol):
 class Handover:
     """Opens and closes the shards that this process is given; `opened` is told when there is one more.
 
-    `settled` waits for what is written beside the passes, and has been told to end.
+    `settled` waits for what is written beside the passes, and has been told to end. Until `early.known`
+    says that the caches are filled only what is shown to anybody is looked at.
     """
 
     def __init__(
@@ -53,6 +62,7 @@ class Handover:
         settled: Callable[[], Awaitable[None]],
         sleep: Callable[[float], Awaitable[None]],
         opened: Callable[[], None],
+        early: Early,
     ) -> None:
         self._leading = leading
         self._engine = engine
@@ -61,6 +71,10 @@ class Handover:
         self._settled = settled
         self._sleep = sleep
         self._opened = opened
+        self._known = early.known
+        self._judged = early.judged
+        self._found = False
+        """Whether it was asked who is live."""
         self._due: dict[int, Tenure] = {}
         self._unheld = frozenset[str]()
         """What we were told last to keep out of."""
@@ -104,16 +118,48 @@ class Handover:
         if self._leading.unheld != namespaces:
             self._asked.set()
 
+    def know(self) -> None:
+        """Take in that the caches are filled: what was looked at early is read again, and looked at in whole passes.
+
+        Nobody has watched the ModelDeployments and Rollouts until now.
+        """
+        self._known.set()
+        for shard in self._due:
+            self._leading.close(shard)
+        self._changed.set()
+
+    async def live_first(self) -> None:
+        """Wait until who is live has been judged, but not for long: lists of all would take all of this process."""
+        for _ in range(round(LIVE_FIRST_SECONDS / LIVE_LOOK_SECONDS)):
+            if self._found and self._engine.shown() <= self._judged:
+                return
+            await self._sleep(LIVE_LOOK_SECONDS)
+
     async def run(self) -> None:
         """Take over what is due, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._find_live())
             group.create_task(self._open_all())
             group.create_task(self._open_early(group))
             group.create_task(self._read_the_rest())
 
+    async def _find_live(self) -> None:
+        """Find what is shown to anybody before everything is listed, where the API server can be asked for that."""
+        while not (self._found or self._known.is_set()):
+            try:
+                await self._reread.live()
+                self._found = True
+            except Invalid as error:
+                log.info("live rollouts wait until all is listed: they cannot be selected", why=str(error))
+                self._found = True
+            except ClusterError as error:
+                log.warning("live rollouts cannot be found", why=str(error))
+                await self._sleep(AGAIN_SECONDS)
+
     async def _open_all(self) -> None:
         while True:
             await self._asked.wait()
+            await self._known.wait()
             self._asked.clear()
             try:
                 await self._take_over()
@@ -200,6 +246,9 @@ class Handover:
 
     async def _not_read(self, key: Key) -> str:
         """Read one, or say why that cannot be."""
+        if not self._known.is_set():
+            # Its first pass reads more of it than that.
+            return ""
         async with self._slots:
             try:
                 await self._reread(key)

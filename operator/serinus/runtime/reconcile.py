@@ -65,6 +65,7 @@ from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Stale, Statuses, rises
 from serinus.runtime.takedown import Takedown
 from serinus.runtime.unreadable import UNREADABLE, UnreadableDeployments
+from serinus.runtime.way_back import Early, WayBack
 
 log = structlog.get_logger("serinus.reconcile")
 
@@ -107,6 +108,7 @@ class Reconciler:
         report: Report | None = None,
         registry: RegistryMarks | None = None,
         awake: int = MOST_AWAKE,
+        early: Early | None = None,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
@@ -131,6 +133,11 @@ class Reconciler:
         self._takedown = Takedown(cluster, cache, self._children, observer, self._tell)
         self._statuses = Statuses(cluster, cache, clock)
         self._unreadable = UnreadableDeployments(cluster, cache, clock)
+        self._way_back = None
+        if early is not None:
+            self._way_back = WayBack.beside(
+                observer, early, children=self._children, statuses=self._statuses, tell=self._tell
+            )
         self._resting = Resting(cache, memories, observer.claims, observer.members, most=awake)
 
     async def reconcile(self, key: Key) -> PassResult | None:
@@ -139,6 +146,9 @@ class Reconciler:
             return await self._pass(key)
 
     async def _pass(self, key: Key) -> PassResult | None:
+        early = self._early()
+        if early is not None:
+            await early.prepare(key)
         manifest = self._cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         if manifest is None or manifest["metadata"].get("deletionTimestamp"):
             self.forget(key)
@@ -154,9 +164,14 @@ class Reconciler:
             memory = self._memories.of(key, manifest["metadata"]["uid"])
             view = self._view(manifest, memory)
             if isinstance(view, str):
+                if early is not None:
+                    return outcome
                 return await self._leave(key, manifest, view, memory)
             try:
-                decision, again = await self._round(view, memory, last=number == ROUNDS - 1)
+                if early is not None:
+                    decision, again = await early.round(view, memory), False
+                else:
+                    decision, again = await self._round(view, memory, last=number == ROUNDS - 1)
             except Stale as error:
                 stale = error
                 continue
@@ -168,6 +183,11 @@ class Reconciler:
         if stale is not None:
             raise stale
         return outcome
+
+    def _early(self) -> WayBack | None:
+        """Give what decides while the cluster is not known; None once it is."""
+        back = self._way_back
+        return None if back is None or back.early.known.is_set() else back
 
     def _view(self, manifest: Json, memory: Memory) -> ModelDeploymentView | str:
         """Read the ModelDeployment; why it cannot be read, for one that another version of the schema wrote."""

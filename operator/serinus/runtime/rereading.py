@@ -1,4 +1,4 @@
-"""Reads a ModelDeployment and its Rollouts from the API server after it has refused our write.
+"""Reads from the API server what no watch has told of: after it has refused our write, and before all is listed.
 
 The watch that feeds the cache may be late or dead, and a retry from the same cache would be refused again: the write
 that takes weight away from a bad revision must not wait for a watch.
@@ -7,14 +7,30 @@ that takes weight away from a bad revision must not wait for a watch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 from serinus.core.model.errors import Forbidden
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
-from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
+from serinus.core.model.kinds import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    MODEL_DEPLOYMENT,
+    POD,
+    ROLLOUT,
+    SERVICE,
+    Json,
+    Kind,
+)
+from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.ports import Cache, Cluster
 
 TRIES = 3
 """Of a write whose copy was old; somebody may be writing all the time."""
+UNSETTLED: Final = "status.settledAt="
+"""Selects the Rollouts that anybody may be sent to the canary of: a field that is absent is selected by no value."""
+OBSERVED: Final = (CONTROLLER_REVISION, DEPLOYMENT, SERVICE, POD)
+"""What a pass looks at, and finds by our label."""
 
 
 async def read_anew(cluster: Cluster, cache: Cache, kind: Kind, namespace: str, name: str) -> Json | None:
@@ -31,15 +47,37 @@ async def read_anew(cluster: Cluster, cache: Cache, kind: Kind, namespace: str, 
 class Rereading:
     """Puts what is stored in the place of what is cached; without namespaces of all of them."""
 
-    def __init__(self, cluster: Cluster, cache: Cache, namespaces: Sequence[str] = ()) -> None:
+    def __init__(
+        self, cluster: Cluster, cache: Cache, providers: TrafficProviders, namespaces: Sequence[str] = ()
+    ) -> None:
         self._cluster = cluster
         self._cache = cache
+        self._providers = providers
         self._namespaces = tuple(namespaces) or ("",)
 
     async def __call__(self, key: Key) -> None:
         """Read one ModelDeployment and all its Rollouts anew; raises ClusterError."""
         await read_anew(self._cluster, self._cache, MODEL_DEPLOYMENT, key.namespace, key.name)
-        await self._rollouts(key)
+        await self._labelled(ROLLOUT, key)
+
+    async def whole(self, key: Key) -> None:
+        """Read all that a pass looks at of one ModelDeployment, while no watch tells of it; raises ClusterError."""
+        await self(key)
+        for kind in OBSERVED:
+            await self._labelled(kind, key)
+        for provider in self._providers.each:
+            for name in provider.route_names(key.name):
+                await read_anew(self._cluster, self._cache, provider.route, key.namespace, name)
+
+    async def live(self) -> None:
+        """Read the Rollouts that have not settled; raises ClusterError: Invalid where they cannot be selected.
+
+        Selectable fields are Kubernetes 1.31's (KEP-4358), and the CRD's since it has them.
+        """
+        for each in self._namespaces:
+            with suppress(Forbidden):
+                for manifest in await self._cluster.list(ROLLOUT, each, field_selector=UNSETTLED):
+                    self._cache.put(manifest)
 
     async def everything(self, kind: Kind) -> frozenset[str]:
         """Read all objects of a kind, and wake the owners of what the watch did not tell of.
@@ -62,15 +100,15 @@ class Rereading:
                 self._cache.forget(kind, namespace, name, before[namespace, name])
         return frozenset(refused)
 
-    async def _rollouts(self, key: Key) -> None:
+    async def _labelled(self, kind: Kind, key: Key) -> None:
         """By one list: it also brings the Rollout that we do not know of, and could not create for that reason."""
-        before = self._cache.owned(ROLLOUT, key.namespace, key.name)
+        before = self._cache.owned(kind, key.namespace, key.name)
         selector = f"{MODEL_DEPLOYMENT_LABEL}={key.name}"
-        listed = await self._cluster.list(ROLLOUT, key.namespace, label_selector=selector)
+        listed = await self._cluster.list(kind, key.namespace, label_selector=selector)
         for manifest in listed:
             self._cache.put(manifest)
         for name in before.keys() - {manifest["metadata"]["name"] for manifest in listed}:
-            self._cache.forget(ROLLOUT, key.namespace, name, before[name]["metadata"]["resourceVersion"])
+            self._cache.forget(kind, key.namespace, name, before[name]["metadata"]["resourceVersion"])
 
 
 def _place(manifest: Json) -> tuple[str, str]:

@@ -9,8 +9,9 @@ import orjson
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.errors import ClusterError, Conflict, Forbidden, Gone, Invalid, Unavailable
-from serinus.core.model.kinds import POD, Json, Kind, kind_of
+from serinus.core.model.kinds import POD, ROLLOUT, Json, Kind, kind_of
 from serinus.core.model.timestamps import to_rfc3339, to_rfc3339_seconds
+from serinus.runtime.rereading import UNSETTLED
 from tests.support.merge_patch import merge_patched
 from tests.support.world.clock import VirtualClock
 
@@ -99,7 +100,11 @@ class InMemoryApi:
         self, kind: Kind, namespace: str, *, label_selector: str = "", field_selector: str = ""
     ) -> list[Json]:
         self._read("list", kind, field_selector)
-        return [copied(one) for (k, ns, _), one in self.objects.items() if k == kind and namespace in ("", ns)]
+        there = [one for (k, ns, _), one in self.objects.items() if k == kind and namespace in ("", ns)]
+        if kind == ROLLOUT and field_selector == UNSETTLED:
+            there = [one for one in there if not (one.get("status") or {}).get("settledAt")]
+        label, _, value = label_selector.partition("=")
+        return [copied(one) for one in there if not label or (one["metadata"].get("labels") or {}).get(label) == value]
 
     async def pages(self, kind: Kind, namespace: str) -> AsyncIterator[Objects]:
         yield await self.list(kind, namespace)

@@ -31,6 +31,7 @@ from serinus.runtime.registry_marks import RegistryMarks
 from serinus.runtime.rereading import Rereading
 from serinus.runtime.resting import MOST_AWAKE
 from serinus.runtime.sampler import Sampler
+from serinus.runtime.way_back import Early
 from serinus.runtime.wish import Wishes
 from tests.support.world.api import InMemoryApi, Killed
 from tests.support.world.clock import START, VirtualClock
@@ -77,6 +78,8 @@ class World(Served):
         self.others: list[Served] = []
         self.ticks = 0
         self.restarts = 0
+        self.known = True
+        """Whether the operator knows the cluster; see `tests.support.world.early`."""
         self.after_tick: Callable[[], None] = lambda: None
         self.weighed_apart = frozenset[str]()
         """Whose looks may fail to be weighed beside others'; of all others that is a fault."""
@@ -120,9 +123,13 @@ class World(Served):
     def _start(self) -> None:
         self.clock.restart()
         cache = ObjectCache()
-        for manifest in (*self.api.objects.values(), *self.platform.gateways.values()):
+        for manifest in (*self.api.objects.values(), *self.platform.gateways.values()) if self.known else ():
             cache.store(copy.deepcopy(manifest))
         self.api.cache = cache
+        self.rereading = Rereading(self.api, cache, self.providers)
+        self.early = Early(self.rereading.whole)
+        if self.known:
+            self.early.known.set()
         self.sampler = Sampler(self.prometheus, self.clock, wake=self._wake, wake_first=self._wake_first)
         self.sampler.autostart = False
         self.probes = Probes(self, self.clock, wake=self._wake)
@@ -166,8 +173,8 @@ class World(Served):
             providers=self.providers,
             registry=self.marks,
             awake=AWAKE.get(),
+            early=self.early,
         )
-        self.rereading = Rereading(self.api, cache)
         self.engine = Engine(reconciler, cache, self.clock, reread=self.rereading, monotonic=self.clock.monotonic)
         cache._on_change = self.engine.changed
         for place in cache.all(MODEL_DEPLOYMENT):

@@ -86,6 +86,12 @@ def test_every_column_shows_a_field_that_exists(definition: crds.Definition) -> 
     assert {column["jsonPath"] for column in _version(definition)["additionalPrinterColumns"]} <= fields
 
 
+def test_every_selectable_field_exists(definition: crds.Definition) -> None:
+    """The API server refuses a CRD that selects by what its schema does not have."""
+    fields = {f".{path}" for path, _ in _own_fields(definition)}
+    assert {each["jsonPath"] for each in _version(definition).get("selectableFields", ())} <= fields
+
+
 def test_every_field_is_described(definition: crds.Definition) -> None:
     """`kubectl explain` has a sentence for every field."""
     assert [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.api import API_VERSION
-from serinus.core.model.errors import Forbidden, Unavailable
+from serinus.core.model.errors import ClusterError, Forbidden, Unavailable
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL, Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.core.model.shards import shard_of
@@ -19,6 +20,7 @@ from serinus.runtime.engine import Engine
 from serinus.runtime.handover import UNREAD_SECONDS, Handover
 from serinus.runtime.leading import Leading
 from serinus.runtime.reconcile import PassResult
+from serinus.runtime.way_back import Early
 from tests.support.world.clock import VirtualClock
 from tests.unit.runtime.test_leading import Tenured
 
@@ -50,11 +52,17 @@ class Desk:
     refused: frozenset[str] = frozenset()
     forbidden: set[str] = field(default_factory=set)
     may_read_one: asyncio.Event = field(default_factory=asyncio.Event)
+    found: list[Json] = field(default_factory=list)
+    """The Rollouts that are found before all is listed."""
+    unfound: list[ClusterError] = field(default_factory=list)
+    """What the API server says instead, one after the other."""
 
     def __post_init__(self) -> None:
         self.may_read.set()
         self.may_read_one.set()
         self.under_way.set()
+        self.early = Early(self)
+        self.early.known.set()
         self.leading = Leading(SHARDS)
         self.engine = Engine(
             self, self.cache, self.clock, reread=self, monotonic=self.clock.monotonic, leading=self.leading
@@ -68,6 +76,7 @@ class Desk:
             settled=self.settled,
             sleep=self.clock.sleep,
             opened=self.open_one,
+            early=self.early,
         )
         for version, name in enumerate(NAMES, start=1):
             self.cache.store(stored(MODEL_DEPLOYMENT, version, name))
@@ -85,6 +94,12 @@ class Desk:
             raise Forbidden(f"{key.name} is forbidden")
         await self.may_read_one.wait()
         self.read.append(key.name)
+
+    async def live(self) -> None:
+        if self.unfound:
+            raise self.unfound.pop(0)
+        for manifest in self.found:
+            self.cache.put(manifest)
 
     async def everything(self, kind: Kind) -> frozenset[str]:
         await self.may_read.wait()
@@ -106,14 +121,19 @@ class Desk:
             await asyncio.sleep(0)
 
 
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    made = Desk()
+@asynccontextmanager
+async def at_work(made: Desk) -> AsyncIterator[Desk]:
     running = [asyncio.create_task(work) for work in (made.engine.run(), made.handover.run())]
     yield made
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with at_work(Desk()) as made:
+        yield made
 
 
 async def test_nothing_is_decided_before_it_is_ours(desk: Desk) -> None:

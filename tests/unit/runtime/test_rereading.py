@@ -11,6 +11,7 @@ from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.errors import Forbidden
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json, Kind
 from serinus.runtime.rereading import Rereading
+from tests.support.world.platform import PROVIDERS
 
 
 def stored(namespace: str, name: str, version: int) -> Json:
@@ -37,7 +38,7 @@ def rereading(*refused: str) -> tuple[ObjectCache, Rereading]:
     cache = ObjectCache()
     for namespace, name in (("ml", "gone"), ("web", "kept")):
         cache.store(stored(namespace, name, 5))
-    return cache, Rereading(cast(Any, Pages(*refused)), cache, ("ml", "web", "shop"))
+    return cache, Rereading(cast(Any, Pages(*refused)), cache, PROVIDERS, ("ml", "web", "shop"))
 
 
 async def test_a_namespace_that_may_not_be_read_holds_up_no_other() -> None:

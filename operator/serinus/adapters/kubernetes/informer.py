@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, Protocol
 
@@ -216,8 +216,10 @@ class Informers:
             found[each.watched.kind.plural] += each.restarts
         return found
 
-    async def run(self) -> None:
-        """Run all of them until cancelled; a task that somebody else ended is started again."""
+    async def run(self, after: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Run all of them until cancelled, after something else; a task that somebody else ended is started again."""
+        if after is not None:
+            await after()
         running = {self._start(informer): informer for informer in self._informers}
         try:
             while True:

@@ -67,6 +67,8 @@ class LeaderLease:
         """By how many Leases that one divides its install."""
         self.other_leads = False
         """Whether that one says that it leads."""
+        self.was_ours = False
+        """Whether our own name stood in it when it was looked at last."""
         self.was_led = False
         """Whether who held it before us, under whatever name, has led: all who could object have seen it by then."""
         self.has_no_namespace = False
@@ -311,8 +313,10 @@ class LeaderLease:
         now = self._clock.monotonic()
         if there is None:
             # Where it was deleted by hand, its holder need not have heard of that yet.
+            self.was_ours = False
             return now < self._others_until
         holder = holder_of(there)
+        self.was_ours = holder == self.name.identity
         self.other = "" if holder == self.name.identity or (holder and self._has_run_out(there)) else holder
         self.others_shards = shards_of(there)
         self.other_leads = bool(self.other) and says_it_leads(there)

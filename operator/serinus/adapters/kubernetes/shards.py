@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from serinus.adapters.clock import MonotonicClock
-from serinus.adapters.kubernetes.client import Writer
-from serinus.adapters.kubernetes.installs import LOOK_SECONDS, Neighbours, end_tasks
+from serinus.adapters.kubernetes.installs import LOOK_SECONDS, Lister, Neighbours, OtherInstalls, end_tasks
 from serinus.adapters.kubernetes.lease import ANSWER_PART, SOON_SECONDS, TRIES_A_LEASE, LeaderLease
 from serinus.adapters.kubernetes.lease_record import LeaseName
+from serinus.adapters.kubernetes.namespace_leases import NamespaceLeases
 from serinus.adapters.kubernetes.roster import Roster
 from serinus.core.model.errors import ClusterError
 from serinus.core.model.shards import fair_shares
@@ -47,6 +48,9 @@ class Deciders(Protocol):
     def shown(self, shard: int) -> int:
         """Give the number of canaries in a shard that anybody is sent to."""
 
+    def keep_out_of(self, namespaces: frozenset[str]) -> None:
+        """Decide nothing in these, from now on."""
+
 
 class ShardTenure:
     """One time of leading a shard; `left` says that it ended in good order."""
@@ -74,19 +78,27 @@ class ShardTenure:
 
 
 class ShardLeases:
-    """Leads a fair share of the shards; `deciders` are told of each that is gained, given up or lost."""
+    """Leads a fair share of the shards; `deciders` are told of each that is gained, given up or lost.
+
+    While it is not `ready` nobody counts on it: it is not on the list, and takes only what none of the others, who look
+    each second, has taken.
+    """
 
     def __init__(
         self,
-        cluster: Writer,
+        cluster: Lister,
         clock: MonotonicClock,
         name: LeaseName,
         *,
         seconds: int,
         neighbours: Neighbours,
         deciders: Deciders,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._clock = clock
+        self._ready = ready
+        self._free = frozenset[int]()
+        """What nobody led at the last look."""
         self._me = name.identity
         self._patience = seconds * ANSWER_PART
         self._neighbours = neighbours
@@ -109,6 +121,23 @@ class ShardLeases:
         self._keeping: asyncio.Task[None] | None = None
         self._rests_until = -math.inf
         self._leaving = False
+
+    @classmethod
+    def of_install(
+        cls,
+        cluster: Lister,
+        clock: MonotonicClock,
+        name: LeaseName,
+        *,
+        seconds: int,
+        deciders: Deciders,
+        ready: Callable[[], bool],
+    ) -> ShardLeases:
+        """Make those of an install, and what keeps other installs out of the namespaces that it watches."""
+        neighbours: Neighbours = OtherInstalls(cluster, clock, name, seconds=seconds)
+        if name.watched:
+            neighbours = NamespaceLeases(cluster, clock, name, seconds=seconds, keep_out_of=deciders.keep_out_of)
+        return cls(cluster, clock, name, seconds=seconds, neighbours=neighbours, deciders=deciders, ready=ready)
 
     @property
     def said(self) -> str:
@@ -170,7 +199,7 @@ class ShardLeases:
 
     async def _sign(self) -> None:
         """Say that we are there, and see who is; while nobody answers, those of before are."""
-        if self._roster is None or self._leaving:
+        if self._roster is None or self._leaving or not self._ready():
             return
         try:
             async with asyncio.timeout(self._patience):
@@ -219,12 +248,20 @@ class ShardLeases:
         """Begin to take what we should have, or to give up what we should not: where the fewest canaries are shown."""
         holders = [self._me if shard in self._holding else holder for shard, holder in enumerate(self._holders)]
         share = fair_shares(holders, self._replicas)[self._me]
-        free = [shard for shard, holder in enumerate(holders) if not holder]
+        free = self._left([shard for shard, holder in enumerate(holders) if not holder])
         if len(self._holding) > share and self._tenures:
             quietest = min(self._tenures, key=lambda shard: (self._deciders.shown(shard), -shard))
             self._giving = asyncio.create_task(self._give_up(quietest))
         elif free and len(self._holding) < share and self._may_take():
             self._taking = asyncio.create_task(self._take(free[: share - len(self._holding)]))
+
+    def _left(self, free: list[int]) -> list[int]:
+        """Give what of that which nobody leads is ours to take: who is not ready leaves it to the others for one look.
+
+        What a process of our own name has held is ours at once: it has ended.
+        """
+        before, self._free = self._free, frozenset(free)
+        return [one for one in free if self._ready() or one in before or self._leases[one].was_ours]
 
     def _may_take(self) -> bool:
         """Whether nobody leads who divides this install otherwise, and we were not refused a moment ago."""

@@ -95,16 +95,16 @@ def still_takes(seen: Snapshot, decision: Decision) -> bool:
     if seen.route is None or decision.split is None:
         # One that we cannot read may show anything to anybody.
         return seen.route_unread and decision.split is not None
-    return _shows_more(seen.route, decision.split, but=stable)
+    return shows_more(seen.route, decision.split, but=stable)
 
 
 def gives_traffic(seen: Snapshot, decision: Decision) -> bool:
     """Whether a revision beside stable shall have more than the live route gives it."""
     stable = decision.stable.name if decision.stable else None
-    return decision.split is not None and _shows_more(decision.split, seen.route, but=stable)
+    return decision.split is not None and shows_more(decision.split, seen.route, but=stable)
 
 
-def _shows_more(split: Split, than: Split | None, *, but: str | None) -> bool:
+def shows_more(split: Split, than: Split | None, *, but: str | None) -> bool:
     """Whether a split shows any revision but one more than another split does."""
     return any(
         split.exposure_of(name).exceeds(than.exposure_of(name) if than is not None else NOTHING)
