@@ -11,7 +11,7 @@ from serinus.core.model.errors import ClusterError, Invalid, Unavailable
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.runtime.handover import LIVE_FIRST_SECONDS, LIVE_LOOK_SECONDS
-from tests.unit.runtime.test_handover import OURS, Desk, at_work, stored
+from tests.support.handover_desk import OURS, Desk, at_work, stored
 from tests.unit.runtime.test_leading import Tenured
 
 
