@@ -80,6 +80,10 @@ class Newcomers:
         line = self._lines.get(watch.rollout)
         return line.moved_at if line is not None else -math.inf
 
+    def holds(self, watch: Watch) -> bool:
+        """Whether a rollout stands in a line: it will be looked at when its turn comes."""
+        return watch.rollout in self._lines
+
     def forget(self, watch: Watch) -> None:
         """Drop what is kept for a rollout."""
         for kept in (self._lines, self._asked_at, self._in_vain):

@@ -160,20 +160,21 @@ class Presets:
         """Tell what a preset reads."""
         return self._chosen(watch, watch.counters_of(metric))
 
-    def observe(self, watch: Watch, metric: Metric, *, timed: bool = True) -> Observation:
-        """Say what is known of a preset now; without `timed` the histograms are not as new as the counters.
+    def observe(self, watch: Watch, metric: Metric, now: float, *, timed: bool = True) -> Observation:
+        """Say what was known of a preset when the counters were answered (`now`); without `timed` the histograms are
+        not as new as those.
 
         Then nothing of a histogram is given to be compared: it comes with the next look that has it all.
         """
-        now, group = self._clock.now(), self.group_for(watch, metric)
+        group = self.group_for(watch, metric)
         query = shown_query(group, watch.canary, window_of(metric), latency=metric.is_latency)
-        if (unknown := self._unknown(watch, group)) is not None:
+        if (unknown := self._unknown(watch, group, now)) is not None:
             return Observation(unknown, None, query)
         tallies, read = self._read_by(group, metric)
         began = watch.counts_from(metric)
         owners = [group.owner(arm) for arm in (watch.canary, watch.stable or watch.canary)]
         if began > now:
-            return self._warming(watch, metric, query, read, owners)
+            return self._warming(watch, metric, query, read, owners=owners, now=now)
         span, fresh = self.span(watch, group, metric, now), self.times.of(group).targets_fresh(now)
         told = dict.fromkeys((tallies, read))
         several = next(filter(None, (each.several(one, span.since) for each in told for one in owners)), None)
@@ -194,7 +195,7 @@ class Presets:
             stable=stable,
             targets_fresh=fresh,
             span=span,
-            at_gateways=None if group.provider.by_service else self._at_gateways(watch, metric),
+            at_gateways=None if group.provider.by_service else self._at_gateways(watch, metric, now),
         )
         seen = replace(
             seen, canary=naming_strangers(tallies.strangers(owners[0], span.since), seen.canary, group.source)
@@ -223,12 +224,12 @@ class Presets:
         return counters, histograms or counters
 
     def _warming(
-        self, watch: Watch, metric: Metric, query: str, tallies: Tallies, owners: Sequence[Owner]
+        self, watch: Watch, metric: Metric, query: str, tallies: Tallies, *, owners: Sequence[Owner], now: float
     ) -> Observation:
         """Tell what stable, which is warm, shows meanwhile: a test learns from it what is usual."""
         times = self.times.of(self.group_for(watch, metric))
-        until = tallies.horizon(owners, self._clock.now() - times.delay, times.interval)
-        within = max(watch.since or 0.0, min(watch.taken_until(metric), self._clock.now())), until
+        until = tallies.horizon(owners, now - times.delay, times.interval)
+        within = max(watch.since or 0.0, min(watch.taken_until(metric), now)), until
         increments, bounds = preset_increments(metric, tallies, owners[0], owners[1], within, began=watch.since)
         cold = tuple(replace(one, canary=(0.0,) * len(one.canary)) for one in increments)
         known, why = bounds or histogram_bounds(tallies, *owners), incomparable(metric, tallies, owners)
@@ -243,9 +244,8 @@ class Presets:
         """Tell how old the newest sample of each of a rollout's presets always is: of one source, or of another."""
         return {metric.name: self.times.of(self.group_for(watch, metric)).delay for metric in watch.presets}
 
-    def not_yet(self, watch: Watch) -> Missing | None:
+    def not_yet(self, watch: Watch, now: float) -> Missing | None:
         """Say why no weight can be judged yet, although the source answers."""
-        now = self._clock.now()
         late = next(filter(None, (self.times.of(group).not_yet(now) for group in self.groups_of(watch))), None)
         return late or self._copies_not_counted(watch)
 
@@ -256,18 +256,18 @@ class Presets:
         silent = (one for one in self._counted(watch) if one.provider in COUNTS_COPIES and not self._counts(one, watch))
         return COPIES_NOT_COUNTED if any(silent) else None
 
-    def requests(self, watch: Watch, arm: Arm, window: float) -> float | None:
+    def requests(self, watch: Watch, arm: Arm, window: float, now: float) -> float | None:
         """Tell how many requests reached a revision in a window; None where nobody counts them, or nobody answers."""
-        counted = (self._requests(watch, group, arm, window) for group in self._counted(watch))
+        counted = (self._requests(watch, group, arm, window, now) for group in self._counted(watch))
         return max((one for one in counted if one is not None), default=None)
 
-    def _at_gateways(self, watch: Watch, metric: Metric) -> float | None:
+    def _at_gateways(self, watch: Watch, metric: Metric, now: float) -> float | None:
         """Tell how many requests gateways count for the canary in a metric's window; None where none is asked."""
         gateways = (group for group in self._counted(watch) if group.provider.by_service)
-        counted = (self._requests(watch, group, watch.canary, window_of(metric)) for group in gateways)
+        counted = (self._requests(watch, group, watch.canary, window_of(metric), now) for group in gateways)
         return max((one for one in counted if one is not None), default=None)
 
-    def arrivals(self, watch: Watch) -> tuple[Arrivals, ...]:
+    def arrivals(self, watch: Watch, now: float) -> tuple[Arrivals, ...]:
         """Count what arrived at both revisions of late; of copies a share says nothing.
 
         An answer is counted when it is given: until most of those are over that were asked for before the write, they
@@ -275,10 +275,16 @@ class Presets:
         """
         group = self.group_of(watch)
         tallies = self._counters.of(group) if group is not None else None
-        if watch.stable is None or watch.mirrored or group is None or tallies is None or self._unknown(watch, group):
+        if (
+            watch.stable is None
+            or watch.mirrored
+            or group is None
+            or tallies is None
+            or self._unknown(watch, group, now)
+        ):
             return ()
         times = self.times.of(group)
-        until = self._clock.now() - times.delay
+        until = now - times.delay
         timed = self._histograms.of(group) if group.has_histograms else tallies
         taken = (
             0.0
@@ -297,11 +303,11 @@ class Presets:
         """Tell of each source how far its clock is ahead, and how old its newest sample always is."""
         return self.times.sources()
 
-    def _requests(self, watch: Watch, group: Group, arm: Arm, window: float) -> float | None:
+    def _requests(self, watch: Watch, group: Group, arm: Arm, window: float, now: float) -> float | None:
         tallies = self._counters.of(group)
-        if tallies is None or self._unknown(watch, group) is not None:
+        if tallies is None or self._unknown(watch, group, now) is not None:
             return None
-        times, now = self.times.of(group), self._clock.now()
+        times = self.times.of(group)
         until = now - times.delay
         since = until - times.window(window)
         fresh = any(tallies.freshness(group.owner(one), until, times.interval).fresh for one in watch.arms)
@@ -317,13 +323,13 @@ class Presets:
         """Say why not even the counters of a rollout's revisions are known; of histograms it says nothing."""
         return self.times.of(group).failure or self._counters.failure(group, watch.arms)
 
-    def _unknown(self, watch: Watch, group: Group) -> Missing | None:
+    def _unknown(self, watch: Watch, group: Group, now: float) -> Missing | None:
         """Say why nothing is known of a rollout's presets."""
         times = self.times.of(group)
         failure = times.failure or self.failure(watch, group)
         if failure is None and self._counters.of(group) is None:
             return NOT_ASKED_YET
-        return no_answer(failure) if failure is not None else times.unjudged(self._clock.now())
+        return no_answer(failure) if failure is not None else times.unjudged(now)
 
     def span(self, watch: Watch, group: Group, metric: Metric, now: float) -> Window:
         """Tell the time that a metric's value is taken over."""

@@ -22,6 +22,7 @@ from serinus.runtime.ports import Clock, Metrics
 from serinus.runtime.presets import Presets
 from serinus.runtime.rounds import Round, Rounds
 from serinus.runtime.streams import StreamCounts
+from serinus.runtime.told import Told
 from serinus.runtime.watch import Watch, exceeds_a_limit, without
 from serinus.runtime.weighing import PutOff, Weighing
 
@@ -37,6 +38,8 @@ CALM_PASSES_A_SECOND: Final = 100.0
 CROWDED_SHARE: Final = 0.4
 """Where there are more, so large a part of these passes is made: what they write is for people, and waits for its turn
 in the budget of all writes, which is less still."""
+NEWCOMERS_SHARE: Final = 0.5
+"""Of the time that a look at all others takes, where it takes all there is: so long newcomers are introduced then."""
 HISTOGRAMS_WITHIN: Final = 0.25
 """Seconds that a pass waits for what was put off: it may be one that takes weight away."""
 
@@ -69,8 +72,7 @@ class Sampler:
         self._since: dict[Key, float] = {}
         self._looks: dict[Key, Look] = {}
         self._weighing = Weighing()
-        self._told: dict[Key, tuple[float | None, Look]] = {}
-        """The last look that woke a rollout, and in which stage."""
+        self._told = Told()
         self._put_off: dict[Key, tuple[PutOff, ...]] = {}
         """The newest two looks of a stage that were not taken, as a glance has found nothing."""
         self._waits: dict[Round, float] = {}
@@ -89,7 +91,7 @@ class Sampler:
             # it has woken this rollout itself, and the next pass judges it.
             self._looks[watch.key] = revised(self._looks[watch.key], weighed=None)
             self._weighing.go_on(watch)
-            self._tell(watch)
+            self._told.tell(watch, self._looks[watch.key])
             if before.since != watch.since:
                 self._put_off.pop(watch.key, None)
         self._watches[watch.key] = watch
@@ -101,8 +103,9 @@ class Sampler:
         watch = self._watches.get(key)
         if watch is not None:
             self._forget_answers(watch)
-        for kept in (self._watches, self._since, self._looks, self._told, self._put_off):
+        for kept in (self._watches, self._since, self._looks, self._put_off):
             kept.pop(key, None)
+        self._told.forget(key)
         self._weighing.forget(key)
         self._glances.forget(key)
 
@@ -122,7 +125,7 @@ class Sampler:
         look, put_off = self._looks.get(key), self._put_off.get(key)
         if look is None or put_off is None or put_off[-1].at <= look.at:
             return look
-        found = revised(self._look(watch, timed=False), at=put_off[-1].at, weighed=self._weighing.of(watch))
+        found = revised(self._look(watch, put_off[-1].at, timed=False), weighed=self._weighing.of(watch))
         self._looks[key] = found
         return found
 
@@ -135,8 +138,8 @@ class Sampler:
         if watch is None or put_off is None or look is None:
             return False
         if look.at <= put_off[-1].at:
-            look, answered = revised(self._look(watch), at=put_off[-1].at), await self._asked_at_once(watch)
-            look = self._look(watch) if answered else look
+            look, answered = self._look(watch, put_off[-1].at), await self._asked_at_once(watch)
+            look = self._look(watch, self._clock.now()) if answered else look
         elif look.weighed is None:
             # One was taken in full since then, and is judged.
             return False
@@ -168,9 +171,9 @@ class Sampler:
         """Tell of each source how far its clock is ahead of ours, and how old its newest sample always is."""
         return self._presets.sources()
 
-    def _requests(self, watch: Watch, metric: Metric) -> Mapping[str, float | None]:
+    def _requests(self, watch: Watch, metric: Metric, now: float) -> Mapping[str, float | None]:
         """Count the requests that a user's query speaks of, by revision."""
-        return {arm.revision: self._presets.requests(watch, arm, window_of(metric)) for arm in watch.arms}
+        return {arm.revision: self._presets.requests(watch, arm, window_of(metric), now) for arm in watch.arms}
 
     async def close(self) -> None:
         """End all looking."""
@@ -211,10 +214,13 @@ class Sampler:
         self._presets.forget_others([*self._watches.values()])
 
     async def _take_new(self, together: Round, until: float) -> None:
-        """Look at those of a round at which nobody has looked yet."""
-        new = [watch for watch in self._of(together) if watch.key not in self._looks]
+        """Look at those of a round at which nobody has looked yet, nor has asked for their counters."""
+        new = [watch for watch in self._of(together) if not self._is_known(watch)]
         if new:
             await self._take_looks(new, [], None, until)
+
+    def _is_known(self, watch: Watch) -> bool:
+        return watch.key in self._looks or self._newcomers.holds(watch)
 
     async def _take_looks(
         self, watches: Sequence[Watch], calm: Sequence[Watch], turns: int | None, until: float
@@ -232,34 +238,37 @@ class Sampler:
                     self._forget_answers(watch)
 
     async def _look_at(self, watches: Sequence[Watch], calm: Sequence[Watch], turns: int | None, until: float) -> None:
-        asked = without(watches, calm)
+        asked, began = without(watches, calm), self._clock.now()
         new = self._newcomers.among(asked)
         looked_at = without(asked, new)
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in asked}
         await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(asked, scraped))
+        at = self._clock.now()
         await self.silences.ask(without(watches, self._newcomers.not_in_vain(new)))
         self._pasts.begin(watches)
         found, blind = self._glanced(calm), self._newcomers.unanswered(new)
         line = self._newcomers.line_up(without(new, blind))
-        await self._introduce(line)
+        await self._introduce(line, at)
         # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
         await self._presets.ask_histograms(found[Glance.NEWS])
         first = [*blind, *found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
         others = [watch for watch in looked_at if watch.calm]
-        turns = await self._publish([*self._in_line(first), *self._in_line(others)], turns)
+        turns = await self._publish([*self._in_line(first), *self._in_line(others)], at, turns)
         await self._presets.ask_histograms(found[Glance.CELL])
-        await self._publish(self._in_line(found[Glance.CELL]), turns)
+        await self._publish(self._in_line(found[Glance.CELL]), at, turns)
+        if (now := self._clock.now()) >= until:
+            until = now + NEWCOMERS_SHARE * (now - began)
         while line.left and self._clock.now() < until:
-            await self._introduce(line)
+            await self._introduce(line, at)
 
-    async def _introduce(self, line: Line) -> None:
+    async def _introduce(self, line: Line, at: float) -> None:
         """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old.
 
         After a wait in vain they are, and everybody looks quiet: of those the next round asks, while they are new.
         """
         if few := await self._newcomers.next_few(line):
             await self.silences.ask(self._newcomers.not_in_vain(few))
-            await self._publish(few, None)
+            await self._publish(few, at)
 
     def _turns(self, together: Round, live: int) -> int | None:
         """Tell how many of a round may have a pass although nothing asks for one; None where each look has one."""
@@ -273,7 +282,7 @@ class Sampler:
 
     def _known_of(self, watch: Watch) -> Foretold | None:
         """Give what the tests say of a rollout at which a glance is enough: all was well when it was passed by."""
-        if not (self._goes_on_as_told(watch) and self._glances.cover(watch)):
+        if not (self._told.goes_on(watch) and self._glances.cover(watch)):
             return None
         return self._weighing.of(watch)
 
@@ -295,28 +304,28 @@ class Sampler:
         look = self._looks.get(asked.key)
         if watch is None or foretold is None or look is None or self.silences.of(watch) is not None:
             return Glance.NEWS
-        _, told = self._told[watch.key]
-        if self._streams.messages(watch) != look.stream_messages or self._pasts.of(watch) is not told.past:
+        past = self._told.past(watch.key)
+        if self._streams.messages(watch) != look.stream_messages or self._pasts.of(watch) is not past:
             return Glance.NEWS
         return self._glances.at(watch, look, foretold)
 
     def _in_line(self, watches: Sequence[Watch]) -> list[Watch]:
         """Put those first whose last pass is longest ago."""
-        return sorted(watches, key=lambda watch: self._told_at(watch.key))
+        return sorted(watches, key=lambda watch: self._told.at(watch.key))
 
-    async def _publish(self, watches: Sequence[Watch], turns: int | None) -> int | None:
-        """Give each rollout its look, some at a time: a revert must not wait for the looks of all.
+    async def _publish(self, watches: Sequence[Watch], at: float, turns: int | None = None) -> int | None:
+        """Give each rollout its look, as of a time, some at once: a revert must not wait for the looks of all.
 
         `turns` are the passes that there is time for where nothing asks for one, None where each look has one; gives
         how many of them are left.
         """
         for start in range(0, len(watches), LOOKS_AT_ONCE):
-            news = self._news(await self._looked_at(watches[start : start + LOOKS_AT_ONCE]))
+            news = self._news(await self._looked_at(watches[start : start + LOOKS_AT_ONCE], at))
             self._looks.update(self._weighing.together([(watch, self._looks[watch.key]) for watch in news]))
             patient = [] if turns is None else [watch for watch in news if self._may_wait(watch)]
             have_a_turn, waiting = patient[:turns], {watch.key for watch in patient}
             for watch in (*(each for each in news if each.key not in waiting), *have_a_turn):
-                self._tell(watch)
+                self._told.tell(watch, self._looks[watch.key])
                 # A pass over each of a hundred live ones takes seconds: a revert must not stand in line behind them.
                 (self._wake_first if exceeds_a_limit(watch, self._looks[watch.key]) else self._wake)(watch.key)
             for watch in patient[len(have_a_turn) :]:
@@ -325,13 +334,13 @@ class Sampler:
             await asyncio.sleep(0)
         return turns
 
-    async def _looked_at(self, watches: Sequence[Watch]) -> list[tuple[Watch, Look]]:
+    async def _looked_at(self, watches: Sequence[Watch], at: float) -> list[tuple[Watch, Look]]:
         """Take looks; every now and then the passes that were woken have a turn."""
         taken = []
         for number, watch in enumerate(watches, start=1):
             current = self._current(watch)
             if current is not None:
-                taken.append((current, self._look(current)))
+                taken.append((current, self._look(current, at)))
             if number % LOOKS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
         return taken
@@ -350,50 +359,34 @@ class Sampler:
         for watch, look in taken:
             current = self._current(watch)
             if current is not None:
-                self._looks[current.key] = look if current is watch else self._look(current)
+                self._looks[current.key] = look if current is watch else self._look(current, look.at)
                 news.append(current)
-        return [watch for watch in news if not self._repeats(watch)]
-
-    def _told_at(self, key: Key) -> float:
-        told = self._told.get(key)
-        return told[1].at if told is not None else 0.0
-
-    def _tell(self, watch: Watch) -> None:
-        """Note that a pass takes in the newest look."""
-        self._told[watch.key] = watch.since, revised(self._looks[watch.key], weighed=None)
-
-    def _repeats(self, watch: Watch) -> bool:
-        """Whether no pass is worth a look's while; it is there for whoever looks next."""
-        since, told = self._told.get(watch.key, (None, None))
-        return told is not None and watch.calm and since == watch.since and self._looks[watch.key].repeats(told)
+        return [watch for watch in news if not self._told.repeated_by(watch, self._looks[watch.key])]
 
     def _may_wait(self, watch: Watch) -> bool:
         """Whether a look changes nothing: what is written of it is for people, and only every ten seconds."""
-        look, told = self._looks[watch.key], self._told.get(watch.key)
-        if told is None or look.past is not told[1].past:
+        look = self._looks[watch.key]
+        if not self._told.goes_on(watch) or look.past is not self._told.past(watch.key):
             return False
-        return self._goes_on_as_told(watch) and self._weighing.stays_safe(watch, look)
+        return self._weighing.stays_safe(watch, look)
 
-    def _goes_on_as_told(self, watch: Watch) -> bool:
-        """Whether all was well at the last pass, and it is in the same stage."""
-        told = self._told.get(watch.key)
-        return told is not None and watch.calm and told[0] == watch.since
-
-    def _look(self, watch: Watch, *, timed: bool = True) -> Look:
+    def _look(self, watch: Watch, at: float, *, timed: bool = True) -> Look:
+        """Take a look as of when its counters came: who has many to look at must not call them old for that."""
+        now = max(at, watch.since or at)
         observations = {
-            metric.name: self._presets.observe(watch, metric, timed=timed)
+            metric.name: self._presets.observe(watch, metric, now, timed=timed)
             if metric.preset is not None
-            else self._own.observe(watch, metric, self._requests(watch, metric))
+            else self._own.observe(watch, metric, self._requests(watch, metric, now))
             for metric in watch.analysis.metrics
         }
         return Look(
-            at=round(self._clock.now(), 3),
+            at=round(now, 3),
             observations=observations,
             silence=self.silences.of(watch),
             stream_messages=self._streams.messages(watch),
             scrape_interval=self._presets.scrape_interval(watch),
             delays=self._presets.delays(watch),
-            not_yet=self._presets.not_yet(watch),
+            not_yet=self._presets.not_yet(watch, now),
             past=self._pasts.of(watch),
-            arrivals=self._presets.arrivals(watch),
+            arrivals=self._presets.arrivals(watch, now),
         )

@@ -78,7 +78,7 @@ class Watched:
             "watches": sampler._watches,
             "since": sampler._since,
             "looks": sampler._looks,
-            "told": sampler._told,
+            "told": sampler._told._told,
             "put off": sampler._put_off,
             "quiet": sampler.silences._quiet,
             "pasts": sampler._pasts._found,

@@ -267,7 +267,7 @@ async def test_a_look_that_changes_something_wakes_before_those_that_change_noth
     desk.crowd(120)
     for _ in range(3):
         await desk.look_again()
-    last = sorted(desk.sampler._watches, key=desk.sampler._told_at)[LOOKS_AT_ONCE - 1].name
+    last = sorted(desk.sampler._watches, key=desk.sampler._told.at)[LOOKS_AT_ONCE - 1].name
     desk.answers.worse = last
     assert (await desk.look_again())[0] == last
 
@@ -278,9 +278,9 @@ async def test_a_pass_is_over_before_looks_at_many_others_are_taken(monkeypatch:
     desk.crowd(300)
     looks, over, passes, take = list[Watch](), list[int](), list[asyncio.Task[None]](), Sampler._look
 
-    def counted(sampler: Sampler, watch: Watch) -> Look:
+    def counted(sampler: Sampler, watch: Watch, at: float) -> Look:
         looks.append(watch)
-        return take(sampler, watch)
+        return take(sampler, watch, at)
 
     async def revert() -> None:
         for _ in range(12):

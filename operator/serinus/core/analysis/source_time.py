@@ -5,9 +5,11 @@ Stands apart because the times of two clocks must be aligned before anything is 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median_high
 
 from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.model.answers import Series
@@ -62,8 +64,11 @@ class Cadence:
     newest: float | None = None
     shown: float | None = None
     first_seen_at: float | None = None
+    _asked_at: float = -math.inf
     _gaps: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _ages: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _waits: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """How long nobody had asked when a newer sample was seen: a busy process asks less often than it should."""
 
     def see(self, newest: float | None, now: float, *, shown: float | None = None) -> None:
         """Take in the time of the newest sample, and how far apart the samples are that were `shown`.
@@ -71,11 +76,13 @@ class Cadence:
         What was there before we asked says nothing of how late it came.
         """
         self.shown = shown or self.shown
+        waited, self._asked_at = now - self._asked_at, now
         if newest is None or newest == self.newest:
             return
         if self.newest is not None:
             self._gaps.append(abs(newest - self.newest))
             self._ages.append(now - newest)
+            self._waits.append(waited)
         else:
             self.first_seen_at = now
         self.newest = newest
@@ -91,13 +98,17 @@ class Cadence:
 
     def scrape_interval(self, asked_every: float) -> float | None:
         """Tell how often is scraped; None until two scrapes were seen. Who asks seldom sees only every other one."""
-        seen = sorted(self._gaps)[len(self._gaps) // 2] if len(self._gaps) >= WINDOW_SCRAPES else 0.0
-        return max(self.shown or 0.0, seen if seen > 1.5 * asked_every else 0.0) or None
+        seen = median_high(self._gaps) if len(self._gaps) >= WINDOW_SCRAPES else 0.0
+        return max(self.shown or 0.0, seen if seen > 1.5 * self._asked_every(asked_every) else 0.0) or None
 
     def delay(self, asked_every: float) -> float:
         """Tell how old the newest sample always is; 0 where asking seldom explains it."""
         least = min(self._ages, default=0.0)
-        return round(least, 3) if least > asked_every + PHASE_SLACK else 0.0
+        return round(least, 3) if least > self._asked_every(asked_every) + PHASE_SLACK else 0.0
+
+    def _asked_every(self, meant: float) -> float:
+        """Tell how often was asked, which is no more often than was `meant`."""
+        return max(meant, median_high(self._waits)) if self._waits else meant
 
 
 def least_window(window: float, scrape_interval: float | None) -> float:

@@ -82,6 +82,25 @@ def test_the_scrape_interval_is_known_from_the_samples_of_the_first_answer() -> 
     assert cadence.scrape_interval(5.0) == 60.0
 
 
+@pytest.mark.parametrize("every", [2.0, 4.5, 10.0])
+def test_a_process_that_asks_too_seldom_takes_its_own_pace_for_no_scrape_interval(every: float) -> None:
+    """Nor for a delay: it has too much to do to ask each second, as it should."""
+    cadence = Cadence()
+    for number in range(20):
+        now = 1000.0 + number * every
+        cadence.see(now - 0.9 * every, now, shown=1.0)
+    assert (cadence.scrape_interval(1.0), cadence.delay(1.0)) == (1.0, 0.0)
+
+
+def test_one_that_asks_in_time_again_learns_the_scrape_interval() -> None:
+    """Of a source that is scraped more seldom than it is asked."""
+    cadence = Cadence()
+    for number in range(200):
+        now = 1000.0 + number * (5.0 if number < 20 else 1.0)
+        cadence.see(now // 15.0 * 15.0, now)
+    assert cadence.scrape_interval(1.0) == 15.0
+
+
 @pytest.mark.parametrize("ahead", [-600.0, -5.0, 5.0, 600.0])
 def test_a_source_with_another_clock_is_told_by_the_time_of_its_answers(ahead: float) -> None:
     """Its samples are written at our times."""
