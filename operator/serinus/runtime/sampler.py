@@ -12,6 +12,7 @@ from serinus.core.analysis.threshold import window_of
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
 from serinus.core.model.values import revised
+from serinus.runtime.crowd import Budget, Crowd
 from serinus.runtime.drains import Drains
 from serinus.runtime.glances import Glance, Glances
 from serinus.runtime.inflight import Silences
@@ -33,13 +34,6 @@ LOOKS_AT_ONCE: Final = 64
 """Weighed together, and their rollouts woken."""
 LOOKS_IN_A_ROW: Final = 2
 """Taken without a break, some five milliseconds: a revert takes a dozen turns of the event loop."""
-CALM_PASSES_A_SECOND: Final = 100.0
-"""Passes over live rollouts whose looks change nothing: as long as there are no more of them, each look has one."""
-CROWDED_SHARE: Final = 0.4
-"""Where there are more, so large a part of these passes is made: what they write is for people, and waits for its turn
-in the budget of all writes, which is less still."""
-NEWCOMERS_SHARE: Final = 0.5
-"""Of the time that a look at all others takes, where it takes all there is: so long newcomers are introduced then."""
 HISTOGRAMS_WITHIN: Final = 0.25
 """Seconds that a pass waits for what was put off: it may be one that takes weight away."""
 
@@ -75,8 +69,7 @@ class Sampler:
         self._told = Told()
         self._put_off: dict[Key, tuple[PutOff, ...]] = {}
         """The newest two looks of a stage that were not taken, as a glance has found nothing."""
-        self._waits: dict[Round, float] = {}
-        """For how long (s) a look of a round may wait for its pass, where not each has one."""
+        self._crowd = Crowd()
         self._rounds = Rounds(clock, take=self._take, take_new=self._take_new, goes_on=self._goes_on)
         self.autostart = True
 
@@ -165,7 +158,7 @@ class Sampler:
     def turn_seconds(self, key: Key) -> float:
         """Tell for how long (s) a look that changes nothing may wait for its pass; 0 where each look has one."""
         watch = self._watches.get(key)
-        return self._waits.get(self._round_of(watch), 0.0) if watch is not None else 0.0
+        return self._crowd.turn_seconds(self._round_of(watch)) if watch is not None else 0.0
 
     def sources(self) -> Mapping[str, tuple[float, float]]:
         """Tell of each source how far its clock is ahead of ours, and how old its newest sample always is."""
@@ -199,7 +192,7 @@ class Sampler:
         """Whether anything is left in a round to be looked at; else what is known of its sources alone is dropped."""
         if self._of(together):
             return True
-        self._waits.pop(together, None)
+        self._crowd.forget(together)
         self._presets.forget_others([*self._watches.values()], of_all_sources=True)
         self.silences.tidy()
         return False
@@ -207,59 +200,73 @@ class Sampler:
     async def _take(self, together: Round, until: float) -> None:
         """Look at a round."""
         watches = self._of(together)
-        turns = self._turns(together, len(watches))
-        calm = [] if turns is None else [watch for watch in watches if self._known_of(watch) is not None]
+        budget = self._crowd.budget(together, len(watches), until)
+        calm = [watch for watch in watches if self._known_of(watch) is not None] if budget.crowded else []
         self._streams.begin(watches)
-        await self._take_looks(watches, calm, turns, until)
+        await self._take_looks(watches, calm, budget)
         self._presets.forget_others([*self._watches.values()])
 
     async def _take_new(self, together: Round, until: float) -> None:
         """Look at those of a round at which nobody has looked yet, nor has asked for their counters."""
         new = [watch for watch in self._of(together) if not self._is_known(watch)]
         if new:
-            await self._take_looks(new, [], None, until)
+            await self._take_looks(new, [], Budget(None, until))
 
     def _is_known(self, watch: Watch) -> bool:
         return watch.key in self._looks or self._newcomers.holds(watch)
 
-    async def _take_looks(
-        self, watches: Sequence[Watch], calm: Sequence[Watch], turns: int | None, until: float
-    ) -> None:
+    async def _take_looks(self, watches: Sequence[Watch], calm: Sequence[Watch], budget: Budget) -> None:
         """Look at some rollouts, at the `calm` of them only where a glance finds anything.
 
         Where many are new, as at a start, the last of these wait for the next round, if that is due before it is done.
         """
         try:
-            await self._look_at(watches, calm, turns, until)
+            await self._look_at(watches, calm, budget)
         finally:
             # Of what has ended meanwhile something may have been asked since.
             for watch in watches:
                 if self._current(watch) is None:
                     self._forget_answers(watch)
 
-    async def _look_at(self, watches: Sequence[Watch], calm: Sequence[Watch], turns: int | None, until: float) -> None:
+    async def _look_at(self, watches: Sequence[Watch], calm: Sequence[Watch], budget: Budget) -> None:
         asked, began = without(watches, calm), self._clock.now()
         new = self._newcomers.among(asked)
-        looked_at = without(asked, new)
+        others = without(asked, new)
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in asked}
-        await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(asked, scraped))
+        timed = [] if budget.crowded else others
+        await asyncio.gather(self._presets.ask(watches, timed_alone=timed), self._own.ask(asked, scraped))
         at = self._clock.now()
         await self.silences.ask(without(watches, self._newcomers.not_in_vain(new)))
         self._pasts.begin(watches)
         found, blind = self._glanced(calm), self._newcomers.unanswered(new)
         line = self._newcomers.line_up(without(new, blind))
         await self._introduce(line, at)
+        news = [*blind, *found[Glance.NEWS], *self._newcomers.over_a_limit(others if budget.crowded else [])]
         # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
-        await self._presets.ask_histograms(found[Glance.NEWS])
-        first = [*blind, *found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
-        others = [watch for watch in looked_at if watch.calm]
-        turns = await self._publish([*self._in_line(first), *self._in_line(others)], at, turns)
-        await self._presets.ask_histograms(found[Glance.CELL])
-        await self._publish(self._in_line(found[Glance.CELL]), at, turns)
-        if (now := self._clock.now()) >= until:
-            until = now + NEWCOMERS_SHARE * (now - began)
+        await self._presets.ask_histograms(without(news, blind))
+        if not budget.crowded:
+            first = [*blind, *(watch for watch in others if not watch.calm)]
+            await self._publish([*self._in_line(first), *self._in_line(without(others, first))], at)
+        else:
+            turns = await self._publish(self._in_line(news), at, budget.turns)
+            for rest in (without(others, news), found[Glance.CELL]):
+                turns = await self._look_while_there_is_time(rest, at, turns, budget)
+        until = budget.for_newcomers(began, self._clock.now())
         while line.left and self._clock.now() < until:
             await self._introduce(line, at)
+
+    async def _look_while_there_is_time(
+        self, watches: Sequence[Watch], at: float, turns: int | None, budget: Budget
+    ) -> int | None:
+        """Look at some, those first at whom nobody has looked for longest; the last of them wait for the next round."""
+        line = sorted(watches, key=lambda watch: (self._looked_at_last(watch.key), watch.calm))
+        for start in range(0, len(line), LOOKS_AT_ONCE):
+            some = line[start : start + LOOKS_AT_ONCE]
+            await self._presets.ask_histograms(some)
+            turns = await self._publish(self._in_line(some), at, turns)
+            if self._clock.now() >= budget.until:
+                break
+        return turns
 
     async def _introduce(self, line: Line, at: float) -> None:
         """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old.
@@ -269,16 +276,6 @@ class Sampler:
         if few := await self._newcomers.next_few(line):
             await self.silences.ask(self._newcomers.not_in_vain(few))
             await self._publish(few, at)
-
-    def _turns(self, together: Round, live: int) -> int | None:
-        """Tell how many of a round may have a pass although nothing asks for one; None where each look has one."""
-        interval, _ = together
-        if live <= CALM_PASSES_A_SECOND * interval:
-            self._waits.pop(together, None)
-            return None
-        passes = CROWDED_SHARE * CALM_PASSES_A_SECOND
-        self._waits[together] = live / max(passes, 1.0)
-        return int(passes * interval)
 
     def _known_of(self, watch: Watch) -> Foretold | None:
         """Give what the tests say of a rollout at which a glance is enough: all was well when it was passed by."""
@@ -308,6 +305,10 @@ class Sampler:
         if self._streams.messages(watch) != look.stream_messages or self._pasts.of(watch) is not past:
             return Glance.NEWS
         return self._glances.at(watch, look, foretold)
+
+    def _looked_at_last(self, key: Key) -> float:
+        look = self._looks.get(key)
+        return look.at if look is not None else 0.0
 
     def _in_line(self, watches: Sequence[Watch]) -> list[Watch]:
         """Put those first whose last pass is longest ago."""

@@ -317,7 +317,7 @@ async def test_who_waits_in_line_is_not_overdue_while_it_moves(monkeypatch: pyte
 
 
 async def test_the_last_of_many_wait_for_the_round_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that are known have their next look in time; where looks at them take all of it, newcomers get half more."""
+    """Who is known has the next look in time; where looks at those take all of it, newcomers get half as much."""
     desk = Desk()
     ask = desk.store.ask
 
