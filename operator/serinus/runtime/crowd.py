@@ -21,9 +21,9 @@ NEWCOMERS_SHARE: Final = 0.5
 """Of the time that a look at all others takes, where it takes all there is: so long newcomers are introduced then."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Budget:
-    """What there is for one round: passes that nothing asks for, None where each look has one, and time.
+    """What is left for one round: passes that nothing asks for, None where each look has one, and time.
 
     In a crowd looks at what nothing is known to be wrong with are taken `until` (Unix seconds) the next round is due.
     """
@@ -34,6 +34,14 @@ class Budget:
     @property
     def crowded(self) -> bool:
         return self.turns is not None
+
+    def take_turns(self, wanted: int) -> int:
+        """Take so many passes that nothing asks for; gives how many of them there are."""
+        if self.turns is None:
+            return wanted
+        taken = min(wanted, self.turns)
+        self.turns -= taken
+        return taken
 
     def for_newcomers(self, began: float, now: float) -> float:
         """Tell until when (s) newcomers may be introduced after all others were looked at."""

@@ -248,25 +248,23 @@ class Sampler:
             first = [*blind, *(watch for watch in others if not watch.calm)]
             await self._publish([*self._in_line(first), *self._in_line(without(others, first))], at)
         else:
-            turns = await self._publish(self._in_line(news), at, budget.turns)
-            for rest in (without(others, news), found[Glance.CELL]):
-                turns = await self._look_while_there_is_time(rest, at, turns, budget)
+            await self._publish(self._in_line(news), at, budget)
+            await self._look_while_there_is_time(without(others, news), at, budget)
+            self._put_off_looks(await self._look_while_there_is_time(found[Glance.CELL], at, budget), round(at, 3))
         until = budget.for_newcomers(began, self._clock.now())
         while line.left and self._clock.now() < until:
             await self._introduce(line, at)
 
-    async def _look_while_there_is_time(
-        self, watches: Sequence[Watch], at: float, turns: int | None, budget: Budget
-    ) -> int | None:
-        """Look at some, those first at whom nobody has looked for longest; the last of them wait for the next round."""
+    async def _look_while_there_is_time(self, watches: Sequence[Watch], at: float, budget: Budget) -> list[Watch]:
+        """Look at some, those first at whom nobody has looked for longest; gives those for whom there was none left."""
         line = sorted(watches, key=lambda watch: (self._looked_at_last(watch.key), watch.calm))
         for start in range(0, len(line), LOOKS_AT_ONCE):
             some = line[start : start + LOOKS_AT_ONCE]
             await self._presets.ask_histograms(some)
-            turns = await self._publish(self._in_line(some), at, turns)
+            await self._publish(self._in_line(some), at, budget)
             if self._clock.now() >= budget.until:
-                break
-        return turns
+                return line[start + LOOKS_AT_ONCE :]
+        return []
 
     async def _introduce(self, line: Line, at: float) -> None:
         """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old.
@@ -290,10 +288,14 @@ class Sampler:
         self._glances.begin(now)
         for watch in watches:
             found[self._glance(watch)].append(watch)
-        for watch in found[Glance.NOTHING]:
+        self._put_off_looks(found[Glance.NOTHING], now)
+        return found
+
+    def _put_off_looks(self, watches: Sequence[Watch], now: float) -> None:
+        """Note what the last glance has put off."""
+        for watch in watches:
             one = PutOff(now, self._glances.reached(watch.key))
             self._put_off[watch.key] = (*self._put_off.get(watch.key, ())[-1:], one)
-        return found
 
     def _glance(self, asked: Watch) -> Glance:
         watch = self._current(asked)
@@ -314,26 +316,24 @@ class Sampler:
         """Put those first whose last pass is longest ago."""
         return sorted(watches, key=lambda watch: self._told.at(watch.key))
 
-    async def _publish(self, watches: Sequence[Watch], at: float, turns: int | None = None) -> int | None:
+    async def _publish(self, watches: Sequence[Watch], at: float, budget: Budget | None = None) -> None:
         """Give each rollout its look, as of a time, some at once: a revert must not wait for the looks of all.
 
-        `turns` are the passes that there is time for where nothing asks for one, None where each look has one; gives
-        how many of them are left.
+        Without a budget each look has a pass.
         """
         for start in range(0, len(watches), LOOKS_AT_ONCE):
             news = self._news(await self._looked_at(watches[start : start + LOOKS_AT_ONCE], at))
             self._looks.update(self._weighing.together([(watch, self._looks[watch.key]) for watch in news]))
-            patient = [] if turns is None else [watch for watch in news if self._may_wait(watch)]
-            have_a_turn, waiting = patient[:turns], {watch.key for watch in patient}
+            patient = [watch for watch in news if budget is not None and self._may_wait(watch)]
+            have_a_turn = patient[: budget.take_turns(len(patient))] if budget is not None else []
+            waiting = {watch.key for watch in patient}
             for watch in (*(each for each in news if each.key not in waiting), *have_a_turn):
                 self._told.tell(watch, self._looks[watch.key])
                 # A pass over each of a hundred live ones takes seconds: a revert must not stand in line behind them.
                 (self._wake_first if exceeds_a_limit(watch, self._looks[watch.key]) else self._wake)(watch.key)
             for watch in patient[len(have_a_turn) :]:
                 self._looks[watch.key] = self._weighing.pass_by(watch, self._looks[watch.key])
-            turns = None if turns is None else turns - len(have_a_turn)
             await asyncio.sleep(0)
-        return turns
 
     async def _looked_at(self, watches: Sequence[Watch], at: float) -> list[tuple[Watch, Look]]:
         """Take looks; every now and then the passes that were woken have a turn."""
