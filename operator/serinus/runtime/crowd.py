@@ -17,8 +17,6 @@ CALM_PASSES_A_SECOND: Final = 100.0
 CROWDED_SHARE: Final = 0.4
 """Where there are more, so large a part of these passes is made: what they write is for people, and waits for its turn
 in the budget of all writes, which is less still."""
-NEWCOMERS_SHARE: Final = 0.5
-"""Of the time that a look at all others takes, where it takes all there is: so long newcomers are introduced then."""
 
 
 @dataclass
@@ -42,10 +40,6 @@ class Budget:
         taken = min(wanted, self.turns)
         self.turns -= taken
         return taken
-
-    def for_newcomers(self, began: float, now: float) -> float:
-        """Tell until when (s) newcomers may be introduced after all others were looked at."""
-        return self.until if now < self.until else now + NEWCOMERS_SHARE * (now - began)
 
 
 class Crowd:

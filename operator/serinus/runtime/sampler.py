@@ -229,7 +229,7 @@ class Sampler:
                     self._forget_answers(watch)
 
     async def _look_at(self, watches: Sequence[Watch], calm: Sequence[Watch], budget: Budget) -> None:
-        asked, began = without(watches, calm), self._clock.now()
+        asked = without(watches, calm)
         new = self._newcomers.among(asked)
         others = without(asked, new)
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in asked}
@@ -251,8 +251,7 @@ class Sampler:
             await self._publish(self._in_line(news), at, budget)
             await self._look_while_there_is_time(without(others, news), at, budget)
             self._put_off_looks(await self._look_while_there_is_time(found[Glance.CELL], at, budget), round(at, 3))
-        until = budget.for_newcomers(began, self._clock.now())
-        while line.left and self._clock.now() < until:
+        while line.left and self._clock.now() < budget.until:
             await self._introduce(line, at)
 
     async def _look_while_there_is_time(self, watches: Sequence[Watch], at: float, budget: Budget) -> list[Watch]:
