@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serinus.core.model.kinds import Json
-from serinus.runtime import crowd
+from serinus.runtime import sampler
 from tests.support.world.given import ERROR_RATE, HALF, fraud
 from tests.support.world.grouped import member
 from tests.support.world.kubelet import Model
@@ -29,7 +29,7 @@ Standing = tuple[Any, ...]
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let three rollouts be more than there is time for."""
-    monkeypatch.setattr(crowd, "CALM_PASSES_A_SECOND", 0.0)
+    monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", 0.0)
 
 
 def manifest(name: str, version: str, metrics: list[Json], steps: list[Json]) -> Json:
@@ -79,8 +79,8 @@ async def test_a_fault_is_found_in_the_same_second(
 ) -> None:
     """Whether each look is taken, or none that can say nothing; what is slower looks worse for minutes first."""
     told = []
-    for passes in (crowd.CALM_PASSES_A_SECOND, 0.0):
-        monkeypatch.setattr(crowd, "CALM_PASSES_A_SECOND", passes)
+    for passes in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", passes)
         world, served = await half_way(metrics)
         world.models["prep-2"] = model
         told.append(await stands(60, world, served))
@@ -135,8 +135,8 @@ async def test_whatever_the_counters_show_is_seen_in_the_same_second(
 ) -> None:
     """Also that they show nothing any more; the two beside it go on, where it is not theirs as well."""
     told = []
-    for passes in (crowd.CALM_PASSES_A_SECOND, 0.0):
-        monkeypatch.setattr(crowd, "CALM_PASSES_A_SECOND", passes)
+    for passes in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", passes)
         world, served = await half_way(every=every)
         happens(world, served["prep"])
         told.append(await stands(45, world, served))
@@ -148,8 +148,8 @@ async def test_no_weight_rises_before_all_that_was_put_off_was_looked_at(monkeyp
     world, served = await half_way(steps=TIMED)
     rises = await world.until(lambda _: served["prep"].weight == 80)
     told = []
-    for passes in (crowd.CALM_PASSES_A_SECOND, 0.0):
-        monkeypatch.setattr(crowd, "CALM_PASSES_A_SECOND", passes)
+    for passes in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", passes)
         world, served = await half_way(steps=TIMED)
         await world.run(rises - 2)
         world.prometheus.layouts[served["prep"].revision("prep-2")] = ("20", "200", "+Inf")
@@ -218,8 +218,8 @@ async def test_who_asks_for_a_look_that_was_put_off_is_told_of_now(crowded: None
 async def test_an_outage_that_both_share_is_excused_in_the_same_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stable's own scrapes are glanced at, too: what they show for a moment excuses the canary for a while."""
     told = []
-    for passes in (crowd.CALM_PASSES_A_SECOND, 0.0):
-        monkeypatch.setattr(crowd, "CALM_PASSES_A_SECOND", passes)
+    for passes in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", passes)
         world, served = await half_way()
         good, out = world.models["prep-1"], Model(error_rate=0.5)
         world.models["prep-1"] = world.models["prep-2"] = out

@@ -13,7 +13,7 @@ from serinus.core.analysis.comparison import Feed, Weighed
 from serinus.core.model.assessment import Look, Stage
 from serinus.core.model.kinds import Json
 from serinus.core.model.rollout import RolloutPlan
-from serinus.runtime import crowd, sampling, weighing
+from serinus.runtime import sampler, sampling, weighing
 from tests.support.world.given import ERROR_RATE, fraud, serving
 from tests.support.world.given import STEPS as SHORT
 from tests.support.world.grouped import member
@@ -144,8 +144,8 @@ async def test_what_was_passed_by_counts_where_the_stage_ends(
     Wherever in a cell of five seconds that is.
     """
     found = []
-    for most in (crowd.CALM_PASSES_A_SECOND, 0.0):
-        monkeypatch.setattr(crowd, "CALM_PASSES_A_SECOND", most)
+    for most in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", most)
         world, _ = await beside([{"setWeight": 50}, {"pause": {}}], analysis)
         await world.until(lambda w: w.weight == 50 and w.state.get("verdict") == "Safe")
         await world.run(seconds)
@@ -159,8 +159,8 @@ async def test_what_was_passed_by_counts_where_the_stage_ends(
 async def test_what_was_put_off_counts_where_the_weight_rises(pause: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counters and histograms of a cell that the next stage cuts off: the evidence is that of a pass a look."""
     found = []
-    for most in (crowd.CALM_PASSES_A_SECOND, 0.0):
-        monkeypatch.setattr(crowd, "CALM_PASSES_A_SECOND", most)
+    for most in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", most)
         steps: list[Json] = [{"setWeight": 50}, {"pause": {"duration": pause}}, {"setWeight": 80}, {"pause": {}}]
         world, _ = await beside(steps, DEFAULT)
         took = await world.until(lambda w: w.weight == 80)
@@ -181,8 +181,8 @@ async def test_a_rise_that_waits_for_the_gateways_is_never_passed_by(
 ) -> None:
     """They follow again, and the weight rises as soon as where each look has its pass."""
     took = []
-    for most in (crowd.CALM_PASSES_A_SECOND, 0.0):
-        monkeypatch.setattr(crowd, "CALM_PASSES_A_SECOND", most)
+    for most in (sampler.CALM_PASSES_A_SECOND, 0.0):
+        monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", most)
         world, _ = await beside(SHORT, analysis)
         await world.until(lambda w: w.weight == 10)
         world.stop_istiod()
@@ -196,7 +196,7 @@ async def test_a_rise_that_waits_for_the_gateways_is_never_passed_by(
 async def test_a_pass_may_wait_only_where_nothing_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under load a look that changes nothing is taken in later; whatever changes does so in the very same second."""
     at_each_look, many = await walked()
-    monkeypatch.setattr(crowd, "CALM_PASSES_A_SECOND", 0.0)
+    monkeypatch.setattr(sampler, "CALM_PASSES_A_SECOND", 0.0)
     under_load, few = await walked()
     for one, other in zip(under_load, at_each_look, strict=True):
         assert [standing[:3] for standing in one] == [standing[:3] for standing in other]

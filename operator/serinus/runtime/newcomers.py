@@ -121,10 +121,6 @@ class Newcomers:
     def _fails(self, watch: Watch, group: Group) -> bool:
         return self._presets.counters_failure(watch, group) is not None
 
-    def over_a_limit(self, watches: Sequence[Watch]) -> list[Watch]:
-        """Name those whose counters alone show more errors than a limit allows."""
-        return [watch for watch in watches if self._is_over_a_limit(watch)]
-
     def _is_over_a_limit(self, watch: Watch) -> bool:
         """Whether the counters alone show more errors than a limit allows, whoever is to blame for them.
 

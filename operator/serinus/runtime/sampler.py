@@ -12,7 +12,6 @@ from serinus.core.analysis.threshold import window_of
 from serinus.core.model.assessment import Look
 from serinus.core.model.identity import Key
 from serinus.core.model.values import revised
-from serinus.runtime.crowd import Budget, Crowd
 from serinus.runtime.drains import Drains
 from serinus.runtime.glances import Glance, Glances
 from serinus.runtime.inflight import Silences
@@ -34,6 +33,11 @@ LOOKS_AT_ONCE: Final = 64
 """Weighed together, and their rollouts woken."""
 LOOKS_IN_A_ROW: Final = 2
 """Taken without a break, some five milliseconds: a revert takes a dozen turns of the event loop."""
+CALM_PASSES_A_SECOND: Final = 100.0
+"""Passes over live rollouts whose looks change nothing: as long as there are no more of them, each look has one."""
+CROWDED_SHARE: Final = 0.4
+"""Where there are more, so large a part of these passes is made: what they write is for people, and waits for its turn
+in the budget of all writes, which is less still."""
 HISTOGRAMS_WITHIN: Final = 0.25
 """Seconds that a pass waits for what was put off: it may be one that takes weight away."""
 
@@ -69,7 +73,8 @@ class Sampler:
         self._told = Told()
         self._put_off: dict[Key, tuple[PutOff, ...]] = {}
         """The newest two looks of a stage that were not taken, as a glance has found nothing."""
-        self._crowd = Crowd()
+        self._waits: dict[Round, float] = {}
+        """For how long (s) a look of a round may wait for its pass, where not each has one."""
         self._rounds = Rounds(clock, take=self._take, take_new=self._take_new, goes_on=self._goes_on)
         self.autostart = True
 
@@ -158,7 +163,7 @@ class Sampler:
     def turn_seconds(self, key: Key) -> float:
         """Tell for how long (s) a look that changes nothing may wait for its pass; 0 where each look has one."""
         watch = self._watches.get(key)
-        return self._crowd.turn_seconds(self._round_of(watch)) if watch is not None else 0.0
+        return self._waits.get(self._round_of(watch), 0.0) if watch is not None else 0.0
 
     def sources(self) -> Mapping[str, tuple[float, float]]:
         """Tell of each source how far its clock is ahead of ours, and how old its newest sample always is."""
@@ -192,7 +197,7 @@ class Sampler:
         """Whether anything is left in a round to be looked at; else what is known of its sources alone is dropped."""
         if self._of(together):
             return True
-        self._crowd.forget(together)
+        self._waits.pop(together, None)
         self._presets.forget_others([*self._watches.values()], of_all_sources=True)
         self.silences.tidy()
         return False
@@ -200,70 +205,57 @@ class Sampler:
     async def _take(self, together: Round, until: float) -> None:
         """Look at a round."""
         watches = self._of(together)
-        budget = self._crowd.budget(together, len(watches), until)
-        calm = [watch for watch in watches if self._known_of(watch) is not None] if budget.crowded else []
+        turns = self._turns(together, len(watches))
+        calm = [] if turns is None else [watch for watch in watches if self._known_of(watch) is not None]
         self._streams.begin(watches)
-        await self._take_looks(watches, calm, budget)
+        await self._take_looks(watches, calm, turns, until)
         self._presets.forget_others([*self._watches.values()])
 
     async def _take_new(self, together: Round, until: float) -> None:
         """Look at those of a round at which nobody has looked yet, nor has asked for their counters."""
         new = [watch for watch in self._of(together) if not self._is_known(watch)]
         if new:
-            await self._take_looks(new, [], Budget(None, until))
+            await self._take_looks(new, [], None, until)
 
     def _is_known(self, watch: Watch) -> bool:
         return watch.key in self._looks or self._newcomers.holds(watch)
 
-    async def _take_looks(self, watches: Sequence[Watch], calm: Sequence[Watch], budget: Budget) -> None:
+    async def _take_looks(
+        self, watches: Sequence[Watch], calm: Sequence[Watch], turns: int | None, until: float
+    ) -> None:
         """Look at some rollouts, at the `calm` of them only where a glance finds anything.
 
         Where many are new, as at a start, the last of these wait for the next round, if that is due before it is done.
         """
         try:
-            await self._look_at(watches, calm, budget)
+            await self._look_at(watches, calm, turns, until)
         finally:
             # Of what has ended meanwhile something may have been asked since.
             for watch in watches:
                 if self._current(watch) is None:
                     self._forget_answers(watch)
 
-    async def _look_at(self, watches: Sequence[Watch], calm: Sequence[Watch], budget: Budget) -> None:
+    async def _look_at(self, watches: Sequence[Watch], calm: Sequence[Watch], turns: int | None, until: float) -> None:
         asked = without(watches, calm)
         new = self._newcomers.among(asked)
-        others = without(asked, new)
+        looked_at = without(asked, new)
         scraped = {watch.rollout: self._presets.scrape_interval(watch) for watch in asked}
-        timed = [] if budget.crowded else others
-        await asyncio.gather(self._presets.ask(watches, timed_alone=timed), self._own.ask(asked, scraped))
+        await asyncio.gather(self._presets.ask(watches, timed_alone=looked_at), self._own.ask(asked, scraped))
         at = self._clock.now()
         await self.silences.ask(without(watches, self._newcomers.not_in_vain(new)))
         self._pasts.begin(watches)
         found, blind = self._glanced(calm), self._newcomers.unanswered(new)
         line = self._newcomers.line_up(without(new, blind))
         await self._introduce(line, at)
-        news = [*blind, *found[Glance.NEWS], *self._newcomers.over_a_limit(others if budget.crowded else [])]
         # What was put off is asked for in full before it is looked at; first of all what may have to be taken back.
-        await self._presets.ask_histograms(without(news, blind))
-        if not budget.crowded:
-            first = [*blind, *(watch for watch in others if not watch.calm)]
-            await self._publish([*self._in_line(first), *self._in_line(without(others, first))], at)
-        else:
-            await self._publish(self._in_line(news), at, budget)
-            await self._look_while_there_is_time(without(others, news), at, budget)
-            self._put_off_looks(await self._look_while_there_is_time(found[Glance.CELL], at, budget), round(at, 3))
-        while line.left and self._clock.now() < budget.until:
+        await self._presets.ask_histograms(found[Glance.NEWS])
+        first = [*blind, *found[Glance.NEWS], *(watch for watch in looked_at if not watch.calm)]
+        others = [watch for watch in looked_at if watch.calm]
+        turns = await self._publish([*self._in_line(first), *self._in_line(others)], at, turns)
+        await self._presets.ask_histograms(found[Glance.CELL])
+        await self._publish(self._in_line(found[Glance.CELL]), at, turns)
+        while line.left and self._clock.now() < until:
             await self._introduce(line, at)
-
-    async def _look_while_there_is_time(self, watches: Sequence[Watch], at: float, budget: Budget) -> list[Watch]:
-        """Look at some, those first at whom nobody has looked for longest; gives those for whom there was none left."""
-        line = sorted(watches, key=lambda watch: (self._looked_at_last(watch.key), watch.calm))
-        for start in range(0, len(line), LOOKS_AT_ONCE):
-            some = line[start : start + LOOKS_AT_ONCE]
-            await self._presets.ask_histograms(some)
-            await self._publish(self._in_line(some), at, budget)
-            if self._clock.now() >= budget.until:
-                return line[start + LOOKS_AT_ONCE :]
-        return []
 
     async def _introduce(self, line: Line, at: float) -> None:
         """Take the first looks at some; whether they are quiet is asked now, as the counters may be seconds old.
@@ -273,6 +265,16 @@ class Sampler:
         if few := await self._newcomers.next_few(line):
             await self.silences.ask(self._newcomers.not_in_vain(few))
             await self._publish(few, at)
+
+    def _turns(self, together: Round, live: int) -> int | None:
+        """Tell how many of a round may have a pass although nothing asks for one; None where each look has one."""
+        interval, _ = together
+        if live <= CALM_PASSES_A_SECOND * interval:
+            self._waits.pop(together, None)
+            return None
+        passes = CROWDED_SHARE * CALM_PASSES_A_SECOND
+        self._waits[together] = live / max(passes, 1.0)
+        return int(passes * interval)
 
     def _known_of(self, watch: Watch) -> Foretold | None:
         """Give what the tests say of a rollout at which a glance is enough: all was well when it was passed by."""
@@ -287,14 +289,10 @@ class Sampler:
         self._glances.begin(now)
         for watch in watches:
             found[self._glance(watch)].append(watch)
-        self._put_off_looks(found[Glance.NOTHING], now)
-        return found
-
-    def _put_off_looks(self, watches: Sequence[Watch], now: float) -> None:
-        """Note what the last glance has put off."""
-        for watch in watches:
+        for watch in found[Glance.NOTHING]:
             one = PutOff(now, self._glances.reached(watch.key))
             self._put_off[watch.key] = (*self._put_off.get(watch.key, ())[-1:], one)
+        return found
 
     def _glance(self, asked: Watch) -> Glance:
         watch = self._current(asked)
@@ -307,32 +305,30 @@ class Sampler:
             return Glance.NEWS
         return self._glances.at(watch, look, foretold)
 
-    def _looked_at_last(self, key: Key) -> float:
-        look = self._looks.get(key)
-        return look.at if look is not None else 0.0
-
     def _in_line(self, watches: Sequence[Watch]) -> list[Watch]:
         """Put those first whose last pass is longest ago."""
         return sorted(watches, key=lambda watch: self._told.at(watch.key))
 
-    async def _publish(self, watches: Sequence[Watch], at: float, budget: Budget | None = None) -> None:
+    async def _publish(self, watches: Sequence[Watch], at: float, turns: int | None = None) -> int | None:
         """Give each rollout its look, as of a time, some at once: a revert must not wait for the looks of all.
 
-        Without a budget each look has a pass.
+        `turns` are the passes that there is time for where nothing asks for one, None where each look has one; gives
+        how many of them are left.
         """
         for start in range(0, len(watches), LOOKS_AT_ONCE):
             news = self._news(await self._looked_at(watches[start : start + LOOKS_AT_ONCE], at))
             self._looks.update(self._weighing.together([(watch, self._looks[watch.key]) for watch in news]))
-            patient = [watch for watch in news if budget is not None and self._may_wait(watch)]
-            have_a_turn = patient[: budget.take_turns(len(patient))] if budget is not None else []
-            waiting = {watch.key for watch in patient}
+            patient = [] if turns is None else [watch for watch in news if self._may_wait(watch)]
+            have_a_turn, waiting = patient[:turns], {watch.key for watch in patient}
             for watch in (*(each for each in news if each.key not in waiting), *have_a_turn):
                 self._told.tell(watch, self._looks[watch.key])
                 # A pass over each of a hundred live ones takes seconds: a revert must not stand in line behind them.
                 (self._wake_first if exceeds_a_limit(watch, self._looks[watch.key]) else self._wake)(watch.key)
             for watch in patient[len(have_a_turn) :]:
                 self._looks[watch.key] = self._weighing.pass_by(watch, self._looks[watch.key])
+            turns = None if turns is None else turns - len(have_a_turn)
             await asyncio.sleep(0)
+        return turns
 
     async def _looked_at(self, watches: Sequence[Watch], at: float) -> list[tuple[Watch, Look]]:
         """Take looks; every now and then the passes that were woken have a turn."""

@@ -12,7 +12,7 @@ import pytest
 from serinus.api.defaults import policy_of
 from serinus.core.analysis.promql import Arm, SeriesKind
 from serinus.core.model.answers import Failure, MetricsAnswer, NoAnswer, Series, SeriesSet
-from serinus.core.model.assessment import Measured, Missing, Observation, Reason
+from serinus.core.model.assessment import Look, Measured, Missing, Observation, Reason
 from serinus.core.model.identity import Key
 from serinus.runtime import groups, newcomers
 from serinus.runtime.newcomers import READ_AT_ONCE
@@ -327,3 +327,44 @@ async def test_the_last_of_many_wait_for_the_round_that_is_due(monkeypatch: pyte
 
     monkeypatch.setattr(desk.store, "ask", slow)
     assert [len(await desk.seen()) for _ in range(3)] == [3 * READ_AT_ONCE, 4 * READ_AT_ONCE, MANY]
+
+
+async def test_who_stands_in_line_is_not_asked_about_again_between_two_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where very many are new that would take the time in which they could be looked at."""
+    desk = Desk()
+    ask = desk.store.ask
+
+    async def slow(source: str, query: str, at: float | None = None, *, own: str = "") -> MetricsAnswer:
+        desk.clock.move(0.4 if "_bucket" in query else 0.0)
+        return await ask(source, query, at, own=own)
+
+    monkeypatch.setattr(desk.store, "ask", slow)
+    seen = [*await desk.seen()]
+    desk.watch("z")
+    desk.store.asked.clear()
+    await desk.sampler._take_new((1.0, frozenset({"default"})), desk.clock.now())
+    assert {name for query in desk.store.asked for name in services_of_any(query)} == {"z-c", "z-s"}
+    assert len(seen) == 3 * READ_AT_ONCE
+
+
+def services_of_any(query: str) -> list[str]:
+    return services_of(query) if "destination_service_name" in query else []
+
+
+async def test_a_look_is_of_when_its_counters_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes seconds to look at very many must not call the samples of the last of them stale."""
+    desk = Desk()
+    while len(await desk.seen()) < MANY:
+        continue
+    desk.clock.move(1.0)
+    take = Sampler._look
+
+    def slow(sampler: Sampler, watch: Watch, at: float, *, timed: bool = True) -> Look:
+        desk.clock.move(0.5)
+        return take(sampler, watch, at, timed=timed)
+
+    monkeypatch.setattr(Sampler, "_look", slow)
+    asked_at = desk.clock.now()
+    found = [seen for one in (await desk.seen()).values() for seen in one.values()]
+    assert {type(seen.canary) for seen in found} == {Measured}
+    assert {desk.sampler._looks[Key("ml", name)].at for name in desk.names} == {asked_at}
