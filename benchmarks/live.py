@@ -117,8 +117,10 @@ async def _at_once(reverts: Reverts, asked: Load, find: Find) -> None:
 
 def all_at_once(taken: Sequence[float], later: int) -> Numbers:
     """Give seconds from the scrape that condemns, `later` ones after the first bad one, and from the first bad one."""
-    after = spread([each - later for each in taken])
-    return {**after, "from_first_bad_scrape": spread(taken), "condemned_by_scrape": later + 1, "load": load()}
+    after = [each - later for each in taken if each >= later]
+    found: Numbers = {**spread(after), "from_first_bad_scrape": spread(taken), "condemned_by_scrape": later + 1}
+    sooner = len(taken) - len(after)
+    return {**found, **({"condemned_sooner": sooner} if sooner else {}), "load": load()}
 
 
 async def _steady(here: Ground, operator: OperatorProcess, pid: int, lasts: float) -> Numbers:

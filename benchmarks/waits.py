@@ -18,7 +18,7 @@ ASKED_SECONDS = 0.25
 """Between two pages: each costs the operator some milliseconds."""
 LOOKS, WITHIN_INTERVALS = 2, 2.5
 """An operator keeps up that asks so often about each rollout in so many intervals."""
-SETTLE_SECONDS, SETTLE_SECONDS_EACH = 60.0, 0.1
+SETTLE_SECONDS, SETTLE_SECONDS_EACH = 60.0, 0.3
 """Longer for more rollouts: an operator that does not keep up is to be measured, too."""
 
 
@@ -55,7 +55,7 @@ async def until_keeps_up(source: Prometheus, rollouts: int, interval: str) -> fl
     """Wait until new operators look at all live rollouts as often as they should; gives the seconds that it took.
 
     At its start an operator reads minutes of samples again, and in a crowd not each look has a pass: so what tells is
-    what the source is asked. None where they do not keep up within a minute, or some for hundreds.
+    what the source is asked. None where they do not keep up within a minute, or some more for hundreds.
     """
     clock, limit = SystemClock(), SETTLE_SECONDS + SETTLE_SECONDS_EACH * rollouts
     began = clock.monotonic()

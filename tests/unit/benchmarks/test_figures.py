@@ -180,3 +180,10 @@ def test_figures_are_shown_with_the_path_of_their_keys() -> None:
         ("kill / standby / load", "1.5"),
         ("idle_pass_ms", "0.2"),
     ]
+
+
+def test_what_the_limit_did_not_condemn_is_counted_apart() -> None:
+    """Before its scrape something else did: no second of that is told from it."""
+    told_of = all_at_once([16.0, 12.0], 15)
+    assert (told_of["condemned_sooner"], told_of["p99"]) == (1, 1.0)
+    assert told_of["from_first_bad_scrape"]["measured"] == 2
