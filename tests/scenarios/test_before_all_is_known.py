@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import RoutingApi
-from serinus.core.model.kinds import CONTROLLER_REVISION, VIRTUAL_SERVICE, Json
+from serinus.core.model.errors import Invalid
+from serinus.core.model.kinds import CONTROLLER_REVISION, ROLLOUT, VIRTUAL_SERVICE, Json
+from serinus.core.model.rollout import RolloutState
+from serinus.core.rollout.decision import Decision, Note
 from tests.scenarios.apis import WITH_EACH_API
 from tests.scenarios.test_fallback import RULES, half_backed, lose
-from tests.support.world import Model, World, fraud, trying
+from tests.support.world import Model, World, fraud, serving, trying
 from tests.support.world.early import know, restart_early
 from tests.support.world.given import HALF, HOST, routed_by
 from tests.support.world.grouped import moving
@@ -24,6 +28,12 @@ from tests.support.world.served import rules_of
 pytestmark = WITH_EACH_API
 
 ELSEWHERE = "elsewhere.example.com"
+DRIFT = {
+    "name": "drift",
+    "query": 'max(psi{modeldeployment="{{name}}", revision="{{revision}}"})',
+    "thresholdRange": {"max": "0.25"},
+    "failureLimit": 2,
+}
 
 
 async def begun(*, bad: bool = True, **spec: Any) -> World:
@@ -254,3 +264,70 @@ async def test_a_kill_at_any_write_is_healed(write: int, after: bool) -> None:
     know(world)
     await world.until(lambda w: w.routed == {"1": 100}, limit=10)
     assert (world.phase, world.weight) == ("Reverted", 0)
+
+
+async def test_a_good_look_before_all_is_known_ends_a_streak_of_failing_ones() -> None:
+    """`failureLimit: 2` bears two in a row; two, then good ones, then a third is no three in a row."""
+    world, given = World(), {"steps": HALF, "analysis": {"metrics": [DRIFT]}}
+    world.prometheus.own["psi"] = lambda query: [0.1]
+    await serving(world=world, **given)
+    world.models["2"] = Model()
+    world.commit(fraud("2", **given))
+    await world.until(lambda w: w.routed.get("2") == 50)
+    await world.run(3)
+    world.prometheus.own["psi"] = lambda query: [0.5]
+    await world.run(2)
+    world.prometheus.own["psi"] = lambda query: [0.1]
+    await restart_early(world)
+    await world.run(5)
+    world.prometheus.own["psi"] = lambda query: [0.5]
+    await world.run(1)
+    world.prometheus.own["psi"] = lambda query: [0.1]
+    await world.run(3)
+    assert (world.phase, world.routed) != ("Reverted", {"1": 100})
+
+
+async def test_blindness_that_ended_before_all_is_known_starts_anew() -> None:
+    """Fifteen seconds, then ten good ones, then two: none of them is the twenty after which the policy goes back."""
+    world = await trying(at=50, steps=HALF, analysis={"onBlind": "Revert", "blindTimeout": "20s"})
+    world.prometheus.reachable = False
+    await world.run(15)
+    world.prometheus.reachable = True
+    await restart_early(world)
+    await world.run(10)
+    world.prometheus.reachable = False
+    await world.run(2)
+    world.prometheus.reachable = True
+    await world.run(3)
+    assert world.routed == {"1": 50, "2": 50}
+
+
+async def test_a_record_that_was_refused_is_told_of() -> None:
+    """Weight was taken without one."""
+    world = await begun()
+    world.api.refused_statuses = {ROLLOUT: Invalid("422: no")}
+    await world.until(lambda w: w.routed == {"1": 100}, limit=10)
+    assert any(reason == "StatusRefused" for _, reason, _ in world.events)
+
+
+async def test_a_revert_is_counted() -> None:
+    """Like any other."""
+    world = await begun()
+    counted = list[RolloutState]()
+    world.engine._reconciler._report = Counting(counted)
+    await world.until(lambda w: w.routed == {"1": 100}, limit=10)
+    assert [state.exposure.is_nothing for state in counted] == [True]
+
+
+class Counting:
+    """Where decisions are reported."""
+
+    def __init__(self, counted: list[RolloutState]) -> None:
+        self.counted = counted
+
+    def note(self, view: ModelDeploymentView, note: Note) -> None: ...
+
+    def said(self, note: Note) -> None: ...
+
+    def carried_out(self, view: ModelDeploymentView, decision: Decision) -> None:
+        self.counted.extend(stored.state for stored in decision.states)

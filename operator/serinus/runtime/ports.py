@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
+from serinus.api.parsing import ModelDeploymentView
 from serinus.api.served_model import Probe
 from serinus.core.model.answers import MetricsAnswer, ProbeAnswer
 from serinus.core.model.kinds import Json, Kind
 from serinus.core.model.packing import Packed
 from serinus.core.model.registry import Marking
+from serinus.core.rollout.decision import Decision, Note
 
 
 class Clock(Protocol):
@@ -115,6 +117,16 @@ class Recorder(Protocol):
 
     async def record(self, about: Json, *, reason: str, message: str, warning: bool) -> None:
         """Record an Event about an object reference (apiVersion, kind, namespace, name, uid)."""
+
+
+class Report(Protocol):
+    """Where decisions are reported, besides the cluster."""
+
+    def note(self, view: ModelDeploymentView, note: Note) -> None: ...
+
+    def said(self, note: Note) -> None: ...
+
+    def carried_out(self, view: ModelDeploymentView, decision: Decision) -> None: ...
 
 
 class Cache(Protocol):

@@ -56,7 +56,7 @@ class Presets:
 
     async def ask(self, watches: Sequence[Watch], *, timed_alone: Sequence[Watch] | None = None) -> None:
         """Ask everything that these rollouts' presets need; if told, for the histograms of some of them alone."""
-        groups = self._groups_of(watches)
+        groups, asked_at = self._groups_of(watches), self._clock.now()
         asked = [self._asked(self._counters, group, served) for group, served in groups.items()]
         timed = self._asked_histograms(watches if timed_alone is None else timed_alone)
         answers = asyncio.gather(*map(self._counters.answers, asked))
@@ -66,7 +66,7 @@ class Presets:
         for one, found in zip(asked, await answers, strict=True):
             tallies = await self._counters.take(one, found)
             newest, shown = tallies.newest, tallies.scrape_interval
-            self.times.of(one.group).samples.see(newest, self._clock.now(), shown=shown)
+            self.times.of(one.group).samples.see(newest, self._clock.now(), shown=shown, asked_at=asked_at)
         for one, found in zip(timed, await times, strict=True):
             await self._histograms.take(one, found)
         unknown = [group for group in groups if self.times.of(group).wants_count(self._clock.now())]

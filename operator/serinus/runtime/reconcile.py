@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import structlog
 
@@ -45,7 +44,7 @@ from serinus.runtime.memory import Memories, Memory
 from serinus.runtime.observe import Observer
 from serinus.runtime.ours import ours
 from serinus.runtime.pins import Pins, is_pin
-from serinus.runtime.ports import Cache, Clock, Cluster, Recorder
+from serinus.runtime.ports import Cache, Clock, Cluster, Recorder, Report
 from serinus.runtime.recording import (
     PATIENCE_SECONDS,
     anything_owed,
@@ -80,16 +79,6 @@ class PassResult:
     wake_at: float | None
     live: bool
     put_off: bool = False
-
-
-class Report(Protocol):
-    """Where decisions are reported, besides the cluster."""
-
-    def note(self, view: ModelDeploymentView, note: Note) -> None: ...
-
-    def said(self, note: Note) -> None: ...
-
-    def carried_out(self, view: ModelDeploymentView, decision: Decision) -> None: ...
 
 
 class Reconciler:
@@ -136,7 +125,12 @@ class Reconciler:
         self._way_back = None
         if early is not None:
             self._way_back = WayBack.beside(
-                observer, early, children=self._children, statuses=self._statuses, tell=self._tell
+                observer,
+                early,
+                children=self._children,
+                statuses=self._statuses,
+                tell=self._tell,
+                done=self._count,
             )
         self._resting = Resting(cache, memories, observer.claims, observer.members, most=awake)
 
@@ -165,6 +159,7 @@ class Reconciler:
             view = self._view(manifest, memory)
             if isinstance(view, str):
                 if early is not None:
+                    early.forget(key)
                     return outcome
                 return await self._leave(key, manifest, view, memory)
             try:
@@ -215,6 +210,8 @@ class Reconciler:
         self._resting.forget(key)
         if self._registry is not None:
             self._registry.forget(key)
+        if self._way_back is not None:
+            self._way_back.forget(key)
 
     async def _round(self, view: ModelDeploymentView, memory: Memory, *, last: bool) -> tuple[Decision, bool]:
         """Look, decide and act; True when what was done changes what there is to decide.
@@ -247,8 +244,7 @@ class Reconciler:
         await self._tell_people(view, decision)
         if watch is None:
             self._observer.sampler.forget(Key(view.namespace, view.name))
-        if self._report is not None:
-            self._report.carried_out(view, decision)
+        self._count(view, decision)
         changed = decision.start is not None or phase_changed(decision) or before != _findings(memory)
         stale = False
         if last or not changed or errors or unanswered(memory):
@@ -262,6 +258,10 @@ class Reconciler:
             raise error
         recorded = set(refused) - set(memory.refusals)
         return decision, changed or stale or bool(recorded)
+
+    def _count(self, view: ModelDeploymentView, decision: Decision) -> None:
+        if self._report is not None:
+            self._report.carried_out(view, decision)
 
     def _decide(self, seen: Snapshot) -> Decision:
         now = self._clock.now()

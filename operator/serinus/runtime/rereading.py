@@ -6,6 +6,7 @@ that takes weight away from a bad revision must not wait for a watch.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -63,11 +64,18 @@ class Rereading:
     async def whole(self, key: Key) -> None:
         """Read all that a pass looks at of one ModelDeployment, while no watch tells of it; raises ClusterError."""
         await self(key)
-        for kind in OBSERVED:
-            await self._labelled(kind, key)
-        for provider in self._providers.each:
-            for name in provider.route_names(key.name):
-                await read_anew(self._cluster, self._cache, provider.route, key.namespace, name)
+        labelled = (self._labelled(kind, key) for kind in OBSERVED)
+        routes = (
+            self._route(provider.route, key.namespace, name)
+            for provider in self._providers.each
+            for name in provider.route_names(key.name)
+        )
+        await asyncio.gather(*labelled, *routes)
+
+    async def _route(self, kind: Kind, namespace: str, name: str) -> None:
+        """Read a route; of an API that we may not read, as its watch may not, there is none."""
+        with suppress(Forbidden):
+            await read_anew(self._cluster, self._cache, kind, namespace, name)
 
     async def live(self) -> None:
         """Read the Rollouts that have not settled; raises ClusterError: Invalid where they cannot be selected.

@@ -123,7 +123,8 @@ class Sampler:
         look, put_off = self._looks.get(key), self._put_off.get(key)
         if look is None or put_off is None or put_off[-1].at <= look.at:
             return look
-        found = revised(self._look(watch, put_off[-1].at, timed=False), weighed=self._weighing.of(watch))
+        known = self._look(watch, put_off[-1].at, timed=False)
+        found = revised(known, at=put_off[-1].at, weighed=self._weighing.of(watch))
         self._looks[key] = found
         return found
 
@@ -136,7 +137,8 @@ class Sampler:
         if watch is None or put_off is None or look is None:
             return False
         if look.at <= put_off[-1].at:
-            look, answered = self._look(watch, put_off[-1].at), await self._asked_at_once(watch)
+            look = revised(self._look(watch, put_off[-1].at), at=put_off[-1].at)
+            answered = await self._asked_at_once(watch)
             look = self._look(watch, self._clock.now()) if answered else look
         elif look.weighed is None:
             # One was taken in full since then, and is judged.
@@ -316,7 +318,7 @@ class Sampler:
         how many of them are left.
         """
         for start in range(0, len(watches), LOOKS_AT_ONCE):
-            news = self._news(await self._looked_at(watches[start : start + LOOKS_AT_ONCE], at))
+            news = self._news(await self._looked_at(watches[start : start + LOOKS_AT_ONCE], at), at)
             self._looks.update(self._weighing.together([(watch, self._looks[watch.key]) for watch in news]))
             patient = [] if turns is None else [watch for watch in news if self._may_wait(watch)]
             have_a_turn, waiting = patient[:turns], {watch.key for watch in patient}
@@ -346,7 +348,7 @@ class Sampler:
         current = self._watches.get(watch.key)
         return current if current is not None and current.rollout == watch.rollout else None
 
-    def _news(self, taken: Sequence[tuple[Watch, Look]]) -> list[Watch]:
+    def _news(self, taken: Sequence[tuple[Watch, Look]], at: float) -> list[Watch]:
         """Put looks where passes find them, and tell who is to be woken; until then no other pass has its turn.
 
         `watch` relies on it: a look that lies there and has woken nobody would count as judged by a pass of before.
@@ -355,7 +357,7 @@ class Sampler:
         for watch, look in taken:
             current = self._current(watch)
             if current is not None:
-                self._looks[current.key] = look if current is watch else self._look(current, look.at)
+                self._looks[current.key] = look if current is watch else self._look(current, at)
                 news.append(current)
         return [watch for watch in news if not self._told.repeated_by(watch, self._looks[watch.key])]
 
@@ -367,7 +369,7 @@ class Sampler:
         return self._weighing.stays_safe(watch, look)
 
     def _look(self, watch: Watch, at: float, *, timed: bool = True) -> Look:
-        """Take a look as of when its counters came: who has many to look at must not call them old for that."""
+        """Take a look that goes by when its counters came: who has many to look at must not call them old for that."""
         now = max(at, watch.since or at)
         observations = {
             metric.name: self._presets.observe(watch, metric, now, timed=timed)
@@ -376,7 +378,7 @@ class Sampler:
             for metric in watch.analysis.metrics
         }
         return Look(
-            at=round(now, 3),
+            at=round(self._clock.now(), 3),
             observations=observations,
             silence=self.silences.of(watch),
             stream_messages=self._streams.messages(watch),

@@ -51,7 +51,7 @@ class GroupTimes:
         for evaluated_at, _ in samples[:1]:
             self.clock.tell(evaluated_at, asked_at=asked_at, answered_at=answered_at)
         newest = max((value - self.clock.ahead for _, value in samples), default=None)
-        self.targets.see(newest, answered_at)
+        self.targets.see(newest, answered_at, asked_at=asked_at)
 
     def take_count(self, answer: MetricsAnswer, now: float) -> None:
         """Take in how often the targets were scraped lately; fewer than before were missed, and tell no interval."""

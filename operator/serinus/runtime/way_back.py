@@ -19,14 +19,20 @@ from serinus.core.model.revision import Revision
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision, Note
-from serinus.core.rollout.way_back import of_its_own, only_takes, way_back
+from serinus.core.rollout.way_back import learnt, of_its_own, only_takes, way_back
 from serinus.core.traffic.providers import TrafficProviders
 from serinus.runtime.children import Children, first_error
 from serinus.runtime.memory import Memory, Wish
 from serinus.runtime.observe import Observer
 from serinus.runtime.ours import our_routes
 from serinus.runtime.ports import Cache, Clock, Cluster
-from serinus.runtime.recording import PATIENCE_SECONDS, recording, states_to_store, unanswered
+from serinus.runtime.recording import (
+    PATIENCE_SECONDS,
+    recording,
+    refusals_to_tell,
+    states_to_store,
+    unanswered,
+)
 from serinus.runtime.sampling import watch_of
 from serinus.runtime.storing import Stale, Statuses
 from serinus.runtime.wish import Wishes
@@ -104,6 +110,7 @@ class WayBack:
     statuses: Statuses
     early: Early
     tell: Callable[[ModelDeploymentView, Note], Awaitable[None]]
+    done: Callable[[ModelDeploymentView, Decision], None]
     _read_at: dict[Key, float] = field(default_factory=dict)
 
     @classmethod
@@ -115,11 +122,12 @@ class WayBack:
         children: Children,
         statuses: Statuses,
         tell: Callable[[ModelDeploymentView, Note], Awaitable[None]],
+        done: Callable[[ModelDeploymentView, Decision], None],
     ) -> WayBack:
         """Look as an observer does, and write nothing by it."""
         reads = ReadsAlone(observer.cluster)
         careful = replace(observer, cluster=reads, wishes=_NoWishes(reads, observer.cache))
-        return cls(careful, observer.cache, observer.clock, observer.providers, children, statuses, early, tell)
+        return cls(careful, observer.cache, observer.clock, observer.providers, children, statuses, early, tell, done)
 
     async def prepare(self, key: Key) -> None:
         """Read all of a ModelDeployment, unless that was done once; raises ClusterError."""
@@ -128,22 +136,35 @@ class WayBack:
 
     async def round(self, view: ModelDeploymentView, memory: Memory) -> Decision:
         """Look, judge, and go back if that is due. Raises ClusterError, and Stale where all was read anew."""
+        key = Key(view.namespace, view.name)
         seen = of_its_own(await self.observer.observe(view, memory))
-        back = way_back(seen, decide(seen, self.clock.now())) if seen.freeze is None else None
+        decision = decide(seen, self.clock.now()) if seen.freeze is None else Decision(view.status)
+        back, said = way_back(seen, decision), learnt(seen, decision)
         if back is not None:
-            await self._read_again(Key(view.namespace, view.name))
+            await self._read_again(key)
             await self._go_back(view, seen, back, memory)
-        self._watch(view, seen, back or Decision(view.status))
-        if back is not None or seen.look is not None or seen.freeze is not None:
-            self.early.judged.add(Key(view.namespace, view.name))
+        elif said is not None:
+            self.statuses.keep_in_memory(Owner(view.namespace, view.name, view.uid), said, memory)
+        kept = Decision(view.status, states=(said,)) if said is not None else Decision(view.status)
+        watched = self._watch(view, seen, back or kept)
+        if back is not None or seen.look is not None or seen.freeze is not None or not watched:
+            self.early.judged.add(key)
         return back or Decision(view.status, live=True)
 
-    def _watch(self, view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> None:
+    def forget(self, key: Key) -> None:
+        """Drop what is known of a ModelDeployment, at which nobody will look."""
+        self._read_at.pop(key, None)
+        if not self.early.known.is_set():
+            self.early.judged.add(key)
+
+    def _watch(self, view: ModelDeploymentView, seen: Snapshot, decision: Decision) -> bool:
+        """Tell whether there is anything to look at."""
         watch = watch_of(view, seen, decision)
         if watch is not None:
             self.observer.sampler.watch(watch)
         else:
             self.observer.sampler.forget(Key(view.namespace, view.name))
+        return watch is not None
 
     async def _read_again(self, key: Key) -> None:
         """Read all of it once more, unless that was done a moment ago; raises Stale, as it may decide otherwise."""
@@ -157,13 +178,14 @@ class WayBack:
 
     async def _go_back(self, view: ModelDeploymentView, seen: Snapshot, back: Decision, memory: Memory) -> None:
         """Record it, and take the weight out of the live routes."""
-        owner = Owner(view.namespace, view.name, view.uid)
+        owner, refused = Owner(view.namespace, view.name, view.uid), dict(memory.refusals)
         async with recording(self.statuses, owner, states_to_store(seen, back, memory), memory) as records:
             await records.wait(PATIENCE_SECONDS)
             errors = [error async for error in self._take(owner, back, memory)]
             await records.wait()
-        for note in back.notes:
+        for note in (*back.notes, *refusals_to_tell(seen, refused, memory)):
             await self.tell(view, note)
+        self.done(view, back)
         error = first_error((*errors, *unanswered(memory)))
         if error is not None:
             raise error

@@ -9,7 +9,8 @@ import pytest
 
 from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.core.model.errors import Forbidden
-from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json, Kind
+from serinus.core.model.identity import Key
+from serinus.core.model.kinds import HTTP_ROUTE, MODEL_DEPLOYMENT, VIRTUAL_SERVICE, Json, Kind
 from serinus.runtime.rereading import Rereading
 from tests.support.world.platform import PROVIDERS
 
@@ -54,3 +55,23 @@ async def test_where_no_namespace_may_be_read_that_is_an_error() -> None:
     with pytest.raises(Forbidden):
         await reread.everything(MODEL_DEPLOYMENT)
     assert set(cache.versions(MODEL_DEPLOYMENT)) == {("ml", "gone"), ("web", "kept")}
+
+
+class WithoutGatewayApi:
+    """An API server whose HTTPRoutes may not be read."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        if kind == HTTP_ROUTE:
+            raise Forbidden("403: httproutes is forbidden")
+        return {**stored(namespace, name, 7), "kind": kind.name, "apiVersion": kind.api_version}
+
+    async def list(self, kind: Kind, namespace: str, *, label_selector: str = "") -> list[Json]:
+        return []
+
+
+async def test_routes_of_an_api_that_may_not_be_read_count_as_absent() -> None:
+    """As they do for the watches: whoever gives the rights by hand need not have given these."""
+    cache = ObjectCache()
+    await Rereading(cast(Any, WithoutGatewayApi()), cache, PROVIDERS).whole(Key("ml", "fraud"))
+    assert cache.get(VIRTUAL_SERVICE, "ml", "fraud") is not None
+    assert cache.get(HTTP_ROUTE, "ml", "fraud") is None

@@ -9,7 +9,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median_high
+from statistics import median_high, median_low
 
 from serinus.core.analysis.places import STALE_INTERVALS
 from serinus.core.model.answers import Series
@@ -64,19 +64,23 @@ class Cadence:
     newest: float | None = None
     shown: float | None = None
     first_seen_at: float | None = None
-    _asked_at: float = -math.inf
+    _answered_at: float = -math.inf
     _gaps: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _ages: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _waits: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    """How long nobody had asked when a newer sample was seen: a busy process asks less often than it should."""
+    """How long nobody had asked before the question that brought a newer sample: a busy process asks less often than it
+    should. How long the source takes to answer is no part of that, but a delay of its samples.
+    """
 
-    def see(self, newest: float | None, now: float, *, shown: float | None = None) -> None:
-        """Take in the time of the newest sample, and how far apart the samples are that were `shown`.
+    def see(
+        self, newest: float | None, now: float, *, shown: float | None = None, asked_at: float | None = None
+    ) -> None:
+        """Take in the time of the newest sample of what was `asked_at` a time, and how far apart the `shown` ones are.
 
         What was there before we asked says nothing of how late it came.
         """
         self.shown = shown or self.shown
-        waited, self._asked_at = now - self._asked_at, now
+        waited, self._answered_at = (now if asked_at is None else asked_at) - self._answered_at, now
         if newest is None or newest == self.newest:
             return
         if self.newest is not None:
@@ -108,7 +112,7 @@ class Cadence:
 
     def _asked_every(self, meant: float) -> float:
         """Tell how often was asked, which is no more often than was `meant`."""
-        return max(meant, median_high(self._waits)) if self._waits else meant
+        return max(meant, median_low(self._waits)) if self._waits else meant
 
 
 def least_window(window: float, scrape_interval: float | None) -> float:

@@ -101,6 +101,23 @@ def test_one_that_asks_in_time_again_learns_the_scrape_interval() -> None:
     assert cadence.scrape_interval(1.0) == 15.0
 
 
+def test_how_long_a_source_takes_to_answer_is_a_delay_of_its_samples() -> None:
+    """Nobody asks more often than it answers: that is no pace of ours."""
+    cadence, asked_at = Cadence(), 1000.3
+    for _ in range(20):
+        cadence.see(float(int(asked_at)), asked_at + 4.0, shown=1.0, asked_at=asked_at)
+        asked_at += 4.05
+    assert cadence.delay(1.0) == pytest.approx(4.5, abs=0.5)
+
+
+def test_a_long_time_without_questions_is_forgotten_with_the_next() -> None:
+    """A source that is late is known to be late again as soon as it is asked in time."""
+    cadence = Cadence()
+    for now in (1000.0, 1100.0, 1101.0):
+        cadence.see(now - 30.0, now)
+    assert cadence.delay(1.0) == 30.0
+
+
 @pytest.mark.parametrize("ahead", [-600.0, -5.0, 5.0, 600.0])
 def test_a_source_with_another_clock_is_told_by_the_time_of_its_answers(ahead: float) -> None:
     """Its samples are written at our times."""

@@ -9,13 +9,14 @@ import pytest
 
 from serinus.api.group import GroupMembership
 from serinus.api.status import Phase
+from serinus.core.model.assessment import AnalysisState
 from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Fallback, Fleet, Obstacle, RolloutSeen, Snapshot
 from serinus.core.model.split import Split
 from serinus.core.rollout.decide import decide
 from serinus.core.rollout.decision import Decision
-from serinus.core.rollout.way_back import of_its_own, only_takes, way_back
+from serinus.core.rollout.way_back import learnt, of_its_own, only_takes, way_back
 from tests.unit.core.rollout.given import (
     CANARY,
     NOW,
@@ -131,3 +132,32 @@ def test_no_route_gives_the_canary_more(live: Split | None, takes: bool) -> None
     split = Split.of(STABLE, CANARY, state.exposure)
     decision = Decision(deployment().status, stable=seen().revision(STABLE), split=split)
     assert only_takes(decision, live) is takes
+
+
+def test_what_cannot_be_taken_is_not_recorded_as_taken() -> None:
+    """Only a route that can be read is written early; the record would have it looked at last."""
+    assert decided(replace(half(look=BAD), route=None, route_unread=True)) is None
+
+
+def test_a_deadline_waits_until_it_is_known_who_scales() -> None:
+    """One pod is all that a scaler asks for, and early nobody knows that there is one."""
+    state = at_step(2, 10, waiting_since=NOW - 100)
+    fleets = {STABLE: fleet(), CANARY: fleet(ready=1, desired=1)}
+    assert decided(seen(state, route=Split.of(STABLE, CANARY, Exposure(10)), fleets=fleets)) is None
+
+
+def test_a_good_look_ends_a_row_of_failing_ones_also_where_it_would_end_the_stage() -> None:
+    """What is decided waits; what the metrics have said does not."""
+    snapshot = of_its_own(
+        seen(at_step(1, 10, analysis=AnalysisState({"error-rate": 2}, blind_since=NOW - 5)), look=look())
+    )
+    known = learnt(snapshot, decide(snapshot, NOW))
+    assert known is not None
+    assert (known.state.analysis.failures, known.state.analysis.blind_since) == ({}, None)
+    assert known.state.exposure == Exposure(10)
+
+
+def test_what_is_condemned_and_cannot_be_taken_back_yet_is_judged_again() -> None:
+    """By the next look."""
+    snapshot = of_its_own(replace(half(look=BAD), route=None, route_unread=True))
+    assert learnt(snapshot, decide(snapshot, NOW)) is None
