@@ -30,7 +30,7 @@ from serinus.adapters.mlflow import MlflowRegistry
 from serinus.adapters.open_inference import InferenceProbe
 from serinus.adapters.prometheus.instant import InstantQueries
 from serinus.config import Config, ConfigError, load_config
-from serinus.core.model.errors import ClusterError, Unavailable
+from serinus.core.model.errors import ClusterError
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import MODEL_DEPLOYMENT, ROLLOUT, Json, Kind
 from serinus.handlers.settings import connection_info
@@ -286,13 +286,7 @@ class Parts:
     async def cluster_is_known(self) -> None:
         """Fill the caches; until then only ways back are decided. Our own two kinds are read once a lease is ours."""
         await self.handover.live_first()
-        try:
-            async with asyncio.timeout(SYNC_SECONDS):
-                await self.informers.synced()
-        except TimeoutError:
-            kinds = ", ".join(self.informers.waiting_for())
-            text = f"cannot list {kinds} within {SYNC_SECONDS:.0f} s: check the API server and the operator's rights"
-            raise Unavailable(text) from None
+        await self.informers.synced(SYNC_SECONDS)
 
     def take(self, kind: Kind, event: str, manifest: Json) -> None:
         """Take an event of kopf's."""

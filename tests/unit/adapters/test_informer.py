@@ -13,6 +13,7 @@ from serinus.adapters.kubernetes.cache import ObjectCache
 from serinus.adapters.kubernetes.connection import Connection
 from serinus.adapters.kubernetes.informer import ABSENT_DELAY, FIRST_DELAY, LONGEST_DELAY, Informer, Informers
 from serinus.adapters.kubernetes.watch import Watched, watched_within
+from serinus.core.model.errors import Unavailable
 from serinus.core.model.kinds import SCALED_OBJECT, SERVICE, Json, Kind
 from tests.support.hand_clock import HandClock
 from tests.support.scripted_server import Answer, ScriptedServer, answers, cuts, streams
@@ -276,7 +277,30 @@ async def test_a_task_that_somebody_ends_is_started_again(
     assert informers.restarts() == {"services": 1}
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert informers.waiting_for() == ()
+
+
+async def test_a_kind_of_which_nothing_comes_is_named(connection: Connection, clock: HandClock) -> None:
+    """The operator ends with that message: it would never know the cluster."""
+    informers = Informers(connection, [SERVICES], ObjectCache(), clock)
+    clock.move(60)
+    with pytest.raises(Unavailable, match="cannot list services within 60 s: check the API server"):
+        await informers.synced(60)
+
+
+async def test_a_list_of_very_many_may_take_as_long_as_pages_come(
+    connection: Connection, server: ScriptedServer, clock: HandClock
+) -> None:
+    """Ten thousand ModelDeployments are a hundred thousand objects."""
+    server.will(listed(10, service("a", 1), token="more"), listed(10, service("b", 2)), last())
+    informers = Informers(connection, [SERVICES], ObjectCache(), clock)
+    clock.move(59)
+    waiting, running = asyncio.create_task(informers.synced(60)), asyncio.create_task(informers.run())
+    while informers.silence()["services"] == 59:  # noqa: ASYNC110 - no event tells of a page
+        await asyncio.sleep(0)
+    clock.move(59)
+    await asyncio.wait_for(waiting, 5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_each_namespace_is_listed_and_watched_for_itself(

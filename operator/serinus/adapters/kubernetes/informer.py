@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final, Protocol
 
 import aiohttp
@@ -188,14 +189,18 @@ class Informers:
         self._informers = tuple(Informer(connection, each, sink, clock) for each in watched)
         self._clock = clock
 
-    async def synced(self) -> None:
-        """Wait until every kind has been listed once, or is known to be absent."""
-        for informer in self._informers:
-            await informer.synced.wait()
+    async def synced(self, patience: float = math.inf) -> None:
+        """Wait until every kind has been listed once, or is known to be absent.
 
-    def waiting_for(self) -> tuple[str, ...]:
-        """Name the kinds that have not been listed yet."""
-        return _plurals(each for each in self._informers if not each.synced.is_set())
+        Raises Unavailable where nothing comes of one for so long (s): a list of very many may take minutes.
+        """
+        while waiting := [one for one in self._informers if not one.synced.is_set()]:
+            if silent := _plurals(one for one in waiting if one.silence() >= patience):
+                text = f"cannot list {', '.join(silent)} within {patience:.0f} s"
+                raise Unavailable(f"{text}: check the API server and the operator's rights")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_DELAY):
+                    await waiting[0].synced.wait()
 
     def absent(self) -> tuple[str, ...]:
         """Name the kinds that the cluster does not know."""
