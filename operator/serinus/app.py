@@ -97,6 +97,7 @@ class Operator:
         await parts.cluster_is_known()
         self.known = True
         parts.handover.know()
+        await parts.handover.first_passes()
         parts.shell.start()
         await parts.sweep()
 

@@ -29,6 +29,8 @@ AGAIN_SECONDS: Final = 1.0
 LIVE_FIRST_SECONDS: Final = 5.0
 """Of others' shards nobody here judges the live ones, and of our own not before a lease is ours."""
 LIVE_LOOK_SECONDS: Final = 0.05
+FIRST_PASSES_SECONDS: Final = 30.0
+FIRST_PASSES_LOOK_SECONDS: Final = 0.25
 UNREAD_SECONDS: Final = 60.0
 """Between two tries to read the namespaces that were left out."""
 
@@ -134,6 +136,15 @@ class Handover:
             if self._found and self._engine.shown() <= self._judged:
                 return
             await self._sleep(LIVE_LOOK_SECONDS)
+
+    async def first_passes(self) -> None:
+        """Wait until what is idle has had its first pass, but not for long: kopf, which tells of changes, first lists
+        all of it once more, and that takes as much of this process as the passes do.
+        """
+        for _ in range(round(FIRST_PASSES_SECONDS / FIRST_PASSES_LOOK_SECONDS)):
+            if not self._due and len(self._engine.queue) <= self._engine.queue.urgent:
+                return
+            await self._sleep(FIRST_PASSES_LOOK_SECONDS)
 
     async def run(self) -> None:
         """Take over what is due, until cancelled."""

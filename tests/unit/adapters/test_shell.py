@@ -14,15 +14,16 @@ from serinus.core.model.kinds import MODEL_DEPLOYMENT, Json, Kind
 from serinus.handlers import shell
 from serinus.handlers.settings import connection_info
 from serinus.handlers.shell import Shell
+from serinus.handlers.watches import Take
 
 
 def unheard(kind: Kind, event: str, manifest: Json) -> None:
     """Take nothing in."""
 
 
-def made(hand: list[float] | None = None) -> Shell:
+def made(hand: list[float] | None = None, take: Take = unheard) -> Shell:
     hand = hand or [0.0]
-    return Shell(unheard, lambda: connection_info(Endpoint("http://127.0.0.1:1", "ml")), monotonic=lambda: hand[0])
+    return Shell(take, lambda: connection_info(Endpoint("http://127.0.0.1:1", "ml")), monotonic=lambda: hand[0])
 
 
 def test_kopf_logs_in_as_everything_else_does() -> None:
@@ -78,6 +79,27 @@ async def test_the_silence_ends_with_an_event() -> None:
     assert heard.silence() == 70.0
     heard._hand_over(MODEL_DEPLOYMENT, "ADDED", {})
     assert heard.silence() == 0.0
+
+
+async def test_events_are_taken_in_order_and_one_that_cannot_be_taken_keeps_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many come before the operator's loop has its turn."""
+    loop, failed, taken = asyncio.get_running_loop(), list[str](), list[str]()
+    loop.set_exception_handler(lambda _, context: failed.append(str(context["exception"])))
+
+    def take(kind: Kind, event: str, manifest: Json) -> None:
+        if manifest["number"] == 70:
+            raise ValueError("seventy")
+        taken.append(f"{event} {manifest['number']}")
+
+    heard = made(take=take)
+    for number in range(150):
+        heard._hand_over(MODEL_DEPLOYMENT, "ADDED", {"number": number})
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert taken == [f"ADDED {number}" for number in range(150) if number != 70]
+    assert failed == ["seventy"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,12 @@ import pytest
 from serinus.core.model.errors import ClusterError, Invalid, Unavailable
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import ROLLOUT, Json
-from serinus.runtime.handover import LIVE_FIRST_SECONDS, LIVE_LOOK_SECONDS
+from serinus.runtime.handover import (
+    FIRST_PASSES_LOOK_SECONDS,
+    FIRST_PASSES_SECONDS,
+    LIVE_FIRST_SECONDS,
+    LIVE_LOOK_SECONDS,
+)
 from tests.support.handover_desk import OURS, Desk, at_work, stored
 from tests.unit.runtime.test_leading import Tenured
 
@@ -48,6 +53,37 @@ async def test_when_all_is_known_what_was_looked_at_early_is_read_again(early: D
     early.may_read.set()
     await early.rest()
     assert (set(early.passes), early.opened) == (set(OURS), 1)
+
+
+async def test_kopf_waits_for_the_first_passes_over_what_is_idle(early: Desk) -> None:
+    """It lists all of it once more."""
+    early.may_read.clear()
+    early.handover.begin(1, Tenured())
+    early.handover.know()
+    waiting = asyncio.create_task(early.handover.first_passes())
+    await early.rest()
+    early.clock.move(1.0)
+    await early.rest()
+    assert not waiting.done()
+    early.may_read.set()
+    await early.rest()
+    early.clock.move(1.0)
+    await early.rest()
+    assert waiting.done()
+
+
+async def test_kopf_does_not_wait_for_long(early: Desk) -> None:
+    """A change must be heard of, however long the first passes take."""
+    early.may_read.clear()
+    early.handover.begin(1, Tenured())
+    early.handover.know()
+    waiting = asyncio.create_task(early.handover.first_passes())
+    for _ in range(round(FIRST_PASSES_SECONDS / FIRST_PASSES_LOOK_SECONDS)):
+        assert not waiting.done()
+        await early.rest()
+        early.clock.move(FIRST_PASSES_LOOK_SECONDS)
+    await early.rest()
+    assert waiting.done()
 
 
 async def test_a_pass_that_began_before_all_was_known_is_followed_by_a_whole_one(early: Desk) -> None:
