@@ -33,7 +33,7 @@ LOOKS_AT_ONCE: Final = 64
 """Weighed together, and their rollouts woken."""
 LOOKS_IN_A_ROW: Final = 2
 """Taken without a break, some five milliseconds: a revert takes a dozen turns of the event loop."""
-CALM_PASSES_A_SECOND: Final = 100.0
+CALM_PASSES_A_SECOND: Final = 50.0
 """Passes over live rollouts whose looks change nothing: as long as there are no more of them, each look has one."""
 CROWDED_SHARE: Final = 0.4
 """Where there are more, so large a part of these passes is made: what they write is for people, and waits for its turn
