@@ -67,7 +67,10 @@ def learnt(seen: Snapshot, decision: Decision) -> StoredState | None:
     before, after = newest.state, states[0].state
     known = after.analysis
     if (after.stage_started_at, after.exposure) != (before.stage_started_at, before.exposure):
-        # All was well, or the stage would not end: it goes on, and its counts begin anew.
+        if after.verdict is not Verdict.SAFE:
+            # It ends for another reason, such as blindness that has lasted: that must not begin anew.
+            return None
+        # All was well: the stage goes on, as nothing is given yet, and its counts begin anew.
         known = revised(before.analysis, failures={}, excused=known.excused, blind_since=None, exceeded={})
     said = {name: getattr(after, name) for name in ("assessment", "outlook", "verdict", "assessed_at")}
     return StoredState(newest.plan, before, revised(before, analysis=known, **said))

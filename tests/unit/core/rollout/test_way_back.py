@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from serinus.api.group import GroupMembership
-from serinus.api.status import Phase
-from serinus.core.model.assessment import AnalysisState
+from serinus.api.status import Phase, Verdict
+from serinus.core.model.assessment import AnalysisState, Missing, Reason
 from serinus.core.model.exposure import NOTHING, Exposure
 from serinus.core.model.rollout import RolloutState
 from serinus.core.model.snapshot import Fallback, Fleet, Obstacle, RolloutSeen, Snapshot
@@ -19,6 +19,7 @@ from serinus.core.rollout.decision import Decision
 from serinus.core.rollout.way_back import learnt, of_its_own, only_takes, way_back
 from tests.unit.core.rollout.given import (
     CANARY,
+    ERROR_RATE,
     NOW,
     OTHER,
     STABLE,
@@ -161,3 +162,14 @@ def test_what_is_condemned_and_cannot_be_taken_back_yet_is_judged_again() -> Non
     """By the next look."""
     snapshot = of_its_own(replace(half(look=BAD), route=None, route_unread=True))
     assert learnt(snapshot, decide(snapshot, NOW)) is None
+
+
+def test_blindness_that_has_lasted_does_not_begin_anew_where_nothing_can_be_taken() -> None:
+    """As soon as the route can be read it is carried out."""
+    policy = plan(analysis={"metrics": [ERROR_RATE], "onBlind": "Revert", "blindTimeout": "1m"})
+    blind = look(Missing(Verdict.BLIND, Reason.UNREACHABLE, "away"))
+    state = at_step(3, 50, analysis=AnalysisState(blind_since=NOW - 70))
+    snapshot = of_its_own(replace(seen(state, of=policy, route=HALF, look=blind), route=None, route_unread=True))
+    decision = decide(snapshot, NOW)
+    assert decision.states[0].state.phase is Phase.REVERTED
+    assert learnt(snapshot, decision) is None
