@@ -17,6 +17,7 @@ from benchmarks.figures import Findings, flattened
 from benchmarks.live import USUAL_INTERVAL
 from benchmarks.parts import PARTS, Wish, measured, usual
 from serinus.adapters.clock import SystemClock
+from serinus_local.process import end_on_sigterm
 
 PROGRESS = Console(stderr=True)
 IN_FILE_ALONE = "by_resource"
@@ -34,6 +35,7 @@ def main() -> int:
         PROGRESS.print(f"{clock.monotonic() - began:4.0f} s  {text}", highlight=False, markup=False, soft_wrap=True)
 
     findings = Findings(chosen.json)
+    end_on_sigterm()
     try:
         asyncio.run(measured(names, wish, tell, findings))
         tell("done")

@@ -26,6 +26,7 @@ from benchmarks.figures import load
 from benchmarks.ground import Ground, Tell, at_work, ground
 from benchmarks.process import rss_mb
 from serinus.adapters.clock import SystemClock
+from serinus_local.process import end_on_sigterm
 
 MOST_GROWTH = 0.10
 FILLED_SECONDS = 600.0
@@ -164,6 +165,7 @@ def main() -> int:
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
     options = arguments.parse_args()
     wished = {name: getattr(options, name) for name in ("rollouts", "rounds", "seconds") if getattr(options, name)}
+    end_on_sigterm()
     flat = asyncio.run(soak(replace(HOUR if options.hour else SHORT, **wished), _tell))
     _tell(flat.verdict)
     if options.json:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from serinus_local import stack
 from serinus_local.demo.cluster import is_up
+from serinus_local.process import end_on_sigterm
 
 
 @contextmanager
 def running_stack(state: Path) -> Iterator[stack.Stack]:
     """Bring the stack up, and take it down again unless it was up."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     was_up = is_up(state)
     try:
         yield stack.up(state)
@@ -28,7 +28,3 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     """Take what each benchmark on the stack takes."""
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
     arguments.add_argument("--state", type=Path, default=stack.default_state(), help="the state folder of the stack")
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt

@@ -148,6 +148,15 @@ def kill_pid(pid: int) -> None:
         _gone(seen[0], 10)
 
 
+def end_on_sigterm() -> None:
+    """End on SIGTERM as on Ctrl-C, so that what this process has started ends, too."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
 def free_port(address: str = "127.0.0.1") -> int:
     """Return a port that nobody has, below those of outgoing connections: it must be free after a restart, too."""
     for port in random.sample(range(20000, 32768), 200):

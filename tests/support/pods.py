@@ -19,11 +19,12 @@ GONE = (404, 409)
 
 
 class Kubelets:
-    """Every pod of ours becomes ready at once, unless its version is in `failing`."""
+    """Every pod of ours becomes ready, `after` so many seconds, unless its version is in `failing`."""
 
-    def __init__(self, api: ClusterApi) -> None:
+    def __init__(self, api: ClusterApi, *, after: float = 0.0) -> None:
         self.failing: set[str] = set()
         self._api = api
+        self._after = after
         self._numbers = itertools.count()
         self._mirror = Mirror(api, "", [POD], selector=MODEL_DEPLOYMENT_LABEL)
         self._mirror.on_change = self._see
@@ -48,6 +49,7 @@ class Kubelets:
         task.add_done_callback(self._writes.discard)
 
     async def _write(self, pod: Json) -> None:
+        await asyncio.sleep(self._after)
         metadata = pod["metadata"]
         number = next(self._numbers)
         address = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from serinus_local.demo.summary import Summary, complaint, summarise
 from serinus_local.demo.timeline import Timeline
 from serinus_local.demo.traffic import DemoTraffic
 from serinus_local.demo.watching import Manifest, Watch
+from serinus_local.process import end_on_sigterm
 from serinus_local.waiting import now
 
 FIRST_ANSWER_SECONDS = 30
@@ -50,7 +50,7 @@ class Playing:
 def run(state: Path, json_file: Path | None) -> int:
     """Play the demo and give the exit code."""
     began = now()
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     try:
         with chosen(state, os.environ) as cluster:
             return _played(cluster, began, json_file)
@@ -125,8 +125,3 @@ async def _stage(cluster: DemoCluster, tally: Tally) -> AsyncIterator[Playing]:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    """End as Ctrl-C does, so that the stack is taken down on SIGTERM, too."""
-    raise KeyboardInterrupt
