@@ -14,7 +14,8 @@ from benchmarks.manifests import NAMESPACE, Policy
 from benchmarks.waits import within
 from serinus.adapters.clock import SystemClock
 from serinus.api.status import Verdict
-from serinus.core.analysis.past_words import NOT_KNOWN
+from serinus.core.analysis.comparison import calibrated
+from serinus.core.model.assessment import StoredEvidence
 from serinus.core.model.identity import MODEL_DEPLOYMENT_LABEL
 from serinus.core.model.kinds import ROLLOUT, VIRTUAL_SERVICE, Json
 from serinus.core.traffic.istio.routes import read_split
@@ -40,12 +41,12 @@ class _Tried:
     weight: int
     stage_started: str
     verdict: str
-    calibration: str
+    evidence: str
 
     @property
     def is_calibrated(self) -> bool:
-        """Tell whether its test knows stable's past, be that enough or not."""
-        return bool(self.calibration) and self.calibration != NOT_KNOWN
+        """Tell whether the stored evidence knows stable's past: what is shown may not be stored yet."""
+        return bool(self.evidence) and calibrated(StoredEvidence(self.evidence))
 
     @classmethod
     def of(cls, manifest: Json) -> Self:
@@ -58,7 +59,7 @@ class _Tried:
             status.get("weight", 0),
             status.get("stageStartedAt", ""),
             status.get("verdict", ""),
-            (status.get("outlook") or {}).get("calibration", ""),
+            (status.get("analysis") or {}).get("evidence", ""),
         )
 
 
