@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,3 +81,30 @@ def test_a_port_is_chosen_once(tmp_path: Path) -> None:
 
 def test_ports_are_below_those_of_outgoing_connections() -> None:
     assert 20000 <= free_port() < 32768
+
+
+ENDED_EARLY = """
+import asyncio
+from serinus_local.process import end_on_sigterm
+
+async def measure():
+    try:
+        print("began", flush=True)
+        await asyncio.sleep(600)
+    finally:
+        print("cleaned up", flush=True)
+
+end_on_sigterm()
+asyncio.run(measure())
+"""
+
+
+def test_sigterm_lets_every_block_end() -> None:
+    """As Ctrl-C does: what a demo or a benchmark has started ends with it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDED_EARLY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as one:
+        assert one.stdout is not None
+        assert one.stdout.readline() == b"began\n"
+        one.terminate()
+        assert one.stdout.read() == b"cleaned up\n"
