@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from serinus.api.ab_test import WEIGHT, AbTest, AwaitGoal, goal_filled_in
 from serinus.api.base import ApiModel
 from serinus.api.blue_green import BlueGreen
+from serinus.api.canary import Canary, Pause, Step
 from serinus.api.canary_scale import CanaryScale
 from serinus.api.canonical import digest
 from serinus.api.header_route import HeaderRoute
 from serinus.api.judging import ClientErrors, Mode, OnBlind, OnMaxHold
 from serinus.api.mirror_route import MirrorRoute
 from serinus.api.model_deployment import ModelDeploymentSpec
-from serinus.api.policy import Analysis, Canary, Guard, Metric, Pause, Preset, Provider, Step, Strategy, ThresholdRange
+from serinus.api.policy import Analysis, Guard, Metric, Preset, Provider, Strategy, ThresholdRange
 from serinus.api.rollout import RolloutSpec
 from serinus.api.runtime import Runtime, RuntimeType
 

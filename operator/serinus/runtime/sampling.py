@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from serinus.api.canary import Pace
 from serinus.api.parsing import ModelDeploymentView
-from serinus.api.policy import Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.promql import Arm
 from serinus.core.model.assessment import Stage

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from serinus.api.canary import Pace
 from serinus.api.judging import Mode
-from serinus.api.policy import Pace
 from serinus.core.analysis.assess import stays_within
 from serinus.core.model.assessment import Look, Stage
 from serinus.core.model.identity import Key

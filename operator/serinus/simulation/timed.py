@@ -11,7 +11,7 @@ from typing import Final, Literal
 import numpy as np
 from scipy.special import ndtr
 
-from serinus.api.policy import Pace
+from serinus.api.canary import Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_words import verdict_of
 from serinus.core.analysis.sequential.config import MetricConfig, MonitorConfig

@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr
 
+from serinus.api.canary import Pace
 from serinus.api.judging import Mode
-from serinus.api.policy import Analysis, Metric, Pace, Preset, Provider, ThresholdRange
+from serinus.api.policy import Analysis, Metric, Preset, Provider, ThresholdRange
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.comparison import taken_of

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from serinus.api.canary import Canary
 from serinus.api.header_route import RESERVED, RequestMatch
-from serinus.api.policy import Canary
 from serinus.api.policy_rules import MOST_MATCHES
 
 PREMIUM = {"headerName": "x-tier", "headerValue": {"exact": "premium"}}

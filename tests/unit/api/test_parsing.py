@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from serinus.api.canary import Pause, Step
 from serinus.api.crds import ROOT
 from serinus.api.defaults import frozen_policy, policy_of
 from serinus.api.durations import GO_DURATION, in_base_units, seconds
 from serinus.api.judging import ClientErrors, OnBlind
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import parse_model_deployment, parse_rollout
-from serinus.api.policy import Metric, Pause, Preset, Provider, Step, ThresholdRange
+from serinus.api.policy import Metric, Preset, Provider, ThresholdRange
 from serinus.api.policy_rules import ALONE, LIMITS_ONLY
 from serinus.api.problems import DURATIONS, ApiError
 from serinus.api.status import Condition

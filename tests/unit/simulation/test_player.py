@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serinus.api.policy import Pace
+from serinus.api.canary import Pace
 from serinus.core.analysis.promql import Arm
 from serinus.core.model.answers import MetricsAnswer, Series, SeriesSet
 from serinus.simulation.backtest.recorded import RecordedMetrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serinus.api.policy import Pace
+from serinus.api.canary import Pace
 from serinus.api.rollout import DecisionRecord
 from serinus.api.status import Phase
 from serinus.cli.explain.account import Account, Decider

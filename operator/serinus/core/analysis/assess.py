@@ -6,8 +6,9 @@ Only the test can say Safe, or why not yet; missing data that only the test noti
 
 from __future__ import annotations
 
+from serinus.api.canary import Pace
 from serinus.api.judging import Mode
-from serinus.api.policy import Analysis, Pace
+from serinus.api.policy import Analysis
 from serinus.api.status import Verdict
 from serinus.core.analysis import threshold
 from serinus.core.analysis.cohort import by_limits_alone

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from serinus.api.policy import Analysis, Pace
+from serinus.api.canary import Pace
+from serinus.api.policy import Analysis
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import Stream, Streams, metric_of, monitor_config, streams_of
 from serinus.core.analysis.comparison_words import comparisons_of, meaning_of, outdone_of

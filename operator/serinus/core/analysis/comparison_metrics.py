@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal
 
+from serinus.api.canary import Pace
 from serinus.api.durations import seconds, share
 from serinus.api.judging import ClientErrors, OnMaxHold, QueryType
-from serinus.api.policy import Analysis, Metric, Pace, Preset
+from serinus.api.policy import Analysis, Metric, Preset
 from serinus.core.analysis.bins import aligned
 from serinus.core.analysis.covered import longest_range
 from serinus.core.analysis.promql import has_baseline

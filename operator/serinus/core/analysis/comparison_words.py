@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from serinus.api.canary import Pace
 from serinus.api.durations import share
 from serinus.api.judging import QueryType
-from serinus.api.policy import Analysis, Metric, Pace
+from serinus.api.policy import Analysis, Metric
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_metrics import (
     CLIENT_ERRORS,

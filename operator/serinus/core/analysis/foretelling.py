@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serinus.api.policy import Analysis, Pace
+from serinus.api.canary import Pace
+from serinus.api.policy import Analysis
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison import Feed, Foretold, Weighed, feed, fits
 from serinus.core.analysis.comparison_metrics import Streams, streams_of

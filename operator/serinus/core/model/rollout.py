@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, takewhile
 from typing import Any
 
+from serinus.api.canary import Pace, Step
 from serinus.api.defaults import Policy, frozen_policy
 from serinus.api.parsing import RolloutView
-from serinus.api.policy import Pace, Step
 from serinus.api.rollout import (
     AnalysisCheckpoint,
     DecisionRecord,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serinus.api.policy import Pace
+from serinus.api.canary import Pace
 from serinus.api.rollout import MetricComparison, Outlook
 from serinus.core.analysis.words import HOPELESS_REQUESTS, shown_duration
 from serinus.core.model.assessment import Assessment, Comparison

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from serinus.api.canary import Pace, Step
 from serinus.api.defaults import Policy
 from serinus.api.judging import Mode
-from serinus.api.policy import Pace, Step
 from serinus.core.analysis.words import shown_duration
 from serinus.core.model.exposure import FULL_WEIGHT
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from serinus.api.canary import Pace, Pause, Step
 from serinus.api.durations import seconds
 from serinus.api.judging import Mode
-from serinus.api.policy import Pace, Pause, Step
 from serinus.core.analysis.words import shown_duration
 from serinus.simulation.manifest.odds import Odds
 from serinus.simulation.manifest.subject import Subject

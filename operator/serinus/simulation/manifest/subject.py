@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import yaml
 
+from serinus.api.canary import Canary, Pace, Pause, Step
 from serinus.api.defaults import Policy, filled_in, policy_of
 from serinus.api.durations import seconds
 from serinus.api.judging import QueryType
 from serinus.api.model_deployment import ModelDeploymentSpec
 from serinus.api.parsing import parse_model_deployment
-from serinus.api.policy import Canary, Metric, Pace, Pause, Provider, Step
+from serinus.api.policy import Metric, Provider
 from serinus.api.problems import ApiError
 from serinus.core.analysis.comparison_metrics import monitor_config, streams_of
 from serinus.core.analysis.promql import has_baseline

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.api.policy import Metric, Pace, Preset, ThresholdRange
+from serinus.api.canary import Pace
+from serinus.api.policy import Metric, Preset, ThresholdRange
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.buckets import buckets_apart

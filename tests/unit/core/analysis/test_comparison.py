@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from serinus.api.canary import Pace
 from serinus.api.defaults import policy_of
 from serinus.api.model_deployment import ModelDeploymentSpec
-from serinus.api.policy import Analysis, Pace
+from serinus.api.policy import Analysis
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.comparison import Weighed, read_weighed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serinus.api.policy import Pace
+from serinus.api.canary import Pace
 from serinus.api.status import Verdict
 from serinus.core.analysis.comparison_words import meaning_of
 from serinus.core.analysis.sequential.evidence import Evidence, MonitorVerdict

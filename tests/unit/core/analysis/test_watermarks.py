@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.api.policy import Analysis, Pace
+from serinus.api.canary import Pace
+from serinus.api.policy import Analysis
 from serinus.api.status import Verdict
 from serinus.core.analysis.assess import assess
 from serinus.core.analysis.comparison import Weighed, read_weighed, taken_of

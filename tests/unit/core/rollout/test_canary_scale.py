@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serinus.api.canary import Step
 from serinus.api.canary_scale import CanaryScale
-from serinus.api.policy import Step
 from serinus.api.rollout import PodCounts, Promote
 from serinus.api.status import Phase
 from serinus.core.model.exposure import Exposure

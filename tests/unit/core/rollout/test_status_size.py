@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serinus.api.policy import Pace
+from serinus.api.canary import Pace
 from serinus.api.rollout import GoalStanding, Levers, RolloutStatus
 from serinus.api.status import Phase, Verdict
 from serinus.core.model.assessment import AnalysisState, Assessment, Comparison, Finding, Reason, StoredEvidence

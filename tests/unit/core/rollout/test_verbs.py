@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from serinus.api.policy import Pause, Step
+from serinus.api.canary import Pause, Step
 from serinus.api.rollout import Promote
 from serinus.core.model.exposure import EVERYTHING, NOTHING, Exposure
 from serinus.core.model.rollout import RolloutPlan

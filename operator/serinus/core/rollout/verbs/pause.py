@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serinus.api.canary import Pace, Pause
 from serinus.api.canary_scale import CanaryScale
-from serinus.api.policy import Pace, Pause
 from serinus.api.status import Verdict
 from serinus.core.model.exposure import Exposure
 from serinus.core.rollout.question import PAUSED, Question

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from serinus.api.canary import Step
 from serinus.api.canary_scale import CanaryScale
-from serinus.api.policy import Step
 from serinus.core.model.exposure import EVERYTHING, FULL_WEIGHT, Exposure
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.rollout.verbs.await_goal import AwaitGoalVerb
