@@ -115,6 +115,10 @@ class MonitorConfig:
     max_hold_s: float | None = None
     on_max_hold: Literal["hold", "rollback"] = "hold"
 
+    def of_kind(self, kind: str) -> list[MetricConfig]:
+        """List the metrics that one kind of test judges."""
+        return [metric for metric in self.metrics if metric.kind == kind]
+
     def __post_init__(self) -> None:
         if not 0.0 < self.alpha < 0.5:
             raise ValueError("alpha is above 0 and below 0.5")

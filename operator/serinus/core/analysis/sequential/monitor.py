@@ -54,16 +54,16 @@ class RolloutMonitor:
         self._known = frozenset(metric.name for metric in self.config.metrics)
         metrics, interval = self.config.metrics, max(self.config.scrape_interval_s, SHORTEST_BLOCK_S)
         suppress = self.config.common_cause == "hold"
-        self._shares = ShareGroup(_of_kind(metrics, "share"), interval, suppress_common_cause=suppress)
-        self._latencies = LatencyGroup(_of_kind(metrics, "latency"), interval)
-        drifts = _of_kind(metrics, "drift")
+        self._shares = ShareGroup(self.config.of_kind("share"), interval, suppress_common_cause=suppress)
+        self._latencies = LatencyGroup(self.config.of_kind("latency"), interval)
+        drifts = self.config.of_kind("drift")
         self._drifts = [DriftGroup([m for m in drifts if m.divergence == kind]) for kind in ("psi", "js")]
         past = history or {}
         self._scalars = {
             metric.name: ScalarTest(
                 metric.direction, metric.tolerated, past.get(metric.name), block_s=metric.block_s or 0.0
             )
-            for metric in _of_kind(metrics, "scalar")
+            for metric in self.config.of_kind("scalar")
         }
         self._reckoned: Reckoning | None = None
         self._shared = False
@@ -394,7 +394,3 @@ class RolloutMonitor:
         self._freshness.restore(state["freshness"])
         self._split.restore(state["split"])
         self._doubts.restore(state.get("doubts"))
-
-
-def _of_kind(metrics: Sequence[MetricConfig], kind: str) -> list[MetricConfig]:
-    return [metric for metric in metrics if metric.kind == kind]
