@@ -100,9 +100,8 @@ def phase_of_asked(stack: local.Stack, name: str) -> str:
 
 
 def apply(stack: local.Stack, files: Iterable[Path], volume: Path) -> None:
-    """Apply some files of the examples."""
-    for file in files:
-        stack.kubectl("apply", "-f", "-", stdin=ours(file, volume))
+    """Apply some files of the examples by one command: on a busy machine each takes seconds to begin."""
+    stack.kubectl("apply", "-f", "-", stdin="\n---\n".join(ours(file, volume) for file in files))
 
 
 def ours(file: Path, volume: Path) -> str:
