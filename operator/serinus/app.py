@@ -99,6 +99,7 @@ class Operator:
         parts.handover.know()
         await parts.handover.first_passes()
         parts.shell.start()
+        await parts.handover.first_word(lambda: parts.shell.heard)
         await parts.sweep()
 
     def _opened(self) -> None:
@@ -218,7 +219,7 @@ class Parts:
             _lease_name(config, endpoint),
             seconds=config.leader_election.lease_seconds,
             deciders=self.handover,
-            ready=self.early.known.is_set,
+            ready=lambda: self.handover.hears,
         )
 
     async def _settled(self) -> None:

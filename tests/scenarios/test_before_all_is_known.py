@@ -6,16 +6,20 @@ What people and others did while no operator ran is there, and not known.
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from serinus.api.parsing import ModelDeploymentView
 from serinus.api.traffic import RoutingApi
 from serinus.core.model.errors import Invalid
+from serinus.core.model.identity import Key
 from serinus.core.model.kinds import CONTROLLER_REVISION, ROLLOUT, VIRTUAL_SERVICE, Json
 from serinus.core.model.rollout import RolloutState
 from serinus.core.rollout.decision import Decision, Note
+from serinus.runtime.way_back import WayBack
 from tests.scenarios.apis import WITH_EACH_API
 from tests.scenarios.test_fallback import RULES, half_backed, lose
 from tests.support.world import Model, World, fraud, serving, trying
@@ -74,6 +78,22 @@ async def test_a_bad_canary_is_reverted() -> None:
     assert written(world) == only_weights(world)
     assert without_rules(world.route) == before
     assert any(reason == "RolloutReverted" for _, reason, _ in world.events)
+
+
+async def test_one_that_is_forgotten_while_it_is_looked_at_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shard was lost, or it was made again."""
+    world, read_again, times = await begun(), WayBack._read_again, itertools.count()
+
+    async def forgotten(self: WayBack, key: Key) -> None:
+        if next(times) == 0:
+            world.engine.drop([key])
+        await read_again(self, key)
+
+    monkeypatch.setattr(WayBack, "_read_again", forgotten)
+    with capture_logs() as told:
+        await world.until(lambda w: w.routed == {"1": 100}, limit=20)
+    assert world.phase == "Reverted"
+    assert [one for one in told if one["event"] == "a pass failed"] == []
 
 
 async def test_the_rest_of_a_revert_follows_when_all_is_known() -> None:

@@ -92,11 +92,12 @@ class Desk:
         await self.may_read_one.wait()
         self.read.append(key.name)
 
-    async def live(self) -> None:
+    async def live(self) -> frozenset[str]:
         if self.unfound:
             raise self.unfound.pop(0)
         for manifest in self.found:
             self.cache.put(manifest)
+        return self.refused
 
     async def everything(self, kind: Kind) -> frozenset[str]:
         await self.may_read.wait()

@@ -36,6 +36,8 @@ class Shell:
         self, take: Take, login: Login, *, monotonic: Callable[[], float], namespaces: Sequence[str] = ()
     ) -> None:
         self.restarts = 0
+        self.heard = 0
+        """How much was told and taken."""
         self._monotonic = monotonic
         self._heard_at = monotonic()
         self._loop = asyncio.get_running_loop()
@@ -102,6 +104,7 @@ class Shell:
         self._told_of = False
         try:
             for _ in range(min(TAKEN_AT_ONCE, len(self._told))):
+                self.heard += 1
                 self._take(*self._told.popleft())
         finally:
             if self._told and not self._told_of:

@@ -31,6 +31,8 @@ LIVE_FIRST_SECONDS: Final = 5.0
 LIVE_LOOK_SECONDS: Final = 0.05
 FIRST_PASSES_SECONDS: Final = 30.0
 FIRST_PASSES_LOOK_SECONDS: Final = 0.25
+FIRST_WORD_SECONDS: Final = 30.0
+FIRST_WORD_LOOK_SECONDS: Final = 0.5
 UNREAD_SECONDS: Final = 60.0
 """Between two tries to read the namespaces that were left out."""
 
@@ -40,8 +42,11 @@ class Rereads(Protocol):
 
     async def __call__(self, key: Key) -> None: ...
 
-    async def live(self) -> None:
-        """Read the Rollouts that may send somebody to a canary; Invalid where the API server cannot select them."""
+    async def live(self) -> Collection[str]:
+        """Read the Rollouts that may send somebody to a canary; Invalid where the API server cannot select them.
+
+        It gives and raises what `everything` does.
+        """
 
     async def everything(self, kind: Kind) -> Collection[str]:
         """Read all objects of a kind; name the namespaces where that is forbidden. Where all are, that is raised."""
@@ -75,6 +80,8 @@ class Handover:
         self._opened = opened
         self._known = early.known
         self._judged = early.judged
+        self.hears = False
+        """Whether kopf tells of what changes: before that no other replica should count on us."""
         self._found = False
         """Whether it was asked who is live."""
         self._due: dict[int, Tenure] = {}
@@ -146,6 +153,14 @@ class Handover:
                 return
             await self._sleep(FIRST_PASSES_LOOK_SECONDS)
 
+    async def first_word(self, heard: Callable[[], int]) -> None:
+        """Wait until kopf has told of as much as there is, but not for long: some of it may be hidden from it."""
+        for _ in range(round(FIRST_WORD_SECONDS / FIRST_WORD_LOOK_SECONDS)):
+            if heard() >= sum(len(self._cache.versions(kind)) for kind in (MODEL_DEPLOYMENT, ROLLOUT)):
+                break
+            await self._sleep(FIRST_WORD_LOOK_SECONDS)
+        self.hears = True
+
     async def run(self) -> None:
         """Take over what is due, until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -158,8 +173,10 @@ class Handover:
         """Find what is shown to anybody before everything is listed, where the API server can be asked for that."""
         while not (self._found or self._known.is_set()):
             try:
-                await self._reread.live()
+                left_out = await self._reread.live()
                 self._found = True
+                if left_out:
+                    log.warning("live rollouts wait until all is listed: they may not be read", of=sorted(left_out))
             except Invalid as error:
                 log.info("live rollouts wait until all is listed: they cannot be selected", why=str(error))
                 self._found = True

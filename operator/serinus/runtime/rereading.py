@@ -7,7 +7,7 @@ that takes weight away from a bad revision must not wait for a watch.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -77,15 +77,20 @@ class Rereading:
         with suppress(Forbidden):
             await read_anew(self._cluster, self._cache, kind, namespace, name)
 
-    async def live(self) -> None:
+    async def live(self) -> frozenset[str]:
         """Read the Rollouts that have not settled; raises ClusterError: Invalid where they cannot be selected.
 
-        Selectable fields are Kubernetes 1.31's (KEP-4358), and the CRD's since it has them.
+        Gives the namespaces in which we may not, of several; where it is none of them, that is raised. Selectable
+        fields are Kubernetes 1.31's (KEP-4358), and the CRD's since it has them.
         """
+        refused = dict[str, Forbidden]()
         for each in self._namespaces:
-            with suppress(Forbidden):
+            try:
                 for manifest in await self._cluster.list(ROLLOUT, each, field_selector=UNSETTLED):
                     self._cache.put(manifest)
+            except Forbidden as error:
+                refused[each] = error
+        return self._but_for(refused)
 
     async def everything(self, kind: Kind) -> frozenset[str]:
         """Read all objects of a kind, and wake the owners of what the watch did not tell of.
@@ -101,11 +106,16 @@ class Rereading:
                         listed.add(_place(manifest))
             except Forbidden as error:
                 refused[each] = error
+        left_out = self._but_for(refused)
+        for namespace, name in before.keys() - listed:
+            if namespace not in left_out:
+                self._cache.forget(kind, namespace, name, before[namespace, name])
+        return left_out
+
+    def _but_for(self, refused: Mapping[str, Forbidden]) -> frozenset[str]:
+        """Name the namespaces that were left out; raises Forbidden where nothing was read."""
         if len(refused) == len(self._namespaces):
             raise next(iter(refused.values()))
-        for namespace, name in before.keys() - listed:
-            if namespace not in refused:
-                self._cache.forget(kind, namespace, name, before[namespace, name])
         return frozenset(refused)
 
     async def _labelled(self, kind: Kind, key: Key) -> None:

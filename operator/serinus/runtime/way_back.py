@@ -7,6 +7,7 @@ the Rollout's status, and its live routes with other weights.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
@@ -168,7 +169,8 @@ class WayBack:
 
     async def _read_again(self, key: Key) -> None:
         """Read all of it once more, unless that was done a moment ago; raises Stale, as it may decide otherwise."""
-        if self.clock.now() - self._read_at[key] >= TRUSTED_SECONDS:
+        # It may have been forgotten since: its shard is another's by now, or it was made again.
+        if self.clock.now() - self._read_at.get(key, -math.inf) >= TRUSTED_SECONDS:
             await self._read(key)
             raise Stale("it was read anew")
 

@@ -7,16 +7,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from serinus.core.model.errors import ClusterError, Invalid, Unavailable
+from serinus.core.model.errors import ClusterError, Forbidden, Invalid, Unavailable
 from serinus.core.model.identity import Key
 from serinus.core.model.kinds import ROLLOUT, Json
 from serinus.runtime.handover import (
     FIRST_PASSES_LOOK_SECONDS,
     FIRST_PASSES_SECONDS,
+    FIRST_WORD_LOOK_SECONDS,
+    FIRST_WORD_SECONDS,
     LIVE_FIRST_SECONDS,
     LIVE_LOOK_SECONDS,
 )
-from tests.support.handover_desk import OURS, Desk, at_work, stored
+from tests.support.handover_desk import NAMES, OURS, Desk, at_work, stored
 from tests.unit.runtime.test_leading import Tenured
 
 
@@ -86,6 +88,33 @@ async def test_kopf_does_not_wait_for_long(early: Desk) -> None:
     assert waiting.done()
 
 
+async def test_nobody_counts_on_it_before_kopf_has_told_of_all_there_is(early: Desk) -> None:
+    """It would be given shards in which it hears of no abort."""
+    heard = [len(NAMES) + len(early.found) - 1]
+    waiting = asyncio.create_task(early.handover.first_word(lambda: heard[0]))
+    await early.rest()
+    early.clock.move(1.0)
+    await early.rest()
+    assert not early.handover.hears
+    heard[0] += 1
+    early.clock.move(1.0)
+    await early.rest()
+    assert early.handover.hears
+    assert waiting.done()
+
+
+async def test_what_is_hidden_from_kopf_is_not_waited_for_for_long(early: Desk) -> None:
+    """Some namespaces may not be listed."""
+    waiting = asyncio.create_task(early.handover.first_word(lambda: 0))
+    for _ in range(round(FIRST_WORD_SECONDS / FIRST_WORD_LOOK_SECONDS)):
+        assert not early.handover.hears
+        await early.rest()
+        early.clock.move(FIRST_WORD_LOOK_SECONDS)
+    await early.rest()
+    assert early.handover.hears
+    assert waiting.done()
+
+
 async def test_a_pass_that_began_before_all_was_known_is_followed_by_a_whole_one(early: Desk) -> None:
     """It looked at less, and so may have done less."""
     early.under_way.clear()
@@ -138,6 +167,7 @@ async def test_lists_of_all_do_not_wait_for_nobody(found: list[Json] | None) -> 
     [
         pytest.param(Invalid("field label not supported"), [], id="it cannot select"),
         pytest.param(Unavailable("down"), [OURS[1]], id="it is away for a moment"),
+        pytest.param(Forbidden("401: no"), [OURS[1]], id="it does not know us for a moment"),
     ],
 )
 async def test_what_cannot_be_found_waits_until_all_is_known(says: ClusterError, passes: list[str]) -> None:

@@ -57,6 +57,24 @@ async def test_where_no_namespace_may_be_read_that_is_an_error() -> None:
     assert set(cache.versions(MODEL_DEPLOYMENT)) == {("ml", "gone"), ("web", "kept")}
 
 
+@pytest.mark.parametrize("refused", [("web",), ("ml", "web", "shop")], ids=["one", "all"])
+async def test_live_rollouts_are_looked_for_where_they_may_be_read(refused: tuple[str, ...]) -> None:
+    """Where that is nowhere it is an error, which is told and tried again."""
+
+    class Lists(Pages):
+        async def list(self, kind: Kind, namespace: str, *, field_selector: str) -> list[Json]:
+            return [one async for page in self.pages(kind, namespace) for one in page]
+
+    cache = ObjectCache()
+    reread = Rereading(cast(Any, Lists(*refused)), cache, PROVIDERS, ("ml", "web", "shop"))
+    if len(refused) > 1:
+        with pytest.raises(Forbidden):
+            await reread.live()
+        return
+    assert await reread.live() == {"web"}
+    assert set(cache.versions(MODEL_DEPLOYMENT)) == {("ml", "new")}
+
+
 class WithoutGatewayApi:
     """An API server whose HTTPRoutes may not be read."""
 

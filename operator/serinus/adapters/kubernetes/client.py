@@ -17,7 +17,7 @@ import orjson
 
 from serinus.adapters.clock import MonotonicClock
 from serinus.adapters.kubernetes.answers import Expired, error_from
-from serinus.adapters.kubernetes.connection import PAGE_SIZE, QUICK, Connection, Request, collection, item
+from serinus.adapters.kubernetes.connection import PAGE_SIZE, QUICK, Connection, NoPlace, Request, collection, item
 from serinus.core.model.errors import ClusterError, Conflict, Gone, Unavailable
 from serinus.core.model.identity import FIELD_MANAGER
 from serinus.core.model.kinds import Json, Kind, kind_of
@@ -184,16 +184,17 @@ class KubernetesCluster:
 
     async def _send(self, verb: str, request: Request) -> Json:
         """Send, and send again after 429, 5xx or no connection; the last refusal is raised."""
+        fenced = request if request.method == "GET" else replace(request, fence=self._fenced)
         for delay in (*DELAYS, None):
             try:
-                return await self._observed(verb, request if request.method == "GET" else self._fenced(request))
+                return await self._observed(verb, fenced)
             except Unavailable as error:
                 wait = error.retry_after if error.retry_after is not None else delay
                 if (
                     delay is None
                     or wait is None
                     or wait > LONGEST_WAIT
-                    or isinstance(error, (TimedOut, Expired, _Fenced))
+                    or isinstance(error, (TimedOut, Expired, NotSent))
                 ):
                     raise
                 await self._clock.sleep(wait)
@@ -203,7 +204,7 @@ class KubernetesCluster:
         """Let a write take no longer than it is ours to make; raises Unavailable when it is not, or hardly."""
         left = self._write_seconds()
         if left < SHORTEST_WRITE:
-            raise _Fenced("nothing is written: this process does not hold the lease any more")
+            raise NotSent("nothing is written: this process does not hold the lease any more")
         if left == math.inf:
             return request
         total = min(left, QUICK.total or left)
@@ -222,12 +223,15 @@ class KubernetesCluster:
             outcome = type(error).__name__
             raise
         finally:
-            self._on_request(verb, outcome, self._clock.monotonic() - started)
+            if outcome != NotSent.__name__:
+                self._on_request(verb, outcome, self._clock.monotonic() - started)
 
     async def _once(self, request: Request) -> Json:
         try:
             async with self._connection.send(request) as response:
                 text = await response.text("utf-8")
+        except NoPlace as error:
+            raise NotSent(f"{request.method} {request.path}: not sent, {error}") from error
         except TimeoutError as error:
             raise TimedOut(f"{request.method} {request.path}: no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -239,8 +243,8 @@ class KubernetesCluster:
         return _read(text)
 
 
-class _Fenced(Unavailable):
-    """Not sent: somebody else may be the one who writes."""
+class NotSent(Unavailable):
+    """Somebody else may be the one who writes, or too much is under way."""
 
 
 class TimedOut(Unavailable):

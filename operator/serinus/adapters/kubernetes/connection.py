@@ -1,8 +1,13 @@
-"""One shared HTTP session to one API server, and its URLs: used by client, informers and lease."""
+"""One shared HTTP session to one API server, and its URLs: used by client, informers and lease.
+
+So many requests may be under way, and any number of watches beside them: each holds a connection for minutes, and an
+operator that watches some namespaces has a dozen for each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -22,9 +27,16 @@ PAGE_SIZE: Final = 100
 QUICK = aiohttp.ClientTimeout(total=10, sock_connect=5)
 
 
+class NoPlace(TimeoutError):
+    """Not sent: too many requests are under way."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """What is sent."""
+    """What is sent: `fence` has the last word on it each time, as the wait for a place takes time.
+
+    One that is `endless` is a watch: it takes none of the places of others.
+    """
 
     method: str
     path: str
@@ -32,6 +44,8 @@ class Request:
     body: bytes | None = None
     content_type: str = "application/json"
     limits: aiohttp.ClientTimeout | None = None
+    fence: Callable[[Request], Request] | None = None
+    endless: bool = False
 
 
 class Connection:
@@ -41,8 +55,9 @@ class Connection:
         self.endpoint = endpoint
         self._limits = limits
         self._authorization = Authorization(endpoint.read_authorization, clock)
+        self._places = asyncio.Semaphore(CONNECTIONS)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=endpoint.tls),
+            connector=aiohttp.TCPConnector(limit=0, ssl=endpoint.tls),
             headers={"User-Agent": "serinus", "Accept": "application/json"},
         )
 
@@ -60,16 +75,38 @@ class Connection:
 
     @asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request; one that is answered by 401 is sent once more with credentials that were read anew."""
-        header = await self._authorization.header()
-        response = await self._send(request, header)
-        if response.status == 401 and header is not None:
-            response.release()
-            response = await self._send(request, await self._authorization.header(refused=header))
-        async with response:
-            yield response
+        """Send a request; one that is answered by 401 is sent once more with credentials that were read anew.
+
+        Raises NoPlace, and what a fence raises.
+        """
+        async with self._place(request):
+            header = await self._authorization.header()
+            response = await self._send(request, header)
+            if response.status == 401 and header is not None:
+                response.release()
+                response = await self._send(request, await self._authorization.header(refused=header))
+            async with response:
+                yield response
+
+    @asynccontextmanager
+    async def _place(self, request: Request) -> AsyncIterator[None]:
+        """Wait for a place among the requests, no longer than for an answer."""
+        if request.endless:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._limits.total):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise NoPlace(f"as many requests are under way as may be: {CONNECTIONS}") from error
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def _send(self, request: Request, authorization: str | None) -> aiohttp.ClientResponse:
+        if request.fence is not None:
+            request = request.fence(request)
         headers = {} if authorization is None else {"Authorization": authorization}
         if request.body is not None:
             headers["Content-Type"] = request.content_type

@@ -115,7 +115,7 @@ async def watch(connection: Connection, watched: Watched, resource_version: str)
         **_selected(watched),
     }
     limits = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=SILENCE_SECONDS)
-    async with connection.send(Request("GET", _path(watched), params, limits=limits)) as response:
+    async with connection.send(Request("GET", _path(watched), params, limits=limits, endless=True)) as response:
         if response.status != 200:
             raise error_from(response.status, await response.text("utf-8"), response.headers.get("Retry-After"))
         try:

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serinus.core.analysis import MetricConfig, MonitorConfig, RolloutMonitor
+from serinus.core.analysis.sequential import together
 from serinus.core.analysis.sequential.evidence import MonitorVerdict
+from serinus.core.analysis.sequential.lesson import Lesson
 from serinus.core.analysis.sequential.promotion import StageCounts
 from serinus.core.analysis.sequential.reckoning import Reckoning
 from serinus.core.analysis.sequential.state import Bank
@@ -123,6 +125,55 @@ def test_a_rollout_is_judged_as_if_it_were_alone(
     for one, other in zip(alone, among, strict=True):
         for own, theirs in zip(numbers(other.to_dict()), numbers(one.to_dict()), strict=True):
             assert own == (pytest.approx(theirs, rel=1e-9) if isinstance(theirs, float) else theirs)
+
+
+@pytest.fixture
+def stacks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many were weighed in each stack."""
+    sizes: list[int] = []
+    weigh = together._weigh
+
+    def counted(due: Sequence[Any]) -> None:
+        sizes.append(len(due))
+        weigh(due)
+
+    monkeypatch.setattr(together, "_weigh", counted)
+    return sizes
+
+
+def taught(seed: int) -> RolloutMonitor:
+    """Make one that knows stable's past, which is another for each."""
+    rng, one = np.random.default_rng(seed), monitor(DEFAULT, 5.0, "timed")
+    errors, latency = Lesson((), 5.0), Lesson((0.1, 0.2), 5.0)
+    requests = rng.poisson(rng.uniform(50, 400), size=300).astype(float)
+    burst = rng.gamma(2.0, 0.5, size=300)
+    errors.take(np.stack([requests, rng.binomial(requests.astype(int), np.minimum(0.02 * burst, 0.5))], axis=1))
+    latency.take(np.array([rng.multinomial(int(each), [0.9, 0.08, 0.02]) for each in requests], dtype=float))
+    one.learn({"errors": errors, "latency": latency})
+    return one
+
+
+def scrape(rng: np.random.Generator) -> dict[str, Any]:
+    """What a scrape says of a canary and of stable; now and then of none of them."""
+    own, other = (int(rng.poisson(rate)) for rate in (40, 400))
+    told = {"challenger": (own, int(rng.binomial(own, 0.05))), "champion": (other, int(rng.binomial(other, 0.02)))}
+    times = tuple(rng.multinomial(requests, [0.9, 0.08, 0.02]).tolist() for requests in (own, other))
+    return {"errors": told, "errors/4xx": None if rng.random() < 0.1 else told, "latency": times}
+
+
+def test_dozens_that_know_their_past_are_weighed_as_one_stack_and_each_as_if_it_were_alone(stacks: list[int]) -> None:
+    """Before and after a restart of the operator, which reads each anew."""
+    alone, among = [taught(seed) for seed in range(48)], [taught(seed) for seed in range(48)]
+    for turn in range(1, 25):
+        if turn == 12:
+            among = [RolloutMonitor.from_dict(one.to_dict(), one.config) for one in among]
+        told = [(5.0 * turn, scrape(np.random.default_rng((turn, place)))) for place in range(48)]
+        for one, answers, verdict in zip(
+            alone, told, observe_together(list(zip(among, told, strict=True))), strict=True
+        ):
+            assert_same(verdict, one.observe(*answers))
+    assert max(stacks) == 48
+    assert sum(stacks) >= 10 * 48
 
 
 def arrays(owner: object) -> Iterator[Any]:
