@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import aiohttp
 import pytest
@@ -94,15 +95,18 @@ def request_log(monkeypatch: pytest.MonkeyPatch) -> RequestLog:
 
 
 class LoggedWrites(Connection):
-    """A connection that logs what is to be written; who leads is left out, as everybody writes that."""
+    """A connection that logs what its fence lets pass to be written; who leads is left out: everybody writes that."""
 
-    @asynccontextmanager
-    async def send(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
-        sent = Sent(VERBS.get(request.content_type, request.method), request.path, 0)
-        if request.method != "GET" and not sent.about(LEASE):
-            logging.getLogger(LOGGED_BY).info("%s %s", sent.verb, sent.of)
-        async with super().send(request) as response:
-            yield response
+    async def _send(self, request: Request, authorization: str | None) -> aiohttp.ClientResponse:
+        return await super()._send(replace(request, fence=partial(_logged, request.fence)), authorization)
+
+
+def _logged(fence: Callable[[Request], Request] | None, request: Request) -> Request:
+    passed = fence(request) if fence is not None else request
+    sent = Sent(VERBS.get(passed.content_type, passed.method), passed.path, 0)
+    if passed.method != "GET" and not sent.about(LEASE):
+        logging.getLogger(LOGGED_BY).info("%s %s", sent.verb, sent.of)
+    return passed
 
 
 def logged_in(lines: Iterable[Mapping[str, object]]) -> list[str]:
