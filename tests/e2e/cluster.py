@@ -16,6 +16,8 @@ from serinus_local.waiting import now
 from tests.e2e.given import NAMESPACE, Manifest
 
 LABEL = "serinus.dev/modeldeployment"
+PATIENCE = 120.0
+"""Seconds that are waited for what takes a quarter of that where nothing else runs."""
 PATHS = {
     "ModelDeployment": ("/apis/serinus.dev/v1alpha1", "modeldeployments"),
     "Rollout": ("/apis/serinus.dev/v1alpha1", "rollouts"),
@@ -58,7 +60,14 @@ class Cluster:
             return {one["metadata"]["name"]: one for one in json.load(answer)["items"]}
 
     def wait(
-        self, kind: str, model: str, check: Callable[[Objects], bool], *, what: str, limit: float = 60, by: str = LABEL
+        self,
+        kind: str,
+        model: str,
+        check: Callable[[Objects], bool],
+        *,
+        what: str,
+        limit: float = PATIENCE,
+        by: str = LABEL,
     ) -> Objects:
         """Watch the objects of a model until `check` holds of them; they are looked at each time one moves."""
         seen: Objects = {}
@@ -73,7 +82,7 @@ class Cluster:
             if now() > deadline:
                 raise TimeoutError(f"waited {limit:.0f} s for {what}; the last that was seen:\n{_shown(seen)}")
 
-    def deployed(self, name: str, check: Callable[[Manifest], bool], *, what: str, limit: float = 60) -> Manifest:
+    def deployed(self, name: str, check: Callable[[Manifest], bool], *, what: str, limit: float = PATIENCE) -> Manifest:
         """Watch a ModelDeployment's status."""
         seen = self.wait(
             "ModelDeployment",
@@ -86,7 +95,7 @@ class Cluster:
         return seen[name]
 
     def rollout(
-        self, name: str, version: int, check: Callable[[Manifest], bool], *, what: str, limit: float = 60
+        self, name: str, version: int, check: Callable[[Manifest], bool], *, what: str, limit: float = PATIENCE
     ) -> Manifest:
         """Watch the newest Rollout to a version until `check` holds of its status."""
         seen = self.wait(

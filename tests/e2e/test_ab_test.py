@@ -11,7 +11,7 @@ from tests.e2e import given
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 BOTH = pytest.mark.parametrize("routing", list(given.ROUTED))
 RATE = 100.0

@@ -9,7 +9,7 @@ from tests.e2e import given
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(400)]
 
 DARK_SECONDS = 20
 

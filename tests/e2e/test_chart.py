@@ -14,7 +14,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served
 from tests.e2e.test_kills import promote
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(400)]
 
 STEPS = ({"setWeight": 50}, {"pause": {}})
 

@@ -14,7 +14,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.flooding import flooding
 from tests.e2e.serving import at_half, served
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(400)]
 
 SETTINGS: dict[str, given.Manifest] = {
     "istio": {

@@ -11,7 +11,7 @@ from tests.e2e.asking import asking
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served, succeeded
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 NAME = "cohort"
 COHORT = {

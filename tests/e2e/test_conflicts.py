@@ -9,7 +9,7 @@ import pytest
 from tests.e2e import given
 from tests.e2e.cluster import Cluster, condition
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 
 def test_a_users_virtualservice_on_our_host_keeps_ours_from_starting_until_it_is_gone(cluster: Cluster) -> None:

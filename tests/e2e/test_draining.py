@@ -16,7 +16,7 @@ from tests.e2e.flooding import flooding
 from tests.e2e.serving import succeeded
 from tests.e2e.sources import ask
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 CALLS = 12
 PATIENCE = 90.0

@@ -13,7 +13,7 @@ from tests.e2e.freezing import frozen
 from tests.e2e.serving import served, stable_pods, succeeded
 from tests.e2e.sources import ask
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 RULES = 7
 """The version by which the second model's answers are known."""

@@ -16,7 +16,7 @@ from tests.e2e.asking import Asking
 from tests.e2e.cluster import Cluster, condition
 from tests.e2e.serving import served
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 BOTH = pytest.mark.parametrize("routing", list(given.ROUTED))
 

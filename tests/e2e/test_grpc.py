@@ -8,7 +8,7 @@ from tests.e2e import given
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 
 def test_grpc_requests_are_split_and_their_failures_take_the_weight_away(cluster: Cluster) -> None:

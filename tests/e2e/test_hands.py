@@ -12,7 +12,7 @@ from tests.e2e.asking import Asking
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import at_half, served
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 NAME = "hands"
 

@@ -9,7 +9,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served
 
 pytestmark = [
-    pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(180), pytest.mark.usefixtures("operator_process"),
+    pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(400), pytest.mark.usefixtures("operator_process"),
 ]  # fmt: skip
 
 STEPS = ({"setWeight": 50}, {"pause": {"duration": "4s"}}, {"setWeight": 60}, {"pause": {}})

@@ -17,7 +17,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served, wait_for_ready
 from tests.e2e.stores import Bucket, bucket_on, configured, fetched
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(400)]
 
 CLAIM = f"model-cache-{given.NAMESPACE}"
 GIBIBYTE = {"storage": "1Gi"}

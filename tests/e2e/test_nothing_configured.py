@@ -27,7 +27,10 @@ SUSPICIOUS_SECONDS = 60
 PODS_SECONDS = 45
 """An equal version has its pods by then, and everything when the pauses are over, too."""
 VERSIONS = {OFTEN: (given.GOOD, given.ONE_IN_A_HUNDRED), SELDOM: (given.GOOD, given.ONE_IN_A_HUNDRED)}
-VERSIONS[SLOW] = (given.slow(12), given.slow(24))
+VERSIONS[SLOW] = (given.slow(40), given.slow(80))
+"""In milliseconds: a machine that does everything else beside it is late by a dozen of them."""
+INSTANCES = {SLOW: 8}
+"""Enough for all requests that are there at once."""
 
 
 def held_or_reverted(status: given.Manifest) -> bool:
@@ -72,7 +75,8 @@ def test_a_version_twice_as_slow_is_held_and_reverted(cluster: Cluster, models: 
 
 def version(name: str, number: int) -> str:
     """Render a version of one of the models."""
-    return given.plain(name, number, fails=VERSIONS[name][number - 1], source=EVERY.get(name, ""), instances=3)
+    fails, instances = VERSIONS[name][number - 1], INSTANCES.get(name, 3)
+    return given.plain(name, number, fails=fails, source=EVERY.get(name, ""), instances=instances)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from tests.e2e.given import host
 from tests.e2e.serving import succeeded
 from tests.e2e.tokens import BROKEN, streamed, version
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 SOON = {
     "interval": "1s",

@@ -12,7 +12,7 @@ from tests.e2e import given
 from tests.e2e.cluster import Cluster, condition
 from tests.e2e.serving import served
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(400)]
 
 STEPS: tuple[given.Manifest, ...] = (
     {"setWeight": 50},

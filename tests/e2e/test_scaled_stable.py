@@ -13,7 +13,7 @@ from tests.e2e.asking import Asking
 from tests.e2e.cluster import Cluster, condition
 from tests.e2e.serving import served, wait_for_ready
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 NAME = "scaled"
 PODS = 3

@@ -8,7 +8,7 @@ from tests.e2e import given
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served, succeeded
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 BOTH = pytest.mark.parametrize("routing", list(given.ROUTED))
 STEPS = (

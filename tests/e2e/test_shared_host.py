@@ -14,7 +14,7 @@ from tests.e2e.asking import Below, asking
 from tests.e2e.cluster import Cluster, condition
 from tests.e2e.serving import at_half, served, succeeded
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 BOTH = pytest.mark.parametrize("routing", list(given.ROUTED))
 COHORT = {"setHeaderRoute": {"match": [{"headerName": "x-tier", "headerValue": {"exact": "premium"}}]}}

@@ -9,7 +9,7 @@ from tests.e2e import given
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import served
 
-pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.node, pytest.mark.alone, pytest.mark.timeout(400)]
 
 
 def test_a_version_that_hangs_is_reverted_within_a_minute(cluster: Cluster) -> None:

@@ -9,7 +9,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.freezing import frozen
 from tests.e2e.serving import served, stable_pods, succeeded, wait_for_ready
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 STEPS = ({"setWeight": 10}, {"pause": {"duration": "4s"}}, {"setWeight": 50}, {"pause": {"duration": "4s"}})
 LONG = ({"setWeight": 10}, {"pause": {"duration": "1h"}})

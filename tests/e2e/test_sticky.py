@@ -13,7 +13,7 @@ from serinus_local.waiting import until
 from tests.e2e import given
 from tests.e2e.cluster import Cluster
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 BOTH = pytest.mark.parametrize("routing", list(given.ROUTED))
 USERS = 200

@@ -16,7 +16,7 @@ FEW_ERRORS = 40
 SOON = 2
 """Seconds that what is in flight has: streams do not end by themselves."""
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 
 def _reason(status: given.Manifest, kind: str) -> str:

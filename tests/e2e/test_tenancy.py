@@ -13,7 +13,7 @@ from tests.e2e import given
 from tests.e2e.cluster import Cluster, condition
 from tests.e2e.serving import served
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 TENSOR = {"inputs": [{"name": "X", "datatype": "FP32", "shape": [1, 4], "data": list(FEATURES)}]}
 

@@ -15,7 +15,7 @@ from tests.e2e import given, sources
 from tests.e2e.cluster import Cluster
 from tests.e2e.serving import at_half, served, succeeded
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 NAME, TESTER = "tested", "tester"
 REQUESTS = 100

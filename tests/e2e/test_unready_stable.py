@@ -12,7 +12,7 @@ from tests.e2e.cluster import Cluster, condition
 from tests.e2e.freezing import frozen
 from tests.e2e.serving import at_half, served, stable_pods, wait_for_ready
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 NAME = "unwell"
 WISHES = {

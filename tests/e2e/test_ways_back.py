@@ -9,7 +9,7 @@ from tests.e2e import given
 from tests.e2e.cluster import LABEL, PATHS, Cluster
 from tests.e2e.serving import at_half, served
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 
 def test_the_spec_set_back_to_stable_takes_the_weight_away_at_once_and_loses_nothing(cluster: Cluster) -> None:

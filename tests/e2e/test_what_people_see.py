@@ -8,7 +8,7 @@ from tests.e2e import given
 from tests.e2e.cluster import Cluster, Objects
 from tests.e2e.serving import at_half, served
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 
 
 def test_get_and_describe_say_what_serves_what_is_tried_at_which_weight_and_why_it_was_reverted(

@@ -194,6 +194,7 @@ def test_a_killed_fetch_goes_on_where_it_was(fetches: Fetches, s3: S3Server, s3_
     assert line.passed < LARGE - cut + 2 * PART
 
 
+@pytest.mark.timeout(300)
 def test_ten_thousand_small_files_are_fetched(fetches: Fetches, s3_store: Store) -> None:
     """Each of them, and the list is read to its end."""
     files = {f"1/{n % 100}/{n}.bin": str(n).encode() for n in range(10_000)} | {"config.pbtxt": b""}
