@@ -64,7 +64,7 @@ async def test_what_finds_no_place_is_not_sent_and_not_counted(
     monkeypatch.setattr(module, "CONNECTIONS", 1)
     counted: list[str] = []
     server.will(streams(LISTENING))
-    limits = aiohttp.ClientTimeout(total=0.3)
+    limits = aiohttp.ClientTimeout(total=0.5)
     async with Connection(Endpoint(server.url, "default"), clock, limits=limits) as crowded:
         cluster = KubernetesCluster(crowded, clock, on_request=lambda verb, outcome, _: counted.append(outcome))
         async with crowded.send(module.Request("GET", "/held", limits=aiohttp.ClientTimeout(total=None))):
@@ -78,7 +78,7 @@ async def test_a_write_is_told_the_time_that_is_left_when_it_has_its_place(
     narrow: Connection, server: ScriptedServer, clock: HandClock
 ) -> None:
     """The wait may have taken most of the lease."""
-    left = iter([1.25])
+    left = iter([9.0])
     cluster = KubernetesCluster(narrow, clock, write_seconds=lambda: next(left))
     arrived = asyncio.Event()
     server.will(hangs_and_tells(arrived), answers(WANTED))
@@ -86,11 +86,11 @@ async def test_a_write_is_told_the_time_that_is_left_when_it_has_its_place(
     await arrived.wait()
     write = asyncio.create_task(cluster.apply(WANTED, force=True))
     await asyncio.sleep(0.05)
-    assert next(left, None) == 1.25, "nobody asked how much is left while the write waited"
-    left = iter([0.75])
+    assert next(left, None) == 9.0, "nobody asked how much is left while the write waited"
+    left = iter([7.5])
     first.cancel()
     await write
-    assert server.seen[-1].query["timeout"] == "750ms"
+    assert server.seen[-1].query["timeout"] == "7500ms"
 
 
 async def test_a_write_that_waited_until_its_lease_was_over_is_not_sent(
@@ -116,9 +116,9 @@ async def test_a_write_that_is_sent_again_with_new_credentials_has_what_time_is_
     server: ScriptedServer, clock: HandClock
 ) -> None:
     """Reading them may take seconds."""
-    tokens, left = iter(["Bearer old", "Bearer new"]), iter([4.0, 2.0])
+    tokens, left = iter(["Bearer old", "Bearer new"]), iter([9.0, 8.0])
     endpoint = Endpoint(server.url, "default", read_authorization=lambda: next(tokens))
     server.will(answers({}, 401), answers(WANTED))
     async with Connection(endpoint, clock) as connection:
         await KubernetesCluster(connection, clock, write_seconds=lambda: next(left)).apply(WANTED, force=True)
-    assert [one.query["timeout"] for one in server.seen] == ["4000ms", "2000ms"]
+    assert [one.query["timeout"] for one in server.seen] == ["9000ms", "8000ms"]
