@@ -55,7 +55,8 @@ FULL = (
     Load(100, victims=40, rounds=2),
     Load(300, victims=40, rounds=1),
     Load(1000, victims=40, rounds=1, interval="10s"),
-    Load(1000, victims=40, rounds=1),
+    # More than one process keeps up with: a victim takes most of a minute.
+    Load(1000, victims=8, rounds=1),
 )
 FULL_THRESHOLD = (
     Load(1, victims=10, rounds=0),
