@@ -18,7 +18,7 @@ from serinus.core.rollout.conditions import with_conditions
 from serinus.core.rollout.decision import Decision, StoredState, Success
 from serinus.core.rollout.draining import draining, look_seconds, may_leave
 from serinus.core.rollout.fallback import back_at, compared, with_fallback
-from serinus.core.rollout.gates import knows_at
+from serinus.core.rollout.gates import first_look_due, knows_at
 from serinus.core.rollout.history import (
     active_rollout,
     healed,
@@ -188,7 +188,7 @@ def _wake_at(
     own = next_wake(active.plan, active.state, now, seen.look, seen.turn_seconds) if active else None
     again = [now + OBSTACLE_SECONDS] if seen.obstacle else []
     again += [] if back is None else [back]
-    known = knows_at(active.plan, active.state, seen) if active else None
-    again += [known] if known is not None and known > now else []
+    due = (knows_at(active.plan, active.state, seen), first_look_due(active.plan, active.state, seen)) if active else ()
+    again += [at for at in due if at is not None and at > now]
     again += [seen.look_again_at] if seen.look_again_at is not None else []
     return min((*drains, *again, *(() if own is None else (own,))), default=None)

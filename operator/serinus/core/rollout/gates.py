@@ -25,6 +25,9 @@ from serinus.core.rollout.verbs.steps import is_preview
 
 KNOWN_SECONDS = 1.0
 """A pod's way to the gateways, by EndpointSlices and the mesh's control plane, takes some tenths of a second."""
+FIRST_LOOK_SECONDS = 2.0
+"""The first look takes some tenths of a second, and pods may be ready before it: nobody need be told of that."""
+NOT_QUERIED_YET = "metrics have not been queried yet"
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_SECONDS = 2.0
 NOT_USED = frozenset({Reason.NO_TRAFFIC, Reason.INSUFFICIENT_DATA, Reason.NOT_COMPARABLE})
@@ -145,6 +148,22 @@ def knows_at(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> float | 
     return up_since + KNOWN_SECONDS
 
 
+def first_look_due(plan: RolloutPlan, state: RolloutState, seen: Snapshot) -> float | None:
+    """Tell until when it goes without saying that metrics have not been queried yet; None where they need not be."""
+    waits = plan.stable is not None and state.exposure.is_nothing and not state.phase.ended and seen.look is None
+    return seen.watched_since + FIRST_LOOK_SECONDS if waits else None
+
+
+def awaits_first_look(state: RolloutState, refusal: Cause) -> bool:
+    """Whether all that a rollout waits for is a look that is on its way: what was said before may stand so long."""
+    return (
+        state.reason is not None
+        and state.exposure.is_nothing
+        and refusal.message == NOT_QUERIED_YET
+        and (refusal.reason == RolloutReason.NO_ASSESSMENT)
+    )
+
+
 def artifact_in_doubt(question: Question) -> Cause | None:
     """Two models must never answer as one revision."""
     doubt = question.seen.fleet(question.plan.canary).artifact_doubt
@@ -164,7 +183,9 @@ def metrics_unreachable(question: Question) -> Cause | None:
         return None
     look = question.seen.look
     if look is None:
-        return Cause(RolloutReason.METRICS_UNREACHABLE, "metrics have not been queried yet")
+        soon = question.now < question.seen.watched_since + FIRST_LOOK_SECONDS
+        reason = RolloutReason.NO_ASSESSMENT if soon else RolloutReason.METRICS_UNREACHABLE
+        return Cause(reason, NOT_QUERIED_YET)
     if overdue(question.plan, look.at, question.now):
         text = f"metrics were last queried {abs(question.now - look.at):.0f} s ago"
         return Cause(RolloutReason.METRICS_UNREACHABLE, text)

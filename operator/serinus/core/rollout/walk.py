@@ -13,7 +13,7 @@ from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Snapshot
 from serinus.core.model.values import revised
 from serinus.core.rollout.ending import condemned, ended, ending, killed, taking_back, with_the_others, without_pods
-from serinus.core.rollout.gates import first_refusal, refusal_beside_stable, waits_for_pods
+from serinus.core.rollout.gates import awaits_first_look, first_refusal, refusal_beside_stable, waits_for_pods
 from serinus.core.rollout.goal import ended_by_goal
 from serinus.core.rollout.group import waits_for_group, with_others_seen
 from serinus.core.rollout.guard import guarded, succeeded
@@ -94,7 +94,7 @@ def _step(question: Question, verb: Verb) -> RolloutState:
     exposure = verb.shows(state.exposure)
     rises = exposure.exceeds(state.exposure)
     if rises and (refusal := first_refusal(question)) is not None:
-        return held(plan, state, refusal, now)
+        return state if awaits_first_look(state, refusal) else held(plan, state, refusal, now)
     if not rises and (cause := verb.waits(question) or _wait_for_scale(question, verb)):
         return _waiting(question, cause)
     if plan.spec.group is not None and (cause := waits_for_group(question)):

@@ -12,8 +12,10 @@ from serinus.api.status import Verdict
 from serinus.core.model.assessment import Assessment, Finding, Reason
 from serinus.core.model.rollout import RolloutPlan, RolloutState
 from serinus.core.model.snapshot import Obstacle, Probed, Snapshot
+from serinus.core.rollout.decide import decide
 from serinus.core.rollout.gates import GATES, POD_GATES, first_refusal, overdue, waits_for_pods
 from serinus.core.rollout.question import Question
+from serinus.core.rollout.walk import walk
 from tests.unit.core.rollout.given import CANARY, NOW, STABLE, at_step, deployment, fleet, look, plan, reading, seen
 
 BEFORE = at_step(0, 0)
@@ -131,6 +133,22 @@ def test_a_higher_weight_waits_for_no_gateway() -> None:
 def test_the_first_weight_needs_a_source_that_answers_and_no_verdict(missing: object) -> None:
     """There is nothing to judge before it."""
     assert refusal(seen(BEFORE, look=missing), BEFORE) is None
+
+
+def test_a_first_look_that_is_on_its_way_is_told_to_nobody() -> None:
+    """Pods may be ready some tenths of a second before it: what was said of them stands, and nothing is written."""
+    state = replace(BEFORE, reason="CanaryNotReady", message="0 of 1 canary pods are ready")
+    young = seen(state, look=None, watched_since=NOW - 0.5)
+    after = walk(plan(), state, young, NOW)
+    assert (after.reason, after.decisions) == ("CanaryNotReady", state.decisions)
+    assert decide(young, NOW).wake_at == NOW + 1.5
+    assert walk(plan(), after, young, NOW + 1.5).reason == "MetricsUnreachable"
+
+
+def test_who_has_nothing_else_to_say_says_that_metrics_come() -> None:
+    """A rollout whose pods are ready from the beginning."""
+    young = seen(BEFORE, look=None, watched_since=NOW)
+    assert walk(plan(), BEFORE, young, NOW).reason == "NoAssessment"
 
 
 @pytest.mark.parametrize(
